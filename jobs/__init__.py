@@ -1,0 +1,1 @@
+"""The work of Clearframe: each job runs in a process of its own, `python -m jobs.run FOLDER`."""
