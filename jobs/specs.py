@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_vali
 
 Encoding = Literal["none", "png", "jpeg"]
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
-Path = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=4096)]
+ServerPath = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=4096)]
 JobId = Annotated[str, StringConstraints(pattern=r"^[0-9a-z]{8,40}$")]
 
 
@@ -30,9 +30,14 @@ class StreamSource(Spec):
     """A stream and the originals of its frames."""
 
     kind: Literal["stream"] = "stream"
-    stream: Path = setting(..., "H.264 stream", "A raw .h264 or .264 stream, or a container such as .mp4 or .mkv.", widget="file")
-    originals: Path = setting(
-        ..., "Originals", "A folder of .bmp.gz, .bmp or .png files, in natural order: the n-th belongs to frame n.", widget="folder"
+    stream: ServerPath = setting(
+        ..., "H.264 stream", "A raw .h264 or .264 stream, or a container such as .mp4 or .mkv.", widget="file"
+    )
+    originals: ServerPath = setting(
+        ...,
+        "Originals",
+        "A folder of .bmp.gz, .bmp or .png files, in natural order: the n-th belongs to frame n.",
+        widget="folder",
     )
 
 
@@ -57,7 +62,9 @@ class DatasetSpec(Spec):
     target_encoding: Encoding = setting(
         "png", "Encoding of targets", "png: lossless and small. none: raw bytes, the fastest. jpeg: with loss.", more=True
     )
-    keep_decoded: bool = setting(False, "Keep the decoded frames as BMP", "Also writes decoded/000000.bmp and so on into the job's folder.", more=True)
+    keep_decoded: bool = setting(
+        False, "Keep the decoded frames as BMP", "Also writes decoded/000000.bmp and so on into the job's folder.", more=True
+    )
 
 
 class Network(Spec):
@@ -90,7 +97,9 @@ class ModelSpec(Spec):
     """Train a network on a dataset."""
 
     name: Name = setting(..., "Name", "How the model is called in lists.")
-    dataset: JobId = setting(..., "Dataset", "The pairs to train on. A dataset that is still being made is waited for.", widget="dataset")
+    dataset: JobId = setting(
+        ..., "Dataset", "The pairs to train on. A dataset that is still being made is waited for.", widget="dataset"
+    )
     network: Network = Network()
     loss: Loss = Loss()
     solver: Solver = Solver()
@@ -128,10 +137,16 @@ class TestSpec(Spec):
     model: JobId
     name: Name = setting("test", "Name", "How the test is called in lists.", more=True)
     snapshot: str = setting(
-        "best", "Snapshot", "The weights to test: best is the one with the lowest validation loss.", widget="snapshot", pattern=r"^(best|last|epoch-\d{4,})$"
+        "best",
+        "Snapshot",
+        "The weights to test: best is the one with the lowest validation loss.",
+        widget="snapshot",
+        pattern=r"^(best|last|epoch-\d{4,})$",
     )
-    image: Path | None = setting(None, "Image", "A path on the server, or a file from your machine.", widget="image")
-    target: Path | None = setting(None, "Ground truth", "The undamaged image of the same size, where you have it.", widget="image")
+    image: ServerPath | None = setting(None, "Image", "A path on the server, or a file from your machine.", widget="image")
+    target: ServerPath | None = setting(
+        None, "Ground truth", "The undamaged image of the same size, where you have it.", widget="image"
+    )
     pair: int | None = setting(None, "Validation pair", "Number of a pair of the model's dataset, in place of an image.", ge=0)
     layers: bool = setting(True, "Show visualizations and statistics", "Each layer's activations, weights and numbers.")
 

@@ -48,7 +48,13 @@ def _fold_state(view: View, event: Event) -> View:
 
 
 def _with_snapshot(summary: dict[str, Any], event: Event) -> dict[str, Any]:
-    snapshot = {"snapshot": event["name"], "epoch": event["epoch"], "step": event["step"], "size": event["size"], **event["scalars"]}
+    snapshot = {
+        "snapshot": event["name"],
+        "epoch": event["epoch"],
+        "step": event["step"],
+        "size": event["size"],
+        **event["scalars"],
+    }
     others = [known for known in summary.get("snapshots", []) if known["snapshot"] != snapshot["snapshot"]]
     snapshots = sorted([*others, snapshot], key=lambda known: known["epoch"])
     best = min(snapshots, key=lambda known: known["val/l1"])

@@ -1,0 +1,62 @@
+"""Starting and stopping the process of a job. Light: the server imports it."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from jobs.folder import JobFolder
+
+LOCK_VARIABLE = "CLEARFRAME_LOCK"
+
+_children: list[subprocess.Popen[bytes]] = []
+
+
+def start(folder: JobFolder, env: dict[str, str] | None = None) -> int | None:
+    """Start the job's worker in a session of its own; it outlives the caller. None if one lives already.
+
+    The worker inherits the lock of its folder, so that there is no moment at which it runs without.
+    """
+    lock = folder.lock()
+    if lock is None:
+        return None
+    try:
+        with folder.worker_log.open("ab") as log:
+            child = subprocess.Popen(
+                [sys.executable, "-m", "jobs.run", str(folder.path)],
+                env={**os.environ, **(env or {}), LOCK_VARIABLE: str(lock), "PYTHONUNBUFFERED": "1"},
+                cwd=Path(__file__).parent.parent,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                pass_fds=(lock,),
+                start_new_session=True,
+            )
+    finally:
+        os.close(lock)
+    # Ended children are collected at the next start, so that none stays a zombie.
+    _children[:] = [other for other in _children if other.poll() is None] + [child]
+    return child.pid
+
+
+def stop(folder: JobFolder, grace: float = 5.0) -> None:
+    """Ask the worker to end (SIGTERM); after `grace` seconds, kill its whole process group."""
+    deadline = time.monotonic() + grace
+    asked = False
+    while folder.worker_lives():
+        pid = folder.worker_pid()
+        if pid is not None and not asked:
+            _signal(pid, signal.SIGTERM)
+            asked = True
+        elif pid is not None and time.monotonic() > deadline:
+            _signal(pid, signal.SIGKILL)
+        time.sleep(0.05)
+
+
+def _signal(group: int, number: signal.Signals) -> None:
+    try:
+        os.killpg(group, number)
+    except ProcessLookupError:
+        pass  # It ended by itself meanwhile.

@@ -1,0 +1,60 @@
+"""What a worker tells the world while it works: events, a steady progress, and whether to go on."""
+
+import math
+import signal
+import time
+from types import FrameType
+
+from jobs.errors import Aborted
+from jobs.events import EventLog
+
+PROGRESS_INTERVAL = 0.25
+
+
+class Report:
+    """The worker's side of its event log."""
+
+    def __init__(self, log: EventLog) -> None:
+        self.log = log
+        self._stop = False
+        self._started = time.monotonic()
+        self._begun_at = 0
+        self._told = 0.0
+
+    def stop_on(self, number: signal.Signals) -> None:
+        """Let a signal end the job at its next `check`, with nothing half done."""
+        signal.signal(number, self._ask_to_stop)
+
+    def _ask_to_stop(self, number: int, frame: FrameType | None) -> None:
+        self._stop = True
+
+    def check(self) -> None:
+        """Raises Aborted where somebody has asked the job to stop."""
+        if self._stop:
+            raise Aborted
+
+    def begin(self, done: int) -> None:
+        """Rate and time left are counted from here; `done` was there before (a resumed job)."""
+        self._started, self._begun_at, self._told = time.monotonic(), done, 0.0
+
+    def progress(self, done: int, total: int | None, unit: str, eta: float | None = None) -> None:
+        """Tell how far the work is, at most four times a second and always at its end."""
+        now = time.monotonic()
+        if now - self._told < PROGRESS_INTERVAL and done != total:
+            return
+        self._told = now
+        rate = (done - self._begun_at) / max(now - self._started, 1e-9)
+        if eta is None and total is not None and rate > 0:
+            eta = (total - done) / rate
+        self.log.append("progress", done=done, total=total, unit=unit, rate=rate, eta=eta)
+
+    def scalars(self, step: int, epoch: float, values: dict[str, float]) -> None:
+        self.log.append("scalars", step=step, epoch=epoch, scalars={key: finite(value) for key, value in values.items()})
+
+    def message(self, text: str, level: str = "info") -> None:
+        self.log.append("message", level=level, text=text)
+
+
+def finite(value: float) -> float | None:
+    """JSON has no infinity: the PSNR of equal images is null."""
+    return value if math.isfinite(value) else None

@@ -1,0 +1,76 @@
+"""The process of one job: `python -m jobs.run FOLDER`.
+
+Errors made for people end in the log. Any other one ends the process with its traceback in
+worker.log; the server then finds the lock free and the job without an end, and says so.
+"""
+
+import errno
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+from jobs.errors import Aborted, JobError
+from jobs.events import EventLog
+from jobs.folder import JobFolder
+from jobs.launcher import LOCK_VARIABLE
+from jobs.report import Report
+from jobs.specs import DatasetSpec, ModelSpec, TestSpec
+
+
+def main(path: str) -> int:
+    folder = JobFolder(Path(path).resolve())
+    inherited = os.environ.pop(LOCK_VARIABLE, None)
+    lock = int(inherited) if inherited else folder.lock()
+    if lock is None:
+        print(f"A worker already works in {folder.path}.", file=sys.stderr)
+        return 1
+    os.ftruncate(lock, 0)
+    os.pwrite(lock, str(os.getpid()).encode(), 0)
+    with EventLog(folder.events) as log:
+        return run(folder, log)
+
+
+def run(folder: JobFolder, log: EventLog) -> int:
+    """Do the job and write how it ended. Returns the exit status."""
+    report = Report(log)
+    report.stop_on(signal.SIGTERM)
+    log.append("state", state="running", reason="")
+    try:
+        summary = work(folder, report)
+    except Aborted:
+        log.append("state", state="aborted", reason="Aborted by the user. What was finished is kept: Resume goes on from there.")
+        return 0
+    except JobError as error:
+        log.append("state", state="error", reason=str(error))
+        return 1
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        log.append("state", state="error", reason="The disk is full. Make room, then Resume: what was finished is kept.")
+        return 1
+    log.append("state", state="done", reason="", summary=summary)
+    return 0
+
+
+def work(folder: JobFolder, report: Report) -> dict[str, Any]:
+    """The job itself. Each kind is imported only where it runs: a dataset needs no torch."""
+    spec = folder.spec()
+    match spec:
+        case DatasetSpec():
+            from jobs.dataset import make_dataset
+
+            return make_dataset(folder, spec, report)
+        case ModelSpec():
+            from jobs.train import train
+
+            return train(folder, spec, report)
+        case TestSpec():
+            from jobs.infer import test_image
+
+            return test_image(folder, spec, report)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))
