@@ -1,0 +1,50 @@
+"""The web process: pages, JSON API, live updates, and the scheduler. It never imports torch or av."""
+
+from pathlib import Path
+from typing import Any
+
+import gevent
+from flask import Flask, render_template, request
+from werkzeug.exceptions import HTTPException
+
+from app import api, pages, safety
+from app.catalog import Catalog
+from app.database import connect
+from app.extensions import socketio
+from app.follower import Follower
+from app.scheduler import Scheduler, gpu_count
+from app.settings import Settings
+from app.sockets import Jobs, send
+
+ROOT = Path(__file__).parent.parent
+MAX_UPLOAD = 256 * 2**20
+
+
+def create_app(settings: Settings, work: bool = True) -> Flask:
+    """The application. With `work` it also follows and starts jobs, in greenlets."""
+    app = Flask(__name__, template_folder=str(ROOT / "templates"), static_folder=str(ROOT / "static"))
+    app.config["MAX_CONTENT_LENGTH"] = MAX_UPLOAD
+    connect(settings.database, settings.home)
+    settings.uploads.mkdir(exist_ok=True)
+    catalog = Catalog(settings.home)
+    catalog.take_in_folders()
+    app.extensions.update(settings=settings, catalog=catalog)
+
+    app.register_blueprint(pages.blueprint)
+    app.register_blueprint(api.blueprint)
+    app.register_error_handler(HTTPException, show_error)
+    safety.guard(app)
+    socketio.init_app(app)
+    socketio.on_namespace(Jobs(catalog))
+    if work:
+        gevent.spawn(Follower(catalog, send).run)
+        gevent.spawn(Scheduler(catalog, gpu_count()).run)
+    return app
+
+
+def show_error(error: HTTPException) -> Any:
+    """JSON for the API, a page for a browser."""
+    status, message = error.code or 500, error.description or error.name
+    if request.path.startswith("/api/"):
+        return api.error(status, message)
+    return render_template("error.html", title=error.name, active="", status=status, heading=error.name, message=message), status

@@ -1,0 +1,53 @@
+"""What forms and the API do alike: check what was sent, make a job of it, keep an upload."""
+
+import secrets
+from pathlib import Path
+from typing import Any
+
+from flask import current_app
+from werkzeug.datastructures import FileStorage
+
+from app import checks
+from app.catalog import Catalog
+from app.problems import Invalid, validate
+from app.settings import Settings
+from jobs.specs import DatasetSpec, ModelSpec, TestSpec
+
+SUFFIXES = frozenset({".bmp", ".gz", ".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".h264", ".264", ".mp4", ".mkv"})
+
+
+def catalog() -> Catalog:
+    found: Catalog = current_app.extensions["catalog"]
+    return found
+
+
+def settings() -> Settings:
+    found: Settings = current_app.extensions["settings"]
+    return found
+
+
+def create_dataset(values: Any) -> str:
+    """The id of the new job. Raises Invalid."""
+    spec = checks.dataset(validate(DatasetSpec, values), settings().readable)
+    return catalog().create("dataset", spec)
+
+
+def create_model(values: Any) -> str:
+    """The id of the new job. Raises Invalid."""
+    return catalog().create("model", checks.model(validate(ModelSpec, values), catalog()))
+
+
+def create_test(model: str, values: Any) -> str:
+    """The id of the new job. Raises Invalid."""
+    if not isinstance(values, dict):
+        raise Invalid({"": "Send a JSON object."})
+    spec = checks.test(validate(TestSpec, {**values, "model": model}), catalog(), settings().readable)
+    return catalog().create("test", spec)
+
+
+def keep_upload(sent: FileStorage) -> Path:
+    """Store an upload under a name of our own: only its ending is taken over, and only a known one."""
+    endings = [suffix for suffix in Path(sent.filename or "").suffixes[-2:] if suffix.lower() in SUFFIXES]
+    path = settings().uploads / (secrets.token_hex(16) + "".join(endings).lower())
+    sent.save(path)
+    return path

@@ -1,0 +1,173 @@
+"""The JSON API under /api/v1."""
+
+from typing import Any
+
+from flask import Blueprint, Response, jsonify, request
+
+from app import files, openapi
+from app.actions import catalog, create_dataset, create_model, create_test, keep_upload, settings
+from app.catalog import Refused, as_json
+from app.database import JobRow
+from app.problems import Invalid
+from app.scalars import series
+from jobs.events import read
+
+blueprint = Blueprint("api", __name__, url_prefix="/api/v1")
+
+MOST_JOBS = 500
+
+
+class NotFound(Exception):
+    pass
+
+
+def error(status: int, message: str, fields: dict[str, str] | None = None) -> tuple[Response, int]:
+    """The one shape of an error."""
+    return jsonify({"error": {"message": message, "fields": fields or {}}}), status
+
+
+def job_or_404(id: str, kind: str = "") -> JobRow:
+    row = catalog().get(id)
+    if row is None or (kind and row.kind != kind):
+        raise NotFound(f"There is no {kind or 'job'} {id}.")
+    return row
+
+
+def body() -> Any:
+    """The request's JSON. Raises Invalid where there is none."""
+    sent = request.get_json(silent=True)
+    if not isinstance(sent, dict):
+        raise Invalid({"": "Send a JSON object, with the header Content-Type: application/json."})
+    return sent
+
+
+def number(name: str, default: int, least: int = 0) -> int:
+    text = request.args.get(name, "")
+    if not text:
+        return default
+    if not text.isascii() or not text.isdigit() or len(text) > 15 or int(text) < least:
+        raise Invalid({name: f"Must be a whole number of at least {least}."})
+    return int(text)
+
+
+@blueprint.get("/jobs")
+def list_jobs() -> Any:
+    limit = min(number("limit", 100, 1), MOST_JOBS)
+    states = frozenset(request.args.get("state", "").split(",")) - {""}
+    rows = catalog().find(request.args.get("kind", ""), states, request.args.get("q", ""), limit, request.args.get("cursor", ""))
+    return {"jobs": [as_json(row, brief=True) for row in rows], "cursor": rows[-1].id if len(rows) == limit else None}
+
+
+@blueprint.get("/jobs/<id>")
+def show_job(id: str) -> Any:
+    return as_json(job_or_404(id))
+
+
+@blueprint.patch("/jobs/<id>")
+def change_job(id: str) -> Any:
+    job_or_404(id)
+    sent = body()
+    name = sent.get("name")
+    if set(sent) - {"name"} or not isinstance(name, str) or not 0 < len(name.strip()) <= 200:
+        raise Invalid({"name": "Give a name of 1 to 200 characters, and nothing else."})
+    catalog().rename(id, name.strip())
+    return as_json(job_or_404(id))
+
+
+@blueprint.delete("/jobs/<id>")
+def delete_job(id: str) -> Any:
+    job_or_404(id)
+    catalog().delete(id)
+    return "", 204
+
+
+@blueprint.post("/jobs/<id>/abort")
+def abort_job(id: str) -> Any:
+    job_or_404(id)
+    catalog().abort(id)
+    return as_json(job_or_404(id)), 202
+
+
+@blueprint.post("/jobs/<id>/resume")
+def resume_job(id: str) -> Any:
+    job_or_404(id)
+    catalog().resume(id)
+    return as_json(job_or_404(id)), 202
+
+
+@blueprint.get("/jobs/<id>/events")
+def job_events(id: str) -> Any:
+    job_or_404(id)
+    types = frozenset(request.args.get("type", "").split(",")) - {""}
+    events = list(read(catalog().folder(id).events, number("since", 0), types or None))
+    return {"events": events, "seq": events[-1]["seq"] if events else number("since", 0)}
+
+
+@blueprint.get("/jobs/<id>/scalars")
+def job_scalars(id: str) -> Any:
+    job_or_404(id)
+    keys = frozenset(request.args.get("keys", "").split(",")) - {""}
+    events = list(read(catalog().folder(id).events))
+    scalars = (event for event in events if event["type"] == "scalars")
+    return {"seq": events[-1]["seq"] if events else 0, "series": series(scalars, keys or None, number("max_points", 2000, 2))}
+
+
+@blueprint.post("/datasets")
+def post_dataset() -> Any:
+    return {"id": create_dataset(body())}, 201
+
+
+@blueprint.post("/models")
+def post_model() -> Any:
+    return {"id": create_model(body())}, 201
+
+
+@blueprint.post("/models/<id>/tests")
+def post_test(id: str) -> Any:
+    job_or_404(id, "model")
+    return {"id": create_test(id, body())}, 201
+
+
+@blueprint.get("/files")
+def list_files() -> Any:
+    return files.listing(request.args.get("path", ""), settings().readable)
+
+
+@blueprint.post("/uploads")
+def post_upload() -> Any:
+    sent = request.files.get("file")
+    if sent is None:
+        raise Invalid({"file": "Send the file as multipart/form-data in the field “file”."})
+    return {"path": str(keep_upload(sent))}, 201
+
+
+@blueprint.get("/healthz")
+def healthz() -> Any:
+    return {"status": "ok", "jobs": len(catalog().find(states=frozenset({"waiting", "running"})))}
+
+
+@blueprint.get("/openapi.json")
+def describe() -> Any:
+    return openapi.document()
+
+
+@blueprint.errorhandler(Invalid)
+def invalid(problem: Invalid) -> Any:
+    whole = problem.problems.get("")
+    first = next(iter(problem.problems.items()))
+    return error(422, whole or f"{first[0]}: {first[1]}", problem.problems)
+
+
+@blueprint.errorhandler(files.FileProblem)
+def unreadable(problem: files.FileProblem) -> Any:
+    return error(400, str(problem), {"path": str(problem)})
+
+
+@blueprint.errorhandler(Refused)
+def refused(problem: Refused) -> Any:
+    return error(409, str(problem))
+
+
+@blueprint.errorhandler(NotFound)
+def not_found(problem: NotFound) -> Any:
+    return error(404, str(problem))

@@ -1,0 +1,154 @@
+"""What can be done with jobs: make, find, rename, abort, resume, delete."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import gevent
+from sqlalchemy import select
+
+from app.database import JobRow, Sessions
+from jobs import folder as folders
+from jobs import launcher
+from jobs.events import FINAL_STATES, EventLog, last_state, read_from
+from jobs.folder import JobFolder
+from jobs.specs import JobSpec
+from jobs.view import empty, fold
+
+ABORT_GRACE = 5.0
+
+
+class Refused(Exception):
+    """What was asked for cannot be done now; the text says why."""
+
+
+class Catalog:
+    """The jobs of one home."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        (home / "jobs").mkdir(parents=True, exist_ok=True)
+
+    def folder(self, id: str) -> JobFolder:
+        return JobFolder(self.home / "jobs" / id)
+
+    def create(self, kind: str, spec: JobSpec) -> str:
+        folder = folders.create(self.home, kind, spec)
+        with EventLog(folder.events) as log:
+            log.append("state", state="waiting", reason="")
+        self._take_in(folder)
+        return folder.id
+
+    def _take_in(self, folder: JobFolder) -> None:
+        """Make the row of a folder, with all that its log says."""
+        job = folder.read()
+        view, (events, offset) = empty(), read_from(folder.events, 0)
+        for event in events:
+            view = fold(view, event)
+        row = JobRow(id=folder.id, kind=job["kind"], name=job["name"], created=job["created"], state=view["state"])
+        row.spec, row.view, row.offset = job["spec"], view, offset
+        row.launched = folder.worker_lives()
+        with Sessions.begin() as session:
+            session.merge(row)
+
+    def take_in_folders(self) -> None:
+        """At the start: folders that the database does not know are taken in, rows without a folder go."""
+        there = {path.name for path in (self.home / "jobs").iterdir() if (path / "job.json").is_file()}
+        with Sessions.begin() as session:
+            known = set(session.scalars(select(JobRow.id)))
+            for id in known - there:
+                session.delete(session.get_one(JobRow, id))
+            # A server that died just before it started a worker: the job still waits.
+            waiting = session.scalars(select(JobRow).where(JobRow.state == "waiting", JobRow.launched))
+            for row in waiting:
+                row.launched = self.folder(row.id).worker_lives()
+        for id in sorted(there - known):
+            self._take_in(self.folder(id))
+
+    def get(self, id: str) -> JobRow | None:
+        with Sessions() as session:
+            return session.get(JobRow, id)
+
+    def find(
+        self, kind: str = "", states: frozenset[str] = frozenset(), q: str = "", limit: int = 100, before: str = ""
+    ) -> list[JobRow]:
+        """Jobs, newest first; `before` is the id that the last page ended with."""
+        query = select(JobRow).order_by(JobRow.id.desc()).limit(limit)
+        if kind:
+            query = query.where(JobRow.kind == kind)
+        if states:
+            query = query.where(JobRow.state.in_(states))
+        if q:
+            query = query.where(JobRow.name.icontains(q, autoescape=True))
+        if before:
+            query = query.where(JobRow.id < before)
+        with Sessions() as session:
+            return list(session.scalars(query))
+
+    def rename(self, id: str, name: str) -> None:
+        path = self.folder(id).path / "job.json"
+        job = json.loads(path.read_text(encoding="utf-8"))
+        draft = path.with_name(".job.json")
+        draft.write_text(json.dumps({**job, "name": name}, indent=1), encoding="utf-8")
+        draft.replace(path)
+        with Sessions.begin() as session:
+            session.get_one(JobRow, id).name = name
+
+    def abort(self, id: str) -> None:
+        """A waiting job is aborted at once; a running one is asked to end, then killed."""
+        row = self.get(id)
+        if row is None or row.state in FINAL_STATES:
+            raise Refused("The job has ended already.")
+        gevent.spawn(self._stop, self.folder(id))
+
+    def _stop(self, folder: JobFolder) -> None:
+        launcher.stop(folder, ABORT_GRACE)
+        self.write_end(folder, "aborted", "Aborted by the user. What was finished is kept: Resume goes on from there.")
+
+    def write_end(self, folder: JobFolder, state: str, reason: str) -> None:
+        """Write how a job ended, unless its worker lives or has written that itself."""
+        lock = folder.lock()
+        if lock is None:
+            return
+        with open(lock, "rb"):
+            last = last_state(folder.events)
+            if last is None or last["state"] not in FINAL_STATES:
+                with EventLog(folder.events) as log:
+                    log.append("state", state=state, reason=reason)
+
+    def resume(self, id: str) -> None:
+        row = self.get(id)
+        if row is None or row.state not in ("error", "aborted"):
+            raise Refused("Only a job that failed or was aborted can be resumed.")
+        with EventLog(self.folder(id).events) as log:
+            log.append("state", state="waiting", reason="")
+        with Sessions.begin() as session:
+            row = session.get_one(JobRow, id)
+            row.state, row.launched = "waiting", False
+
+    def users(self, id: str) -> list[JobRow]:
+        """The models that were or are to be trained on a dataset."""
+        return [row for row in self.find("model", limit=100_000) if row.spec["dataset"] == id]
+
+    def delete(self, id: str) -> None:
+        """Remove a job and its folder; a running one is aborted first."""
+        row = self.get(id)
+        users = self.users(id) if row is not None and row.kind == "dataset" else []
+        if users:
+            names = ", ".join(f"“{user.name}”" for user in users)
+            raise Refused(f"The dataset is used by the models {names}. Delete them first.")
+        folder = self.folder(id)
+        launcher.stop(folder, ABORT_GRACE)
+        with Sessions.begin() as session:
+            session.delete(session.get_one(JobRow, id))
+        shutil.rmtree(folder.path)
+
+
+def as_json(row: JobRow, brief: bool = False) -> dict[str, Any]:
+    """A job as the API and the pages see it; `brief`, for lists, is without its layers, samples and list of snapshots."""
+    shown = {key: row.view[key] for key in ("reason", "progress", "summary", "seq", "started", "finished")}
+    if brief:
+        long = ("layers", "samples", "snapshots")
+        shown["summary"] = {key: value for key, value in shown["summary"].items() if key not in long}
+    return {"id": row.id, "kind": row.kind, "name": row.name, "state": row.state, "created": row.created, "spec": row.spec, **shown}

@@ -1,0 +1,84 @@
+"""Which files of this machine the server reads: those below its data roots, and no others."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+MAX_ENTRIES = 500
+
+
+class FileProblem(Exception):
+    """A path that cannot be used; the text says why and what to do."""
+
+
+def resolve(text: str, roots: tuple[Path, ...]) -> Path:
+    """The real path of what a person typed; a relative one counts from the first root. Raises FileProblem."""
+    if "\0" in text:
+        raise FileProblem("The path has a NUL character in it.")
+    path = roots[0] / Path(text).expanduser()
+    try:
+        real = path.resolve(strict=True)
+    except FileNotFoundError as error:
+        _inside(path.resolve(), text, roots)
+        raise FileProblem(f"{text} is not there.") from error
+    except (OSError, RuntimeError) as error:
+        raise FileProblem(f"{text} cannot be read: {getattr(error, 'strerror', error)}.") from error
+    _inside(real, text, roots)
+    return real
+
+
+def _inside(real: Path, text: str, roots: tuple[Path, ...]) -> None:
+    if not any(real.is_relative_to(root) for root in roots):
+        allowed = ", ".join(map(str, roots[:-1]))
+        raise FileProblem(
+            f"{text} is outside the folders that this server may read ({allowed}). Start it with --data-root and that folder."
+        )
+
+
+def file(text: str, roots: tuple[Path, ...]) -> Path:
+    """A file that can be read and has something in it. Raises FileProblem."""
+    path = resolve(text, roots)
+    if path.is_dir():
+        raise FileProblem(f"{text} is a folder; a file is wanted.")
+    if not path.is_file():
+        raise FileProblem(f"{text} is no ordinary file.")
+    if not os.access(path, os.R_OK):
+        raise FileProblem(f"{text} may not be read by the server.")
+    if path.stat().st_size == 0:
+        raise FileProblem(f"{text} is empty.")
+    return path
+
+
+def folder(text: str, roots: tuple[Path, ...], endings: tuple[str, ...]) -> Path:
+    """A folder with at least one file of the given endings. Raises FileProblem."""
+    path = resolve(text, roots)
+    if not path.is_dir():
+        raise FileProblem(f"{text} is a file; a folder is wanted.")
+    if not os.access(path, os.R_OK | os.X_OK):
+        raise FileProblem(f"{text} may not be read by the server.")
+    if not any(entry.name.lower().endswith(endings) for entry in os.scandir(path)):
+        raise FileProblem(f"{text} has no image in it ({', '.join(endings)}).")
+    return path
+
+
+def listing(text: str, roots: tuple[Path, ...]) -> dict[str, Any]:
+    """The entries of a folder, or of the folder above that begin with what was typed so far; no path: the roots."""
+    shown = roots[:-1]
+    answer: dict[str, Any] = {"path": None, "roots": [str(root) for root in shown]}
+    if not text:
+        return {**answer, "entries": [{"name": str(root), "path": str(root), "type": "folder", "size": None} for root in shown]}
+    typed = Path(text)
+    inside = text.endswith("/")
+    parent = resolve(text if inside else str(typed.parent), roots)
+    if not parent.is_dir():
+        raise FileProblem(f"{text} is no folder.")
+    prefix = "" if inside else typed.name.lower()
+    names = sorted(entry.name for entry in os.scandir(parent) if entry.name.lower().startswith(prefix))
+    entries = [_entry(parent / name) for name in names[:MAX_ENTRIES] if not name.startswith(".")]
+    return {**answer, "path": str(parent), "entries": entries}
+
+
+def _entry(path: Path) -> dict[str, Any]:
+    if path.is_dir():
+        return {"name": path.name, "path": str(path), "type": "folder", "size": None}
+    return {"name": path.name, "path": str(path), "type": "file", "size": path.stat().st_size if path.is_file() else None}

@@ -1,0 +1,62 @@
+"""Follows the event logs of live jobs: into the database, and out to the browsers."""
+
+from collections.abc import Callable
+from typing import Any
+
+import gevent
+
+from app.catalog import Catalog
+from app.database import JobRow, Sessions
+from jobs.events import FINAL_STATES, Event, read_from
+from jobs.folder import JobFolder
+from jobs.view import fold
+
+INTERVAL = 0.1
+LIVE = frozenset({"waiting", "running"})
+
+Send = Callable[[str, list[Event]], Any]
+
+
+class Follower:
+    """Reads what is new in the logs; `send(job id, events)` passes it on."""
+
+    def __init__(self, catalog: Catalog, send: Send) -> None:
+        self._catalog, self._send = catalog, send
+
+    def run(self) -> None:
+        while True:
+            self.follow()
+            gevent.sleep(INTERVAL)
+
+    def follow(self) -> None:
+        """One round over all live jobs."""
+        for row in self._catalog.find(states=LIVE, limit=100_000):
+            folder = self._catalog.folder(row.id)
+            # Asked before the last read: a worker that ends in between has written its end by then.
+            lost = (row.launched or row.state == "running") and not folder.worker_lives()
+            state = self._read(row, folder)
+            if lost and state not in FINAL_STATES:
+                self._catalog.write_end(folder, "error", _last_words(folder))
+
+    def _read(self, row: JobRow, folder: JobFolder) -> str:
+        """Take in the new events of a job; return its state."""
+        events, offset = read_from(folder.events, row.offset)
+        if not events:
+            return row.state
+        with Sessions.begin() as session:
+            fresh = session.get(JobRow, row.id)
+            if fresh is None:
+                return row.state  # It was deleted meanwhile.
+            view = fresh.view
+            for event in events:
+                view = fold(view, event)
+            fresh.view, fresh.state, fresh.offset = view, view["state"], offset
+        self._send(row.id, events)
+        return str(view["state"])
+
+
+def _last_words(folder: JobFolder) -> str:
+    lines = folder.worker_log.read_text(errors="replace").split("\n") if folder.worker_log.exists() else []
+    last = next((line.strip() for line in reversed(lines) if line.strip()), "")
+    said = f" Its last words: {last[:300]}" if last else ""
+    return f"The worker ended without saying how.{said} What it had finished is kept: Resume goes on from there."

@@ -1,0 +1,87 @@
+"""The API's description, /api/v1/openapi.json: the routes below and the schemas of the specs."""
+
+from typing import Any
+
+from pydantic.json_schema import models_json_schema
+
+from jobs.specs import DatasetSpec, ModelSpec, TestSpec
+
+# path: {method: (what it does, query parameters, name of the body's schema, status of success)}
+ROUTES: dict[str, dict[str, tuple[str, tuple[str, ...], str, int]]] = {
+    "/jobs": {"get": ("Jobs, newest first", ("kind", "state", "q", "limit", "cursor"), "", 200)},
+    "/jobs/{id}": {
+        "get": ("One job", (), "", 200),
+        "patch": ("Rename a job", (), "Rename", 200),
+        "delete": ("Delete a job and its files", (), "", 204),
+    },
+    "/jobs/{id}/abort": {"post": ("Stop a job; what was finished is kept", (), "", 202)},
+    "/jobs/{id}/resume": {"post": ("Go on with a job that failed or was aborted", (), "", 202)},
+    "/jobs/{id}/events": {"get": ("Its event log", ("since", "type"), "", 200)},
+    "/jobs/{id}/scalars": {"get": ("Its curves", ("keys", "max_points"), "", 200)},
+    "/datasets": {"post": ("Make a dataset", (), "DatasetSpec", 201)},
+    "/models": {"post": ("Train a model", (), "ModelSpec", 201)},
+    "/models/{id}/tests": {"post": ("Test a model on one image", (), "TestRequest", 201)},
+    "/files": {"get": ("Browse the data roots", ("path",), "", 200)},
+    "/uploads": {"post": ("Send a file (multipart/form-data, field file)", (), "Upload", 201)},
+    "/healthz": {"get": ("Whether the server is well", (), "", 200)},
+    "/openapi.json": {"get": ("This description", (), "", 200)},
+}
+
+
+def document() -> dict[str, Any]:
+    """An OpenAPI 3.1 description."""
+    _, schemas = models_json_schema(
+        [(spec, "validation") for spec in (DatasetSpec, ModelSpec, TestSpec)], ref_template="#/components/schemas/{model}"
+    )
+    definitions: dict[str, Any] = schemas["$defs"]
+    definitions["TestRequest"] = _without(definitions.pop("TestSpec"), "model")
+    definitions["Rename"] = {"type": "object", "properties": {"name": {"type": "string"}}, "required": ["name"]}
+    definitions["Upload"] = {
+        "type": "object",
+        "properties": {"file": {"type": "string", "format": "binary"}},
+        "required": ["file"],
+    }
+    definitions["Error"] = {
+        "type": "object",
+        "properties": {
+            "error": {
+                "type": "object",
+                "properties": {
+                    "message": {"type": "string"},
+                    "fields": {"type": "object", "additionalProperties": {"type": "string"}},
+                },
+            }
+        },
+    }
+    paths = {path: {method: _operation(path, *route) for method, route in methods.items()} for path, methods in ROUTES.items()}
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "Clearframe", "version": "1"},
+        "servers": [{"url": "/api/v1"}],
+        "paths": paths,
+        "components": {"schemas": definitions},
+    }
+
+
+def _without(schema: dict[str, Any], name: str) -> dict[str, Any]:
+    properties = {key: value for key, value in schema["properties"].items() if key != name}
+    return {**schema, "properties": properties, "required": [key for key in schema.get("required", []) if key != name]}
+
+
+def _operation(path: str, summary: str, query: tuple[str, ...], body: str, status: int) -> dict[str, Any]:
+    parameters = [{"name": name, "in": "query", "schema": {"type": "string"}} for name in query]
+    if "{id}" in path:
+        parameters.append({"name": "id", "in": "path", "required": True, "schema": {"type": "string"}})
+    failure = {
+        "description": "What is wrong",
+        "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}},
+    }
+    operation: dict[str, Any] = {
+        "summary": summary,
+        "parameters": parameters,
+        "responses": {str(status): {"description": "Done"}, "default": failure},
+    }
+    if body:
+        media = "multipart/form-data" if body == "Upload" else "application/json"
+        operation["requestBody"] = {"required": True, "content": {media: {"schema": {"$ref": f"#/components/schemas/{body}"}}}}
+    return operation

@@ -1,0 +1,162 @@
+"""The pages. Each is made from the JSON that the API gives."""
+
+from typing import Any
+
+from flask import Blueprint, abort, redirect, render_template, request, send_file, url_for
+
+from app import forms
+from app.actions import catalog, create_dataset, create_model, create_test, keep_upload
+from app.catalog import Refused, as_json
+from app.forms import UPLOAD, Field, Values, values_of
+from app.problems import Invalid, Problems
+from jobs.specs import DatasetSpec, ModelSpec, TestSpec
+
+blueprint = Blueprint("pages", __name__)
+
+Job = dict[str, Any]
+
+
+def job_or_404(id: str, kind: str = "") -> Job:
+    row = catalog().get(id)
+    if row is None or (kind and row.kind != kind):
+        abort(404)
+    return as_json(row)
+
+
+def jobs(kind: str = "", *states: str) -> list[Job]:
+    return [as_json(row, brief=True) for row in catalog().find(kind, frozenset(states))]
+
+
+@blueprint.get("/")
+def home() -> str:
+    return render_template(
+        "home.html",
+        title="Clearframe",
+        active="home",
+        running=jobs("", "waiting", "running"),
+        datasets=jobs("dataset"),
+        models=jobs("model"),
+        tests=jobs("test"),
+    )
+
+
+@blueprint.route("/datasets/new", methods=["GET", "POST"])
+def new_dataset() -> Any:
+    values, problems = values_of(DatasetSpec, request.form or request.args), {}
+    if request.method == "POST":
+        try:
+            return redirect(url_for(".dataset", id=create_dataset(values)))
+        except Invalid as invalid:
+            problems = invalid.problems
+    shown = forms.fields(DatasetSpec, values, problems)
+    return _form_page("dataset_new.html", "New dataset", "datasets", shown, problems)
+
+
+@blueprint.get("/datasets/<id>")
+def dataset(id: str) -> str:
+    job = job_or_404(id, "dataset")
+    return render_template("dataset.html", title=job["name"], active="datasets", job=job)
+
+
+@blueprint.route("/models/new", methods=["GET", "POST"])
+def new_model() -> Any:
+    values, problems = values_of(ModelSpec, request.form or request.args), {}
+    if request.method == "POST":
+        try:
+            return redirect(url_for(".model", id=create_model(values)))
+        except Invalid as invalid:
+            problems = invalid.problems
+    shown = forms.fields(ModelSpec, values, problems)
+    usable = jobs("dataset", "waiting", "running", "done")
+    for field in shown:
+        if field.widget == "dataset":
+            field.choices = [(job["id"], f"{job['name']} ({_pairs(job)})") for job in usable]
+        if field.name == "epochs" and request.method == "GET" and not field.value:
+            field.value = 30
+    return _form_page("model_new.html", "New model", "models", shown, problems, datasets=usable)
+
+
+def _pairs(job: Job) -> str:
+    pairs = job["summary"].get("pairs")
+    return f"{sum(pairs.values()):,} pairs" if pairs else job["state"]
+
+
+@blueprint.get("/models/<id>")
+def model(id: str) -> str:
+    job = job_or_404(id, "model")
+    dataset = catalog().get(job["spec"]["dataset"])
+    shown = as_json(dataset) if dataset else None
+    return render_template(
+        "model.html", title=job["name"], active="models", job=job, dataset=shown, fields=test_fields(job), problems=[]
+    )
+
+
+@blueprint.route("/models/<id>/test", methods=["GET", "POST"])
+def test_model(id: str) -> Any:
+    job = job_or_404(id, "model")
+    values, problems = values_of(TestSpec, request.form or request.args), {}
+    if request.method == "POST":
+        for name in ("image", "target"):
+            sent = request.files.get(name + UPLOAD)
+            if sent is not None and sent.filename:
+                values[name] = str(keep_upload(sent))
+        try:
+            return redirect(url_for(".test", id=create_test(id, values)))
+        except Invalid as invalid:
+            problems = invalid.problems
+    return _form_page("model_test.html", f"Test {job['name']}", "models", test_fields(job, values, problems), problems, job=job)
+
+
+def test_fields(job: Job, values: Values | None = None, problems: Problems | None = None) -> list[Field]:
+    """The form of *Test one*, with the model's snapshots, best first."""
+    shown = forms.fields(TestSpec, values, problems)
+    snapshots = [snapshot["snapshot"] for snapshot in reversed(job["summary"].get("snapshots", []))]
+    best = job["summary"].get("best", {}).get("snapshot", "none yet")
+    for field in shown:
+        if field.widget == "snapshot":
+            field.choices = [("best", f"best ({best})"), *((name, name) for name in snapshots)]
+    return shown
+
+
+@blueprint.get("/tests/<id>")
+def test(id: str) -> str:
+    job = job_or_404(id, "test")
+    model = catalog().get(job["spec"]["model"])
+    return render_template("test.html", title=job["name"], active="tests", job=job, model=as_json(model) if model else None)
+
+
+@blueprint.get("/jobs/<id>")
+def job_page(id: str) -> Any:
+    return redirect(url_for(f".{job_or_404(id)['kind']}", id=id))
+
+
+@blueprint.post("/jobs/<id>/<any(abort, resume, delete):action>")
+def act(id: str, action: str) -> Any:
+    job = job_or_404(id)
+    try:
+        getattr(catalog(), action)(id)
+    except Refused as refused:
+        return render_template("error.html", title="Refused", active="", status=409, heading="Not now", message=str(refused)), 409
+    return redirect(url_for(".home") if action == "delete" else url_for(f".{job['kind']}", id=id))
+
+
+@blueprint.get("/jobs/<id>/files/<path:name>")
+def job_file(id: str, name: str) -> Any:
+    """A file of the job's own folder, and of no other: links are followed before this is decided."""
+    job_or_404(id)
+    root = catalog().folder(id).path.resolve()
+    path = (root / name).resolve()
+    if not path.is_relative_to(root) or not path.is_file() or path.name == "worker.lock":
+        abort(404)
+    text = path.suffix in (".log", ".jsonl")
+    return send_file(path, mimetype="text/plain" if text else None)
+
+
+def _form_page(
+    template: str, title: str, active: str, fields: list[Field], problems: Problems, **context: Any
+) -> tuple[str, int]:
+    unplaced = {name: text for name, text in problems.items() if name not in {field.name for field in fields}}
+    errors = [(field.id, field.label, field.error) for field in fields if field.error]
+    errors += [("", name, text) for name, text in unplaced.items()]
+    page = render_template(template, title=title, active=active, fields=fields, problems=errors, **context)
+    return page, 422 if problems else 200

@@ -1,0 +1,35 @@
+"""What every request must pass, and what every answer carries."""
+
+from urllib.parse import urlsplit
+
+from flask import Flask, Response, abort, request
+
+LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+
+HEADERS = {
+    "Content-Security-Policy": "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; "
+    "connect-src 'self' ws: wss:; object-src 'none'; base-uri 'none'; frame-ancestors 'none'; form-action 'self'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+}
+
+
+def guard(app: Flask) -> None:
+    """Bind the checks and headers to an application."""
+    app.before_request(refuse_strangers)
+    app.after_request(add_headers)
+
+
+def refuse_strangers() -> None:
+    """Only this machine's names as host (DNS rebinding), and only our own pages may change anything."""
+    if urlsplit(f"//{request.host}").hostname not in LOOPBACK:
+        abort(400, "The server answers under the names of this machine only.")
+    origin = request.headers.get("Origin")
+    foreign = origin is not None and urlsplit(origin).netloc != request.host
+    if request.method not in ("GET", "HEAD", "OPTIONS") and (foreign or request.headers.get("Sec-Fetch-Site") == "cross-site"):
+        abort(403, "A page of another site may not change anything here.")
+
+
+def add_headers(response: Response) -> Response:
+    response.headers.update(HEADERS)
+    return response
