@@ -1,0 +1,14 @@
+// The dataset's page: progress while it is made; once it has ended the page is loaded anew, whole.
+import { pageData } from "./dom.js";
+import { watchJob } from "./live.js";
+import { isFinal, showStatus, withEvent } from "./status.js";
+
+let job = pageData("job");
+const ended = isFinal(job.state);
+showStatus(job);
+
+watchJob(job.id, job.seq, (events) => {
+  for (const event of events) job = withEvent(job, event);
+  showStatus(job);
+  if (isFinal(job.state) !== ended) location.reload();
+});

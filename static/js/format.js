@@ -1,0 +1,70 @@
+// Numbers, times and sizes in words, as they stand everywhere on the pages.
+
+const DASH = "–";
+
+export const decibel = (value) => (value == null ? DASH : `${value.toFixed(2)} dB`);
+
+export const gain = (value) => (value == null ? DASH : `${value < 0 ? "−" : "+"}${Math.abs(value).toFixed(2)} dB`);
+
+export const count = (value) => (value == null ? DASH : Math.round(value).toLocaleString("en"));
+
+/** Three significant digits: 0.0182, 3.14, 1.2e-7. */
+export function small(value) {
+  if (value == null) return DASH;
+  if (value === 0) return "0";
+  const size = Math.abs(value);
+  return size < 1e-4 || size >= 1e5 ? value.toExponential(1) : String(Number(value.toPrecision(3)));
+}
+
+export function seconds(value) {
+  if (value == null) return DASH;
+  const whole = Math.round(value);
+  if (whole < 60) return `${whole} s`;
+  if (whole < 3600) return `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, "0")} min`;
+  return `${Math.floor(whole / 3600)}:${String(Math.floor((whole % 3600) / 60)).padStart(2, "0")} h`;
+}
+
+export function bytes(value) {
+  if (value == null) return DASH;
+  const units = ["B", "kB", "MB", "GB", "TB"];
+  let power = 0;
+  while (value >= 1000 && power < units.length - 1) {
+    value /= 1000;
+    power += 1;
+  }
+  return `${power && value < 100 ? value.toFixed(1) : Math.round(value)} ${units[power]}`;
+}
+
+export const percent = (share) => `${Math.round(100 * share)} %`;
+
+/** "just now", "3 min ago"; `now` and `then` in seconds since the epoch. */
+export function ago(then, now) {
+  const passed = now - then;
+  if (passed < 60) return "just now";
+  if (passed < 3600) return `${Math.floor(passed / 60)} min ago`;
+  if (passed < 86400) return `${Math.floor(passed / 3600)} h ago`;
+  return `${Math.floor(passed / 86400)} days ago`;
+}
+
+/** The share of a job that is done, 0 to 1, or null where its end is not known. */
+export function share(progress) {
+  return progress && progress.total ? progress.done / progress.total : null;
+}
+
+/** "48 of 96 pairs · 130 pairs/s · 1 s left" */
+export function progressWords(progress) {
+  if (!progress) return "";
+  const words = [progress.total ? `${count(progress.done)} of ${count(progress.total)} ${progress.unit}` : `${count(progress.done)} ${progress.unit}`];
+  if (progress.rate) words.push(`${small(progress.rate)} ${progress.unit}/s`);
+  if (progress.eta != null) words.push(`${seconds(progress.eta)} left`);
+  return words.join(" · ");
+}
+
+/** What a model achieved, in words; `best` is the snapshot with the lowest validation loss. */
+export function verdict(best) {
+  if (!best) return "Nothing validated yet: the first numbers come with the first epoch.";
+  const by = best["val/psnr"] - best["val/psnr_input"];
+  const numbers = `${best["val/psnr_input"].toFixed(2)} → ${best["val/psnr"].toFixed(2)}`;
+  if (by > 0) return `${gain(by)} over its input (${numbers}), best at epoch ${best.epoch}`;
+  return `Not better than its input yet (${numbers} dB)`;
+}
