@@ -100,6 +100,7 @@ def test_model(id: str) -> Any:
             sent = request.files.get(name + UPLOAD)
             if sent is not None and sent.filename:
                 values[name] = str(keep_upload(sent))
+                values.setdefault("name", sent.filename[:200])
         try:
             return redirect(url_for(".test", id=create_test(id, values)))
         except Invalid as invalid:

@@ -64,12 +64,14 @@ def train(folder: JobFolder, spec: ModelSpec, report: Report) -> dict[str, Any]:
             report.check()
             if clock.time_is_up():
                 break
+        if running:
+            log_step(report, step, step / patches.batches, running.take(), rate)
         epoch += 1
         scores = validate(net, validation, device, precision, report)
         name, size = snapshots.save(folder, net, optimizer, Position(epoch, step, clock.seconds()), spec.network)
-        log_step(report, step, step / patches.batches, running.take(), rate)
         report.scalars(step, step / patches.batches, scores)
         report.log.append("snapshot", name=name, epoch=epoch, step=step, size=size, scalars=scores)
+        running = RunningMean()
     report.progress(step, step, "steps", 0)
     return {
         "seconds": clock.seconds(),
@@ -119,11 +121,11 @@ class RunningMean:
     """Mean loss and speed since the last `take`, without reading a loss from the device before that."""
 
     def __init__(self) -> None:
-        self._begin()
-
-    def _begin(self) -> None:
         self._losses: list[Tensor] = []
         self._images, self._since = 0, time.monotonic()
+
+    def __bool__(self) -> bool:
+        return bool(self._losses)
 
     def add(self, loss: Tensor, images: int) -> None:
         self._losses.append(loss)
@@ -136,7 +138,7 @@ class RunningMean:
         """(mean loss, images a second)"""
         mean = float(torch.stack(self._losses).mean())
         speed = self._images / max(self.seconds(), 1e-9)
-        self._begin()
+        self._losses, self._images, self._since = [], 0, time.monotonic()
         return mean, speed
 
 

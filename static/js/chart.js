@@ -36,7 +36,7 @@ function options(holder, keys) {
     scales: { x: { time: false } },
     axes: [
       { ...axis, size: 28, values: (_, ticks) => ticks.map((tick) => (Number.isInteger(tick) ? tick.toLocaleString("en") : "")) },
-      { ...axis, size: 56, values: (_, ticks) => ticks.map(small) },
+      { ...axis, size: 56, values: (_, ticks, __, ___, step) => ticks.map((tick) => ofStep(tick, step)) },
     ],
     series: [{ label: "step" }, ...keys.map(line)],
     cursor: { sync: { key: "run" } },
@@ -54,6 +54,11 @@ function line(key) {
     points: { show: (plot) => plot.data[0].length < 40, size: 5 },
     value: (_, value) => small(value),
   };
+}
+
+/** A tick's value with the digits in which it differs from the next. */
+function ofStep(tick, step) {
+  return Math.abs(tick) < 1e-3 && tick !== 0 ? small(tick) : tick.toLocaleString("en", { maximumFractionDigits: Math.max(0, Math.ceil(-Math.log10(step))) });
 }
 
 function sizeOf(holder) {
