@@ -151,4 +151,12 @@ def as_json(row: JobRow, brief: bool = False) -> dict[str, Any]:
     if brief:
         long = ("layers", "samples", "snapshots")
         shown["summary"] = {key: value for key, value in shown["summary"].items() if key not in long}
-    return {"id": row.id, "kind": row.kind, "name": row.name, "state": row.state, "created": row.created, "spec": row.spec, **shown}
+    return {
+        "id": row.id,
+        "kind": row.kind,
+        "name": row.name,
+        "state": row.state,
+        "created": row.created,
+        "spec": row.spec,
+        **shown,
+    }

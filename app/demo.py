@@ -20,7 +20,9 @@ Job = dict[str, Any]
 @click.command()
 @click.option("--port", default=5000, show_default=True)
 @click.option("--home", default=ROOT / "data", show_default=True, type=click.Path(path_type=Path, file_okay=False))
-@click.option("--clip", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="An H.264 stream; default: a clip made here.")
+@click.option(
+    "--clip", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="An H.264 stream; default: a clip made here."
+)
 @click.option("--originals", type=click.Path(path_type=Path, exists=True, file_okay=False), help="The folder of its originals.")
 @click.option("--epochs", default=EPOCHS, show_default=True)
 @click.option("--stay/--leave", default=True, help="Keep the server up at the end.")
@@ -59,7 +61,9 @@ def run(base: str, clip: Path, originals: Path, epochs: int) -> None:
     dataset = do(base, "/datasets", {"name": f"demo {clip.stem}", "source": source})
     made = dataset["summary"]
     pairs = made["pairs"]
-    click.echo(f"Dataset   {pairs['train']} + {pairs['val']} pairs of {made['width']}x{made['height']}, {made['pairs_per_second']:.0f} frames/s")
+    click.echo(
+        f"Dataset   {pairs['train']} + {pairs['val']} pairs of {made['width']}x{made['height']}, {made['pairs_per_second']:.0f} frames/s"
+    )
 
     model = do(base, "/models", {"name": f"demo {clip.stem}", "dataset": dataset["id"], "epochs": epochs})
     best = model["summary"]["best"]
@@ -71,7 +75,9 @@ def run(base: str, clip: Path, originals: Path, epochs: int) -> None:
 
     test = do(base, f"/models/{model['id']}/tests", {"pair": 0})
     before, after = test["summary"]["psnr_input"], test["summary"]["psnr_output"]
-    click.echo(f"One image PSNR {before:.2f} dB before, {after:.2f} dB after ({after - before:+.2f} dB), {len(test['summary']['layers'])} layers shown")
+    click.echo(
+        f"One image PSNR {before:.2f} dB before, {after:.2f} dB after ({after - before:+.2f} dB), {len(test['summary']['layers'])} layers shown"
+    )
     for name, job in (("datasets", dataset), ("models", model), ("tests", test)):
         click.echo(f"  {base}/{name}/{job['id']}")
 

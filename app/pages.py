@@ -87,7 +87,7 @@ def model(id: str) -> str:
     dataset = catalog().get(job["spec"]["dataset"])
     shown = as_json(dataset) if dataset else None
     return render_template(
-        "model.html", title=job["name"], active="models", job=job, dataset=shown, fields=test_fields(job), problems=[]
+        "model.html", title=job["name"], active="models", job=job, dataset=shown, fields=fields_of_test(job), problems=[]
     )
 
 
@@ -105,10 +105,12 @@ def test_model(id: str) -> Any:
             return redirect(url_for(".test", id=create_test(id, values)))
         except Invalid as invalid:
             problems = invalid.problems
-    return _form_page("model_test.html", f"Test {job['name']}", "models", test_fields(job, values, problems), problems, job=job)
+    return _form_page(
+        "model_test.html", f"Test {job['name']}", "models", fields_of_test(job, values, problems), problems, job=job
+    )
 
 
-def test_fields(job: Job, values: Values | None = None, problems: Problems | None = None) -> list[Field]:
+def fields_of_test(job: Job, values: Values | None = None, problems: Problems | None = None) -> list[Field]:
     """The form of *Test one*, with the model's snapshots, best first."""
     shown = forms.fields(TestSpec, values, problems)
     snapshots = [snapshot["snapshot"] for snapshot in reversed(job["summary"].get("snapshots", []))]

@@ -75,16 +75,22 @@ def _records(folder: JobFolder, spec: DatasetSpec, stream: Path, originals: list
     """The encoded pairs in the order of the frames, made by several threads, few of them at a time."""
     threads = os.cpu_count() or 1
     window: deque[Future[Record]] = deque()
+    failure = None
     with ThreadPoolExecutor(threads) as pool:
         try:
             for pair in _pairs(stream, originals, report):
                 window.append(pool.submit(_record, pair, spec, folder))
                 if len(window) > 2 * threads:
                     yield window.popleft().result()
+        except JobError as error:
+            failure = error  # Raised below: the pairs before it are good and are kept.
+        try:
             while window:
                 yield window.popleft().result()
         finally:
             pool.shutdown(cancel_futures=True)
+    if failure is not None:
+        raise failure
 
 
 def _pairs(stream: Path, originals: list[Path], report: Report) -> Iterator[Pair]:

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from jobs.folder import JobFolder
@@ -56,7 +57,5 @@ def stop(folder: JobFolder, grace: float = 5.0) -> None:
 
 
 def _signal(group: int, number: signal.Signals) -> None:
-    try:
+    with suppress(ProcessLookupError):  # It may have ended by itself meanwhile.
         os.killpg(group, number)
-    except ProcessLookupError:
-        pass  # It ended by itself meanwhile.

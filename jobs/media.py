@@ -92,9 +92,8 @@ def read_image(path: Path) -> Picture:
         data = _unzip(path) if path.suffix.lower() == ".gz" else path.read_bytes()
         with Image.open(io.BytesIO(data)) as image:
             if image.width * image.height * 3 > MAX_IMAGE_BYTES:
-                raise JobError(
-                    f"{path.name} is {image.width}x{image.height}: too large. The limit is {MAX_IMAGE_BYTES // 2**20} MiB unpacked."
-                )
+                limit = f"The limit is {MAX_IMAGE_BYTES // 2**20} MiB unpacked."
+                raise JobError(f"{path.name} is {image.width}x{image.height}: too large. {limit}")
             if image.mode.startswith("I") or image.mode == "F":
                 raise JobError(f"{path.name} has more than 8 bits a value. Convert it to 8 bits.")
             if image.has_transparency_data:

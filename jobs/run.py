@@ -26,10 +26,11 @@ def main(path: str) -> int:
     if lock is None:
         print(f"A worker already works in {folder.path}.", file=sys.stderr)
         return 1
-    os.ftruncate(lock, 0)
-    os.pwrite(lock, str(os.getpid()).encode(), 0)
-    with EventLog(folder.events) as log:
-        return run(folder, log)
+    with os.fdopen(lock, "r+b", buffering=0) as held:
+        held.truncate(0)
+        held.write(str(os.getpid()).encode())
+        with EventLog(folder.events) as log:
+            return run(folder, log)
 
 
 def run(folder: JobFolder, log: EventLog) -> int:

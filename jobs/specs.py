@@ -135,7 +135,9 @@ class TestSpec(Spec):
 
     kind: Literal["image"] = "image"
     model: JobId
-    name: str = setting("", "Name", "How the test is called in lists: as its image, where nothing is given.", more=True, max_length=200)
+    name: str = setting(
+        "", "Name", "How the test is called in lists: as its image, where nothing is given.", more=True, max_length=200
+    )
     snapshot: str = setting(
         "best",
         "Snapshot",
@@ -156,7 +158,9 @@ class TestSpec(Spec):
             raise ValueError("give an image or the number of a validation pair")
         if self.pair is not None and self.target is not None:
             raise ValueError("a validation pair brings its own ground truth")
-        self.name = self.name.strip() or (f"validation pair {self.pair}" if self.image is None else self.image.split("/")[-1][:200])
+        self.name = self.name.strip() or (
+            f"validation pair {self.pair}" if self.image is None else self.image.split("/")[-1][:200]
+        )
         return self
 
 

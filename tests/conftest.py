@@ -1,0 +1,91 @@
+"""Real things, made small: clips, homes, servers, browsers."""
+
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from jobs import folder as folders
+from jobs.folder import JobFolder
+from jobs.run import main as run_worker
+from jobs.sample_clip import make_clip
+from jobs.specs import DatasetSpec, ModelSpec
+from tests.server import Server
+
+ROOT = Path(__file__).parent.parent
+MEDIA = ROOT.parent / "shared" / "media"
+
+Clip = tuple[Path, Path]
+
+
+@pytest.fixture(scope="session")
+def media() -> Path:
+    """The folder of real media."""
+    if not MEDIA.is_dir():
+        pytest.skip("the folder ../shared/media with real clips is not here")
+    return MEDIA
+
+
+@pytest.fixture(scope="session")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Clip:
+    """A stream of 24 frames of 96x64 and the folder of its originals."""
+    return make_clip(tmp_path_factory.mktemp("clip"), frames=24, width=96, height=64)
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def make_dataset(home: Path) -> Callable[..., JobFolder]:
+    """Run a dataset job here and now; returns its folder."""
+
+    def make(clip: Clip, **fields: object) -> JobFolder:
+        source = {"kind": "stream", "stream": str(clip[0]), "originals": str(clip[1])}
+        spec = DatasetSpec.model_validate({"name": "clip", "source": source, **fields})
+        folder = folders.create(home, "dataset", spec)
+        run_worker(str(folder.path))
+        return folder
+
+    return make
+
+
+@pytest.fixture
+def make_model(home: Path) -> Callable[..., JobFolder]:
+    """Run a training job here and now; returns its folder."""
+
+    def make(dataset: JobFolder, **fields: object) -> JobFolder:
+        small = {"name": "model", "dataset": dataset.id, "epochs": 2, "batch_size": 8, "patch_size": 32, "patches_per_frame": 2}
+        folder = folders.create(home, "model", ModelSpec.model_validate({**small, **fields}))
+        run_worker(str(folder.path))
+        return folder
+
+    return make
+
+
+@pytest.fixture
+def server(home: Path, tmp_path: Path, clip: Clip) -> Iterator[Server]:
+    """A server of its own process, that may read the clip and the test's folder."""
+    roots = [clip[0].parent, tmp_path]
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    with Server(home, roots, port) as running:
+        yield running
+
+
+@pytest.fixture
+def python() -> Callable[[str], str]:
+    """Run a piece of Python in a process of its own; returns what it prints."""
+
+    def run(code: str) -> str:
+        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=True)
+        return done.stdout
+
+    return run
