@@ -60,24 +60,20 @@ def run(base: str, clip: Path, originals: Path, epochs: int) -> None:
     source = {"kind": "stream", "stream": str(clip), "originals": str(originals)}
     dataset = do(base, "/datasets", {"name": f"demo {clip.stem}", "source": source})
     made = dataset["summary"]
-    pairs = made["pairs"]
-    click.echo(
-        f"Dataset   {pairs['train']} + {pairs['val']} pairs of {made['width']}x{made['height']}, {made['pairs_per_second']:.0f} frames/s"
-    )
+    pairs, size = made["pairs"], f"{made['width']}x{made['height']}"
+    click.echo(f"Dataset   {pairs['train']} + {pairs['val']} pairs of {size}, {made['pairs_per_second']:.0f} frames/s")
 
     model = do(base, "/models", {"name": f"demo {clip.stem}", "dataset": dataset["id"], "epochs": epochs})
-    best = model["summary"]["best"]
-    gain = best["val/psnr"] - best["val/psnr_input"]
+    trained, best = model["summary"], model["summary"]["best"]
+    before, after = best["val/psnr_input"], best["val/psnr"]
     click.echo(
-        f"Training  {epochs} epochs in {model['summary']['seconds']:.0f} s on {model['summary']['device']}: validation L1 {best['val/l1']:.4f}, "
-        f"PSNR {best['val/psnr']:.2f} dB beside {best['val/psnr_input']:.2f} dB of the input ({gain:+.2f} dB)"
+        f"Training  {epochs} epochs in {trained['seconds']:.0f} s on {trained['device']}: validation L1 {best['val/l1']:.4f},"
     )
+    click.echo(f"          PSNR {after:.2f} dB beside {before:.2f} dB of the input ({after - before:+.2f} dB)")
 
     test = do(base, f"/models/{model['id']}/tests", {"pair": 0})
-    before, after = test["summary"]["psnr_input"], test["summary"]["psnr_output"]
-    click.echo(
-        f"One image PSNR {before:.2f} dB before, {after:.2f} dB after ({after - before:+.2f} dB), {len(test['summary']['layers'])} layers shown"
-    )
+    before, after, layers = test["summary"]["psnr_input"], test["summary"]["psnr_output"], len(test["summary"]["layers"])
+    click.echo(f"One image PSNR {before:.2f} dB before, {after:.2f} dB after ({after - before:+.2f} dB), {layers} layers shown")
     for name, job in (("datasets", dataset), ("models", model), ("tests", test)):
         click.echo(f"  {base}/{name}/{job['id']}")
 

@@ -69,7 +69,7 @@ def _without(schema: dict[str, Any], name: str) -> dict[str, Any]:
 
 
 def _operation(path: str, summary: str, query: tuple[str, ...], body: str, status: int) -> dict[str, Any]:
-    parameters = [{"name": name, "in": "query", "schema": {"type": "string"}} for name in query]
+    parameters: list[dict[str, Any]] = [{"name": name, "in": "query", "schema": {"type": "string"}} for name in query]
     if "{id}" in path:
         parameters.append({"name": "id", "in": "path", "required": True, "schema": {"type": "string"}})
     failure = {

@@ -25,7 +25,7 @@ def send(job: str, events: list[Event]) -> None:
         socketio.emit("events", {"job": job, "events": few}, to=ALL, namespace=NAMESPACE)
 
 
-class Jobs(Namespace):
+class Jobs(Namespace):  # type: ignore[misc]  # flask-socketio has no types
     """The rooms: one a job, and one for all."""
 
     def __init__(self, catalog: Catalog) -> None:

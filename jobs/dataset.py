@@ -72,39 +72,32 @@ def split_in_blocks(count: int, percent: float) -> list[str]:
 
 
 def _records(folder: JobFolder, spec: DatasetSpec, stream: Path, originals: list[Path], report: Report) -> Iterator[Record]:
-    """The encoded pairs in the order of the frames, made by several threads, few of them at a time."""
+    """The encoded pairs, frame n with original n, in their order; made by several threads, few of them at a time."""
+    if len(originals) < 2:
+        raise JobError(
+            f"{originals[0].parent} has one image only. A dataset needs two pairs at least: to train on, and to validate."
+        )
     threads = os.cpu_count() or 1
     window: deque[Future[Record]] = deque()
-    failure = None
+    found = 0
     with ThreadPoolExecutor(threads) as pool:
         try:
-            for pair in _pairs(stream, originals, report):
-                window.append(pool.submit(_record, pair, spec, folder))
+            for picture in media.decode(stream, warn=lambda text: report.message(text, "warning")):
+                report.check()
+                if found < len(originals):
+                    window.append(pool.submit(_record, Pair(found, picture, originals[found]), spec, folder))
+                found += 1
                 if len(window) > 2 * threads:
                     yield window.popleft().result()
-        except JobError as error:
-            failure = error  # Raised below: the pairs before it are good and are kept.
-        try:
             while window:
                 yield window.popleft().result()
         finally:
             pool.shutdown(cancel_futures=True)
-    if failure is not None:
-        raise failure
+    _check_counts(stream, found, originals)
 
 
-def _pairs(stream: Path, originals: list[Path], report: Report) -> Iterator[Pair]:
-    """Frame n with original n. Raises JobError at the end where their numbers differ."""
-    if len(originals) < 2:
-        raise JobError(
-            f"{originals[0].parent} has one image only. A dataset needs at least two pairs: one to train on, one to validate."
-        )
-    found = 0
-    for picture in media.decode(stream, warn=lambda text: report.message(text, "warning")):
-        if found < len(originals):
-            yield Pair(found, picture, originals[found])
-        report.check()
-        found += 1
+def _check_counts(stream: Path, found: int, originals: list[Path]) -> None:
+    """Raises JobError where the stream has not one frame for each original."""
     if found == 0:
         raise JobError(f"No frame of {stream.name} could be decoded. Give a stream with pictures in it.")
     if found < len(originals):

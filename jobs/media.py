@@ -31,7 +31,7 @@ def decode(stream: Path, warn: Callable[[str], None] = lambda text: None) -> Ite
     """
     for frame in _frames(stream, warn):
         # Bicubic, as the ffmpeg command does: the chroma planes have to grow to the size of luma.
-        yield frame.to_ndarray(format="rgb24", interpolation=Interpolation.BICUBIC)
+        yield np.asarray(frame.to_ndarray(format="rgb24", interpolation=Interpolation.BICUBIC), np.uint8)
 
 
 def count_frames(stream: Path) -> int:

@@ -22,7 +22,7 @@ class Spec(BaseModel):
 
 def setting(default: Any, label: str, help: str, *, unit: str = "", more: bool = False, widget: str = "", **bounds: Any) -> Any:
     """A field with all that a form, the API description and the documents say about it."""
-    extra = {key: value for key, value in {"unit": unit, "more": more, "widget": widget}.items() if value}
+    extra: dict[str, Any] = {key: value for key, value in {"unit": unit, "more": more, "widget": widget}.items() if value}
     return Field(default, title=label, description=help, json_schema_extra=extra, **bounds)
 
 

@@ -106,7 +106,7 @@ def writing(path: Path) -> Iterator[PairWriter]:
 
 
 class PairReader:
-    """The pairs of a finished split, by number."""
+    """The pairs of a finished split, by number. Raises IndexError for one that is not there."""
 
     def __init__(self, path: Path) -> None:
         self._env = lmdb.open(str(path), readonly=True, lock=False, max_dbs=3)
@@ -118,20 +118,22 @@ class PairReader:
         return self._length
 
     def meta(self, number: int) -> dict[str, Any]:
-        with self._env.begin() as transaction:
-            meta: dict[str, Any] = json.loads(transaction.get(_key(number), db=self._meta))
-            return meta
+        meta: dict[str, Any] = json.loads(self._get(number, self._meta))
+        return meta
 
     def __getitem__(self, number: int) -> tuple[Picture, Picture]:
-        """(input, target), each uint8 (H, W, 3). Raises IndexError."""
-        if not 0 <= number < self._length:
-            raise IndexError(number)
+        """(input, target), each uint8 (H, W, 3)."""
         meta = self.meta(number)
-        with self._env.begin() as transaction:
-            stored = ((transaction.get(_key(number), db=self._input), meta["input_encoding"]),
-                      (transaction.get(_key(number), db=self._target), meta["target_encoding"]))  # fmt: skip
-        input, target = (decode(value, encoding, meta["height"], meta["width"]) for value, encoding in stored)
+        input = decode(self._get(number, self._input), meta["input_encoding"], meta["height"], meta["width"])
+        target = decode(self._get(number, self._target), meta["target_encoding"], meta["height"], meta["width"])
         return input, target
+
+    def _get(self, number: int, database: Any) -> bytes:
+        with self._env.begin() as transaction:
+            value = transaction.get(_key(number), db=database)
+        if value is None:
+            raise IndexError(number)
+        return bytes(value)
 
     def close(self) -> None:
         self._env.close()

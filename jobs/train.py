@@ -54,7 +54,7 @@ def train(folder: JobFolder, spec: ModelSpec, report: Report) -> dict[str, Any]:
             with autocast(device, precision):
                 loss = loss_of(net(to_unit(input, device)), to_unit(target, device))
             optimizer.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
+            loss.backward()
             optimizer.step()
             step += 1
             running.add(loss.detach(), len(input))

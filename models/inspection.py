@@ -67,5 +67,5 @@ def weight_grid(weight: Tensor) -> Tensor:
     kernels = weight.detach().float().transpose(0, 1).flatten(0, 1).unsqueeze(1)
     reach = max(float(kernels.abs().max()), 1e-12)
     kernels = kernels.repeat_interleave(4, -1).repeat_interleave(4, -2)
-    grid = make_grid(kernels / (2 * reach) + 0.5, nrow=weight.shape[0], padding=1, pad_value=1)
+    grid: Tensor = make_grid(kernels / (2 * reach) + 0.5, nrow=weight.shape[0], padding=1, pad_value=1)
     return grid[0].mul(255).round().byte()
