@@ -56,7 +56,7 @@ def folder(text: str, roots: tuple[Path, ...], endings: tuple[str, ...]) -> Path
         raise FileProblem(f"{text} is a file; a folder is wanted.")
     if not os.access(path, os.R_OK | os.X_OK):
         raise FileProblem(f"{text} may not be read by the server.")
-    if not any(entry.name.lower().endswith(endings) for entry in os.scandir(path)):
+    if not any(name.lower().endswith(endings) for name in os.listdir(path)):
         raise FileProblem(f"{text} has no image in it ({', '.join(endings)}).")
     return path
 
@@ -73,7 +73,7 @@ def listing(text: str, roots: tuple[Path, ...]) -> dict[str, Any]:
     if not parent.is_dir():
         raise FileProblem(f"{text} is no folder.")
     prefix = "" if inside else typed.name.lower()
-    names = sorted(entry.name for entry in os.scandir(parent) if entry.name.lower().startswith(prefix))
+    names = sorted(name for name in os.listdir(parent) if name.lower().startswith(prefix))
     entries = [_entry(parent / name) for name in names[:MAX_ENTRIES] if not name.startswith(".")]
     return {**answer, "path": str(parent), "entries": entries}
 

@@ -1,0 +1,383 @@
+"""The application in this process: API, files, live updates, scheduler. Workers are played by their event logs."""
+
+import io
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from app import create_app, openapi
+from app.catalog import Catalog
+from app.extensions import socketio
+from app.follower import Follower
+from app.scalars import series, thin
+from app.scheduler import Scheduler
+from app.settings import Settings
+from app.sockets import send
+from jobs.events import EventLog
+
+Clip = tuple[Path, Path]
+
+
+@pytest.fixture
+def app(home: Path, tmp_path: Path, clip: Clip) -> Flask:
+    return create_app(Settings(home, (clip[0].parent.resolve(), tmp_path.resolve())), work=False)
+
+
+@pytest.fixture
+def client(app: Flask) -> FlaskClient:
+    return app.test_client()
+
+
+@pytest.fixture
+def catalog(app: Flask) -> Catalog:
+    catalog: Catalog = app.extensions["catalog"]
+    return catalog
+
+
+def dataset(client: FlaskClient, clip: Clip, **fields: Any) -> str:
+    source = {"kind": "stream", "stream": str(clip[0]), "originals": str(clip[1])}
+    answer = client.post("/api/v1/datasets", json={"name": "clip", "source": source, **fields})
+    assert answer.status_code == 201, answer.json
+    return str(answer.json["id"])
+
+
+def model(client: FlaskClient, of: str, **fields: Any) -> str:
+    answer = client.post("/api/v1/models", json={"name": "first", "dataset": of, **fields})
+    assert answer.status_code == 201, answer.json
+    return str(answer.json["id"])
+
+
+def log(catalog: Catalog, id: str, type: str, **fields: Any) -> None:
+    with EventLog(catalog.folder(id).events) as events:
+        events.append(type, **fields)
+
+
+def follow(catalog: Catalog) -> None:
+    Follower(catalog, send).follow()
+
+
+def finish(catalog: Catalog, id: str, state: str = "done") -> None:
+    size = {"height": 64, "width": 96, "channels": 3, "psnr_input": 30.5, "bytes": 1e6}
+    summary = {"pairs": {"train": 22, "val": 2}, **size, "seconds": 1.5, "pairs_per_second": 16.0}
+    log(catalog, id, "state", state=state, reason="", summary=summary)
+    follow(catalog)
+
+
+# The API.
+
+
+def test_a_dataset_that_was_asked_for_waits(client: FlaskClient, clip: Clip) -> None:
+    job = client.get(f"/api/v1/jobs/{dataset(client, clip)}").json
+    assert (job["kind"], job["state"], job["name"]) == ("dataset", "waiting", "clip")
+    assert job["spec"]["source"]["originals"] == str(clip[1].resolve())
+
+
+def test_relative_paths_count_from_the_first_root(client: FlaskClient, clip: Clip) -> None:
+    assert dataset(client, (Path("clip.h264"), Path("originals")))
+
+
+@pytest.mark.parametrize(
+    ("source", "field", "sentence"),
+    [
+        ({"stream": "nowhere.h264"}, "source.stream", r"nowhere.h264 is not there\."),
+        ({"stream": "originals"}, "source.stream", "is a folder; a file is wanted"),
+        ({"originals": "clip.h264"}, "source.originals", "is a file; a folder is wanted"),
+        ({"originals": "."}, "source.originals", "has no image in it"),
+        ({"stream": "/etc/passwd"}, "source.stream", "outside the folders that this server may read"),
+        ({"stream": "../../../../../../etc/passwd"}, "source.stream", "outside the folders"),
+        ({"stream": "a\0b"}, "source.stream", "NUL"),
+        ({"stream": "x" * 3000}, "source.stream", "cannot be read"),
+    ],
+)
+def test_a_path_that_cannot_be_used_is_told_at_its_field(
+    source: dict[str, str], field: str, sentence: str, client: FlaskClient
+) -> None:
+    body = {"name": "a", "source": {"kind": "stream", "stream": "clip.h264", "originals": "originals", **source}}
+    answer = client.post("/api/v1/datasets", json=body)
+    assert answer.status_code == 422
+    assert re.search(sentence, answer.json["error"]["fields"][field])
+
+
+def test_a_link_that_leaves_the_roots_is_refused(client: FlaskClient, clip: Clip) -> None:
+    link = clip[0].parent / "link.h264"
+    link.symlink_to("/etc/passwd")
+    body = {"name": "a", "source": {"kind": "stream", "stream": "link.h264", "originals": "originals"}}
+    answer = client.post("/api/v1/datasets", json=body)
+    link.unlink()
+    assert "outside the folders" in answer.json["error"]["fields"]["source.stream"]
+
+
+def test_a_pipe_is_no_file(client: FlaskClient, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    body = {"name": "a", "source": {"kind": "stream", "stream": str(tmp_path / "pipe"), "originals": "originals"}}
+    assert "no ordinary file" in client.post("/api/v1/datasets", json=body).json["error"]["fields"]["source.stream"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/jobs/nothing", 404),
+        ("GET", "/nothing", 404),
+        ("PUT", "/jobs", 405),
+        ("POST", "/datasets", 422),
+        ("POST", "/models/nothing/tests", 404),
+        ("POST", "/uploads", 422),
+        ("GET", "/files?path=/etc/", 400),
+        ("GET", "/jobs?limit=minus", 422),
+    ],
+)
+def test_every_error_has_one_shape(method: str, path: str, status: int, client: FlaskClient) -> None:
+    answer = client.open("/api/v1" + path, method=method)
+    assert answer.status_code == status
+    assert set(answer.json["error"]) == {"message", "fields"}
+    assert answer.json["error"]["message"]
+
+
+def test_the_description_lists_every_route(app: Flask, client: FlaskClient) -> None:
+    ours = [rule.rule.removeprefix("/api/v1") for rule in app.url_map.iter_rules() if rule.endpoint.startswith("api.")]
+    rules = {re.sub(r"<(\w+)>", r"{\1}", rule) for rule in ours}
+    assert rules == set(openapi.ROUTES)
+    described = client.get("/api/v1/openapi.json").json
+    assert described["openapi"].startswith("3.1")
+    assert "model" not in described["components"]["schemas"]["TestRequest"]["properties"]
+
+
+def test_jobs_are_listed_newest_first_and_page_by_page(client: FlaskClient, clip: Clip) -> None:
+    ids = [dataset(client, clip, name=f"clip {number}") for number in range(3)]
+    first = client.get("/api/v1/jobs?limit=2").json
+    assert [job["id"] for job in first["jobs"]] == sorted(ids, reverse=True)[:2]
+    second = client.get(f"/api/v1/jobs?limit=2&cursor={first['cursor']}").json
+    assert [job["id"] for job in second["jobs"]] == sorted(ids)[:1]
+    assert [job["name"] for job in client.get("/api/v1/jobs?q=CLIP 1&kind=dataset&state=waiting").json["jobs"]] == ["clip 1"]
+    assert client.get("/api/v1/jobs?kind=model").json["jobs"] == []
+
+
+def test_a_new_name_stays_with_the_folder(client: FlaskClient, clip: Clip, catalog: Catalog) -> None:
+    id = dataset(client, clip)
+    assert client.patch(f"/api/v1/jobs/{id}", json={"name": " foreman "}).json["name"] == "foreman"
+    assert catalog.folder(id).read()["name"] == "foreman"
+    assert client.patch(f"/api/v1/jobs/{id}", json={"state": "done"}).status_code == 422
+
+
+def test_an_upload_gets_a_name_of_ours(client: FlaskClient, home: Path) -> None:
+    sent = {"file": (io.BytesIO(b"BM"), "../../evil name.sh.bmp")}
+    path = Path(client.post("/api/v1/uploads", data=sent).json["path"])
+    assert path.parent == home / "uploads"
+    assert re.fullmatch(r"[0-9a-f]{32}\.bmp", path.name)
+
+
+def test_files_are_completed_below_the_roots(client: FlaskClient, clip: Clip) -> None:
+    found = client.get(f"/api/v1/files?path={clip[0].parent}/cl").json
+    assert [(entry["name"], entry["type"]) for entry in found["entries"]] == [("clip.h264", "file")]
+    assert str(clip[0].parent) in client.get("/api/v1/files").json["roots"]
+
+
+# Following and scheduling.
+
+
+def test_the_follower_brings_the_log_into_the_database(client: FlaskClient, clip: Clip, catalog: Catalog) -> None:
+    id = dataset(client, clip)
+    log(catalog, id, "progress", done=3, total=24, unit="pairs", rate=10.0, eta=2.1)
+    follow(catalog)
+    assert client.get(f"/api/v1/jobs/{id}").json["progress"] == {
+        "done": 3,
+        "total": 24,
+        "unit": "pairs",
+        "rate": 10.0,
+        "eta": 2.1,
+    }
+
+
+def test_a_worker_that_vanished_is_an_error_with_its_last_words(client: FlaskClient, clip: Clip, catalog: Catalog) -> None:
+    id = dataset(client, clip)
+    log(catalog, id, "state", state="running", reason="")
+    catalog.folder(id).worker_log.write_text("Traceback\nMemoryError: no more\n")
+    follow(catalog)
+    follow(catalog)
+    follow(catalog)
+    job = client.get(f"/api/v1/jobs/{id}").json
+    assert job["state"] == "error"
+    assert "MemoryError: no more" in job["reason"]
+    assert "Resume" in job["reason"]
+
+
+def test_a_model_waits_for_its_dataset_and_fails_with_it(client: FlaskClient, clip: Clip, catalog: Catalog) -> None:
+    of = dataset(client, clip)
+    log(catalog, of, "state", state="running", reason="")
+    lock = catalog.folder(of).lock()
+    assert lock is not None
+    waits = model(client, of)
+    follow(catalog)
+    Scheduler(catalog, gpus=0).schedule()
+    follow(catalog)
+    assert client.get(f"/api/v1/jobs/{waits}").json["state"] == "waiting"
+    os.close(lock)
+    finish(catalog, of, "aborted")
+    Scheduler(catalog, gpus=0).schedule()
+    follow(catalog)
+    job = client.get(f"/api/v1/jobs/{waits}").json
+    assert job["state"] == "error"
+    assert "“clip” was not finished (aborted)" in job["reason"]
+
+
+def test_a_waiting_job_is_aborted_and_resumed(client: FlaskClient, clip: Clip, catalog: Catalog) -> None:
+    id = dataset(client, clip)
+    assert client.post(f"/api/v1/jobs/{id}/resume").status_code == 409
+    assert client.post(f"/api/v1/jobs/{id}/abort").status_code == 202
+    socketio.sleep(0.1)
+    follow(catalog)
+    assert client.get(f"/api/v1/jobs/{id}").json["state"] == "aborted"
+    assert client.post(f"/api/v1/jobs/{id}/resume").status_code == 202
+    follow(catalog)
+    assert client.get(f"/api/v1/jobs/{id}").json["state"] == "waiting"
+
+
+def test_a_dataset_in_use_is_not_deleted(client: FlaskClient, clip: Clip, catalog: Catalog) -> None:
+    of = dataset(client, clip)
+    user = model(client, of)
+    answer = client.delete(f"/api/v1/jobs/{of}")
+    assert answer.status_code == 409
+    assert "“first”" in answer.json["error"]["message"]
+    assert client.delete(f"/api/v1/jobs/{user}").status_code == 204
+    assert client.delete(f"/api/v1/jobs/{of}").status_code == 204
+    assert not catalog.folder(of).path.exists()
+    assert client.get(f"/api/v1/jobs/{of}").status_code == 404
+
+
+def test_a_new_server_takes_in_the_folders_and_drops_rows_without_one(
+    client: FlaskClient, clip: Clip, app: Flask, home: Path
+) -> None:
+    kept, gone = dataset(client, clip), dataset(client, clip)
+    catalog: Catalog = app.extensions["catalog"]
+    finish(catalog, kept)
+    for path in sorted(catalog.folder(gone).path.iterdir()):
+        path.unlink()
+    catalog.folder(gone).path.rmdir()
+    for path in home.glob("clearframe.db*"):
+        path.unlink()
+    again = create_app(app.extensions["settings"], work=False).test_client()
+    assert [(job["id"], job["state"]) for job in again.get("/api/v1/jobs").json["jobs"]] == [(kept, "done")]
+
+
+# Live updates.
+
+
+def received(socket: Any) -> list[dict[str, Any]]:
+    return [event for message in socket.get_received("/jobs") for event in message["args"][0]["events"]]
+
+
+def test_a_client_gets_what_it_missed_and_then_what_happens(
+    app: Flask, client: FlaskClient, clip: Clip, catalog: Catalog
+) -> None:
+    id = dataset(client, clip)
+    for number in range(5):
+        log(catalog, id, "message", level="info", text=str(number))
+    follow(catalog)
+    socket = socketio.test_client(app, namespace="/jobs")
+    socket.emit("watch", {"job": id, "since": 3}, namespace="/jobs")
+    assert [event["seq"] for event in received(socket)] == [4, 5, 6]
+    log(catalog, id, "message", level="info", text="live")
+    follow(catalog)
+    assert [event["seq"] for event in received(socket)] == [7]
+    socket.emit("unwatch", {"job": id}, namespace="/jobs")
+    log(catalog, id, "message", level="info", text="unheard")
+    follow(catalog)
+    assert received(socket) == []
+
+
+def test_who_watches_all_gets_states_and_progress_only(app: Flask, client: FlaskClient, clip: Clip, catalog: Catalog) -> None:
+    id = dataset(client, clip)
+    follow(catalog)
+    socket = socketio.test_client(app, namespace="/jobs")
+    socket.emit("watch", {"job": "*"}, namespace="/jobs")
+    log(catalog, id, "message", level="info", text="quiet")
+    log(catalog, id, "progress", done=1, total=2, unit="pairs", rate=1.0, eta=1.0)
+    follow(catalog)
+    assert [event["type"] for event in received(socket)] == ["progress"]
+
+
+@pytest.mark.parametrize("message", [None, "x", 3, {"job": 5}, {"job": "nothing", "since": "a"}])
+def test_nonsense_on_the_socket_does_no_harm(message: Any, app: Flask) -> None:
+    socket = socketio.test_client(app, namespace="/jobs")
+    socket.emit("watch", message, namespace="/jobs")
+    assert received(socket) == []
+
+
+# Curves.
+
+
+def test_a_step_that_was_logged_again_counts_once(client: FlaskClient, clip: Clip, catalog: Catalog) -> None:
+    id = dataset(client, clip)
+    for step, value in ((1, 0.5), (2, 0.4), (2, 0.3), (3, 0.2)):
+        log(catalog, id, "scalars", step=step, epoch=step / 2, scalars={"train/l1": value, "lr": 0.1})
+    answer = client.get(f"/api/v1/jobs/{id}/scalars?keys=train/l1").json
+    assert answer["series"].keys() == {"train/l1"}
+    assert (answer["series"]["train/l1"]["step"], answer["series"]["train/l1"]["value"]) == ([1, 2, 3], [0.5, 0.3, 0.2])
+    assert answer["seq"] == 5
+
+
+def test_a_long_series_keeps_its_extremes() -> None:
+    points = [(step, 0.0, 0.0, 1.0) for step in range(10_000)]
+    points[4321], points[77] = (4321, 0.0, 0.0, 9.0), (77, 0.0, 0.0, -9.0)
+    kept = thin(points, 200)
+    assert len(kept) <= 200
+    assert points[4321] in kept
+    assert points[77] in kept
+    assert kept == sorted(kept)
+    assert series([], None, 10) == {}
+
+
+# Pages and safety.
+
+
+def test_every_page_is_served(client: FlaskClient, clip: Clip, catalog: Catalog) -> None:
+    assert b"Make the first dataset" in client.get("/").data
+    of = dataset(client, clip, name="<script>alert(1)</script>")
+    finish(catalog, of)
+    trained = model(client, of)
+    for path in (
+        "/",
+        "/datasets/new",
+        f"/datasets/{of}",
+        f"/models/new?dataset={of}",
+        f"/models/{trained}",
+        f"/models/{trained}/test",
+    ):
+        answer = client.get(path)
+        assert answer.status_code == 200, path
+        assert b"<script>alert" not in answer.data
+    assert client.get("/models/nothing").status_code == 404
+    assert client.get(f"/jobs/{of}").location == f"/datasets/{of}"
+
+
+def test_a_form_keeps_what_was_typed_and_says_what_is_wrong(client: FlaskClient) -> None:
+    answer = client.post("/datasets/new", data={"name": "mine", "source.stream": "nowhere.h264", "source.originals": "originals"})
+    assert answer.status_code == 422
+    assert b"nowhere.h264 is not there." in answer.data
+    assert b'value="mine"' in answer.data
+
+
+def test_job_files_are_those_of_the_job(client: FlaskClient, clip: Clip, catalog: Catalog) -> None:
+    id = dataset(client, clip)
+    (catalog.folder(id).path / "link").symlink_to("/etc/passwd")
+    with client.get(f"/jobs/{id}/files/job.json") as answer:
+        assert answer.json["id"] == id
+    for name in ("link", "../../clearframe.db", "%2e%2e/%2e%2e/clearframe.db", "missing.png", ""):
+        assert client.get(f"/jobs/{id}/files/{name}").status_code == 404
+
+
+def test_pages_of_other_sites_change_nothing(client: FlaskClient) -> None:
+    for headers in ({"Origin": "http://evil.example"}, {"Sec-Fetch-Site": "cross-site"}):
+        assert client.post("/datasets/new", headers=headers).status_code == 403
+    assert client.post("/datasets/new", headers={"Origin": "http://localhost"}).status_code == 422
+    assert client.get("/", headers={"Host": "evil.example"}).status_code == 400
+
+
+def test_answers_allow_no_foreign_script(client: FlaskClient) -> None:
+    assert "default-src 'self'" in client.get("/").headers["Content-Security-Policy"]
+    assert b"onclick" not in client.get("/").data

@@ -1,0 +1,157 @@
+"""The five steps of the README, clicked in a real browser."""
+
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import ARTIFACTS
+from tests.real import real_clip
+from tests.server import Server
+
+Clip = tuple[Path, Path]
+
+LAYERS = ["conv1", "relu1", "conv2", "relu2", "conv3"]
+
+
+def five_steps(page: Page, server: Server, clip: Clip, epochs: int, patch: int, per_frame: int) -> None:
+    stream, originals = clip
+    page.goto(server.url)
+    page.get_by_role("link", name="New dataset").click()
+    page.get_by_label("Name").fill("clip")
+    page.get_by_label("H.264 stream").fill(str(stream))
+    page.get_by_label("Originals").fill(str(originals))
+    page.get_by_role("button", name="Create dataset").click()
+    expect(page.locator("#state")).to_have_text("done")
+    expect(page.locator(".pair img").first).to_be_visible()
+
+    page.get_by_role("link", name="New model").click()
+    for label, value in (
+        ("Base learning rate", "0.001"),
+        ("Gamma", "0.098"),
+        ("Decay per", "run"),
+        ("Loss", "l1"),
+        ("Solver", "adam"),
+    ):
+        expect(page.get_by_label(label, exact=True)).to_have_value(value)
+    page.get_by_label("Name").fill("first")
+    page.get_by_label("Epochs").fill(str(epochs))
+    page.get_by_label("Patch size").fill(str(patch))
+    page.get_by_text("More", exact=True).click()
+    page.get_by_label("Patches a frame").fill(str(per_frame))
+    page.get_by_role("button", name="Start training").click()
+
+    watch_the_curve_grow(page)
+    expect(page.locator("#state")).to_have_text("done", timeout=300_000)
+    expect(page.locator("#snapshots tbody tr")).to_have_count(epochs)
+    expect(page.locator("#snapshots tr.best")).to_have_count(1)
+
+    expect(page.get_by_label("Snapshot")).to_have_value("best")
+    page.get_by_label("Image", exact=True).fill(str(first_input(server, page, stream)))
+    page.get_by_label("Ground truth", exact=True).fill(str(sorted(originals.iterdir())[0]))
+    page.get_by_label("Show visualizations and statistics").check()
+    ARTIFACTS.mkdir(exist_ok=True)
+    page.screenshot(path=ARTIFACTS / f"model-{patch}.png", full_page=True)
+    page.get_by_role("button", name="Test one").click()
+
+    for role in ("input", "output", "target"):
+        page.wait_for_function(f"document.querySelector('#viewer img[data-role={role}]')?.naturalWidth > 0")
+    expect(page.locator("#numbers tbody")).to_contain_text("dB")
+    expect(page.locator("#layers article")).to_have_count(len(LAYERS))
+    assert page.locator("#layers article").evaluate_all("cards => cards.map(card => card.dataset.layer)") == LAYERS
+    page.wait_for_function(
+        "[...document.querySelectorAll('#layers > article > figure img')].every(image => image.naturalWidth > 0)"
+    )
+    expect(page.locator("#state")).to_have_text("done")
+
+
+def watch_the_curve_grow(page: Page) -> None:
+    """The number of points rises and the canvas changes, on one and the same page."""
+    page.evaluate("window.sameDocument = true")
+    chart = page.locator(".chart[data-keys='train/l1,val/l1']")
+    page.wait_for_function("Number(document.querySelector('.chart').dataset.points) >= 2")
+    points = int(chart.get_attribute("data-points") or 0)
+    before = chart.locator("canvas").evaluate("canvas => canvas.toDataURL()")
+    page.wait_for_function(f"Number(document.querySelector('.chart').dataset.points) > {points + 2}")
+    assert chart.locator("canvas").evaluate("canvas => canvas.toDataURL()") != before
+    assert page.evaluate("window.sameDocument") is True
+
+
+def first_input(server: Server, page: Page, stream: Path) -> Path:
+    """The first decoded frame as a PNG file beside the stream."""
+    from PIL import Image
+
+    from jobs.media import decode
+
+    path = stream.with_name("first.png")
+    Image.fromarray(next(decode(stream))).save(path)
+    return path
+
+
+def test_five_steps_on_the_small_clip(page: Page, server: Server, clip: Clip) -> None:
+    five_steps(page, server, clip, epochs=12, patch=32, per_frame=8)
+
+
+def test_five_steps_on_a_real_clip_end_better_than_the_input(page: Page, server: Server, media: Path, tmp_path: Path) -> None:
+    clip = real_clip(media / "clips" / "carphone_pristine.mp4", tmp_path / "real")
+    five_steps(page, server, clip, epochs=12, patch=64, per_frame=8)
+    gain = page.locator("#verdict").inner_text()
+    assert gain.startswith("+"), gain
+    page.get_by_role("link", name="first").click()
+    expect(page.locator("#verdict")).to_contain_text("over its input")
+
+
+def test_an_upload_is_tested(page: Page, server: Server, clip: Clip) -> None:
+    dataset = server.dataset(clip)
+    model = server.create("/models", {"name": "m", "dataset": dataset, "epochs": 1, "patch_size": 32, "patches_per_frame": 1})
+    server.wait(model, "done")
+    page.goto(f"{server.url}/models/{model}/test")
+    page.locator('[name="image.upload"]').set_input_files(str(first_input(server, page, clip[0])))
+    page.get_by_role("button", name="Test one").click()
+    page.wait_for_function("document.querySelector('#viewer img')?.naturalWidth == 96")
+    expect(page.get_by_role("heading", level=1)).to_contain_text("first.png")
+    expect(page.locator("#verdict")).to_contain_text("No ground truth")
+    page.get_by_role("button", name="Slider").click()
+    expect(page.get_by_role("slider")).to_be_visible()
+
+
+def test_a_dataset_that_fails_says_why(page: Page, server: Server, clip: Clip, tmp_path: Path) -> None:
+    (tmp_path / "words.mp4").write_text("no video")
+    page.goto(f"{server.url}/datasets/{server.dataset((tmp_path / 'words.mp4', clip[1]))}")
+    expect(page.locator("#reason")).to_contain_text("words.mp4 is no video that can be read")
+    expect(page.locator("#state")).to_have_text("error")
+    expect(page.get_by_role("button", name="Resume")).to_be_visible()
+
+
+def test_markup_in_names_and_paths_is_shown_as_text(page: Page, server: Server, clip: Clip) -> None:
+    name = "<img src=x onerror=alert(1)><script>alert(2)</script>"
+    dataset = server.dataset(clip, name=name)
+    page.on("dialog", lambda dialog: pytest.fail("a script ran"))
+    for path in ("/", f"/datasets/{dataset}", "/models/new"):
+        page.goto(server.url + path)
+        expect(page.locator("main")).to_contain_text("<img src=x")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [360, 1440])
+def test_no_page_is_wider_than_its_window(page: Page, server: Server, clip: Clip, width: int, scheme: str) -> None:
+    dataset = server.dataset(clip)
+    model = server.create("/models", {"name": "m", "dataset": dataset, "epochs": 1, "patch_size": 32, "patches_per_frame": 1})
+    server.wait(model, "done")
+    test = server.create(f"/models/{model}/tests", {"pair": 0})
+    server.wait(test, "done")
+    page.set_viewport_size({"width": width, "height": 844})
+    page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
+    for path in (
+        "/",
+        "/datasets/new",
+        "/models/new",
+        f"/datasets/{dataset}",
+        f"/models/{model}",
+        f"/models/{model}/test",
+        f"/tests/{test}",
+    ):
+        page.goto(server.url + path)
+        page.wait_for_load_state("networkidle")
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, path
+        page.screenshot(path=ARTIFACTS / f"{path.split('/')[1] or 'home'}-{path.count('/')}-{width}-{scheme}.png", full_page=True)

@@ -1,0 +1,123 @@
+"""The whole job through the JSON API of a real server, with real workers."""
+
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import pytest
+import socketio
+
+from jobs.events import read
+from jobs.folder import JobFolder
+from tests.real import real_clip
+from tests.server import Server
+
+Clip = tuple[Path, Path]
+
+SMALL = {"batch_size": 8, "patch_size": 32, "patches_per_frame": 2}
+
+
+def test_the_first_page_comes_within_a_second(server: Server) -> None:
+    server.kill()
+    assert min(_restarted(server) for _ in range(3)) < 1
+
+
+def _restarted(server: Server) -> float:
+    seconds = server.start()
+    server.kill()
+    return seconds
+
+
+def test_dataset_model_and_test_through_the_api(server: Server, clip: Clip) -> None:
+    dataset = server.dataset(clip)
+    model = server.create("/models", {"name": "first", "dataset": dataset, "epochs": 3, **SMALL})
+    assert server.wait(dataset, "done")["summary"]["pairs"] == {"train": 22, "val": 2}
+    best = server.wait(model, "done")["summary"]["best"]
+    assert {"snapshot", "epoch", "val/l1", "val/psnr", "val/psnr_input"} <= set(best)
+    test = server.create(f"/models/{model}/tests", {"pair": 0})
+    summary = server.wait(test, "done")["summary"]
+    assert summary["snapshot"] == best["snapshot"]
+    assert [layer["name"] for layer in summary["layers"]] == ["conv1", "relu1", "conv2", "relu2", "conv3"]
+    for url in (summary["output"], *(layer["picture"] for layer in summary["layers"])):
+        with urllib.request.urlopen(server.url + url) as picture:
+            assert picture.read(8) == b"\x89PNG\r\n\x1a\n"
+
+
+def test_events_arrive_live_once_and_in_order(server: Server, clip: Clip) -> None:
+    seen: list[dict[str, Any]] = []
+    client = socketio.Client()
+    client.on("events", lambda message: seen.extend(message["events"]), namespace="/jobs")
+    client.connect(server.url, namespaces=["/jobs"])
+    dataset = server.dataset(clip)
+    client.emit("watch", {"job": dataset, "since": 0}, namespace="/jobs")
+    server.wait(dataset, "done")
+    client.sleep(0.5)
+    assert client.transport() == "websocket"
+    client.disconnect()
+    unique = {event["seq"]: event for event in seen}
+    assert list(unique) == sorted(unique) == list(range(1, len(unique) + 1))
+    assert seen[-1]["state"] == "done"
+
+
+def test_a_training_survives_the_death_of_the_server(server: Server, clip: Clip) -> None:
+    dataset = server.dataset(clip)
+    server.wait(dataset, "done")
+    model = server.create("/models", {"name": "long", "dataset": dataset, "epochs": 40, **SMALL})
+    server.wait(model, "running")
+    while not server.job(model)["summary"].get("best"):
+        pass
+    server.kill()
+    steps_at_death = _steps(server, model)
+    server.start()
+    assert server.wait(model, "done")["summary"]["last"]["epoch"] == 40
+    _, answer = server.call(f"/jobs/{model}/scalars?max_points=100000")
+    logged = _steps(server, model)
+    assert len(logged) > len(steps_at_death)
+    assert set(answer["series"]["train/l1"]["step"]) | set(answer["series"]["val/l1"]["step"]) == logged, (
+        "the chart has every point"
+    )
+    assert len(answer["series"]["val/l1"]["step"]) == 41
+    seqs = [event["seq"] for event in read(JobFolder(server.home / "jobs" / model).events)]
+    assert seqs == list(range(1, len(seqs) + 1))
+
+
+def _steps(server: Server, model: str) -> set[int]:
+    events = read(JobFolder(server.home / "jobs" / model).events, types=frozenset({"scalars"}))
+    return {event["step"] for event in events}
+
+
+def test_a_job_that_ends_while_no_server_lives_is_known_to_the_next(server: Server, clip: Clip) -> None:
+    dataset = server.dataset(clip)
+    server.wait(dataset, "running", "done")
+    server.kill()
+    folder = JobFolder(server.home / "jobs" / dataset)
+    while folder.worker_lives():
+        pass
+    server.start()
+    assert server.wait(dataset, "done")["summary"]["pairs"]["train"] == 22
+
+
+def test_abort_and_resume(server: Server, clip: Clip) -> None:
+    dataset = server.dataset(clip)
+    server.wait(dataset, "done")
+    model = server.create("/models", {"name": "aborted", "dataset": dataset, "epochs": 60, **SMALL})
+    server.wait(model, "running")
+    while not server.job(model)["summary"].get("best"):
+        pass
+    server.call(f"/jobs/{model}/abort", {})
+    aborted = server.wait(model, "aborted")
+    assert not JobFolder(server.home / "jobs" / model).worker_lives()
+    epoch = aborted["summary"]["last"]["epoch"]
+    assert epoch < 60
+    server.call(f"/jobs/{model}/resume", {})
+    while server.job(model)["state"] != "done":
+        assert server.job(model)["state"] in ("waiting", "running", "done")
+    assert server.job(model)["summary"]["last"]["epoch"] == 60
+
+
+@pytest.mark.parametrize("clip_name", ["carphone_pristine.mp4"])
+def test_a_real_clip_becomes_better_than_its_input(clip_name: str, server: Server, media: Path, tmp_path: Path) -> None:
+    dataset = server.dataset(real_clip(media / "clips" / clip_name, tmp_path / "real"))
+    model = server.create("/models", {"name": "real", "dataset": dataset, "epochs": 12})
+    best = server.wait(model, "done", seconds=300)["summary"]["best"]
+    assert best["val/psnr"] > best["val/psnr_input"]
