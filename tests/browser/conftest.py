@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
 
+from tests.server import Server
+
 ARTIFACTS = Path(__file__).parent.parent.parent / "artifacts"
 
 QUIET = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
@@ -26,8 +28,10 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def page(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Page]:
-    """A page that fails the test on any error in the browser's console; its last sight is kept as an artifact."""
+def page(browser: Browser, server: Server, request: pytest.FixtureRequest) -> Iterator[Page]:
+    """A page that fails the test on any error in the browser's console; its last sight is kept as an artifact.
+
+    Needs the server, so that it is closed before the server goes."""
     context = browser.new_context(viewport={"width": 1440, "height": 900})
     page = context.new_page()
     problems: list[str] = []
@@ -39,8 +43,8 @@ def page(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Page]:
     page.on("console", note)
     page.on("pageerror", lambda error: problems.append(f"{page.url}: {error}"))
     page.set_default_timeout(60_000)
-    yield page
     ARTIFACTS.mkdir(exist_ok=True)
+    yield page
     page.screenshot(path=ARTIFACTS / f"{request.node.name}.png", full_page=True)
     context.close()
     assert not problems
