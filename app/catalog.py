@@ -28,6 +28,7 @@ class Catalog:
 
     def __init__(self, home: Path) -> None:
         self.home = home
+        self.aborting: set[str] = set()
         (home / "jobs").mkdir(parents=True, exist_ok=True)
 
     def folder(self, id: str) -> JobFolder:
@@ -100,11 +101,13 @@ class Catalog:
         row = self.get(id)
         if row is None or row.state in FINAL_STATES:
             raise Refused("The job has ended already.")
+        self.aborting.add(id)
         gevent.spawn(self._stop, self.folder(id))
 
     def _stop(self, folder: JobFolder) -> None:
         launcher.stop(folder, ABORT_GRACE)
         self.write_end(folder, "aborted", "Aborted by the user. What was finished is kept: Resume goes on from there.")
+        self.aborting.discard(folder.id)
 
     def write_end(self, folder: JobFolder, state: str, reason: str) -> None:
         """Write how a job ended, unless its worker lives or has written that itself."""

@@ -55,8 +55,10 @@ def test(spec: TestSpec, catalog: Catalog, roots: tuple[Path, ...]) -> TestSpec:
             changes[field] = _path(problems, field, lambda path=path: files.file(path, roots))  # type: ignore[misc]
     if spec.pair is not None:
         dataset = catalog.get(row.spec["dataset"])
-        count = dataset.view["summary"]["pairs"]["val"] if dataset is not None else 0
-        if spec.pair >= count:
+        count = dataset.view["summary"].get("pairs", {}).get("val", 0) if dataset is not None else 0
+        if count == 0:
+            problems["pair"] = "The model's dataset has no validation pairs any more: give an image."
+        elif spec.pair >= count:
             problems["pair"] = f"There is no validation pair {spec.pair}: the dataset has the pairs 0 to {count - 1}."
     if problems:
         raise Invalid(problems)

@@ -35,7 +35,7 @@ class Follower:
             # Asked before the last read: a worker that ends in between has written its end by then.
             lost = (row.launched or row.state == "running") and not folder.worker_lives()
             state = self._read(row, folder)
-            if lost and state not in FINAL_STATES:
+            if lost and state not in FINAL_STATES and row.id not in self._catalog.aborting:
                 self._catalog.write_end(folder, "error", _last_words(folder))
 
     def _read(self, row: JobRow, folder: JobFolder) -> str:

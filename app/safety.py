@@ -1,10 +1,10 @@
 """What every request must pass, and what every answer carries."""
 
-from urllib.parse import urlsplit
+import re
 
 from flask import Flask, Response, abort, request
 
-LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+HOST = re.compile(r"(127\.0\.0\.1|localhost|\[::1\])(:\d+)?")
 
 HEADERS = {
     "Content-Security-Policy": "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; "
@@ -22,10 +22,10 @@ def guard(app: Flask) -> None:
 
 def refuse_strangers() -> None:
     """Only this machine's names as host (DNS rebinding), and only our own pages may change anything."""
-    if urlsplit(f"//{request.host}").hostname not in LOOPBACK:
+    if HOST.fullmatch(request.host) is None:
         abort(400, "The server answers under the names of this machine only.")
     origin = request.headers.get("Origin")
-    foreign = origin is not None and urlsplit(origin).netloc != request.host
+    foreign = origin is not None and origin != f"{request.scheme}://{request.host}"
     if request.method not in ("GET", "HEAD", "OPTIONS") and (foreign or request.headers.get("Sec-Fetch-Site") == "cross-site"):
         abort(403, "A page of another site may not change anything here.")
 

@@ -43,7 +43,7 @@ class Scheduler:
         taken = {kind: sum(row.kind == kind for row in occupied) for kind in ("dataset", "model", "test")}
         for row in reversed(live):
             slots = max(self._gpus, 1) if row.kind == "model" else SLOTS[row.kind]
-            if row in occupied or taken[row.kind] >= slots or not self._ready(row):
+            if row in occupied or row.id in self._catalog.aborting or taken[row.kind] >= slots or not self._ready(row):
                 continue
             self._start(row)
             taken[row.kind] += 1

@@ -23,6 +23,8 @@ from models.metrics import psnr, ssim, to_uint8
 def test_image(folder: JobFolder, spec: TestSpec, report: Report) -> dict[str, Any]:
     """Restore one image, score it where the ground truth is known, then show the layers one by one."""
     model = folder.sibling(spec.model)
+    if not model.path.exists():
+        raise JobError("The model was deleted. Choose another one.")
     training = model.spec()
     assert isinstance(training, ModelSpec)
     input, target = read_pair(folder.sibling(training.dataset), spec)

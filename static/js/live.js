@@ -18,6 +18,12 @@ export function watchJob(job, since, seen) {
 /** Call `seen(job, events)` for the states, progress and snapshots of all jobs, from now on. */
 export function watchAll(seen) {
   const socket = io("/jobs");
-  socket.on("connect", () => socket.emit("watch", { job: "*" }));
+  let before = false;
+  socket.on("connect", () => {
+    // What happened while the line was down is on a fresh page.
+    if (before) location.reload();
+    before = true;
+    socket.emit("watch", { job: "*" });
+  });
   socket.on("events", (message) => seen(message.job, message.events));
 }

@@ -4,8 +4,10 @@ import time
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
+from jobs.events import read
+from jobs.folder import JobFolder
 from tests.browser.conftest import ARTIFACTS
 from tests.real import real_clip
 from tests.server import Server
@@ -106,6 +108,29 @@ def test_five_steps_on_a_real_clip_end_better_than_the_input(page: Page, server:
     assert gain.startswith("+"), gain
     page.get_by_role("link", name="first").click()
     expect(page.locator("#verdict")).to_contain_text("over its input")
+
+
+def test_a_page_that_lost_its_server_gets_what_it_missed(browser: Browser, server: Server, clip: Clip) -> None:
+    dataset = server.dataset(clip)
+    server.wait(dataset, "done")
+    small = {"epochs": 60, "batch_size": 8, "patch_size": 32, "patches_per_frame": 4}
+    model = server.create("/models", {"name": "long", "dataset": dataset, **small})
+    page = browser.new_page()
+    page.goto(f"{server.url}/models/{model}")
+    until(page, "Number(document.querySelector('.chart').dataset.points) >= 3")
+    page.evaluate("window.sameDocument = true")
+    server.kill()
+    folder = JobFolder(server.home / "jobs" / model)
+    seen = len(list(read(folder.events)))
+    while len(list(read(folder.events))) < seen + 10:
+        page.wait_for_timeout(50)
+    server.start()
+    expect(page.locator("#state")).to_have_text("done", timeout=120_000)
+    scalars = read(folder.events, types=frozenset({"scalars"}))
+    steps = {event["step"] for event in scalars if event["scalars"].keys() & {"train/l1", "val/l1"}}
+    until(page, f"document.querySelector('.chart').dataset.points == {len(steps)}")
+    assert page.evaluate("window.sameDocument") is True
+    page.close()
 
 
 def test_an_upload_is_tested(page: Page, server: Server, clip: Clip) -> None:
