@@ -30,7 +30,7 @@ serve: .venv/ready ## The server alone
 
 test: lint ## All tests; needs Chromium for those of the pages
 	$(BIN)/python -m pytest
-	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/node --test tests/js/*.test.js
+	$(BIN)/node --test tests/js/*.test.js
 
 lint: .venv/ready-test ## Format, lint and types
 	$(BIN)/ruff format --check .
