@@ -1,6 +1,7 @@
 """The whole job through the server's own API: `make demo`. The server stays up until Ctrl-C."""
 
 import json
+import socket
 import subprocess
 import sys
 import time
@@ -30,6 +31,9 @@ def main(port: int, home: Path, clip: Path | None, originals: Path | None, epoch
     """Make a dataset, train on it, test one image, and say what came of it."""
     if (clip is None) != (originals is None):
         raise click.UsageError("Give both, the stream (CLIP) and the folder of its originals (ORIGINALS), or neither.")
+    with socket.socket() as probe:
+        if probe.connect_ex(("127.0.0.1", port)) == 0:
+            raise click.ClickException(f"Port {port} is taken by another program. Give another one: make demo PORT={port + 1}")
     if clip is None or originals is None:
         clip, originals = make_clip(home / "sample")
     clip, originals = clip.resolve(), originals.resolve()
