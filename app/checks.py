@@ -5,27 +5,83 @@ Each check returns the spec with real, absolute paths, or raises Invalid with a 
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
 from app import files
 from app.catalog import Catalog
 from app.problems import Invalid, Problems
+from jobs.endings import IMAGES, STREAMS
+from jobs.errors import JobError
+from jobs.manifest import entries
 from jobs.specs import DatasetSpec, ModelSpec, TestSpec
+from jobs.specs.dataset import Entry, Separate, SequencesSource, Source
 
 T = TypeVar("T", bound=BaseModel)
-
-ORIGINALS = (".bmp.gz", ".bmp", ".png")
 
 
 def dataset(spec: DatasetSpec, roots: tuple[Path, ...]) -> DatasetSpec:
     problems: Problems = {}
-    stream = _path(problems, "source.stream", lambda: files.file(spec.source.stream, roots))
-    originals = _path(problems, "source.originals", lambda: files.folder(spec.source.originals, roots, ORIGINALS))
+    changes: dict[str, Any] = {"source": source(spec.source, "source", roots, problems)}
+    for name in ("validation", "test"):
+        kept = getattr(spec, name)
+        if isinstance(kept, Separate):
+            separate = source(kept.source, f"{name}.source", roots, problems)
+            changes[name] = kept.model_copy(update={"source": separate})
     if problems:
         raise Invalid(problems)
-    return spec.model_copy(update={"source": spec.source.model_copy(update={"stream": stream, "originals": originals})})
+    return spec.model_copy(update=changes)
+
+
+def source(spec: Source, name: str, roots: tuple[Path, ...], problems: Problems) -> Source:
+    """A source with real paths, and with what its manifest says; what is wrong goes to the problems."""
+    changes: dict[str, Any] = {}
+    for field, wanted in PATHS[spec.kind].items():
+        text = getattr(spec, field)
+        changes[field] = _path(problems, f"{name}.{field}", lambda text=text, wanted=wanted: wanted(text, roots))  # type: ignore[misc]
+    if isinstance(spec, SequencesSource) and changes["manifest"]:
+        changes["entries"] = _entries(Path(changes["manifest"]), f"{name}.manifest", roots, problems)
+    return spec.model_copy(update=changes)
+
+
+def _stream(text: str, roots: tuple[Path, ...]) -> Path:
+    return files.file_or_folder(text, roots, STREAMS, "stream")
+
+
+def _originals(text: str, roots: tuple[Path, ...]) -> Path:
+    return files.file_or_folder(text, roots, IMAGES, "image")
+
+
+def _images(text: str, roots: tuple[Path, ...]) -> Path:
+    return files.folder(text, roots, IMAGES)
+
+
+def _manifest(text: str, roots: tuple[Path, ...]) -> Path:
+    return files.file_or_folder(text, roots, ("",), "sequence")
+
+
+PATHS: dict[str, dict[str, Callable[[str, tuple[Path, ...]], Path]]] = {
+    "stream": {"stream": _stream, "originals": _originals},
+    "folders": {"input": _images, "target": _images},
+    "compress": {"originals": _originals},
+    "sequences": {"manifest": _manifest},
+}
+"""The fields of each kind of source that are paths, and what must lie there."""
+
+
+def _entries(manifest: Path, field: str, roots: tuple[Path, ...], problems: Problems) -> list[Entry]:
+    """The sequences of a manifest: its paths are checked like those that are typed."""
+    try:
+        return [
+            entry.model_copy(
+                update={"stream": str(_stream(entry.stream, roots)), "originals": str(_originals(entry.originals, roots))}
+            )
+            for entry in entries(manifest)
+        ]
+    except (JobError, files.FileProblem) as problem:
+        problems[field] = str(problem)
+        return []
 
 
 def model(spec: ModelSpec, catalog: Catalog) -> ModelSpec:

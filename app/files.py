@@ -49,7 +49,7 @@ def file(text: str, roots: tuple[Path, ...]) -> Path:
     return path
 
 
-def folder(text: str, roots: tuple[Path, ...], endings: tuple[str, ...]) -> Path:
+def folder(text: str, roots: tuple[Path, ...], endings: tuple[str, ...], what: str = "image") -> Path:
     """A folder with at least one file of the given endings. Raises FileProblem."""
     path = resolve(text, roots)
     if not path.is_dir():
@@ -57,8 +57,14 @@ def folder(text: str, roots: tuple[Path, ...], endings: tuple[str, ...]) -> Path
     if not os.access(path, os.R_OK | os.X_OK):
         raise FileProblem(f"{text} may not be read by the server.")
     if not any(name.lower().endswith(endings) for name in os.listdir(path)):
-        raise FileProblem(f"{text} has no image in it ({', '.join(endings)}).")
+        known = f" ({', '.join(endings)})" if all(endings) else ""
+        raise FileProblem(f"{text} has no {what} in it{known}.")
     return path
+
+
+def file_or_folder(text: str, roots: tuple[Path, ...], endings: tuple[str, ...], what: str) -> Path:
+    """A file, or a folder with at least one file of the given endings. Raises FileProblem."""
+    return folder(text, roots, endings, what) if resolve(text, roots).is_dir() else file(text, roots)
 
 
 def listing(text: str, roots: tuple[Path, ...]) -> dict[str, Any]:

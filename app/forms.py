@@ -1,4 +1,9 @@
-"""HTML forms, made from the specs: fields with their labels, bounds and help; and back to values."""
+"""HTML forms, made from the specs: fields with their labels, bounds and help; and back to values.
+
+A union (kinds of sources, of splits) becomes a field that chooses the kind, followed by the fields of
+every kind. `Field.when` says under which choices a field is shown; the others are disabled, so that a
+browser does not send them.
+"""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -10,11 +15,13 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from app.problems import Problems
+from jobs.specs.base import members, nested
 
 Values = dict[str, Any]
+When = tuple[tuple[str, str], ...]
 
-NOT_IN_FORMS = frozenset({"kind", "model"})
-"""Discriminators with one choice, and what the page's address says already."""
+NOT_IN_FORMS = frozenset({"kind", "method", "model", "entries"})
+"""What unions are told apart by, what the page's address says already, and what the program fills in."""
 
 SHOWN = ".shown"
 UPLOAD = ".upload"
@@ -31,64 +38,104 @@ class Field:
     value: Any = ""
     unit: str = ""
     choices: list[tuple[str, str]] = field(default_factory=list)
+    helps: dict[str, str] = field(default_factory=dict)
     minimum: float | None = None
     maximum: float | None = None
     step: str = "any"
     required: bool = False
     more: bool = False
+    when: When = ()
     error: str = ""
 
     @property
     def id(self) -> str:
-        return "f-" + self.name.replace(".", "-")
+        return "-".join(("f", *(kind for _, kind in self.when), *self.name.split(".")))
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A field of a spec, where it is in the form: its full name, its choices, and whether what it belongs to is folded."""
+
+    name: str
+    info: FieldInfo
+    when: When
+    more: bool
 
 
 def fields(spec: type[BaseModel], values: Values | None = None, problems: Problems | None = None) -> list[Field]:
     """The fields of a spec with what was typed (or the defaults) and what is wrong with it."""
     shown = []
-    for name, info in _settings(spec):
-        one = _field(name, info)
-        typed = _look_up(values or {}, name)
+    for setting in _settings(spec):
+        one = _field(setting)
+        typed = _look_up(values or {}, one.name) if _chosen(setting.when, values or {}) else None
         one.value = typed if typed is not None else one.value
-        one.error = (problems or {}).get(name, "")
+        if isinstance(one.value, list):
+            one.value = ", ".join(map(str, one.value))
+        one.error = (problems or {}).get(one.name, "") if _chosen(setting.when, values or {}) else ""
         shown.append(one)
     return shown
 
 
-def _settings(spec: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, FieldInfo]]:
+def _chosen(when: When, values: Values) -> bool:
+    return all(_look_up(values, name) in (None, kind) for name, kind in when)
+
+
+def _settings(spec: type[BaseModel], prefix: str = "", when: When = (), more: bool = False) -> Iterator[Setting]:
     for name, info in spec.model_fields.items():
-        nested = info.annotation
-        if isinstance(nested, type) and issubclass(nested, BaseModel):
-            yield from _settings(nested, f"{prefix}{name}.")
+        full, kinds, inner = prefix + name, members(info), nested(info)
+        folded = more or bool(_extra(info).get("more"))
+        if kinds:
+            tag = f"{full}.{info.discriminator}"
+            yield Setting(tag, info, when, folded)
+            for kind, member in kinds.items():
+                yield from _settings(member, f"{full}.", (*when, (tag, kind)), folded)
+        elif inner is not None:
+            yield from _settings(inner, f"{full}.", when, folded)
         elif name not in NOT_IN_FORMS:
-            yield prefix + name, info
+            yield Setting(full, info, when, folded)
 
 
-def _field(name: str, info: FieldInfo) -> Field:
-    extra = info.json_schema_extra if isinstance(info.json_schema_extra, dict) else {}
-    kinds = [kind for kind in get_args(info.annotation) if kind is not NoneType] or [info.annotation]
-    one = Field(
-        name, info.title or name.capitalize(), info.description or "", str(extra.get("widget", "")) or _widget(info, kinds)
-    )
-    one.unit, one.more = str(extra.get("unit", "")), bool(extra.get("more"))
+def _extra(info: FieldInfo) -> dict[str, Any]:
+    return info.json_schema_extra if isinstance(info.json_schema_extra, dict) else {}
+
+
+def _field(setting: Setting) -> Field:
+    info, extra = setting.info, _extra(setting.info)
+    label = info.title or setting.name.split(".")[-1].capitalize()
+    one = Field(setting.name, label, info.description or "", "", when=setting.when, more=setting.more)
+    kinds = members(info)
+    if kinds:
+        return _choice_of_kind(one, info, kinds)
+    types = [kind for kind in get_args(info.annotation) if kind is not NoneType] or [info.annotation]
+    one.widget = str(extra.get("widget", "")) or _widget(info, types)
+    one.unit = str(extra.get("unit", ""))
     one.required = info.is_required()
     if info.default is not PydanticUndefined and info.default is not None:
         one.value = info.default
     if get_origin(info.annotation) is Literal:
         one.choices = [(choice, choice) for choice in get_args(info.annotation)]
-    one.step = "1" if int in kinds else "any"
+    one.step = "1" if int in types else "any"
     for bound in info.metadata:
         one.minimum = getattr(bound, "ge", getattr(bound, "gt", one.minimum))
         one.maximum = getattr(bound, "le", one.maximum)
     return one
 
 
-def _widget(info: FieldInfo, kinds: list[Any]) -> str:
+def _choice_of_kind(one: Field, info: FieldInfo, kinds: dict[str, Any]) -> Field:
+    one.widget = "kinds"
+    one.choices = [(kind, member.model_config.get("title", kind)) for kind, member in kinds.items()]
+    one.helps = {kind: (member.__doc__ or "").strip() for kind, member in kinds.items()}
+    default = getattr(info.default, str(info.discriminator), None)
+    one.value = default or one.choices[0][0]
+    return one
+
+
+def _widget(info: FieldInfo, types: list[Any]) -> str:
     if get_origin(info.annotation) is Literal:
         return "select"
-    if bool in kinds:
+    if bool in types:
         return "checkbox"
-    return "number" if int in kinds or float in kinds else "text"
+    return "number" if int in types or float in types else "text"
 
 
 def _look_up(values: Values, name: str) -> Any:
@@ -101,11 +148,15 @@ def _look_up(values: Values, name: str) -> Any:
 def values_of(spec: type[BaseModel], form: Mapping[str, str]) -> Values:
     """What was typed, nested as the spec is. Empty fields are left out; an unticked box is False."""
     values: Values = {}
-    for name, info in _settings(spec):
-        typed: Any = form.get(name, "").strip()
-        if info.annotation is bool:
-            typed = name in form if name + SHOWN in form else ""
-        if typed != "":
+    for setting in _settings(spec):
+        name, typed = setting.name, form.get(setting.name, "").strip()
+        if not _chosen(setting.when, values):
+            continue
+        if setting.info.annotation is bool:
+            shown = name + SHOWN in form
+            if shown:
+                _put(values, name, name in form)
+        elif typed != "":
             _put(values, name, typed)
     return values
 

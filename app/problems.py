@@ -5,6 +5,8 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from jobs.specs.base import Spec, members, nested
+
 T = TypeVar("T", bound=BaseModel)
 
 Problems = dict[str, str]
@@ -24,6 +26,9 @@ SENTENCES: dict[str, Callable[[dict[str, Any]], str]] = {
     "int_from_float": lambda context: "Must be a whole number.",
     "float_parsing": lambda context: "Must be a number.",
     "finite_number": lambda context: "Must be a finite number.",
+    "union_tag_invalid": lambda context: f"Must be one of {context['expected_tags']}.",
+    "model_attributes_type": lambda context: "Must be an object with fields.",
+    "list_type": lambda context: "Must be a list.",
     "literal_error": lambda context: f"Must be one of {context['expected']}.",
     "extra_forbidden": lambda context: "There is no such field.",
     "value_error": lambda context: f"{str(context['error']).capitalize()}.",
@@ -47,7 +52,19 @@ def validate(model: type[T], values: Any) -> T:
 
 
 def _name(location: tuple[int | str, ...], model: type[BaseModel]) -> str:
-    return ".".join(map(str, location)) or WHOLE_MODEL.get(model.__name__, "")
+    """The field's name: without the kinds of unions and the places in lists, which no form shows."""
+    parts: list[str] = []
+    spec: type[BaseModel] | None = model
+    kinds: dict[str, type[Spec]] = {}
+    for part in location:
+        if part in kinds:
+            spec, kinds = kinds[str(part)], {}
+        elif isinstance(part, str):
+            parts.append(part)
+            info = spec.model_fields.get(part) if spec else None
+            kinds = members(info) if info else {}
+            spec = nested(info) if info else None
+    return ".".join(parts) or WHOLE_MODEL.get(model.__name__, "")
 
 
 def _sentence(part: dict[str, Any]) -> str:

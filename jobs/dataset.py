@@ -1,183 +1,187 @@
-"""The dataset job: decode a stream, pair each frame with its original, keep the pairs in LMDB."""
+"""The dataset job: decode streams, pair each frame with its original, keep the pairs in LMDB."""
 
-import math
 import os
+import shutil
 import time
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
-from jobs import media
+from jobs import sources
+from jobs.dataset_summary import samples, summary
 from jobs.errors import JobError
 from jobs.folder import JobFolder
-from jobs.media import Picture
-from jobs.report import Report, finite
-from jobs.specs import DatasetSpec
-from jobs.store import PairReader, Record, encode, writing
+from jobs.images import Picture
+from jobs.pairing import Item, Made, make
+from jobs.report import Report
+from jobs.sources import Sequence
+from jobs.specs.dataset import DatasetSpec, Separate
+from jobs.splits import split_scenes
+from jobs.store import PairWriter, writing
 
-SAMPLES = 4
-FRAMES_A_BLOCK = 8
-"""A validation block is not shorter: at its borders, frames look like their neighbours in training."""
+SPLITS = ("train", "val", "test")
+ROOM_TO_SPARE = 1.1
+
+Chosen = dict[int, str]
+"""Of one sequence: the numbers of the originals that are taken, in order, and the split of each."""
 
 
-@dataclass(frozen=True)
-class Pair:
-    """A decoded frame and the original it belongs to."""
+@dataclass
+class Stores:
+    """The splits' writers, and how far an earlier worker had come in each."""
 
-    frame: int
-    input: Picture
-    original: Path
+    writers: dict[str, PairWriter]
+    resumed_after: dict[str, int]
+
+    def has(self, item: Item) -> bool:
+        return item.number <= self.resumed_after[item.split]
 
 
 def make_dataset(folder: JobFolder, spec: DatasetSpec, report: Report) -> dict[str, Any]:
-    """Write train.lmdb and val.lmdb; return the summary. Goes on where an earlier worker stopped."""
+    """Write the splits' stores; return the summary. Goes on where an earlier worker stopped."""
     began = time.monotonic()
-    stream, originals = Path(spec.source.stream), media.list_images(Path(spec.source.originals))
-    splits = split_in_blocks(len(originals), spec.validation.percent)
+    sequences = find_sequences(folder, spec, report)
+    chosen = choose(sequences, spec)
     with ExitStack() as stack:
-        writers = {split: stack.enter_context(writing(folder.store(split))) for split in ("train", "val")}
-        there = {split: writer.committed for split, writer in writers.items()}
-        already = sum(there.values())
-        report.begin(already)
-        for done, record in enumerate(_records(folder, spec, stream, originals, report), 1):
-            split = splits[record.meta["frame"]]
-            if there[split]:
-                there[split] -= 1
-            else:
-                writers[split].add(record)
-            if done > already:
-                report.progress(done, len(originals), "pairs")
-            report.check()
+        used = [split for split in SPLITS if any(split in frames.values() for frames in chosen)]
+        writers = {split: stack.enter_context(writing(folder.store(split))) for split in used}
+        stores = Stores(writers, {split: writer.last_item for split, writer in writers.items()})
+        write_pairs(items(sequences, chosen, spec, report), sum(map(len, chosen)), stores, folder, spec, report)
+    check_splits({split: writer.committed for split, writer in writers.items()}, spec)
     samples(folder, report)
-    return summary(folder, time.monotonic() - began)
+    return summary(folder, used, sequences, time.monotonic() - began)
 
 
-def split_in_blocks(count: int, percent: float) -> list[str]:
-    """ "train" or "val" for each of `count` frames: up to four blocks, evenly spread, at least one frame each way."""
-    kept = min(max(1, round(count * percent / 100)), count - 1)
-    blocks = min(max(1, kept // FRAMES_A_BLOCK), 4)
-    splits = ["train"] * count
-    for block in range(blocks):
-        length = kept * (block + 1) // blocks - kept * block // blocks
-        first = (2 * block + 1) * count // (2 * blocks) - length // 2
-        splits[first : first + length] = ["val"] * length
-    return splits
+def find_sequences(folder: JobFolder, spec: DatasetSpec, report: Report) -> list[Sequence]:
+    """Those of the source, and of separate validation and test sources."""
+    found = sources.find(spec.source, folder, report)
+    for split, kept in (("val", spec.validation), ("test", spec.test)):
+        if isinstance(kept, Separate):
+            found += sources.find(kept.source, folder, report, split)
+    return found
 
 
-def _records(folder: JobFolder, spec: DatasetSpec, stream: Path, originals: list[Path], report: Report) -> Iterator[Record]:
-    """The encoded pairs, frame n with original n, in their order; made by several threads, few of them at a time."""
-    if len(originals) < 2:
-        raise JobError(
-            f"{originals[0].parent} has one image only. A dataset needs two pairs at least: to train on, and to validate."
-        )
+def choose(sequences: list[Sequence], spec: DatasetSpec) -> list[Chosen]:
+    """Which originals of each sequence are taken, and for which split."""
+    scenes: dict[str, Sequence] = {}
+    for sequence in sequences:
+        known = scenes.setdefault(sequence.scene, sequence)
+        if known.split != sequence.split:
+            raise JobError(
+                f"The originals {sequence.originals.place} are meant for {known.split or 'training'} and for "
+                f"{sequence.split or 'training'}: a network would be judged by what it was trained on. Keep them to one split."
+            )
+    taken = {scene: frame_numbers(sequence, spec) for scene, sequence in scenes.items()}
+    splits = split_scenes([len(numbers) for numbers in taken.values()], [one.split for one in scenes.values()], spec)
+    chosen = {scene: dict(zip(taken[scene], names, strict=True)) for scene, names in zip(taken, splits, strict=True)}
+    if not any(chosen.values()):
+        raise JobError("No frame is left to make a pair of. Choose other frames: first, last and step.")
+    return [chosen[sequence.scene] for sequence in sequences]
+
+
+def frame_numbers(sequence: Sequence, spec: DatasetSpec) -> range:
+    """The numbers of the originals that are taken of a sequence."""
+    wanted, count = spec.frames, sequence.originals.count
+    first = max(wanted.first, sequence.offset, 0)
+    last = count - 1 if wanted.last is None else min(wanted.last, count - 1)
+    return range(first, last + 1, wanted.step)[: wanted.most]
+
+
+def items(sequences: list[Sequence], chosen: list[Chosen], spec: DatasetSpec, report: Report) -> Iterator[Item]:
+    """What is to be made, in an order that depends on the spec alone. Decodes as it goes."""
+    number = 0
+    for sequence, frames in zip(sequences, chosen, strict=True):
+        places = {original: number + place for place, original in enumerate(frames)}
+        number += len(frames)
+        limited = spec.frames.last is not None or spec.frames.most is not None
+        last = max(frames, default=-1) if limited else None
+        for pair in sources.pairs(sequence, last, lambda text: report.message(text, "warning")):
+            report.check()
+            if pair.original in frames:
+                yield Item(places[pair.original], frames[pair.original], sequence, pair)
+
+
+def write_pairs(wanted: Iterator[Item], total: int, stores: Stores, folder: JobFolder, spec: DatasetSpec, report: Report) -> None:
+    """Make the pairs of the items by several threads and add them in order; near-duplicates are left out."""
+    unit = "frames" if spec.patches.size else "pairs"
+    threshold = spec.frames.near_duplicates
+    glance: Picture | None = None
+    began = False
+    for made in in_order(wanted, stores, folder, spec):
+        report.check()
+        item = made.item
+        if threshold and glance is not None and alike(glance, made.glance, threshold):
+            report.skip(item.name, f"nearly the same as the frame before it (under {threshold:g} levels)")
+        else:
+            glance = made.glance
+            if not stores.has(item):
+                if not began:
+                    check_room(folder, made, total - item.number)
+                    report.begin(item.number)
+                    began = True
+                stores.writers[item.split].add(made.records)
+        report.progress(item.number + 1, total, unit)
+    report.progress(total, total, unit)
+
+
+def in_order(wanted: Iterator[Item], stores: Stores, folder: JobFolder, spec: DatasetSpec) -> Iterator[Made]:
+    """What comes of the items, in their order; few are held at a time, however many there are.
+
+    What was stored before is passed over; only near-duplicates need its look again."""
     threads = os.cpu_count() or 1
-    window: deque[Future[Record]] = deque()
-    found = 0
+    window: deque[Future[Made]] = deque()
+    ending: list[JobError] = []
     with ThreadPoolExecutor(threads) as pool:
         try:
-            for picture in media.decode(stream, warn=lambda text: report.message(text, "warning")):
-                report.check()
-                if found < len(originals):
-                    window.append(pool.submit(_record, Pair(found, picture, originals[found]), spec, folder))
-                found += 1
+            for item in _until_error(wanted, ending):
+                stored = stores.has(item)
+                if not stored or spec.frames.near_duplicates:
+                    window.append(pool.submit(make, item, spec, folder, only_glance=stored))
                 if len(window) > 2 * threads:
                     yield window.popleft().result()
             while window:
                 yield window.popleft().result()
+            if ending:
+                raise ending[0]
         finally:
             pool.shutdown(cancel_futures=True)
-    _check_counts(stream, found, originals)
 
 
-def _check_counts(stream: Path, found: int, originals: list[Path]) -> None:
-    """Raises JobError where the stream has not one frame for each original."""
-    if found == 0:
-        raise JobError(f"No frame of {stream.name} could be decoded. Give a stream with pictures in it.")
-    if found < len(originals):
+def _until_error(wanted: Iterator[Item], ending: list[JobError]) -> Iterator[Item]:
+    """The items before a stream turned out to be wrong: they are good, and are kept before its error is raised."""
+    try:
+        yield from wanted
+    except JobError as error:
+        ending.append(error)
+
+
+def alike(a: Picture, b: Picture, threshold: float) -> bool:
+    """Whether two glances differ by less than `threshold` levels on average."""
+    return a.shape == b.shape and float(np.abs(a.astype(np.int16) - b).mean()) < threshold
+
+
+def check_room(folder: JobFolder, made: Made, count: int) -> None:
+    """Raises JobError where the disk has no room for `count` items like the one that was made."""
+    needed = int(sum(record.size for record in made.records) * count * ROOM_TO_SPARE)
+    free = shutil.disk_usage(folder.path).free
+    if needed > free:
         raise JobError(
-            f"{stream.name} has {found} frames, but {originals[0].parent} has {len(originals)} originals. "
-            "The stream may be cut short: give the whole one, or take away the originals without a frame."
+            f"The pairs need about {needed / 1e9:.1f} GB, but only {free / 1e9:.1f} GB are free where the server keeps its jobs. "
+            "Make room, take fewer frames, or choose a smaller encoding."
         )
-    if found > len(originals):
+
+
+def check_splits(pairs: dict[str, int], spec: DatasetSpec) -> None:
+    """Raises JobError where there is nothing to train on, or nothing to validate with."""
+    if not pairs.get("train"):
+        raise JobError("No pair is left to train on. Choose more frames, keep fewer back, or drop fewer flat patches.")
+    if not pairs.get("val"):
         raise JobError(
-            f"{stream.name} has {found} frames, but {originals[0].parent} has only {len(originals)} originals. "
-            "Add the missing ones, or cut the stream."
+            "No pair is left to validate with: the source is too small for this split. "
+            "Give more frames or sequences, or separate validation sources."
         )
-
-
-def _record(pair: Pair, spec: DatasetSpec, folder: JobFolder) -> Record:
-    target = media.read_image(pair.original)
-    if target.shape != pair.input.shape:
-        raise JobError(
-            f"{pair.original.name} is {media.size(target)}, but frame {pair.frame} of the stream is {media.size(pair.input)}. "
-            "Remove it or give the right folder."
-        )
-    if spec.keep_decoded:
-        decoded = folder.path / "decoded"
-        decoded.mkdir(exist_ok=True)
-        Image.fromarray(pair.input).save(decoded / f"{pair.frame:06d}.bmp")
-    height, width, _ = target.shape
-    meta = {
-        "frame": pair.frame,
-        "original": pair.original.name,
-        "height": height,
-        "width": width,
-        "input_encoding": spec.input_encoding,
-        "target_encoding": spec.target_encoding,
-        "psnr_input": finite(psnr(pair.input, target)),
-    }
-    return Record(encode(pair.input, spec.input_encoding), encode(target, spec.target_encoding), meta)
-
-
-def psnr(a: Picture, b: Picture) -> float:
-    """In dB, over all values of two uint8 pictures; infinite where they are equal. As models.metrics.psnr, without torch."""
-    error = float(np.square(a.astype(np.int32) - b).mean())
-    return 10 * math.log10(255**2 / error) if error else math.inf
-
-
-def samples(folder: JobFolder, report: Report) -> None:
-    """Write a few pairs as PNG for the page, spread over the training split."""
-    reader = PairReader(folder.store("train"))
-    (folder.path / "results").mkdir(exist_ok=True)
-    for number in sorted({index * (len(reader) - 1) // (SAMPLES - 1) for index in range(SAMPLES)}):
-        meta = reader.meta(number)
-        urls = {}
-        for role, picture in zip(("input", "target"), reader[number], strict=True):
-            name = f"results/train-{number:06d}-{role}.png"
-            Image.fromarray(picture).save(folder.path / name)
-            urls[role] = folder.url(name)
-        shown = {key: meta[key] for key in ("frame", "original", "psnr_input")}
-        report.log.append("sample", pair=number, split="train", **shown, **urls)
-    reader.close()
-
-
-def summary(folder: JobFolder, seconds: float) -> dict[str, Any]:
-    """The numbers that the page shows of a finished dataset."""
-    pairs: dict[str, int] = {}
-    psnrs: list[float] = []
-    sizes: set[tuple[int, int]] = set()
-    for split in ("train", "val"):
-        reader = PairReader(folder.store(split))
-        pairs[split] = len(reader)
-        for meta in map(reader.meta, range(len(reader))):
-            sizes.add((meta["height"], meta["width"]))
-            psnrs += [meta["psnr_input"]] if meta["psnr_input"] is not None else []
-        reader.close()
-    height, width = max(sizes)
-    return {
-        "pairs": pairs,
-        "height": height,
-        "width": width,
-        "channels": 3,
-        "psnr_input": sum(psnrs) / len(psnrs) if psnrs else None,
-        "bytes": sum(file.stat().st_size for split in pairs for file in folder.store(split).iterdir()),
-        "seconds": seconds,
-        "pairs_per_second": sum(pairs.values()) / seconds,
-    }

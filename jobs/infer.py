@@ -7,11 +7,11 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from jobs import media, snapshots
+from jobs import snapshots
 from jobs.device import choose_device
 from jobs.errors import JobError
 from jobs.folder import JobFolder
-from jobs.media import Picture
+from jobs.images import Picture, read_image, size
 from jobs.report import Report, finite
 from jobs.specs import ModelSpec, TestSpec
 from jobs.store import PairReader
@@ -48,12 +48,10 @@ def read_pair(dataset: JobFolder, spec: TestSpec) -> tuple[Picture, Picture | No
             raise JobError(f"There is no validation pair {spec.pair}: the dataset has the pairs 0 to {len(reader) - 1}.")
         return reader[spec.pair]
     assert spec.image is not None
-    input = media.read_image(Path(spec.image))
-    target = media.read_image(Path(spec.target)) if spec.target else None
+    input = read_image(Path(spec.image))
+    target = read_image(Path(spec.target)) if spec.target else None
     if target is not None and target.shape != input.shape:
-        raise JobError(
-            f"The ground truth is {media.size(target)}, but the image is {media.size(input)}. They must be of one size."
-        )
+        raise JobError(f"The ground truth is {size(target)}, but the image is {size(input)}. They must be of one size.")
     return input, target
 
 

@@ -51,6 +51,10 @@ class Report:
     def scalars(self, step: int, epoch: float, values: dict[str, float]) -> None:
         self.log.append("scalars", step=step, epoch=epoch, scalars={key: finite(value) for key, value in values.items()})
 
+    def skip(self, name: str, why: str) -> None:
+        """Tell of something that was left out, for the list of what is not in a dataset."""
+        self.log.append("skipped", name=name, why=why)
+
     def message(self, text: str, level: str = "info") -> None:
         self.log.append("message", level=level, text=text)
 

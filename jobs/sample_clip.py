@@ -7,15 +7,14 @@ import gzip
 import io
 import sys
 from collections.abc import Iterator
-from fractions import Fraction
 from pathlib import Path
 
-import av
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from jobs.media import Picture
+from jobs.compress import encode
+from jobs.images import Picture
 
 FRAMES, WIDTH, HEIGHT, SEED, QP = 96, 320, 192, 1, 37
 
@@ -32,21 +31,8 @@ def make_clip(
         Image.fromarray(picture).save(buffer, "BMP")
         (originals / f"{number:06d}.bmp.gz").write_bytes(gzip.compress(buffer.getvalue(), compresslevel=1, mtime=0))
     stream = folder / "clip.h264"
-    encode(pictures, stream, qp)
+    encode(iter(pictures), stream, {"qp": str(qp)})
     return stream, originals
-
-
-def encode(pictures: list[Picture], stream: Path, qp: int) -> None:
-    """Encode pictures by libx264 at a constant quantiser, 25 frames a second, as a raw H.264 stream."""
-    height, width, _ = pictures[0].shape
-    with av.open(str(stream), "w", format="h264") as container:
-        video = container.add_stream("libx264", rate=25, options={"qp": str(qp), "preset": "medium", "threads": "1"})
-        video.width, video.height, video.pix_fmt = width, height, "yuv420p"
-        for number, picture in enumerate(pictures):
-            frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
-            frame.pts, frame.time_base = number, Fraction(1, 25)
-            container.mux(video.encode(frame))
-        container.mux(video.encode())
 
 
 def scene(frames: int, width: int, height: int, seed: int) -> Iterator[Picture]:

@@ -7,6 +7,8 @@ the pair, and how its values are encoded.
 
 import io
 import json
+import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,40 +19,47 @@ import lmdb
 import numpy as np
 from PIL import Image
 
-from jobs.media import Picture
-from jobs.specs import Encoding
+from jobs.images import Picture
+from jobs.png import encode_png
+from jobs.specs.dataset import Encoding
 
-PAIRS_A_TRANSACTION = 32
-FIRST_MAP_SIZE = 64 * 2**20
+BYTES_A_TRANSACTION = 16 * 2**20
+BYTES_A_FLUSH = 64 * 2**20
+FIRST_MAP_SIZE = 256 * 2**20
+DATABASES = (b"input", b"target", b"meta")
 
 
 @dataclass(frozen=True)
 class Record:
-    """An encoded pair; `meta` has at least input_encoding, target_encoding, height, width."""
+    """An encoded pair; `meta` has at least item, input_encoding, target_encoding, height, width, channels."""
 
     input: bytes
     target: bytes
     meta: dict[str, Any]
 
+    @property
+    def size(self) -> int:
+        return len(self.input) + len(self.target)
 
-def encode(picture: Picture, encoding: Encoding) -> bytes:
-    """A picture as stored: raw bytes (H, W, 3), PNG or JPEG of quality 95 without chroma subsampling."""
+
+def encode(picture: Picture, encoding: Encoding, quality: int = 95) -> bytes:
+    """A picture as stored: raw bytes (H, W, C), PNG, or JPEG without chroma subsampling."""
     if encoding == "none":
         return picture.tobytes()
-    buffer = io.BytesIO()
     if encoding == "png":
-        Image.fromarray(picture).save(buffer, "PNG", compress_level=1)
-    else:
-        Image.fromarray(picture).save(buffer, "JPEG", quality=95, subsampling=0)
+        return encode_png(picture)
+    buffer = io.BytesIO()
+    image = Image.fromarray(picture[:, :, 0] if picture.shape[2] == 1 else picture)
+    image.save(buffer, "JPEG", quality=quality, subsampling=0)
     return buffer.getvalue()
 
 
-def decode(value: bytes, encoding: Encoding, height: int, width: int) -> Picture:
-    """The picture uint8 (H, W, 3) of a stored value."""
+def decode(value: bytes | memoryview, encoding: Encoding, shape: tuple[int, int, int]) -> Picture:
+    """The picture uint8 (H, W, C) of a stored value."""
     if encoding == "none":
-        return np.frombuffer(value, np.uint8).reshape(height, width, 3)
+        return np.frombuffer(value, np.uint8).reshape(shape)
     with Image.open(io.BytesIO(value)) as image:
-        return np.asarray(image)
+        return np.asarray(image).reshape(shape)
 
 
 class PairWriter:
@@ -59,15 +68,22 @@ class PairWriter:
     def __init__(self, path: Path) -> None:
         path.mkdir(parents=True, exist_ok=True)
         # Without a sync a commit survives the end of the process, if not of the machine: `finish` syncs once.
-        self._env = lmdb.open(str(path), map_size=FIRST_MAP_SIZE, max_dbs=3, sync=False)
-        self._databases = [self._env.open_db(name) for name in (b"input", b"target", b"meta")]
+        self._env = lmdb.open(str(path), map_size=FIRST_MAP_SIZE, max_dbs=len(DATABASES), sync=False)
+        self._databases = [self._env.open_db(name) for name in DATABASES]
+        self._waiting: list[Record] = []
+        self._bytes = self._unflushed = 0
+        self._flush = Flush(path / "data.mdb")
         with self._env.begin() as transaction:
             self.committed: int = transaction.stat(self._databases[2])["entries"]
-        self._waiting: list[Record] = []
+            last = transaction.get(_key(self.committed - 1), db=self._databases[2]) if self.committed else None
+        self.last_item: int = json.loads(last)["item"] if last else -1
+        """The item (frame) that the last pair was made of."""
 
-    def add(self, record: Record) -> None:
-        self._waiting.append(record)
-        if len(self._waiting) == PAIRS_A_TRANSACTION:
+    def add(self, records: list[Record]) -> None:
+        """Add all pairs of an item; they are committed together."""
+        self._waiting += records
+        self._bytes += sum(record.size for record in records)
+        if self._bytes >= BYTES_A_TRANSACTION:
             self.commit()
 
     def commit(self) -> None:
@@ -82,14 +98,44 @@ class PairWriter:
             except lmdb.MapFullError:
                 self._env.set_mapsize(self._env.info()["map_size"] * 2)
         self.committed += len(self._waiting)
-        self._waiting = []
+        self._unflushed += self._bytes
+        self._waiting, self._bytes = [], 0
+        if self._unflushed >= BYTES_A_FLUSH:
+            self._flush.ask()
+            self._unflushed = 0
 
     def finish(self) -> None:
         self.commit()
         self._env.sync(True)
 
     def close(self) -> None:
+        self._flush.end()
         self._env.close()
+
+
+class Flush:
+    """Sends written pages to the disk while the next pairs are made, so that the sync at the end finds little to do."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._wanted, self._ending = threading.Event(), False
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def ask(self) -> None:
+        self._wanted.set()
+
+    def end(self) -> None:
+        self._ending = True
+        self._wanted.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        file = os.open(self._path, os.O_RDONLY)
+        while self._wanted.wait() and not self._ending:
+            self._wanted.clear()
+            os.fsync(file)
+        os.close(file)
 
 
 @contextmanager
@@ -109,8 +155,8 @@ class PairReader:
     """The pairs of a finished split, by number. Raises IndexError for one that is not there."""
 
     def __init__(self, path: Path) -> None:
-        self._env = lmdb.open(str(path), readonly=True, lock=False, max_dbs=3)
-        self._input, self._target, self._meta = (self._env.open_db(name) for name in (b"input", b"target", b"meta"))
+        self._env = lmdb.open(str(path), readonly=True, lock=False, max_dbs=len(DATABASES))
+        self._input, self._target, self._meta = (self._env.open_db(name) for name in DATABASES)
         with self._env.begin() as transaction:
             self._length: int = transaction.stat(self._meta)["entries"]
 
@@ -121,11 +167,22 @@ class PairReader:
         meta: dict[str, Any] = json.loads(self._get(number, self._meta))
         return meta
 
+    def metas(self) -> Iterator[dict[str, Any]]:
+        """All metas, in order."""
+        with self._env.begin(db=self._meta) as transaction:
+            for _, value in transaction.cursor():
+                yield json.loads(value)
+
+    def stored(self, number: int, role: str) -> tuple[bytes, dict[str, Any]]:
+        """The value of "input" or "target" as it is stored, and the pair's meta."""
+        return self._get(number, self._input if role == "input" else self._target), self.meta(number)
+
     def __getitem__(self, number: int) -> tuple[Picture, Picture]:
-        """(input, target), each uint8 (H, W, 3)."""
+        """(input, target), each uint8 (H, W, C)."""
         meta = self.meta(number)
-        input = decode(self._get(number, self._input), meta["input_encoding"], meta["height"], meta["width"])
-        target = decode(self._get(number, self._target), meta["target_encoding"], meta["height"], meta["width"])
+        shape = meta["height"], meta["width"], meta["channels"]
+        input = decode(self._get(number, self._input), meta["input_encoding"], shape)
+        target = decode(self._get(number, self._target), meta["target_encoding"], shape)
         return input, target
 
     def _get(self, number: int, database: Any) -> bytes:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from PIL import Image
 
-from jobs.media import decode
-from jobs.sample_clip import encode
+from jobs.compress import encode
+from jobs.video import decode
 
 
 def real_clip(video: Path, folder: Path, frames: int = 96, qp: int = 37) -> tuple[Path, Path]:
@@ -20,5 +20,5 @@ def real_clip(video: Path, folder: Path, frames: int = 96, qp: int = 37) -> tupl
         bmp = io.BytesIO()
         Image.fromarray(picture).save(bmp, "BMP")
         (originals / f"frame{number}.bmp.gz").write_bytes(gzip.compress(bmp.getvalue(), 1))
-    encode(pictures, folder / "clip.h264", qp)
+    encode(iter(pictures), folder / "clip.h264", {"qp": str(qp)})
     return folder / "clip.h264", originals

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-LIGHT = {"specs", "events", "folder", "view", "launcher"}
+LIGHT = {"endings", "errors", "events", "folder", "launcher", "manifest", "specs", "view"}
 
 
 def imported(package: str) -> Iterator[tuple[Path, str]]:

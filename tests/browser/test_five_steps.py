@@ -90,7 +90,7 @@ def first_input(server: Server, stream: Path) -> Path:
     """The first decoded frame as a PNG file in a folder that the server may read."""
     from PIL import Image
 
-    from jobs.media import decode
+    from jobs.video import decode
 
     path = server.home.parent / "first.png"
     Image.fromarray(next(decode(stream))).save(path)

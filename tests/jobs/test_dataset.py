@@ -2,7 +2,6 @@
 
 import gzip
 import shutil
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,12 +9,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from jobs import media as images
-from jobs.dataset import psnr, split_in_blocks
 from jobs.events import last_state, read
 from jobs.folder import JobFolder
+from jobs.images import read_image
+from jobs.quality import psnr
 from jobs.run import main as run_worker
 from jobs.store import PairReader
+from jobs.video import decode
 
 Clip = tuple[Path, Path]
 Make = Callable[..., JobFolder]
@@ -43,7 +43,7 @@ def reason(folder: JobFolder) -> str:
 def test_pairs_are_the_frames_and_their_originals(encoding: str, clip: Clip, make_dataset: Make) -> None:
     folder = make_dataset(clip, input_encoding=encoding, target_encoding=encoding)
     assert end(folder)["state"] == "done"
-    frames = list(images.decode(clip[0]))
+    frames = list(decode(clip[0]))
     seen = set()
     for split in ("train", "val"):
         reader = PairReader(folder.store(split))
@@ -51,7 +51,7 @@ def test_pairs_are_the_frames_and_their_originals(encoding: str, clip: Clip, mak
             meta, (input, target) = reader.meta(number), reader[number]
             seen.add(meta["frame"])
             assert np.array_equal(input, frames[meta["frame"]])
-            assert np.array_equal(target, images.read_image(clip[1] / meta["original"]))
+            assert np.array_equal(target, read_image(clip[1] / meta["original"]))
             assert meta["psnr_input"] == pytest.approx(psnr(input, target))
     assert seen == set(range(24))
     assert end(folder)["summary"]["pairs"] == {"train": 22, "val": 2}  # type: ignore[index]
@@ -60,22 +60,14 @@ def test_pairs_are_the_frames_and_their_originals(encoding: str, clip: Clip, mak
 def test_jpeg_pairs_lose_little(clip: Clip, make_dataset: Make) -> None:
     folder = make_dataset(clip, input_encoding="jpeg", target_encoding="none")
     input, _ = PairReader(folder.store("train"))[0]
-    assert 30 < psnr(input, next(images.decode(clip[0]))) < 60
+    assert 30 < psnr(input, next(decode(clip[0]))) < 60
 
 
 def test_decoded_frames_are_kept_where_wanted(clip: Clip, make_dataset: Make) -> None:
     folder = make_dataset(clip, keep_decoded=True)
     kept = sorted((folder.path / "decoded").iterdir())
     assert [path.name for path in kept] == [f"{number:06d}.bmp" for number in range(24)]
-    assert np.array_equal(images.read_image(kept[7]), list(images.decode(clip[0]))[7])
-
-
-@pytest.mark.parametrize(("count", "percent", "kept"), [(2, 10, 1), (24, 10, 2), (96, 10, 10), (1000, 10, 100), (10, 50, 5)])
-def test_validation_frames_lie_in_blocks(count: int, percent: float, kept: int) -> None:
-    splits = split_in_blocks(count, percent)
-    assert (len(splits), splits.count("val")) == (count, kept)
-    blocks = sum(a != "val" and b == "val" for a, b in zip(["train", *splits], splits, strict=False))
-    assert blocks <= 4
+    assert np.array_equal(read_image(kept[7]), list(decode(clip[0]))[7])
 
 
 def test_a_job_that_was_cut_off_goes_on_to_the_same_pairs(clip: Clip, make_dataset: Make) -> None:
@@ -136,7 +128,7 @@ def test_a_truncated_stream_says_how_many_frames_were_found_and_keeps_its_pairs(
     data = copy[0].read_bytes()
     copy[0].write_bytes(data[: len(data) // 2])
     folder = make_dataset(copy)
-    found = len(list(images.decode(copy[0])))
+    found = len(list(decode(copy[0])))
     assert 0 < found < 24
     assert f"clip.h264 has {found} frames, but" in reason(folder)
     assert "24 originals" in reason(folder)
@@ -158,7 +150,7 @@ def test_an_original_of_another_size_is_named_with_both_sizes(copy: Clip, make_d
     (copy[1] / "000009.bmp.gz").unlink()
     Image.new("RGB", (96, 60)).save(copy[1] / "000009.png")
     folder = make_dataset(copy)
-    assert reason(folder).startswith("000009.png is 96x60, but frame 9 of the stream is 96x64")
+    assert reason(folder).startswith("000009.png is 96x60, but frame 9 of clip.h264 is 96x64")
     assert sum(len(PairReader(folder.store(split))) for split in ("train", "val")) == 9, "what was finished is kept"
 
 
@@ -171,28 +163,7 @@ def test_a_corrupt_original_is_named(damage: Callable[[bytes], bytes], copy: Cli
     assert reason(make_dataset(copy)).startswith("000005.bmp.gz is no image that can be read")
 
 
-def test_a_bomb_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(images, "MAX_IMAGE_BYTES", 2**20)
-    bomb = tmp_path / "bomb.bmp.gz"
-    bomb.write_bytes(gzip.compress(bytes(2**22)))
-    with pytest.raises(images.JobError, match=r"bomb.bmp.gz unpacks to more than 1 MiB"):
-        images.read_image(bomb)
-
-
-def test_natural_order(tmp_path: Path) -> None:
-    for name in ("frame10.bmp", "frame9.bmp", "Frame1.bmp", "notes.txt"):
-        (tmp_path / name).write_bytes(b"x")
-    assert [path.name for path in images.list_images(tmp_path)] == ["Frame1.bmp", "frame9.bmp", "frame10.bmp"]
-
-
 # Real media.
-
-FRAMES = {"BA_MW_D.264": 100, "CVFC1_Sony_C.jsv": 50, "test_vd_rc.264": 9, "MR1_BT_A.h264": 62, "Static.264": 10}
-
-
-@pytest.mark.parametrize(("name", "frames"), FRAMES.items())
-def test_real_streams_decode_to_their_frames(name: str, frames: int, media: Path) -> None:
-    assert images.count_frames(media / "h264" / name) == frames
 
 
 def test_a_real_stream_without_frames_is_an_error(media: Path, clip: Clip, make_dataset: Make) -> None:
@@ -202,35 +173,8 @@ def test_a_real_stream_without_frames_is_an_error(media: Path, clip: Clip, make_
 
 def test_a_real_stream_whose_size_changes_names_the_frame(media: Path, tmp_path: Path, make_dataset: Make) -> None:
     stream = media / "h264" / "Error_I_P.264"
-    for number, frame in enumerate(images.decode(stream)):
+    for number, frame in enumerate(decode(stream)):
         Image.new("RGB", (640, 480)).save(tmp_path / f"{number}.png")
         last = frame
     assert last.shape != (480, 640, 3)
-    assert "of the stream is 352x288" in reason(make_dataset((stream, tmp_path)))
-
-
-@pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="ffmpeg is not installed")
-def test_decoding_is_as_near_to_ffmpegs_own_as_rounding(media: Path, tmp_path: Path) -> None:
-    stream = media / "h264" / "test_vd_rc.264"
-    subprocess.run(["ffmpeg", "-v", "error", "-i", str(stream), "-pix_fmt", "rgb24", str(tmp_path / "%d.bmp")], check=True)
-    for number, frame in enumerate(images.decode(stream), 1):
-        theirs = images.read_image(tmp_path / f"{number}.bmp")
-        assert np.abs(theirs.astype(int) - frame).mean() < 1
-
-
-@pytest.mark.parametrize(("kind", "least"), [("valid", 30), ("lenient", 1), ("bad", 0)])
-def test_every_real_bmp_is_a_picture_or_a_sentence(kind: str, least: int, media: Path) -> None:
-    pictures = [read_or_sentence(path) for path in sorted((media / "bmp" / kind).iterdir())]
-    assert len([picture for picture in pictures if picture is not None]) >= least
-
-
-def read_or_sentence(path: Path) -> images.Picture | None:
-    try:
-        picture = images.read_image(path)
-    except images.JobError as error:
-        if path.name not in str(error):
-            pytest.fail(f"the sentence does not name {path.name}: {error}")
-        return None
-    assert picture.dtype == np.uint8
-    assert picture.shape[2] == 3
-    return picture
+    assert "of Error_I_P.264 is 352x288" in reason(make_dataset((stream, tmp_path)))

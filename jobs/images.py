@@ -1,0 +1,92 @@
+"""Pictures out of image files: uint8 (H, W, C), C = 3 for RGB and 1 for grayscale."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+from isal import igzip, igzip_lib
+from numpy.typing import NDArray
+from PIL import Image
+
+from jobs.endings import IMAGES, is_image, natural
+from jobs.errors import JobError
+from jobs.limits import MAX_IMAGE_BYTES, MAX_IMAGE_MB, too_large
+
+Picture = NDArray[np.uint8]
+
+Image.MAX_IMAGE_PIXELS = None  # The limit is ours: jobs.limits.
+
+
+def images_in(folder: Path) -> list[Path]:
+    """The images of a folder in natural order. Hidden files are none."""
+    return sorted(
+        (path for path in folder.iterdir() if is_image(path.name) and path.is_file()), key=lambda path: natural(path.name)
+    )
+
+
+def list_images(folder: Path) -> list[Path]:
+    """The images of a folder in natural order. Raises JobError where there are none."""
+    if not folder.is_dir():
+        raise JobError(f"{folder} is no folder. Give the folder of the originals.")
+    images = images_in(folder)
+    if not images:
+        raise JobError(f"{folder} has no image in it. Give the folder of the originals: {', '.join(IMAGES)}.")
+    return images
+
+
+def stem(path: Path) -> str:
+    """The name without the ending of an image: `a` for a.bmp.gz."""
+    ending = next((ending for ending in IMAGES if path.name.lower().endswith(ending)), path.suffix)
+    return path.name[: len(path.name) - len(ending)]
+
+
+def read_image(path: Path, keep_gray: bool = False) -> Picture:
+    """An image file, gzipped or not: RGB, or with `keep_gray` one channel where the file has one.
+
+    Raises JobError, with the file's name, for all that is no picture of 8 bits a value."""
+    try:
+        data = _unzip(path) if path.suffix.lower() == ".gz" else path.read_bytes()
+        with Image.open(io.BytesIO(data)) as image:
+            why = too_large(image.width, image.height)
+            if why:
+                raise JobError(f"{path.name} is refused: {why}.")
+            if image.mode.startswith("I") or image.mode == "F":
+                raise JobError(f"{path.name} has more than 8 bits a value. Convert it to 8 bits.")
+            if image.has_transparency_data:
+                raise JobError(f"{path.name} has transparency. Flatten it first: a network cannot restore what lies behind.")
+            gray = keep_gray and image.mode in ("L", "1")
+            pixels = np.asarray(image.convert("L" if gray else "RGB"))
+            return pixels[:, :, None] if gray else pixels
+    except (OSError, EOFError, SyntaxError, ValueError, OverflowError, igzip_lib.IsalError) as error:  # type: ignore[misc]  # isal's stub has its error as an instance
+        raise JobError(f"{path.name} is no image that can be read: {error}. Replace it or take it away.") from error
+
+
+def _unzip(path: Path) -> bytes:
+    with igzip.open(path) as file:
+        data: bytes = file.read(MAX_IMAGE_BYTES + 1)
+    if len(data) > MAX_IMAGE_BYTES:
+        raise JobError(f"{path.name} is refused: it unpacks to more than {MAX_IMAGE_MB} MiB (--max-image-mb).")
+    return data
+
+
+def size(picture: Picture) -> str:
+    """352x288"""
+    return f"{picture.shape[1]}x{picture.shape[0]}"
+
+
+LUMA = {"BT.601": (19595, 38470, 7471), "BT.709": (13933, 46871, 4732)}
+"""Weights of R, G and B in Y, in 1/65536 (ITU-R BT.601 and BT.709: 0.299, 0.587, 0.114 and 0.2126, 0.7152, 0.0722)."""
+
+
+def to_gray(picture: Picture, matrix: str) -> Picture:
+    """Y of an RGB picture, (H, W, 1), in full range 0 to 255, rounded."""
+    if picture.shape[2] == 1:
+        return picture
+    red, green, blue = LUMA[matrix]
+    wide = picture.astype(np.uint32)
+    weighted = wide[:, :, 0] * red + wide[:, :, 1] * green + wide[:, :, 2] * blue
+    return ((weighted + 32768) >> 16).astype(np.uint8)[:, :, None]
+
+
+def to_rgb(picture: Picture) -> Picture:
+    return np.repeat(picture, 3, axis=2) if picture.shape[2] == 1 else picture
