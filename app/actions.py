@@ -7,7 +7,7 @@ from typing import Any
 from flask import current_app
 from werkzeug.datastructures import FileStorage
 
-from app import checks
+from app import checks, probing
 from app.catalog import Catalog
 from app.problems import Invalid, validate
 from app.settings import Settings
@@ -30,6 +30,13 @@ def create_dataset(values: Any) -> str:
     """The id of the new job. Raises Invalid."""
     spec = checks.dataset(validate(DatasetSpec, values), settings().readable)
     return catalog().create("dataset", spec)
+
+
+def probe_dataset(values: Any) -> dict[str, Any]:
+    """What a dataset would be made of; takes what `create_dataset` takes, the name may be missing. Raises Invalid."""
+    thorough = bool(values.pop("thorough", False))
+    spec = checks.dataset(validate(DatasetSpec, {"name": "probe", **values}), settings().readable)
+    return probing.probe(spec, thorough)
 
 
 def create_model(values: Any) -> str:

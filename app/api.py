@@ -5,7 +5,7 @@ from typing import Any
 from flask import Blueprint, Response, jsonify, request
 
 from app import files, openapi
-from app.actions import catalog, create_dataset, create_model, create_test, keep_upload, settings
+from app.actions import catalog, create_dataset, create_model, create_test, keep_upload, probe_dataset, settings
 from app.catalog import Refused, as_json
 from app.database import JobRow
 from app.problems import Invalid
@@ -115,6 +115,11 @@ def job_scalars(id: str) -> Any:
 @blueprint.post("/datasets")
 def post_dataset() -> Any:
     return {"id": create_dataset(body())}, 201
+
+
+@blueprint.post("/probe")
+def post_probe() -> Any:
+    return probe_dataset(body())
 
 
 @blueprint.post("/models")

@@ -38,14 +38,20 @@ class Field:
     value: Any = ""
     unit: str = ""
     choices: list[tuple[str, str]] = field(default_factory=list)
-    helps: dict[str, str] = field(default_factory=dict)
+    kinds: dict[str, str] = field(default_factory=dict)
     minimum: float | None = None
     maximum: float | None = None
     step: str = "any"
     required: bool = False
     more: bool = False
     when: When = ()
+    active: bool = True
     error: str = ""
+
+    @property
+    def section(self) -> str:
+        """The part of the spec that the field belongs to: "source" of "source.raw.width"."""
+        return self.name.split(".")[0]
 
     @property
     def id(self) -> str:
@@ -64,20 +70,20 @@ class Setting:
 
 def fields(spec: type[BaseModel], values: Values | None = None, problems: Problems | None = None) -> list[Field]:
     """The fields of a spec with what was typed (or the defaults) and what is wrong with it."""
-    shown = []
+    shown: list[Field] = []
+    chosen: dict[str, str] = {}
     for setting in _settings(spec):
         one = _field(setting)
-        typed = _look_up(values or {}, one.name) if _chosen(setting.when, values or {}) else None
+        one.active = all(chosen.get(name) == kind for name, kind in one.when)
+        typed = _look_up(values or {}, one.name) if one.active else None
         one.value = typed if typed is not None else one.value
         if isinstance(one.value, list):
             one.value = ", ".join(map(str, one.value))
-        one.error = (problems or {}).get(one.name, "") if _chosen(setting.when, values or {}) else ""
+        one.error = (problems or {}).get(one.name, "") if one.active else ""
+        if one.kinds:
+            chosen[one.name] = str(one.value)
         shown.append(one)
     return shown
-
-
-def _chosen(when: When, values: Values) -> bool:
-    return all(_look_up(values, name) in (None, kind) for name, kind in when)
 
 
 def _settings(spec: type[BaseModel], prefix: str = "", when: When = (), more: bool = False) -> Iterator[Setting]:
@@ -122,9 +128,9 @@ def _field(setting: Setting) -> Field:
 
 
 def _choice_of_kind(one: Field, info: FieldInfo, kinds: dict[str, Any]) -> Field:
-    one.widget = "kinds"
+    one.widget = str(_extra(info).get("widget", "")) or "select"
     one.choices = [(kind, member.model_config.get("title", kind)) for kind, member in kinds.items()]
-    one.helps = {kind: (member.__doc__ or "").strip() for kind, member in kinds.items()}
+    one.kinds = {kind: (member.__doc__ or "").strip() for kind, member in kinds.items()}
     default = getattr(info.default, str(info.discriminator), None)
     one.value = default or one.choices[0][0]
     return one
@@ -150,14 +156,14 @@ def values_of(spec: type[BaseModel], form: Mapping[str, str]) -> Values:
     values: Values = {}
     for setting in _settings(spec):
         name, typed = setting.name, form.get(setting.name, "").strip()
-        if not _chosen(setting.when, values):
+        if not all(_look_up(values, tag) == kind for tag, kind in setting.when):
             continue
         if setting.info.annotation is bool:
             shown = name + SHOWN in form
             if shown:
                 _put(values, name, name in form)
-        elif typed != "":
-            _put(values, name, typed)
+        elif typed != "" or setting.kinds:
+            _put(values, name, typed or setting.kinds[0])
     return values
 
 

@@ -19,6 +19,7 @@ ROUTES: dict[str, dict[str, tuple[str, tuple[str, ...], str, int]]] = {
     "/jobs/{id}/events": {"get": ("Its event log", ("since", "type"), "", 200)},
     "/jobs/{id}/scalars": {"get": ("Its curves", ("keys", "max_points"), "", 200)},
     "/datasets": {"post": ("Make a dataset", (), "DatasetSpec", 201)},
+    "/probe": {"post": ("Look at the sources of a dataset before it is made", (), "ProbeRequest", 200)},
     "/models": {"post": ("Train a model", (), "ModelSpec", 201)},
     "/models/{id}/tests": {"post": ("Test a model on one image", (), "TestRequest", 201)},
     "/files": {"get": ("Browse the data roots", ("path",), "", 200)},
@@ -35,6 +36,11 @@ def document() -> dict[str, Any]:
     )
     definitions: dict[str, Any] = schemas["$defs"]
     definitions["TestRequest"] = _without(definitions.pop("TestSpec"), "model")
+    definitions["ProbeRequest"] = _without(definitions["DatasetSpec"], "name")
+    definitions["ProbeRequest"]["properties"]["thorough"] = {
+        "type": "boolean",
+        "description": "Compare all frames, for up to 25 s; else as many as half a second allows.",
+    }
     definitions["Rename"] = {"type": "object", "properties": {"name": {"type": "string"}}, "required": ["name"]}
     definitions["Upload"] = {
         "type": "object",

@@ -11,7 +11,7 @@ from jobs import snapshots
 from jobs.device import choose_device
 from jobs.errors import JobError
 from jobs.folder import JobFolder
-from jobs.images import Picture, read_image, size
+from jobs.images import Picture, read_image, size, to_gray
 from jobs.report import Report, finite
 from jobs.specs import ModelSpec, TestSpec
 from jobs.store import PairReader
@@ -27,8 +27,8 @@ def test_image(folder: JobFolder, spec: TestSpec, report: Report) -> dict[str, A
         raise JobError("The model was deleted. Choose another one.")
     training = model.spec()
     assert isinstance(training, ModelSpec)
-    input, target = read_pair(folder.sibling(training.dataset), spec)
-    snapshot, net = snapshots.load(model, spec.snapshot, training.network)
+    snapshot, net, channels = snapshots.load(model, spec.snapshot, training.network)
+    input, target = read_pair(folder.sibling(training.dataset), spec, channels)
     device = choose_device("auto")
     net = net.to(device)
     image = torch.tensor(input).permute(2, 0, 1)
@@ -40,19 +40,24 @@ def test_image(folder: JobFolder, spec: TestSpec, report: Report) -> dict[str, A
     return {}
 
 
-def read_pair(dataset: JobFolder, spec: TestSpec) -> tuple[Picture, Picture | None]:
-    """The image and, where there is one, its ground truth. Raises JobError."""
+def read_pair(dataset: JobFolder, spec: TestSpec, channels: int) -> tuple[Picture, Picture | None]:
+    """The image and, where there is one, its ground truth, in the network's channels. Raises JobError."""
     if spec.pair is not None:
         reader = PairReader(dataset.store("val"))
         if spec.pair >= len(reader):
             raise JobError(f"There is no validation pair {spec.pair}: the dataset has the pairs 0 to {len(reader) - 1}.")
         return reader[spec.pair]
     assert spec.image is not None
-    input = read_image(Path(spec.image))
-    target = read_image(Path(spec.target)) if spec.target else None
+    input = in_channels(read_image(Path(spec.image)), channels)
+    target = in_channels(read_image(Path(spec.target)), channels) if spec.target else None
     if target is not None and target.shape != input.shape:
         raise JobError(f"The ground truth is {size(target)}, but the image is {size(input)}. They must be of one size.")
     return input, target
+
+
+def in_channels(picture: Picture, channels: int) -> Picture:
+    """RGB as it is, or its Y for a network that restores grayscale."""
+    return picture if channels == 3 else to_gray(picture, "BT.601")
 
 
 def pictures(folder: JobFolder, image: Tensor, output: Tensor, target: Picture | None) -> dict[str, Any]:
@@ -117,9 +122,9 @@ def weights(folder: JobFolder, index: int, name: str, module: nn.Module) -> dict
 
 
 def save_picture(folder: JobFolder, relative: str, picture: Tensor) -> str:
-    """Write uint8 (3, H, W) or (H, W) as PNG, without loss; return its address."""
+    """Write uint8 (3, H, W), (1, H, W) or (H, W) as PNG, without loss; return its address."""
     path = folder.path / relative
     path.parent.mkdir(exist_ok=True)
-    array = picture.permute(1, 2, 0).contiguous() if picture.dim() == 3 else picture
+    array = picture.permute(1, 2, 0).contiguous() if picture.dim() == 3 and len(picture) == 3 else picture.squeeze(0)
     Image.fromarray(array.cpu().numpy()).save(path, compress_level=1)
     return folder.url(relative)

@@ -17,7 +17,7 @@ MEMORY_SHARE = 0.5
 
 
 class Frames:
-    """The pairs of a split as tensors uint8 (3, H, W), held decoded where they fit into memory."""
+    """The pairs of a split as tensors uint8 (C, H, W), held decoded where they fit into memory."""
 
     def __init__(self, store: Path) -> None:
         self._reader = PairReader(store)
@@ -37,8 +37,11 @@ class Frames:
         return input, target
 
     def _bytes(self) -> int:
-        meta = self._reader.meta(0)
-        return int(2 * 3 * meta["height"] * meta["width"] * len(self))
+        return sum(2 * meta["channels"] * meta["height"] * meta["width"] for meta in self._reader.metas())
+
+    def sides(self) -> Iterator[tuple[int, int]]:
+        """(height, width) of each pair."""
+        return ((meta["height"], meta["width"]) for meta in self._reader.metas())
 
 
 def _machine_memory() -> int:
@@ -49,7 +52,8 @@ class Patches:
     """Batches of random patches; the order and the cuts of an epoch depend on seed and epoch alone."""
 
     def __init__(self, frames: Frames, size: int, batch_size: int, per_frame: int, seed: int) -> None:
-        height, width = frames[0][0].shape[-2:]
+        height, width = min(frames.sides(), key=min)
+        self.channels = frames[0][0].shape[0]
         if size > min(height, width):
             raise JobError(f"Patches of {size}x{size} do not fit into frames of {width}x{height}. Give a smaller patch size.")
         self._frames, self._batch_size, self._per_frame, self._seed = frames, batch_size, per_frame, seed
@@ -62,7 +66,7 @@ class Patches:
         return -(-len(self._frames) * self._per_frame // self._batch_size)
 
     def epoch(self, number: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """The batches (input, target) of an epoch, each uint8 (N, 3, size, size)."""
+        """The batches (input, target) of an epoch, each uint8 (N, C, size, size)."""
         torch.manual_seed(self._seed * 1_000_003 + number)
         order = torch.randperm(len(self._frames) * self._per_frame) % len(self._frames)
         for chosen in order.split(self._batch_size):

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import nn
 
@@ -29,12 +29,12 @@ class Position:
     seconds: float = 0.0
 
 
-def build(network: Network) -> nn.Module:
-    return NETWORKS[network.name](skip=network.skip)
+def build(network: Network, channels: int) -> nn.Module:
+    return NETWORKS[network.name](channels=channels, skip=network.skip)
 
 
 def save(
-    folder: JobFolder, net: nn.Module, optimizer: torch.optim.Optimizer, position: Position, network: Network
+    folder: JobFolder, net: nn.Module, optimizer: torch.optim.Optimizer, position: Position, network: Network, channels: int
 ) -> tuple[str, int]:
     """Write a snapshot and the state to resume from; return the snapshot's name and size in bytes.
 
@@ -43,7 +43,7 @@ def save(
     name = f"epoch-{position.epoch:04d}"
     path = folder.snapshots / f"{name}.safetensors"
     weights = {key: value.contiguous() for key, value in net.state_dict().items()}
-    metadata = {"network": json.dumps(network.model_dump()), "epoch": str(position.epoch)}
+    metadata = {"network": json.dumps(network.model_dump()), "channels": str(channels), "epoch": str(position.epoch)}
     folder.snapshots.mkdir(exist_ok=True)
     _replace(path, lambda draft: save_file(weights, draft, metadata))
     state = {"snapshot": name, "position": asdict(position), "optimizer": optimizer.state_dict()}
@@ -62,12 +62,15 @@ def resume(folder: JobFolder, net: nn.Module, optimizer: torch.optim.Optimizer) 
     return Position(**state["position"])
 
 
-def load(model: JobFolder, wanted: str, network: Network) -> tuple[str, nn.Module]:
-    """The network of a snapshot ("best", "last" or its name), and the snapshot's name."""
+def load(model: JobFolder, wanted: str, network: Network) -> tuple[str, nn.Module, int]:
+    """The snapshot's name ("best", "last" or its name are wanted), its network, and the channels that it restores."""
     name = _name(model, wanted)
-    net = build(network)
-    net.load_state_dict(_weights(model, name))
-    return name, net.eval()
+    weights = _weights(model, name)
+    with safe_open(model.snapshots / f"{name}.safetensors", "pt") as file:
+        channels = int(file.metadata()["channels"])
+    net = build(network, channels)
+    net.load_state_dict(weights)
+    return name, net.eval(), channels
 
 
 def _name(model: JobFolder, wanted: str) -> str:

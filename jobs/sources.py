@@ -91,30 +91,40 @@ Skip = Callable[[str, str], None]
 
 def find(source: Source, folder: JobFolder, report: Report, split: str = "") -> list[Sequence]:
     """The sequences of a source; compresses first where that is asked for. Raises JobError where files do not fit."""
+    if isinstance(source, CompressSource):
+        originals = originals_of(Path(source.originals), source.raw)
+        paths = compress(source, originals, folder.path / "streams" / split, report)
+        found = _named([replace(_sequence(path, originals), crop=True) for path in paths])
+    else:
+        found = find_pairs(source, report.skip)
+    return [replace(one, split=one.split or split) for one in found]
+
+
+def find_pairs(source: StreamSource | FoldersSource | SequencesSource, skip: Skip) -> list[Sequence]:
+    """The sequences of a source that has inputs and originals. Raises JobError where files do not fit."""
     match source:
         case StreamSource():
             streams, originals = streams_of(Path(source.stream)), originals_of(Path(source.originals), source.raw)
-            found = [_sequence(path, originals, source.offset) for path in streams]
+            return _named([_sequence(path, originals, source.offset) for path in streams])
         case FoldersSource():
-            found = [two_folders(source, report.skip)]
-        case CompressSource():
-            originals = originals_of(Path(source.originals), source.raw)
-            paths = compress(source, originals, folder.path / "streams" / split, report)
-            found = [replace(_sequence(path, originals), crop=True) for path in paths]
+            return _named([two_folders(source, skip)])
         case SequencesSource():
-            found = [
-                replace(_sequence(Path(entry.stream), originals_of(Path(entry.originals))), name=entry.name, split=entry.split)
-                for entry in source.entries or entries(Path(source.manifest))
-            ]
-    return [replace(one, split=one.split or split, name=name) for one, name in zip(found, _names(found), strict=True)]
+            listed = source.entries or entries(Path(source.manifest))
+            found = [_sequence(Path(entry.stream), originals_of(Path(entry.originals))) for entry in listed]
+            return _named(
+                [replace(one, name=entry.name or one.name, split=entry.split) for one, entry in zip(found, listed, strict=True)]
+            )
 
 
-def _names(found: list[Sequence]) -> list[str]:
+def _named(found: list[Sequence]) -> list[Sequence]:
     """A name for each of several sequences, told apart by number where files are called alike; none for a single one."""
     names = [one.name for one in found]
     if len(found) == 1:
-        return [""]
-    return [name if names.count(name) == 1 else f"{name} ({number})" for number, name in enumerate(names, 1)]
+        return [replace(found[0], name="")]
+    return [
+        replace(one, name=one.name if names.count(one.name) == 1 else f"{one.name} ({number})")
+        for number, one in enumerate(found, 1)
+    ]
 
 
 def streams_of(path: Path) -> list[Path]:

@@ -33,7 +33,7 @@ def train(folder: JobFolder, spec: ModelSpec, report: Report) -> dict[str, Any]:
     patches = Patches(Frames(dataset.store("train")), spec.patch_size, spec.batch_size, spec.patches_per_frame, spec.seed)
 
     torch.manual_seed(spec.seed)
-    net = snapshots.build(spec.network).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    net = snapshots.build(spec.network, patches.channels).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimizer = torch.optim.Adam(net.parameters(), lr=spec.solver.learning_rate, fused=True)
     loss_of = LOSSES[spec.loss.name]
     at = snapshots.resume(folder, net, optimizer)
@@ -68,7 +68,9 @@ def train(folder: JobFolder, spec: ModelSpec, report: Report) -> dict[str, Any]:
             log_step(report, step, step / patches.batches, running.take(), rate)
         epoch += 1
         scores = validate(net, validation, device, precision, report)
-        name, size = snapshots.save(folder, net, optimizer, Position(epoch, step, clock.seconds()), spec.network)
+        name, size = snapshots.save(
+            folder, net, optimizer, Position(epoch, step, clock.seconds()), spec.network, patches.channels
+        )
         report.scalars(step, step / patches.batches, scores)
         report.log.append("snapshot", name=name, epoch=epoch, step=step, size=size, scalars=scores)
         running = RunningMean()

@@ -13,9 +13,11 @@ from jobs import folder as folders
 from jobs.errors import JobError
 from jobs.events import EventLog, last_state, read
 from jobs.folder import JobFolder
+from jobs.images import read_image
 from jobs.patches import Frames, Patches
 from jobs.report import Report
 from jobs.run import main as run_worker
+from jobs.specs import DatasetSpec
 from jobs.specs import TestSpec as Spec
 from jobs.store import PairReader
 from jobs.train import log_step
@@ -202,3 +204,25 @@ def test_a_snapshot_that_is_gone_is_named(model: JobFolder) -> None:
     state = last_state(run_test(model, pair=0, snapshot="epoch-0001").events)
     assert state is not None
     assert "Snapshot epoch-0001 cannot be read" in state["reason"]
+
+
+def test_a_grayscale_dataset_trains_and_restores(clip: Clip, home: Path, make_dataset: Make, make_model: Make) -> None:
+    model = make_model(make_dataset(clip, channels="grayscale"), epochs=1)
+    assert last_state(model.events)["state"] == "done"  # type: ignore[index]
+    spec = Spec.model_validate({"model": model.id, "image": str(clip[1] / "000003.bmp.gz")})
+    test = folders.create(home, "test", spec)
+    assert run_worker(str(test.path)) == 0, last_state(test.events)
+    assert read_image(test.path / "results" / "output.png", keep_gray=True).shape == (64, 96, 1)
+
+
+def test_a_dataset_of_patches_and_of_several_sizes_trains(tmp_path: Path, home: Path, make_model: Make) -> None:
+    for side in (40, 48, 56, 64):
+        for folder in ("in", "out"):
+            (tmp_path / folder).mkdir(exist_ok=True)
+            Image.effect_noise((side, side + 8), 30).convert("RGB").save(tmp_path / folder / f"{side}.png")
+    source = {"kind": "folders", "input": str(tmp_path / "in"), "target": str(tmp_path / "out")}
+    dataset = folders.create(home, "dataset", DatasetSpec.model_validate({"name": "sizes", "source": source}))
+    assert run_worker(str(dataset.path)) == 0
+    assert last_state(make_model(dataset, epochs=1).events)["state"] == "done"  # type: ignore[index]
+    too_large = last_state(make_model(dataset, epochs=1, patch_size=44).events)
+    assert "do not fit into frames of 48x40" in too_large["reason"]  # type: ignore[index]
