@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from jobs import media
+from jobs import media, pair_index
 from jobs.errors import JobError
 from jobs.folder import JobFolder
 from jobs.media import Picture
@@ -55,6 +55,8 @@ def make_dataset(folder: JobFolder, spec: DatasetSpec, report: Report) -> dict[s
             if done > already:
                 report.progress(done, len(originals), "pairs")
             report.check()
+    for split in writers:
+        pair_index.write(folder.store(split))
     samples(folder, report)
     return summary(folder, time.monotonic() - began)
 

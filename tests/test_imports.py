@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-LIGHT = {"specs", "events", "folder", "view", "launcher"}
+LIGHT = {"specs", "events", "folder", "view", "launcher", "stored", "pair_index"}
 
 
 def imported(package: str) -> Iterator[tuple[Path, str]]:
@@ -34,6 +34,12 @@ def test_app_imports_only_the_light_parts_of_jobs() -> None:
     used = {name.split(".")[1] for _, name in imported("app") if name.startswith("jobs.")}
     assert used
     assert used <= LIGHT
+
+
+@pytest.mark.parametrize("light", sorted(LIGHT))
+def test_the_light_parts_of_jobs_need_neither_torch_nor_av(light: str, python: Callable[[str], str]) -> None:
+    code = f"import jobs.{light}, sys; print([name for name in ('torch', 'torchvision', 'av') if name in sys.modules])"
+    assert python(code).strip() == "[]"
 
 
 @pytest.mark.parametrize("heavy", ["torch", "torchvision", "av", "numpy", "PIL", "lmdb"])
