@@ -4,7 +4,7 @@ from typing import Any
 
 from flask import Blueprint, Response, jsonify, request
 
-from app import files, openapi
+from app import files, openapi, pair_list
 from app.actions import catalog, create_dataset, create_model, create_test, keep_upload, settings
 from app.catalog import Refused, as_json
 from app.database import JobRow
@@ -115,6 +115,11 @@ def job_scalars(id: str) -> Any:
 @blueprint.post("/datasets")
 def post_dataset() -> Any:
     return {"id": create_dataset(body())}, 201
+
+
+@blueprint.get("/datasets/<id>/pairs")
+def list_pairs(id: str) -> Any:
+    return pair_list.listing(job_or_404(id, "dataset"), request.args.to_dict())
 
 
 @blueprint.post("/models")

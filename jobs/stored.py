@@ -43,11 +43,10 @@ class StoredPairs:
 
     def value(self, name: str, number: int) -> bytes:
         """What is stored as `input`, `target` or `meta`."""
-        with self._env.begin() as transaction:
-            value = transaction.get(_key(number), db=self._databases[name])
-        if value is None:
+        if not 0 <= number < self._length:
             raise IndexError(number)
-        return bytes(value)
+        with self._env.begin() as transaction:
+            return bytes(transaction.get(_key(number), db=self._databases[name]))
 
 
 @contextmanager
