@@ -9,7 +9,8 @@ const MODES = { slider: "Slider", side: "Side by side", blink: "Blink", differen
 const GAINS = [1, 4, 8, 16];
 const BLINK_MS = 600;
 const NARROW = 600;
-const HINT = "Point at the picture to read its pixels. Wheel or + − zoom, 0 fits; drag or Shift + arrows move; b blinks.";
+const HINT = "Point at the picture to read its pixels.";
+const KEYS = "Wheel or + − zoom, 0 fits; drag or Shift + arrows move; b blinks.";
 
 /** Fill the holder with a viewer of `pictures`: two or more of {role, label, url}. */
 export function viewer(holder, pictures) {
@@ -34,7 +35,7 @@ function build(pictures, images) {
   const tags = element("div", { class: "tags", "aria-hidden": "true" });
   const stage = element("div", { class: "stage" }, canvas, tags, divider);
   const tools = element("div", { class: "tools", role: "toolbar", "aria-label": "Viewer" });
-  const pixels = element("p", { class: "pixels" }, HINT);
+  const pixels = element("p", { class: "pixels" });
   const files = element("p", { class: "files quiet" }, "Save ", ...pictures.map(download));
   const behind = element("div", { hidden: true }, ...images);
   return { canvas, divider, tags, stage, tools, pixels, whole: element("div", { class: "viewer" }, tools, stage, element("div", { class: "below" }, pixels, files), behind) };
@@ -165,7 +166,7 @@ function readPixels(shown, { pixels }, loaded, size) {
   const box = shown.point && shown.boxes.find(({ left, top, width, height }) => shown.point.x >= left && shown.point.x < left + width && shown.point.y >= top && shown.point.y < top + height);
   const at = box && pixelAt({ x: shown.point.x - box.left, y: shown.point.y - box.top }, place(viewIn(shown, size, box), size, box, devicePixelRatio), size);
   if (!at) {
-    pixels.replaceChildren(HINT);
+    pixels.replaceChildren(element("span", {}, HINT, element("span", { class: "keys" }, ` ${KEYS}`)));
     return;
   }
   const values = loaded.map((surface) => valueAt(surface, at));

@@ -26,8 +26,13 @@ def dataset(server: Server, clip: Clip) -> str:
 def viewer(page: Page, server: Server, dataset: str) -> Locator:
     """The viewer of the first training pair, loaded."""
     page.goto(f"{server.url}/datasets/{dataset}/pairs/train/0")
-    until(page, "document.querySelector('.tags span') !== null")
+    loaded(page)
     return page.locator(".viewer")
+
+
+def loaded(page: Page) -> None:
+    """Wait until the page's scripts have run: from then on it hears keys."""
+    until(page, "document.querySelector('.tags span') !== null")
 
 
 def values(viewer: Locator) -> tuple[list[int], list[list[int]]]:
@@ -56,8 +61,10 @@ def test_the_gallery_is_sorted_and_turned_by_keys(page: Page, server: Server, cl
     assert psnrs == sorted(psnrs, reverse=True)
     page.locator(".gallery .both").first.click()
     expect(page.locator(".pager")).to_contain_text("1 of 23 by PSNR")
+    loaded(page)
     page.keyboard.press("ArrowRight")
     expect(page.locator(".pager")).to_contain_text("2 of 23 by PSNR")
+    loaded(page)
     page.keyboard.press("ArrowLeft")
     expect(page.locator(".pager")).to_contain_text("1 of 23 by PSNR")
     page.get_by_role("link", name="Pairs", exact=True).click()
@@ -118,9 +125,9 @@ def test_the_wheel_zooms_at_the_cursor_and_dragging_moves(page: Page, viewer: Lo
     page.keyboard.press("0")
     expect(zoom).to_have_text(before)
     page.keyboard.press("+")
-    expect(zoom).to_have_text("800 %")
+    expect(zoom).to_have_text("1600 %")
     page.keyboard.press("-")
-    expect(zoom).to_have_text("400 %")
+    expect(zoom).to_have_text("800 %")
 
 
 def test_the_difference_is_that_of_the_values(page: Page, viewer: Locator) -> None:
@@ -165,6 +172,8 @@ def test_pages_of_pairs_fit_their_window(page: Page, server: Server, dataset: st
     for name, path in (("pairs", "pairs?sort=psnr"), ("pair", "pairs/train/3?sort=psnr")):
         page.goto(f"{server.url}/datasets/{dataset}/{path}")
         page.wait_for_load_state("networkidle")
+        if name == "pair":
+            loaded(page)
         assert page.evaluate("document.documentElement.scrollWidth") <= width
         page.screenshot(path=ARTIFACTS / f"{name}-{width}-{scheme}.png", full_page=True)
     for mode in ("Side by side", "Difference"):
