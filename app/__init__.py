@@ -7,7 +7,7 @@ import gevent
 from flask import Flask, render_template, request
 from werkzeug.exceptions import HTTPException
 
-from app import api, pages, safety
+from app import api, pages, pairs, safety
 from app.catalog import Catalog
 from app.database import connect
 from app.extensions import socketio
@@ -31,6 +31,7 @@ def create_app(settings: Settings, work: bool = True) -> Flask:
     app.extensions.update(settings=settings, catalog=catalog)
 
     app.register_blueprint(pages.blueprint)
+    app.register_blueprint(pairs.blueprint)
     app.register_blueprint(api.blueprint)
     app.register_error_handler(HTTPException, show_error)
     safety.guard(app)

@@ -4,7 +4,7 @@ from typing import Any
 
 from flask import Blueprint, Response, jsonify, request
 
-from app import files, openapi
+from app import files, openapi, pair_list
 from app.actions import catalog, create_dataset, create_model, create_test, keep_upload, probe_dataset, settings
 from app.catalog import Refused, as_json
 from app.database import JobRow
@@ -120,6 +120,11 @@ def post_dataset() -> Any:
 @blueprint.post("/probe")
 def post_probe() -> Any:
     return probe_dataset(body())
+
+
+@blueprint.get("/datasets/<id>/pairs")
+def list_pairs(id: str) -> Any:
+    return pair_list.listing(job_or_404(id, "dataset"), request.args.to_dict())
 
 
 @blueprint.post("/models")

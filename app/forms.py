@@ -66,6 +66,8 @@ class Setting:
     info: FieldInfo
     when: When
     more: bool
+    kinds: tuple[str, ...] = ()
+    """For the choice of a union's kind: the kinds, the default first."""
 
 
 def fields(spec: type[BaseModel], values: Values | None = None, problems: Problems | None = None) -> list[Field]:
@@ -92,13 +94,18 @@ def _settings(spec: type[BaseModel], prefix: str = "", when: When = (), more: bo
         folded = more or bool(_extra(info).get("more"))
         if kinds:
             tag = f"{full}.{info.discriminator}"
-            yield Setting(tag, info, when, folded)
+            yield Setting(tag, info, when, folded, _default_first(info, kinds))
             for kind, member in kinds.items():
                 yield from _settings(member, f"{full}.", (*when, (tag, kind)), folded)
         elif inner is not None:
             yield from _settings(inner, f"{full}.", when, folded)
         elif name not in NOT_IN_FORMS:
             yield Setting(full, info, when, folded)
+
+
+def _default_first(info: FieldInfo, kinds: dict[str, Any]) -> tuple[str, ...]:
+    default = getattr(info.default, str(info.discriminator), None)
+    return tuple(sorted(kinds, key=lambda kind: kind != default))
 
 
 def _extra(info: FieldInfo) -> dict[str, Any]:
@@ -110,8 +117,8 @@ def _field(setting: Setting) -> Field:
     label = info.title or setting.name.split(".")[-1].capitalize()
     one = Field(setting.name, label, info.description or "", "", when=setting.when, more=setting.more)
     kinds = members(info)
-    if kinds:
-        return _choice_of_kind(one, info, kinds)
+    if setting.kinds:
+        return _choice_of_kind(one, setting, kinds)
     types = [kind for kind in get_args(info.annotation) if kind is not NoneType] or [info.annotation]
     one.widget = str(extra.get("widget", "")) or _widget(info, types)
     one.unit = str(extra.get("unit", ""))
@@ -127,12 +134,11 @@ def _field(setting: Setting) -> Field:
     return one
 
 
-def _choice_of_kind(one: Field, info: FieldInfo, kinds: dict[str, Any]) -> Field:
-    one.widget = str(_extra(info).get("widget", "")) or "select"
+def _choice_of_kind(one: Field, setting: Setting, kinds: dict[str, Any]) -> Field:
+    one.widget = str(_extra(setting.info).get("widget", "")) or "select"
     one.choices = [(kind, member.model_config.get("title", kind)) for kind, member in kinds.items()]
     one.kinds = {kind: (member.__doc__ or "").strip() for kind, member in kinds.items()}
-    default = getattr(info.default, str(info.discriminator), None)
-    one.value = default or one.choices[0][0]
+    one.value = setting.kinds[0]
     return one
 
 

@@ -20,6 +20,7 @@ ROUTES: dict[str, dict[str, tuple[str, tuple[str, ...], str, int]]] = {
     "/jobs/{id}/scalars": {"get": ("Its curves", ("keys", "max_points"), "", 200)},
     "/datasets": {"post": ("Make a dataset", (), "DatasetSpec", 201)},
     "/probe": {"post": ("Look at the sources of a dataset before it is made", (), "ProbeRequest", 200)},
+    "/datasets/{id}/pairs": {"get": ("Its pairs, a page at a time", ("split", "sort", "order", "page"), "", 200)},
     "/models": {"post": ("Train a model", (), "ModelSpec", 201)},
     "/models/{id}/tests": {"post": ("Test a model on one image", (), "TestRequest", 201)},
     "/files": {"get": ("Browse the data roots", ("path",), "", 200)},

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from jobs import sources
+from jobs import pair_index, sources
 from jobs.dataset_summary import samples, summary
 from jobs.errors import JobError
 from jobs.folder import JobFolder
@@ -52,6 +52,8 @@ def make_dataset(folder: JobFolder, spec: DatasetSpec, report: Report) -> dict[s
         writers = {split: stack.enter_context(writing(folder.store(split))) for split in used}
         stores = Stores(writers, {split: writer.last_item for split, writer in writers.items()})
         write_pairs(items(sequences, chosen, spec, report), sum(map(len, chosen)), stores, folder, spec, report)
+    for split in used:
+        pair_index.write(folder.store(split))
     check_splits({split: writer.committed for split, writer in writers.items()}, spec)
     samples(folder, report)
     return summary(folder, used, sequences, time.monotonic() - began)

@@ -22,11 +22,11 @@ from PIL import Image
 from jobs.images import Picture
 from jobs.png import encode_png
 from jobs.specs.dataset import Encoding
+from jobs.stored import DATABASES, StoredPairs, key
 
 BYTES_A_TRANSACTION = 16 * 2**20
 BYTES_A_FLUSH = 64 * 2**20
 FIRST_MAP_SIZE = 256 * 2**20
-DATABASES = (b"input", b"target", b"meta")
 
 
 @dataclass(frozen=True)
@@ -69,13 +69,13 @@ class PairWriter:
         path.mkdir(parents=True, exist_ok=True)
         # Without a sync a commit survives the end of the process, if not of the machine: `finish` syncs once.
         self._env = lmdb.open(str(path), map_size=FIRST_MAP_SIZE, max_dbs=len(DATABASES), sync=False)
-        self._databases = [self._env.open_db(name) for name in DATABASES]
+        self._databases = [self._env.open_db(name.encode()) for name in DATABASES]
         self._waiting: list[Record] = []
         self._bytes = self._unflushed = 0
         self._flush = Flush(path / "data.mdb")
         with self._env.begin() as transaction:
             self.committed: int = transaction.stat(self._databases[2])["entries"]
-            last = transaction.get(_key(self.committed - 1), db=self._databases[2]) if self.committed else None
+            last = transaction.get(key(self.committed - 1), db=self._databases[2]) if self.committed else None
         self.last_item: int = json.loads(last)["item"] if last else -1
         """The item (frame) that the last pair was made of."""
 
@@ -93,7 +93,7 @@ class PairWriter:
                     for number, record in enumerate(self._waiting, self.committed):
                         values = (record.input, record.target, json.dumps(record.meta).encode())
                         for database, value in zip(self._databases, values, strict=True):
-                            transaction.put(_key(number), value, db=database, append=True)
+                            transaction.put(key(number), value, db=database, append=True)
                 break
             except lmdb.MapFullError:
                 self._env.set_mapsize(self._env.info()["map_size"] * 2)
@@ -151,50 +151,16 @@ def writing(path: Path) -> Iterator[PairWriter]:
             writer.close()
 
 
-class PairReader:
-    """The pairs of a finished split, by number. Raises IndexError for one that is not there."""
+class PairReader(StoredPairs):
+    """The pairs of a finished split, decoded, by number. Raises IndexError for one that is not there."""
 
     def __init__(self, path: Path) -> None:
-        self._env = lmdb.open(str(path), readonly=True, lock=False, max_dbs=len(DATABASES))
-        self._input, self._target, self._meta = (self._env.open_db(name) for name in DATABASES)
-        with self._env.begin() as transaction:
-            self._length: int = transaction.stat(self._meta)["entries"]
-
-    def __len__(self) -> int:
-        return self._length
-
-    def meta(self, number: int) -> dict[str, Any]:
-        meta: dict[str, Any] = json.loads(self._get(number, self._meta))
-        return meta
-
-    def metas(self) -> Iterator[dict[str, Any]]:
-        """All metas, in order."""
-        with self._env.begin(db=self._meta) as transaction:
-            for _, value in transaction.cursor():
-                yield json.loads(value)
-
-    def stored(self, number: int, role: str) -> tuple[bytes, dict[str, Any]]:
-        """The value of "input" or "target" as it is stored, and the pair's meta."""
-        return self._get(number, self._input if role == "input" else self._target), self.meta(number)
+        super().__init__(lmdb.open(str(path), readonly=True, lock=False, max_dbs=len(DATABASES)))
 
     def __getitem__(self, number: int) -> tuple[Picture, Picture]:
         """(input, target), each uint8 (H, W, C)."""
         meta = self.meta(number)
         shape = meta["height"], meta["width"], meta["channels"]
-        input = decode(self._get(number, self._input), meta["input_encoding"], shape)
-        target = decode(self._get(number, self._target), meta["target_encoding"], shape)
+        input = decode(self.value("input", number), meta["input_encoding"], shape)
+        target = decode(self.value("target", number), meta["target_encoding"], shape)
         return input, target
-
-    def _get(self, number: int, database: Any) -> bytes:
-        with self._env.begin() as transaction:
-            value = transaction.get(_key(number), db=database)
-        if value is None:
-            raise IndexError(number)
-        return bytes(value)
-
-    def close(self) -> None:
-        self._env.close()
-
-
-def _key(number: int) -> bytes:
-    return b"%09d" % number

@@ -7,7 +7,18 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-LIGHT = {"endings", "errors", "events", "folder", "launcher", "manifest", "specs", "view"}
+LIGHT = {
+    "endings",
+    "errors",
+    "events",
+    "folder",
+    "launcher",
+    "manifest",
+    "pair_index",
+    "specs",
+    "stored",
+    "view",
+}
 
 
 def imported(package: str) -> Iterator[tuple[Path, str]]:
@@ -34,6 +45,12 @@ def test_app_imports_only_the_light_parts_of_jobs() -> None:
     used = {name.split(".")[1] for _, name in imported("app") if name.startswith("jobs.")}
     assert used
     assert used <= LIGHT
+
+
+@pytest.mark.parametrize("light", sorted(LIGHT))
+def test_the_light_parts_of_jobs_need_neither_torch_nor_av(light: str, python: Callable[[str], str]) -> None:
+    code = f"import jobs.{light}, sys; print([name for name in ('torch', 'torchvision', 'av') if name in sys.modules])"
+    assert python(code).strip() == "[]"
 
 
 @pytest.mark.parametrize("heavy", ["torch", "torchvision", "av", "numpy", "PIL", "lmdb"])

@@ -230,7 +230,7 @@ class PatchGrid(Spec):
 class DatasetSpec(Spec):
     """Make a dataset of (decoded, original) pairs."""
 
-    source: Source = setting(..., "Source", "Where the pairs come from.")
+    source: Source = setting(..., "Source", "Where the pairs come from.", widget="radio")
     validation: Kept = setting(Blocks(), "Validation", "Pairs that the network is never trained on.")
     test: MayBeKept = setting(NoSplit(), "Test split", "Pairs kept for the very end.", more=True)
     frames: FrameChoice = FrameChoice()

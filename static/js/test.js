@@ -7,10 +7,12 @@ import { isFinal, showStatus, withEvent } from "./status.js";
 import { viewer } from "./viewer.js";
 
 let job = pageData("job");
+const LABELS = { input: "Input", output: "Output", target: "Ground truth" };
 const layers = document.querySelector("#layers");
 
 function showSample(sample) {
-  viewer(document.querySelector("#viewer"), sample);
+  const pictures = Object.entries(LABELS).map(([role, label]) => ({ role, label, url: sample[role] }));
+  viewer(document.querySelector("#viewer"), pictures.filter((picture) => picture.url));
   document.querySelector("#numbers").hidden = false;
   const known = sample.psnr_output != null && sample.psnr_input != null;
   document.querySelector("#verdict").textContent = known

@@ -1,0 +1,104 @@
+"""The pairs of a dataset: a gallery, one pair at full size, their pictures, and all of them as a ZIP."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import gevent
+from flask import Blueprint, Response, abort, render_template, request, url_for
+from werkzeug.utils import secure_filename
+
+from app import pair_list, pair_zip
+from app.actions import catalog
+from app.catalog import Refused
+from app.database import JobRow
+from app.pair_list import Sorting
+from app.problems import Invalid, validate
+
+blueprint = Blueprint("pairs", __name__, url_prefix="/datasets/<id>")
+
+MIMETYPES = {"png": "image/png", "jpg": "image/jpeg"}
+
+
+def dataset_or_404(id: str) -> JobRow:
+    row = catalog().get(id)
+    if row is None or row.kind != "dataset":
+        abort(404, f"There is no dataset {id}.")
+    return row
+
+
+@blueprint.get("/pairs")
+def gallery(id: str) -> str:
+    row = dataset_or_404(id)
+    shown = pair_list.listing(row, request.args.to_dict())
+    return render_template("pairs.html", title=f"Pairs of {row.name}", active="datasets", job=row, **shown)
+
+
+@blueprint.get("/pairs/<any(train, val, test):split>/<int:number>")
+def pair(id: str, split: str, number: int) -> str:
+    row, sorting = dataset_or_404(id), validate(Sorting, request.args.to_dict())
+    shown = pair_list.pair(row, split, number)
+    if shown is None:
+        abort(404, f"“{row.name}” has no pair {number} in {split}.")
+    store = catalog().folder(id).store(split)
+    near = pair_list.neighbours(store, number, sorting)
+    page = (near.position - 1) // pair_list.PAIRS_A_PAGE + 1
+    total = pair_list.splits(catalog().folder(id))[split]
+    title = f"Pair {number} of {row.name}, {split}"
+    query = sorting.model_dump()
+    return render_template(
+        "pair.html", title=title, active="datasets", job=row, pair=shown, near=near, page=page, total=total, query=query
+    )
+
+
+@blueprint.get("/pairs/<any(train, val, test):split>/<int:number>/<any(input, target):role>.<any(png, jpg):ending>")
+def picture(id: str, split: str, number: int, role: str, ending: str) -> Response:
+    """The stored file, under either ending. What is done never changes: a browser that has it need not ask again."""
+    row = dataset_or_404(id)
+    store = pair_list.finished(row).store(split)
+    if not store.is_dir():
+        abort(404, f"“{row.name}” has no {split} pairs.")
+    try:
+        data, kind = pair_list.picture(store, number, role)
+    except IndexError:
+        abort(404, f"“{row.name}” has no pair {number} in {split}.")
+    response = Response(data, mimetype=MIMETYPES[kind])
+    response.set_etag(f"{id}-{split}-{number}-{role}")
+    response.cache_control.private = True
+    response.cache_control.max_age = 365 * 24 * 3600
+    response.cache_control.immutable = True
+    response.make_conditional(request)
+    return response
+
+
+@blueprint.get("/pairs.zip")
+def as_zip(id: str) -> Response:
+    row = dataset_or_404(id)
+    folder = pair_list.finished(row)
+    name = secure_filename(row.name) or id
+    headers = {"Content-Disposition": f'attachment; filename="{name}.zip"'}
+    return Response(_in_turns(pair_zip.stream(folder)), mimetype="application/zip", headers=headers)
+
+
+def _in_turns(parts: Iterator[bytes]) -> Iterator[bytes]:
+    """A long download to a fast client would let no other request through."""
+    for part in parts:
+        gevent.sleep(0)
+        yield part
+
+
+@blueprint.errorhandler(Invalid)
+def invalid(problem: Invalid) -> Any:
+    return _error(422, "No such page", " ".join(f"{field}: {text}" for field, text in problem.problems.items()))
+
+
+@blueprint.errorhandler(Refused)
+def refused(problem: Refused) -> Any:
+    return _error(409, "Not finished", str(problem))
+
+
+def _error(status: int, heading: str, message: str) -> tuple[str, int]:
+    back = url_for("pages.dataset", id=(request.view_args or {})["id"])
+    page = render_template(
+        "error.html", title=heading, active="datasets", status=status, heading=heading, message=message, back=back
+    )
+    return page, status
