@@ -1,6 +1,7 @@
 """What forms and the API do alike: check what was sent, make a job of it, keep an upload."""
 
 import secrets
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +10,10 @@ from werkzeug.datastructures import FileStorage
 
 from app import checks, probing
 from app.catalog import Catalog
+from app.database import JobRow
 from app.problems import Invalid, validate
 from app.settings import Settings
-from jobs.specs import DatasetSpec, ModelSpec, TestSpec
+from jobs.specs import SPECS, DatasetSpec, ModelSpec, TestSpec
 
 SUFFIXES = frozenset({".bmp", ".gz", ".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".h264", ".264", ".mp4", ".mkv"})
 
@@ -36,7 +38,7 @@ def probe_dataset(values: Any) -> dict[str, Any]:
     """What a dataset would be made of; takes what `create_dataset` takes, the name may be missing. Raises Invalid."""
     thorough = bool(values.pop("thorough", False))
     spec = checks.dataset(validate(DatasetSpec, {"name": "probe", **values}), settings().readable)
-    return probing.probe(spec, thorough)
+    return {**probing.probe(spec, thorough), "free": shutil.disk_usage(settings().home).free}
 
 
 def create_model(values: Any) -> str:
@@ -50,6 +52,17 @@ def create_test(model: str, values: Any) -> str:
         raise Invalid({"": "Send a JSON object."})
     spec = checks.test(validate(TestSpec, {**values, "model": model}), catalog(), settings().readable)
     return catalog().create("test", spec)
+
+
+def describe(row: JobRow, values: dict[str, Any]) -> None:
+    """Change what a job is called. Raises Invalid."""
+    spec = SPECS[row.kind]
+    changeable = {"name", "group", "notes"} & set(spec.model_fields)
+    unknown = set(values) - changeable
+    if unknown or not values:
+        raise Invalid({name: "There is no such field, or it cannot be changed." for name in unknown or changeable})
+    whole = validate(spec, {**row.spec, **values})
+    catalog().describe(row.id, **{name: str(getattr(whole, name)) for name in values})
 
 
 def keep_upload(sent: FileStorage) -> Path:

@@ -5,7 +5,7 @@ from typing import Any
 from flask import Blueprint, Response, jsonify, request
 
 from app import files, openapi, pair_list
-from app.actions import catalog, create_dataset, create_model, create_test, keep_upload, probe_dataset, settings
+from app.actions import catalog, create_dataset, create_model, create_test, describe, keep_upload, probe_dataset, settings
 from app.catalog import Refused, as_json
 from app.database import JobRow
 from app.problems import Invalid
@@ -65,12 +65,7 @@ def show_job(id: str) -> Any:
 
 @blueprint.patch("/jobs/<id>")
 def change_job(id: str) -> Any:
-    job_or_404(id)
-    sent = body()
-    name = sent.get("name")
-    if set(sent) - {"name"} or not isinstance(name, str) or not 0 < len(name.strip()) <= 200:
-        raise Invalid({"name": "Give a name of 1 to 200 characters, and nothing else."})
-    catalog().rename(id, name.strip())
+    describe(job_or_404(id), body())
     return as_json(job_or_404(id))
 
 
@@ -157,7 +152,7 @@ def healthz() -> Any:
 
 
 @blueprint.get("/openapi.json")
-def describe() -> Any:
+def openapi_document() -> Any:
     return openapi.document()
 
 

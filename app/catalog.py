@@ -87,14 +87,17 @@ class Catalog:
         with Sessions() as session:
             return list(session.scalars(query))
 
-    def rename(self, id: str, name: str) -> None:
+    def describe(self, id: str, **words: str) -> None:
+        """Change a job's name, group or notes: what it is called, not what it does."""
         path = self.folder(id).path / "job.json"
         job = json.loads(path.read_text(encoding="utf-8"))
+        job = {**job, "name": words.get("name", job["name"]), "spec": {**job["spec"], **words}}
         draft = path.with_name(".job.json")
-        draft.write_text(json.dumps({**job, "name": name}, indent=1), encoding="utf-8")
+        draft.write_text(json.dumps(job, indent=1), encoding="utf-8")
         draft.replace(path)
         with Sessions.begin() as session:
-            session.get_one(JobRow, id).name = name
+            row = session.get_one(JobRow, id)
+            row.name, row.spec = job["name"], job["spec"]
 
     def abort(self, id: str) -> None:
         """A waiting job is aborted at once; a running one is asked to end, then killed."""
@@ -152,7 +155,7 @@ def as_json(row: JobRow, brief: bool = False) -> dict[str, Any]:
     """A job as the API and the pages see it; `brief`, for lists, is without its layers, samples and list of snapshots."""
     shown = {key: row.view[key] for key in ("reason", "progress", "summary", "seq", "started", "finished")}
     if brief:
-        long = ("layers", "samples", "snapshots")
+        long = ("layers", "samples", "snapshots", "worst_pairs", "best_pairs", "sources", "skipped_first", "psnr_histogram")
         shown["summary"] = {key: value for key, value in shown["summary"].items() if key not in long}
     return {
         "id": row.id,

@@ -11,7 +11,7 @@ ROUTES: dict[str, dict[str, tuple[str, tuple[str, ...], str, int]]] = {
     "/jobs": {"get": ("Jobs, newest first", ("kind", "state", "q", "limit", "cursor"), "", 200)},
     "/jobs/{id}": {
         "get": ("One job", (), "", 200),
-        "patch": ("Rename a job", (), "Rename", 200),
+        "patch": ("Change what a job is called: name, group, notes", (), "Words", 200),
         "delete": ("Delete a job and its files", (), "", 204),
     },
     "/jobs/{id}/abort": {"post": ("Stop a job; what was finished is kept", (), "", 202)},
@@ -42,7 +42,7 @@ def document() -> dict[str, Any]:
         "type": "boolean",
         "description": "Compare all frames, for up to 25 s; else as many as half a second allows.",
     }
-    definitions["Rename"] = {"type": "object", "properties": {"name": {"type": "string"}}, "required": ["name"]}
+    definitions["Words"] = {"type": "object", "properties": {name: {"type": "string"} for name in ("name", "group", "notes")}}
     definitions["Upload"] = {
         "type": "object",
         "properties": {"file": {"type": "string", "format": "binary"}},

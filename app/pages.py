@@ -5,7 +5,7 @@ from typing import Any
 from flask import Blueprint, abort, redirect, render_template, request, send_file, url_for
 
 from app import forms
-from app.actions import catalog, create_dataset, create_model, create_test, keep_upload
+from app.actions import catalog, create_dataset, create_model, create_test, describe, keep_upload
 from app.catalog import Refused, as_json
 from app.forms import UPLOAD, Field, Values, values_of
 from app.problems import Invalid, Problems
@@ -43,6 +43,8 @@ def home() -> str:
 @blueprint.route("/datasets/new", methods=["GET", "POST"])
 def new_dataset() -> Any:
     values, problems = values_of(DatasetSpec, request.form or request.args), {}
+    if "clone" in request.args and request.method == "GET":
+        values = cloned(job_or_404(request.args["clone"], "dataset"))
     if request.method == "POST":
         try:
             return redirect(url_for(".dataset", id=create_dataset(values)))
@@ -50,6 +52,11 @@ def new_dataset() -> Any:
             problems = invalid.problems
     shown = forms.fields(DatasetSpec, values, problems)
     return _form_page("dataset_new.html", "New dataset", "datasets", shown, problems)
+
+
+def cloned(job: Job) -> Values:
+    """What a job was asked to do, under a name of its own."""
+    return {**job["spec"], "name": f"{job['name']} (copy)"[:200]}
 
 
 @blueprint.get("/datasets/<id>")
@@ -141,6 +148,19 @@ def act(id: str, action: str) -> Any:
     except Refused as refused:
         return render_template("error.html", title="Refused", active="", status=409, heading="Not now", message=str(refused)), 409
     return redirect(url_for(".home") if action == "delete" else url_for(f".{job['kind']}", id=id))
+
+
+@blueprint.post("/jobs/<id>/edit")
+def edit(id: str) -> Any:
+    job = job_or_404(id)
+    row = catalog().get(id)
+    assert row is not None
+    try:
+        describe(row, request.form.to_dict())
+    except Invalid as invalid:
+        message = " ".join(f"{field.capitalize()}: {text}" for field, text in invalid.problems.items())
+        return render_template("error.html", title="Refused", active="", status=422, heading="Not saved", message=message), 422
+    return redirect(url_for(f".{job['kind']}", id=id))
 
 
 @blueprint.get("/jobs/<id>/files/<path:name>")

@@ -131,7 +131,7 @@ Source = Annotated[
 
 
 class NoSplit(Spec):
-    """None"""
+    """Nothing is kept back."""
 
     model_config = ConfigDict(title="None")
 

@@ -1,0 +1,31 @@
+// A histogram as bars, with its range and its highest count written out.
+import { svg } from "./dom.js";
+import { count, decibel } from "./format.js";
+
+const [WIDTH, HEIGHT, BOTTOM, TOP] = [640, 180, 20, 14];
+
+/** An SVG of {counts, edges}, edges in dB. */
+export function bars({ counts, edges }) {
+  const chart = svg("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, class: "bars", role: "img", "aria-label": `PSNR from ${decibel(edges[0])} to ${decibel(edges.at(-1))}` });
+  const most = Math.max(...counts);
+  const step = WIDTH / counts.length;
+  counts.forEach((pairs, index) => {
+    const height = ((HEIGHT - BOTTOM - TOP) * pairs) / most;
+    const bar = svg("rect", { x: index * step + 1, y: HEIGHT - BOTTOM - height, width: step - 2, height });
+    const hint = svg("title", {});
+    hint.textContent = `${decibel(edges[index])} to ${decibel(edges[index + 1])}: ${count(pairs)} pairs`;
+    bar.append(hint);
+    chart.append(bar);
+  });
+  chart.append(label(0, "start", decibel(edges[0])), label(WIDTH / 2, "middle", decibel((edges[0] + edges.at(-1)) / 2)), label(WIDTH, "end", decibel(edges.at(-1))));
+  const highest = svg("text", { x: counts.indexOf(most) * step + step / 2, y: HEIGHT - BOTTOM - (HEIGHT - BOTTOM - TOP) - 3, "text-anchor": counts.indexOf(most) < counts.length / 2 ? "start" : "end" });
+  highest.textContent = count(most);
+  chart.append(highest);
+  return chart;
+}
+
+function label(x, anchor, text) {
+  const made = svg("text", { x, y: HEIGHT - 5, "text-anchor": anchor });
+  made.textContent = text;
+  return made;
+}
