@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from fractions import Fraction
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,15 +26,15 @@ THREADS = "4"
 Options = dict[str, str]
 
 
-def compress(source: CompressSource, originals: "Images | Video", streams: Path, report: Report) -> list[Path]:
-    """The streams of all rates, in the folder `streams`; one that is there whole is not made again."""
+def compress(source: CompressSource, originals: "Images | Video", count: int, streams: Path, report: Report) -> list[Path]:
+    """The streams of all rates, of the first `count` originals, in the folder `streams`; whole ones are not made again."""
     streams.mkdir(parents=True, exist_ok=True)
     rates = rates_of(source)
     report.begin(0)
     for number, (name, options) in enumerate(rates):
         path, draft = streams / f"{name}.h264", streams / f".{name}.part"
         if not path.exists():
-            pictures = _told(originals, number, len(rates), report)
+            pictures = _told(originals, count, (number, len(rates)), report)
             encode(
                 pictures,
                 draft,
@@ -64,10 +65,12 @@ def options_of(codec: CompressSource) -> Options:
     return options
 
 
-def _told(originals: "Images | Video", number: int, rates: int, report: Report) -> Iterator[Picture]:
-    """The originals, with the progress of reading them told."""
-    total = originals.count * rates
-    for done, load in enumerate(originals.load(lambda text: report.message(text, "warning")), number * originals.count + 1):
+def _told(originals: "Images | Video", count: int, rate: tuple[int, int], report: Report) -> Iterator[Picture]:
+    """The first originals, with the progress of reading them told; `rate` is which of how many."""
+    number, rates = rate
+    total = count * rates
+    loads = islice(originals.load(lambda text: report.message(text, "warning")), count)
+    for done, load in enumerate(loads, number * count + 1):
         report.check()
         yield to_rgb(load())
         report.progress(done, total, "frames compressed")

@@ -61,10 +61,10 @@ def make_dataset(folder: JobFolder, spec: DatasetSpec, report: Report) -> dict[s
 
 def find_sequences(folder: JobFolder, spec: DatasetSpec, report: Report) -> list[Sequence]:
     """Those of the source, and of separate validation and test sources."""
-    found = sources.find(spec.source, folder, report)
+    found = sources.find(spec.source, spec.frames, folder, report)
     for split, kept in (("val", spec.validation), ("test", spec.test)):
         if isinstance(kept, Separate):
-            found += sources.find(kept.source, folder, report, split)
+            found += sources.find(kept.source, spec.frames, folder, report, split)
     return found
 
 
@@ -78,20 +78,12 @@ def choose(sequences: list[Sequence], spec: DatasetSpec) -> list[Chosen]:
                 f"The originals {sequence.originals.place} are meant for {known.split or 'training'} and for "
                 f"{sequence.split or 'training'}: a network would be judged by what it was trained on. Keep them to one split."
             )
-    taken = {scene: frame_numbers(sequence, spec) for scene, sequence in scenes.items()}
+    taken = {scene: sources.numbers(one.originals.count, spec.frames, max(one.offset, 0)) for scene, one in scenes.items()}
     splits = split_scenes([len(numbers) for numbers in taken.values()], [one.split for one in scenes.values()], spec)
     chosen = {scene: dict(zip(taken[scene], names, strict=True)) for scene, names in zip(taken, splits, strict=True)}
     if not any(chosen.values()):
         raise JobError("No frame is left to make a pair of. Choose other frames: first, last and step.")
     return [chosen[sequence.scene] for sequence in sequences]
-
-
-def frame_numbers(sequence: Sequence, spec: DatasetSpec) -> range:
-    """The numbers of the originals that are taken of a sequence."""
-    wanted, count = spec.frames, sequence.originals.count
-    first = max(wanted.first, sequence.offset, 0)
-    last = count - 1 if wanted.last is None else min(wanted.last, count - 1)
-    return range(first, last + 1, wanted.step)[: wanted.most]
 
 
 def items(sequences: list[Sequence], chosen: list[Chosen], spec: DatasetSpec, report: Report) -> Iterator[Item]:
@@ -100,8 +92,8 @@ def items(sequences: list[Sequence], chosen: list[Chosen], spec: DatasetSpec, re
     for sequence, frames in zip(sequences, chosen, strict=True):
         places = {original: number + place for place, original in enumerate(frames)}
         number += len(frames)
-        limited = spec.frames.last is not None or spec.frames.most is not None
-        last = max(frames, default=-1) if limited else None
+        cut = spec.frames.last is not None or spec.frames.most is not None
+        last = max(frames, default=-1) if cut else None
         for pair in sources.pairs(sequence, last, lambda text: report.message(text, "warning")):
             report.check()
             if pair.original in frames:

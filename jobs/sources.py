@@ -13,7 +13,7 @@ from jobs.folder import JobFolder
 from jobs.images import images_in, list_images, read_image, stem
 from jobs.manifest import entries
 from jobs.report import Report
-from jobs.specs.dataset import CompressSource, FoldersSource, RawVideo, SequencesSource, Source, StreamSource
+from jobs.specs.dataset import CompressSource, FoldersSource, FrameChoice, RawVideo, SequencesSource, Source, StreamSource
 from jobs.video import Colour, Load, Warn
 
 
@@ -89,15 +89,22 @@ Skip = Callable[[str, str], None]
 """Takes the name of what is left out, and why."""
 
 
-def find(source: Source, folder: JobFolder, report: Report, split: str = "") -> list[Sequence]:
+def find(source: Source, wanted: FrameChoice, folder: JobFolder, report: Report, split: str = "") -> list[Sequence]:
     """The sequences of a source; compresses first where that is asked for. Raises JobError where files do not fit."""
     if isinstance(source, CompressSource):
         originals = originals_of(Path(source.originals), source.raw)
-        paths = compress(source, originals, folder.path / "streams" / split, report)
+        needed = max(numbers(originals.count, wanted), default=-1) + 1
+        paths = compress(source, originals, needed, folder.path / "streams" / split, report)
         found = _named([replace(_sequence(path, originals), crop=True) for path in paths])
     else:
         found = find_pairs(source, report.skip)
     return [replace(one, split=one.split or split) for one in found]
+
+
+def numbers(count: int, wanted: FrameChoice, first: int = 0) -> range:
+    """The numbers of those of `count` originals that are taken."""
+    last = count - 1 if wanted.last is None else min(wanted.last, count - 1)
+    return range(max(wanted.first, first), last + 1, wanted.step)[: wanted.most]
 
 
 def find_pairs(source: StreamSource | FoldersSource | SequencesSource, skip: Skip) -> list[Sequence]:

@@ -1,0 +1,109 @@
+"""Running a job from the command line: here and now in a home of this machine, or on a server."""
+
+import json
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+
+from jobs import folder as folders
+from jobs import launcher
+from jobs.events import FINAL_STATES, Event, EventLog, last_state, read_from
+from jobs.folder import JobFolder
+from jobs.specs import JobSpec
+from jobs.view import empty, fold
+
+INTERVAL = 0.1
+
+
+def run_here(home: Path, kind: str, spec: JobSpec) -> dict[str, Any]:
+    """Make the job's folder in a home, run its worker, and show its progress. Ctrl-C aborts it."""
+    folder = folders.create(home, kind, spec)
+    with EventLog(folder.events) as log:
+        log.append("state", state="waiting", reason="")
+    click.echo(f"{folder.id}  {folder.path}", err=True)
+    launcher.start(folder)
+    try:
+        return show(_events_here(folder))
+    except KeyboardInterrupt:
+        launcher.stop(folder)
+        return show(iter([_last(folder)]))
+
+
+def _events_here(folder: JobFolder) -> Iterator[Event]:
+    offset = 0
+    while True:
+        alive = folder.worker_lives()
+        events, offset = read_from(folder.events, offset)
+        yield from events
+        if not alive and not events:
+            words = folder.worker_log.read_text(errors="replace").strip().splitlines()
+            raise click.ClickException(f"The worker ended without saying how: {words[-1] if words else 'it left no word'}")
+        time.sleep(INTERVAL)
+
+
+def _last(folder: JobFolder) -> Event:
+    return last_state(folder.events) or {"seq": 1, "type": "state", "state": "aborted", "reason": ""}
+
+
+def run_on(server: str, path: str, body: dict[str, Any]) -> dict[str, Any]:
+    """Create the job on a server, and show its progress until it ends."""
+    id = call(server, path, body)["id"]
+    click.echo(f"{id}  {server}/jobs/{id}", err=True)
+    return show(_events_on(server, id))
+
+
+def _events_on(server: str, id: str) -> Iterator[Event]:
+    seq = 0
+    while True:
+        answer = call(server, f"/jobs/{id}/events?since={seq}")
+        yield from answer["events"]
+        seq = answer["seq"]
+        time.sleep(INTERVAL)
+
+
+def call(server: str, path: str, body: dict[str, Any] | None = None) -> Any:
+    """The JSON that a server answers. Raises ClickException with its words where it refuses."""
+    data = None if body is None else json.dumps(body).encode()
+    request = urllib.request.Request(f"{server.rstrip('/')}/api/v1{path}", data, {"Content-Type": "application/json"})
+    try:
+        with urllib.request.urlopen(request) as answer:
+            return json.load(answer)
+    except urllib.error.HTTPError as error:
+        with error:
+            told = json.load(error)["error"]
+        raise click.ClickException(sentences(told["fields"]) or told["message"]) from error
+    except (urllib.error.URLError, ValueError) as error:
+        raise click.ClickException(f"{server} does not answer as a Clearframe server: {error}") from error
+
+
+def sentences(problems: dict[str, str], name: Callable[[str], str] = str) -> str:
+    return "\n".join(f"{name(field)}: {text}" for field, text in problems.items())
+
+
+def show(events: Iterator[Event]) -> dict[str, Any]:
+    """Show a job's progress as a bar and its messages as lines until it ends; its view. Raises ClickException where it failed."""
+    view = empty()
+    drawn: Any = click.progressbar(length=1000, show_pos=False, show_percent=True, item_show_func=_words, file=sys.stderr)
+    with drawn as bar:
+        for event in events:
+            view = fold(view, event)
+            if event["type"] == "message":
+                click.echo(f"\n{event['text']}", err=True)
+            if event["type"] == "progress" and event["total"]:
+                bar.pos = 0
+                bar.update(int(1000 * event["done"] / event["total"]), event)
+            if view["state"] in FINAL_STATES:
+                break
+    if view["state"] != "done":
+        raise click.ClickException(view["reason"])
+    return view
+
+
+def _words(event: Any) -> str:
+    return f"{event['done']:,} of {event['total']:,} {event['unit']}, {event['rate']:,.0f} a second" if event else ""
