@@ -5,6 +5,7 @@ from typing import Any
 
 import gevent
 from flask import Flask, render_template, request
+from sqlalchemy.exc import OperationalError
 from werkzeug.exceptions import HTTPException
 
 from app import api, pages, pairs, safety
@@ -12,6 +13,7 @@ from app.catalog import Catalog
 from app.database import connect
 from app.extensions import socketio
 from app.follower import Follower
+from app.full_disk import InsufficientStorage, is_full
 from app.scheduler import Scheduler, gpu_count
 from app.settings import Settings
 from app.sockets import Jobs, send
@@ -34,6 +36,8 @@ def create_app(settings: Settings, work: bool = True) -> Flask:
     app.register_blueprint(pairs.blueprint)
     app.register_blueprint(api.blueprint)
     app.register_error_handler(HTTPException, show_error)
+    app.register_error_handler(OSError, show_full_disk)
+    app.register_error_handler(OperationalError, show_full_disk)
     safety.guard(app)
     socketio.init_app(app)
     socketio.on_namespace(Jobs(catalog))
@@ -41,6 +45,12 @@ def create_app(settings: Settings, work: bool = True) -> Flask:
         gevent.spawn(Follower(catalog, send).run)
         gevent.spawn(Scheduler(catalog, gpu_count()).run)
     return app
+
+
+def show_full_disk(error: OSError | OperationalError) -> Any:
+    if not is_full(error):
+        raise error
+    return show_error(InsufficientStorage())
 
 
 def show_error(error: HTTPException) -> Any:

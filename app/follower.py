@@ -3,10 +3,9 @@
 from collections.abc import Callable
 from typing import Any
 
-import gevent
-
 from app.catalog import Catalog
 from app.database import JobRow, Sessions
+from app.full_disk import every
 from jobs.events import FINAL_STATES, Event, read_from
 from jobs.folder import JobFolder
 from jobs.view import fold
@@ -24,9 +23,7 @@ class Follower:
         self._catalog, self._send = catalog, send
 
     def run(self) -> None:
-        while True:
-            self.follow()
-            gevent.sleep(INTERVAL)
+        every(INTERVAL, self.follow)
 
     def follow(self) -> None:
         """One round over all live jobs."""

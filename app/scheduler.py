@@ -3,10 +3,9 @@
 import shutil
 import subprocess
 
-import gevent
-
 from app.catalog import Catalog
 from app.database import JobRow, Sessions
+from app.full_disk import every
 from jobs import launcher
 from jobs.folder import JobFolder
 
@@ -31,9 +30,7 @@ class Scheduler:
         self._gpu_of: dict[str, int] = {}
 
     def run(self) -> None:
-        while True:
-            self.schedule()
-            gevent.sleep(INTERVAL)
+        every(INTERVAL, self.schedule)
 
     def schedule(self) -> None:
         """One round: start all that can start now."""

@@ -105,7 +105,8 @@ def write_pairs(wanted: Iterator[Item], total: int, stores: Stores, folder: JobF
     unit = "frames" if spec.patches.size else "pairs"
     threshold = spec.frames.near_duplicates
     glance: Picture | None = None
-    began = False
+    first = True
+    report.begin(max(stores.resumed_after.values()) + 1)
     for made in in_order(wanted, stores, folder, spec):
         report.check()
         item = made.item
@@ -114,10 +115,9 @@ def write_pairs(wanted: Iterator[Item], total: int, stores: Stores, folder: JobF
         else:
             glance = made.glance
             if not stores.has(item):
-                if not began:
+                if first:
                     check_room(folder, made, total - item.number)
-                    report.begin(item.number)
-                    began = True
+                    first = False
                 stores.writers[item.split].add(made.records)
         report.progress(item.number + 1, total, unit)
     report.progress(total, total, unit)
@@ -165,9 +165,15 @@ def check_room(folder: JobFolder, made: Made, count: int) -> None:
     free = shutil.disk_usage(folder.path).free
     if needed > free:
         raise JobError(
-            f"The pairs need about {needed / 1e9:.1f} GB, but only {free / 1e9:.1f} GB are free where the server keeps its jobs. "
+            f"The pairs need about {in_units(needed)}, but only {in_units(free)} are free where the server keeps its jobs. "
             "Make room, take fewer frames, or choose a smaller encoding."
         )
+
+
+def in_units(size: int) -> str:
+    """23.1 MB"""
+    unit, name = (1e9, "GB") if size >= 1e9 else (1e6, "MB")
+    return f"{size / unit:.1f} {name}"
 
 
 def check_splits(pairs: dict[str, int], spec: DatasetSpec) -> None:

@@ -24,17 +24,26 @@ class EventLog:
 
     def __init__(self, path: Path, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
-        self._file = path.open("ab")
+        self._file = path.open("ab", buffering=0)
         self._seq = _mend(path)
 
     def append(self, type: str, **fields: Any) -> Event:
         event: Event = {"seq": self._seq + 1, "time": self._clock(), "type": type, **fields}
-        self._file.write(json.dumps(event, allow_nan=False, separators=(",", ":")).encode() + b"\n")
-        self._file.flush()
+        self._write(json.dumps(event, allow_nan=False, separators=(",", ":")).encode() + b"\n")
         self._seq += 1
         if type in ("state", "snapshot"):
             os.fsync(self._file.fileno())
         return event
+
+    def _write(self, line: bytes) -> None:
+        """A line whole or not at all: on a disk that is full, part of it may find room."""
+        end = os.fstat(self._file.fileno()).st_size
+        try:
+            while line:
+                line = line[self._file.write(line) :]
+        except OSError:
+            os.ftruncate(self._file.fileno(), end)
+            raise
 
     def close(self) -> None:
         self._file.close()

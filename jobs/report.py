@@ -43,7 +43,7 @@ class Report:
         if now - self._told < PROGRESS_INTERVAL and done != total:
             return
         self._told = now
-        rate = (done - self._begun_at) / max(now - self._started, 1e-9)
+        rate = max(done - self._begun_at, 0) / max(now - self._started, 1e-9)
         if eta is None and total is not None and rate > 0:
             eta = (total - done) / rate
         self.log.append("progress", done=done, total=total, unit=unit, rate=rate, eta=eta)

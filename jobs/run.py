@@ -18,6 +18,8 @@ from jobs.launcher import LOCK_VARIABLE
 from jobs.report import Report
 from jobs.specs import DatasetSpec, ModelSpec, TestSpec
 
+RESERVE_BYTES = 64 * 1024
+
 
 def main(path: str) -> int:
     folder = JobFolder(Path(path).resolve())
@@ -37,8 +39,9 @@ def run(folder: JobFolder, log: EventLog) -> int:
     """Do the job and write how it ended. Returns the exit status."""
     report = Report(log)
     report.stop_on(signal.SIGTERM)
-    log.append("state", state="running", reason="")
     try:
+        _keep_room(folder)
+        log.append("state", state="running", reason="")
         summary = work(folder, report)
     except Aborted:
         log.append("state", state="aborted", reason="Aborted by the user. What was finished is kept: Resume goes on from there.")
@@ -49,10 +52,22 @@ def run(folder: JobFolder, log: EventLog) -> int:
     except OSError as error:
         if error.errno != errno.ENOSPC:
             raise
+        _reserve(folder).unlink(missing_ok=True)
+        os.sync()  # Some file systems give out freed blocks only then.
         log.append("state", state="error", reason="The disk is full. Make room, then Resume: what was finished is kept.")
         return 1
+    _reserve(folder).unlink()
     log.append("state", state="done", reason="", summary=summary)
     return 0
+
+
+def _reserve(folder: JobFolder) -> Path:
+    return folder.path / ".reserve"
+
+
+def _keep_room(folder: JobFolder) -> None:
+    """Room for the last words: on a disk that is full, not even that could be said."""
+    _reserve(folder).write_bytes(bytes(RESERVE_BYTES))
 
 
 def work(folder: JobFolder, report: Report) -> dict[str, Any]:

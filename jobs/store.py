@@ -5,9 +5,11 @@ written in one transaction: a pair is there whole or not at all. `meta` is JSON:
 the pair, and how its values are encoded.
 """
 
+import errno
 import io
 import json
 import os
+import shutil
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -67,6 +69,7 @@ class PairWriter:
 
     def __init__(self, path: Path) -> None:
         path.mkdir(parents=True, exist_ok=True)
+        self._path = path
         # Without a sync a commit survives the end of the process, if not of the machine: `finish` syncs once.
         self._env = lmdb.open(str(path), map_size=FIRST_MAP_SIZE, max_dbs=len(DATABASES), sync=False)
         self._databases = [self._env.open_db(name.encode()) for name in DATABASES]
@@ -97,6 +100,8 @@ class PairWriter:
                 break
             except lmdb.MapFullError:
                 self._env.set_mapsize(self._env.info()["map_size"] * 2)
+            except lmdb.Error as error:
+                raise self._plainly(error) from error
         self.committed += len(self._waiting)
         self._unflushed += self._bytes
         self._waiting, self._bytes = [], 0
@@ -104,9 +109,19 @@ class PairWriter:
             self._flush.ask()
             self._unflushed = 0
 
+    def _plainly(self, error: lmdb.Error) -> Exception:
+        """A full disk as the OSError that it is: LMDB calls a write that was cut short an input/output error."""
+        full = any(os.strerror(number) in str(error) for number in (errno.ENOSPC, errno.EIO))
+        if full and shutil.disk_usage(self._path).free < self._bytes + BYTES_A_TRANSACTION:
+            return OSError(errno.ENOSPC, str(error))
+        return error
+
     def finish(self) -> None:
         self.commit()
-        self._env.sync(True)
+        try:
+            self._env.sync(True)
+        except lmdb.Error as error:
+            raise self._plainly(error) from error
 
     def close(self) -> None:
         self._flush.end()

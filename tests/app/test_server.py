@@ -63,7 +63,9 @@ def follow(catalog: Catalog) -> None:
 
 def finish(catalog: Catalog, id: str, state: str = "done") -> None:
     size = {"height": 64, "width": 96, "channels": 3, "psnr_input": 30.5, "bytes": 1e6}
-    summary = {"pairs": {"train": 22, "val": 2}, **size, "seconds": 1.5, "pairs_per_second": 16.0}
+    told = {"sizes": 1, "smallest_side": 64, "ssim_input": 0.9, "equal_pairs": 0, "psnr_histogram": None, "skipped": 0}
+    told |= {"worst_pairs": [], "best_pairs": [], "sources": [], "skipped_first": []}
+    summary = {"pairs": {"train": 22, "val": 2}, **size, **told, "seconds": 1.5, "pairs_per_second": 16.0}
     log(catalog, id, "state", state=state, reason="", summary=summary)
     follow(catalog)
 
@@ -85,8 +87,8 @@ def test_relative_paths_count_from_the_first_root(client: FlaskClient, clip: Cli
     ("source", "field", "sentence"),
     [
         ({"stream": "nowhere.h264"}, "source.stream", r"nowhere.h264 is not there\."),
-        ({"stream": "originals"}, "source.stream", "is a folder; a file is wanted"),
-        ({"originals": "clip.h264"}, "source.originals", "is a file; a folder is wanted"),
+        ({"stream": "originals"}, "source.stream", "has no stream in it"),
+        ({"kind": "folders", "input": "clip.h264", "target": "originals"}, "source.input", "is a file; a folder is wanted"),
         ({"originals": "."}, "source.originals", "has no image in it"),
         ({"stream": "/etc/passwd"}, "source.stream", "outside the folders that this server may read"),
         ({"stream": "../../../../../../etc/passwd"}, "source.stream", "outside the folders"),
@@ -97,7 +99,8 @@ def test_relative_paths_count_from_the_first_root(client: FlaskClient, clip: Cli
 def test_a_path_that_cannot_be_used_is_told_at_its_field(
     source: dict[str, str], field: str, sentence: str, client: FlaskClient
 ) -> None:
-    body = {"name": "a", "source": {"kind": "stream", "stream": "clip.h264", "originals": "originals", **source}}
+    whole = {"kind": "stream", "stream": "clip.h264", "originals": "originals"}
+    body = {"name": "a", "source": source if "kind" in source else {**whole, **source}}
     answer = client.post("/api/v1/datasets", json=body)
     assert answer.status_code == 422
     assert re.search(sentence, answer.json["error"]["fields"][field])
