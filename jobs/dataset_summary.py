@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from jobs.events import read
 from jobs.folder import JobFolder
+from jobs.png import encode_png
 from jobs.report import Report
 from jobs.sources import Sequence, Video
 from jobs.store import PairReader
@@ -29,7 +29,7 @@ def samples(folder: JobFolder, report: Report) -> None:
         urls = {}
         for role, picture in zip(("input", "target"), reader[number], strict=True):
             name = f"results/train-{number:06d}-{role}.png"
-            Image.fromarray(picture[:, :, 0] if picture.shape[2] == 1 else picture).save(folder.path / name)
+            (folder.path / name).write_bytes(encode_png(picture))
             urls[role] = folder.url(name)
         shown = {key: meta[key] for key in ("frame", "original", "psnr_input")}
         report.log.append("sample", pair=number, split="train", **shown, **urls)

@@ -11,6 +11,9 @@ from pathlib import Path
 from jobs.folder import JobFolder
 
 LOCK_VARIABLE = "CLEARFRAME_LOCK"
+ALONE = {"OPENBLAS_NUM_THREADS": "1", "MALLOC_MMAP_THRESHOLD_": str(2**30), "MALLOC_TRIM_THRESHOLD_": str(2**30)}
+"""Several threads make pairs, each on its own: threads inside numpy's BLAS would only get in their way. And glibc
+keeps the memory of one picture for the next: giving it back and asking anew takes longer than to fill it."""
 
 _children: list[subprocess.Popen[bytes]] = []
 
@@ -27,7 +30,7 @@ def start(folder: JobFolder, env: dict[str, str] | None = None) -> int | None:
         with folder.worker_log.open("ab") as log:
             child = subprocess.Popen(
                 [sys.executable, "-m", "jobs.run", str(folder.path)],
-                env={**os.environ, **(env or {}), LOCK_VARIABLE: str(lock), "PYTHONUNBUFFERED": "1"},
+                env={**os.environ, **ALONE, **(env or {}), LOCK_VARIABLE: str(lock), "PYTHONUNBUFFERED": "1"},
                 cwd=Path(__file__).parent.parent,
                 stdin=subprocess.DEVNULL,
                 stdout=log,

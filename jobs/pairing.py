@@ -10,7 +10,7 @@ from PIL import Image
 from jobs.errors import JobError
 from jobs.folder import JobFolder
 from jobs.images import LUMA, Picture, size, to_gray, to_rgb
-from jobs.quality import psnr, ssim
+from jobs.quality import psnr_and_ssim
 from jobs.report import finite
 from jobs.sources import Paired, Sequence
 from jobs.specs.dataset import DatasetSpec
@@ -105,6 +105,7 @@ def _cut(input: Picture, target: Picture, item: Item, spec: DatasetSpec) -> Iter
 
 def _record(input: Picture, target: Picture, place: list[int] | None, item: Item, spec: DatasetSpec, gray: str | None) -> Record:
     height, width, channels = target.shape
+    quality = psnr_and_ssim(input, target)
     meta: dict[str, Any] = {
         "item": item.number,
         "sequence": item.sequence.name,
@@ -119,8 +120,8 @@ def _record(input: Picture, target: Picture, place: list[int] | None, item: Item
         "gray": gray,
         "input_encoding": spec.input_encoding,
         "target_encoding": spec.target_encoding,
-        "psnr_input": finite(psnr(input, target)),
-        "ssim_input": finite(ssim(input, target)),
+        "psnr_input": finite(quality[0]),
+        "ssim_input": finite(quality[1]),
     }
     return Record(
         encode(input, spec.input_encoding, spec.jpeg_quality), encode(target, spec.target_encoding, spec.jpeg_quality), meta

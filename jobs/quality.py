@@ -12,8 +12,8 @@ from jobs.images import Picture
 
 Sums = NDArray[np.float32]
 
-VALUES_AT_ONCE = 2**15
-"""Strips of a picture that stay in the processor's cache: three times as fast as whole pictures."""
+VALUES_AT_ONCE = 2**17
+"""Strips of a picture that stay in the processor's cache."""
 
 C1, C2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
 
@@ -29,12 +29,26 @@ def psnr(a: Picture, b: Picture) -> float:
 def ssim(a: Picture, b: Picture) -> float:
     """Structural similarity (Wang et al. 2004) over windows of 8x8 at every fourth pixel, averaged over the channels.
 
-    What x264 and ffmpeg's `ssim` filter compute of each plane: half a millisecond for a frame of 352x288, where
-    the Gaussian window takes fifty times as long. NaN for pictures smaller than a window.
+    What x264 and ffmpeg's `ssim` filter compute of each plane: less than half a millisecond for a frame of 352x288,
+    where the Gaussian window takes fifty times as long. NaN for pictures smaller than a window.
     """
-    if min(a.shape[:2]) < 8:
-        return math.nan
-    sum_a, sum_b, squares, products = _windows(_cells(a, b))
+    return _ssim(_cells(a, b)) if min(a.shape[:2]) >= 8 else math.nan
+
+
+def psnr_and_ssim(a: Picture, b: Picture) -> tuple[float, float]:
+    """Both, in one pass where whole cells cover the pictures."""
+    height, width = a.shape[:2]
+    if min(height, width) < 8 or height % 4 or width % 4:
+        return psnr(a, b), ssim(a, b)
+    cells = _cells(a, b)
+    error = float(cells[2].sum(dtype=np.float64) - 2 * cells[3].sum(dtype=np.float64)) / a.size
+    return 10 * math.log10(255**2 / error) if error else math.inf, _ssim(cells)
+
+
+def _ssim(cells: Sums) -> float:
+    """From the sums of cells: windows of 2x2 of them, which overlap by half."""
+    across = cells[:, :, 1:] + cells[:, :, :-1]
+    sum_a, sum_b, squares, products = (across[:, 1:] + across[:, :-1]).astype(np.float64)
     means, mean_squares = sum_a * sum_b, sum_a * sum_a + sum_b * sum_b
     # vf_ssim.c, ssim_end1: sums over 64 values in place of means, and variances over 63.
     c1, c2 = C1 * 64 * 64, C2 * 64 * 63
@@ -52,17 +66,13 @@ def _cells(a: Picture, b: Picture) -> Sums:
     strip = max(1, VALUES_AT_ONCE // (4 * values))
     for row in range(0, rows, strip):
         end = min(row + strip, rows)
-        x, y = (p[row * 4 : end * 4].reshape((end - row) * 4, -1)[:, :values].astype(np.float32) for p in (a, b))
-        for kind, terms in enumerate((x, y, x * x + y * y, x * y)):
-            down, quads = sums[kind, row:end], terms.reshape(end - row, 4, values)
-            np.add(quads[:, 0], quads[:, 1], out=down)
-            down += quads[:, 2]
-            down += quads[:, 3]
-    cells = sums.reshape(4, rows, columns, 4, channels)
-    return cells[:, :, :, 0] + cells[:, :, :, 1] + cells[:, :, :, 2] + cells[:, :, :, 3]
-
-
-def _windows(cells: Sums) -> NDArray[np.float64]:
-    """Sums over windows of 2x2 cells, which overlap by half."""
-    across = cells[:, :, 1:] + cells[:, :, :-1]
-    return (across[:, 1:] + across[:, :-1]).astype(np.float64)
+        x, y = (p[row * 4 : end * 4].reshape(end - row, 4, -1)[:, :, :values].astype(np.float32) for p in (a, b))
+        sum_x, sum_y, squares, products = sums[:, row:end]
+        np.einsum("nrv->nv", x, out=sum_x)
+        np.einsum("nrv->nv", y, out=sum_y)
+        np.einsum("nrv,nrv->nv", x, x, out=squares)
+        squares += np.einsum("nrv,nrv->nv", y, y)
+        np.einsum("nrv,nrv->nv", x, y, out=products)
+    # Across, four pixels are added by a matrix: numpy's own loops over so few values are four times as slow.
+    adding = np.kron(np.ones((4, 1)), np.eye(channels)).astype(np.float32)
+    return (sums.reshape(-1, 4 * channels) @ adding).reshape(4, rows, columns, channels)

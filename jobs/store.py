@@ -26,7 +26,7 @@ from jobs.png import encode_png
 from jobs.specs.dataset import Encoding
 from jobs.stored import DATABASES, StoredPairs, key
 
-BYTES_A_TRANSACTION = 16 * 2**20
+BYTES_A_TRANSACTION = 8 * 2**20
 BYTES_A_FLUSH = 64 * 2**20
 FIRST_MAP_SIZE = 256 * 2**20
 

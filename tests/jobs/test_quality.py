@@ -10,7 +10,7 @@ import pytest
 from skimage.metrics import peak_signal_noise_ratio
 
 from jobs.images import Picture
-from jobs.quality import psnr, ssim
+from jobs.quality import psnr, psnr_and_ssim, ssim
 
 
 def two_pictures(height: int, width: int, channels: int = 3) -> tuple[Picture, Picture]:
@@ -24,6 +24,15 @@ def two_pictures(height: int, width: int, channels: int = 3) -> tuple[Picture, P
 def test_psnr_is_scikit_images(shape: tuple[int, int, int]) -> None:
     a, b = two_pictures(*shape)
     assert psnr(a, b) == pytest.approx(peak_signal_noise_ratio(a, b, data_range=255), abs=1e-9)
+
+
+@pytest.mark.parametrize("shape", [(64, 96, 3), (65, 98, 3), (7, 7, 3), (288, 352, 1), (720, 1280, 3)])
+def test_both_in_one_pass_are_the_same(shape: tuple[int, int, int]) -> None:
+    a, b = two_pictures(*shape)
+    both = psnr_and_ssim(a, b)
+    assert both[0] == pytest.approx(psnr(a, b), abs=1e-12)
+    assert both[1] == pytest.approx(ssim(a, b), abs=1e-12, nan_ok=True)
+    assert psnr_and_ssim(a, a)[0] == math.inf
 
 
 def test_psnr_of_equal_pictures_is_infinite() -> None:

@@ -1,0 +1,220 @@
+"""Dataset creation against the recipe it replaces, and against what decoder and disk allow.
+
+    python benchmarks/dataset.py [--sizes 320x192,352x288,1280x720,1920x1080] [--frames N] [--folder FOLDER]
+
+For each size it makes one clip of a real video (../shared/media), and builds the same dataset of it
+
+  recipe   as the old example has it: the ffmpeg command decodes to BMP files; four Python threads read both
+           BMPs and encode them as Pillow's default PNG; one writer commits every 32 pairs, with a sync
+  png      the dataset job, both sides PNG
+  none     the dataset job, raw pairs
+
+beside two limits measured in the same run: decoding alone (PyAV, frames dropped), and writing the bytes of the
+raw dataset into one file with one sync. Originals are .bmp files for all of them. Prints one JSON object a size.
+"""
+
+import json
+import os
+import platform
+import resource
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import date
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import av
+import click
+
+ROOT = Path(__file__).parent.parent
+sys.path.insert(0, str(ROOT))
+
+from jobs.launcher import ALONE  # noqa: E402
+
+VIDEO = ROOT.parent / "shared" / "media" / "clips" / "VID_1280x720_cabac_temporal_direct.264"
+FRAMES = {"320x192": 600, "352x288": 600, "1280x720": 120, "1920x1080": 60}
+QP = 37
+BLOCK = 2**20
+
+
+@click.command()
+@click.option("--sizes", default=",".join(FRAMES), show_default=True)
+@click.option("--frames", type=int, help="Frames of each clip; fewer for larger sizes by default.")
+@click.option("--folder", type=click.Path(path_type=Path, file_okay=False), help="Where the files go: the disk that is measured.")
+@click.option("--memory/--no-memory", default=False, help="Also compare the peak memory of 1,000 and of 10,000 frames.")
+def main(sizes: str, frames: int | None, folder: Path | None, memory: bool) -> None:
+    with tempfile.TemporaryDirectory(dir=folder) as work:
+        for size in sizes.split(","):
+            print(json.dumps(compare(size, frames or FRAMES.get(size, 120), Path(work) / size)), flush=True)
+        if memory:
+            print(json.dumps(memory_of_many(Path(work) / "memory")), flush=True)
+
+
+def compare(size: str, frames: int, work: Path) -> dict[str, Any]:
+    """One size: all methods and limits, one after the other on an idle disk."""
+    stream, originals = make_clip(size, frames, work)
+    recipe_seconds, recipe_bytes = recipe(stream, originals, work / "recipe")
+    png, none = (job(stream, originals, encoding, work / encoding) for encoding in ("png", "none"))
+    decoded = timed(lambda: sum(1 for _ in decoded_frames(stream)))
+    written = timed(lambda: raw_write(none["bytes"], work / "raw"))
+    limits = {"decode": frames / decoded, "write": frames / written}
+    shutil.rmtree(work)
+    return {
+        "size": size,
+        "frames": frames,
+        "recipe": {"pairs_per_second": frames / recipe_seconds, "bytes": recipe_bytes},
+        "png": png,
+        "none": none,
+        "limits": limits,
+        "ratio_to_recipe": png["pairs_per_second"] / (frames / recipe_seconds),
+        "ratio_to_limit": none["pairs_per_second"] / min(limits.values()),
+        "machine": machine(),
+        "date": date.today().isoformat(),
+        "command": " ".join(["python", *sys.argv]),
+    }
+
+
+def machine() -> dict[str, Any]:
+    model = next(
+        (line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line), ""
+    )
+    return {"processor": model or platform.processor(), "cores": os.cpu_count(), "python": platform.python_version()}
+
+
+def make_clip(size: str, frames: int, work: Path) -> tuple[Path, Path]:
+    """Originals as .bmp and their stream: a real video, scaled, and played to and fro until there are enough frames."""
+    from PIL import Image
+
+    from jobs.compress import encode
+    from jobs.images import read_image
+
+    width, height = map(int, size.split("x"))
+    originals = work / "originals"
+    originals.mkdir(parents=True)
+    pictures = [
+        frame.reformat(width, height, format="rgb24", interpolation="LANCZOS").to_ndarray()
+        for frame in islice(decoded_frames(VIDEO), 100)
+    ]
+    to_and_fro = pictures + pictures[-2:0:-1]
+    for number in range(frames):
+        Image.fromarray(to_and_fro[number % len(to_and_fro)]).save(originals / f"{number:06d}.bmp")
+    paths = sorted(originals.iterdir())
+    encode((read_image(path) for path in paths), work / "clip.h264", {"qp": str(QP)})
+    return work / "clip.h264", originals
+
+
+def decoded_frames(stream: Path) -> Iterator[av.VideoFrame]:
+    with av.open(str(stream), format="h264") as container:
+        container.streams.video[0].thread_type = "AUTO"
+        yield from container.decode(video=0)
+
+
+def timed(work: Callable[[], Any]) -> float:
+    """Seconds of wall clock; what others left to be written is written before."""
+    os.sync()
+    began = time.monotonic()
+    work()
+    return time.monotonic() - began
+
+
+def raw_write(size: int, path: Path) -> None:
+    block = os.urandom(BLOCK)
+    with path.open("wb", buffering=0) as file:
+        for start in range(0, size, BLOCK):
+            file.write(block[: min(BLOCK, size - start)])
+        os.fsync(file.fileno())
+
+
+def recipe(stream: Path, originals: Path, work: Path) -> tuple[float, int]:
+    """Seconds and bytes of the old way: frames as files, threads, Pillow's default PNG, a sync every 32 pairs."""
+    import io
+
+    import lmdb
+    from PIL import Image
+
+    decoded = work / "decoded"
+    decoded.mkdir(parents=True)
+
+    def png(path: Path) -> bytes:
+        buffer = io.BytesIO()
+        with Image.open(path) as image:
+            image.save(buffer, "PNG")
+        return buffer.getvalue()
+
+    def run() -> None:
+        command = ["ffmpeg", "-v", "error", "-i", str(stream), "-vsync", "passthrough", str(decoded / "%06d.bmp")]
+        subprocess.run(command, check=True)
+        pairs = zip(sorted(decoded.iterdir()), sorted(originals.iterdir()), strict=True)
+        with lmdb.open(str(work / "lmdb"), map_size=2**36, max_dbs=2) as env, ThreadPoolExecutor(4) as pool:
+            databases = [env.open_db(name) for name in (b"input", b"target")]
+            encoded = pool.map(lambda pair: (png(pair[0]), png(pair[1])), pairs)
+            number = 0
+            while batch := list(islice(encoded, 32)):
+                with env.begin(write=True) as transaction:
+                    for values in batch:
+                        for database, value in zip(databases, values, strict=True):
+                            transaction.put(b"%09d" % number, value, db=database)
+                        number += 1
+
+    seconds = timed(run)
+    return seconds, sum(path.stat().st_size for path in (work / "lmdb").iterdir())
+
+
+def job(stream: Path, originals: Path, encoding: str, home: Path) -> dict[str, Any]:
+    """The dataset job in a process of its own: pairs a second from its first line to its last sync, bytes, peak memory."""
+    source = {"kind": "stream", "stream": str(stream), "originals": str(originals)}
+    spec = {"name": "benchmark", "source": source, "input_encoding": encoding, "target_encoding": encoding}
+    os.sync()
+    before = time.monotonic()
+    done = subprocess.run(
+        [sys.executable, __file__, "job", json.dumps(spec), str(home)],
+        env={**os.environ, **ALONE},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    made: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return {**made, "wall_seconds": time.monotonic() - before}
+
+
+def run_job(spec: str, home: Path) -> None:
+    from jobs import folder as folders
+    from jobs.events import last_state
+    from jobs.run import main as run_worker
+    from jobs.specs import DatasetSpec
+
+    folder = folders.create(home, "dataset", DatasetSpec.model_validate_json(spec))
+    run_worker(str(folder.path))
+    state = last_state(folder.events)
+    assert state is not None
+    assert state["state"] == "done", state["reason"]
+    made = {key: state["summary"][key] for key in ("pairs_per_second", "seconds", "bytes")}
+    print(json.dumps({**made, "peak_memory_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024}))
+
+
+def memory_of_many(work: Path) -> dict[str, Any]:
+    """Peak memory of the job for 1,000 and for 10,000 frames."""
+    peaks = {}
+    for frames in (1000, 10_000):
+        stream, originals = make_clip("320x192", frames, work / str(frames))
+        peaks[frames] = job(stream, originals, "png", work / f"home{frames}")["peak_memory_bytes"]
+        shutil.rmtree(work / str(frames))
+    return {
+        "peak_memory_bytes": peaks,
+        "ratio": peaks[10_000] / peaks[1000],
+        "date": date.today().isoformat(),
+        "machine": machine(),
+    }
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["job"]:
+        run_job(sys.argv[2], Path(sys.argv[3]))
+    else:
+        main()
