@@ -1,45 +1,46 @@
 """The dataset job: decode streams, pair each frame with its original, keep the pairs in LMDB."""
 
-import os
 import shutil
 import time
-from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from jobs import pair_index, sources
+from jobs import crew, pair_index, sources
 from jobs.dataset_summary import samples, summary
 from jobs.errors import JobError
 from jobs.folder import JobFolder
-from jobs.images import Picture
-from jobs.pairing import Item, Made, make
+from jobs.images import LUMA, ImageFile, Picture
+from jobs.pairing import Item, Made, make, making
 from jobs.report import Report
-from jobs.sources import Sequence
+from jobs.sources import Paired, Sequence
 from jobs.specs.dataset import DatasetSpec, Separate
 from jobs.splits import split_scenes
 from jobs.store import PairWriter, writing
+from jobs.video import Load
 
 SPLITS = ("train", "val", "test")
 ROOM_TO_SPARE = 1.1
+FEW = 32
 
 Chosen = dict[int, str]
 """Of one sequence: the numbers of the originals that are taken, in order, and the split of each."""
 
 
+Wanted = tuple[Item, ImageFile | Picture, ImageFile | Picture]
+"""An item with its input and its target."""
+
+
 @dataclass
 class Stores:
-    """The splits' writers, and how far an earlier worker had come in each."""
+    """The splits' writers, and the last item that an earlier worker stored in each."""
 
     writers: dict[str, PairWriter]
     resumed_after: dict[str, int]
-
-    def has(self, item: Item) -> bool:
-        return item.number <= self.resumed_after[item.split]
 
 
 def make_dataset(folder: JobFolder, spec: DatasetSpec, report: Report) -> dict[str, Any]:
@@ -51,10 +52,11 @@ def make_dataset(folder: JobFolder, spec: DatasetSpec, report: Report) -> dict[s
         used = [split for split in SPLITS if any(split in frames.values() for frames in chosen)]
         writers = {split: stack.enter_context(writing(folder.store(split))) for split in used}
         stores = Stores(writers, {split: writer.last_item for split, writer in writers.items()})
-        write_pairs(items(sequences, chosen, spec, report), sum(map(len, chosen)), stores, folder, spec, report)
+        wanted = items(sequences, chosen, stores, folder, spec, report)
+        write_pairs(wanted, sum(map(len, chosen)), stores, folder, spec, report)
     for split in used:
         pair_index.write(folder.store(split))
-    check_splits({split: writer.committed for split, writer in writers.items()}, spec)
+    check_splits({split: writer.count for split, writer in writers.items()}, spec)
     samples(folder, report)
     return summary(folder, used, sequences, time.monotonic() - began)
 
@@ -86,8 +88,12 @@ def choose(sequences: list[Sequence], spec: DatasetSpec) -> list[Chosen]:
     return [chosen[sequence.scene] for sequence in sequences]
 
 
-def items(sequences: list[Sequence], chosen: list[Chosen], spec: DatasetSpec, report: Report) -> Iterator[Item]:
-    """What is to be made, in an order that depends on the spec alone. Decodes as it goes."""
+def items(
+    sequences: list[Sequence], chosen: list[Chosen], stores: Stores, folder: JobFolder, spec: DatasetSpec, report: Report
+) -> Iterator[Wanted]:
+    """What is to be made, in an order that depends on the spec alone. Decodes as it goes.
+
+    What was stored before is passed over; only near-duplicates need its look again."""
     number = 0
     for sequence, frames in zip(sequences, chosen, strict=True):
         places = {original: number + place for place, original in enumerate(frames)}
@@ -96,25 +102,60 @@ def items(sequences: list[Sequence], chosen: list[Chosen], spec: DatasetSpec, re
         last = max(frames, default=-1) if cut else None
         for pair in sources.pairs(sequence, last, lambda text: report.message(text, "warning")):
             report.check()
-            if pair.original in frames:
-                yield Item(places[pair.original], frames[pair.original], sequence, pair)
+            if pair.original not in frames:
+                continue
+            stored = places[pair.original] <= stores.resumed_after[frames[pair.original]]
+            if stored and not spec.frames.near_duplicates:
+                continue
+            item = item_of(pair, sequence, places[pair.original], frames[pair.original], stored, folder, spec)
+            yield item, at_hand(pair.load_input), at_hand(pair.load_original)
 
 
-def write_pairs(wanted: Iterator[Item], total: int, stores: Stores, folder: JobFolder, spec: DatasetSpec, report: Report) -> None:
-    """Make the pairs of the items by several threads and add them in order; near-duplicates are left out."""
+def item_of(
+    pair: Paired, sequence: Sequence, number: int, split: str, stored: bool, folder: JobFolder, spec: DatasetSpec
+) -> Item:
+    return Item(
+        number=number,
+        split=split,
+        sequence=sequence.name,
+        frame=pair.frame,
+        input=sequence.inputs.name(pair.frame),
+        original=sequence.originals.name(pair.original),
+        qp=sequence.qp,
+        rate=sequence.rate,
+        matrix=sequence.colour.name if sequence.colour.name in LUMA else "BT.601",
+        crop=sequence.crop,
+        keep=kept_path(folder, sequence, pair.frame) if spec.keep_decoded else None,
+        only_glance=stored,
+    )
+
+
+def kept_path(folder: JobFolder, sequence: Sequence, frame: int) -> Path:
+    return folder.path / "decoded" / sequence.name.replace("/", "-") / f"{frame:06d}.bmp"
+
+
+def at_hand(load: Load) -> ImageFile | Picture:
+    """A decoded frame as the picture it is; a file is read where its pair is made."""
+    return load if isinstance(load, ImageFile) else load()
+
+
+def write_pairs(
+    wanted: Iterator[Wanted], total: int, stores: Stores, folder: JobFolder, spec: DatasetSpec, report: Report
+) -> None:
+    """Make the pairs of the items and add them in order; near-duplicates are left out."""
     unit = "frames" if spec.patches.size else "pairs"
     threshold = spec.frames.near_duplicates
     glance: Picture | None = None
     first = True
     report.begin(max(stores.resumed_after.values()) + 1)
-    for made in in_order(wanted, stores, folder, spec):
+    for made in in_order(wanted, total, spec, report):
         report.check()
         item = made.item
         if threshold and glance is not None and alike(glance, made.glance, threshold):
             report.skip(item.name, f"nearly the same as the frame before it (under {threshold:g} levels)")
         else:
             glance = made.glance
-            if not stores.has(item):
+            if not item.only_glance:
                 if first:
                     check_room(folder, made, total - item.number)
                     first = False
@@ -123,30 +164,25 @@ def write_pairs(wanted: Iterator[Item], total: int, stores: Stores, folder: JobF
     report.progress(total, total, unit)
 
 
-def in_order(wanted: Iterator[Item], stores: Stores, folder: JobFolder, spec: DatasetSpec) -> Iterator[Made]:
-    """What comes of the items, in their order; few are held at a time, however many there are.
-
-    What was stored before is passed over; only near-duplicates need its look again."""
-    threads = os.cpu_count() or 1
-    window: deque[Future[Made]] = deque()
+def in_order(wanted: Iterator[Wanted], total: int, spec: DatasetSpec, report: Report) -> Iterator[Made]:
+    """What comes of the items, in their order. A handful is made sooner than processes are started."""
+    how = making(spec)
     ending: list[JobError] = []
-    with ThreadPoolExecutor(threads) as pool:
-        try:
-            for item in _until_error(wanted, ending):
-                stored = stores.has(item)
-                if not stored or spec.frames.near_duplicates:
-                    window.append(pool.submit(make, item, spec, folder, only_glance=stored))
-                if len(window) > 2 * threads:
-                    yield window.popleft().result()
-            while window:
-                yield window.popleft().result()
-            if ending:
-                raise ending[0]
-        finally:
-            pool.shutdown(cancel_futures=True)
+    good = _until_error(wanted, ending)
+    if total < FEW:
+        for item, input, target in good:
+            yield make(item, opened(input), opened(target), how)
+    else:
+        yield from crew.by_processes(good, how, report)
+    if ending:
+        raise ending[0]
 
 
-def _until_error(wanted: Iterator[Item], ending: list[JobError]) -> Iterator[Item]:
+def opened(side: ImageFile | Picture) -> Picture:
+    return side() if isinstance(side, ImageFile) else side
+
+
+def _until_error(wanted: Iterator[Wanted], ending: list[JobError]) -> Iterator[Wanted]:
     """The items before a stream turned out to be wrong: they are good, and are kept before its error is raised."""
     try:
         yield from wanted

@@ -1,6 +1,7 @@
 """Pictures out of image files: uint8 (H, W, C), C = 3 for RGB and 1 for grayscale."""
 
 import io
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -59,6 +60,16 @@ def read_image(path: Path, keep_gray: bool = False) -> Picture:
             return pixels[:, :, None] if gray else pixels
     except (OSError, EOFError, SyntaxError, ValueError, OverflowError, igzip_lib.IsalError) as error:  # type: ignore[misc]  # isal's stub has its error as an instance
         raise JobError(f"{path.name} is no image that can be read: {error}. Replace it or take it away.") from error
+
+
+@dataclass(frozen=True)
+class ImageFile:
+    """A picture that is read when it is asked for; unlike a decoded frame, it can be handed to another process."""
+
+    path: Path
+
+    def __call__(self) -> Picture:
+        return read_image(self.path, keep_gray=True)
 
 
 def _unzip(path: Path) -> bytes:

@@ -1,22 +1,41 @@
-"""One pair: read both pictures, check that they belong together, measure, cut and encode them."""
+"""One pair: read both pictures, check that they belong together, measure, cut and encode them.
+
+Light to import: the processes that make pairs (jobs.crew) start with nothing else.
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
 
+from jobs.encodings import encode
 from jobs.errors import JobError
-from jobs.folder import JobFolder
-from jobs.images import LUMA, Picture, size, to_gray, to_rgb
+from jobs.images import Picture, size, to_gray, to_rgb
 from jobs.quality import psnr_and_ssim
 from jobs.report import finite
-from jobs.sources import Paired, Sequence
-from jobs.specs.dataset import DatasetSpec
-from jobs.store import Record, encode
+
+if TYPE_CHECKING:
+    from jobs.specs.dataset import DatasetSpec, Encoding
 
 GLANCE_STEP = 4
+
+Value = bytes | memoryview
+
+
+@dataclass(frozen=True)
+class Making:
+    """How pairs are made; patches have sides of `side` pixels, None for whole frames."""
+
+    channels: str
+    side: int | None
+    stride: int | None
+    flat_below: float
+    input_encoding: "Encoding"
+    target_encoding: "Encoding"
+    jpeg_quality: int
 
 
 @dataclass(frozen=True)
@@ -25,17 +44,36 @@ class Item:
 
     number: int
     split: str
-    sequence: Sequence
-    pair: Paired
-
-    @property
-    def original(self) -> str:
-        return self.sequence.originals.name(self.pair.original)
+    sequence: str
+    frame: int
+    input: str
+    original: str
+    qp: float | None
+    rate: str | None
+    matrix: str
+    """Of grayscale: BT.601 or BT.709."""
+    crop: bool
+    keep: Path | None
+    """Where its decoded input is kept as a file."""
+    only_glance: bool
 
     @property
     def name(self) -> str:
-        """How a person finds it: "frame 7 of clip.h264"."""
-        return f"{self.sequence.name}: {self.original}" if self.sequence.name else self.original
+        """How a person finds it: "clip: frame-007.bmp"."""
+        return f"{self.sequence}: {self.original}" if self.sequence else self.original
+
+
+@dataclass(frozen=True)
+class Record:
+    """An encoded pair; `meta` has at least item, input_encoding, target_encoding, height, width, channels."""
+
+    input: Value
+    target: Value
+    meta: dict[str, Any]
+
+    @property
+    def size(self) -> int:
+        return len(self.input) + len(self.target)
 
 
 @dataclass(frozen=True)
@@ -47,49 +85,53 @@ class Made:
     glance: Picture
 
 
-def make(item: Item, spec: DatasetSpec, folder: JobFolder, only_glance: bool = False) -> Made:
+def making(spec: "DatasetSpec") -> Making:
+    patches = spec.patches
+    return Making(
+        channels=spec.channels,
+        side=patches.size,
+        stride=patches.stride or patches.size,
+        flat_below=patches.flat_below,
+        input_encoding=spec.input_encoding,
+        target_encoding=spec.target_encoding,
+        jpeg_quality=spec.jpeg_quality,
+    )
+
+
+def make(item: Item, input: Picture, target: Picture, how: Making) -> Made:
     """The encoded pair of an item, or its patches. Raises JobError where input and target cannot belong together."""
-    target = item.pair.load_original()
-    if only_glance:
+    if item.only_glance:
         return Made(item, [], _glance(target))
-    input = item.pair.load_input()
-    if item.sequence.crop:
+    if item.crop:
         target = target[: input.shape[0], : input.shape[1]]
     if target.shape[:2] != input.shape[:2]:
         raise JobError(
-            f"{item.original} is {size(target)}, but {item.sequence.inputs.name(item.pair.frame)} is {size(input)}. "
-            "Remove it or give the right folder."
+            f"{item.original} is {size(target)}, but {item.input} is {size(input)}. Remove it or give the right folder."
         )
-    if spec.keep_decoded:
-        _keep(input, item, folder)
+    if item.keep:
+        item.keep.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(to_rgb(input)).save(item.keep)
     glance = _glance(target)
-    input, target, gray = _in_channels(input, target, item, spec)
-    return Made(item, [_record(a, b, place, item, spec, gray) for place, a, b in _cut(input, target, item, spec)], glance)
+    input, target, gray = _in_channels(input, target, item, how)
+    return Made(item, [_record(a, b, place, item, how, gray) for place, a, b in _cut(input, target, item, how)], glance)
 
 
 def _glance(target: Picture) -> Picture:
     return target[::GLANCE_STEP, ::GLANCE_STEP].copy()
 
 
-def _keep(input: Picture, item: Item, folder: JobFolder) -> None:
-    path = folder.path / "decoded" / item.sequence.name.replace("/", "-") / f"{item.pair.frame:06d}.bmp"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(to_rgb(input)).save(path)
-
-
-def _in_channels(input: Picture, target: Picture, item: Item, spec: DatasetSpec) -> tuple[Picture, Picture, str | None]:
+def _in_channels(input: Picture, target: Picture, item: Item, how: Making) -> tuple[Picture, Picture, str | None]:
     """Both in the channels that were asked for, and the matrix of grayscale: one conversion for input and target alike."""
-    if spec.channels == "grayscale":
-        matrix = item.sequence.colour.name if item.sequence.colour.name in LUMA else "BT.601"
-        return to_gray(input, matrix), to_gray(target, matrix), matrix
-    if spec.channels == "rgb" or input.shape != target.shape:
+    if how.channels == "grayscale":
+        return to_gray(input, item.matrix), to_gray(target, item.matrix), item.matrix
+    if how.channels == "rgb" or input.shape != target.shape:
         return to_rgb(input), to_rgb(target), None
     return input, target, None
 
 
-def _cut(input: Picture, target: Picture, item: Item, spec: DatasetSpec) -> Iterator[tuple[list[int] | None, Picture, Picture]]:
+def _cut(input: Picture, target: Picture, item: Item, how: Making) -> Iterator[tuple[list[int] | None, Picture, Picture]]:
     """The whole pair, or the patches [top, left] of a training pair that are not flat."""
-    side, stride = spec.patches.size, spec.patches.stride or spec.patches.size
+    side, stride = how.side, how.stride
     if side is None or stride is None or item.split != "train":
         yield None, input, target
         return
@@ -99,30 +141,30 @@ def _cut(input: Picture, target: Picture, item: Item, spec: DatasetSpec) -> Iter
     for top in range(0, height - side + 1, stride):
         for left in range(0, width - side + 1, stride):
             area = slice(top, top + side), slice(left, left + side)
-            if spec.patches.flat_below == 0 or float(target[area].var()) >= spec.patches.flat_below:
+            if how.flat_below == 0 or float(target[area].var()) >= how.flat_below:
                 yield [top, left], np.ascontiguousarray(input[area]), np.ascontiguousarray(target[area])
 
 
-def _record(input: Picture, target: Picture, place: list[int] | None, item: Item, spec: DatasetSpec, gray: str | None) -> Record:
+def _record(input: Picture, target: Picture, place: list[int] | None, item: Item, how: Making, gray: str | None) -> Record:
     height, width, channels = target.shape
-    quality = psnr_and_ssim(input, target)
+    psnr, ssim = psnr_and_ssim(input, target)
     meta: dict[str, Any] = {
         "item": item.number,
-        "sequence": item.sequence.name,
-        "frame": item.pair.frame,
+        "sequence": item.sequence,
+        "frame": item.frame,
         "original": item.original,
-        "qp": item.sequence.qp,
-        "rate": item.sequence.rate,
+        "qp": item.qp,
+        "rate": item.rate,
         "patch": place,
         "height": height,
         "width": width,
         "channels": channels,
         "gray": gray,
-        "input_encoding": spec.input_encoding,
-        "target_encoding": spec.target_encoding,
-        "psnr_input": finite(quality[0]),
-        "ssim_input": finite(quality[1]),
+        "input_encoding": how.input_encoding,
+        "target_encoding": how.target_encoding,
+        "psnr_input": finite(psnr),
+        "ssim_input": finite(ssim),
     }
     return Record(
-        encode(input, spec.input_encoding, spec.jpeg_quality), encode(target, spec.target_encoding, spec.jpeg_quality), meta
+        encode(input, how.input_encoding, how.jpeg_quality), encode(target, how.target_encoding, how.jpeg_quality), meta
     )

@@ -20,6 +20,7 @@ from typing import Any
 from jobs import sources, video
 from jobs.alignment import OFFSETS, Alignment, align, glance
 from jobs.compress import encode, options_of, rates_of
+from jobs.encodings import encode as encode_pair
 from jobs.errors import JobError
 from jobs.images import Picture, size, to_rgb
 from jobs.png import encode_png
@@ -27,7 +28,6 @@ from jobs.quality import psnr, ssim
 from jobs.report import finite
 from jobs.sources import Images, Sequence, Video
 from jobs.specs.dataset import MAX_OFFSET, CompressSource, DatasetSpec, FoldersSource, StreamSource
-from jobs.store import encode as encode_pair
 
 SECONDS = 0.5
 """For comparing frames; the answer comes after about twice that."""

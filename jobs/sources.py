@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from functools import partial
 from pathlib import Path
 
 from jobs import video
@@ -10,7 +9,7 @@ from jobs.compress import compress
 from jobs.endings import STREAMS, is_image, natural
 from jobs.errors import JobError
 from jobs.folder import JobFolder
-from jobs.images import images_in, list_images, read_image, stem
+from jobs.images import ImageFile, images_in, list_images, stem
 from jobs.manifest import entries
 from jobs.report import Report
 from jobs.specs.dataset import CompressSource, FoldersSource, FrameChoice, RawVideo, SequencesSource, Source, StreamSource
@@ -35,7 +34,7 @@ class Images:
         return self.paths[number].name
 
     def load(self, warn: Warn = video.nothing) -> Iterator[Load]:
-        return (partial(read_image, path, keep_gray=True) for path in self.paths)
+        return (ImageFile(path) for path in self.paths)
 
 
 @dataclass(frozen=True)

@@ -6,62 +6,29 @@ the pair, and how its values are encoded.
 """
 
 import errno
-import io
 import json
 import os
 import shutil
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import lmdb
-import numpy as np
-from PIL import Image
 
+from jobs.encodings import decode
 from jobs.images import Picture
-from jobs.png import encode_png
-from jobs.specs.dataset import Encoding
+from jobs.pairing import Record
 from jobs.stored import DATABASES, StoredPairs, key
 
-BYTES_A_TRANSACTION = 8 * 2**20
+BYTES_A_TRANSACTION = 4 * 2**20
 BYTES_A_FLUSH = 64 * 2**20
+BYTES_BESIDE = 8192
+"""What a pair takes at most beside its two pictures: its meta, and the rest of its last pages."""
 FIRST_MAP_SIZE = 256 * 2**20
-
-
-@dataclass(frozen=True)
-class Record:
-    """An encoded pair; `meta` has at least item, input_encoding, target_encoding, height, width, channels."""
-
-    input: bytes
-    target: bytes
-    meta: dict[str, Any]
-
-    @property
-    def size(self) -> int:
-        return len(self.input) + len(self.target)
-
-
-def encode(picture: Picture, encoding: Encoding, quality: int = 95) -> bytes:
-    """A picture as stored: raw bytes (H, W, C), PNG, or JPEG without chroma subsampling."""
-    if encoding == "none":
-        return picture.tobytes()
-    if encoding == "png":
-        return encode_png(picture)
-    buffer = io.BytesIO()
-    image = Image.fromarray(picture[:, :, 0] if picture.shape[2] == 1 else picture)
-    image.save(buffer, "JPEG", quality=quality, subsampling=0)
-    return buffer.getvalue()
-
-
-def decode(value: bytes | memoryview, encoding: Encoding, shape: tuple[int, int, int]) -> Picture:
-    """The picture uint8 (H, W, C) of a stored value."""
-    if encoding == "none":
-        return np.frombuffer(value, np.uint8).reshape(shape)
-    with Image.open(io.BytesIO(value)) as image:
-        return np.asarray(image).reshape(shape)
+PAGE = 4096
+"""Of LMDB, at least; where pages are larger, the map is grown more often than it need be."""
 
 
 class PairWriter:
@@ -73,38 +40,54 @@ class PairWriter:
         # Without a sync a commit survives the end of the process, if not of the machine: `finish` syncs once.
         self._env = lmdb.open(str(path), map_size=FIRST_MAP_SIZE, max_dbs=len(DATABASES), sync=False)
         self._databases = [self._env.open_db(name.encode()) for name in DATABASES]
-        self._waiting: list[Record] = []
-        self._bytes = self._unflushed = 0
+        self._transaction: Any = None
+        self._room = self._uncommitted = self._unflushed = 0
         self._flush = Flush(path / "data.mdb")
         with self._env.begin() as transaction:
-            self.committed: int = transaction.stat(self._databases[2])["entries"]
-            last = transaction.get(key(self.committed - 1), db=self._databases[2]) if self.committed else None
+            self.count: int = transaction.stat(self._databases[2])["entries"]
+            last = transaction.get(key(self.count - 1), db=self._databases[2]) if self.count else None
         self.last_item: int = json.loads(last)["item"] if last else -1
         """The item (frame) that the last pair was made of."""
 
     def add(self, records: list[Record]) -> None:
         """Add all pairs of an item; they are committed together."""
-        self._waiting += records
-        self._bytes += sum(record.size for record in records)
-        if self._bytes >= BYTES_A_TRANSACTION:
+        size = sum(record.size + BYTES_BESIDE for record in records)
+        if self._transaction is None or self._uncommitted + size > self._room:
+            self._begin(size)
+        try:
+            for number, record in enumerate(records, self.count):
+                values = (record.input, record.target, json.dumps(record.meta).encode())
+                for database, value in zip(self._databases, values, strict=True):
+                    self._transaction.put(key(number), value, db=database, append=True)
+        except lmdb.Error as error:
+            transaction, self._transaction = self._transaction, None
+            transaction.abort()
+            raise self._plainly(error) from error
+        self.count += len(records)
+        self._uncommitted += size
+        if self._uncommitted >= BYTES_A_TRANSACTION:
             self.commit()
 
+    def _begin(self, size: int) -> None:
+        """A transaction with room for `size` bytes and all that may come before it is committed: a map grows only between two."""
+        self.commit()
+        self._room = size + BYTES_A_TRANSACTION
+        info = self._env.info()
+        needed = (info["last_pgno"] + 1) * PAGE + 2 * self._room
+        if needed > info["map_size"]:
+            self._env.set_mapsize(max(needed, 2 * info["map_size"]))
+        self._transaction = self._env.begin(write=True)
+
     def commit(self) -> None:
-        while True:
-            try:
-                with self._env.begin(write=True) as transaction:
-                    for number, record in enumerate(self._waiting, self.committed):
-                        values = (record.input, record.target, json.dumps(record.meta).encode())
-                        for database, value in zip(self._databases, values, strict=True):
-                            transaction.put(key(number), value, db=database, append=True)
-                break
-            except lmdb.MapFullError:
-                self._env.set_mapsize(self._env.info()["map_size"] * 2)
-            except lmdb.Error as error:
-                raise self._plainly(error) from error
-        self.committed += len(self._waiting)
-        self._unflushed += self._bytes
-        self._waiting, self._bytes = [], 0
+        transaction, self._transaction = self._transaction, None
+        if transaction is None:
+            return
+        try:
+            transaction.commit()
+        except lmdb.Error as error:
+            raise self._plainly(error) from error
+        self._unflushed += self._uncommitted
+        self._uncommitted = 0
         if self._unflushed >= BYTES_A_FLUSH:
             self._flush.ask()
             self._unflushed = 0
@@ -112,7 +95,7 @@ class PairWriter:
     def _plainly(self, error: lmdb.Error) -> Exception:
         """A full disk as the OSError that it is: LMDB calls a write that was cut short an input/output error."""
         full = any(os.strerror(number) in str(error) for number in (errno.ENOSPC, errno.EIO))
-        if full and shutil.disk_usage(self._path).free < self._bytes + BYTES_A_TRANSACTION:
+        if full and shutil.disk_usage(self._path).free < self._room + BYTES_A_TRANSACTION:
             return OSError(errno.ENOSPC, str(error))
         return error
 

@@ -11,7 +11,8 @@ import pytest
 
 from jobs import pair_index
 from jobs.folder import JobFolder
-from jobs.store import PairReader, Record, writing
+from jobs.pairing import Record
+from jobs.store import PairReader, writing
 from jobs.stored import opened
 
 METAS: list[dict[str, Any]] = [

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from jobs.encodings import decode
 from jobs.png import encode_png
-from jobs.store import decode
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 3), (1, 1, 1), (5, 1, 3), (1, 7, 1), (64, 96, 3), (270, 481, 1)])
