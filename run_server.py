@@ -32,12 +32,21 @@ from app.settings import Settings
     type=click.Path(path_type=Path, exists=True, file_okay=False),
     help="A folder that jobs may read (several are possible). Default: the current folder.",
 )
-def main(host: str, port: int, home: Path, data_roots: tuple[Path, ...]) -> None:
+@click.option(
+    "--max-image-mb",
+    envvar="CLEARFRAME_MAX_IMAGE_MB",
+    default=512,
+    show_default=True,
+    type=click.IntRange(min=1),
+    help="What one picture may take in memory, in MiB: a file that unpacks to more is refused.",
+)
+def main(host: str, port: int, home: Path, data_roots: tuple[Path, ...], max_image_mb: int) -> None:
     """Clearframe: undo compression damage in images and video."""
     if host != "localhost" and not ipaddress.ip_address(host).is_loopback:
         raise click.ClickException(
             f"{host} can be reached by others, and there is no login yet. Use 127.0.0.1, and an SSH tunnel from afar."
         )
+    os.environ["CLEARFRAME_MAX_IMAGE_MB"] = str(max_image_mb)  # Workers read it there: jobs.limits.
     roots = tuple(root.resolve() for root in data_roots or (Path.cwd(),))
     app = create_app(Settings(home.resolve(), roots, os.environ.get("CLEARFRAME_DATABASE_URL")))
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))

@@ -10,7 +10,7 @@ import click
 
 from app import checks
 from app.problems import Invalid, validate
-from commands.options import option_name, options, typed_values
+from commands.options import options, typed_values
 from commands.running import run_here, run_on, sentences
 from jobs.specs import DatasetSpec
 
@@ -44,18 +44,40 @@ def dataset() -> None:
 @click.option("--server", metavar="URL", help="Make it on this server; without it, here and now.")
 def create_dataset(spec_file: TextIO | None, home: Path, server: str | None, **given: Any) -> None:
     """Make a dataset. Give --stream and --originals; --input and --target; --originals alone; or --manifest."""
-    values = {**(json.load(spec_file) if spec_file else {}), **typed_values(DatasetSpec, _with_kinds(given))}
+    told = json.load(spec_file) if spec_file else {}
+    typed = typed_values(DatasetSpec, _with_kinds(given, told))
+    values = _over(typed, {"name": _name(given), **told})
     view = run_on(server, "/datasets", values) if server else run_here(home.resolve(), "dataset", _checked(values))
     click.echo(json.dumps(view["summary"], indent=1))
 
 
-def _with_kinds(given: dict[str, Any]) -> dict[str, Any]:
-    """Say the kind of each source that is spoken of, unless it was said."""
-    for prefix in ("source", "validation__source", "test__source"):
+def _with_kinds(given: dict[str, Any], told: dict[str, Any]) -> dict[str, Any]:
+    """Say the kind of each source that is spoken of, unless it was said; where none is, the file's kinds stand."""
+    for tag, section in (("validation__method", told.get("validation")), ("test__method", told.get("test"))):
+        _default(given, tag, (section or {}).get("method"))
+    for prefix, section in (("source", told), ("validation__source", told.get("validation")), ("test__source", told.get("test"))):
         named = next((kind for field, kind in KINDS.items() if given.get(f"{prefix}__{field}") is not None), None)
-        if named and given.get(f"{prefix}__kind") is None:
-            given[f"{prefix}__kind"] = named
+        _default(given, f"{prefix}__kind", named or ((section or {}).get("source") or {}).get("kind"))
     return given
+
+
+def _default(given: dict[str, Any], key: str, value: str | None) -> None:
+    if given.get(key) is None:
+        given[key] = value
+
+
+def _over(typed: Any, told: Any) -> Any:
+    """What was typed over what the file tells; a section of another kind replaces the file's."""
+    kinds = [{key: section.get(key) for key in ("kind", "method")} for section in (typed, told) if isinstance(section, dict)]
+    if len(kinds) < 2 or kinds[0] != kinds[1]:
+        return typed
+    return {**told, **{key: _over(value, told.get(key)) for key, value in typed.items()}}
+
+
+def _name(given: dict[str, Any]) -> str | None:
+    """As the form suggests it: what the stream, or else the other source, is called."""
+    paths = (given.get(f"source__{field}") for field in ("stream", "input", "originals", "manifest"))
+    return next((Path(path).name.split(".")[0] for path in paths if path), None)
 
 
 def _checked(values: dict[str, Any]) -> DatasetSpec:
@@ -63,7 +85,7 @@ def _checked(values: dict[str, Any]) -> DatasetSpec:
     try:
         return checks.dataset(validate(DatasetSpec, values), (Path.cwd(), Path("/")))
     except Invalid as invalid:
-        raise click.ClickException(sentences(invalid.problems, option_name)) from invalid
+        raise click.ClickException(sentences(invalid.problems)) from invalid
 
 
 if __name__ == "__main__":

@@ -5,12 +5,13 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import click
 
+from commands.options import option_name
 from jobs import folder as folders
 from jobs import launcher
 from jobs.events import FINAL_STATES, Event, EventLog, last_state, read_from
@@ -82,8 +83,9 @@ def call(server: str, path: str, body: dict[str, Any] | None = None) -> Any:
         raise click.ClickException(f"{server} does not answer as a Clearframe server: {error}") from error
 
 
-def sentences(problems: dict[str, str], name: Callable[[str], str] = str) -> str:
-    return "\n".join(f"{name(field)}: {text}" for field, text in problems.items())
+def sentences(problems: dict[str, str]) -> str:
+    """What is wrong, by the options that can mend it."""
+    return "\n".join(f"{option_name(field)}: {text}" if field else text for field, text in problems.items())
 
 
 def show(events: Iterator[Event]) -> dict[str, Any]:
