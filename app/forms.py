@@ -79,13 +79,17 @@ def fields(spec: type[BaseModel], values: Values | None = None, problems: Proble
         one.active = all(chosen.get(name) == kind for name, kind in one.when)
         typed = _look_up(values or {}, one.name) if one.active else None
         one.value = typed if typed is not None else one.value
-        if isinstance(one.value, list):
-            one.value = ", ".join(map(str, one.value))
+        one.value = ", ".join(str(_plain(item)) for item in one.value) if isinstance(one.value, list) else _plain(one.value)
         one.error = (problems or {}).get(one.name, "") if one.active else ""
         if one.kinds:
             chosen[one.name] = str(one.value)
         shown.append(one)
     return shown
+
+
+def _plain(value: Any) -> Any:
+    """20 for 20.0: as a person would type it."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _settings(spec: type[BaseModel], prefix: str = "", when: When = (), more: bool = False) -> Iterator[Setting]:

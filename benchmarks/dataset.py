@@ -16,7 +16,6 @@ raw dataset into one file with one sync. Originals are .bmp files for all of the
 import json
 import os
 import platform
-import resource
 import shutil
 import subprocess
 import sys
@@ -41,6 +40,7 @@ VIDEO = ROOT.parent / "shared" / "media" / "clips" / "VID_1280x720_cabac_tempora
 FRAMES = {"320x192": 3000, "352x288": 2400, "1280x720": 300, "1920x1080": 120}
 QP = 37
 BLOCK = 2**20
+MEMORY_INTERVAL = 0.1
 
 
 @click.command()
@@ -172,20 +172,41 @@ def job(stream: Path, originals: Path, encoding: str, home: Path) -> dict[str, A
     spec = {"name": "benchmark", "source": source, "input_encoding": encoding, "target_encoding": encoding}
     os.sync()
     before = time.monotonic()
-    done = subprocess.run(
-        [sys.executable, __file__, "job", json.dumps(spec), str(home)],
-        env={**os.environ, **ALONE},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    made: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return {**made, "wall_seconds": time.monotonic() - before}
+    command = [sys.executable, __file__, "job", json.dumps(spec), str(home)]
+    with subprocess.Popen(command, env={**os.environ, **ALONE}, stdout=subprocess.PIPE, text=True) as running:
+        peak = peak_memory(running)
+        assert running.stdout is not None
+        made: dict[str, Any] = json.loads(running.stdout.read().splitlines()[-1])
+    return {**made, "peak_memory_bytes": peak, "wall_seconds": time.monotonic() - before}
+
+
+def peak_memory(process: subprocess.Popen[str]) -> int:
+    """The most that a process and its children take together while it lives, in bytes: what they share counts once."""
+    peak = 0
+    while process.poll() is None:
+        peak = max(peak, sum(map(proportional_set_size, [process.pid, *children(process.pid)])))
+        time.sleep(MEMORY_INTERVAL)
+    return peak
+
+
+def children(pid: int) -> list[int]:
+    try:
+        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except FileNotFoundError:
+        return []
+
+
+def proportional_set_size(pid: int) -> int:
+    """Of a process, in bytes: its own memory and its part of what it shares. Mapped files are the disk's cache, not memory."""
+    try:
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    except (FileNotFoundError, ProcessLookupError):
+        return 0  # It has ended.
+    return sum(int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:"))
 
 
 def run_job(spec: str, home: Path) -> None:
     from jobs import folder as folders
-    from jobs.crew import PROCESSES
     from jobs.events import last_state
     from jobs.run import main as run_worker
     from jobs.specs import DatasetSpec
@@ -195,10 +216,7 @@ def run_job(spec: str, home: Path) -> None:
     state = last_state(folder.events)
     assert state is not None
     assert state["state"] == "done", state["reason"]
-    made = {key: state["summary"][key] for key in ("pairs_per_second", "seconds", "bytes")}
-    own, processes = (resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-    # Of its processes only the largest is known; what they share with the job is counted again for each.
-    print(json.dumps({**made, "peak_memory_bytes": (own + PROCESSES * processes) * 1024}))
+    print(json.dumps({key: state["summary"][key] for key in ("pairs_per_second", "seconds", "bytes")}))
 
 
 def memory_of_many(work: Path) -> dict[str, Any]:

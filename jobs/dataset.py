@@ -42,6 +42,9 @@ class Stores:
     writers: dict[str, PairWriter]
     resumed_after: dict[str, int]
 
+    def pairs(self) -> dict[str, int]:
+        return {split: writer.count for split, writer in self.writers.items()}
+
 
 def make_dataset(folder: JobFolder, spec: DatasetSpec, report: Report) -> dict[str, Any]:
     """Write the splits' stores; return the summary. Goes on where an earlier worker stopped."""
@@ -56,7 +59,7 @@ def make_dataset(folder: JobFolder, spec: DatasetSpec, report: Report) -> dict[s
         write_pairs(wanted, sum(map(len, chosen)), stores, folder, spec, report)
     for split in used:
         pair_index.write(folder.store(split))
-    check_splits({split: writer.count for split, writer in writers.items()}, spec)
+    check_splits(stores.pairs(), spec)
     samples(folder, report)
     return summary(folder, used, sequences, time.monotonic() - began)
 
@@ -151,7 +154,7 @@ def write_pairs(
     for made in in_order(wanted, total, spec, report):
         report.check()
         item = made.item
-        if threshold and glance is not None and alike(glance, made.glance, threshold):
+        if glance is not None and made.glance is not None and alike(glance, made.glance, threshold):
             report.skip(item.name, f"nearly the same as the frame before it (under {threshold:g} levels)")
         else:
             glance = made.glance
@@ -160,8 +163,8 @@ def write_pairs(
                     check_room(folder, made, total - item.number)
                     first = False
                 stores.writers[item.split].add(made.records)
-        report.progress(item.number + 1, total, unit)
-    report.progress(total, total, unit)
+        report.progress(item.number + 1, total, unit, pairs=stores.pairs())
+    report.progress(total, total, unit, pairs=stores.pairs())
 
 
 def in_order(wanted: Iterator[Wanted], total: int, spec: DatasetSpec, report: Report) -> Iterator[Made]:

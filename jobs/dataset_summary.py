@@ -13,6 +13,7 @@ from jobs.png import encode_png
 from jobs.report import Report
 from jobs.sources import Sequence, Video
 from jobs.store import PairReader
+from jobs.stored import metas
 
 SAMPLES = 4
 RANKED = 6
@@ -44,15 +45,14 @@ def summary(folder: JobFolder, splits: list[str], sequences: list[Sequence], sec
     places: list[tuple[str, int]] = []
     psnrs, ssims = array("d"), array("d")
     for split in splits:
-        reader = PairReader(folder.store(split))
-        pairs[split] = len(reader)
-        for number, meta in enumerate(reader.metas()):
+        number = -1
+        for number, meta in enumerate(metas(folder.store(split))):
             sizes.add((meta["height"], meta["width"]))
             channels.add(meta["channels"])
             places.append((split, number))
             psnrs.append(math.inf if meta["psnr_input"] is None else meta["psnr_input"])
             ssims.append(math.nan if meta["ssim_input"] is None else meta["ssim_input"])
-        reader.close()
+        pairs[split] = number + 1
     height, width = max(sizes)
     psnr, ssim = np.array(psnrs), np.array(ssims)
     finite = psnr[np.isfinite(psnr)]

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from jobs.stored import Meta, opened
+from jobs.stored import Meta, metas
 
 ROW = np.dtype([("frame", "i4"), ("sequence", "i4"), ("qp", "f4"), ("psnr", "f4"), ("ssim", "f4")])
 """`sequence` counts the names in the order in which they appear; NaN is unknown, an infinite PSNR stands for equal pictures."""
@@ -21,8 +21,7 @@ KEYS = ("number", "frame", "qp", "psnr", "ssim")
 def write(store: Path) -> None:
     """Index a finished split; the file is there whole or not at all."""
     sequences: dict[str, int] = {}
-    with opened(store) as pairs:
-        rows = np.fromiter((_row(meta, sequences) for meta in pairs.metas()), ROW, len(pairs))
+    rows = np.fromiter((_row(meta, sequences) for meta in metas(store)), ROW)
     draft = store.with_name(f".{store.stem}.npy")
     np.save(draft, rows)
     draft.replace(store.with_suffix(".npy"))

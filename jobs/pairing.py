@@ -36,6 +36,8 @@ class Making:
     input_encoding: "Encoding"
     target_encoding: "Encoding"
     jpeg_quality: int
+    glances: bool
+    """Whether near-duplicates are looked for."""
 
 
 @dataclass(frozen=True)
@@ -78,11 +80,11 @@ class Record:
 
 @dataclass(frozen=True)
 class Made:
-    """What came of an item. `glance` is every fourth pixel of its target, to tell near-duplicates by."""
+    """What came of an item. `glance` is every fourth pixel of its target where near-duplicates are looked for."""
 
     item: Item
     records: list[Record]
-    glance: Picture
+    glance: Picture | None
 
 
 def making(spec: "DatasetSpec") -> Making:
@@ -95,6 +97,7 @@ def making(spec: "DatasetSpec") -> Making:
         input_encoding=spec.input_encoding,
         target_encoding=spec.target_encoding,
         jpeg_quality=spec.jpeg_quality,
+        glances=spec.frames.near_duplicates > 0,
     )
 
 
@@ -111,7 +114,7 @@ def make(item: Item, input: Picture, target: Picture, how: Making) -> Made:
     if item.keep:
         item.keep.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(to_rgb(input)).save(item.keep)
-    glance = _glance(target)
+    glance = _glance(target) if how.glances else None
     input, target, gray = _in_channels(input, target, item, how)
     return Made(item, [_record(a, b, place, item, how, gray) for place, a, b in _cut(input, target, item, how)], glance)
 

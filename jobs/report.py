@@ -37,8 +37,10 @@ class Report:
         """Rate and time left are counted from here; `done` was there before (a resumed job)."""
         self._started, self._begun_at, self._told = time.monotonic(), done, 0.0
 
-    def progress(self, done: int, total: int | None, unit: str, eta: float | None = None) -> None:
-        """Tell how far the work is, at most four times a second and always at its end."""
+    def progress(
+        self, done: int, total: int | None, unit: str, eta: float | None = None, pairs: dict[str, int] | None = None
+    ) -> None:
+        """Tell how far the work is, at most four times a second and always at its end; `pairs` are those of each split."""
         now = time.monotonic()
         if now - self._told < PROGRESS_INTERVAL and done != total:
             return
@@ -46,7 +48,8 @@ class Report:
         rate = max(done - self._begun_at, 0) / max(now - self._started, 1e-9)
         if eta is None and total is not None and rate > 0:
             eta = (total - done) / rate
-        self.log.append("progress", done=done, total=total, unit=unit, rate=rate, eta=eta)
+        more = {} if pairs is None else {"pairs": pairs}
+        self.log.append("progress", done=done, total=total, unit=unit, rate=rate, eta=eta, **more)
 
     def scalars(self, step: int, epoch: float, values: dict[str, float]) -> None:
         self.log.append("scalars", step=step, epoch=epoch, scalars={key: finite(value) for key, value in values.items()})

@@ -26,33 +26,39 @@ BYTES_A_TRANSACTION = 4 * 2**20
 BYTES_A_FLUSH = 64 * 2**20
 BYTES_BESIDE = 8192
 """What a pair takes at most beside its two pictures: its meta, and the rest of its last pages."""
-FIRST_MAP_SIZE = 256 * 2**20
-PAGE = 4096
-"""Of LMDB, at least; where pages are larger, the map is grown more often than it need be."""
+MAP_BESIDE = 2**20
+PAGE = 2**16
+"""A map is a whole number of pages, of whichever size they are."""
 
 
 class PairWriter:
-    """Adds pairs to a split, in order. A writer that opens a store goes on behind its last pair."""
+    """Adds pairs to a split, in order. A writer that opens a store goes on behind its last pair.
+
+    Every transaction opens the store anew, with a map as large as it needs: a map cannot grow while one is under
+    way, and what was touched of a mapped file would count as this process's memory for as long as it is open.
+    """
 
     def __init__(self, path: Path) -> None:
         path.mkdir(parents=True, exist_ok=True)
         self._path = path
-        # Without a sync a commit survives the end of the process, if not of the machine: `finish` syncs once.
-        self._env = lmdb.open(str(path), map_size=FIRST_MAP_SIZE, max_dbs=len(DATABASES), sync=False)
-        self._databases = [self._env.open_db(name.encode()) for name in DATABASES]
+        self._env: Any = None
         self._transaction: Any = None
+        self._databases: list[Any] = []
         self._room = self._uncommitted = self._unflushed = 0
-        self._flush = Flush(path / "data.mdb")
-        with self._env.begin() as transaction:
-            self.count: int = transaction.stat(self._databases[2])["entries"]
-            last = transaction.get(key(self.count - 1), db=self._databases[2]) if self.count else None
+        transaction, meta = self._begin(0), self._databases[2]
+        self.count: int = transaction.stat(meta)["entries"]
+        last = transaction.get(key(self.count - 1), db=meta) if self.count else None
         self.last_item: int = json.loads(last)["item"] if last else -1
         """The item (frame) that the last pair was made of."""
+        self.commit()
+        self._flush = Flush(path / "data.mdb")
 
     def add(self, records: list[Record]) -> None:
         """Add all pairs of an item; they are committed together."""
         size = sum(record.size + BYTES_BESIDE for record in records)
-        if self._transaction is None or self._uncommitted + size > self._room:
+        if self._uncommitted + size > self._room:
+            self.commit()
+        if self._transaction is None:
             self._begin(size)
         try:
             for number, record in enumerate(records, self.count):
@@ -60,37 +66,43 @@ class PairWriter:
                 for database, value in zip(self._databases, values, strict=True):
                     self._transaction.put(key(number), value, db=database, append=True)
         except lmdb.Error as error:
-            transaction, self._transaction = self._transaction, None
-            transaction.abort()
+            self._close()
             raise self._plainly(error) from error
         self.count += len(records)
         self._uncommitted += size
         if self._uncommitted >= BYTES_A_TRANSACTION:
             self.commit()
 
-    def _begin(self, size: int) -> None:
-        """A transaction with room for `size` bytes and all that may come before it is committed: a map grows only between two."""
-        self.commit()
+    def _begin(self, size: int) -> Any:
+        """A transaction with room for `size` bytes and for all that may come before it is committed."""
+        file = self._path / "data.mdb"
         self._room = size + BYTES_A_TRANSACTION
-        info = self._env.info()
-        needed = (info["last_pgno"] + 1) * PAGE + 2 * self._room
-        if needed > info["map_size"]:
-            self._env.set_mapsize(max(needed, 2 * info["map_size"]))
+        map_size = (file.stat().st_size if file.exists() else 0) + 2 * self._room + MAP_BESIDE
+        # Without a sync a commit survives the end of the process, if not of the machine: `finish` syncs once.
+        self._env = lmdb.open(str(self._path), map_size=map_size // PAGE * PAGE, max_dbs=len(DATABASES), sync=False)
+        self._databases = [self._env.open_db(name.encode()) for name in DATABASES]
         self._transaction = self._env.begin(write=True)
+        return self._transaction
 
     def commit(self) -> None:
-        transaction, self._transaction = self._transaction, None
-        if transaction is None:
+        if self._transaction is None:
             return
         try:
-            transaction.commit()
+            self._transaction.commit()
         except lmdb.Error as error:
             raise self._plainly(error) from error
+        finally:
+            self._close()
         self._unflushed += self._uncommitted
         self._uncommitted = 0
         if self._unflushed >= BYTES_A_FLUSH:
             self._flush.ask()
             self._unflushed = 0
+
+    def _close(self) -> None:
+        """An open transaction is given up."""
+        self._env.close()
+        self._env = self._transaction = None
 
     def _plainly(self, error: lmdb.Error) -> Exception:
         """A full disk as the OSError that it is: LMDB calls a write that was cut short an input/output error."""
@@ -101,14 +113,18 @@ class PairWriter:
 
     def finish(self) -> None:
         self.commit()
-        try:
-            self._env.sync(True)
-        except lmdb.Error as error:
-            raise self._plainly(error) from error
+        sync(self._path / "data.mdb")
 
     def close(self) -> None:
         self._flush.end()
-        self._env.close()
+
+
+def sync(path: Path) -> None:
+    file = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(file)
+    finally:
+        os.close(file)
 
 
 class Flush:
@@ -129,11 +145,9 @@ class Flush:
         self._thread.join()
 
     def _run(self) -> None:
-        file = os.open(self._path, os.O_RDONLY)
         while self._wanted.wait() and not self._ending:
             self._wanted.clear()
-            os.fsync(file)
-        os.close(file)
+            sync(self._path)
 
 
 @contextmanager

@@ -17,6 +17,8 @@ Meta = dict[str, Any]
 
 DATABASES = ("input", "target", "meta")
 
+METAS_AT_ONCE = 1000
+
 _one_at_a_time = threading.Lock()
 
 
@@ -59,6 +61,18 @@ def opened(store: Path) -> Iterator[StoredPairs]:
     """The pairs of a split, for a moment: opening costs 0.05 ms, and LMDB refuses to open a store twice in a process."""
     with _one_at_a_time, lmdb.open(str(store), readonly=True, lock=False, max_dbs=len(DATABASES)) as environment:
         yield StoredPairs(environment)
+
+
+def metas(store: Path) -> Iterator[Meta]:
+    """All metas of a split, in order. Opened anew for some at a time: what was read of a mapped file counts as memory."""
+    first = 0
+    while True:
+        with opened(store) as pairs:
+            some = list(pairs.metas(first, METAS_AT_ONCE))
+        yield from some
+        if len(some) < METAS_AT_ONCE:
+            return
+        first += len(some)
 
 
 def key(number: int) -> bytes:

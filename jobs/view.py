@@ -21,7 +21,7 @@ def fold(view: View, event: Event) -> View:
         case "state":
             return _fold_state(view, event)
         case "progress":
-            return {**view, "progress": {key: event.get(key) for key in ("done", "total", "unit", "rate", "eta")}}
+            return {**view, "progress": {key: event.get(key) for key in ("done", "total", "unit", "rate", "eta", "pairs")}}
         case "snapshot":
             return {**view, "summary": _with_snapshot(view["summary"], event)}
         case "sample":

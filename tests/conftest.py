@@ -69,13 +69,18 @@ def make_model(home: Path) -> Callable[..., JobFolder]:
 
 
 @pytest.fixture
-def server(home: Path, tmp_path: Path, clip: Clip) -> Iterator[Server]:
-    """A server of its own process, that may read the clip and the test's folder."""
-    roots = [clip[0].parent, tmp_path]
+def free_port() -> int:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    with Server(home, roots, port) as running:
+        port: int = free.getsockname()[1]
+        return port
+
+
+@pytest.fixture
+def server(home: Path, tmp_path: Path, clip: Clip, free_port: int) -> Iterator[Server]:
+    """A server of its own process, that may read the clip and the test's folder."""
+    roots = [clip[0].parent, tmp_path]
+    with Server(home, roots, free_port) as running:
         yield running
 
 

@@ -51,12 +51,15 @@ export function share(progress) {
   return progress && progress.total ? progress.done / progress.total : null;
 }
 
-/** "48 of 96 pairs · 130 pairs/s · 1 s left" */
+const SPLITS = { train: "to train", val: "to validate", test: "to test" };
+
+/** "48 of 96 pairs · 130 pairs/s · 1 s left"; of a dataset also "43 to train, 5 to validate" */
 export function progressWords(progress) {
   if (!progress) return "";
   const words = [progress.total ? `${count(progress.done)} of ${count(progress.total)} ${progress.unit}` : `${count(progress.done)} ${progress.unit}`];
   if (progress.rate) words.push(`${small(progress.rate)} ${progress.unit}/s`);
   if (progress.eta != null) words.push(`${seconds(progress.eta)} left`);
+  if (progress.pairs) words.push(Object.entries(progress.pairs).map(([split, pairs]) => `${count(pairs)} ${SPLITS[split]}`).join(", "));
   return words.join(" · ");
 }
 

@@ -21,12 +21,12 @@ def five_steps(page: Page, server: Server, clip: Clip, epochs: int, patch: int, 
     stream, originals = clip
     page.goto(server.url)
     page.get_by_role("link", name="New dataset").click()
-    page.get_by_label("Name").fill("clip")
-    page.get_by_label("H.264 stream").fill(str(stream))
-    page.get_by_label("Originals").fill(str(originals))
+    page.locator("#f-stream-source-stream").fill(str(stream))
+    page.locator("#f-stream-source-originals").fill(str(originals))
+    page.get_by_label("Name", exact=True).fill("clip")
     page.get_by_role("button", name="Create dataset").click()
     expect(page.locator("#state")).to_have_text("done")
-    expect(page.locator(".pair img").first).to_be_visible()
+    expect(page.locator(".thumbs img").first).to_be_visible()
 
     page.get_by_role("link", name="New model").click()
     for label, value in (

@@ -24,7 +24,7 @@ from jobs.run import main as run_worker
 from jobs.specs import DatasetSpec
 from jobs.store import PairReader
 
-WHOLE = Making("none", None, None, 0, "png", "none", 95)
+WHOLE = Making("none", None, None, 0, "png", "none", 95, False)
 
 
 @pytest.fixture

@@ -20,6 +20,8 @@ test("numbers carry units and a sensible number of digits", () => {
 
 test("progress in words", () => {
   assert.equal(progressWords({ done: 48, total: 1204, unit: "pairs", rate: 130.4, eta: 8.9 }), "48 of 1,204 pairs · 130 pairs/s · 9 s left");
+  const pairs = { train: 1043, val: 5 };
+  assert.equal(progressWords({ done: 1048, total: 1204, unit: "pairs", rate: 0, eta: null, pairs }), "1,048 of 1,204 pairs · 1,043 to train, 5 to validate");
   assert.equal(progressWords({ done: 4, total: null, unit: "steps", rate: 0, eta: null }), "4 steps");
 });
 

@@ -1,0 +1,155 @@
+"""The dataset form and the dataset's page, in a real browser."""
+
+import json
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, Route, expect
+
+from jobs.sample_clip import make_clip
+from tests.browser.conftest import ARTIFACTS
+from tests.browser.test_five_steps import until
+from tests.conftest import Clip
+from tests.server import Server
+
+
+@pytest.fixture
+def form(page: Page, server: Server) -> Page:
+    page.goto(f"{server.url}/datasets/new")
+    until(page, "document.querySelector('#f-folders-source-input').closest('fieldset').disabled")
+    return page
+
+
+def name_clip(form: Page, clip: Clip) -> None:
+    form.locator("#f-stream-source-stream").fill(str(clip[0]))
+    form.locator("#f-stream-source-originals").fill(str(clip[1]))
+
+
+def test_only_the_fields_of_the_chosen_source_are_there(form: Page) -> None:
+    expect(form.locator("#f-stream-source-stream")).to_be_visible()
+    expect(form.locator("#f-folders-source-input")).to_be_hidden()
+    for title, shown, hidden in (
+        ("Two folders", "#f-folders-source-target", "#f-stream-source-stream"),
+        ("Originals only: compress them", "#f-compress-source-qp", "#f-folders-source-target"),
+        ("Many sequences", "#f-sequences-source-manifest", "#f-compress-source-qp"),
+    ):
+        form.get_by_role("radiogroup").first.get_by_text(title).click()
+        expect(form.locator(shown)).to_be_visible()
+        expect(form.locator(hidden)).to_be_hidden()
+        form.screenshot(path=ARTIFACTS / f"form-{shown.split('-')[1]}.png", full_page=True)
+
+
+def test_random_frames_are_said_to_leak(form: Page) -> None:
+    select = form.locator("#f-validation-method")
+    expect(form.locator("#f-validation-method-help")).not_to_contain_text("leak")
+    select.select_option("frames")
+    expect(form.locator("#f-validation-method-help [data-when]:visible")).to_contain_text("leak")
+    select.select_option("separate")
+    expect(form.locator("#f-separate-stream-validation-source-stream")).to_be_visible()
+
+
+def test_what_will_be_made_is_shown_before_it_is(form: Page, clip: Clip) -> None:
+    name_clip(form, clip)
+    probe = form.locator("#probe")
+    expect(probe).to_contain_text("24 inputs and 24 originals, both 96x64, aligned at offset 0")
+    expect(probe).to_contain_text("H.264")
+    expect(probe).to_contain_text("yuv420p")
+    expect(probe).to_contain_text(re.compile(r"First pair: \d\d\.\d\d dB"))
+    expect(probe).to_contain_text(re.compile(r"Needs about .* for 24 pairs"))
+    expect(probe.get_by_role("slider")).to_be_visible()
+    expect(form.get_by_label("Name", exact=True)).to_have_value("clip")
+    form.get_by_label("Name", exact=True).fill("mine")
+    form.locator("#f-stream-source-originals").fill(str(clip[1]) + "/")
+    expect(form.locator("aside.probe")).to_have_attribute("aria-busy", "false")
+    expect(form.get_by_label("Name", exact=True)).to_have_value("mine")
+
+
+def test_frames_that_are_shifted_are_found_and_the_offset_is_used(form: Page, server: Server, clip: Clip, tmp_path: Path) -> None:
+    shifted = tmp_path / "shifted"
+    shutil.copytree(clip[1], shifted)
+    min(shifted.iterdir()).unlink()
+    name_clip(form, (clip[0], shifted))
+    form.get_by_role("button", name="Use offset -1").click()
+    expect(form.locator("#f-stream-source-offset")).to_have_value("-1")
+    expect(form.locator("#probe .fits")).to_be_visible()
+    form.get_by_role("button", name="Create dataset").click()
+    expect(form.locator("#state")).to_have_text("done")
+    expect(form.locator(".facts")).to_contain_text("21 to train, 2 to validate")
+
+
+def test_a_frame_lost_in_the_middle_is_named(form: Page, tmp_path: Path) -> None:
+    stream, originals = make_clip(tmp_path / "long", frames=60, width=96, height=64)
+    images = sorted(originals.iterdir())
+    images[30].unlink()
+    name_clip(form, (stream, originals))
+    expect(form.locator("#probe .notice")).to_contain_text(re.compile(r"frame (29|30|31)\b"))
+
+
+def test_what_is_wrong_is_said_while_it_is_typed(form: Page, tmp_path: Path, clip: Clip) -> None:
+    (tmp_path / "words.h264").write_text("no video at all")
+    name_clip(form, (tmp_path / "words.h264", clip[1]))
+    expect(form.locator("#probe .notice.bad")).to_contain_text("words.h264")
+    form.locator("#f-stream-source-stream").fill("/etc/passwd")
+    expect(form.locator("#probe .notice.bad")).to_contain_text("outside the folders")
+
+
+def test_a_server_that_is_gone_is_said(form: Page, clip: Clip) -> None:
+    def lose(route: Route) -> None:
+        route.fulfill(status=503, body="no JSON")
+
+    form.context.route("**/api/v1/probe", lose)
+    name_clip(form, clip)
+    expect(form.locator("#probe .notice.bad")).to_contain_text("The server does not answer")
+    form.context.unroute("**/api/v1/probe")
+    form.evaluate("console.clear()")
+
+
+def test_originals_are_compressed_and_every_rate_is_shown(form: Page, clip: Clip) -> None:
+    form.get_by_text("Originals only: compress them").click()
+    form.locator("#f-compress-source-originals").fill(str(clip[1]))
+    form.locator("#f-compress-source-qp").fill("27, 42")
+    table = form.locator("#probe table")
+    expect(table.locator("tbody tr")).to_have_count(2)
+    expect(table).to_contain_text("QP 27")
+    form.get_by_role("button", name="Create dataset").click()
+    expect(form.locator("#state")).to_have_text("done")
+    expect(form.locator(".facts")).to_contain_text("44 to train, 4 to validate")
+    expect(form.locator(".sources li")).to_have_count(2)
+    expect(form.locator("#psnr-histogram svg")).to_be_visible()
+    expect(form.locator(".thumbs").first.locator("a")).to_have_count(6)
+
+
+def test_a_dataset_is_renamed_and_cloned(page: Page, server: Server, clip: Clip) -> None:
+    id = server.dataset(clip, channels="grayscale", validation={"method": "frames", "percent": 25})
+    server.wait(id, "done")
+    page.goto(f"{server.url}/datasets/{id}")
+    page.get_by_text("Name, group and notes").click()
+    page.locator("#edit-name").fill("second thoughts")
+    page.locator("#edit-notes").fill("QP 37 is coarse.")
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("second thoughts")
+    page.get_by_role("link", name="Clone").click()
+    expect(page.locator("#f-stream-source-stream")).to_have_value(str(clip[0]))
+    expect(page.locator("#f-validation-method")).to_have_value("frames")
+    expect(page.locator("#f-channels")).to_have_value("grayscale")
+    expect(page.locator("#probe .fits")).to_be_visible()
+
+
+def test_a_form_that_is_refused_keeps_what_was_typed(form: Page, clip: Clip) -> None:
+    form.locator("form").first.evaluate("form => { form.noValidate = true; }")
+    form.get_by_text("Two folders").click()
+    form.locator("#f-folders-source-input").fill(str(clip[1]))
+    form.locator("#f-folders-source-target").fill("/nowhere")
+    form.get_by_label("Name", exact=True).fill("kept")
+    form.get_by_role("button", name="Create dataset").click()
+    expect(form.get_by_role("alert").first).to_contain_text("/nowhere is not there.")
+    expect(form.locator("#f-folders-source-input")).to_have_value(str(clip[1]))
+    expect(form.locator("#f-stream-source-stream")).to_be_hidden()
+    assert (
+        json.loads(form.evaluate("JSON.stringify([...new FormData(document.querySelector('#dataset-form')).keys()])")).count(
+            "source.originals"
+        )
+        == 0
+    )
