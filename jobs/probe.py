@@ -42,7 +42,7 @@ Answer = dict[str, Any]
 
 def probe(spec: DatasetSpec, seconds: float = SECONDS) -> Answer:
     """What the form shows: sequences, whether they fit, the first pair, the alignment, the room that is needed."""
-    answer: Answer = {"problems": [], "warnings": [], "skipped": []}
+    answer: Answer = {"problems": [], "warnings": [], "skipped": [], "sequences": []}
     try:
         if isinstance(spec.source, CompressSource):
             _probe_compress(spec, spec.source, answer)
@@ -183,14 +183,20 @@ def _probe_compress(spec: DatasetSpec, source: CompressSource, answer: Answer) -
     answer["target_size"] = size(pictures[0])
     answer["rates"] = []
     rates = rates_of(source)
-    for name, options in rates:
+    for _, options in rates:
         coded, bytes_a_frame = _coded(iter(pictures), {**options, **options_of(source)})
         target = pictures[0][: coded.shape[0], : coded.shape[1]]
         if "first" not in answer:
             _show(coded, target, spec, answer, originals.count)
-        answer["rates"].append({"name": name, "psnr": finite(psnr(coded, target)), "bytes_a_frame": bytes_a_frame})
+        answer["rates"].append({"name": _in_words(options), "psnr": finite(psnr(coded, target)), "bytes_a_frame": bytes_a_frame})
     for key in ("pairs", "bytes", "seconds"):
         answer["estimate"][key] *= len(rates)
+
+
+def _in_words(rate: dict[str, str]) -> str:
+    """QP 37, CRF 23 or 500 kbit/s, as a stream's own note is told."""
+    ((kind, value),) = rate.items()
+    return f"{value.removesuffix('k')} kbit/s" if kind == "b" else f"{kind.upper()} {value}"
 
 
 def _coded(pictures: Iterator[Picture], options: dict[str, str]) -> tuple[Picture, float]:

@@ -21,7 +21,8 @@ def fold(view: View, event: Event) -> View:
         case "state":
             return _fold_state(view, event)
         case "progress":
-            return {**view, "progress": {key: event.get(key) for key in ("done", "total", "unit", "rate", "eta", "pairs")}}
+            told = ("done", "total", "unit", "rate", "eta", "pairs")
+            return {**view, "progress": {key: event[key] for key in told if key in event}}
         case "snapshot":
             return {**view, "summary": _with_snapshot(view["summary"], event)}
         case "sample":

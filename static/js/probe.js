@@ -67,7 +67,7 @@ function show(told) {
       told.problems.length ? notice("bad", told.problems) : null,
       told.warnings.length ? notice("warn", told.warnings, offer(told.alignment)) : null,
       told.problems.length || told.warnings.length ? null : element("p", { class: "fits" }, "✓ ", matchWords(told)),
-      sequences(told),
+      told.sequences.length ? sequences(told) : null,
       estimate(told),
       told.rates ? rates(told.rates) : null,
       told.first ? element("h3", {}, "First pair", told.first.psnr === undefined ? "" : `: ${told.first.psnr === null ? "equal" : decibel(told.first.psnr)}`) : null,
