@@ -8,7 +8,7 @@ from flask import Flask, render_template, request
 from sqlalchemy.exc import OperationalError
 from werkzeug.exceptions import HTTPException
 
-from app import api, pages, pairs, safety
+from app import api, pages, pairs, safety, upload_store
 from app.catalog import Catalog
 from app.database import connect
 from app.extensions import socketio
@@ -28,6 +28,7 @@ def create_app(settings: Settings, work: bool = True) -> Flask:
     app.config["MAX_CONTENT_LENGTH"] = MAX_UPLOAD
     connect(settings.database, settings.home)
     settings.uploads.mkdir(exist_ok=True)
+    upload_store.remove_old(settings.uploads)
     catalog = Catalog(settings.home)
     catalog.take_in_folders()
     app.extensions.update(settings=settings, catalog=catalog)

@@ -1,6 +1,6 @@
 """What forms and the API do alike: check what was sent, make a job of it, keep an upload."""
 
-import secrets
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -8,14 +8,13 @@ from typing import Any
 from flask import current_app
 from werkzeug.datastructures import FileStorage
 
-from app import checks, probing
+from app import checks, probing, upload_store
 from app.catalog import Catalog
+from app.content import Unusable
 from app.database import JobRow
 from app.problems import Invalid, validate
 from app.settings import Settings
 from jobs.specs import SPECS, DatasetSpec, ModelSpec, TestSpec
-
-SUFFIXES = frozenset({".bmp", ".gz", ".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".h264", ".264", ".mp4", ".mkv"})
 
 
 def catalog() -> Catalog:
@@ -65,9 +64,14 @@ def describe(row: JobRow, values: dict[str, Any]) -> None:
     catalog().describe(row.id, **{name: str(getattr(whole, name)) for name in values})
 
 
-def keep_upload(sent: FileStorage) -> Path:
-    """Store an upload under a name of our own: only its ending is taken over, and only a known one."""
-    endings = [suffix for suffix in Path(sent.filename or "").suffixes[-2:] if suffix.lower() in SUFFIXES]
-    path = settings().uploads / (secrets.token_hex(16) + "".join(endings).lower())
-    sent.save(path)
-    return path
+def keep_upload(sent: FileStorage, field: str) -> Path:
+    """Store a file that a form sent whole, where it can be used. Raises Invalid, at the field."""
+    length = sent.stream.seek(0, os.SEEK_END)
+    sent.stream.seek(0)
+    upload = upload_store.create(settings().uploads, length, sent.filename or "file")
+    try:
+        sent.save(upload.unfinished)
+        upload_store.settle(upload)
+    except Unusable as problem:
+        raise Invalid({field: str(problem)}) from problem
+    return upload.target

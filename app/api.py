@@ -4,8 +4,8 @@ from typing import Any
 
 from flask import Blueprint, Response, jsonify, request
 
-from app import files, openapi, pair_list
-from app.actions import catalog, create_dataset, create_model, create_test, describe, keep_upload, probe_dataset, settings
+from app import files, openapi, pair_list, uploads
+from app.actions import catalog, create_dataset, create_model, create_test, describe, probe_dataset, settings
 from app.catalog import Refused, as_json
 from app.database import JobRow
 from app.problems import Invalid
@@ -13,6 +13,7 @@ from app.scalars import series
 from jobs.events import read
 
 blueprint = Blueprint("api", __name__, url_prefix="/api/v1")
+blueprint.register_blueprint(uploads.blueprint)
 
 MOST_JOBS = 500
 
@@ -136,14 +137,6 @@ def post_test(id: str) -> Any:
 @blueprint.get("/files")
 def list_files() -> Any:
     return files.listing(request.args.get("path", ""), settings().readable)
-
-
-@blueprint.post("/uploads")
-def post_upload() -> Any:
-    sent = request.files.get("file")
-    if sent is None:
-        raise Invalid({"file": "Send the file as multipart/form-data in the field “file”."})
-    return {"path": str(keep_upload(sent))}, 201
 
 
 @blueprint.get("/healthz")

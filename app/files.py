@@ -1,8 +1,11 @@
 """Which files of this machine the server reads: those below its data roots, and no others."""
 
 import os
+import stat
 from pathlib import Path
 from typing import Any
+
+from jobs.endings import kind, natural
 
 MAX_ENTRIES = 500
 
@@ -68,23 +71,50 @@ def file_or_folder(text: str, roots: tuple[Path, ...], endings: tuple[str, ...],
 
 
 def listing(text: str, roots: tuple[Path, ...]) -> dict[str, Any]:
-    """The entries of a folder, or of the folder above that begin with what was typed so far; no path: the roots."""
+    """The entries of a folder, or of the folder above that begin with what was typed so far; no path: the roots.
+
+    Folders come first, each in natural order. `left_out` says how many more there are than MAX_ENTRIES."""
     shown = roots[:-1]
-    answer: dict[str, Any] = {"path": None, "roots": [str(root) for root in shown]}
+    answer: dict[str, Any] = {"path": None, "roots": [str(root) for root in shown], "left_out": 0}
     if not text:
-        return {**answer, "entries": [{"name": str(root), "path": str(root), "type": "folder", "size": None} for root in shown]}
+        return {**answer, "entries": [_described(root, str(root)) for root in shown]}
     typed = Path(text)
     inside = text.endswith("/")
     parent = resolve(text if inside else str(typed.parent), roots)
     if not parent.is_dir():
         raise FileProblem(f"{text} is no folder.")
     prefix = "" if inside else typed.name.lower()
-    names = sorted(name for name in os.listdir(parent) if name.lower().startswith(prefix))
-    entries = [_entry(parent / name) for name in names[:MAX_ENTRIES] if not name.startswith(".")]
-    return {**answer, "path": str(parent), "entries": entries}
+    found = [
+        (not entry.is_dir(), natural(entry.name), entry.name) for entry in _seen(parent, text) if _begins(entry.name, prefix)
+    ]
+    names = [name for _, _, name in sorted(found)]
+    return {
+        **answer,
+        "path": str(parent),
+        "entries": [_described(parent / name, name) for name in names[:MAX_ENTRIES]],
+        "left_out": max(0, len(names) - MAX_ENTRIES),
+    }
 
 
-def _entry(path: Path) -> dict[str, Any]:
-    if path.is_dir():
-        return {"name": path.name, "path": str(path), "type": "folder", "size": None}
-    return {"name": path.name, "path": str(path), "type": "file", "size": path.stat().st_size if path.is_file() else None}
+def _seen(folder: Path, text: str) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(folder) as entries:
+            return list(entries)
+    except OSError as error:
+        raise FileProblem(f"{text} cannot be read by the server: {error.strerror}.") from error
+
+
+def _begins(name: str, prefix: str) -> bool:
+    return name.lower().startswith(prefix) and not name.startswith(".")
+
+
+def _described(path: Path, name: str) -> dict[str, Any]:
+    try:
+        about = path.stat()
+    except OSError:  # A link to nowhere, or a file that has just gone.
+        return {"name": name, "path": str(path), "type": "file", "kind": "other", "size": None, "modified": None}
+    described = {"name": name, "path": str(path), "modified": about.st_mtime}
+    if stat.S_ISDIR(about.st_mode):
+        return {**described, "type": "folder", "kind": "folder", "size": None}
+    ordinary = stat.S_ISREG(about.st_mode)
+    return {**described, "type": "file", "kind": kind(name) if ordinary else "other", "size": about.st_size if ordinary else None}

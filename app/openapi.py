@@ -24,10 +24,23 @@ ROUTES: dict[str, dict[str, tuple[str, tuple[str, ...], str, int]]] = {
     "/models": {"post": ("Train a model", (), "ModelSpec", 201)},
     "/models/{id}/tests": {"post": ("Test a model on one image", (), "TestRequest", 201)},
     "/files": {"get": ("Browse the data roots", ("path",), "", 200)},
-    "/uploads": {"post": ("Send a file (multipart/form-data, field file)", (), "Upload", 201)},
+    "/uploads": {
+        "post": ("Send a file (multipart/form-data, field file); or begin a resumable upload (tus 1.0.0)", (), "Upload", 201),
+        "options": ("What the server knows of tus", (), "", 204),
+    },
+    "/uploads/{id}": {
+        "head": ("How much of an upload has arrived; its place, in Upload-Path, when it is whole", (), "", 200),
+        "patch": ("Send the next bytes of an upload", (), "Bytes", 204),
+        "delete": ("Take an upload away", (), "", 204),
+        "post": ("HEAD, PATCH or DELETE by X-HTTP-Method-Override", (), "", 204),
+        "options": ("What the server knows of tus", (), "", 204),
+    },
     "/healthz": {"get": ("Whether the server is well", (), "", 200)},
     "/openapi.json": {"get": ("This description", (), "", 200)},
 }
+
+MEDIA = {"Upload": "multipart/form-data", "Bytes": "application/offset+octet-stream"}
+"""The types of bodies that are no JSON."""
 
 
 def document() -> dict[str, Any]:
@@ -48,6 +61,7 @@ def document() -> dict[str, Any]:
         "properties": {"file": {"type": "string", "format": "binary"}},
         "required": ["file"],
     }
+    definitions["Bytes"] = {"type": "string", "format": "binary"}
     definitions["Error"] = {
         "type": "object",
         "properties": {
@@ -89,6 +103,6 @@ def _operation(path: str, summary: str, query: tuple[str, ...], body: str, statu
         "responses": {str(status): {"description": "Done"}, "default": failure},
     }
     if body:
-        media = "multipart/form-data" if body == "Upload" else "application/json"
+        media = MEDIA.get(body, "application/json")
         operation["requestBody"] = {"required": True, "content": {media: {"schema": {"$ref": f"#/components/schemas/{body}"}}}}
     return operation

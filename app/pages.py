@@ -103,12 +103,11 @@ def test_model(id: str) -> Any:
     job = job_or_404(id, "model")
     values, problems = values_of(TestSpec, request.form or request.args), {}
     if request.method == "POST":
-        for name in ("image", "target"):
-            sent = request.files.get(name + UPLOAD)
-            if sent is not None and sent.filename:
-                values[name] = str(keep_upload(sent))
-                values.setdefault("name", sent.filename[:200])
         try:
+            for name in ("image", "target"):
+                sent = request.files.get(name + UPLOAD)
+                if sent is not None and sent.filename:
+                    values[name] = str(keep_upload(sent, name))
             return redirect(url_for(".test", id=create_test(id, values)))
         except Invalid as invalid:
             problems = invalid.problems

@@ -20,3 +20,9 @@ def is_image(name: str) -> bool:
 
 def is_video(name: str) -> bool:
     return name.lower().endswith(VIDEOS) and not name.startswith(".")
+
+
+def kind(name: str) -> str:
+    """What a file can be for a dataset: image, stream, video, manifest or other."""
+    kinds = {"image": IMAGES, "stream": RAW_H264, "video": VIDEOS, "manifest": (".csv",)}
+    return next((kind for kind, endings in kinds.items() if name.lower().endswith(endings)), "other")

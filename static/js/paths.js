@@ -1,5 +1,6 @@
-// Completion of server paths while they are typed.
+// Fields for paths of the server: completed while they are typed, and chosen in a dialog.
 import { element } from "./dom.js";
+import "./picker.js";
 
 for (const input of document.querySelectorAll("input[data-path]")) {
   const list = element("datalist", { id: `${input.id}-paths` });

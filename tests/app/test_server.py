@@ -1,6 +1,5 @@
 """The application in this process: API, files, live updates, scheduler. Workers are played by their event logs."""
 
-import io
 import os
 import re
 from pathlib import Path
@@ -13,6 +12,7 @@ from flask.testing import FlaskClient
 from app import create_app, openapi
 from app.catalog import Catalog
 from app.extensions import socketio
+from app.files import MAX_ENTRIES
 from app.follower import Follower
 from app.scalars import series, thin
 from app.scheduler import Scheduler
@@ -167,17 +167,38 @@ def test_a_new_name_stays_with_the_folder(client: FlaskClient, clip: Clip, catal
     assert client.patch(f"/api/v1/jobs/{id}", json={"state": "done"}).status_code == 422
 
 
-def test_an_upload_gets_a_name_of_ours(client: FlaskClient, home: Path) -> None:
-    sent = {"file": (io.BytesIO(b"BM"), "../../evil name.sh.bmp")}
-    path = Path(client.post("/api/v1/uploads", data=sent).json["path"])
-    assert path.parent == home / "uploads"
-    assert re.fullmatch(r"[0-9a-f]{32}\.bmp", path.name)
-
-
 def test_files_are_completed_below_the_roots(client: FlaskClient, clip: Clip) -> None:
     found = client.get(f"/api/v1/files?path={clip[0].parent}/cl").json
-    assert [(entry["name"], entry["type"]) for entry in found["entries"]] == [("clip.h264", "file")]
+    assert [(entry["name"], entry["type"], entry["kind"]) for entry in found["entries"]] == [("clip.h264", "file", "stream")]
     assert str(clip[0].parent) in client.get("/api/v1/files").json["roots"]
+
+
+def test_a_folder_is_listed_folders_first_in_natural_order(client: FlaskClient, tmp_path: Path) -> None:
+    for name in ("b10.bmp", "b2.bmp", ".hidden", "list.csv", "notes.txt"):
+        (tmp_path / name).write_text("x")
+    (tmp_path / "z").mkdir()
+    (tmp_path / "nowhere.png").symlink_to("missing")
+    found = client.get(f"/api/v1/files?path={tmp_path}/").json
+    assert [(entry["name"], entry["kind"], entry["size"]) for entry in found["entries"] if entry["name"] != "home"] == [
+        ("z", "folder", None),
+        ("b2.bmp", "image", 1),
+        ("b10.bmp", "image", 1),
+        ("list.csv", "manifest", 1),
+        ("notes.txt", "other", 1),
+        ("nowhere.png", "other", None),
+    ]
+    assert found["entries"][0]["modified"] == pytest.approx((tmp_path / "z").stat().st_mtime)
+    assert found["left_out"] == 0
+
+
+def test_a_long_listing_says_how_much_it_left_out(client: FlaskClient, tmp_path: Path) -> None:
+    many = tmp_path / "many"
+    many.mkdir()
+    for number in range(MAX_ENTRIES + 3):
+        (many / f"{number}.png").touch()
+    found = client.get(f"/api/v1/files?path={many}/").json
+    assert (len(found["entries"]), found["left_out"]) == (MAX_ENTRIES, 3)
+    assert found["entries"][-1]["name"] == f"{MAX_ENTRIES - 1}.png"
 
 
 # Following and scheduling.
