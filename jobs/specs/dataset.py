@@ -139,7 +139,7 @@ class NoSplit(Spec):
 
 
 class _Share(Spec):
-    percent: float = setting(10, "Share", "Share of the pairs.", unit="%", ge=1, le=50)
+    percent: float = setting(10, "Share of the pairs", "The network is never trained on them.", unit="%", ge=1, le=50)
 
 
 class Blocks(_Share):

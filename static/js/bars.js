@@ -2,7 +2,7 @@
 import { svg } from "./dom.js";
 import { count, decibel } from "./format.js";
 
-const [WIDTH, HEIGHT, BOTTOM, TOP] = [640, 180, 20, 14];
+const [WIDTH, HEIGHT, BOTTOM, TOP] = [640, 190, 24, 20];
 
 /** An SVG of {counts, edges}, edges in dB. */
 export function bars({ counts, edges }) {
