@@ -1,0 +1,51 @@
+"""Form, API and command line are made of the same specs: nothing is missing from one of them."""
+
+import json
+
+import pytest
+from click.testing import CliRunner
+
+from app.forms import fields, values_of
+from app.openapi import document
+from app.problems import validate
+from commands.main import create_dataset
+from commands.options import option_name, typed_values
+from jobs.specs import DatasetSpec
+
+SAMPLES = {"number": "3", "list": "30, 40", "notes": "words", "checkbox": True}
+PATHS = {"file", "folder", "any"}
+
+
+@pytest.fixture(scope="module")
+def help() -> str:
+    return CliRunner().invoke(create_dataset, ["--help"], terminal_width=400).output
+
+
+@pytest.mark.parametrize("name", sorted({field.name for field in fields(DatasetSpec)}))
+def test_every_field_is_an_option_and_in_the_description_of_the_api(name: str, help: str) -> None:
+    assert f"{option_name(name)} " in help or f"{option_name(name)} / " in help or f"{option_name(name)} [" in help
+    last = name.split(".")[-1]
+    assert f'"{last}"' in json.dumps(document()["components"]["schemas"])
+
+
+@pytest.mark.parametrize("kind", ["stream", "folders", "compress", "sequences"])
+def test_the_same_words_make_the_same_spec_by_form_and_by_options(kind: str) -> None:
+    """Every field of a kind of source is given a value, once as a browser sends it and once as options."""
+    shown = [field for field in fields(DatasetSpec, {"source": {"kind": kind}}) if field.active]
+    form, given = {}, {}
+    for field in shown:
+        value = kind if field.name == "source.kind" else _sample(field.widget, field.choices, field.minimum)
+        given[field.name.replace(".", "__")] = value
+        form |= {f"{field.name}.shown": "1"} if field.widget == "checkbox" else {}
+        form[field.name] = "on" if value is True else str(value)
+    by_form, by_options = values_of(DatasetSpec, form), typed_values(DatasetSpec, given)
+    assert by_form == by_options
+    assert validate(DatasetSpec, by_form).source.kind == kind
+
+
+def _sample(widget: str, choices: list[tuple[str, str]], minimum: float | None) -> str | bool:
+    if choices:
+        return choices[0][0]
+    if widget in PATHS:
+        return "/somewhere"
+    return SAMPLES.get(widget, "words") if minimum is None or minimum <= 3 else str(minimum)
