@@ -29,7 +29,8 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def page(browser: Browser, server: Server, request: pytest.FixtureRequest) -> Iterator[Page]:
-    """A page that fails the test on any error in the browser's console; its last sight is kept as an artifact.
+    """A page that fails the test on any error in the browser's console, but for values that were refused on purpose; its
+    last sight is kept as an artifact.
 
     Needs the server, so that it is closed before the server goes."""
     context = browser.new_context(viewport={"width": 1440, "height": 900})
@@ -37,7 +38,8 @@ def page(browser: Browser, server: Server, request: pytest.FixtureRequest) -> It
     problems: list[str] = []
 
     def note(message: ConsoleMessage) -> None:
-        if message.type == "error" and "favicon" not in message.text:
+        refused = "/api/v1/" in message.location["url"] or "status of 422" in message.text
+        if message.type == "error" and not refused and "favicon" not in message.text:
             problems.append(f"{page.url}: {message.text}")
 
     page.on("console", note)
