@@ -2,7 +2,7 @@
 
 Core, creation, creation-with-upload, termination. The metadata `filename` names the file; with `group` (32 hexadecimal
 digits of the sender's choice) and `relativePath` the files of a folder become a folder again. The answer to the last
-byte, and to HEAD from then on, has the file's place on the server in Upload-Path, percent-encoded.
+byte, and to HEAD from then on, has the file's place on the server in Upload-Path, percent-encoded, and in Upload-Kind what it is.
 A POST without Tus-Resumable is a form with the whole file in its field `file`.
 """
 
@@ -22,6 +22,7 @@ from app.content import Unusable
 from app.full_disk import InsufficientStorage
 from app.problems import Invalid
 from app.upload_store import Upload
+from jobs.endings import kind
 
 blueprint = Blueprint("uploads", __name__, url_prefix="/uploads")
 
@@ -149,7 +150,7 @@ def settled(upload: Upload) -> None:
 
 
 def state(upload: Upload) -> dict[str, str]:
-    finished = {"Upload-Path": quote(str(upload.target))} if upload.finished else {}
+    finished = {"Upload-Path": quote(str(upload.target)), "Upload-Kind": kind(upload.target.name)} if upload.finished else {}
     return {"Upload-Offset": str(upload.offset), **finished}
 
 

@@ -1,5 +1,5 @@
 // Copies what the browser needs from node_modules to static/vendor, so that nothing comes from another host.
-import { copyFile, mkdir } from "node:fs/promises";
+import { copyFile, mkdir, readFile, writeFile } from "node:fs/promises";
 
 const files = [
   "socket.io-client/dist/socket.io.esm.min.js",
@@ -12,3 +12,8 @@ await mkdir(new URL("static/vendor/", root), { recursive: true });
 for (const file of files) {
   await copyFile(new URL(`node_modules/${file}`, root), new URL(`static/vendor/${file.split("/").pop()}`, root));
 }
+
+// tus-js-client has no module for browsers: its script sets window.tus, and as a module it passes that on.
+const script = await readFile(new URL("node_modules/tus-js-client/dist/tus.min.js", root), "utf8");
+const module = `${script.replace(/\n\/\/# sourceMappingURL=.*\s*$/, "")}\nexport const { Upload } = window.tus;\n`;
+await writeFile(new URL("static/vendor/tus.esm.min.js", root), module);

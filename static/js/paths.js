@@ -1,6 +1,7 @@
-// Fields for paths of the server: completed while they are typed, and chosen in a dialog.
+// Fields for paths of the server: completed while they are typed, and chosen in a dialog, or sent from here.
 import { element } from "./dom.js";
 import "./picker.js";
+import "./upload.js";
 
 for (const input of document.querySelectorAll("input[data-path]")) {
   const list = element("datalist", { id: `${input.id}-paths` });

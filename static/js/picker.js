@@ -5,7 +5,9 @@ import { fill, tools } from "./path_tools.js";
 import { crumbs, suits, words } from "./places.js";
 
 for (const input of document.querySelectorAll("input[data-path]")) {
-  tools(input).prepend(element("button", { type: "button", "aria-label": `Browse for ${input.labels[0]?.textContent ?? "a file"}`, onclick: () => browse(input) }, "Browse…"));
+  const [label] = input.labels;
+  label.id ||= `${input.id}-label`;
+  tools(input).prepend(element("button", { type: "button", "aria-describedby": label.id, onclick: () => browse(input) }, "Browse…"));
 }
 
 function browse(input) {

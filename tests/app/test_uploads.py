@@ -84,7 +84,7 @@ def test_a_file_arrives_in_chunks_and_can_be_used(server: Server) -> None:
     assert "Upload-Path" not in first.headers
     last = patch(server, at, 1_000_000, VIDEO[1_000_000:])
     path = path_of(last)
-    assert path.name == "föreman 1.y4m"
+    assert (path.name, last.headers["Upload-Kind"]) == ("föreman 1.y4m", "video")
     assert path.is_relative_to(server.home / "uploads")
     assert path.read_bytes() == VIDEO
     again = send(server, "HEAD", at)

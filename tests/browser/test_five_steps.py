@@ -1,5 +1,6 @@
 """The five steps of the README, clicked in a real browser."""
 
+import re
 import time
 from pathlib import Path
 
@@ -138,7 +139,10 @@ def test_an_upload_is_tested(page: Page, server: Server, clip: Clip) -> None:
     model = server.create("/models", {"name": "m", "dataset": dataset, "epochs": 1, "patch_size": 32, "patches_per_frame": 1})
     server.wait(model, "done")
     page.goto(f"{server.url}/models/{model}/test")
-    page.locator('[name="image.upload"]').set_input_files(str(first_input(server, clip[0])))
+    with page.expect_file_chooser() as chooser:
+        page.get_by_role("button", name="Upload…").first.click()
+    chooser.value.set_files(first_input(server, clip[0]))
+    expect(page.get_by_label("Image", exact=True)).to_have_value(re.compile("/first.png$"))
     page.get_by_role("button", name="Test one").click()
     until(page, "document.querySelector('#viewer img')?.naturalWidth == 96")
     expect(page.get_by_role("heading", level=1)).to_contain_text("first.png")

@@ -1,0 +1,129 @@
+"""Files sent from the browser's machine: chosen, dropped, refused, and resumed after the server was killed."""
+
+import base64
+import json
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import ARTIFACTS
+from tests.browser.test_five_steps import until
+from tests.conftest import Clip
+from tests.server import Server
+
+STREAM, ORIGINALS = "#f-stream-source-stream", "#f-stream-source-originals"
+
+DROP = """([selector, name, data]) => {
+  const transfer = new DataTransfer();
+  const bytes = Uint8Array.from(atob(data), (letter) => letter.charCodeAt(0));
+  transfer.items.add(new File([bytes], name));
+  const about = { dataTransfer: transfer, bubbles: true, cancelable: true };
+  for (const type of ["dragover", "drop"]) document.querySelector(selector).dispatchEvent(new DragEvent(type, about));
+}"""
+
+
+@pytest.fixture
+def form(page: Page, server: Server) -> Page:
+    page.goto(f"{server.url}/datasets/new")
+    expect(page.locator(STREAM).locator("xpath=..").get_by_role("button", name="Upload file…")).to_be_visible()
+    return page
+
+
+def choose(page: Page, field: str, *files: Path) -> None:
+    with page.expect_file_chooser() as chooser:
+        page.locator(field).locator("xpath=..").get_by_role("button", name="Upload file…").click()
+    chooser.value.set_files([str(path) for path in files])
+
+
+def value(page: Page, field: str) -> Path:
+    """The path in a field, as soon as there is one."""
+    until(page, f"document.querySelector({json.dumps(field)}).value !== ''")
+    return Path(page.locator(field).input_value())
+
+
+def test_a_stream_and_its_originals_are_sent_and_make_a_dataset(form: Page, clip: Clip) -> None:
+    choose(form, STREAM, clip[0])
+    assert value(form, STREAM).read_bytes() == clip[0].read_bytes()
+    images = sorted(clip[1].iterdir())
+    choose(form, ORIGINALS, *images)
+    folder = value(form, ORIGINALS)
+    assert sorted(path.name for path in folder.iterdir()) == [path.name for path in images]
+    expect(form.locator("#probe .fits")).to_be_visible()
+    form.get_by_role("button", name="Create dataset").click()
+    expect(form.locator("#state")).to_have_text("done")
+
+
+def test_a_file_is_dropped_on_a_field(form: Page, clip: Clip) -> None:
+    form.evaluate(DROP, [STREAM, "dropped.h264", base64.b64encode(clip[0].read_bytes()).decode()])
+    place = value(form, STREAM)
+    assert (place.name, place.read_bytes()) == ("dropped.h264", clip[0].read_bytes())
+
+
+def test_a_picture_with_another_ending_is_called_what_it_is(form: Page, clip: Clip) -> None:
+    image = min(clip[1].iterdir())
+    form.evaluate(DROP, [ORIGINALS, "picture.png", base64.b64encode(image.read_bytes()).decode()])
+    assert value(form, ORIGINALS).name.startswith("picture.bmp")
+
+
+def test_what_is_no_use_is_refused_at_the_field(form: Page) -> None:
+    form.evaluate(DROP, [STREAM, "program.h264", base64.b64encode(b"\x7fELF" + bytes(range(256)) * 4).decode()])
+    error = form.locator(".field", has=form.locator(STREAM)).get_by_role("alert")
+    expect(error).to_contain_text("program.h264 is nothing that Clearframe can use")
+    expect(form.locator(STREAM)).to_have_value("")
+    form.screenshot(path=ARTIFACTS / "upload-refused.png")
+
+
+@pytest.fixture
+def large(tmp_path: Path, clip: Clip) -> Path:
+    """A stream of 40 MB: the pieces of an upload are 8 MiB."""
+    path = tmp_path / "large.h264"
+    path.write_bytes(clip[0].read_bytes() + bytes(range(256)) * 160_000)
+    return path
+
+
+def slow(page: Page, rate: float) -> None:
+    session = page.context.new_cdp_session(page)
+    session.send("Network.enable")
+    limits = {"offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": rate}
+    session.send("Network.emulateNetworkConditions", limits)
+
+
+def test_an_upload_outlives_a_server_that_is_killed(form: Page, server: Server, large: Path) -> None:
+    slow(form, 20e6)
+    choose(form, STREAM, large)
+    until(form, "document.querySelector('.transfer progress')?.position > 0.3")
+    expect(form.locator(".transfer")).to_contain_text("MB/s")
+    form.screenshot(path=ARTIFACTS / "upload-running.png")
+    server.kill()
+    kept = sum(path.stat().st_size for path in (server.home / "uploads" / ".unfinished").iterdir() if path.suffix == "")
+    assert 0 < kept < large.stat().st_size
+    server.start()
+    place = value(form, STREAM)
+    assert place.read_bytes() == large.read_bytes()
+    expect(form.locator(".transfer")).to_have_count(0)
+
+
+def test_an_upload_goes_on_after_the_page_was_left(form: Page, server: Server, large: Path) -> None:
+    slow(form, 20e6)
+    choose(form, STREAM, large)
+    until(form, "document.querySelector('.transfer progress')?.position > 0.5")
+    form.reload()
+    choose(form, STREAM, large)
+    assert value(form, STREAM).read_bytes() == large.read_bytes()
+    assert len(list((server.home / "uploads").glob("*/large.h264"))) == 1
+
+
+def test_cancel_takes_it_away(form: Page, server: Server, large: Path) -> None:
+    slow(form, 5e6)
+    choose(form, STREAM, large)
+    until(form, "document.querySelector('.transfer progress')?.position > 0.05")
+    form.get_by_role("button", name="Cancel").click()
+    expect(form.locator(".transfer")).to_have_count(0)
+    unfinished = server.home / "uploads" / ".unfinished"
+    for _ in range(100):
+        if not list(unfinished.iterdir()):
+            break
+        form.wait_for_timeout(50)
+    assert list(unfinished.iterdir()) == []
+    expect(form.locator(STREAM)).to_have_value("")
