@@ -83,7 +83,7 @@ def fitting_name(name: str, head: bytes) -> str:
     if found is None:
         raise Unusable(
             f"{name} is nothing that Clearframe can use: by its content it is no image "
-            "(BMP, gzipped BMP, PNG, TIFF, JPEG, WebP), no video and no CSV list."
+            "(BMP, gzipped BMP, PNG, TIFF, JPEG, WebP), no H.264 stream, no video and no CSV list."
         )
     if name.lower().endswith(found.endings):
         return name

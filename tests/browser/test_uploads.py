@@ -127,3 +127,40 @@ def test_cancel_takes_it_away(form: Page, server: Server, large: Path) -> None:
         form.wait_for_timeout(50)
     assert list(unfinished.iterdir()) == []
     expect(form.locator(STREAM)).to_have_value("")
+
+
+def drop(page: Page, selector: str, *paths: Path) -> None:
+    """Drop files and folders of this machine as a hand does."""
+    box = page.locator(selector).bounding_box()
+    assert box is not None
+    session = page.context.new_cdp_session(page)
+    data = {"items": [], "files": [str(path) for path in paths], "dragOperationsMask": 1}
+    for type in ("dragEnter", "dragOver", "drop"):
+        at = {"x": box["x"] + box["width"] / 2, "y": box["y"] + box["height"] / 2}
+        session.send("Input.dispatchDragEvent", {"type": type, **at, "data": data})
+
+
+def test_a_dropped_folder_stays_one_and_says_what_it_left_out(form: Page, clip: Clip, tmp_path: Path) -> None:
+    folder = tmp_path / "sent" / "frames"
+    (folder / "deep").mkdir(parents=True)
+    image = min(clip[1].iterdir())
+    for name in ("frame1.bmp.gz", "frame2.bmp.gz", "deep/frame3.bmp.gz"):
+        (folder / name).write_bytes(image.read_bytes())
+    (folder / ".DS_Store").write_bytes(b"\0\0\0\1Bud1")
+    (folder / "readme.txt").write_text("words")
+    drop(form, ORIGINALS, folder)
+    place = value(form, ORIGINALS)
+    assert place.name == "frames"
+    arrived = sorted(str(path.relative_to(place)) for path in place.rglob("*") if path.is_file())
+    assert arrived == ["deep/frame3.bmp.gz", "frame1.bmp.gz", "frame2.bmp.gz"]
+    error = form.locator(".field", has=form.locator(ORIGINALS)).get_by_role("alert")
+    expect(error).to_contain_text("Left out of frames: readme.txt is text")
+
+
+def test_a_drop_beside_a_field_keeps_the_page(form: Page, clip: Clip) -> None:
+    form.get_by_label("Name", exact=True).fill("mine")
+    drop(form, "h1", clip[0])
+    drop(form, STREAM, clip[0], clip[1])
+    error = form.locator(".field", has=form.locator(STREAM)).get_by_role("alert")
+    expect(error).to_have_text("Give one folder at a time.")
+    expect(form.get_by_label("Name", exact=True)).to_have_value("mine")
