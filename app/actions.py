@@ -74,4 +74,7 @@ def keep_upload(sent: FileStorage, field: str) -> Path:
         upload_store.settle(upload)
     except Unusable as problem:
         raise Invalid({field: str(problem)}) from problem
+    except OSError:
+        upload_store.remove(upload)
+        raise
     return upload.target

@@ -129,7 +129,10 @@ def settle(upload: Upload) -> None:
 
 def _put_in_place(upload: Upload) -> None:
     _write(upload)
-    upload.target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        upload.target.parent.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise Unusable(f"{upload.target.name} is in a folder called like a file beside it. Rename one of them.") from error
     if upload.target.exists():
         # The same file twice is one whose answer got lost: the sender tried again.
         if not filecmp.cmp(upload.unfinished, upload.target, shallow=False):
@@ -154,7 +157,9 @@ def remove(upload: Upload) -> None:
 def remove_old(root: Path, now: float | None = None) -> None:
     """Take away what was begun and left: uploads that nobody has continued for days. Finished files stay."""
     for path in (root / UNFINISHED).glob("*"):
-        if path.stat().st_mtime < (time.time() if now is None else now) - KEPT_SECONDS:
+        bytes_so_far = path.with_suffix("")
+        touched = (bytes_so_far if bytes_so_far.exists() else path).stat().st_mtime
+        if touched < (time.time() if now is None else now) - KEPT_SECONDS:
             path.unlink()
 
 

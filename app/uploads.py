@@ -7,7 +7,6 @@ A POST without Tus-Resumable is a form with the whole file in its field `file`.
 """
 
 import base64
-import binascii
 import os
 import re
 from typing import Any
@@ -91,7 +90,7 @@ def append(id: str) -> Any:
     if number("Upload-Offset") != upload.offset:
         abort(409, f"The upload is at byte {upload.offset}: go on from there.")
     receive(upload)
-    return "", 204, state(upload)
+    return "", 204, state(found(id))  # It may have been put in its place, or taken away, by another request meanwhile.
 
 
 @blueprint.delete("/<id>")
@@ -179,5 +178,5 @@ def metadata() -> dict[str, str]:
     pairs = (pair.split() for pair in request.headers.get("Upload-Metadata", "").split(",") if pair.strip())
     try:
         return {key: base64.b64decode("".join(value), validate=True).decode() for key, *value in pairs}
-    except (binascii.Error, UnicodeDecodeError):
+    except ValueError:  # Of Base64 and of UTF-8 alike.
         abort(400, "Upload-Metadata must be keys with values in UTF-8 and Base64.")

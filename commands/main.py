@@ -44,11 +44,21 @@ def dataset() -> None:
 @click.option("--server", metavar="URL", help="Make it on this server; without it, here and now.")
 def create_dataset(spec_file: TextIO | None, home: Path, server: str | None, **given: Any) -> None:
     """Make a dataset. Give --stream and --originals; --input and --target; --originals alone; or --manifest."""
-    told = json.load(spec_file) if spec_file else {}
+    told = _told(spec_file) if spec_file else {}
     typed = typed_values(DatasetSpec, _with_kinds(given, told))
     values = _over(typed, {"name": _name(given), **told})
     view = run_on(server, "/datasets", values) if server else run_here(home.resolve(), "dataset", _checked(values))
     click.echo(json.dumps(view["summary"], indent=1))
+
+
+def _told(spec_file: TextIO) -> dict[str, Any]:
+    try:
+        told = json.load(spec_file)
+    except ValueError as error:
+        raise click.ClickException(f"{spec_file.name} is no JSON: {error}.") from error
+    if not isinstance(told, dict):
+        raise click.ClickException(f"{spec_file.name} must hold a JSON object, as the API takes it.")
+    return told
 
 
 def _with_kinds(given: dict[str, Any], told: dict[str, Any]) -> dict[str, Any]:

@@ -77,10 +77,20 @@ def call(server: str, path: str, body: dict[str, Any] | None = None) -> Any:
             return json.load(answer)
     except urllib.error.HTTPError as error:
         with error:
-            told = json.load(error)["error"]
-        raise click.ClickException(sentences(told["fields"]) or told["message"]) from error
+            raise click.ClickException(
+                _refusal(error.read()) or f"{server} does not answer as a Clearframe server: {error}"
+            ) from error
     except (urllib.error.URLError, ValueError) as error:
         raise click.ClickException(f"{server} does not answer as a Clearframe server: {error}") from error
+
+
+def _refusal(answer: bytes) -> str:
+    """The words of a Clearframe server; empty where it is none."""
+    try:
+        told = json.loads(answer)["error"]
+        return sentences(told["fields"]) or str(told["message"])
+    except (ValueError, KeyError, TypeError):
+        return ""
 
 
 def sentences(problems: dict[str, str]) -> str:

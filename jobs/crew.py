@@ -18,6 +18,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import replace
+from heapq import heappop, heappush
 from multiprocessing.connection import Connection, Pipe
 from pathlib import Path
 from typing import Any, NoReturn, cast
@@ -35,6 +36,9 @@ PROCESSES = min(os.cpu_count() or 1, 16)
 
 SLOTS = 8
 """Items that a process has at a time: it goes on while the job decodes, or waits for the disk."""
+
+BYTES_AT_WORK = 512 * 2**20
+"""Of all items together: of large pictures fewer are at work. One always is."""
 
 SLOT = 2 * MAX_IMAGE_BYTES
 """Room for the largest input and target that are allowed. It is address space: memory is taken where something is put."""
@@ -64,17 +68,25 @@ class Member:
         theirs.close()
         self._memory = mmap.mmap(memory, SLOTS * SLOT)
         os.close(memory)
-        self._waiting: deque[Item] = deque()
-        self._turn = 0
+        self._waiting: deque[tuple[Item, int]] = deque()
+        self._free = list(range(SLOTS))
+        self._read: int | None = None
+        """The slot whose values the job may still be reading."""
 
     def give(self, item: Item, input: Load, target: Load, how: Making) -> None:
         """Hand over an item; at most SLOTS of them may be at work."""
-        offset = self._turn * SLOT
-        self._turn = (self._turn + 1) % SLOTS
+        self._release()
+        slot = heappop(self._free)  # The lowest: memory that was touched once is touched again.
+        offset = slot * SLOT
         sent = [self._sent(side, place) for side, place in ((input, offset), (target, offset + SLOT // 2))]
-        self._waiting.append(item)
+        self._waiting.append((item, slot))
         with suppress(BrokenPipeError, ConnectionResetError):  # `take` says why it has ended.
             self._connection.send((item, how, offset, *sent))
+
+    def _release(self) -> None:
+        if self._read is not None:
+            heappush(self._free, self._read)
+            self._read = None
 
     def _sent(self, side: Load, offset: int) -> Sent:
         if isinstance(side, ImageFile):
@@ -83,11 +95,12 @@ class Member:
         return offset, side.shape
 
     def take(self, report: Report) -> Made:
-        """What came of the oldest item. Its values lie in memory until SLOTS more are given. Raises what was raised there."""
-        item = self._waiting.popleft()
+        """What came of the oldest item. Its values lie in memory until the next call. Raises what was raised there."""
+        self._release()
+        item, self._read = self._waiting.popleft()
         try:
             answer = self._connection.recv()
-        except (EOFError, ConnectionResetError):
+        except (EOFError, OSError):
             self._say_why_it_ended(item, report)
         if isinstance(answer, Exception):
             raise answer
@@ -133,12 +146,19 @@ def by_processes(items: Iterable[tuple[Item, Load, Load]], how: Making, report: 
         crew = [Member() for _ in range(PROCESSES)]
         for member in crew:
             stack.callback(member.close)
-        given = taken = 0
+        given = taken = last = 0
+        sizes: deque[int] = deque()
         for item, input, target in items:
-            if given - taken == SLOTS * len(crew):
-                yield crew[taken % len(crew)].take(report)
+            # What a file holds is known when it has been read: the next one is taken to be like the last.
+            size = max(last, sum(side.nbytes for side in (input, target) if not isinstance(side, ImageFile)))
+            while sizes and (len(sizes) == SLOTS * len(crew) or sum(sizes) + size > BYTES_AT_WORK):
+                made = crew[taken % len(crew)].take(report)
+                last = sum(record.size for record in made.records)
+                yield made
+                sizes.popleft()
                 taken += 1
             crew[given % len(crew)].give(item, input, target, how)
+            sizes.append(size)
             given += 1
         for number in range(taken, given):
             yield crew[number % len(crew)].take(report)

@@ -1,5 +1,6 @@
 """The dataset job: decode streams, pair each frame with its original, keep the pairs in LMDB."""
 
+import re
 import shutil
 import time
 from collections.abc import Iterator
@@ -98,7 +99,7 @@ def items(
 
     What was stored before is passed over; only near-duplicates need its look again."""
     number = 0
-    for sequence, frames in zip(sequences, chosen, strict=True):
+    for scene, (sequence, frames) in enumerate(zip(sequences, chosen, strict=True)):
         places = {original: number + place for place, original in enumerate(frames)}
         number += len(frames)
         cut = spec.frames.last is not None or spec.frames.most is not None
@@ -110,17 +111,17 @@ def items(
             stored = places[pair.original] <= stores.resumed_after[frames[pair.original]]
             if stored and not spec.frames.near_duplicates:
                 continue
-            item = item_of(pair, sequence, places[pair.original], frames[pair.original], stored, folder, spec)
+            keep = kept_path(folder, scene if len(sequences) > 1 else None, sequence, pair.frame) if spec.keep_decoded else None
+            item = item_of(pair, sequence, scene, places[pair.original], frames[pair.original], stored, keep)
             yield item, at_hand(pair.load_input), at_hand(pair.load_original)
 
 
-def item_of(
-    pair: Paired, sequence: Sequence, number: int, split: str, stored: bool, folder: JobFolder, spec: DatasetSpec
-) -> Item:
+def item_of(pair: Paired, sequence: Sequence, scene: int, number: int, split: str, stored: bool, keep: Path | None) -> Item:
     return Item(
         number=number,
         split=split,
         sequence=sequence.name,
+        scene=scene,
         frame=pair.frame,
         input=sequence.inputs.name(pair.frame),
         original=sequence.originals.name(pair.original),
@@ -128,13 +129,16 @@ def item_of(
         rate=sequence.rate,
         matrix=sequence.colour.name if sequence.colour.name in LUMA else "BT.601",
         crop=sequence.crop,
-        keep=kept_path(folder, sequence, pair.frame) if spec.keep_decoded else None,
+        keep=keep,
         only_glance=stored,
     )
 
 
-def kept_path(folder: JobFolder, sequence: Sequence, frame: int) -> Path:
-    return folder.path / "decoded" / sequence.name.replace("/", "-") / f"{frame:06d}.bmp"
+def kept_path(folder: JobFolder, scene: int | None, sequence: Sequence, frame: int) -> Path:
+    """decoded/000007.bmp, or of several sequences decoded/001-qp32/000007.bmp: by number, for names may be alike."""
+    plain = re.sub(r"[^\w.-]+", "-", sequence.name)
+    name = "" if scene is None else f"{scene:03d}-{plain}".rstrip("-")
+    return folder.path / "decoded" / name / f"{frame:06d}.bmp"
 
 
 def at_hand(load: Load) -> ImageFile | Picture:
@@ -149,11 +153,14 @@ def write_pairs(
     unit = "frames" if spec.patches.size else "pairs"
     threshold = spec.frames.near_duplicates
     glance: Picture | None = None
+    scene = 0
     first = True
     report.begin(max(stores.resumed_after.values()) + 1)
     for made in in_order(wanted, total, spec, report):
         report.check()
         item = made.item
+        if item.scene != scene:
+            glance, scene = None, item.scene
         if glance is not None and made.glance is not None and alike(glance, made.glance, threshold):
             report.skip(item.name, f"nearly the same as the frame before it (under {threshold:g} levels)")
         else:

@@ -26,6 +26,7 @@ def start(folder: JobFolder, env: dict[str, str] | None = None) -> int | None:
     lock = folder.lock()
     if lock is None:
         return None
+    os.ftruncate(lock, 0)  # The pid of an earlier worker may be another process's by now.
     try:
         with folder.worker_log.open("ab") as log:
             child = subprocess.Popen(

@@ -47,6 +47,8 @@ class Item:
     number: int
     split: str
     sequence: str
+    scene: int
+    """Which sequence of the job it is: near-duplicates are looked for within one."""
     frame: int
     input: str
     original: str
@@ -103,10 +105,10 @@ def making(spec: "DatasetSpec") -> Making:
 
 def make(item: Item, input: Picture, target: Picture, how: Making) -> Made:
     """The encoded pair of an item, or its patches. Raises JobError where input and target cannot belong together."""
-    if item.only_glance:
-        return Made(item, [], _glance(target))
     if item.crop:
         target = target[: input.shape[0], : input.shape[1]]
+    if item.only_glance:
+        return Made(item, [], _glance(target))
     if target.shape[:2] != input.shape[:2]:
         raise JobError(
             f"{item.original} is {size(target)}, but {item.input} is {size(input)}. Remove it or give the right folder."

@@ -113,10 +113,11 @@ class PairWriter:
 
     def finish(self) -> None:
         self.commit()
+        self._flush.end()
         sync(self._path / "data.mdb")
 
     def close(self) -> None:
-        self._flush.end()
+        self._flush.stop()
 
 
 def sync(path: Path) -> None:
@@ -133,6 +134,7 @@ class Flush:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._wanted, self._ending = threading.Event(), False
+        self._problem: OSError | None = None
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
@@ -140,6 +142,12 @@ class Flush:
         self._wanted.set()
 
     def end(self) -> None:
+        """Raises OSError where pages could not be written: the kernel tells that once only, to whoever syncs first."""
+        self.stop()
+        if self._problem:
+            raise self._problem
+
+    def stop(self) -> None:
         self._ending = True
         self._wanted.set()
         self._thread.join()
@@ -147,7 +155,10 @@ class Flush:
     def _run(self) -> None:
         while self._wanted.wait() and not self._ending:
             self._wanted.clear()
-            sync(self._path)
+            try:
+                sync(self._path)
+            except OSError as error:
+                self._problem = error
 
 
 @contextmanager

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -79,6 +80,13 @@ def test_settings_from_a_file_and_options_over_them(clip: Clip, home: Path, tmp_
     assert json.loads(done.stdout)["pairs"] == {"train": 12, "val": 12}
 
 
+def test_a_file_of_settings_that_is_no_json_is_said(tmp_path: Path, create: Create) -> None:
+    (tmp_path / "spec.json").write_text("{")
+    done = create("--spec", tmp_path / "spec.json")
+    assert done.returncode == 1
+    assert "spec.json is no JSON" in done.stderr
+
+
 def test_what_is_wrong_is_said_by_the_option(clip: Clip, home: Path, create: Create) -> None:
     done = create("--stream", clip[0], "--originals", "/nowhere", "--qp", "x", "--home", home)
     assert done.returncode == 1
@@ -115,7 +123,9 @@ def test_ctrl_c_aborts_and_keeps_what_was_made(home: Path, tmp_path: Path) -> No
     arguments = command(
         "--stream", stream, "--originals", originals, "--home", home, "--patches-size", "32", "--patches-stride", "4"
     )
-    running = subprocess.Popen(arguments, stderr=subprocess.PIPE, text=True, cwd=ROOT)
+    # As in a shell's foreground, also where these tests run in the background, which ignores SIGINT.
+    heard = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    running = subprocess.Popen(arguments, stderr=subprocess.PIPE, text=True, cwd=ROOT, preexec_fn=heard)
     while not list(home.glob("jobs/*/train.lmdb")):
         assert running.poll() is None
         time.sleep(0.02)

@@ -95,7 +95,7 @@ def test_what_does_not_fit_is_told(clip: tuple[Path, Path], media: Path, tmp_pat
 
 def test_rates_are_tried_on_the_first_original(media: Path) -> None:
     said = look(kind="compress", originals=str(media / "clips" / "park_joy_480x270.y4m"), qp="22,32,42")
-    assert [rate["name"] for rate in said["rates"]] == ["qp22", "qp32", "qp42"]
+    assert [rate["name"] for rate in said["rates"]] == ["QP 22", "QP 32", "QP 42"]
     psnrs = [rate["psnr"] for rate in said["rates"]]
     assert psnrs == sorted(psnrs, reverse=True)
     assert said["estimate"]["pairs"] == 30

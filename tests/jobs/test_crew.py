@@ -96,7 +96,7 @@ def test_pictures_that_were_decoded_by_the_job_arrive_whole(tmp_path: Path) -> N
     def items() -> Iterator[tuple[Item, ImageFile | Picture, ImageFile | Picture]]:
         for number, picture in enumerate(pictures):
             name = f"{number}.bmp"
-            yield Item(number, "train", "", number, name, name, None, None, "BT.601", False, None, False), picture, picture
+            yield Item(number, "train", "", 0, number, name, name, None, None, "BT.601", False, None, False), picture, picture
 
     with EventLog(tmp_path / "events.jsonl") as log:
         for number, made in enumerate(crew.by_processes(items(), WHOLE, Report(log))):
@@ -104,6 +104,23 @@ def test_pictures_that_were_decoded_by_the_job_arrive_whole(tmp_path: Path) -> N
             assert bytes(made.records[0].target) == pictures[number].tobytes()
     assert number == 39
     assert crew_of(os.getpid()) == []
+
+
+def test_large_pictures_are_few_at_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(crew, "BYTES_AT_WORK", 3 * 2 * 40 * 30 * 3)
+    picture = np.zeros((30, 40, 3), np.uint8)
+    given = 0
+
+    def items() -> Iterator[tuple[Item, ImageFile | Picture, ImageFile | Picture]]:
+        nonlocal given
+        for number in range(50):
+            given += 1
+            yield Item(number, "train", "", 0, number, "a", "a", None, None, "BT.601", False, None, False), picture, picture
+
+    with EventLog(tmp_path / "events.jsonl") as log:
+        for made in crew.by_processes(items(), WHOLE, Report(log)):
+            assert given - made.item.number <= 4
+    assert made.item.number == 49
 
 
 def test_a_file_that_does_not_fit_is_named_and_what_came_before_is_kept(images: Path, home: Path) -> None:

@@ -9,11 +9,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from jobs import folder as folders
 from jobs.events import last_state, read
 from jobs.folder import JobFolder
 from jobs.images import read_image
 from jobs.quality import psnr
 from jobs.run import main as run_worker
+from jobs.specs import DatasetSpec
 from jobs.store import PairReader
 from jobs.video import decode
 
@@ -178,3 +180,22 @@ def test_a_real_stream_whose_size_changes_names_the_frame(media: Path, tmp_path:
         last = frame
     assert last.shape != (480, 640, 3)
     assert "of Error_I_P.264 is 352x288" in reason(make_dataset((stream, tmp_path)))
+
+
+def test_near_duplicates_are_looked_for_within_a_sequence_and_kept_files_apart(clip: Clip, home: Path) -> None:
+    """The same originals at two rates: the second stream's are no duplicates of the first's, and both keep their frames."""
+    source = {"kind": "compress", "originals": str(clip[1]), "qp": [30, 40]}
+    frames = {"near_duplicates": 64, "last": 11}
+    spec = {
+        "name": "two",
+        "source": source,
+        "frames": frames,
+        "keep_decoded": True,
+        "validation": {"method": "frames", "percent": 50},
+    }
+    folder = folders.create(home, "dataset", DatasetSpec.model_validate(spec))
+    run_worker(str(folder.path))
+    left = {event["name"] for event in read(folder.events, types=frozenset({"skipped"}))}
+    assert len(left) == 22
+    kept = sorted(str(path.relative_to(folder.path / "decoded")) for path in (folder.path / "decoded").rglob("*.bmp"))
+    assert (len(kept), kept[0], kept[-1]) == (24, "000-qp30/000000.bmp", "001-qp40/000011.bmp")

@@ -225,4 +225,4 @@ def test_a_dataset_of_patches_and_of_several_sizes_trains(tmp_path: Path, home: 
     assert run_worker(str(dataset.path)) == 0
     assert last_state(make_model(dataset, epochs=1).events)["state"] == "done"  # type: ignore[index]
     too_large = last_state(make_model(dataset, epochs=1, patch_size=44).events)
-    assert "do not fit into frames of 48x40" in too_large["reason"]  # type: ignore[index]
+    assert "do not fit into frames of 40x48" in too_large["reason"]  # type: ignore[index]
