@@ -34,7 +34,6 @@ import click
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
-from jobs.launcher import ALONE  # noqa: E402
 
 VIDEO = ROOT.parent / "shared" / "media" / "clips" / "VID_1280x720_cabac_temporal_direct.264"
 FRAMES = {"320x192": 3000, "352x288": 2400, "1280x720": 300, "1920x1080": 120}
@@ -168,6 +167,8 @@ def recipe(stream: Path, originals: Path, work: Path) -> tuple[float, int]:
 
 def job(stream: Path, originals: Path, encoding: str, home: Path) -> dict[str, Any]:
     """The dataset job in a process of its own: pairs a second from its first line to its last sync, bytes, peak memory."""
+    from jobs.launcher import ALONE
+
     source = {"kind": "stream", "stream": str(stream), "originals": str(originals)}
     spec = {"name": "benchmark", "source": source, "input_encoding": encoding, "target_encoding": encoding}
     os.sync()

@@ -26,9 +26,9 @@ from typing import Any, NoReturn, cast
 import numpy as np
 
 from jobs.errors import JobError
-from jobs.images import ImageFile, Picture
+from jobs.images import ImageFile
 from jobs.limits import MAX_IMAGE_BYTES
-from jobs.pairing import Item, Made, Making, Record, Value, make
+from jobs.pairing import Item, Made, Making, Record, Side, Value, make
 from jobs.report import Report
 
 PROCESSES = min(os.cpu_count() or 1, 16)
@@ -46,7 +46,6 @@ SLOT = 2 * MAX_IMAGE_BYTES
 Place = tuple[int, tuple[int, ...]]
 """A picture in memory: its offset and shape."""
 
-Load = ImageFile | Picture
 Sent = ImageFile | Place
 Placed = Value | tuple[int, int]
 """A value, or its offset and length in memory."""
@@ -73,7 +72,7 @@ class Member:
         self._read: int | None = None
         """The slot whose values the job may still be reading."""
 
-    def give(self, item: Item, input: Load, target: Load, how: Making) -> None:
+    def give(self, item: Item, input: Side, target: Side, how: Making) -> None:
         """Hand over an item; at most SLOTS of them may be at work."""
         self._release()
         slot = heappop(self._free)  # The lowest: memory that was touched once is touched again.
@@ -88,7 +87,7 @@ class Member:
             heappush(self._free, self._read)
             self._read = None
 
-    def _sent(self, side: Load, offset: int) -> Sent:
+    def _sent(self, side: Side, offset: int) -> Sent:
         if isinstance(side, ImageFile):
             return side
         np.copyto(np.ndarray(side.shape, np.uint8, self._memory, offset), side)
@@ -140,7 +139,7 @@ def _memory() -> int:
     return memory
 
 
-def by_processes(items: Iterable[tuple[Item, Load, Load]], how: Making, report: Report) -> Iterator[Made]:
+def by_processes(items: Iterable[tuple[Item, Side, Side]], how: Making, report: Report) -> Iterator[Made]:
     """What comes of the items, in their order; few are held at a time, however many there are."""
     with ExitStack() as stack:
         crew = [Member() for _ in range(PROCESSES)]
@@ -173,7 +172,7 @@ def work(connection: Connection, memory: mmap.mmap) -> None:
             return
         try:
             input, target = (
-                side() if isinstance(side, ImageFile) else np.ndarray(side[1], np.uint8, memory, side[0]) for side in sent
+                side if isinstance(side, ImageFile) else np.ndarray(side[1], np.uint8, memory, side[0]) for side in sent
             )
             made = make(item, input, target, how)
             connection.send((replace(made, records=[]), _shipped(made.records, memory, offset)))

@@ -16,7 +16,7 @@ from jobs.dataset_summary import samples, summary
 from jobs.errors import JobError
 from jobs.folder import JobFolder
 from jobs.images import LUMA, ImageFile, Picture
-from jobs.pairing import Item, Made, make, making
+from jobs.pairing import Item, Made, Side, make, making
 from jobs.report import Report
 from jobs.sources import Paired, Sequence
 from jobs.specs.dataset import DatasetSpec, Separate
@@ -32,7 +32,7 @@ Chosen = dict[int, str]
 """Of one sequence: the numbers of the originals that are taken, in order, and the split of each."""
 
 
-Wanted = tuple[Item, ImageFile | Picture, ImageFile | Picture]
+Wanted = tuple[Item, Side, Side]
 """An item with its input and its target."""
 
 
@@ -99,7 +99,7 @@ def items(
 
     What was stored before is passed over; only near-duplicates need its look again."""
     number = 0
-    for scene, (sequence, frames) in enumerate(zip(sequences, chosen, strict=True)):
+    for sequence_number, (sequence, frames) in enumerate(zip(sequences, chosen, strict=True)):
         places = {original: number + place for place, original in enumerate(frames)}
         number += len(frames)
         cut = spec.frames.last is not None or spec.frames.most is not None
@@ -111,17 +111,20 @@ def items(
             stored = places[pair.original] <= stores.resumed_after[frames[pair.original]]
             if stored and not spec.frames.near_duplicates:
                 continue
-            keep = kept_path(folder, scene if len(sequences) > 1 else None, sequence, pair.frame) if spec.keep_decoded else None
-            item = item_of(pair, sequence, scene, places[pair.original], frames[pair.original], stored, keep)
+            told_apart = sequence_number if len(sequences) > 1 else None
+            keep = kept_path(folder, told_apart, sequence, pair.frame) if spec.keep_decoded else None
+            item = item_of(pair, sequence, sequence_number, places[pair.original], frames[pair.original], stored, keep)
             yield item, at_hand(pair.load_input), at_hand(pair.load_original)
 
 
-def item_of(pair: Paired, sequence: Sequence, scene: int, number: int, split: str, stored: bool, keep: Path | None) -> Item:
+def item_of(
+    pair: Paired, sequence: Sequence, sequence_number: int, number: int, split: str, stored: bool, keep: Path | None
+) -> Item:
     return Item(
         number=number,
         split=split,
         sequence=sequence.name,
-        scene=scene,
+        sequence_number=sequence_number,
         frame=pair.frame,
         input=sequence.inputs.name(pair.frame),
         original=sequence.originals.name(pair.original),
@@ -134,14 +137,14 @@ def item_of(pair: Paired, sequence: Sequence, scene: int, number: int, split: st
     )
 
 
-def kept_path(folder: JobFolder, scene: int | None, sequence: Sequence, frame: int) -> Path:
+def kept_path(folder: JobFolder, sequence_number: int | None, sequence: Sequence, frame: int) -> Path:
     """decoded/000007.bmp, or of several sequences decoded/001-qp32/000007.bmp: by number, for names may be alike."""
     plain = re.sub(r"[^\w.-]+", "-", sequence.name)
-    name = "" if scene is None else f"{scene:03d}-{plain}".rstrip("-")
+    name = "" if sequence_number is None else f"{sequence_number:03d}-{plain}".rstrip("-")
     return folder.path / "decoded" / name / f"{frame:06d}.bmp"
 
 
-def at_hand(load: Load) -> ImageFile | Picture:
+def at_hand(load: Load) -> Side:
     """A decoded frame as the picture it is; a file is read where its pair is made."""
     return load if isinstance(load, ImageFile) else load()
 
@@ -153,14 +156,14 @@ def write_pairs(
     unit = "frames" if spec.patches.size else "pairs"
     threshold = spec.frames.near_duplicates
     glance: Picture | None = None
-    scene = 0
+    sequence_number = 0
     first = True
     report.begin(max(stores.resumed_after.values()) + 1)
     for made in in_order(wanted, total, spec, report):
         report.check()
         item = made.item
-        if item.scene != scene:
-            glance, scene = None, item.scene
+        if item.sequence_number != sequence_number:
+            glance, sequence_number = None, item.sequence_number
         if glance is not None and made.glance is not None and alike(glance, made.glance, threshold):
             report.skip(item.name, f"nearly the same as the frame before it (under {threshold:g} levels)")
         else:
@@ -181,15 +184,11 @@ def in_order(wanted: Iterator[Wanted], total: int, spec: DatasetSpec, report: Re
     good = _until_error(wanted, ending)
     if total < FEW:
         for item, input, target in good:
-            yield make(item, opened(input), opened(target), how)
+            yield make(item, input, target, how)
     else:
         yield from crew.by_processes(good, how, report)
     if ending:
         raise ending[0]
-
-
-def opened(side: ImageFile | Picture) -> Picture:
-    return side() if isinstance(side, ImageFile) else side
 
 
 def _until_error(wanted: Iterator[Wanted], ending: list[JobError]) -> Iterator[Wanted]:

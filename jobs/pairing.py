@@ -13,7 +13,7 @@ from PIL import Image
 
 from jobs.encodings import encode
 from jobs.errors import JobError
-from jobs.images import Picture, size, to_gray, to_rgb
+from jobs.images import ImageFile, Picture, size, to_gray, to_rgb
 from jobs.quality import psnr_and_ssim
 from jobs.report import finite
 
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from jobs.specs.dataset import DatasetSpec, Encoding
 
 GLANCE_STEP = 4
+
+Side = ImageFile | Picture
+"""An input or a target: a file that is still to be read, or a picture that was decoded."""
 
 Value = bytes | memoryview
 
@@ -47,8 +50,8 @@ class Item:
     number: int
     split: str
     sequence: str
-    scene: int
-    """Which sequence of the job it is: near-duplicates are looked for within one."""
+    sequence_number: int
+    """Near-duplicates are looked for within one sequence; names may be alike."""
     frame: int
     input: str
     original: str
@@ -103,8 +106,16 @@ def making(spec: "DatasetSpec") -> Making:
     )
 
 
-def make(item: Item, input: Picture, target: Picture, how: Making) -> Made:
+def make(item: Item, input: Side, target: Side, how: Making) -> Made:
     """The encoded pair of an item, or its patches. Raises JobError where input and target cannot belong together."""
+    return _make(item, _picture(input), _picture(target), how)
+
+
+def _picture(side: Side) -> Picture:
+    return side() if isinstance(side, ImageFile) else side
+
+
+def _make(item: Item, input: Picture, target: Picture, how: Making) -> Made:
     if item.crop:
         target = target[: input.shape[0], : input.shape[1]]
     if item.only_glance:

@@ -14,7 +14,7 @@ from jobs.images import Picture
 Sums = NDArray[np.float32]
 
 VALUES_AT_ONCE = 2**19
-"""Strips of a picture that stay in the processor's cache."""
+"""Of a strip of a picture: what is summed at a time stays small, however large the picture is."""
 
 C1, C2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
 
@@ -30,7 +30,7 @@ def psnr(a: Picture, b: Picture) -> float:
 def ssim(a: Picture, b: Picture) -> float:
     """Structural similarity (Wang et al. 2004) over windows of 8x8 at every fourth pixel, averaged over the channels.
 
-    What x264 and ffmpeg's `ssim` filter compute of each plane: less than half a millisecond for a frame of 352x288,
+    What x264 and ffmpeg's `ssim` filter compute of each plane: about half a millisecond for a frame of 352x288,
     where the Gaussian window takes fifty times as long. NaN for pictures smaller than a window.
     """
     return _ssim(_cells(a, b)) if min(a.shape[:2]) >= 8 else math.nan

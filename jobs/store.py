@@ -25,10 +25,10 @@ from jobs.stored import DATABASES, StoredPairs, key
 BYTES_A_TRANSACTION = 4 * 2**20
 BYTES_A_FLUSH = 64 * 2**20
 BYTES_BESIDE = 8192
-"""What a pair takes at most beside its two pictures: its meta, and the rest of its last pages."""
+"""What a pair takes beside its two pictures: its meta, and the rest of their last pages."""
 MAP_BESIDE = 2**20
 PAGE = 2**16
-"""A map is a whole number of pages, of whichever size they are."""
+"""A map is a whole number of pages, which no machine has larger."""
 
 
 class PairWriter:

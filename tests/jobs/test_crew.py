@@ -8,7 +8,6 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import lmdb
 import numpy as np
 import pytest
 from PIL import Image
@@ -23,6 +22,7 @@ from jobs.report import Report
 from jobs.run import main as run_worker
 from jobs.specs import DatasetSpec
 from jobs.store import PairReader
+from tests.values import values
 
 WHOLE = Making("none", None, None, 0, "png", "none", 95, False)
 
@@ -41,17 +41,6 @@ def images(tmp_path: Path) -> Path:
 def job(home: Path, images: Path, **fields: object) -> JobFolder:
     source = {"kind": "folders", "input": str(images), "target": str(images)}
     return folders.create(home, "dataset", DatasetSpec.model_validate({"name": "crew", "source": source, **fields}))
-
-
-def values(folder: JobFolder) -> list[list[tuple[bytes, bytes]]]:
-    found = []
-    for split in ("train", "val"):
-        with lmdb.open(str(folder.store(split)), readonly=True, lock=False, max_dbs=3) as env:
-            for name in (b"input", b"target", b"meta"):
-                database = env.open_db(name)
-                with env.begin(db=database) as transaction:
-                    found.append(list(transaction.cursor()))
-    return found
 
 
 def reason(folder: JobFolder) -> str:

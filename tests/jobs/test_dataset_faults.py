@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import lmdb
 import numpy as np
 import pytest
 from PIL import Image
@@ -24,23 +23,12 @@ from jobs.run import main as run_worker
 from jobs.sample_clip import make_clip
 from jobs.specs import DatasetSpec
 from jobs.video import decode
+from tests.values import values
 
 Clip = tuple[Path, Path]
 Make = Callable[..., JobFolder]
 
 SECONDS_A_STREAM = 20
-
-
-def values(folder: JobFolder) -> dict[str, list[tuple[bytes, bytes]]]:
-    """All keys and values of all databases of all splits."""
-    found = {}
-    for split in ("train", "val"):
-        with lmdb.open(str(folder.store(split)), readonly=True, lock=False, max_dbs=3) as env:
-            for name in (b"input", b"target", b"meta"):
-                database = env.open_db(name)
-                with env.begin(db=database) as transaction:
-                    found[f"{split} {name.decode()}"] = list(transaction.cursor())
-    return found
 
 
 def state(folder: JobFolder) -> dict[str, str]:
