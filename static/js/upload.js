@@ -5,6 +5,7 @@ import { fill, tools } from "./path_tools.js";
 import { transfer } from "./transfer.js";
 
 const IMAGES = "image/*,.gz";
+const DROPPABLE = { file: "a file", image: "an image", folder: "a folder", any: "a file or folder" };
 
 for (const input of document.querySelectorAll("input[data-path]")) equip(input);
 
@@ -21,7 +22,7 @@ function equip(input) {
   label.id ||= `${input.id}-label`;
   if (wanted !== "folder") offer(folders ? "Upload file…" : "Upload…", { multiple: folders, accept: wanted === "image" ? IMAGES : null });
   if (folders) offer("Upload folder…", { webkitdirectory: true });
-  input.placeholder = `Type a path, or drop a ${wanted === "any" ? "file or folder" : wanted} here`;
+  input.placeholder = `Type a path, or drop ${DROPPABLE[wanted]} here`;
 
   field.addEventListener("dragover", (event) => mark(event, event.dataTransfer.types.includes("Files")));
   field.addEventListener("dragleave", (event) => mark(event, field.contains(event.relatedTarget)));
