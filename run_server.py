@@ -40,7 +40,12 @@ from app.settings import Settings
     type=click.IntRange(min=1),
     help="What one picture may take in memory, in MiB: a file that unpacks to more is refused.",
 )
-def main(host: str, port: int, home: Path, data_roots: tuple[Path, ...], max_image_mb: int) -> None:
+@click.option(
+    "--allow-user-code",
+    is_flag=True,
+    help="Let training jobs run Python files below the data roots: whoever reaches the server can then do all that it can.",
+)
+def main(host: str, port: int, home: Path, data_roots: tuple[Path, ...], max_image_mb: int, allow_user_code: bool) -> None:
     """Clearframe: undo compression damage in images and video."""
     if host != "localhost" and not ipaddress.ip_address(host).is_loopback:
         raise click.ClickException(
@@ -48,7 +53,7 @@ def main(host: str, port: int, home: Path, data_roots: tuple[Path, ...], max_ima
         )
     os.environ["CLEARFRAME_MAX_IMAGE_MB"] = str(max_image_mb)  # Workers read it there: jobs.limits.
     roots = tuple(root.resolve() for root in data_roots or (Path.cwd(),))
-    app = create_app(Settings(home.resolve(), roots, os.environ.get("CLEARFRAME_DATABASE_URL")))
+    app = create_app(Settings(home.resolve(), roots, os.environ.get("CLEARFRAME_DATABASE_URL"), allow_user_code))
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     click.echo(f"Clearframe is at http://{host}:{port}/")
     try:

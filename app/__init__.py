@@ -44,7 +44,7 @@ def create_app(settings: Settings, work: bool = True) -> Flask:
     socketio.on_namespace(Jobs(catalog))
     if work:
         gevent.spawn(Follower(catalog, send).run)
-        gevent.spawn(Scheduler(catalog, gpu_count()).run)
+        gevent.spawn(Scheduler(catalog, gpu_count(), settings.allow_user_code).run)
     return app
 
 

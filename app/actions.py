@@ -8,7 +8,7 @@ from typing import Any
 from flask import current_app
 from werkzeug.datastructures import FileStorage
 
-from app import checks, probing, upload_store
+from app import checks, model_checks, probing, sweeps, upload_store
 from app.catalog import Catalog
 from app.content import Unusable
 from app.database import JobRow
@@ -40,9 +40,16 @@ def probe_dataset(values: Any) -> dict[str, Any]:
     return {**probing.probe(spec, thorough), "free": shutil.disk_usage(settings().home).free}
 
 
-def create_model(values: Any) -> str:
-    """The id of the new job. Raises Invalid."""
-    return catalog().create("model", checks.model(validate(ModelSpec, values), catalog()))
+def create_models(values: Any) -> tuple[list[str], str]:
+    """The ids of the new jobs, one unless several rates or batch sizes were given; and the id of the sweep that several are.
+
+    Raises Invalid, before any of them is made.
+    """
+    if not isinstance(values, dict) or "sweep" in values:
+        raise Invalid({"sweep": "There is no such field, or it cannot be changed."})
+    each = [model_checks.with_its_loss(one, catalog()) for one in sweeps.expand(values)]
+    specs = [model_checks.model(validate(ModelSpec, one), catalog(), settings()) for one in each]
+    return [catalog().create("model", spec) for spec in specs], specs[0].sweep
 
 
 def create_test(model: str, values: Any) -> str:

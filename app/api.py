@@ -5,11 +5,12 @@ from typing import Any
 from flask import Blueprint, Response, jsonify, request
 
 from app import files, openapi, pair_list, uploads
-from app.actions import catalog, create_dataset, create_model, create_test, describe, probe_dataset, settings
+from app.actions import catalog, create_dataset, create_models, create_test, describe, probe_dataset, settings
 from app.catalog import Refused, as_json
 from app.database import JobRow
+from app.preview import preview
 from app.problems import Invalid
-from app.scalars import series
+from app.scalars import TYPES, series
 from jobs.events import read
 
 blueprint = Blueprint("api", __name__, url_prefix="/api/v1")
@@ -87,7 +88,10 @@ def abort_job(id: str) -> Any:
 @blueprint.post("/jobs/<id>/resume")
 def resume_job(id: str) -> Any:
     job_or_404(id)
-    catalog().resume(id)
+    asked = body() if request.data else {}
+    if unknown := set(asked) - {"snapshot"}:
+        raise Invalid(dict.fromkeys(unknown, "There is no such field."))
+    catalog().resume(id, asked.get("snapshot", ""))
     return as_json(job_or_404(id)), 202
 
 
@@ -104,7 +108,7 @@ def job_scalars(id: str) -> Any:
     job_or_404(id)
     keys = frozenset(request.args.get("keys", "").split(",")) - {""}
     events = list(read(catalog().folder(id).events))
-    scalars = (event for event in events if event["type"] == "scalars")
+    scalars = (event for event in events if event["type"] in TYPES)
     return {"seq": events[-1]["seq"] if events else 0, "series": series(scalars, keys or None, number("max_points", 2000, 2))}
 
 
@@ -125,7 +129,13 @@ def list_pairs(id: str) -> Any:
 
 @blueprint.post("/models")
 def post_model() -> Any:
-    return {"id": create_model(body())}, 201
+    ids, sweep = create_models(body())
+    return {"id": ids[0], "ids": ids, "sweep": sweep}, 201
+
+
+@blueprint.post("/models/preview")
+def post_preview() -> Any:
+    return preview(body(), catalog())
 
 
 @blueprint.post("/models/<id>/tests")

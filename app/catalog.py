@@ -123,19 +123,28 @@ class Catalog:
                 with EventLog(folder.events) as log:
                     log.append("state", state=state, reason=reason)
 
-    def resume(self, id: str) -> None:
+    def resume(self, id: str, snapshot: Any = "") -> None:
+        """Let a job go on; a training from that snapshot, or from its last one. Raises Refused."""
         row = self.get(id)
         if row is None or row.state not in ("error", "aborted"):
             raise Refused("Only a job that failed or was aborted can be resumed.")
+        there = [one["snapshot"] for one in row.view["summary"].get("snapshots", [])]
+        if snapshot and snapshot not in there:
+            raise Refused(f"There is no snapshot {snapshot} to go on from. There are: {', '.join(there) or 'none'}.")
+        wanted = {"resume_from": snapshot} if snapshot else {}
         with EventLog(self.folder(id).events) as log:
-            log.append("state", state="waiting", reason="")
+            log.append("state", state="waiting", reason="", **wanted)
         with Sessions.begin() as session:
             row = session.get_one(JobRow, id)
             row.state, row.launched = "waiting", False
 
     def users(self, id: str) -> list[JobRow]:
         """The models that were or are to be trained on a dataset."""
-        return [row for row in self.find("model", limit=100_000) if row.spec["dataset"] == id]
+        return [row for row in self.find("model", limit=100_000) if id in (row.spec["dataset"], *row.spec["more_datasets"])]
+
+    def sweep(self, id: str) -> list[JobRow]:
+        """The trainings of a sweep, in the order in which they were made."""
+        return [row for row in reversed(self.find("model", limit=100_000)) if row.spec["sweep"] == id]
 
     def delete(self, id: str) -> None:
         """Remove a job and its folder; a running one is aborted first."""

@@ -15,7 +15,7 @@ from app.problems import Invalid, Problems
 from jobs.endings import IMAGES, STREAMS
 from jobs.errors import JobError
 from jobs.manifest import entries
-from jobs.specs import DatasetSpec, ModelSpec, TestSpec
+from jobs.specs import DatasetSpec, TestSpec
 from jobs.specs.dataset import Entry, Separate, SequencesSource, Source
 
 T = TypeVar("T", bound=BaseModel)
@@ -84,17 +84,6 @@ def _entries(manifest: Path, field: str, roots: tuple[Path, ...], problems: Prob
         return []
 
 
-def model(spec: ModelSpec, catalog: Catalog) -> ModelSpec:
-    dataset = catalog.get(spec.dataset)
-    if dataset is None or dataset.kind != "dataset":
-        raise Invalid({"dataset": "There is no such dataset. Choose another one."})
-    if dataset.state in ("error", "aborted"):
-        raise Invalid({"dataset": f"“{dataset.name}” was not finished ({dataset.state}). Resume it, or choose another one."})
-    if spec.minutes is not None and spec.lr_policy.per in ("epoch", "iteration"):
-        raise Invalid({"lr_policy.per": "With minutes, nobody knows the number of epochs: choose run or percent."})
-    return spec
-
-
 def test(spec: TestSpec, catalog: Catalog, roots: tuple[Path, ...]) -> TestSpec:
     row = catalog.get(spec.model)
     if row is None or row.kind != "model":
@@ -110,8 +99,7 @@ def test(spec: TestSpec, catalog: Catalog, roots: tuple[Path, ...]) -> TestSpec:
         if path is not None:
             changes[field] = _path(problems, field, lambda path=path: files.file(path, roots))  # type: ignore[misc]
     if spec.pair is not None:
-        dataset = catalog.get(row.spec["dataset"])
-        count = dataset.view["summary"].get("pairs", {}).get("val", 0) if dataset is not None else 0
+        count = sum(_validation_pairs(catalog, id) for id in {row.spec["dataset"]: 0, **dict.fromkeys(row.spec["more_datasets"])})
         if count == 0:
             problems["pair"] = "The model's dataset has no validation pairs any more: give an image."
         elif spec.pair >= count:
@@ -119,6 +107,11 @@ def test(spec: TestSpec, catalog: Catalog, roots: tuple[Path, ...]) -> TestSpec:
     if problems:
         raise Invalid(problems)
     return spec.model_copy(update=changes)
+
+
+def _validation_pairs(catalog: Catalog, dataset: str) -> int:
+    row = catalog.get(dataset)
+    return int(row.view["summary"].get("pairs", {}).get("val", 0)) if row is not None else 0
 
 
 def _path(problems: Problems, field: str, find: Callable[[], Path]) -> str | None:

@@ -13,6 +13,7 @@ from typing import Any, Literal, get_args, get_origin
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
+from werkzeug.datastructures import MultiDict
 
 from app.problems import Problems
 from jobs.specs.base import members, nested
@@ -20,8 +21,8 @@ from jobs.specs.base import members, nested
 Values = dict[str, Any]
 When = tuple[tuple[str, str], ...]
 
-NOT_IN_FORMS = frozenset({"kind", "method", "model", "entries"})
-"""What unions are told apart by, what the page's address says already, and what the program fills in."""
+NOT_IN_FORMS = frozenset({"kind", "model", "entries", "sweep"})
+"""What a form has no choice of, what the page's address says already, and what the program fills in."""
 
 SHOWN = ".shown"
 UPLOAD = ".upload"
@@ -36,6 +37,7 @@ class Field:
     help: str
     widget: str
     value: Any = ""
+    default: Any = ""
     unit: str = ""
     choices: list[tuple[str, str]] = field(default_factory=list)
     kinds: dict[str, str] = field(default_factory=dict)
@@ -76,10 +78,10 @@ def fields(spec: type[BaseModel], values: Values | None = None, problems: Proble
     chosen: dict[str, str] = {}
     for setting in _settings(spec):
         one = _field(setting)
+        one.default = one.value = _as_typed(one.value)
         one.active = all(chosen.get(name) == kind for name, kind in one.when)
         typed = _look_up(values or {}, one.name) if one.active else None
-        one.value = typed if typed is not None else one.value
-        one.value = ", ".join(str(_plain(item)) for item in one.value) if isinstance(one.value, list) else _plain(one.value)
+        one.value = _as_typed(typed) if typed is not None else one.value
         one.error = (problems or {}).get(one.name, "") if one.active else ""
         if one.kinds:
             chosen[one.name] = str(one.value)
@@ -87,20 +89,26 @@ def fields(spec: type[BaseModel], values: Values | None = None, problems: Proble
     return shown
 
 
-def _plain(value: Any) -> Any:
-    """20 for 20.0: as a person would type it."""
+def _as_typed(value: Any) -> Any:
+    """As a person would type it: 20 for 20.0, and lists with commas."""
+    if isinstance(value, list):
+        return ", ".join(str(_as_typed(item)) for item in value)
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-def _settings(spec: type[BaseModel], prefix: str = "", when: When = (), more: bool = False) -> Iterator[Setting]:
+def _settings(
+    spec: type[BaseModel], prefix: str = "", when: When = (), more: bool = False, tag_of_union: str = ""
+) -> Iterator[Setting]:
     for name, info in spec.model_fields.items():
+        if name == tag_of_union:
+            continue  # The field that chooses the kind stands before all kinds.
         full, kinds, inner = prefix + name, members(info), nested(info)
         folded = more or bool(_extra(info).get("more"))
         if kinds:
             tag = f"{full}.{info.discriminator}"
             yield Setting(tag, info, when, folded, _default_first(info, kinds))
             for kind, member in kinds.items():
-                yield from _settings(member, f"{full}.", (*when, (tag, kind)), folded)
+                yield from _settings(member, f"{full}.", (*when, (tag, kind)), folded, str(info.discriminator))
         elif inner is not None:
             yield from _settings(inner, f"{full}.", when, folded)
         elif name not in NOT_IN_FORMS:
@@ -130,7 +138,8 @@ def _field(setting: Setting) -> Field:
     if info.default is not PydanticUndefined and info.default is not None:
         one.value = info.default
     if get_origin(info.annotation) is Literal:
-        one.choices = [(choice, choice) for choice in get_args(info.annotation)]
+        titles = extra.get("titles") or {}
+        one.choices = [(choice, str(titles.get(choice, choice))) for choice in get_args(info.annotation)]
     one.step = "1" if int in types else "any"
     for bound in info.metadata:
         one.minimum = getattr(bound, "ge", getattr(bound, "gt", one.minimum))
@@ -162,10 +171,10 @@ def _look_up(values: Values, name: str) -> Any:
 
 
 def values_of(spec: type[BaseModel], form: Mapping[str, str]) -> Values:
-    """What was typed, nested as the spec is. Empty fields are left out; an unticked box is False."""
+    """What was typed, nested as the spec is. Empty fields are left out; an unticked box is False; several values are a list."""
     values: Values = {}
     for setting in _settings(spec):
-        name, typed = setting.name, form.get(setting.name, "").strip()
+        name, typed = setting.name, _typed(form, setting.name)
         if not all(_look_up(values, tag) == kind for tag, kind in setting.when):
             continue
         if setting.info.annotation is bool:
@@ -175,6 +184,13 @@ def values_of(spec: type[BaseModel], form: Mapping[str, str]) -> Values:
         elif typed != "" or setting.kinds:
             _put(values, name, typed or setting.kinds[0])
     return values
+
+
+def _typed(form: Mapping[str, str], name: str) -> str:
+    """What was typed into the fields of a name. Nothing is cut off a text of several lines: its errors are told by line."""
+    text = ", ".join(form.getlist(name)) if isinstance(form, MultiDict) else form.get(name, "")
+    text = text.replace("\r\n", "\n")
+    return text if "\n" in text and text.strip() else text.strip()
 
 
 def _put(values: Values, name: str, value: Any) -> None:

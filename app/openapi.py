@@ -15,13 +15,25 @@ ROUTES: dict[str, dict[str, tuple[str, tuple[str, ...], str, int]]] = {
         "delete": ("Delete a job and its files", (), "", 204),
     },
     "/jobs/{id}/abort": {"post": ("Stop a job; what was finished is kept", (), "", 202)},
-    "/jobs/{id}/resume": {"post": ("Go on with a job that failed or was aborted", (), "", 202)},
+    "/jobs/{id}/resume": {
+        "post": ("Go on with a job that failed or was aborted; a training from the snapshot that is named", (), "From", 202)
+    },
     "/jobs/{id}/events": {"get": ("Its event log", ("since", "type"), "", 200)},
     "/jobs/{id}/scalars": {"get": ("Its curves", ("keys", "max_points"), "", 200)},
     "/datasets": {"post": ("Make a dataset", (), "DatasetSpec", 201)},
     "/probe": {"post": ("Look at the sources of a dataset before it is made", (), "ProbeRequest", 200)},
     "/datasets/{id}/pairs": {"get": ("Its pairs, a page at a time", ("split", "sort", "order", "page"), "", 200)},
-    "/models": {"post": ("Train a model", (), "ModelSpec", 201)},
+    "/models": {
+        "post": (
+            "Train a model; several for several base learning rates and batch sizes, given as text: 0.001, 0.0003",
+            (),
+            "ModelRequest",
+            201,
+        )
+    },
+    "/models/preview": {
+        "post": ("Look at a training before it is made; values may be missing or wrong", (), "PreviewRequest", 200)
+    },
     "/models/{id}/tests": {"post": ("Test a model on one image", (), "TestRequest", 201)},
     "/files": {"get": ("Browse the data roots", ("path",), "", 200)},
     "/uploads": {
@@ -50,6 +62,9 @@ def document() -> dict[str, Any]:
     )
     definitions: dict[str, Any] = schemas["$defs"]
     definitions["TestRequest"] = _without(definitions.pop("TestSpec"), "model")
+    definitions["ModelRequest"] = _without(definitions["ModelSpec"], "sweep")
+    definitions["PreviewRequest"] = {**definitions["ModelRequest"], "required": []}
+    definitions["From"] = {"type": "object", "properties": {"snapshot": {"type": "string"}}}
     definitions["ProbeRequest"] = _without(definitions["DatasetSpec"], "name")
     definitions["ProbeRequest"]["properties"]["thorough"] = {
         "type": "boolean",

@@ -4,12 +4,13 @@ from typing import Any
 
 from flask import Blueprint, abort, redirect, render_template, request, send_file, url_for
 
-from app import forms
-from app.actions import catalog, create_dataset, create_model, create_test, describe, keep_upload
+from app import forms, model_form
+from app.actions import catalog, create_dataset, create_models, create_test, describe, keep_upload, settings
 from app.catalog import Refused, as_json
 from app.forms import UPLOAD, Field, Values, values_of
 from app.problems import Invalid, Problems
 from jobs.specs import DatasetSpec, ModelSpec, TestSpec
+from jobs.specs.base import members
 
 blueprint = Blueprint("pages", __name__)
 
@@ -68,34 +69,52 @@ def dataset(id: str) -> str:
 @blueprint.route("/models/new", methods=["GET", "POST"])
 def new_model() -> Any:
     values, problems = values_of(ModelSpec, request.form or request.args), {}
+    if "clone" in request.args and request.method == "GET":
+        values = cloned(job_or_404(request.args["clone"], "model"))
     if request.method == "POST":
         try:
-            return redirect(url_for(".model", id=create_model(values)))
+            ids, sweep = create_models(values)
+            return redirect(url_for(".sweep", id=sweep) if sweep else url_for(".model", id=ids[0]))
         except Invalid as invalid:
             problems = invalid.problems
-    shown = forms.fields(ModelSpec, values, problems)
     usable = jobs("dataset", "waiting", "running", "done")
-    for field in shown:
-        if field.widget == "dataset":
-            field.choices = [(job["id"], f"{job['name']} ({_pairs(job)})") for job in usable]
-        if field.name == "epochs" and request.method == "GET" and not field.value:
-            field.value = 30
+    choices = model_form.Choices(usable, jobs("model"), settings().allow_user_code)
+    shown = model_form.fields(values, problems, choices)
     return _form_page("model_new.html", "New model", "models", shown, problems, datasets=usable)
 
 
-def _pairs(job: Job) -> str:
-    pairs = job["summary"].get("pairs")
-    return f"{sum(pairs.values()):,} pairs" if pairs else job["state"]
+@blueprint.get("/examples/<name>.prototxt")
+def example(name: str) -> Any:
+    """A network to paste."""
+    if name not in model_form.PASTED:
+        abort(404)
+    return send_file(model_form.EXAMPLES / f"{name}.prototxt", mimetype="text/plain")
 
 
 @blueprint.get("/models/<id>")
 def model(id: str) -> str:
     job = job_or_404(id, "model")
-    dataset = catalog().get(job["spec"]["dataset"])
-    shown = as_json(dataset) if dataset else None
+    rows = [catalog().get(dataset) for dataset in (job["spec"]["dataset"], *job["spec"]["more_datasets"])]
+    datasets = [as_json(row, brief=True) for row in rows if row is not None]
     return render_template(
-        "model.html", title=job["name"], active="models", job=job, dataset=shown, fields=fields_of_test(job), problems=[]
+        "model.html", title=job["name"], active="models", job=job, datasets=datasets, fields=fields_of_test(job), problems=[]
     )
+
+
+@blueprint.get("/sweeps/<id>")
+def sweep(id: str) -> str:
+    trainings = [as_json(row, brief=True) for row in catalog().sweep(id)]
+    if not trainings:
+        abort(404)
+    title = trainings[0]["name"].rpartition(" · ")[0]
+    return render_template("sweep.html", title=title, active="models", sweep=id, jobs=trainings)
+
+
+@blueprint.app_template_global()
+def title_of(chosen: dict[str, Any], field: str = "network") -> str:
+    """What a form calls a network, a loss or a solver."""
+    kind = members(ModelSpec.model_fields[field])[chosen["name"]]
+    return str(kind.model_config.get("title", chosen["name"]))
 
 
 @blueprint.route("/models/<id>/test", methods=["GET", "POST"])
@@ -143,7 +162,10 @@ def job_page(id: str) -> Any:
 def act(id: str, action: str) -> Any:
     job = job_or_404(id)
     try:
-        getattr(catalog(), action)(id)
+        if action == "resume":
+            catalog().resume(id, request.form.get("snapshot", ""))
+        else:
+            getattr(catalog(), action)(id)
     except Refused as refused:
         return render_template("error.html", title="Refused", active="", status=409, heading="Not now", message=str(refused)), 409
     return redirect(url_for(".home") if action == "delete" else url_for(f".{job['kind']}", id=id))

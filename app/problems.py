@@ -15,9 +15,11 @@ Problems = dict[str, str]
 WHOLE_MODEL = {"ModelSpec": "epochs", "TestSpec": "image"}
 """The field at which a form shows what is wrong with several fields together."""
 
+NEEDED = "This is needed."
+
 SENTENCES: dict[str, Callable[[dict[str, Any]], str]] = {
-    "missing": lambda context: "This is needed.",
-    "string_too_short": lambda context: "This is needed.",
+    "missing": lambda context: NEEDED,
+    "string_too_short": lambda context: NEEDED,
     "string_too_long": lambda context: f"At most {context['max_length']} characters.",
     "greater_than_equal": lambda context: f"Must be at least {context['ge']:g}.",
     "greater_than": lambda context: f"Must be more than {context['gt']:g}.",

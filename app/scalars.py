@@ -5,17 +5,21 @@ from typing import Any
 
 from jobs.events import Event
 
+TYPES = frozenset({"scalars", "resumed"})
 Series = dict[str, list[Any]]
 
 
 def series(events: Iterable[Event], keys: frozenset[str] | None, max_points: int) -> dict[str, Series]:
     """Each scalar as {"step", "epoch", "time", "value"}, by step, with at most `max_points` points.
 
-    A step that was trained again after a resume counts once, as it was logged last. Of a longer
-    series, the smallest and the largest point of each bucket stay.
+    `events` are of the TYPES. Points after the step that a job was resumed from are those of the resumed run alone. Of a
+    longer series, the smallest and the largest point of each bucket stay.
     """
     points: dict[str, dict[int, tuple[int, float, float, float]]] = {}
     for event in events:
+        if event["type"] == "resumed":
+            points = {key: {step: point for step, point in old.items() if step <= event["step"]} for key, old in points.items()}
+            continue
         for key, value in event["scalars"].items():
             if value is not None and (keys is None or key in keys):
                 points.setdefault(key, {})[event["step"]] = (event["step"], event["epoch"], event["time"], value)

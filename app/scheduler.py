@@ -21,13 +21,18 @@ def gpu_count() -> int:
     return sum(line.startswith("GPU ") for line in listing.stdout.splitlines())
 
 
-class Scheduler:
-    """One training a GPU (or one on the CPU); datasets and tests beside them."""
+CPU = -1
+"""Stands beside the numbers of the GPUs for the processor."""
 
-    def __init__(self, catalog: Catalog, gpus: int) -> None:
-        self._catalog = catalog
-        self._gpus = gpus
-        self._gpu_of: dict[str, int] = {}
+
+class Scheduler:
+    """One training a GPU, and one on the processor; datasets and tests beside them."""
+
+    def __init__(self, catalog: Catalog, gpus: int, user_code: bool = False) -> None:
+        self._catalog, self._user_code = catalog, user_code
+        self._gpus = frozenset(range(gpus))
+        self._held: dict[str, frozenset[int]] = {}
+        """By the id of a training: where it computes."""
 
     def run(self) -> None:
         every(INTERVAL, self.schedule)
@@ -36,27 +41,51 @@ class Scheduler:
         """One round: start all that can start now."""
         live = self._catalog.find(states=frozenset({"waiting", "running"}), limit=100_000)
         occupied = [row for row in live if row.launched or row.state == "running"]
-        self._gpu_of = {row.id: self._gpu_of.get(row.id, 0) for row in occupied if row.kind == "model"}
-        taken = {kind: sum(row.kind == kind for row in occupied) for kind in ("dataset", "model", "test")}
+        # One that an earlier server started holds what it was asked for, the first GPU where that was none in particular.
+        self._held = {row.id: self._held.get(row.id) or self._asked_for(row) for row in occupied if row.kind == "model"}
+        taken = {kind: sum(row.kind == kind for row in occupied) for kind in SLOTS}
         for row in reversed(live):
-            slots = max(self._gpus, 1) if row.kind == "model" else SLOTS[row.kind]
-            if row in occupied or row.id in self._catalog.aborting or taken[row.kind] >= slots or not self._ready(row):
+            if row in occupied or row.id in self._catalog.aborting or not self._ready(row):
                 continue
-            self._start(row)
-            taken[row.kind] += 1
+            if row.kind == "model":
+                if place := self._free_for(row):
+                    self._held[row.id] = place
+                    self._start(row)
+            elif taken[row.kind] < SLOTS[row.kind]:
+                taken[row.kind] += 1
+                self._start(row)
+
+    def _asked_for(self, row: JobRow) -> frozenset[int]:
+        device = str(row.spec["device"])
+        if device == "cpu" or not self._gpus:
+            return frozenset({CPU})
+        _, _, numbers = device.partition(":")
+        return frozenset(int(number) for number in numbers.split(",")) if numbers else frozenset({0})
+
+    def _free_for(self, row: JobRow) -> frozenset[int] | None:
+        """Where a training can compute now; None where it has to wait."""
+        busy = frozenset().union(*self._held.values())
+        asked = self._asked_for(row)
+        if _any_gpu(row) and self._gpus:
+            free = sorted(self._gpus - busy)
+            return frozenset(free[:1]) or None
+        return None if asked & busy else asked
 
     def _ready(self, row: JobRow) -> bool:
         """Whether what the job builds on is there; a job whose dataset failed ends with that reason."""
         if row.kind != "model":
             return True
-        dataset = self._catalog.get(row.spec["dataset"])
-        if dataset is None:
-            self._fail(row, "Its dataset was deleted. Clone the model and choose another one.")
-        elif dataset.state in ("error", "aborted"):
-            self._fail(
-                row, f"Its dataset “{dataset.name}” was not finished ({dataset.state}). Resume the dataset, then this model."
-            )
-        return dataset is not None and dataset.state == "done"
+        datasets = [self._catalog.get(id) for id in (row.spec["dataset"], *row.spec["more_datasets"])]
+        for dataset in datasets:
+            if dataset is None:
+                self._fail(row, "Its dataset was deleted. Clone the model and choose another one.")
+                return False
+            if dataset.state in ("error", "aborted"):
+                self._fail(
+                    row, f"Its dataset “{dataset.name}” was not finished ({dataset.state}). Resume the dataset, then this model."
+                )
+                return False
+        return all(dataset is not None and dataset.state == "done" for dataset in datasets)
 
     def _fail(self, row: JobRow, reason: str) -> None:
         self._catalog.write_end(self._catalog.folder(row.id), "error", reason)
@@ -68,8 +97,14 @@ class Scheduler:
         launcher.start(folder, self._environment(row))
 
     def _environment(self, row: JobRow) -> dict[str, str]:
-        if row.kind != "model" or not self._gpus:
+        if row.kind != "model":
             return {}
-        free = min(set(range(self._gpus)) - set(self._gpu_of.values()))
-        self._gpu_of[row.id] = free
-        return {"CUDA_VISIBLE_DEVICES": str(free)}
+        user_code = {launcher.USER_CODE: "1"} if self._user_code else {}
+        if not self._gpus or not _any_gpu(row):
+            return user_code
+        return {"CUDA_VISIBLE_DEVICES": ",".join(map(str, sorted(self._held[row.id]))), **user_code}
+
+
+def _any_gpu(row: JobRow) -> bool:
+    """Whether any one GPU will do. Who names some by their numbers means those of the machine."""
+    return row.spec["device"] in ("auto", "cuda")

@@ -6,11 +6,13 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Settings:
-    """`home` holds the jobs; files are read only below `data_roots` and the home's uploads."""
+    """`home` holds the jobs; files are read only below `data_roots` and the home's uploads. `allow_user_code`: whether Python
+    files from there may run in training jobs."""
 
     home: Path
     data_roots: tuple[Path, ...]
     database_url: str | None = None
+    allow_user_code: bool = False
 
     @property
     def jobs(self) -> Path:

@@ -8,14 +8,19 @@ from typing import Any, TextIO
 
 import click
 
-from app import checks
+from app import checks, model_checks, sweeps
 from app.problems import Invalid, validate
 from commands.options import options, typed_values
-from commands.running import run_here, run_on, sentences
-from jobs.specs import DatasetSpec
+from commands.running import call, follow, run_here, run_on, sentences
+from jobs.folder import JobFolder
+from jobs.launcher import USER_CODE
+from jobs.specs import DatasetSpec, ModelSpec
 
 KINDS = {"input": "folders", "target": "folders", "manifest": "sequences", "stream": "stream", "originals": "compress"}
 """Which kind of source an option speaks of, where --kind does not say it; the first one that is given counts."""
+
+UNIONS = ("network", "loss", "solver", "lr_policy")
+"""The parts of a training that come in several kinds."""
 
 
 @click.group()
@@ -96,6 +101,44 @@ def _checked(values: dict[str, Any]) -> DatasetSpec:
         return checks.dataset(validate(DatasetSpec, values), (Path.cwd(), Path("/")))
     except Invalid as invalid:
         raise click.ClickException(sentences(invalid.problems)) from invalid
+
+
+@main.command()
+@options(ModelSpec)
+@click.option("--spec", "spec_file", type=click.File(), help="Take the settings from a JSON file, as the API takes them.")
+@click.option(
+    "--home", type=click.Path(path_type=Path, file_okay=False), default=Path("data"), envvar="CLEARFRAME_HOME", show_default=True
+)
+@click.option("--server", metavar="URL", help="Train on this server; without it, here and now.")
+@click.option("--allow-user-code", is_flag=True, help="Run the Python file of a network or a loss, here and now.")
+def train(spec_file: TextIO | None, home: Path, server: str | None, allow_user_code: bool, **given: Any) -> None:
+    """Train a network on a dataset: --dataset ID --name first. Several rates or batch sizes train one after another."""
+    told = _told(spec_file) if spec_file else {}
+    for section in UNIONS:
+        _default(given, f"{section}__name", (told.get(section) or {}).get("name"))
+    typed = typed_values(ModelSpec, given)
+    unsaid = [section for section in UNIONS if given[f"{section}__name"] is None and len(typed[section]) == 1]
+    values = _over({key: value for key, value in typed.items() if key not in unsaid}, told)
+    if server:
+        for id in call(server, "/models", values)["ids"]:
+            click.echo(json.dumps(follow(server, id)["summary"], indent=1))
+        return
+    if allow_user_code:
+        os.environ[USER_CODE] = "1"
+    for spec in _specs(values, home.resolve()):
+        click.echo(json.dumps(run_here(home.resolve(), "model", spec)["summary"], indent=1))
+
+
+def _specs(values: dict[str, Any], home: Path) -> list[ModelSpec]:
+    """The trainings that are asked for, on datasets of the home."""
+    try:
+        specs = [validate(ModelSpec, model_checks.with_its_loss(one)) for one in sweeps.expand(values)]
+    except Invalid as invalid:
+        raise click.ClickException(sentences(invalid.problems)) from invalid
+    for id in specs[0].datasets:
+        if not JobFolder(home / "jobs" / id).path.is_dir():
+            raise click.ClickException(f"--dataset: {home} has no dataset {id}. Make one by clearframe dataset create.")
+    return specs
 
 
 if __name__ == "__main__":

@@ -10,10 +10,12 @@ from app.forms import SHOWN, Field, Values, fields, values_of
 
 Command = Callable[..., Any]
 
+SHORT = {"solver.learning_rate": "learning-rate", "solver.weight_decay": "weight-decay", "solver.momentum": "momentum"}
+
 
 def option_name(field: str) -> str:
     """--stream of "source.stream", --validation of "validation.method", --validation-percent of "validation.percent"."""
-    short = field.removeprefix("source.").removesuffix(".method")
+    short = SHORT.get(field) or field.removeprefix("source.").removesuffix(".method").removesuffix(".name")
     return "--" + short.replace(".", "-").replace("_", "-")
 
 

@@ -54,7 +54,11 @@ def _last(folder: JobFolder) -> Event:
 
 def run_on(server: str, path: str, body: dict[str, Any]) -> dict[str, Any]:
     """Create the job on a server, and show its progress until it ends."""
-    id = call(server, path, body)["id"]
+    return follow(server, call(server, path, body)["id"])
+
+
+def follow(server: str, id: str) -> dict[str, Any]:
+    """Show the progress of a server's job until it ends."""
     click.echo(f"{id}  {server}/jobs/{id}", err=True)
     return show(_events_on(server, id))
 

@@ -1,32 +1,84 @@
-"""Where and in which numbers a network is computed."""
+"""Where a network is computed, and in which numbers."""
 
+import platform
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 
 from jobs.errors import JobError
 
-
-def choose_device(wanted: str) -> torch.device:
-    """The device of "auto", "cpu" or "cuda". Raises JobError where there is no GPU but one is wanted."""
-    if wanted == "cuda" and not torch.cuda.is_available():
-        raise JobError("This machine has no GPU that PyTorch can use. Choose the device auto or cpu.")
-    return torch.device("cuda" if wanted != "cpu" and torch.cuda.is_available() else "cpu")
+AUTOCAST = {"bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
-def choose_precision(wanted: str, device: torch.device) -> torch.dtype:
-    """bfloat16 where it is asked for, or where the hardware computes in it and "auto" leaves the choice."""
+def choose_device(wanted: str, rank: int = 0) -> torch.device:
+    """The device of "auto", "cpu", "cuda", "cuda:1" or "cuda:0,1", of which each rank has one.
+
+    Raises JobError where a GPU is wanted that is not there.
+    """
+    if wanted == "cpu" or (wanted == "auto" and not torch.cuda.is_available()):
+        return torch.device("cpu")
+    index = gpus(wanted)[rank % len(gpus(wanted))]
+    if index >= torch.cuda.device_count():
+        there = f"it has {torch.cuda.device_count()}, counted from 0" if torch.cuda.is_available() else "it has none"
+        raise JobError(f"This machine has no GPU {index} that PyTorch can use: {there}. Choose the device auto or cpu.")
+    device = torch.device("cuda", index)
+    torch.cuda.set_device(device)
+    return device
+
+
+def gpus(wanted: str) -> list[int]:
+    """The numbers of "cuda:0,1"; [0] of what names none."""
+    _, _, numbers = wanted.partition(":")
+    return [int(number) for number in numbers.split(",")] if numbers else [0]
+
+
+@dataclass(frozen=True)
+class Precision:
+    """How the layers compute: "float32", "tf32" (float32 with short products, on a GPU), "bfloat16" or "float16"."""
+
+    name: str
+    device: torch.device
+
+    def autocast(self) -> AbstractContextManager[object]:
+        dtype = AUTOCAST.get(self.name)
+        return torch.autocast(self.device.type, dtype) if dtype else nullcontext()
+
+    def scaler(self) -> torch.amp.GradScaler:
+        """float16 has no room for small gradients: they are scaled up."""
+        return torch.amp.GradScaler(self.device.type, enabled=self.name == "float16")
+
+
+def choose_precision(wanted: str, device: torch.device) -> Precision:
+    """What is asked for; "auto": bfloat16 where the hardware computes in it, else tf32 on a GPU, else float32."""
     if wanted == "auto":
-        return torch.bfloat16 if _computes_bfloat16(device) else torch.float32
-    return torch.bfloat16 if wanted == "bfloat16" else torch.float32
+        slow = "tf32" if device.type == "cuda" else "float32"
+        wanted = "bfloat16" if computes_bfloat16(device) else slow
+    if wanted == "tf32" and device.type == "cpu":
+        raise JobError("TF32 is a format of GPUs. Choose the precision auto, float32 or bfloat16.")
+    if device.type == "cuda":
+        torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = wanted != "float32"
+        torch.backends.cudnn.benchmark = True
+    return Precision(wanted, device)
 
 
-def _computes_bfloat16(device: torch.device) -> bool:
+def computes_bfloat16(device: torch.device) -> bool:
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     features = torch.cpu.get_capabilities()
     return bool(features.get("avx512_bf16") or features.get("amx_bf16") or features.get("bf16"))
 
 
-def autocast(device: torch.device, precision: torch.dtype) -> AbstractContextManager[object]:
-    return nullcontext() if precision == torch.float32 else torch.autocast(device.type, precision)
+def device_name(device: torch.device) -> str:
+    """NVIDIA H200; or AMD EPYC, 2 threads."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return f"{cpu_name()}, {torch.get_num_threads()} threads"
+
+
+def cpu_name() -> str:
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text(errors="replace").splitlines() if info.exists() else []
+    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(names, "") or platform.processor() or "CPU"

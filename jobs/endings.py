@@ -6,6 +6,7 @@ IMAGES = (".bmp.gz", ".bmp", ".png", ".tif", ".tiff", ".jpg", ".jpeg", ".webp")
 RAW_H264 = (".h264", ".264", ".avc", ".jsv", ".26l", ".jvt")
 STREAMS = (*RAW_H264, ".mp4", ".mkv", ".mov", ".ts", ".m4v")
 ORIGINAL_VIDEOS = (".y4m", ".yuv", ".mkv", ".mp4", ".mov", ".avi")
+PYTHON = (".py",)
 VIDEOS = tuple(dict.fromkeys((*STREAMS, *ORIGINAL_VIDEOS, ".webm", ".m2ts")))
 
 

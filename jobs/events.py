@@ -9,6 +9,7 @@ writer removes it. Types and their fields stand in docs/architecture.md.
 
 import json
 import os
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -23,16 +24,17 @@ class EventLog:
     """Appends events to a log; `clock` gives the time in seconds since the epoch."""
 
     def __init__(self, path: Path, clock: Callable[[], float] = time.time) -> None:
-        self._clock = clock
+        self._clock, self._one_at_a_time = clock, threading.Lock()
         self._file = path.open("ab", buffering=0)
         self._seq = _mend(path)
 
     def append(self, type: str, **fields: Any) -> Event:
-        event: Event = {"seq": self._seq + 1, "time": self._clock(), "type": type, **fields}
-        self._write(json.dumps(event, allow_nan=False, separators=(",", ":")).encode() + b"\n")
-        self._seq += 1
-        if type in ("state", "snapshot"):
-            os.fsync(self._file.fileno())
+        with self._one_at_a_time:
+            event: Event = {"seq": self._seq + 1, "time": self._clock(), "type": type, **fields}
+            self._write(json.dumps(event, allow_nan=False, separators=(",", ":")).encode() + b"\n")
+            self._seq += 1
+            if type in ("state", "snapshot"):
+                os.fsync(self._file.fileno())
         return event
 
     def _write(self, line: bytes) -> None:
@@ -53,6 +55,13 @@ class EventLog:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+class NoLog:
+    """Takes events and keeps none: for processes that help another one, which writes the log."""
+
+    def append(self, type: str, **fields: Any) -> Event:
+        return {"type": type, **fields}
 
 
 def _mend(path: Path) -> int:

@@ -4,18 +4,17 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from PIL import Image
-from torch import Tensor, nn
+from torch import Tensor
 
 from jobs import snapshots
 from jobs.device import choose_device
 from jobs.errors import JobError
 from jobs.folder import JobFolder
 from jobs.images import Picture, read_image, size, to_gray
+from jobs.pair_sets import PairSet
+from jobs.pictures import as_tensor, save_picture, show_layers
 from jobs.report import Report, finite
 from jobs.specs import ModelSpec, TestSpec
-from jobs.store import PairReader
-from models.inspection import channel_grid, statistics, watch_layers, weight_grid
 from models.metrics import psnr, ssim, to_uint8
 
 
@@ -27,26 +26,32 @@ def test_image(folder: JobFolder, spec: TestSpec, report: Report) -> dict[str, A
         raise JobError("The model was deleted. Choose another one.")
     training = model.spec()
     assert isinstance(training, ModelSpec)
-    snapshot, net, channels = snapshots.load(model, spec.snapshot, training.network)
-    input, target = read_pair(folder.sibling(training.dataset), spec, channels)
+    snapshot, restorer, channels = snapshots.load(model, spec.snapshot)
+    input, target = read_pair([folder.sibling(id) for id in training.datasets], spec, channels)
     device = choose_device("auto")
-    net = net.to(device)
-    image = torch.tensor(input).permute(2, 0, 1)
+    restorer = restorer.to(device)
+    image = as_tensor(input)
 
-    output = to_uint8(net(image[None].to(device) / 255)[0]).cpu()
+    output = to_uint8(restorer(image[None].to(device) / 255)[0]).cpu()
     report.log.append("sample", snapshot=snapshot, **pictures(folder, image, output, target), **scores(image, output, target))
     if spec.layers:
-        show_layers(folder, net, image[None].to(device) / 255, report)
+        show_layers(folder, restorer, image[None].to(device) / 255, lambda layer: tell(report, layer))
     return {}
 
 
-def read_pair(dataset: JobFolder, spec: TestSpec, channels: int) -> tuple[Picture, Picture | None]:
+def tell(report: Report, layer: dict[str, Any]) -> None:
+    report.log.append("layer", **layer)
+    report.check()
+
+
+def read_pair(datasets: list[JobFolder], spec: TestSpec, channels: int) -> tuple[Picture, Picture | None]:
     """The image and, where there is one, its ground truth, in the network's channels. Raises JobError."""
     if spec.pair is not None:
-        reader = PairReader(dataset.store("val"))
-        if spec.pair >= len(reader):
-            raise JobError(f"There is no validation pair {spec.pair}: the dataset has the pairs 0 to {len(reader) - 1}.")
-        return reader[spec.pair]
+        pairs = PairSet([dataset.store("val") for dataset in datasets])
+        if spec.pair >= len(pairs):
+            raise JobError(f"There is no validation pair {spec.pair}: the dataset has the pairs 0 to {len(pairs) - 1}.")
+        damaged, true = pairs[spec.pair]
+        return damaged.numpy(), true.numpy()
     assert spec.image is not None
     input = in_channels(read_image(Path(spec.image)), channels)
     target = in_channels(read_image(Path(spec.target)), channels) if spec.target else None
@@ -62,7 +67,7 @@ def in_channels(picture: Picture, channels: int) -> Picture:
 
 def pictures(folder: JobFolder, image: Tensor, output: Tensor, target: Picture | None) -> dict[str, Any]:
     """Write the pictures as PNG; return their addresses and their size."""
-    truth = None if target is None else torch.tensor(target).permute(2, 0, 1)
+    truth = None if target is None else as_tensor(target)
     urls = {
         role: None if picture is None else save_picture(folder, f"results/{role}.png", picture)
         for role, picture in (("input", image), ("output", output), ("target", truth))
@@ -74,57 +79,10 @@ def scores(image: Tensor, output: Tensor, target: Picture | None) -> dict[str, f
     """PSNR (dB) and SSIM of input and output against the ground truth, None where it is not known."""
     if target is None:
         return dict.fromkeys(("psnr_input", "psnr_output", "ssim_input", "ssim_output"))
-    truth = torch.tensor(target).permute(2, 0, 1)
-    large_enough = min(truth.shape[-2:]) >= 11
+    truth = as_tensor(target)
     return {
         "psnr_input": finite(psnr(image, truth)),
         "psnr_output": finite(psnr(output, truth)),
-        "ssim_input": ssim(image, truth) if large_enough else None,
-        "ssim_output": ssim(output, truth) if large_enough else None,
+        "ssim_input": finite(ssim(image, truth)),
+        "ssim_output": finite(ssim(output, truth)),
     }
-
-
-def show_layers(folder: JobFolder, net: nn.Module, image: Tensor, report: Report) -> None:
-    """Report each layer as soon as it is computed."""
-    shown = 0
-
-    def show(name: str, module: nn.Module, output: Tensor) -> None:
-        nonlocal shown
-        shown += 1
-        report.log.append("layer", **layer(folder, shown, name, module, output[0].cpu()))
-        report.check()
-
-    with watch_layers(net, show):
-        net(image)
-
-
-def layer(folder: JobFolder, index: int, name: str, module: nn.Module, activations: Tensor) -> dict[str, Any]:
-    """What a `layer` event says of one layer; writes its pictures. `activations` are (C, H, W)."""
-    grid, picture_range = channel_grid(activations)
-    return {
-        "index": index,
-        "name": name,
-        "layer_type": str(module),
-        "parameters": sum(parameter.numel() for parameter in module.parameters()),
-        "shape": list(activations.shape),
-        **statistics(activations),
-        "picture": save_picture(folder, f"layers/{index:02d}-{name}.png", grid),
-        "picture_range": list(picture_range),
-        "weights": weights(folder, index, name, module),
-    }
-
-
-def weights(folder: JobFolder, index: int, name: str, module: nn.Module) -> dict[str, Any] | None:
-    if not isinstance(module, nn.Conv2d):
-        return None
-    picture = save_picture(folder, f"layers/{index:02d}-{name}-weights.png", weight_grid(module.weight.cpu()))
-    return {"shape": list(module.weight.shape), **statistics(module.weight.cpu()), "picture": picture}
-
-
-def save_picture(folder: JobFolder, relative: str, picture: Tensor) -> str:
-    """Write uint8 (3, H, W), (1, H, W) or (H, W) as PNG, without loss; return its address."""
-    path = folder.path / relative
-    path.parent.mkdir(exist_ok=True)
-    array = picture.permute(1, 2, 0).contiguous() if picture.dim() == 3 and len(picture) == 3 else picture.squeeze(0)
-    Image.fromarray(array.cpu().numpy()).save(path, compress_level=1)
-    return folder.url(relative)

@@ -1,74 +1,155 @@
-"""Random paired patches for training."""
+"""Which patches a training sees, in which order, and how they are cut: the same wherever the pictures lie.
 
-import os
+An epoch passes over all training pairs in random order and cuts so many patches of each. What is drawn depends on the
+seed and the epoch alone, so that a resumed run sees what an undisturbed one does. The pairs go through in windows:
+within a window the patches are shuffled, so that pairs that are streamed must be read once an epoch only.
+"""
+
+import math
 from collections.abc import Iterator
-from pathlib import Path
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torchvision import tv_tensors
-from torchvision.transforms import v2
 
 from jobs.errors import JobError
-from jobs.store import PairReader
+from jobs.pair_sets import PairSet, Sizes
+from jobs.specs import ModelSpec
 
-MEMORY_SHARE = 0.5
-"""Share of the machine's memory that decoded frames may take; a larger split is decoded as it is read."""
+BYTES_A_WINDOW = 128 * 2**20
+"""What the patches of a window may take together; the more, the better they are shuffled."""
 
 
-class Frames:
-    """The pairs of a split as tensors uint8 (C, H, W), held decoded where they fit into memory."""
+TURNS = {
+    (False, False): [0],
+    (True, False): [0, 1, 2, 3],
+    (False, True): [0, 3, 5, 6],
+    (True, True): [0, 1, 2, 3, 4, 5, 6, 7],
+}
+"""With flips or not, with quarter turns or not: the turns of `Cuts`."""
 
-    def __init__(self, store: Path) -> None:
-        self._reader = PairReader(store)
-        self._held: list[tuple[Tensor, Tensor]] | None = None
-        if self._bytes() < MEMORY_SHARE * _machine_memory():
-            self._held = [self._read(number) for number in range(len(self._reader))]
+
+@dataclass(frozen=True)
+class Cuts:
+    """Patches: of which pair, where, and turned how. Each an int64 tensor (N,); `turn` has bit 0 for mirrored left to
+    right, bit 1 for top to bottom, bit 2 for rows and columns swapped: all eight turns of a square."""
+
+    pair: Tensor
+    top: Tensor
+    left: Tensor
+    turn: Tensor
 
     def __len__(self) -> int:
-        return len(self._reader)
+        return len(self.pair)
 
-    def __getitem__(self, number: int) -> tuple[Tensor, Tensor]:
-        """(input, target)"""
-        return self._held[number] if self._held is not None else self._read(number)
+    def __getitem__(self, chosen: slice | Tensor) -> "Cuts":
+        return Cuts(self.pair[chosen], self.top[chosen], self.left[chosen], self.turn[chosen])
 
-    def _read(self, number: int) -> tuple[Tensor, Tensor]:
-        input, target = (torch.tensor(picture).permute(2, 0, 1).contiguous() for picture in self._reader[number])
-        return input, target
-
-    def _bytes(self) -> int:
-        return sum(2 * meta["channels"] * meta["height"] * meta["width"] for meta in self._reader.metas())
-
-    def sides(self) -> Iterator[tuple[int, int]]:
-        """(height, width) of each pair."""
-        return ((meta["height"], meta["width"]) for meta in self._reader.metas())
+    def to(self, device: torch.device) -> "Cuts":
+        return Cuts(*(values.to(device, non_blocking=True) for values in (self.pair, self.top, self.left, self.turn)))
 
 
-def _machine_memory() -> int:
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+@dataclass(frozen=True)
+class Window:
+    """Some pairs of an epoch: the patches of the first pair first, and the order in which they are trained on."""
+
+    cuts: Cuts
+    order: Tensor
 
 
-class Patches:
-    """Batches of random patches; the order and the cuts of an epoch depend on seed and epoch alone."""
+class Plan:
+    """All patches of a training. `a_step` patches make a step; the last step of an epoch may have fewer."""
 
-    def __init__(self, frames: Frames, size: int, batch_size: int, per_frame: int, seed: int) -> None:
-        height, width = min(frames.sides(), key=min)
-        self.channels = frames[0][0].shape[0]
-        if size > min(height, width):
-            raise JobError(f"Patches of {size}x{size} do not fit into frames of {width}x{height}. Give a smaller patch size.")
-        self._frames, self._batch_size, self._per_frame, self._seed = frames, batch_size, per_frame, seed
-        # One draw for both pictures of a pair: cut at the same place and turned the same way.
-        self._cut = v2.Compose([v2.RandomCrop(size), v2.RandomHorizontalFlip(), v2.RandomVerticalFlip()])
+    def __init__(
+        self,
+        sizes: Sizes,
+        side: int,
+        per_pair: int,
+        a_step: int,
+        seed: int,
+        flips: bool = True,
+        quarter_turns: bool = False,
+        bytes_a_pixel: int = 6,
+    ) -> None:
+        height, width = min(sizes, key=min)
+        if side > min(height, width):
+            raise JobError(f"Patches of {side}x{side} do not fit into frames of {width}x{height}. Give a smaller patch size.")
+        self._sizes = torch.tensor(sizes)
+        self.side, self.per_pair, self.a_step, self._seed = side, per_pair, a_step, seed
+        self._turns = torch.tensor(TURNS[flips, quarter_turns])
+        # Whole steps in each window: none is made of two.
+        block = a_step // math.gcd(a_step, per_pair)
+        fitting = BYTES_A_WINDOW // (per_pair * side * side * bytes_a_pixel)
+        self._a_window = max(fitting // block, 1) * block
+
+    @classmethod
+    def of(cls, spec: ModelSpec, pairs: PairSet) -> "Plan":
+        a_step = spec.batch_size * spec.accumulation
+        turned = (spec.flips, spec.quarter_turns)
+        return cls(pairs.sizes, spec.patch_size, spec.patches_per_frame, a_step, spec.seed, *turned, 2 * pairs.channels)
 
     @property
-    def batches(self) -> int:
-        """Batches an epoch; the last may be smaller."""
-        return -(-len(self._frames) * self._per_frame // self._batch_size)
+    def patches(self) -> int:
+        """An epoch."""
+        return len(self._sizes) * self.per_pair
 
-    def epoch(self, number: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """The batches (input, target) of an epoch, each uint8 (N, C, size, size)."""
-        torch.manual_seed(self._seed * 1_000_003 + number)
-        order = torch.randperm(len(self._frames) * self._per_frame) % len(self._frames)
-        for chosen in order.split(self._batch_size):
-            pairs = [self._cut(*map(tv_tensors.Image, self._frames[frame])) for frame in chosen.tolist()]
-            yield torch.stack([input for input, _ in pairs]), torch.stack([target for _, target in pairs])
+    @property
+    def steps(self) -> int:
+        """An epoch."""
+        return -(-self.patches // self.a_step)
+
+    def patches_in(self, step: int) -> int:
+        """Of a step, counted from 0 at the start of the run."""
+        return min(self.a_step, self.patches - step % self.steps * self.a_step)
+
+    def windows(self, first_step: int) -> Iterator[tuple[Window, int]]:
+        """From the window on in which a step lies, without an end; and how many of its patches are before that step."""
+        epoch, step = divmod(first_step, self.steps)
+        first, before = divmod(step * self.a_step, self._a_window * self.per_pair)
+        while True:
+            order = torch.randperm(len(self._sizes), generator=self._generator(epoch))
+            for number, pairs in enumerate(order.split(self._a_window)):
+                if number >= first:
+                    yield self._window(pairs, self._generator(epoch, number)), before
+                    before = 0
+            epoch, first = epoch + 1, 0
+
+    def _window(self, pairs: Tensor, random: torch.Generator) -> Window:
+        pair = pairs.repeat_interleave(self.per_pair)
+        room = self._sizes[pair] - self.side + 1
+        places = (torch.rand(len(pair), 2, generator=random, dtype=torch.float64) * room).long()
+        turn = self._turns[torch.randint(len(self._turns), (len(pair),), generator=random)]
+        return Window(Cuts(pair, places[:, 0], places[:, 1], turn), torch.randperm(len(pair), generator=random))
+
+    def _generator(self, *path: int) -> torch.Generator:
+        """Random numbers of their own for the seed, an epoch, and a window of it."""
+        seed = self._seed
+        for part in path:
+            seed = (seed * 1_000_003 + part + 1) % 2**63
+        return torch.Generator().manual_seed(seed)
+
+    def batches(self, window: Window, before: int) -> Iterator[Cuts]:
+        """The patches of each step of a window, from the one that has `before` others before it."""
+        shuffled = window.cuts[window.order[before:]]
+        for first in range(0, len(shuffled), self.a_step):
+            yield shuffled[slice(first, first + self.a_step)]
+
+
+def places(cuts: Cuts, side: int, widths: Tensor) -> Tensor:
+    """Where the pixels of the patches lie in their pictures, row by row: (N, side, side)."""
+    along = torch.arange(side, device=cuts.pair.device)
+    mirrored = side - 1 - along
+    turn = cuts.turn[:, None]
+    columns = torch.where(turn & 1 > 0, mirrored, along)
+    rows = torch.where(turn & 2 > 0, mirrored, along)
+    rows, columns = rows + cuts.top[:, None], columns + cuts.left[:, None]
+    width = widths[cuts.pair][:, None, None]
+    upright = rows[:, :, None] * width + columns[:, None, :]
+    swapped = rows[:, None, :] * width + columns[:, :, None]
+    return torch.where(turn[:, :, None] & 4 > 0, swapped, upright)
+
+
+def cut(pixels: Tensor, places: Tensor) -> Tensor:
+    """Patches (N, C, side, side), uint8 and channels_last, out of all pixels (P, C)."""
+    patches = pixels.index_select(0, places.flatten())
+    return patches.view(*places.shape, -1).permute(0, 3, 1, 2)

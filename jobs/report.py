@@ -6,7 +6,7 @@ import time
 from types import FrameType
 
 from jobs.errors import Aborted
-from jobs.events import EventLog
+from jobs.events import EventLog, NoLog
 
 PROGRESS_INTERVAL = 0.25
 
@@ -14,8 +14,10 @@ PROGRESS_INTERVAL = 0.25
 class Report:
     """The worker's side of its event log."""
 
-    def __init__(self, log: EventLog) -> None:
+    def __init__(self, log: EventLog | NoLog, resume_from: str = "") -> None:
         self.log = log
+        self.resume_from = resume_from
+        """The snapshot that somebody wants a training to go on from; the last one where nothing is said."""
         self._stop = False
         self._started = time.monotonic()
         self._begun_at = 0
@@ -27,6 +29,11 @@ class Report:
 
     def _ask_to_stop(self, number: int, frame: FrameType | None) -> None:
         self._stop = True
+
+    @property
+    def stopping(self) -> bool:
+        """Whether somebody has asked the job to stop."""
+        return self._stop
 
     def check(self) -> None:
         """Raises Aborted where somebody has asked the job to stop."""
@@ -53,6 +60,10 @@ class Report:
 
     def scalars(self, step: int, epoch: float, values: dict[str, float]) -> None:
         self.log.append("scalars", step=step, epoch=epoch, scalars={key: finite(value) for key, value in values.items()})
+
+    def snapshot(self, name: str, step: int, epoch: float, size: int, scores: dict[str, float], removed: list[str]) -> None:
+        scalars = {key: finite(value) for key, value in scores.items()}
+        self.log.append("snapshot", name=name, epoch=epoch, step=step, size=size, scalars=scalars, removed=removed)
 
     def skip(self, name: str, why: str) -> None:
         """Tell of something that was left out, for the list of what is not in a dataset."""

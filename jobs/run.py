@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from jobs.errors import Aborted, JobError
-from jobs.events import EventLog
+from jobs.events import EventLog, NoLog, last_state
 from jobs.folder import JobFolder
 from jobs.launcher import LOCK_VARIABLE
 from jobs.report import Report
@@ -23,6 +23,8 @@ RESERVE_BYTES = 64 * 1024
 
 def main(path: str) -> int:
     folder = JobFolder(Path(path).resolve())
+    if rank_here() > 0:
+        return help_out(folder)
     inherited = os.environ.pop(LOCK_VARIABLE, None)
     lock = int(inherited) if inherited else folder.lock()
     if lock is None:
@@ -35,9 +37,25 @@ def main(path: str) -> int:
             return run(folder, log)
 
 
+def rank_here() -> int:
+    """Of several processes that do one job (jobs/ranks.py), which this is."""
+    return int(os.environ.get("RANK", "0"))
+
+
+def help_out(folder: JobFolder) -> int:
+    """Work beside rank 0, which holds the lock, writes the log and says how it ended."""
+    report = Report(NoLog())
+    report.stop_on(signal.SIGTERM)
+    try:
+        work(folder, report)
+    except (Aborted, JobError):
+        return 1
+    return 0
+
+
 def run(folder: JobFolder, log: EventLog) -> int:
     """Do the job and write how it ended. Returns the exit status."""
-    report = Report(log)
+    report = Report(log, resume_from=_wanted_snapshot(folder))
     report.stop_on(signal.SIGTERM)
     try:
         _keep_room(folder)
@@ -59,6 +77,11 @@ def run(folder: JobFolder, log: EventLog) -> int:
     _reserve(folder).unlink()
     log.append("state", state="done", reason="", summary=summary)
     return 0
+
+
+def _wanted_snapshot(folder: JobFolder) -> str:
+    last = last_state(folder.events) or {}
+    return str(last.get("resume_from", ""))
 
 
 def _reserve(folder: JobFolder) -> Path:

@@ -1,99 +1,190 @@
-"""Snapshots of a network: safetensors files, and beside them what a resumed training needs."""
+"""Snapshots of a training: the weights as safetensors, and beside them the state that a resumed run needs.
+
+Each file is whole or not there: it is written under another name, synced and renamed; the weights come last, so that
+a snapshot that can be seen can be resumed from.
+"""
 
 import json
+import math
 import os
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import torch
+from pydantic import TypeAdapter
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
-from torch import nn
+from torch import Tensor, nn
 
 from jobs.errors import JobError
 from jobs.events import read
 from jobs.folder import JobFolder
-from jobs.specs import Network
-from jobs.view import empty, fold
-from models.networks import NETWORKS
+from jobs.network import make_network
+from jobs.specs.networks import Network
+from jobs.store import sync
+from jobs.view import best_of, empty, fold
+from models.restorer import Channels, Restorer, channels_seen
+
+
+@dataclass
+class Position:
+    """Where a training stands: steps that are done, seconds spent on them, the losses since the last point of the curve and
+    the lowest point; the best validation, and how many came since; the steps last validated and kept."""
+
+    step: int = 0
+    seconds: float = 0.0
+    losses: list[float] = field(default_factory=list)
+    lowest_loss: float = math.inf
+    best: float = math.inf
+    validations_since_best: int = 0
+    validated: int = -1
+    kept: int = -1
+
+
+State = dict[str, Any]
+"""What torch.save keeps beside a snapshot: tensors, numbers, lists and dicts only."""
 
 
 @dataclass(frozen=True)
-class Position:
-    """Where a training stands: epochs and steps that are done, and the seconds spent on them."""
+class Kind:
+    """What must be known to use weights: the network, the colours that it sees, and the channels of its images."""
 
-    epoch: int = 0
-    step: int = 0
-    seconds: float = 0.0
+    network: Network
+    channels: Channels
+    of_image: int
+
+    def restorer(self, mean: Tensor | None = None) -> Restorer:
+        net = make_network(self.network, channels_seen(self.channels, self.of_image))
+        return Restorer(net, self.channels, mean)
 
 
-def build(network: Network, channels: int) -> nn.Module:
-    return NETWORKS[network.name](channels=channels, skip=network.skip)
+def name_of(step: int, steps_an_epoch: int) -> str:
+    """epoch-0012 at the end of an epoch, else step-001234."""
+    epoch, rest = divmod(step, steps_an_epoch)
+    return f"step-{step:06d}" if rest else f"epoch-{epoch:04d}"
 
 
-def save(
-    folder: JobFolder, net: nn.Module, optimizer: torch.optim.Optimizer, position: Position, network: Network, channels: int
-) -> tuple[str, int]:
-    """Write a snapshot and the state to resume from; return the snapshot's name and size in bytes.
-
-    Each file is whole or not there, and the weights are written before the state that names them.
-    """
-    name = f"epoch-{position.epoch:04d}"
-    path = folder.snapshots / f"{name}.safetensors"
-    weights = {key: value.contiguous() for key, value in net.state_dict().items()}
-    metadata = {"network": json.dumps(network.model_dump()), "channels": str(channels), "epoch": str(position.epoch)}
+def save(folder: JobFolder, name: str, kind: Kind, restorer: Restorer, state: State) -> int:
+    """Write a snapshot; return the size of its weights in bytes. `restorer` has those to test with."""
+    mean = None if restorer.mean is None else restorer.mean.tolist()
+    metadata = {
+        "network": kind.network.model_dump_json(),
+        "channels": kind.channels,
+        "of_image": str(kind.of_image),
+        "mean": json.dumps(mean),
+    }
     folder.snapshots.mkdir(exist_ok=True)
-    _replace(path, lambda draft: save_file(weights, draft, metadata))
-    state = {"snapshot": name, "position": asdict(position), "optimizer": optimizer.state_dict()}
-    _replace(folder.snapshots / "resume.pt", lambda draft: torch.save(state, draft))
-    return name, path.stat().st_size
+    _write(_state(folder, name), lambda draft: torch.save(state, draft))
+    whole = {key: value.cpu().contiguous() for key, value in restorer.net.state_dict().items()}
+    _write(_weights(folder, name), lambda draft: save_file(whole, draft, metadata))
+    return _weights(folder, name).stat().st_size
 
 
-def resume(folder: JobFolder, net: nn.Module, optimizer: torch.optim.Optimizer) -> Position:
-    """Take up the last snapshot, where there is one; return the position it stands for."""
-    path = folder.snapshots / "resume.pt"
-    if not path.exists():
-        return Position()
-    state = torch.load(path, weights_only=True)
-    net.load_state_dict(_weights(folder, state["snapshot"]))
-    optimizer.load_state_dict(state["optimizer"])
+def remove(folder: JobFolder, names: Iterable[str]) -> None:
+    for name in names:
+        _weights(folder, name).unlink(missing_ok=True)
+        _state(folder, name).unlink(missing_ok=True)
+
+
+def to_resume(folder: JobFolder, wanted: str = "") -> State | None:
+    """The state of the snapshot that is wanted, or of the furthest; None where there is none. Raises JobError."""
+    if wanted:
+        return _read_state(folder, wanted)
+    states = [_read_state(folder, path.name.removesuffix(".state.pt")) for path in folder.snapshots.glob("*.state.pt")]
+    return max(states, key=lambda state: int(state["position"]["step"]), default=None)
+
+
+def _read_state(folder: JobFolder, name: str) -> State:
+    try:
+        state: State = torch.load(_state(folder, name), map_location="cpu", weights_only=True)
+    except (OSError, RuntimeError, EOFError, UnpicklingError) as error:
+        raise JobError(f"Snapshot {name} cannot be resumed from: {error}. Resume from another one.") from error
+    return state
+
+
+def position_of(state: State) -> Position:
     return Position(**state["position"])
 
 
-def load(model: JobFolder, wanted: str, network: Network) -> tuple[str, nn.Module, int]:
-    """The snapshot's name ("best", "last" or its name are wanted), its network, and the channels that it restores."""
-    name = _name(model, wanted)
-    weights = _weights(model, name)
-    with safe_open(model.snapshots / f"{name}.safetensors", "pt") as file:
-        channels = int(file.metadata()["channels"])
-    net = build(network, channels)
-    net.load_state_dict(weights)
-    return name, net.eval(), channels
+def as_state(position: Position) -> State:
+    return {"position": asdict(position)}
 
 
-def _name(model: JobFolder, wanted: str) -> str:
-    summary: dict[str, Any] = {}
-    view = empty()
-    for event in read(model.events, types=frozenset({"snapshot"})):
-        view = fold(view, event)
-    summary = view["summary"]
-    if not summary:
-        raise JobError("The model has no snapshot yet. Wait for the end of its first epoch.")
+def load(model: JobFolder, wanted: str) -> tuple[str, Restorer, int]:
+    """The snapshot's name ("best", "last" or its name are wanted), what restores with it, and the channels of its images."""
+    name = find(model, wanted)
+    kind, mean, weights = read_weights(model, name)
+    restorer = kind.restorer(mean)
+    restorer.net.load_state_dict(weights)
+    return name, restorer.eval(), kind.of_image
+
+
+def read_weights(model: JobFolder, name: str) -> tuple[Kind, Tensor | None, dict[str, Tensor]]:
+    """Raises JobError."""
+    try:
+        with safe_open(_weights(model, name), "pt") as file:
+            told = file.metadata()
+        weights = load_file(_weights(model, name))
+    except (OSError, SafetensorError) as error:
+        raise JobError(f"Snapshot {name} cannot be read: {error}. Choose another one.") from error
+    network: Network = TypeAdapter(Network).validate_json(told["network"])
+    mean = json.loads(told["mean"])
+    kind = Kind(network, told["channels"], int(told["of_image"]))
+    return kind, None if mean is None else torch.tensor(mean), weights
+
+
+def start_from(net: nn.Module, model: JobFolder, wanted: str) -> str:
+    """Take over the weights of another model where name and shape are equal; say in words what was taken."""
+    if not model.path.exists():
+        raise JobError("The model to start from was deleted. Choose another one.")
+    name = find(model, wanted)
+    _, _, weights = read_weights(model, name)
+    own = net.state_dict()
+    fitting = {key: value for key, value in weights.items() if key in own and own[key].shape == value.shape}
+    if not fitting:
+        raise JobError("The model to start from has no layer of the name and shape of one of this network.")
+    net.load_state_dict({**own, **fitting})
+    rest = sorted(set(own) - set(fitting))
+    left = f"; these start anew: {', '.join(rest[:10])}" if rest else ""
+    return f"Starts from {name} of “{model.read()['name']}”: {len(fitting)} of {len(own)} weights{left}."
+
+
+def too_old(model: JobFolder, newest: str, scores: dict[str, float], keep: int) -> list[str]:
+    """The snapshots to remove once the newest is there: all but the last `keep` and the best."""
+    others = [one for one in _view(model)["summary"].get("snapshots", []) if one["snapshot"] != newest]
+    known = [*others, {"snapshot": newest, **scores}]
+    return [one["snapshot"] for one in known[:-keep] if one is not best_of(known)]
+
+
+def find(model: JobFolder, wanted: str) -> str:
+    """The name of "best" or "last"; any other name as it is. Raises JobError where there is no snapshot."""
+    summary = _view(model)["summary"]
+    if "snapshots" not in summary:
+        raise JobError("The model has no snapshot yet. Wait for the first one.")
     return str(summary[wanted]["snapshot"]) if wanted in ("best", "last") else wanted
 
 
-def _weights(folder: JobFolder, name: str) -> dict[str, torch.Tensor]:
-    try:
-        return load_file(folder.snapshots / f"{name}.safetensors")
-    except (FileNotFoundError, SafetensorError) as error:
-        raise JobError(f"Snapshot {name} cannot be read ({error}). Choose another one.") from error
+def _view(model: JobFolder) -> dict[str, Any]:
+    view = empty()
+    for event in read(model.events, types=frozenset({"snapshot"})):
+        view = fold(view, event)
+    return view
 
 
-def _replace(path: Path, write: Callable[[Path], None]) -> None:
-    draft = path.with_name("." + path.name)
+def _weights(folder: JobFolder, name: str) -> Path:
+    return folder.snapshots / f"{name}.safetensors"
+
+
+def _state(folder: JobFolder, name: str) -> Path:
+    return folder.snapshots / f"{name}.state.pt"
+
+
+def _write(path: Path, write: Callable[[Path], object]) -> None:
+    draft = path.with_name(f".{path.name}")
     write(draft)
-    with draft.open("rb") as file:
-        os.fsync(file.fileno())
-    draft.replace(path)
+    sync(draft)
+    os.replace(draft, path)
+    sync(path.parent)

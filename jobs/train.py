@@ -1,190 +1,213 @@
-"""The training job: random patches through the network, a validation on whole frames after each epoch."""
+"""The training job: patches through the network, step by step; validations and snapshots on the way."""
 
-import math
 import time
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from torch import Tensor, nn
 
-from jobs import snapshots
-from jobs.device import autocast, choose_device, choose_precision
-from jobs.errors import JobError
+from jobs import dataset_hash, facts, snapshots
+from jobs.clock import Clock
+from jobs.curve import Curve
+from jobs.device import Precision, choose_device, choose_precision, gpus
+from jobs.errors import Aborted
 from jobs.folder import JobFolder
-from jobs.patches import Frames, Patches
+from jobs.hardware import Watch
+from jobs.learner import Learner
+from jobs.pair_sets import PairSet, mean_seen
+from jobs.patches import Plan
+from jobs.placement import Placement, place
+from jobs.ranks import Ranks, join
 from jobs.report import Report
-from jobs.snapshots import Position
+from jobs.snapshots import Kind, Position
+from jobs.solvers import rate_at
 from jobs.specs import ModelSpec
-from models.losses import LOSSES
-from models.lr_policies import decay_scale, exponential
-from models.metrics import psnr, to_uint8
-from models.networks import parameter_count
+from jobs.validation import Scores, Validation
 
-LOG_INTERVAL = 0.5
-"""Seconds between two points of the training curve: reading the loss makes a GPU wait."""
+SHOW_INTERVAL, SHOW_SHARE = 2.0, 0.02
+"""Samples and layers are shown after a validation, but not sooner than after so many seconds or this share of the time
+so far: a long run does not fill the disk with pictures."""
+
+
+@dataclass
+class Run:
+    """What a training holds."""
+
+    folder: JobFolder
+    spec: ModelSpec
+    report: Report
+    ranks: Ranks
+    precision: Precision
+    plan: Plan
+    placement: Placement
+    validation: Validation
+    kind: Kind
+    learner: Learner
+    at: Position
+    clock: Clock
+    curve: Curve
+    scores: Scores = field(default_factory=dict)
+    """Of the last validation."""
+    shown: float = 0.0
+    """Seconds of the run at which pictures were last shown."""
 
 
 def train(folder: JobFolder, spec: ModelSpec, report: Report) -> dict[str, Any]:
-    """Train until the epochs or the minutes are over; return the summary. Goes on from the last snapshot."""
-    device = choose_device(spec.device)
+    """Train until the epochs, the steps or the minutes are over; return the summary. Goes on from a snapshot.
+
+    Raises Aborted, after a snapshot, where somebody asks the job to stop, and JobError where it cannot go on.
+    """
+    with ExitStack() as stack:
+        run = prepare(folder, spec, report, stack)
+        hashing = stack.enter_context(dataset_hash.begin([folder.sibling(id).path for id in spec.datasets]))
+        stack.callback(hashing.kill)
+        stack.enter_context(Watch(report, run.precision.device))
+        try:
+            go(run)
+        except Aborted:
+            snapshot(run, {})
+            raise
+        tested = test(run)
+        report.log.append("facts", dataset_hash=hashing.communicate()[0].strip())
+        return {**summary(run), **tested}
+
+
+def prepare(folder: JobFolder, spec: ModelSpec, report: Report, stack: ExitStack) -> Run:
+    """Data, network, and where the run stands."""
+    ranks = join(folder, len(gpus(spec.device)))
+    stack.callback(ranks.leave)
+    device = choose_device(spec.device, ranks.rank)
     precision = choose_precision(spec.precision, device)
-    dataset = folder.sibling(spec.dataset)
-    validation = Frames(dataset.store("val"))
-    patches = Patches(Frames(dataset.store("train")), spec.patch_size, spec.batch_size, spec.patches_per_frame, spec.seed)
-
     torch.manual_seed(spec.seed)
-    net = snapshots.build(spec.network, patches.channels).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    optimizer = torch.optim.Adam(net.parameters(), lr=spec.solver.learning_rate, fused=True)
-    loss_of = LOSSES[spec.loss.name]
-    at = snapshots.resume(folder, net, optimizer)
-    clock = Clock(spec, patches.batches, at)
+
+    pairs, kept_back = (stack.enter_context(PairSet.of(folder, spec.datasets, split)) for split in ("train", "val"))
+    plan = Plan.of(spec, pairs)
+    placement = place(pairs, plan, device, ranks.share)
+    validation = Validation(kept_back, ranks, device)
+
+    kind = Kind(spec.network, spec.channels, pairs.channels)
+    restorer = kind.restorer().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    if spec.mean_subtraction == "pixel":
+        restorer.mean = mean_seen(pairs, restorer.encode)
+    if spec.start_from:
+        report.message(snapshots.start_from(restorer.net, folder.sibling(spec.start_from), spec.start_snapshot))
+    learner = Learner(restorer, spec, precision, ranks, report.message)
+
+    at = Position()
+    state = ranks.same(snapshots.to_resume(folder, report.resume_from))
+    if state:
+        at = snapshots.position_of(state)
+        learner.take_up(state)
+        report.log.append("resumed", step=at.step)
+    clock = Clock(spec, plan.steps, at.seconds)
+    curve = Curve(plan.steps, ranks, at.losses, at.lowest_loss)
+    told = {"precision": precision.name, "placement": placement.words, "steps_an_epoch": plan.steps}
+    report.log.append("facts", **told, **facts.of_network(restorer.net), **facts.of_machine(device))
+    return Run(folder, spec, report, ranks, precision, plan, placement, validation, kind, learner, at, clock, curve)
+
+
+def go(run: Run) -> None:
+    """The steps, and what comes between them."""
+    at, clock, curve, report = run.at, run.clock, run.curve, run.report
+    validate_every, snapshot_every = clock.every(run.spec.validation_interval), clock.every(run.spec.snapshot_interval)
+    batches = run.placement.batches(at.step)
     report.begin(at.step)
-    report.message(f"{parameter_count(net):,} parameters on {device_name(device)} in {str(precision).removeprefix('torch.')}")
-    if at == Position():
-        report.scalars(0, 0, validate(net, validation, device, precision, report))
+    while True:
+        if at.validated != at.step and (clock.over(at.step) or at.step % validate_every == 0):
+            validate(run)
+        over = clock.over(at.step) or has_stopped_improving(run)
+        if at.step and at.kept != at.step and (over or at.step % snapshot_every == 0):
+            snapshot(run, run.scores if at.validated == at.step else {})
+        if over:
+            break
 
-    epoch, step = at.epoch, at.step
-    running = RunningMean()
-    while not clock.over(epoch):
-        net.train()
-        for input, target in patches.epoch(epoch):
-            rate = exponential(spec.solver.learning_rate, spec.lr_policy.gamma, clock.progress(step), clock.decay_scale(spec))
-            for group in optimizer.param_groups:
-                group["lr"] = rate
-            with autocast(device, precision):
-                loss = loss_of(net(to_unit(input, device)), to_unit(target, device))
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            step += 1
-            running.add(loss.detach(), len(input))
-            if running.seconds() > LOG_INTERVAL:
-                log_step(report, step, step / patches.batches, running.take(), rate)
-                report.progress(step, clock.total(), "steps", clock.eta(step))
-            report.check()
-            if clock.time_is_up():
-                break
-        if running:
-            log_step(report, step, step / patches.batches, running.take(), rate)
-        epoch += 1
-        scores = validate(net, validation, device, precision, report)
-        name, size = snapshots.save(
-            folder, net, optimizer, Position(epoch, step, clock.seconds()), spec.network, patches.channels
+        asked = time.monotonic()
+        batch = next(batches)
+        waited = time.monotonic() - asked
+        rate = rate_at(
+            run.spec.solver, run.spec.lr_policy, clock.progress(at.step), clock.epochs(at.step), clock.iterations(at.step)
         )
-        report.scalars(step, step / patches.batches, scores)
-        report.log.append("snapshot", name=name, epoch=epoch, step=step, size=size, scalars=scores)
-        running = RunningMean()
-    report.progress(step, step, "steps", 0)
-    return {
-        "seconds": clock.seconds(),
-        "device": device_name(device),
-        "precision": str(precision).removeprefix("torch."),
-        "parameters": parameter_count(net),
-    }
+        patches = run.plan.patches_in(at.step)
+        loss = run.learner.learn(batch, at.step, rate, run.ranks.weight(patches, len(batch[0])))
+        at.step += 1
+        curve.add(loss, patches, waited)
+        if curve.is_due(at.step):
+            tell(run, rate)
+        look_up(run)
 
 
-@torch.inference_mode()
-def validate(net: nn.Module, frames: Frames, device: torch.device, precision: torch.dtype, report: Report) -> dict[str, float]:
-    """L1 (in 0 to 1) and PSNR (dB, on 8-bit RGB values) over whole frames, averaged over the frames,
-    and the PSNR of the undamaged input beside it: `val/l1`, `val/psnr`, `val/psnr_input`."""
-    net.eval()
-    sums = {"val/l1": 0.0, "val/psnr": 0.0, "val/psnr_input": 0.0}
-    for number in range(len(frames)):
-        report.check()
-        input, target = (image.to(device) for image in frames[number])
-        with autocast(device, precision):
-            output = net(to_unit(input[None], device))[0]
-        sums["val/l1"] += float((output.float() - target / 255).abs().mean())
-        sums["val/psnr"] += psnr(to_uint8(output), target)
-        sums["val/psnr_input"] += psnr(input, target)
-    return {key: value / len(frames) for key, value in sums.items()}
+def look_up(run: Run) -> None:
+    """What the world wants: how far it is, and whether to go on. Several ranks agree on that at the points of the curve."""
+    if run.ranks.size == 1:
+        run.clock.tick()
+        run.report.check()
+    elif run.curve.is_due(run.at.step):
+        run.clock.tick(run.ranks.of_first(run.clock.read(), run.precision.device))
+        if run.ranks.any(run.report.stopping, run.precision.device):
+            raise Aborted
+    run.report.progress(run.at.step, run.clock.total, "steps", run.clock.eta())
 
 
-def to_unit(images: Tensor, device: torch.device) -> Tensor:
-    """uint8 (N, C, H, W) as float32 in 0 to 1 on the device, in the memory order that convolutions like."""
-    return images.to(device, non_blocking=True).to(torch.float32, memory_format=torch.channels_last).div_(255)
+def tell(run: Run, rate: float) -> None:
+    """A point of the training curve."""
+    point = run.curve.point(run.at.step, rate, run.plan.side)
+    loss = {f"train/{run.spec.loss.name}": point.pop("loss")}
+    told = {"lr": rate, "gradient_norm": run.learner.gradient_norm()}
+    run.report.scalars(run.at.step, run.clock.epoch(run.at.step), {**loss, **told, **point})
 
 
-def log_step(report: Report, step: int, epoch: float, mean: tuple[float, float], rate: float) -> None:
-    loss, images_per_second = mean
-    if not math.isfinite(loss):
-        raise JobError(
-            f"The loss is no number any more at step {step}, with a learning rate of {rate:.3g}. "
-            "Start again with a lower base learning rate; the last snapshot is from before."
-        )
-    report.scalars(step, epoch, {"train/l1": loss, "lr": rate, "images_per_second": images_per_second})
+def validate(run: Run) -> None:
+    """Scores over all validation pairs, to the curve; and, not too often, pictures."""
+    at, clock = run.at, run.clock
+    with run.curve.paused():
+        run.scores = run.validation.scores(run.learner.kept, run.precision, run.report)
+        run.report.scalars(at.step, clock.epoch(at.step), run.scores)
+        now = clock.read()
+        due = at.step == 0 or now - run.shown > max(SHOW_INTERVAL, SHOW_SHARE * now) or clock.over(at.step)
+        if due and run.ranks.rank == 0:
+            run.validation.show(run.folder, run.learner.kept, run.precision, run.report, at.step, clock.epoch(at.step))
+            run.shown = now
+    at.validated = at.step
+    at.validations_since_best = 0 if run.scores["val/l1"] < at.best else at.validations_since_best + 1
+    at.best = min(at.best, run.scores["val/l1"])
 
 
-def device_name(device: torch.device) -> str:
-    return torch.cuda.get_device_name(device) if device.type == "cuda" else f"CPU, {torch.get_num_threads()} threads"
+def has_stopped_improving(run: Run) -> bool:
+    return run.spec.early_stopping is not None and run.at.validations_since_best >= run.spec.early_stopping
 
 
-class RunningMean:
-    """Mean loss and speed since the last `take`, without reading a loss from the device before that."""
-
-    def __init__(self) -> None:
-        self._losses: list[Tensor] = []
-        self._images, self._since = 0, time.monotonic()
-
-    def __bool__(self) -> bool:
-        return bool(self._losses)
-
-    def add(self, loss: Tensor, images: int) -> None:
-        self._losses.append(loss)
-        self._images += images
-
-    def seconds(self) -> float:
-        return time.monotonic() - self._since
-
-    def take(self) -> tuple[float, float]:
-        """(mean loss, images a second)"""
-        mean = float(torch.stack(self._losses).mean())
-        speed = self._images / max(self.seconds(), 1e-9)
-        self._losses, self._images, self._since = [], 0, time.monotonic()
-        return mean, speed
+def snapshot(run: Run, scores: Scores) -> None:
+    """Weights, and the state to resume from; older snapshots than the spec wants to keep go."""
+    at = run.at
+    with run.curve.paused():
+        losses = run.curve.losses()  # All ranks meet here.
+        run.curve.check(at.step)
+        at.seconds, at.losses, at.lowest_loss, at.kept = run.clock.read(), list(losses), run.curve.lowest, at.step
+        if run.ranks.rank > 0:
+            return
+        name = snapshots.name_of(at.step, run.plan.steps)
+        size = snapshots.save(run.folder, name, run.kind, run.learner.kept, {**run.learner.state(), **snapshots.as_state(at)})
+        gone = snapshots.too_old(run.folder, name, scores, run.spec.keep)
+        run.report.snapshot(name, at.step, run.clock.epoch(at.step), size, scores, gone)
+        snapshots.remove(run.folder, gone)
 
 
-class Clock:
-    """How far a run is: by its steps, or by the time it was given."""
-
-    def __init__(self, spec: ModelSpec, batches: int, at: Position) -> None:
-        self._epochs, self._batches = spec.epochs, batches
-        self._budget = spec.minutes * 60 if spec.minutes else None
-        self._before, self._began = at, time.monotonic()
-
-    def seconds(self) -> float:
-        """Spent on this run, before and after a resume."""
-        return self._before.seconds + time.monotonic() - self._began
-
-    def time_is_up(self) -> bool:
-        return self._budget is not None and self.seconds() >= self._budget
-
-    def over(self, epoch: int) -> bool:
-        return self.time_is_up() if self._epochs is None else epoch >= self._epochs
-
-    def total(self) -> int | None:
-        """Steps of the whole run, None where only time will tell."""
-        return None if self._epochs is None else self._epochs * self._batches
-
-    def progress(self, step: int) -> float:
-        """0 at the start, 1 at the end."""
-        total = self.total()
-        return min(self.seconds() / self._budget, 1.0) if self._budget else step / total if total else 1.0
-
-    def eta(self, step: int) -> float | None:
-        """Seconds left; None where the pace of the steps says it."""
-        return max(self._budget - self.seconds(), 0.0) if self._budget else None
-
-    def decay_scale(self, spec: ModelSpec) -> float:
-        """With a time budget, epochs and iterations are those the run would make at its pace so far."""
-        total = self.total()
-        if total is None:
-            raise_if_unknown(spec)
-        return decay_scale(spec.lr_policy.per, self._epochs or 0, total or 0)
+def test(run: Run) -> dict[str, Any]:
+    """The best snapshot on the pairs that were kept for the very end, where the datasets have any."""
+    with PairSet.of(run.folder, run.spec.datasets, "test") as pairs:
+        if not len(pairs):
+            return {}
+        best = snapshots.find(run.folder, "best")
+        run.learner.kept.net.load_state_dict(snapshots.read_weights(run.folder, best)[2])
+        validation = Validation(pairs, run.ranks, run.precision.device, "test")
+        return {"test": {"snapshot": best, **validation.scores(run.learner.kept, run.precision, run.report)}}
 
 
-def raise_if_unknown(spec: ModelSpec) -> None:
-    if spec.lr_policy.per in ("epoch", "iteration"):
-        raise JobError(
-            "Decay per epoch or iteration needs a number of epochs, not minutes: choose decay per run, or give epochs."
-        )
+def summary(run: Run) -> dict[str, Any]:
+    network = facts.of_network(run.learner.net)
+    told = {"seconds": run.clock.read(), "patches_per_second": run.curve.patches_per_second()}
+    if "multiply_adds" in network:
+        # Forwards once, and backwards once for the inputs and once for the weights.
+        told["multiply_adds_per_second"] = 3 * network["multiply_adds"] * run.plan.side**2 * told["patches_per_second"]
+    return told

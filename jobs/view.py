@@ -25,14 +25,10 @@ def fold(view: View, event: Event) -> View:
             return {**view, "progress": {key: event[key] for key in told if key in event}}
         case "snapshot":
             return {**view, "summary": _with_snapshot(view["summary"], event)}
-        case "sample":
-            shown = {key: value for key, value in event.items() if key not in ("seq", "time", "type")}
-            if "output" in shown:
-                return {**view, "summary": {**view["summary"], **shown}}
-            return {**view, "summary": {**view["summary"], "samples": [*view["summary"].get("samples", []), shown]}}
-        case "layer":
-            layer = {key: value for key, value in event.items() if key not in ("seq", "time", "type")}
-            return {**view, "summary": {**view["summary"], "layers": [*view["summary"].get("layers", []), layer]}}
+        case "sample" | "layer":
+            return {**view, "summary": _with_shown(view["summary"], event)}
+        case "facts":
+            return {**view, "summary": {**view["summary"], **_told(event)}}
     return view
 
 
@@ -48,6 +44,21 @@ def _fold_state(view: View, event: Event) -> View:
     return {**view, "summary": {**view["summary"], **event.get("summary", {})}}
 
 
+def _told(event: Event) -> dict[str, Any]:
+    return {key: value for key, value in event.items() if key not in ("seq", "time", "type")}
+
+
+def _with_shown(summary: dict[str, Any], event: Event) -> dict[str, Any]:
+    """The pictures of a test's one image; or a list of samples or layers, of which a newer one of the same index replaces
+    the older."""
+    shown = _told(event)
+    if event["type"] == "sample" and "output" in shown and "index" not in shown:
+        return {**summary, **shown}
+    name = event["type"] + "s"
+    others = [one for one in summary.get(name, []) if "index" not in one or one["index"] != shown.get("index")]
+    return {**summary, name: sorted([*others, shown], key=lambda one: one.get("index", 0))}
+
+
 def _with_snapshot(summary: dict[str, Any], event: Event) -> dict[str, Any]:
     snapshot = {
         "snapshot": event["name"],
@@ -56,7 +67,13 @@ def _with_snapshot(summary: dict[str, Any], event: Event) -> dict[str, Any]:
         "size": event["size"],
         **event["scalars"],
     }
-    others = [known for known in summary.get("snapshots", []) if known["snapshot"] != snapshot["snapshot"]]
-    snapshots = sorted([*others, snapshot], key=lambda known: known["epoch"])
-    best = min(snapshots, key=lambda known: known["val/l1"])
-    return {**summary, "snapshots": snapshots, "best": best, "last": snapshots[-1]}
+    gone = {snapshot["snapshot"], *event.get("removed", [])}
+    others = [known for known in summary.get("snapshots", []) if known["snapshot"] not in gone]
+    snapshots = sorted([*others, snapshot], key=lambda known: known["step"])
+    return {**summary, "snapshots": snapshots, "best": best_of(snapshots), "last": snapshots[-1]}
+
+
+def best_of(snapshots: list[dict[str, Any]]) -> dict[str, Any]:
+    """The one with the lowest validation loss; those that were written when the job was stopped have none."""
+    validated = [one for one in snapshots if one.get("val/l1") is not None]
+    return min(validated, key=lambda one: one["val/l1"], default=snapshots[-1])

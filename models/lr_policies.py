@@ -1,16 +1,87 @@
-"""Learning-rate policies: the rate as a function of the progress of the run."""
+"""Learning-rate policies: the rate as a share of its base, over the progress of the run. Without torch.
+
+Those of DIGITS have its formulas, which count in percent of the run (digits/tools/caffe_train.py).
+Each takes `percent`, 0 to 100, and its settings.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+Policy = Callable[..., float]
+
+POLICIES: dict[str, Policy] = {}
 
 
-def exponential(base: float, gamma: float, progress: float, scale: float = 1.0) -> float:
-    """base * gamma ** (progress * scale), with progress from 0 to 1.
+def policy(name: str) -> Callable[[Policy], Policy]:
+    def register(function: Policy) -> Policy:
+        POLICIES[name] = function
+        return function
 
-    `scale` says what gamma is counted per: 1 for the run, 100 for each percent of it (as DIGITS
-    counts), the number of epochs, or the number of iterations (as Caffe counts).
-    """
-    rate: float = base * gamma ** (progress * scale)
-    return rate
+    return register
+
+
+def rate(base: float, name: str, progress: float, settings: dict[str, Any]) -> float:
+    """The learning rate at a progress from 0 to 1 by the policy of that name."""
+    return base * POLICIES[name](100 * progress, **settings)
+
+
+@policy("fixed")
+def fixed(percent: float) -> float:
+    return 1.0
+
+
+@policy("step")
+def step(percent: float, size: float, gamma: float) -> float:
+    return math.pow(gamma, percent // size)
+
+
+@policy("multistep")
+def multistep(percent: float, steps: Sequence[float], gamma: float) -> float:
+    return math.pow(gamma, sum(step <= percent for step in steps))
+
+
+@policy("exponential")
+def exponential(percent: float, gamma: float, scale: float = 1.0) -> float:
+    """gamma ^ (progress scale): `scale` says what gamma is counted per (see `decay_scale`)."""
+    return math.pow(gamma, percent / 100 * scale)
+
+
+@policy("inverse")
+def inverse(percent: float, gamma: float, power: float) -> float:
+    return math.pow(1 + gamma * percent, -power)
+
+
+@policy("polynomial")
+def polynomial(percent: float, power: float) -> float:
+    return math.pow(max(1 - percent / 100, 0.0), power)
+
+
+@policy("sigmoid")
+def sigmoid(percent: float, step: float, gamma: float) -> float:
+    return 1 / (1 + math.exp(min(gamma * (percent - step), 700.0)))
+
+
+@policy("cosine")
+def cosine(percent: float, warm_up: float, floor: float) -> float:
+    """A straight line up to the base, then half a cosine down to `floor` percent of it."""
+    if percent < warm_up:
+        return percent / warm_up
+    return _half_cosine(1.0, floor / 100, (percent - warm_up) / (100 - warm_up))
+
+
+@policy("one-cycle")
+def one_cycle(percent: float, warm_up: float) -> float:
+    """Half a cosine from 1/25 of the base up to it, and another down to 1/250,000: what torch's OneCycleLR does."""
+    if percent < warm_up:
+        return _half_cosine(1 / 25, 1.0, percent / warm_up)
+    return _half_cosine(1.0, 1 / 250_000, (percent - warm_up) / (100 - warm_up))
+
+
+def _half_cosine(start: float, end: float, share: float) -> float:
+    return end + (start - end) * (1 + math.cos(math.pi * min(share, 1.0))) / 2
 
 
 def decay_scale(per: str, epochs: float, iterations: float) -> float:
-    """The `scale` that belongs to "run", "percent", "epoch" or "iteration"."""
+    """The `scale` of "run" (1), "percent" (100, as DIGITS counts), "epoch" or "iteration" (as Caffe counts)."""
     return {"run": 1.0, "percent": 100.0, "epoch": float(epochs), "iteration": float(iterations)}[per]

@@ -8,6 +8,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ class Server:
     def __init__(self, home: Path, roots: list[Path], port: int) -> None:
         self.home, self.roots, self.port = home, roots, port
         self.url = f"http://127.0.0.1:{port}"
+        self.options: list[str] = []
 
     def __enter__(self) -> "Server":
         self.start()
@@ -32,6 +34,7 @@ class Server:
         began = time.monotonic()
         roots = [f"--data-root={root}" for root in self.roots]
         command = [sys.executable, str(ROOT / "run_server.py"), f"--port={self.port}", f"--home={self.home}", *roots]
+        command += self.options
         with (self.home.parent / "server.log").open("ab") as log:
             self.process = subprocess.Popen(command, stdout=log, stderr=log)
         while True:
@@ -85,6 +88,29 @@ class Server:
             assert time.monotonic() < deadline, f"still {job['state']}"
             time.sleep(0.05)
         return job
+
+    def wait_for(self, id: str, condition: Callable[[dict[str, Any]], bool], seconds: float = 120) -> dict[str, Any]:
+        """The job, as soon as the condition holds."""
+        deadline = time.monotonic() + seconds
+        while not condition(job := self.job(id)):
+            assert job["state"] != "error", job["reason"]
+            assert time.monotonic() < deadline, job
+            time.sleep(0.05)
+        return job
+
+    def wait_for_events(self, id: str, kind: str, seconds: float = 60) -> list[dict[str, Any]]:
+        """The job's events of a type, as soon as there is one."""
+        deadline = time.monotonic() + seconds
+        while not (events := self.call(f"/jobs/{id}/events?type={kind}")[1]["events"]):
+            assert time.monotonic() < deadline, f"no {kind} event"
+            time.sleep(0.05)
+        return list(events)
+
+    def page(self, path: str) -> str:
+        """A page's text."""
+        with urllib.request.urlopen(self.url + path) as answer:
+            text: str = answer.read().decode()
+        return text
 
     def dataset(self, clip: tuple[Path, Path], **fields: Any) -> str:
         source = {"kind": "stream", "stream": str(clip[0]), "originals": str(clip[1])}

@@ -53,6 +53,14 @@ def test_the_light_parts_of_jobs_need_neither_torch_nor_av(light: str, python: C
     assert python(code).strip() == "[]"
 
 
+def test_the_server_takes_from_models_what_needs_no_torch(python: Callable[[str], str]) -> None:
+    used = {name for _, name in imported("app") if name.startswith("models.")}
+    modules = sorted({".".join(name.split(".")[:2]) for name in used})
+    assert "models.networks" in modules
+    code = f"import {', '.join(modules)}, sys; print([name for name in ('torch', 'torchvision', 'av') if name in sys.modules])"
+    assert python(code).strip() == "[]"
+
+
 @pytest.mark.parametrize("heavy", ["torch", "torchvision", "av", "numpy", "PIL", "lmdb"])
 def test_the_server_has_not_imported_heavy_packages_after_its_first_page(
     heavy: str, python: Callable[[str], str], tmp_path: Path

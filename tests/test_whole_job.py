@@ -37,7 +37,7 @@ def test_dataset_model_and_test_through_the_api(server: Server, clip: Clip) -> N
     test = server.create(f"/models/{model}/tests", {"pair": 0})
     summary = server.wait(test, "done")["summary"]
     assert summary["snapshot"] == best["snapshot"]
-    assert [layer["name"] for layer in summary["layers"]] == ["conv1", "relu1", "conv2", "relu2", "conv3"]
+    assert [layer["name"] for layer in summary["layers"]] == ["conv1", "relu1", "conv2", "relu2", "conv3", "sum"]
     for url in (summary["output"], *(layer["picture"] for layer in summary["layers"])):
         with urllib.request.urlopen(server.url + url) as picture:
             assert picture.read(8) == b"\x89PNG\r\n\x1a\n"

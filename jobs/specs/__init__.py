@@ -8,10 +8,10 @@ from typing import Literal
 
 from jobs.specs.base import Spec
 from jobs.specs.dataset import DatasetSpec, Encoding
-from jobs.specs.model import ModelSpec, Network
+from jobs.specs.model import ModelSpec
 from jobs.specs.test import TestSpec
 
-__all__ = ["SPECS", "DatasetSpec", "Encoding", "JobKind", "JobSpec", "ModelSpec", "Network", "Spec", "TestSpec"]
+__all__ = ["SPECS", "DatasetSpec", "Encoding", "JobKind", "JobSpec", "ModelSpec", "Spec", "TestSpec"]
 
 JobSpec = DatasetSpec | ModelSpec | TestSpec
 JobKind = Literal["dataset", "model", "test"]

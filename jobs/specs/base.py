@@ -11,6 +11,8 @@ Words = Annotated[str, StringConstraints(strip_whitespace=True, max_length=200)]
 Notes = Annotated[str, StringConstraints(strip_whitespace=True, max_length=10_000)]
 ServerPath = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=4096)]
 JobId = Annotated[str, StringConstraints(pattern=r"^[0-9a-z]{8,40}$")]
+SNAPSHOT = r"^(best|last|epoch-\d{4,}|step-\d{6,})$"
+"""What a snapshot is asked for by: its name, or what it is."""
 Seed = Annotated[int, Field(ge=0, le=2**31 - 1)]
 
 
@@ -20,9 +22,23 @@ class Spec(BaseModel):
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
 
-def setting(default: Any, label: str, help: str, *, unit: str = "", more: bool = False, widget: str = "", **bounds: Any) -> Any:
-    """A field with all that a form, the API description, the command line and the documents say about it."""
-    extra: dict[str, Any] = {key: value for key, value in {"unit": unit, "more": more, "widget": widget}.items() if value}
+def setting(
+    default: Any,
+    label: str,
+    help: str,
+    *,
+    unit: str = "",
+    more: bool = False,
+    widget: str = "",
+    titles: dict[str, str] | None = None,
+    **bounds: Any,
+) -> Any:
+    """A field with all that a form, the API description, the command line and the documents say about it.
+
+    `titles`: what a form calls the choices of a Literal.
+    """
+    told = {"unit": unit, "more": more, "widget": widget, "titles": titles}
+    extra: dict[str, Any] = {key: value for key, value in told.items() if value}
     return Field(default, title=label, description=help, json_schema_extra=extra, **bounds)
 
 

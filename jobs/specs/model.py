@@ -1,36 +1,13 @@
 """What a training job can be asked to do."""
 
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
-from jobs.specs.base import JobId, Name, Spec, setting
-
-
-class Network(Spec):
-    name: Literal["srcnn-9-1-5"] = setting(
-        "srcnn-9-1-5", "Network", "9-1-5 with 64 and 32 maps (Dong et al. 2014), kept at the size of its input."
-    )
-    skip: bool = setting(
-        True, "Global skip", "The network learns what to add to its input, and starts as the identity.", more=True
-    )
-
-
-class Loss(Spec):
-    name: Literal["l1"] = setting("l1", "Loss", "Mean absolute difference of output and target.")
-
-
-class Solver(Spec):
-    name: Literal["adam"] = setting("adam", "Solver", "Adam (Kingma and Ba 2015).")
-    learning_rate: float = setting(0.001, "Base learning rate", "The rate that the run starts with.", gt=0, le=10)
-
-
-class LrPolicy(Spec):
-    name: Literal["exponential"] = setting("exponential", "Rate policy", "rate = base * gamma ^ (progress * scale)")
-    gamma: float = setting(0.098, "Gamma", "The factor by which the rate falls.", gt=0, le=1)
-    per: Literal["run", "percent", "epoch", "iteration"] = setting(
-        "run", "Decay per", "run: once over the whole training. percent: as DIGITS counts. iteration: as Caffe counts."
-    )
+from jobs.specs.base import SNAPSHOT, FromText, JobId, Name, Notes, Seed, Spec, Words, setting
+from jobs.specs.losses import L1, Loss
+from jobs.specs.networks import Network, Srcnn915
+from jobs.specs.solvers import Adam, Exponential, LrPolicy, Solver
 
 
 class ModelSpec(Spec):
@@ -40,31 +17,104 @@ class ModelSpec(Spec):
     dataset: JobId = setting(
         ..., "Dataset", "The pairs to train on. A dataset that is still being made is waited for.", widget="dataset"
     )
-    network: Network = Network()
-    loss: Loss = Loss()
-    solver: Solver = Solver()
-    lr_policy: LrPolicy = LrPolicy()
+    more_datasets: Annotated[list[JobId], FromText, Field(max_length=100)] = setting(
+        [],
+        "More datasets",
+        "Their pairs are added, those for training as well as those for validation.",
+        more=True,
+        widget="datasets",
+    )
+    network: Network = setting(Srcnn915(), "Network", "What maps the damaged image to the restored one.")
+    channels: Literal["rgb", "y", "ycbcr"] = setting(
+        "y",
+        "Channels",
+        "What the network sees and restores. On few clips, networks that see colour learn the colours of these.",
+        titles={"y": "Y; colour passes through", "rgb": "RGB", "ycbcr": "YCbCr"},
+    )
+    loss: Loss = setting(L1(), "Loss", "What training makes small.")
+    solver: Solver = setting(Adam(), "Solver", "How weights are changed.")
+    lr_policy: LrPolicy = setting(Exponential(), "Rate policy", "How the learning rate falls over the run.")
     epochs: int | None = setting(
-        None, "Epochs", "Passes over the training frames: 30 where neither epochs nor minutes are given.", ge=1, le=100_000
+        None, "Epochs", "Passes over the training frames: 30 where no length is given.", ge=1, le=100_000
     )
     minutes: float | None = setting(
-        None, "Minutes", "A time budget in place of epochs; the rate then decays over this time.", unit="min", gt=0, le=100_000
+        None, "Minutes", "A time budget in place of epochs; the rate then falls over this time.", unit="min", gt=0, le=100_000
     )
-    batch_size: int = setting(32, "Batch size", "Patches a step.", unit="patches", ge=1, le=4096)
+    steps: int | None = setting(None, "Steps", "Changes of the weights, in place of epochs.", more=True, ge=1, le=1_000_000_000)
+    batch_size: int = setting(
+        16, "Batch size", "Patches a step. Several, such as 8, 16, make a sweep.", unit="patches", widget="list", ge=1, le=4096
+    )
+    accumulation: int = setting(
+        1, "Batches a step", "Gradients of several batches are added up for one step.", more=True, ge=1, le=1024
+    )
     patch_size: int = setting(64, "Patch size", "Side of the random squares cut from each pair.", unit="px", ge=8, le=1024)
     patches_per_frame: int = setting(
         8, "Patches a frame", "Random patches cut from each training frame in an epoch.", more=True, ge=1, le=4096
     )
-    seed: int = setting(0, "Seed", "Start of all random numbers of the run.", more=True, ge=0, le=2**31 - 1)
-    device: Literal["auto", "cpu", "cuda"] = setting("auto", "Device", "auto: a GPU where there is one.", more=True)
-    precision: Literal["auto", "float32", "bfloat16"] = setting(
+    flips: bool = setting(True, "Flips", "Patches are mirrored at random, input and target alike.", more=True)
+    quarter_turns: bool = setting(False, "Quarter turns", "Patches are turned by 90° at random as well.", more=True)
+    mean_subtraction: Literal["none", "pixel"] = setting(
+        "none",
+        "Subtract the mean",
+        "pixel: the mean of each channel over the training inputs; added again to the output.",
+        more=True,
+    )
+    gradient_clip: float | None = setting(
+        None,
+        "Clip gradients",
+        "The norm that they are shortened to; as they are where nothing is given.",
+        more=True,
+        gt=0,
+        le=1e6,
+    )
+    ema: float | None = setting(
+        None, "Average weights", "Decay of a moving average that is validated and kept, such as 0.999.", more=True, gt=0, lt=1
+    )
+    validation_interval: float = setting(
+        1, "Validate every", "Also fractions of an epoch.", unit="epochs", more=True, gt=0, le=10_000
+    )
+    snapshot_interval: float = setting(
+        1, "Snapshot every", "Also fractions of an epoch; one more comes at the end.", unit="epochs", more=True, gt=0, le=10_000
+    )
+    keep: int = setting(5, "Snapshots kept", "The last ones; the best one stays as well.", more=True, ge=1, le=10_000)
+    early_stopping: int | None = setting(
+        None, "Stop early", "After so many validations without a better one.", unit="validations", more=True, ge=1, le=10_000
+    )
+    start_from: JobId | None = setting(
+        None, "Start from", "The weights of another model, where layers are of equal name and shape.", more=True, widget="model"
+    )
+    start_snapshot: str = setting("best", "Its snapshot", "best, last, or its name.", more=True, pattern=SNAPSHOT)
+    seed: Seed = setting(0, "Seed", "Start of all random numbers of the run.", more=True)
+    device: str = setting(
+        "auto",
+        "Device",
+        "auto: a GPU where there is one. cpu, cuda:0, or several: cuda:0,1.",
+        more=True,
+        widget="device",
+        pattern=r"^(auto|cpu|cuda|cuda:\d{1,2}(,\d{1,2})*)$",
+    )
+    precision: Literal["auto", "float32", "tf32", "bfloat16", "float16"] = setting(
         "auto", "Precision", "auto: bfloat16 where the processor or GPU computes in it, else float32.", more=True
+    )
+    compile: bool = setting(
+        False, "Compile", "By torch.compile: a minute's work before the first step, faster steps on a GPU.", more=True
+    )
+    group: Words = setting("", "Group", "Jobs of one group stand together in lists.", more=True)
+    notes: Notes = setting("", "Notes", "For you and your colleagues.", more=True, widget="notes")
+    sweep: str = Field(
+        "", pattern=r"^[0-9a-z]{0,40}$", description="The sweep that the job belongs to: filled in by the program."
     )
 
     @model_validator(mode="after")
     def _one_length(self) -> Self:
-        if self.epochs is not None and self.minutes is not None:
-            raise ValueError("give epochs or minutes, not both")
-        if self.epochs is None and self.minutes is None:
+        given = [self.epochs, self.steps, self.minutes]
+        if sum(length is not None for length in given) > 1:
+            raise ValueError("give epochs, steps or minutes, not several of them")
+        if all(length is None for length in given):
             self.epochs = 30
         return self
+
+    @property
+    def datasets(self) -> list[str]:
+        """The ids of all datasets, each once."""
+        return list(dict.fromkeys([self.dataset, *self.more_datasets]))

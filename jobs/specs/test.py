@@ -4,7 +4,7 @@ from typing import Literal, Self
 
 from pydantic import model_validator
 
-from jobs.specs.base import JobId, ServerPath, Spec, setting
+from jobs.specs.base import SNAPSHOT, JobId, ServerPath, Spec, setting
 
 
 class TestSpec(Spec):
@@ -20,7 +20,7 @@ class TestSpec(Spec):
         "Snapshot",
         "The weights to test: best is the one with the lowest validation loss.",
         widget="snapshot",
-        pattern=r"^(best|last|epoch-\d{4,})$",
+        pattern=SNAPSHOT,
     )
     image: ServerPath | None = setting(None, "Image", "A path on the server, or a file from your machine.", widget="image")
     target: ServerPath | None = setting(

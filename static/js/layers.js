@@ -28,6 +28,9 @@ function numbers(of) {
   return `mean ${small(of.mean)} · std ${small(of.std)} · min ${small(of.min)} · max ${small(of.max)} · zeros ${percent(of.zero_share)}`;
 }
 
+/** A picture that a training draws anew now and then: not the one that the browser has kept. */
+const asOf = (source, { step }) => (step == null ? source : `${source}?step=${step}`);
+
 /** The card of a `layer` event. */
 export function layerCard(layer) {
   const { weights } = layer;
@@ -43,14 +46,14 @@ export function layerCard(layer) {
       element("span", { class: "quiet" }, `${layer.parameters ? `${count(layer.parameters)} parameters · ` : ""}${layer.shape.join("×")}`),
     ),
     element("div", { class: "layer-numbers" }, element("p", {}, numbers(layer)), histogram(layer.histogram, `Histogram of the activations of ${layer.name}`)),
-    element("figure", { class: "activations" }, picture(layer.picture, `All ${layer.shape[0]} channels of ${layer.name}`), element("figcaption", {}, `${layer.shape[0]} channels, black ${small(low)}, white ${small(high)}`)),
+    element("figure", { class: "activations" }, picture(asOf(layer.picture, layer), `All ${layer.shape[0]} channels of ${layer.name}`), element("figcaption", {}, `${layer.shape[0]} channels, black ${small(low)}, white ${small(high)}`)),
     weights &&
       element(
         "details",
         {},
         element("summary", {}, `Weights ${weights.shape.join("×")}`),
         element("div", { class: "layer-numbers" }, element("p", {}, numbers(weights)), histogram(weights.histogram, `Histogram of the weights of ${layer.name}`)),
-        element("figure", { class: "activations" }, picture(weights.picture, `Weights of ${layer.name}`)),
+        element("figure", { class: "activations" }, picture(asOf(weights.picture, layer), `Weights of ${layer.name}`)),
       ),
   );
 }

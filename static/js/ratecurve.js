@@ -1,54 +1,54 @@
-// The learning rate that a form's values make, drawn while they are typed.
+// The learning rate over a run, drawn from the points of a preview.
 import uPlot from "../vendor/uPlot.esm.js";
 import { percent, small } from "./format.js";
-import { deathOf, rateAt, scaleOf } from "./rate.js";
 
-const holder = document.querySelector("#rate-curve");
-const warning = document.querySelector("#rate-warning");
-const field = (name) => document.querySelector(`[name="${name}"]`);
-const names = ["solver.learning_rate", "lr_policy.gamma", "lr_policy.per", "epochs"];
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+const HEIGHT = 170;
 
-function policy() {
-  const epochs = Number(field("epochs").value) || 30;
-  return {
-    base: Number(field("solver.learning_rate").value),
-    gamma: Number(field("lr_policy.gamma").value),
-    // The steps of an epoch depend on the dataset: a hundred stand for them here.
-    scale: scaleOf(field("lr_policy.per").value, epochs, 100),
+/** A chart in the holder; returns a function that shows {points, dead_at}. */
+export function rateCurve(holder) {
+  let shown = { points: [], dead_at: null };
+  const axis = { stroke: () => colour("--quiet"), grid: { stroke: () => colour("--line"), width: 1 }, ticks: { show: false }, font: "12px system-ui" };
+  const plot = new uPlot(
+    {
+      width: holder.clientWidth,
+      height: HEIGHT,
+      scales: { x: { time: false }, y: { range: (_, low, high) => [Math.min(low, 0), high || 1] } },
+      legend: { show: false },
+      cursor: { show: false },
+      axes: [
+        { ...axis, size: 28, values: (_, ticks) => ticks.map((tick) => `${tick} %`) },
+        { ...axis, size: 60, values: (_, ticks) => ticks.map(small) },
+      ],
+      series: [{}, { stroke: () => colour("--rate"), width: 2, pxAlign: 0 }],
+      hooks: { draw: [(drawn) => mark(drawn, shown.dead_at)] },
+    },
+    [[], []],
+    holder,
+  );
+  new ResizeObserver(() => plot.setSize({ width: holder.clientWidth, height: HEIGHT })).observe(holder);
+  document.addEventListener("themechange", () => plot.redraw());
+  return (rate) => {
+    shown = rate;
+    plot.setData([rate.points.map((_, index) => (100 * index) / (rate.points.length - 1)), rate.points]);
   };
 }
 
-function points() {
-  const x = Array.from({ length: 201 }, (_, index) => index / 2);
-  return [x, x.map((progress) => rateAt(progress / 100, policy()))];
+/** Where the rate falls under 1 % of its base for good. */
+function mark(plot, deadAt) {
+  if (deadAt == null || deadAt >= 1) return;
+  const { ctx, bbox } = plot;
+  const x = plot.valToPos(100 * deadAt, "x", true);
+  ctx.save();
+  ctx.strokeStyle = ctx.fillStyle = colour("--bad");
+  ctx.setLineDash([4 * devicePixelRatio, 4 * devicePixelRatio]);
+  ctx.beginPath();
+  ctx.moveTo(x, bbox.top);
+  ctx.lineTo(x, bbox.top + bbox.height);
+  ctx.stroke();
+  ctx.font = `${12 * devicePixelRatio}px system-ui`;
+  const right = deadAt > 0.6;
+  ctx.textAlign = right ? "right" : "left";
+  ctx.fillText(`under 1 % from ${percent(deadAt)} on`, x + (right ? -6 : 6) * devicePixelRatio, bbox.top + 14 * devicePixelRatio);
+  ctx.restore();
 }
-
-const axis = { stroke: () => colour("--quiet"), grid: { stroke: () => colour("--line"), width: 1 }, ticks: { show: false }, font: "12px system-ui" };
-const plot = new uPlot(
-  {
-    width: holder.clientWidth,
-    height: 180,
-    scales: { x: { time: false } },
-    legend: { show: false },
-    axes: [
-      { ...axis, size: 28, values: (_, ticks) => ticks.map((tick) => `${tick} %`) },
-      { ...axis, size: 60, values: (_, ticks) => ticks.map(small) },
-    ],
-    series: [{}, { stroke: () => colour("--rate"), width: 2 }],
-  },
-  points(),
-  holder,
-);
-
-function draw() {
-  plot.setData(points());
-  const death = deathOf(policy());
-  warning.hidden = death == null || death >= 0.25;
-  warning.querySelector("span").textContent = death == null ? "" : percent(death);
-}
-
-for (const name of names) field(name).addEventListener("input", draw);
-new ResizeObserver(() => plot.setSize({ width: holder.clientWidth, height: 180 })).observe(holder);
-document.addEventListener("themechange", () => plot.redraw());
-draw();

@@ -1,8 +1,9 @@
 // The points of curves: from GET scalars, then grown by live events.
 
-/** Series {key: {step, epoch, time, value}} with the `scalars` events put in: by step, a step logged again replaces. */
+/** Series {key: {step, epoch, time, value}} with the `scalars` events put in, by step; what a resumed run does anew goes. */
 export function addEvents(series, events) {
   for (const event of events) {
+    if (event.type === "resumed") cutAfter(series, event.step);
     if (event.type !== "scalars") continue;
     for (const [key, value] of Object.entries(event.scalars)) {
       if (value == null) continue;
@@ -16,6 +17,13 @@ export function addEvents(series, events) {
     }
   }
   return series;
+}
+
+function cutAfter(series, step) {
+  for (const line of Object.values(series)) {
+    const kept = place(line.step, step + 1);
+    for (const column of Object.values(line)) column.length = kept;
+  }
 }
 
 function place(steps, step) {

@@ -15,7 +15,7 @@ from tests.server import Server
 
 Clip = tuple[Path, Path]
 
-LAYERS = ["conv1", "relu1", "conv2", "relu2", "conv3"]
+LAYERS = ["conv1", "relu1", "conv2", "relu2", "conv3", "sum"]
 
 
 def five_steps(page: Page, server: Server, clip: Clip, epochs: int, patch: int, per_frame: int) -> None:
@@ -37,17 +37,18 @@ def five_steps(page: Page, server: Server, clip: Clip, epochs: int, patch: int, 
         ("Loss", "l1"),
         ("Solver", "adam"),
     ):
-        expect(page.get_by_label(label, exact=True)).to_have_value(value)
-    page.get_by_label("Name").fill("first")
+        expect(page.get_by_label(label, exact=True).locator("visible=true")).to_have_value(value)
+    page.get_by_label("Name", exact=True).fill("first")
     page.get_by_label("Epochs").fill(str(epochs))
     page.get_by_label("Patch size").fill(str(patch))
-    page.get_by_text("More", exact=True).click()
+    page.get_by_text("More about length and patches").click()
     page.get_by_label("Patches a frame").fill(str(per_frame))
     page.get_by_role("button", name="Start training").click()
 
     watch_the_curve_grow(page)
     expect(page.locator("#state")).to_have_text("done", timeout=300_000)
-    expect(page.locator("#snapshots tbody tr")).to_have_count(epochs)
+    # The last five are kept, and the best.
+    until(page, "[5, 6].includes(document.querySelectorAll('#snapshots tbody tr').length)")
     expect(page.locator("#snapshots tr.best")).to_have_count(1)
 
     expect(page.get_by_label("Snapshot")).to_have_value("best")
@@ -76,7 +77,7 @@ def until(page: Page, condition: str) -> None:
 
 def watch_the_curve_grow(page: Page) -> None:
     """The number of points rises and the canvas changes, on one and the same page."""
-    chart = page.locator(".chart[data-keys='train/l1,val/l1']")
+    chart = page.locator(".chart[data-keys='train/l1,val/l1,val/l1_input']")
     expect(chart).to_be_visible()
     page.evaluate("window.sameDocument = true")
     until(page, "Number(document.querySelector('.chart').dataset.points) >= 2")
@@ -128,7 +129,7 @@ def test_a_page_that_lost_its_server_gets_what_it_missed(browser: Browser, serve
     server.start()
     expect(page.locator("#state")).to_have_text("done", timeout=120_000)
     scalars = read(folder.events, types=frozenset({"scalars"}))
-    steps = {event["step"] for event in scalars if event["scalars"].keys() & {"train/l1", "val/l1"}}
+    steps = {event["step"] for event in scalars if event["scalars"].keys() & {"train/l1", "val/l1", "val/l1_input"}}
     until(page, f"document.querySelector('.chart').dataset.points == {len(steps)}")
     assert page.evaluate("window.sameDocument") is True
     page.close()

@@ -4,7 +4,6 @@ import { test } from "node:test";
 
 import { bytes, decibel, gain, progressWords, seconds, small, verdict } from "../../static/js/format.js";
 import { histogramPath } from "../../static/js/layers.js";
-import { deathOf, rateAt, scaleOf } from "../../static/js/rate.js";
 import { addEvents, align, unseen } from "../../static/js/series.js";
 
 test("numbers carry units and a sensible number of digits", () => {
@@ -30,14 +29,6 @@ test("the verdict says plainly when there is no gain", () => {
   assert.equal(verdict(best), "+0.31 dB over its input (32.41 → 32.72), best at epoch 14");
   assert.match(verdict({ ...best, "val/psnr": 32.4 }), /^Not better than its input yet/);
   assert.match(verdict(undefined), /^Nothing validated yet/);
-});
-
-test("the rate and the point at which it dies", () => {
-  const run = { base: 0.001, gamma: 0.098, scale: scaleOf("run", 30, 100) };
-  assert.ok(Math.abs(rateAt(1, run) - 9.8e-5) < 1e-12);
-  assert.equal(deathOf(run), null);
-  assert.ok(deathOf({ ...run, scale: scaleOf("percent", 30, 100) }) < 0.02);
-  assert.equal(deathOf({ ...run, gamma: 1 }), null);
 });
 
 test("a step that is logged again replaces its point", () => {

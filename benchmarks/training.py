@@ -1,0 +1,294 @@
+"""Training against what one would write by hand, and against what the hardware allows.
+
+    python benchmarks/training.py [--device auto|cpu|cuda] [--batch N] [--seconds S] [--rounds R] [--folder FOLDER]
+
+For SRCNN 9-1-5 (64 and 32 maps, RGB, skip), 64x64 patches of 352x288 frames of a real video (../shared/media), Adam, L1:
+
+  plain    a Dataset that decodes two PNGs from LMDB an item and cuts one patch, DataLoader, float32, a plain loop
+  memory   the same with all pictures decoded in memory
+  ours     the training job, at its defaults
+  limit    forward and backward alone, on one batch that never changes, in the fastest of the formats tried
+
+plain and memory with as many workers as suit them best: none, or one a core. Each is measured in all rounds, one after
+the other; the medians count. Where the media are missing, on the sample clip. Validations and snapshots are no
+training time in any of them. Prints one JSON object.
+"""
+
+import io
+import itertools
+import json
+import os
+import random
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import click
+import lmdb
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.utils.data import DataLoader, Dataset
+
+ROOT = Path(__file__).parent.parent
+sys.path.insert(0, str(ROOT))
+
+from benchmarks.dataset import VIDEO, decoded_frames, machine, make_clip  # noqa: E402
+from jobs import folder as folders  # noqa: E402
+from jobs import launcher  # noqa: E402
+from jobs.device import device_name  # noqa: E402
+from jobs.events import last_state  # noqa: E402
+from jobs.folder import JobFolder  # noqa: E402
+from jobs.sample_clip import make_clip as make_sample  # noqa: E402
+from jobs.specs import DatasetSpec, ModelSpec  # noqa: E402
+
+SIDE, CHANNELS = 64, 3
+FRAMES, SIZE = 120, "352x288"
+Pair = tuple[np.ndarray, np.ndarray]
+Run = Callable[[float], float]
+"""Train for so many seconds; patches a second."""
+
+
+class Net(nn.Module):
+    """As one would write it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Conv2d(CHANNELS, 64, 9, padding=4),
+            nn.ReLU(),
+            nn.Conv2d(64, 32, 1),
+            nn.ReLU(),
+            nn.Conv2d(32, CHANNELS, 5, padding=2),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.layers(x)
+
+
+class Decoding(Dataset[tuple[Tensor, Tensor]]):
+    """One patch an item, out of two PNGs in LMDB that are decoded for it."""
+
+    def __init__(self, path: Path, count: int) -> None:
+        self.path, self.count = path, count
+        self.env: lmdb.Environment | None = None
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __getitem__(self, number: int) -> tuple[Tensor, Tensor]:
+        if self.env is None:
+            self.env = lmdb.open(str(self.path), readonly=True, lock=False)
+        with self.env.begin() as transaction:
+            pair = [
+                np.asarray(Image.open(io.BytesIO(transaction.get(b"%s-%06d" % (role, number))))) for role in (b"input", b"target")
+            ]
+        return patch(*pair)
+
+
+class InMemory(Dataset[tuple[Tensor, Tensor]]):
+    def __init__(self, pairs: list[Pair]) -> None:
+        self.pairs = pairs
+
+    def __len__(self) -> int:
+        return len(self.pairs)
+
+    def __getitem__(self, number: int) -> tuple[Tensor, Tensor]:
+        return patch(*self.pairs[number])
+
+
+def patch(input: np.ndarray, target: np.ndarray) -> tuple[Tensor, Tensor]:
+    top, left = random.randint(0, input.shape[0] - SIDE), random.randint(0, input.shape[1] - SIDE)
+    cut = (slice(top, top + SIDE), slice(left, left + SIDE))
+    flip = random.random() < 0.5
+    sides = (side[cut][:, ::-1] if flip else side[cut] for side in (input, target))
+    first, second = (torch.from_numpy(side.copy()).permute(2, 0, 1).float() / 255 for side in sides)
+    return first, second
+
+
+def loop(data: Dataset[tuple[Tensor, Tensor]], batch: int, workers: int, device: torch.device) -> Run:
+    """The plain loop: float32, the loss read at each step."""
+    loader = DataLoader(
+        data,
+        batch,
+        sampler=torch.utils.data.RandomSampler(data, replacement=True, num_samples=10**7),  # type: ignore[arg-type]
+        num_workers=workers,
+        pin_memory=device.type == "cuda",
+    )
+
+    def run(seconds: float) -> float:
+        net = Net().to(device)
+        optimizer = torch.optim.Adam(net.parameters(), 1e-3)
+        batches = iter(loader)
+        done, began, total = 0, 0.0, 0.0
+        for step in itertools.count():
+            if step == 3:  # Workers have started, the first calls have warmed up.
+                done, began = 0, time.monotonic()
+            if began and time.monotonic() - began > seconds:
+                break
+            input, target = (side.to(device) for side in next(batches))
+            optimizer.zero_grad()
+            loss = F.l1_loss(net(input), target)
+            loss.backward()
+            optimizer.step()
+            total += loss.item()
+            done += len(input)
+        return done / (time.monotonic() - began)
+
+    return run
+
+
+def ours(home: Path, dataset: str, batch: int, device: str) -> Run:
+    def run(seconds: float) -> float:
+        spec = ModelSpec.model_validate(
+            {
+                "name": "benchmark",
+                "dataset": dataset,
+                "channels": "rgb",
+                "batch_size": batch,
+                "minutes": seconds / 60,
+                "device": device,
+                "validation_interval": 10_000,
+                "snapshot_interval": 10_000,
+            }
+        )
+        return float(finished(folders.create(home, "model", spec))["patches_per_second"])
+
+    return run
+
+
+def finished(folder: JobFolder) -> dict[str, Any]:
+    """The summary of a job that is run to its end."""
+    launcher.start(folder)
+    while folder.worker_lives():
+        time.sleep(0.1)
+    state = last_state(folder.events)
+    assert state is not None
+    assert state["state"] == "done", (state.get("reason"), folder.worker_log.read_text())
+    summary: dict[str, Any] = state["summary"]
+    return summary
+
+
+def limits(batch: int, device: torch.device) -> Iterator[tuple[str, Run]]:
+    """Forward and backward on a fixed batch, by format."""
+    for dtype, order, compiled in itertools.product(
+        (torch.float32, torch.bfloat16), (torch.contiguous_format, torch.channels_last), (False, device.type == "cuda")
+    ):
+        name = f"{str(dtype)[6:]}, {str(order)[6:]}" + (", compiled" if compiled else "")
+        yield name, fixed(batch, device, dtype, order, compiled)
+
+
+def fixed(batch: int, device: torch.device, dtype: torch.dtype, order: torch.memory_format, compiled: bool) -> Run:
+    def run(seconds: float) -> float:
+        made = Net().to(device, memory_format=order)  # type: ignore[call-overload]
+        net = torch.compile(made) if compiled else made
+        input, target = (torch.rand(batch, CHANNELS, SIDE, SIDE, device=device).to(memory_format=order) for _ in range(2))
+
+        def step() -> None:
+            made.zero_grad()
+            with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
+                output = net(input)
+            F.l1_loss(output.float(), target).backward()
+
+        for _ in range(3):
+            step()
+        synchronize(device)
+        began, steps = time.monotonic(), 0
+        while time.monotonic() - began < seconds:
+            for _ in range(10):
+                step()
+            synchronize(device)
+            steps += 10
+        return steps * batch / (time.monotonic() - began)
+
+    return run
+
+
+def synchronize(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize()
+
+
+def prepare(work: Path) -> tuple[str, list[Pair]]:
+    """The dataset's id in the home `work`, and its pairs; `work`/plain.lmdb holds them as PNGs."""
+    stream, originals = make_clip(SIZE, FRAMES, work / "clip") if VIDEO.exists() else make_sample(work / "clip")
+    source = {"kind": "stream", "stream": str(stream), "originals": str(originals)}
+    dataset = folders.create(work, "dataset", DatasetSpec.model_validate({"name": "benchmark", "source": source}))
+    finished(dataset)
+    inputs = [frame.to_ndarray(format="rgb24") for frame in decoded_frames(stream)]
+    pairs = [(input, np.asarray(Image.open(path))) for input, path in zip(inputs, sorted(originals.iterdir()), strict=True)]
+    with lmdb.open(str(work / "plain.lmdb"), map_size=2**33) as env, env.begin(write=True) as transaction:
+        for number, pair in enumerate(pairs):
+            for role, picture in zip((b"input", b"target"), pair, strict=True):
+                buffer = io.BytesIO()
+                Image.fromarray(picture).save(buffer, "PNG")
+                transaction.put(b"%s-%06d" % (role, number), buffer.getvalue())
+    return dataset.id, pairs
+
+
+@click.command()
+@click.option("--device", "wanted", default="auto", show_default=True)
+@click.option("--batch", type=int, help="Patches a step: 32 on a processor, 512 on a GPU by default.")
+@click.option("--seconds", default=15.0, show_default=True, help="Of each measurement.")
+@click.option("--rounds", default=3, show_default=True)
+@click.option("--folder", type=click.Path(path_type=Path, file_okay=False))
+def main(wanted: str, batch: int | None, seconds: float, rounds: int, folder: Path | None) -> None:
+    gpu = torch.cuda.is_available() and wanted != "cpu"
+    device = torch.device("cuda" if gpu else "cpu")
+    batch = batch or (512 if gpu else 32)
+    cores = os.cpu_count() or 1
+    with tempfile.TemporaryDirectory(dir=folder) as work:
+        dataset, pairs = prepare(Path(work))
+        in_memory, on_disk = InMemory(pairs), Decoding(Path(work) / "plain.lmdb", len(pairs))
+        runs: dict[str, Run] = {
+            **{f"plain, {n} workers": loop(on_disk, batch, n, device) for n in (0, cores)},
+            **{f"memory, {n} workers": loop(in_memory, batch, n, device) for n in (0, cores)},
+            "ours": ours(Path(work), dataset, batch, "cuda" if gpu else "cpu"),
+            **{f"limit, {name}": run for name, run in limits(batch, device)},
+        }
+        measured: dict[str, list[float]] = {name: [] for name in runs}
+        for _ in range(rounds):
+            for name, run in runs.items():
+                measured[name].append(run(seconds))
+                print(f"{name}: {measured[name][-1]:.0f} patches/s", file=sys.stderr, flush=True)
+    print(json.dumps(report(measured, batch, device, seconds, rounds)))
+
+
+def report(measured: dict[str, list[float]], batch: int, device: torch.device, seconds: float, rounds: int) -> dict[str, Any]:
+    medians = {name: statistics.median(speeds) for name, speeds in measured.items()}
+    best = {
+        what: max((name for name in medians if name.startswith(what)), key=medians.__getitem__)
+        for what in ("plain", "memory", "ours", "limit")
+    }
+    speeds = {what: medians[name] for what, name in best.items()}
+    return {
+        "device": device_name(device),
+        "network": "srcnn-9-1-5, 64 and 32 maps, RGB, skip",
+        "patch": f"{SIDE}x{SIDE}",
+        "batch": batch,
+        **{
+            what: {"patches_per_second": speed, "pixels_per_second": speed * SIDE**2, "as": best[what]}
+            for what, speed in speeds.items()
+        },
+        "ratio_to_plain": speeds["ours"] / speeds["plain"],
+        "ratio_to_memory": speeds["ours"] / speeds["memory"],
+        "ratio_to_limit": speeds["ours"] / speeds["limit"],
+        "all": {name: [round(speed, 1) for speed in of] for name, of in measured.items()},
+        "seconds": seconds,
+        "rounds": rounds,
+        "torch": torch.__version__,
+        "machine": machine(),
+        "date": date.today().isoformat(),
+        "command": " ".join(["python", *sys.argv]),
+    }
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,228 @@
+"""The torch module of a graph, with its weights started."""
+
+import math
+from typing import Literal, assert_never
+
+import torch
+from torch import Tensor, nn
+
+from models import graph as g
+from models.graph import INPUT, Filler, Graph, Node, Op
+from models.identity import Start, identity_start
+
+
+class GraphNetwork(nn.Module):
+    """Runs the layers of a graph, each a module of its own: image (N, C, H, W) to (N, C, H, W)."""
+
+    def __init__(self, graph: Graph, start: Literal["identity", "paper"] = "identity") -> None:
+        super().__init__()
+        self.graph = graph
+        shapes = graph.shapes()
+        self._steps: list[tuple[str, str, tuple[str, ...], tuple[str, ...]]] = []
+        last_use = {name: node.name for node in graph.nodes for name in node.inputs}
+        last_use.pop(graph.output, None)
+        for node in graph.nodes:
+            attribute = _attribute(self, node.name)
+            self.add_module(attribute, module_of(node.op, graph.inputs_of(node, shapes)))
+            done_with = tuple(name for name in dict.fromkeys(node.inputs) if last_use.get(name) == node.name)
+            self._steps.append((node.name, attribute, node.inputs, done_with))
+        self._start(start)
+
+    def forward(self, image: Tensor) -> Tensor:
+        values = {INPUT: image}
+        for name, attribute, inputs, done_with in self._steps:
+            values[name] = self._modules[attribute](*[values[one] for one in inputs])  # type: ignore[misc]
+            for one in done_with:
+                del values[one]  # A large picture through a deep network must not fill the memory.
+        return values[self.graph.output]
+
+    def layer(self, node: Node) -> nn.Module:
+        """The module of a node."""
+        return next(self.get_submodule(attribute) for name, attribute, _, _ in self._steps if name == node.name)
+
+    @torch.no_grad()
+    def _start(self, start: str) -> None:
+        self.starts = (identity_start(self.graph) or {}) if start == "identity" else {}
+        """How layers begin that are part of an identity, by name."""
+        for node in self.graph.nodes:
+            module = self.layer(node)
+            if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
+                assert isinstance(node.op, g.Conv)
+                # Small Gaussian weights suit a start that the paper chose for a thousand epochs, not an identity.
+                he = start == "identity" and node.op.weights.kind == "gaussian"
+                fill(module.weight, Filler() if he else node.op.weights)
+                if module.bias is not None:
+                    fill(module.bias, g.ZEROS if he else node.op.biases)
+                _carry(module, self.starts.get(node.name), self.graph.channels)
+
+
+def _attribute(module: nn.Module, name: str) -> str:
+    """The name as an attribute that torch takes: no dots, nothing that a module has already."""
+    attribute = name.replace(".", "_")
+    while hasattr(module, attribute):
+        attribute += "_"
+    return attribute
+
+
+def _carry(conv: nn.Conv2d | nn.ConvTranspose2d, start: Start | None, channels: int) -> None:
+    """Let a convolution begin as zero, or as what takes its first channels through unchanged."""
+    if start == "zero":
+        nn.init.zeros_(conv.weight)
+    if start == "dirac":
+        conv.weight[:channels] = 0
+        nn.init.dirac_(conv.weight[:channels])
+    if start and conv.bias is not None:
+        conv.bias[: len(conv.bias) if start == "zero" else channels] = 0
+
+
+def fill(weight: Tensor, filler: Filler) -> None:
+    """Start weights (out, in, rows, columns) or biases as Caffe's fillers do (caffe/filler.hpp)."""
+    fan_in = weight[0].numel() if weight.dim() > 1 else 1
+    match filler.kind:
+        case "xavier":
+            limit = math.sqrt(3 / fan_in)
+            weight.uniform_(-limit, limit)
+        case "msra":
+            weight.normal_(0, math.sqrt(2 / fan_in))
+        case "gaussian":
+            weight.normal_(0, filler.value)
+        case "uniform":
+            weight.uniform_(filler.low, filler.value)
+        case "constant":
+            weight.fill_(filler.value)
+        case "bilinear":
+            side = weight.shape[-1]
+            factor = math.ceil(side / 2)
+            centre = (2 * factor - 1 - factor % 2) / (2 * factor)
+            line = 1 - (torch.arange(side, dtype=weight.dtype) / factor - centre).abs()
+            weight.copy_(line[:, None] * line[None, :])
+        case _:
+            assert_never(filler.kind)
+
+
+def module_of(op: Op, channels: int) -> nn.Module:
+    """The layer as a module that takes `channels` maps."""
+    match op:
+        case g.Conv():
+            return _conv(op, channels)
+        case g.Activation():
+            return _activation(op, channels)
+        case g.Pool(kind="max"):
+            return nn.MaxPool2d(op.kernel, 1, op.pad)
+        case g.Pool():
+            return nn.AvgPool2d(op.kernel, 1, op.pad)
+        case g.BatchNorm():
+            return nn.BatchNorm2d(channels, eps=op.epsilon, affine=op.affine)
+        case g.Scale():
+            return Scale(channels, op.bias, op.start)
+        case g.Combine():
+            return Combine(op)
+        case g.Concat():
+            return Concat()
+        case g.Power():
+            return Power(op)
+        case g.Dropout():
+            return nn.Dropout(op.ratio)
+        case g.Crop():
+            return Crop(op)
+        case g.Take():
+            return Take(op)
+        case _:
+            assert_never(op)
+
+
+def _conv(op: g.Conv, channels: int) -> nn.Conv2d | nn.ConvTranspose2d:
+    if op.transposed:
+        return nn.ConvTranspose2d(
+            channels, op.maps, op.kernel, op.stride, op.pad, groups=op.groups, bias=op.bias, dilation=op.dilation
+        )
+    return nn.Conv2d(channels, op.maps, op.kernel, op.stride, op.pad, op.dilation, op.groups, op.bias)
+
+
+def _activation(op: g.Activation, channels: int) -> nn.Module:
+    match op.kind:
+        case "relu":
+            return nn.LeakyReLU(op.slope) if op.slope else nn.ReLU()
+        case "prelu":
+            return nn.PReLU(channels, op.slope)
+        case "sigmoid":
+            return nn.Sigmoid()
+        case "tanh":
+            return nn.Tanh()
+        case "elu":
+            return nn.ELU(op.slope)
+        case _:
+            assert_never(op.kind)
+
+
+class Scale(nn.Module):
+    def __init__(self, channels: int, bias: bool, start: float) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.full((channels,), start))
+        self.bias = nn.Parameter(torch.zeros(channels)) if bias else None
+
+    def forward(self, x: Tensor) -> Tensor:
+        scaled = x * self.weight[:, None, None]
+        return scaled if self.bias is None else scaled + self.bias[:, None, None]
+
+
+class Combine(nn.Module):
+    def __init__(self, op: g.Combine) -> None:
+        super().__init__()
+        self.kind, self.factors = op.kind, op.factors
+
+    def forward(self, first: Tensor, *others: Tensor) -> Tensor:
+        factors = self.factors or (1.0,) * (1 + len(others))
+        total = first if factors[0] == 1 else first * factors[0]
+        for other, factor in zip(others, factors[1:], strict=True):
+            match self.kind:
+                case "sum":
+                    total = total.add(other, alpha=factor)
+                case "product":
+                    total = total * other
+                case "max":
+                    total = torch.maximum(total, other)
+        return total
+
+    def extra_repr(self) -> str:
+        return self.kind
+
+
+class Concat(nn.Module):
+    def forward(self, *parts: Tensor) -> Tensor:
+        return torch.cat(parts, 1)
+
+
+class Power(nn.Module):
+    def __init__(self, op: g.Power) -> None:
+        super().__init__()
+        self.op = op
+
+    def forward(self, x: Tensor) -> Tensor:
+        linear = x * self.op.scale + self.op.shift
+        return linear if self.op.power == 1 else linear**self.op.power
+
+    def extra_repr(self) -> str:
+        return f"({self.op.shift:g} + {self.op.scale:g} x)^{self.op.power:g}"
+
+
+class Crop(nn.Module):
+    def __init__(self, op: g.Crop) -> None:
+        super().__init__()
+        self.offset = op.offset
+
+    def forward(self, x: Tensor, like: Tensor) -> Tensor:
+        (top, left), (height, width) = self.offset, like.shape[-2:]
+        return x[..., top : top + height, left : left + width]
+
+
+class Take(nn.Module):
+    def __init__(self, op: g.Take) -> None:
+        super().__init__()
+        self.first, self.end = op.first, op.end
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x[:, self.first : self.end]
+
+    def extra_repr(self) -> str:
+        return f"{self.first}:{self.end}"

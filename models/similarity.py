@@ -1,0 +1,67 @@
+"""Structural similarity as tensors that gradients flow through: the ground of metrics and of losses."""
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+WINDOW, SIGMA = 11, 1.5
+C1, C2 = 0.01**2, 0.03**2
+SCALES = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
+"""Exponents of the five scales of MS-SSIM, finest first (Wang, Simoncelli, Bovik 2003)."""
+
+
+def ssim_maps(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
+    """(similarity, contrast and structure alone) of images (N, C, H, W) in 0 to 1 at each place where the window lies
+    wholly in them.
+
+    Wang, Bovik, Sheikh, Simoncelli (2004): Gaussian window of 11x11 with sigma 1.5, population variances.
+    Raises ValueError for images smaller than the window.
+    """
+    if min(a.shape[-2:]) < WINDOW:
+        raise ValueError(f"SSIM needs at least {WINDOW}x{WINDOW} pixels, not {a.shape[-1]}x{a.shape[-2]}")
+    # Variances do not change with a shift, and are rounded less around zero.
+    a, b = a - 0.5, b - 0.5
+    mean_a, mean_b, square_a, square_b, product = blur(torch.stack((a, b, a * a, b * b, a * b)))
+    variances = square_a - mean_a**2 + square_b - mean_b**2
+    contrast = (2 * (product - mean_a * mean_b) + C2) / (variances + C2)
+    mean_a, mean_b = mean_a + 0.5, mean_b + 0.5
+    return (2 * mean_a * mean_b + C1) / (mean_a**2 + mean_b**2 + C1) * contrast, contrast
+
+
+def blur(images: Tensor) -> Tensor:
+    """By the Gaussian window, where it lies wholly in the images (..., H, W).
+
+    As products with banded matrices: on a CPU five to ten times as fast as convolutions of one channel.
+    """
+    height, width = images.shape[-2:]
+    return _band(height, images) @ images @ _band(width, images).T
+
+
+def _band(side: int, like: Tensor) -> Tensor:
+    """(side - 10, side): each row is the window, one place further on."""
+    places = torch.arange(side, device=like.device)
+    distance = places[None, :] - places[: side - WINDOW + 1, None] - WINDOW // 2
+    window = torch.exp(-distance.to(like.dtype).square() / (2 * SIGMA**2)) * (distance.abs() <= WINDOW // 2)
+    return window / window.sum(1, keepdim=True)
+
+
+def ms_ssim(a: Tensor, b: Tensor) -> Tensor:
+    """MS-SSIM of each image (N,): Wang, Simoncelli, Bovik (2003), for images (N, C, H, W) in 0 to 1, averaged over the channels.
+
+    Of the five scales as many as leave room for the window; their exponents are then scaled to the same sum.
+    """
+    scales = scales_for(min(a.shape[-2:]))
+    exponents = torch.tensor(SCALES[:scales], dtype=a.dtype, device=a.device)
+    exponents /= exponents.sum()
+    parts = []
+    for scale in range(scales):
+        similarity, contrast = ssim_maps(a, b)
+        # Negative correlation has no root: it counts as none.
+        parts.append((similarity if scale == scales - 1 else contrast).mean((-2, -1)).clamp(min=1e-6))
+        a, b = F.avg_pool2d(a, 2), F.avg_pool2d(b, 2)
+    return torch.stack(parts, -1).pow(exponents).prod(-1).mean(-1)
+
+
+def scales_for(side: int) -> int:
+    """How many scales images with that shorter side have room for, at least one."""
+    return max(1, sum(side >> scale >= WINDOW for scale in range(len(SCALES))))

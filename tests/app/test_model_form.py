@@ -1,0 +1,139 @@
+"""The form of a training: what can be chosen, and that nothing typed is lost."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+
+from app import create_app, model_checks, model_form
+from app.forms import Field
+from app.model_form import Choices, fields
+from app.settings import Settings
+from jobs.specs import ModelSpec
+from tests.conftest import Clip
+
+DATASETS = [{"id": f"abcdefg{n}", "name": f"clip {n}", "state": "waiting", "summary": {}} for n in (1, 2)]
+
+
+@pytest.fixture
+def client(home: Path, tmp_path: Path, clip: Clip) -> FlaskClient:
+    return create_app(Settings(home, (clip[0].parent.resolve(), tmp_path.resolve())), work=False).test_client()
+
+
+def form(values: dict[str, Any] | None = None, problems: dict[str, str] | None = None, **choices: Any) -> dict[str, Field]:
+    told = {"datasets": [], "models": [], "user_code": False, **choices}
+    return {field.id: field for field in fields(values or {}, problems or {}, Choices(**told))}
+
+
+def dataset(client: FlaskClient, clip: Clip) -> str:
+    source = {"kind": "stream", "stream": str(clip[0]), "originals": str(clip[1])}
+    answer = client.post("/api/v1/datasets", json={"name": "clip", "source": source})
+    return str(answer.json["id"])
+
+
+def test_jobs_devices_and_examples_can_be_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
+    model_form._devices.cache_clear()
+    monkeypatch.setattr(model_form.scheduler, "gpu_count", lambda: 2)
+    trained = {"id": "mmmmmmmm", "name": "first", "summary": {"snapshots": [{}]}}
+    shown = form(datasets=DATASETS, models=[trained, {**trained, "id": "nnnnnnnn", "summary": {}}])
+    model_form._devices.cache_clear()
+    assert shown["f-more_datasets"].choices == shown["f-dataset"].choices
+    assert shown["f-dataset"].choices[0] == ("abcdefg1", "clip 1 (waiting)")
+    assert [id for id, _ in shown["f-start_from"].choices] == ["", "mmmmmmmm"]
+    assert [name for name, _ in shown["f-device"].choices] == ["auto", "cpu", "cuda:0", "cuda:1", "cuda:0,1"]
+    assert [label for _, label in shown["f-custom-network-prototxt"].choices] == ["plain", "with skip"]
+
+
+def test_networks_of_packages_are_listed_or_said_to_be_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert form()["f-package-network-entry"].choices == [("", "No installed package has clearframe.networks")]
+    monkeypatch.setattr(model_checks, "entries", lambda group: [f"{group}!"])
+    assert form()["f-package-loss-entry"].choices == [("clearframe.losses!", "clearframe.losses!")]
+
+
+@pytest.mark.parametrize(("user_code", "offered"), [(False, False), (True, True)])
+def test_python_files_are_offered_where_they_may_run(user_code: bool, offered: bool) -> None:
+    shown = form(user_code=user_code)
+    assert ("python" in dict(shown["f-network-name"].choices)) is offered
+    assert ("python" in shown["f-loss-name"].kinds) is offered
+    assert ("f-python-network-file" in shown) is offered
+
+
+def test_what_was_asked_of_another_server_is_still_shown() -> None:
+    shown = form({"network": {"name": "python", "file": "/n.py"}})
+    assert "python" in dict(shown["f-network-name"].choices)
+    assert shown["f-python-network-file"].value == "/n.py"
+
+
+@pytest.mark.parametrize(("values", "epochs"), [({}, 30), ({"minutes": 5}, ""), ({"steps": 10}, ""), ({"epochs": 3}, 3)])
+def test_epochs_are_given_unless_another_length_is(values: dict[str, Any], epochs: Any) -> None:
+    assert form(values)["f-epochs"].value == epochs
+
+
+def test_a_dataset_is_chosen_by_the_address(client: FlaskClient, clip: Clip) -> None:
+    first, second = dataset(client, clip), dataset(client, clip)
+    assert f'<option value="{first}" selected>' in client.get(f"/models/new?dataset={first}").text
+    assert f'<option value="{second}" selected>' in client.get(f"/models/new?dataset={second}").text
+
+
+def test_a_clone_has_all_values_of_its_model(client: FlaskClient, clip: Clip) -> None:
+    asked = {
+        "name": "first",
+        "dataset": dataset(client, clip),
+        "more_datasets": [dataset(client, clip)],
+        "network": {"name": "edsr", "blocks": 3, "skip": False},
+        "lr_policy": {"name": "multistep", "steps": [20, 40.5]},
+        "minutes": 5,
+        "flips": False,
+    }
+    id = client.post("/api/v1/models", json=asked).json["id"]
+    page = client.get(f"/models/new?clone={id}").text
+    assert 'value="first (copy)"' in page
+    assert 'value="20, 40.5"' in page
+    assert f'value="{asked["more_datasets"][0]}" checked' in page
+    spec = client.get(f"/api/v1/jobs/{id}").json["spec"]
+    shown = form(spec)
+    values = {
+        name: shown[name].value for name in ("f-edsr-network-blocks", "f-edsr-network-skip", "f-minutes", "f-flips", "f-epochs")
+    }
+    assert values == {
+        "f-edsr-network-blocks": 3,
+        "f-edsr-network-skip": False,
+        "f-minutes": 5,
+        "f-flips": False,
+        "f-epochs": "",
+    }
+
+
+def test_what_was_typed_stays_after_an_error(client: FlaskClient, clip: Clip) -> None:
+    first, second = dataset(client, clip), dataset(client, clip)
+    text = "\n# mine\nlayer {"
+    typed = {
+        "network.name": "custom",
+        "network.prototxt": text,
+        "more_datasets": [first, second],
+        "solver.learning_rate": "0.01, 0.02",
+        "batch_size": "8, x",
+    }
+    page = client.post("/models/new", data=typed)
+    assert page.status_code == 422
+    assert f'spellcheck="false">\n{text}</textarea>' in page.text
+    assert page.text.count("checked") >= 2
+    assert 'value="0.01, 0.02"' in page.text
+    assert 'value="8, x"' in page.text
+
+
+def test_browsers_say_lines_in_two_characters(client: FlaskClient) -> None:
+    page = client.post("/models/new", data={"network.name": "custom", "network.prototxt": "# mine\r\nlayer {"})
+    assert ">\n# mine\nlayer {</textarea>" in page.text
+
+
+def test_every_field_of_the_spec_is_in_the_form() -> None:
+    names = {field.section for field in form(user_code=True).values()}
+    assert names == set(ModelSpec.model_fields) - {"sweep"}
+
+
+def test_only_examples_are_served(client: FlaskClient) -> None:
+    with client.get("/examples/residual.prototxt") as answer:
+        assert "layer {" in answer.text
+    assert client.get("/examples/other.prototxt").status_code == 404

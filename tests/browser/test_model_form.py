@@ -1,0 +1,177 @@
+"""The form of a training in a real browser: what it shows while it is filled in, and what it keeps."""
+
+import pytest
+from playwright.sync_api import Browser, Locator, Page, expect
+
+from tests.browser.conftest import ARTIFACTS
+from tests.browser.test_five_steps import until
+from tests.conftest import ROOT, Clip
+from tests.server import Server
+
+
+@pytest.fixture
+def dataset(server: Server, clip: Clip) -> str:
+    id = server.dataset(clip)
+    server.wait(id, "done")
+    return id
+
+
+@pytest.fixture
+def form(page: Page, server: Server, dataset: str) -> Page:
+    page.goto(f"{server.url}/models/new")
+    expect(part(page, "network")).to_contain_text("8,129")
+    return page
+
+
+def part(page: Page, name: str) -> Locator:
+    return page.locator(f"#preview [data-part={name}]")
+
+
+def choose(page: Page, label: str, value: str) -> None:
+    page.get_by_label(label, exact=True).select_option(value)
+
+
+def values(page: Page, name: str) -> list[str]:
+    """What the form would send under a name."""
+    sent: list[str] = page.evaluate(f"new FormData(document.querySelector('#model-form')).getAll('{name}')")
+    return sent
+
+
+def test_a_network_is_drawn_and_counted_as_soon_as_it_is_chosen(form: Page) -> None:
+    expect(part(form, "graph").locator("rect")).to_have_count(7)
+    expect(part(form, "paper")).to_contain_text("ECCV 2014")
+    form.screenshot(path=ARTIFACTS / "model-form-wide.png", full_page=True)
+    choose(form, "Network", "vdsr")
+    expect(part(form, "network")).to_contain_text("665,921")
+    expect(part(form, "network")).to_contain_text("41×41 px")
+    expect(part(form, "graph").locator("rect")).to_have_count(41)
+    form.locator("#f-vdsr-network-depth").fill("5")
+    expect(part(form, "network")).to_contain_text("11×11 px")
+    choose(form, "Network", "edsr")
+    expect(part(form, "graph").locator("path.around")).to_have_count(10)
+    choose(form, "Channels", "rgb")
+    expect(part(form, "graph")).to_contain_text("3 channels")
+
+
+def test_all_that_is_decided_on_is_seen_at_once(form: Page) -> None:
+    for shown in (form.get_by_role("button", name="Start training"), form.get_by_label("Name", exact=True), part(form, "graph")):
+        box = shown.bounding_box()
+        assert box is not None
+        assert box["y"] + box["height"] <= 900
+
+
+def test_a_rate_that_dies_too_soon_is_warned_of(form: Page) -> None:
+    warning = part(form, "warning")
+    expect(warning).to_be_hidden()
+    choose(form, "Decay per", "percent")
+    expect(warning).to_contain_text("falls under 1 % of its base after 2 % of the run")
+    form.screenshot(path=ARTIFACTS / "model-form-warning.png")
+    choose(form, "Rate policy", "cosine")
+    expect(warning).to_be_hidden()
+
+
+def test_what_was_typed_goes_along_to_another_solver_and_defaults_do_not(form: Page) -> None:
+    form.locator("#f-adam-solver-learning_rate").fill("0.02")
+    choose(form, "Solver", "adamw")
+    expect(form.locator("#f-adamw-solver-learning_rate")).to_have_value("0.02")
+    expect(form.locator("#f-adamw-solver-weight_decay")).to_have_value("0.01")
+    choose(form, "Solver", "sgd")
+    expect(form.locator("#f-sgd-solver-weight_decay")).to_have_value("0")
+    assert values(form, "solver.learning_rate") == ["0.02"]
+    choose(form, "Network", "vdsr")
+    choose(form, "Network", "ar-cnn")
+    expect(form.locator("#f-ar-cnn-network-skip")).not_to_be_checked()
+
+
+def test_a_sweep_is_counted_before_it_is_started(form: Page) -> None:
+    form.get_by_label("Base learning rate").locator("visible=true").fill("0.001, 0.0003")
+    form.get_by_label("Batch size").fill("8 16 32")
+    expect(part(form, "sweep")).to_have_text("A sweep: 6 trainings, compared on one page.")
+    expect(form.get_by_role("button", name="Start 6 trainings")).to_be_visible()
+
+
+def test_steps_follow_the_dataset_and_a_wrong_value_is_told_at_its_field(form: Page) -> None:
+    expect(part(form, "run")).to_contain_text("330")
+    form.get_by_label("Batch size").fill("0")
+    expect(form.locator("#f-batch_size").locator("xpath=ancestor::*[contains(@class, 'field')]")).to_contain_text(
+        "Must be at least 1."
+    )
+    form.get_by_label("Batch size").fill("176")
+    expect(part(form, "run")).to_contain_text("30")
+    expect(form.locator(".error.live")).to_have_count(0)
+
+
+def test_a_network_is_pasted_with_its_errors_marked_at_their_lines(form: Page) -> None:
+    choose(form, "Network", "custom")
+    expect(part(form, "unknown")).to_be_visible()
+    editor = form.get_by_role("textbox", name="Network definition").and_(form.locator(".cm-content"))
+    form.get_by_role("button", name="with skip").click()
+    expect(part(form, "graph").locator("path.around")).to_have_count(1)
+    expect(part(form, "network")).to_contain_text("8,129")
+    editor.press("Control+Home")
+    editor.press_sequentially("wrong\n")
+    expect(form.locator(".cm-lint-marker-error")).to_be_visible()
+    expect(form.locator(".cm-lintRange-error")).to_have_text("wrong")
+    expect(form.locator(".error.live")).to_contain_text("Line 1: There is no field “wrong”")
+    expect(part(form, "graph").locator("rect")).to_have_count(0)
+    form.screenshot(path=ARTIFACTS / "model-form-editor.png")
+    assert values(form, "network.prototxt")[0].startswith("wrong\n#")
+    editor.press("Control+Home")
+    editor.press("Control+Delete")
+    expect(form.locator(".cm-lint-marker-error")).to_have_count(0)
+    form.get_by_text("Network definition", exact=True).click()
+    expect(editor).to_be_focused()
+
+
+def test_nothing_that_was_typed_is_lost_when_the_form_is_refused(form: Page, server: Server, clip: Clip) -> None:
+    server.dataset(clip)
+    form.reload()
+    form.locator("#model-form").evaluate("form => { form.noValidate = true; }")
+    choose(form, "Network", "custom")
+    form.locator(".cm-content").fill("# mine\nlayer {\n  type: 1\n")
+    form.get_by_text("More datasets").first.click()
+    for box in form.get_by_role("group", name="More datasets").get_by_role("checkbox").all():
+        box.check()
+    form.get_by_label("Base learning rate").locator("visible=true").fill("0.01, 0.02")
+    chosen = values(form, "more_datasets")
+    form.get_by_role("button", name="Start").click()
+    expect(form.get_by_role("alert").first).to_contain_text("Name: This is needed.")
+    assert len(chosen) == 2
+    assert values(form, "more_datasets") == chosen
+    assert values(form, "solver.learning_rate") == ["0.01, 0.02"]
+    assert values(form, "network.prototxt")[0].splitlines() == ["# mine", "layer {", "  type: 1"]
+    expect(form.locator(".cm-line").nth(1)).to_have_text("layer {")
+    form.screenshot(path=ARTIFACTS / "model-form-refused.png", full_page=True)
+
+
+def test_the_form_works_without_javascript(browser: Browser, server: Server, dataset: str) -> None:
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(f"{server.url}/models/new?network.name=custom&dataset={dataset}")
+    expect(page.get_by_label("Network definition")).to_be_visible()
+    page.get_by_label("Network definition").fill((ROOT / "examples" / "residual.prototxt").read_text())
+    page.get_by_text("More datasets").first.click()
+    page.get_by_role("group", name="More datasets").get_by_role("checkbox").check()
+    page.get_by_label("Epochs").fill("")
+    page.get_by_label("Minutes").fill("0.001")
+    page.get_by_label("Name", exact=True).fill("no script")
+    page.get_by_role("button", name="Start training").click()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("no script")
+    spec = server.job(page.url.rsplit("/", 1)[1])["spec"]
+    assert (spec["network"]["name"], spec["more_datasets"], spec["minutes"]) == ("custom", [dataset], 0.001)
+    context.close()
+
+
+@pytest.mark.parametrize("network", ["srcnn-9-1-5", "vrcnn", "custom"])
+def test_a_narrow_page_in_the_dark_does_not_scroll_sideways(form: Page, network: str) -> None:
+    form.locator("#theme").click()
+    choose(form, "Network", network)
+    if network == "custom":
+        form.get_by_role("button", name="plain").click()
+    expect(part(form, "graph").locator("rect").first).to_be_visible()
+    form.screenshot(path=ARTIFACTS / f"model-form-dark-{network}.png")
+    form.set_viewport_size({"width": 390, "height": 844})
+    for fold in form.locator("#model-form summary").all():
+        fold.click()
+    until(form, "document.documentElement.scrollWidth <= 390")
+    form.screenshot(path=ARTIFACTS / f"model-form-narrow-{network}.png", full_page=True)

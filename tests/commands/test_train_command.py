@@ -1,0 +1,50 @@
+"""`clearframe train`, as a shell runs it: here and now, and on a server."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+from jobs.folder import JobFolder
+from tests.conftest import ROOT, Clip
+from tests.server import Server
+
+SMALL = ("--epochs", "1", "--patch-size", "32", "--patches-per-frame", "1", "--network-maps1", "8", "--network-maps2", "4")
+
+
+def clearframe(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "commands.main", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
+
+
+def test_a_dataset_and_a_sweep_here_and_now(clip: Clip, home: Path) -> None:
+    made = clearframe("dataset", "create", "--stream", clip[0], "--originals", clip[1], "--home", home)
+    assert made.returncode == 0, made.stderr
+    (dataset,) = (path.name for path in (home / "jobs").iterdir())
+
+    options = ("--home", home, "--dataset", dataset, "--name", "m", *SMALL)
+    done = clearframe("train", *options, "--learning-rate", "0.001,0.0003", "--solver", "adamw", "--lr-policy", "fixed")
+    assert done.returncode == 0, done.stderr
+    models = [JobFolder(path) for path in sorted((home / "jobs").iterdir()) if path.name != dataset]
+    specs = [model.spec() for model in models]
+    assert [model.read()["name"] for model in models] == ["m · rate 0.001", "m · rate 0.0003"]
+    assert [spec.solver.learning_rate for spec in specs] == [0.001, 0.0003]
+    assert {(spec.solver.name, spec.lr_policy.name, spec.sweep == specs[0].sweep != "") for spec in specs} == {
+        ("adamw", "fixed", True)
+    }
+    assert done.stdout.count('"patches_per_second"') == 2
+
+
+def test_wrong_settings_are_said_by_their_options(home: Path) -> None:
+    done = clearframe("train", "--home", home, "--dataset", "abcdefgh", "--name", "m", "--learning-rate", "fast")
+    assert done.returncode == 1
+    assert "--learning-rate: Must be a number." in done.stderr
+    done = clearframe("train", "--home", home, "--dataset", "abcdefgh", "--name", "m")
+    assert "has no dataset abcdefgh" in done.stderr
+
+
+def test_on_a_server(server: Server, clip: Clip) -> None:
+    dataset = server.dataset(clip)
+    done = clearframe("train", "--server", server.url, "--dataset", dataset, "--name", "far", *SMALL)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["best"]["snapshot"] == "epoch-0001"

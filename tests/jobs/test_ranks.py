@@ -1,0 +1,123 @@
+"""Several real processes that train one network together (gloo, on the CPU)."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from jobs import folder as folders
+from jobs.events import last_state, read
+from jobs.folder import JobFolder
+from jobs.patches import Cuts
+from jobs.ranks import Ranks
+from jobs.run import main as run_worker
+from jobs.specs import ModelSpec
+from tests.conftest import ROOT
+
+Clip = tuple[Path, Path]
+Make = Callable[..., JobFolder]
+
+SMALL = {"batch_size": 7, "patch_size": 32, "patches_per_frame": 2, "precision": "float32"}
+OWN = "import sys, jobs.train, jobs.run; jobs.train.gpus = lambda wanted: [0, 1]; sys.exit(jobs.run.main(sys.argv[1]))"
+"""A worker whose spec seems to name two GPUs: it starts the second rank itself."""
+
+START = {
+    "torchrun": [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "-m", "jobs.run"],
+    "by itself": [sys.executable, "-c", OWN],
+}
+
+
+def start(how: str, folder: JobFolder) -> subprocess.Popen[bytes]:
+    with folder.worker_log.open("ab") as log:
+        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+        return subprocess.Popen(
+            [*START[how], str(folder.path)], cwd=ROOT, env=environment, stdout=log, stderr=log, start_new_session=True
+        )
+
+
+def model_on(dataset: JobFolder, **fields: object) -> JobFolder:
+    spec = ModelSpec.model_validate({"name": "model", "dataset": dataset.id, **SMALL, **fields})
+    return folders.create(dataset.path.parent.parent, "model", spec)
+
+
+def scalars(folder: JobFolder, key: str) -> dict[int, float]:
+    events = read(folder.events, types=frozenset({"scalars"}))
+    return {event["step"]: event["scalars"][key] for event in events if key in event["scalars"]}
+
+
+def assert_equal_losses(one: JobFolder, two: JobFolder) -> None:
+    for key in ("train/l1", "val/l1", "val/psnr", "val/psnr_input"):
+        assert scalars(two, key) == pytest.approx(scalars(one, key), rel=2e-3, abs=1e-6), key
+
+
+def assert_equal_weights(one: JobFolder, two: JobFolder) -> None:
+    last = max(path.name for path in one.snapshots.glob("*.safetensors"))
+    a, b = (load_file(folder.snapshots / last) for folder in (one, two))
+    assert all(torch.allclose(a[key], b[key], atol=1e-4) for key in a)
+
+
+NETS = {
+    "published": {"name": "srcnn-9-1-5"},
+    "pasted": {
+        "name": "custom",
+        "prototxt": """
+layer { name: "conv" type: "Convolution" bottom: "data" top: "conv"
+  convolution_param { num_output: 1 kernel_size: 3 pad: 1 weight_filler { type: "xavier" } } }
+layer { name: "sum" type: "Eltwise" bottom: "data" bottom: "conv" top: "sum" }
+layer { name: "loss" type: "Python" bottom: "sum" bottom: "label" top: "loss" python_param { module: "losses" layer: "L1Loss" } }
+""",
+    },
+}
+
+
+@pytest.mark.parametrize(("how", "net"), [("torchrun", "published"), ("by itself", "published"), ("torchrun", "pasted")])
+def test_two_ranks_learn_what_one_process_does(clip: Clip, make_dataset: Make, how: str, net: str) -> None:
+    dataset = make_dataset(clip)
+    settings = {"network": NETS[net], "epochs": 2, "validation_interval": 0.5, "ema": 0.9}
+    alone, together = (model_on(dataset, **settings) for _ in range(2))
+    run_worker(str(alone.path))
+    assert start(how, together).wait(120) == 0, together.worker_log.read_text()
+    assert (last_state(together.events) or {})["state"] == "done", together.worker_log.read_text()
+    assert len(scalars(together, "train/l1")) == 14
+    assert_equal_losses(alone, together)
+    assert_equal_weights(alone, together)
+
+
+def test_asked_to_stop_they_agree_on_the_step_and_go_on_from_there(clip: Clip, make_dataset: Make) -> None:
+    dataset = make_dataset(clip)
+    settings = {"epochs": 8, "patches_per_frame": 14, "validation_interval": 100}
+    alone, together = (model_on(dataset, **settings) for _ in range(2))
+    run_worker(str(alone.path))
+    process = start("by itself", together)
+    deadline = time.monotonic() + 60
+    while len(scalars(together, "train/l1")) < 5:
+        assert time.monotonic() < deadline, together.worker_log.read_text()
+        time.sleep(0.01)
+    os.killpg(process.pid, signal.SIGTERM)
+    process.wait(60)
+    assert (last_state(together.events) or {})["state"] == "aborted", together.worker_log.read_text()
+    assert len(list(together.snapshots.glob("*.state.pt"))) == 1
+    assert start("by itself", together).wait(120) == 0, together.worker_log.read_text()
+    assert_equal_losses(alone, together)
+
+
+def cuts(count: int) -> Cuts:
+    return Cuts(*(torch.arange(count) for _ in range(4)))
+
+
+@pytest.mark.parametrize("patches", [1, 2, 7, 8])
+def test_shares_are_disjoint_and_weights_make_the_mean_over_all_patches(patches: int) -> None:
+    ranks = [Ranks(rank, 3) for rank in range(3)]
+    losses = torch.arange(patches, dtype=torch.float64) + 1
+    shares = [rank.share(cuts(patches)).pair for rank in ranks]
+    weighted = [losses[mine].mean() * rank.weight(patches, len(mine)) for rank, mine in zip(ranks, shares, strict=True)]
+    assert float(sum(weighted)) / 3 == pytest.approx(float(losses.mean()))
+    real = [mine for rank, mine in zip(ranks, shares, strict=True) if rank.weight(patches, len(mine)) > 0]
+    assert sorted(torch.cat(real).tolist()) == list(range(patches))
