@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 import click
+import gevent
 
 from app import create_app
 from app.extensions import socketio
@@ -54,7 +55,8 @@ def main(host: str, port: int, home: Path, data_roots: tuple[Path, ...], max_ima
     os.environ["CLEARFRAME_MAX_IMAGE_MB"] = str(max_image_mb)  # Workers read it there: jobs.limits.
     roots = tuple(root.resolve() for root in data_roots or (Path.cwd(),))
     app = create_app(Settings(home.resolve(), roots, os.environ.get("CLEARFRAME_DATABASE_URL"), allow_user_code))
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    # In a greenlet of its own: raised in whichever one runs at that moment, the exit could be swallowed there.
+    gevent.signal_handler(signal.SIGTERM, sys.exit, 0)
     click.echo(f"Clearframe is at http://{host}:{port}/")
     try:
         socketio.run(app, host=host, port=port)
