@@ -14,7 +14,7 @@ from app.database import connect
 from app.extensions import socketio
 from app.follower import Follower
 from app.full_disk import InsufficientStorage, is_full
-from app.scheduler import Scheduler, gpu_count
+from app.scheduler import Scheduler, gpu_names
 from app.settings import Settings
 from app.sockets import Jobs, send
 
@@ -44,7 +44,7 @@ def create_app(settings: Settings, work: bool = True) -> Flask:
     socketio.on_namespace(Jobs(catalog))
     if work:
         gevent.spawn(Follower(catalog, send).run)
-        gevent.spawn(Scheduler(catalog, gpu_count(), settings.allow_user_code).run)
+        gevent.spawn(Scheduler(catalog, gpu_names(), settings.allow_user_code).run)
     return app
 
 

@@ -8,6 +8,7 @@ from app import files
 from app.catalog import Catalog
 from app.database import JobRow
 from app.problems import Invalid, Problems, validate
+from app.scheduler import gpu_names
 from app.settings import Settings
 from jobs.endings import PYTHON
 from jobs.specs import ModelSpec
@@ -34,6 +35,12 @@ def model(spec: ModelSpec, catalog: Catalog, settings: Settings) -> ModelSpec:
         side = _smallest_side(row)
         if side is not None and side < spec.patch_size:
             problems.setdefault("patch_size", f"The frames of “{row.name if row else id}” are only {side} px: give at most that.")
+    _device(spec.device, problems)
+    kinds = {row.view["summary"].get("channels") for row in datasets.values() if row is not None} - {None}
+    if len(kinds) > 1:
+        problems.setdefault(
+            "more_datasets", "Some of the datasets are in colour and some in grayscale. Choose those of one kind."
+        )
     _start_from(spec, catalog, problems)
     if problems:
         raise Invalid(problems)
@@ -82,9 +89,8 @@ def _trouble_with(dataset: JobRow | None) -> str:
 
 
 def _smallest_side(dataset: JobRow | None) -> int | None:
-    summary = dataset.view["summary"] if dataset is not None else {}
-    sides = [summary[key] for key in ("width", "height") if summary.get(key)]
-    return min(sides, default=None)
+    side = dataset.view["summary"].get("smallest_side") if dataset is not None else None
+    return None if side is None else int(side)
 
 
 def _network(network: Network, channels: int, settings: Settings, problems: Problems) -> Network:
@@ -129,6 +135,15 @@ def _python(field: str, path: str, settings: Settings, problems: Problems) -> st
     if Path(found).suffix not in PYTHON:
         problems[field] = f"{found.name} is no Python file: its name must end in .py."
     return str(found)
+
+
+def _device(device: str, problems: Problems) -> None:
+    """Whether this machine has what is asked for."""
+    there = len(gpu_names())
+    numbers = [int(number) for number in device.partition(":")[2].split(",") if number]
+    if device.startswith("cuda") and max(numbers, default=0) >= there:
+        has = f"it has {there}, counted from 0" if there else "it has none"
+        problems["device"] = f"This machine has no GPU {max(numbers, default=0)}: {has}. Choose auto or cpu."
 
 
 def _start_from(spec: ModelSpec, catalog: Catalog, problems: Problems) -> None:

@@ -1,7 +1,6 @@
 """The form of a training: the fields of its spec, with what can be chosen on this machine."""
 
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +35,8 @@ def fields(values: Values, problems: Problems, choices: Choices) -> list[Field]:
     shown = [field for field in forms.fields(ModelSpec, values, problems) if _is_offered(field, choices)]
     for field in shown:
         field.choices = _choices(field, choices)
+        if field.widget in ("dataset", "datasets", "model"):
+            field.choices += _gone(field)
         field.kinds = {kind: help for kind, help in field.kinds.items() if kind in dict(field.choices)}
     return shown
 
@@ -50,7 +51,7 @@ def _choices(field: Field, choices: Choices) -> list[tuple[str, str]]:
         case "dataset" | "datasets":
             return [(job["id"], f"{job['name']} ({_pairs(job)})") for job in choices.datasets]
         case "model":
-            there = [(job["id"], job["name"]) for job in choices.models if job["summary"].get("snapshots")]
+            there = [(job["id"], job["name"]) for job in choices.models if "last" in job["summary"]]
             return [("", "None: weights of its own"), *there]
         case "device":
             return [(name, name) for name in _devices()]
@@ -65,6 +66,12 @@ def _choices(field: Field, choices: Choices) -> list[tuple[str, str]]:
     return field.choices
 
 
+def _gone(field: Field) -> list[tuple[str, str]]:
+    """What was chosen and is not there: to be seen and mended, not silently something else."""
+    chosen = [id for id in str(field.value).split(", ") if id]
+    return [(id, f"{id} (deleted)") for id in chosen if id not in dict(field.choices)]
+
+
 def _example(name: str) -> Path:
     return EXAMPLES / f"{name}.prototxt"
 
@@ -74,8 +81,7 @@ def _pairs(job: Job) -> str:
     return f"{sum(pairs.values()):,} pairs" if pairs else str(job["state"])
 
 
-@cache
 def _devices() -> list[str]:
-    gpus = scheduler.gpu_count()
+    gpus = len(scheduler.gpu_names())
     several = [f"cuda:{','.join(map(str, range(gpus)))}"] if gpus > 1 else []
     return ["auto", "cpu", *(f"cuda:{number}" for number in range(gpus)), *several]

@@ -10,11 +10,14 @@ from app.catalog import Refused, as_json
 from app.forms import UPLOAD, Field, Values, values_of
 from app.problems import Invalid, Problems
 from jobs.specs import DatasetSpec, ModelSpec, TestSpec
-from jobs.specs.base import members
+from jobs.specs.base import members, split_text
 
 blueprint = Blueprint("pages", __name__)
 
 Job = dict[str, Any]
+
+MOST_CHOICES = 1000
+"""Datasets and models that a form offers, the newest."""
 
 
 def job_or_404(id: str, kind: str = "") -> Job:
@@ -24,8 +27,8 @@ def job_or_404(id: str, kind: str = "") -> Job:
     return as_json(row)
 
 
-def jobs(kind: str = "", *states: str) -> list[Job]:
-    return [as_json(row, brief=True) for row in catalog().find(kind, frozenset(states))]
+def jobs(kind: str = "", *states: str, limit: int = 100) -> list[Job]:
+    return [as_json(row, brief=True) for row in catalog().find(kind, frozenset(states), limit=limit)]
 
 
 @blueprint.get("/")
@@ -77,10 +80,21 @@ def new_model() -> Any:
             return redirect(url_for(".sweep", id=sweep) if sweep else url_for(".model", id=ids[0]))
         except Invalid as invalid:
             problems = invalid.problems
-    usable = jobs("dataset", "waiting", "running", "done")
-    choices = model_form.Choices(usable, jobs("model"), settings().allow_user_code)
+    datasets = jobs("dataset", "waiting", "running", "done", limit=MOST_CHOICES)
+    choices = model_form.Choices(
+        _with_chosen(datasets, values, "dataset", "more_datasets"),
+        _with_chosen(jobs("model", limit=MOST_CHOICES), values, "start_from"),
+        settings().allow_user_code,
+    )
     shown = model_form.fields(values, problems, choices)
-    return _form_page("model_new.html", "New model", "models", shown, problems, datasets=usable)
+    return _form_page("model_new.html", "New model", "models", shown, problems, datasets=datasets)
+
+
+def _with_chosen(offered: list[Job], values: Values, *fields: str) -> list[Job]:
+    """With the jobs that were chosen before, though they be too old for the list, or not usable any more."""
+    chosen = [id for field in fields for id in split_text(values.get(field, "")) or []]
+    rows = [catalog().get(str(id)) for id in dict.fromkeys(chosen) if id not in {job["id"] for job in offered}]
+    return [*offered, *(as_json(row, brief=True) for row in rows if row is not None)]
 
 
 @blueprint.get("/examples/<name>.prototxt")
@@ -94,7 +108,7 @@ def example(name: str) -> Any:
 @blueprint.get("/models/<id>")
 def model(id: str) -> str:
     job = job_or_404(id, "model")
-    rows = [catalog().get(dataset) for dataset in (job["spec"]["dataset"], *job["spec"]["more_datasets"])]
+    rows = [catalog().get(dataset) for dataset in dict.fromkeys((job["spec"]["dataset"], *job["spec"]["more_datasets"]))]
     datasets = [as_json(row, brief=True) for row in rows if row is not None]
     return render_template(
         "model.html", title=job["name"], active="models", job=job, datasets=datasets, fields=fields_of_test(job), problems=[]
@@ -106,7 +120,7 @@ def sweep(id: str) -> str:
     trainings = [as_json(row, brief=True) for row in catalog().sweep(id)]
     if not trainings:
         abort(404)
-    title = trainings[0]["name"].rpartition(" · ")[0]
+    title = trainings[0]["name"].rpartition(" · ")[0] or trainings[0]["name"]
     return render_template("sweep.html", title=title, active="models", sweep=id, jobs=trainings)
 
 

@@ -16,7 +16,7 @@ from app.model_checks import channels_seen
 from app.problems import NEEDED, Invalid, Problems, validate
 from jobs.specs import ModelSpec
 from jobs.specs.networks import Custom, Network, Package, PythonFile
-from jobs.specs.solvers import LrPolicy
+from jobs.specs.solvers import LrPolicy, Solver
 from models import lr_policies
 from models.graph import Activation, Combine, Conv, Graph, GraphError, Node, Pool, Power, Take
 from models.identity import identity_start
@@ -27,8 +27,8 @@ DEAD, TOO_SOON = 0.01, 0.25
 """A rate under 1 % of its base teaches nothing; before a quarter of the run, that is a mistake."""
 
 NAMELESS, NO_DATASET = "preview", "00000000"
-USUAL_STEPS_AN_EPOCH = 100
-"""Where the dataset does not say how many they are."""
+USUAL_EPOCHS, USUAL_STEPS_AN_EPOCH = 30, 100
+"""Where nothing says how many they are."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,8 @@ def preview(values: dict[str, Any], catalog: Catalog) -> dict[str, Any]:
         problems |= invalid.problems
     datasets = [catalog.get(id) for id in spec.datasets] if spec else []
     graph, notes, lines = _graph(first, spec, datasets, problems)
-    length = _length(spec, datasets)
+    speed = _speed(catalog)
+    length = _length(spec, datasets, graph, speed)
     return {
         "network": graph and {**_facts(graph, spec.patch_size if spec else 64), **_of_registry(first)},
         "notes": notes,
@@ -65,7 +66,7 @@ def preview(values: dict[str, Any], catalog: Catalog) -> dict[str, Any]:
         "steps": length.steps,
         "steps_an_epoch": length.steps_an_epoch,
         "patches_an_epoch": length.patches_an_epoch,
-        "seconds": _seconds(spec, graph, length, catalog),
+        "seconds": _seconds(spec, graph, length, speed),
         "jobs": len(each),
         "problems": {field: text for field, text in problems.items() if text != NEEDED},
         "lines": lines,
@@ -106,7 +107,9 @@ def _about_loss(named: str, spec: ModelSpec | None) -> list[str]:
 
 
 def _of_registry(values: dict[str, Any]) -> dict[str, str]:
-    known = NETWORKS.get(str((values.get("network") or {}).get("name", next(iter(NETWORKS)))))
+    network = values.get("network")
+    name = network.get("name") if isinstance(network, dict) else None
+    known = NETWORKS.get(str(name or next(iter(NETWORKS))))
     return {"title": known.title, "paper": known.paper} if known else {"title": "Custom network", "paper": ""}
 
 
@@ -156,14 +159,17 @@ def words(node: Node) -> str:
     return type(node.op).__name__
 
 
-def _length(spec: ModelSpec | None, datasets: list[JobRow | None]) -> Length:
-    """By the training pairs of the datasets, where they are known (as jobs/patches.py plans them)."""
+def _length(spec: ModelSpec | None, datasets: list[JobRow | None], graph: Graph | None, speed: float | None) -> Length:
+    """By the training pairs of the datasets, where they are known (as jobs/patches.py plans them); with a time budget, by
+    the speed of an earlier training."""
     pairs = [row.view["summary"].get("pairs", {}).get("train") if row is not None else None for row in datasets]
     if spec is None or not pairs or any(count is None for count in pairs):
         return Length(None, None, spec.steps if spec else None, spec.epochs if spec else None)
     patches = sum(count for count in pairs if count) * spec.patches_per_frame
     an_epoch = max(math.ceil(patches / (spec.batch_size * spec.accumulation)), 1)
     steps = spec.steps or (spec.epochs * an_epoch if spec.epochs else None)
+    if spec.minutes and graph is not None and speed is not None:
+        steps = max(round(60 * spec.minutes * speed / _cost(spec, graph)), 1)
     return Length(patches, an_epoch, steps, steps / an_epoch if steps else None)
 
 
@@ -171,17 +177,25 @@ def _rate(values: dict[str, Any], spec: ModelSpec | None, length: Length) -> dic
     """The rate at 0 to 100 % of the run; where it dies, and what to say of that."""
     try:
         policy: LrPolicy = spec.lr_policy if spec else TypeAdapter(LrPolicy).validate_python(values.get("lr_policy", {}))
-        base = spec.solver.learning_rate if spec else float((values.get("solver") or {}).get("learning_rate", 0.001))
-    except (ValidationError, ValueError, TypeError):
+        solver: Solver = spec.solver if spec else TypeAdapter(Solver).validate_python(values.get("solver", {}))
+    except ValidationError:
         return None
+    base = solver.learning_rate
     settings = policy.model_dump(exclude={"name", "per"})
+    note = ""
     if policy.name == "exponential":
-        epochs = length.epochs or 30.0
+        epochs = length.epochs or float(USUAL_EPOCHS)
         steps = length.steps or epochs * (length.steps_an_epoch or USUAL_STEPS_AN_EPOCH)
         settings["scale"] = lr_policies.decay_scale(policy.per, epochs, steps)
+        guessed = (policy.per == "epoch" and not length.epochs) or (policy.per == "iteration" and not length.steps)
+        note = (
+            f"How long the run will be is not known yet: drawn for {epochs:g} epochs of {steps / epochs:g} steps."
+            if guessed
+            else ""
+        )
     points = [lr_policies.rate(base, policy.name, number / (POINTS - 1), settings) for number in range(POINTS)]
     dead_at = _dead_at(points, base)
-    return {"base": base, "points": points, "dead_at": dead_at, "warning": _warning(dead_at)}
+    return {"base": base, "points": points, "dead_at": dead_at, "warning": _warning(dead_at, policy), "note": note}
 
 
 def _dead_at(points: list[float], base: float) -> float | None:
@@ -190,25 +204,44 @@ def _dead_at(points: list[float], base: float) -> float | None:
     return None if alive == len(points) - 1 else (alive + 1) / (len(points) - 1)
 
 
-def _warning(dead_at: float | None) -> str:
+ADVICE = {
+    "exponential": "Count the decay per run, or choose a larger gamma.",
+    "step": "Choose a larger step, or a larger gamma.",
+    "multistep": "Put the steps later, or choose a larger gamma.",
+    "inverse": "Choose a smaller gamma, or a smaller power.",
+    "polynomial": "Choose a smaller power.",
+    "sigmoid": "Put the step later, or choose a smaller gamma.",
+    "cosine": "Choose a shorter warm-up.",
+    "one-cycle": "Choose a shorter warm-up.",
+}
+"""What keeps the rate of a policy alive."""
+
+
+def _warning(dead_at: float | None, policy: LrPolicy) -> str:
     if dead_at is None or dead_at >= TOO_SOON:
         return ""
     return (
         f"The rate falls under 1 % of its base after {100 * dead_at:.0f} % of the run: next to nothing is learned from then on. "
-        "Count the decay per run, or choose a larger gamma."
+        f"{ADVICE[policy.name]}"
     )
 
 
-def _seconds(spec: ModelSpec | None, graph: Graph | None, length: Length, catalog: Catalog) -> float | None:
-    """How long it will take, by the speed of the last training that told it."""
-    if spec is not None and spec.minutes:
-        return spec.minutes * 60
-    if spec is None or graph is None or length.steps is None:
-        return None
+def _speed(catalog: Catalog) -> float | None:
+    """Multiply-adds a second of the last training that told them."""
     done = catalog.find("model", frozenset({"done"}), limit=20)
     speeds = (row.view["summary"].get("multiply_adds_per_second") for row in done)
-    speed = next((speed for speed in speeds if speed), None)
-    if speed is None:
+    return next((float(speed) for speed in speeds if speed), None)
+
+
+def _cost(spec: ModelSpec, graph: Graph) -> float:
+    """Multiply-adds of a step: forwards once, and backwards once for the inputs and once for the weights."""
+    return max(3 * graph.multiply_adds() * spec.patch_size**2 * spec.batch_size * spec.accumulation, 1.0)
+
+
+def _seconds(spec: ModelSpec | None, graph: Graph | None, length: Length, speed: float | None) -> float | None:
+    """How long it will take, by the speed of an earlier training."""
+    if spec is not None and spec.minutes:
+        return spec.minutes * 60
+    if spec is None or graph is None or length.steps is None or speed is None:
         return None
-    patches = length.steps * spec.batch_size * spec.accumulation
-    return float(3 * graph.multiply_adds() * spec.patch_size**2 * patches / speed)
+    return length.steps * _cost(spec, graph) / speed

@@ -1,7 +1,9 @@
 """Starts waiting jobs, oldest first, when what they need is free."""
 
+import os
 import shutil
 import subprocess
+from functools import cache
 
 from app.catalog import Catalog
 from app.database import JobRow, Sessions
@@ -13,12 +15,17 @@ INTERVAL = 0.2
 SLOTS = {"dataset": 2, "test": 2}
 
 
-def gpu_count() -> int:
-    """GPUs of this machine, by NVIDIA's own tool: the server has no torch to ask."""
+@cache
+def gpu_names() -> tuple[str, ...]:
+    """The GPUs that trainings may use, as CUDA_VISIBLE_DEVICES names them: those the server was started with, or all of the
+    machine, by NVIDIA's own tool: the server has no torch to ask."""
     if shutil.which("nvidia-smi") is None:
-        return 0
+        return ()
+    if "CUDA_VISIBLE_DEVICES" in os.environ:
+        return tuple(name for name in os.environ["CUDA_VISIBLE_DEVICES"].replace(" ", "").split(",") if name)
     listing = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, check=False)
-    return sum(line.startswith("GPU ") for line in listing.stdout.splitlines())
+    count = sum(line.startswith("GPU ") for line in listing.stdout.splitlines())
+    return tuple(map(str, range(count)))
 
 
 CPU = -1
@@ -26,11 +33,11 @@ CPU = -1
 
 
 class Scheduler:
-    """One training a GPU, and one on the processor; datasets and tests beside them."""
+    """One training a GPU, and one on the processor; datasets and tests beside them. GPUs are counted from 0 in `gpus`."""
 
-    def __init__(self, catalog: Catalog, gpus: int, user_code: bool = False) -> None:
-        self._catalog, self._user_code = catalog, user_code
-        self._gpus = frozenset(range(gpus))
+    def __init__(self, catalog: Catalog, gpus: tuple[str, ...], user_code: bool = False) -> None:
+        self._catalog, self._names, self._user_code = catalog, gpus, user_code
+        self._gpus = frozenset(range(len(gpus)))
         self._held: dict[str, frozenset[int]] = {}
         """By the id of a training: where it computes."""
 
@@ -41,19 +48,25 @@ class Scheduler:
         """One round: start all that can start now."""
         live = self._catalog.find(states=frozenset({"waiting", "running"}), limit=100_000)
         occupied = [row for row in live if row.launched or row.state == "running"]
-        # One that an earlier server started holds what it was asked for, the first GPU where that was none in particular.
-        self._held = {row.id: self._held.get(row.id) or self._asked_for(row) for row in occupied if row.kind == "model"}
+        self._held = {row.id: self._held.get(row.id) or self._told_by(row) for row in occupied if row.kind == "model"}
+        reserved: frozenset[int] = frozenset()
         taken = {kind: sum(row.kind == kind for row in occupied) for kind in SLOTS}
         for row in reversed(live):
             if row in occupied or row.id in self._catalog.aborting or not self._ready(row):
                 continue
             if row.kind == "model":
-                if place := self._free_for(row):
+                if place := self._free_for(row, reserved):
                     self._held[row.id] = place
                     self._start(row)
+                else:  # Those behind it in the queue do not take it away, one GPU after the other.
+                    reserved |= frozenset() if _any_gpu(row) else self._asked_for(row)
             elif taken[row.kind] < SLOTS[row.kind]:
                 taken[row.kind] += 1
                 self._start(row)
+
+    def _told_by(self, row: JobRow) -> frozenset[int]:
+        """Where a training that an earlier server started said that it computes; before it has, what it was asked for."""
+        return frozenset(row.view.get("gpus") or ()) or self._asked_for(row)
 
     def _asked_for(self, row: JobRow) -> frozenset[int]:
         device = str(row.spec["device"])
@@ -62,9 +75,9 @@ class Scheduler:
         _, _, numbers = device.partition(":")
         return frozenset(int(number) for number in numbers.split(",")) if numbers else frozenset({0})
 
-    def _free_for(self, row: JobRow) -> frozenset[int] | None:
+    def _free_for(self, row: JobRow, reserved: frozenset[int]) -> frozenset[int] | None:
         """Where a training can compute now; None where it has to wait."""
-        busy = frozenset().union(*self._held.values())
+        busy = reserved.union(*self._held.values())
         asked = self._asked_for(row)
         if _any_gpu(row) and self._gpus:
             free = sorted(self._gpus - busy)
@@ -97,12 +110,13 @@ class Scheduler:
         launcher.start(folder, self._environment(row))
 
     def _environment(self, row: JobRow) -> dict[str, str]:
-        if row.kind != "model":
-            return {}
-        user_code = {launcher.USER_CODE: "1"} if self._user_code else {}
-        if not self._gpus or not _any_gpu(row):
+        user_code = {launcher.USER_CODE: "1"} if self._user_code and row.kind in ("model", "test") else {}
+        if row.kind != "model" or not self._gpus or CPU in self._held[row.id]:
             return user_code
-        return {"CUDA_VISIBLE_DEVICES": ",".join(map(str, sorted(self._held[row.id]))), **user_code}
+        place = {launcher.GPUS: ",".join(map(str, sorted(self._held[row.id])))}
+        if _any_gpu(row):
+            place["CUDA_VISIBLE_DEVICES"] = ",".join(self._names[number] for number in sorted(self._held[row.id]))
+        return {**place, **user_code}
 
 
 def _any_gpu(row: JobRow) -> bool:

@@ -27,7 +27,7 @@ def test_image(folder: JobFolder, spec: TestSpec, report: Report) -> dict[str, A
     training = model.spec()
     assert isinstance(training, ModelSpec)
     snapshot, restorer, channels = snapshots.load(model, spec.snapshot)
-    input, target = read_pair([folder.sibling(id) for id in training.datasets], spec, channels)
+    input, target = read_pair(folder, training.datasets, spec, channels)
     device = choose_device("auto")
     restorer = restorer.to(device)
     image = as_tensor(input)
@@ -44,10 +44,10 @@ def tell(report: Report, layer: dict[str, Any]) -> None:
     report.check()
 
 
-def read_pair(datasets: list[JobFolder], spec: TestSpec, channels: int) -> tuple[Picture, Picture | None]:
+def read_pair(folder: JobFolder, datasets: list[str], spec: TestSpec, channels: int) -> tuple[Picture, Picture | None]:
     """The image and, where there is one, its ground truth, in the network's channels. Raises JobError."""
     if spec.pair is not None:
-        pairs = PairSet([dataset.store("val") for dataset in datasets])
+        pairs = PairSet.of(folder, datasets, "val")
         if spec.pair >= len(pairs):
             raise JobError(f"There is no validation pair {spec.pair}: the dataset has the pairs 0 to {len(pairs) - 1}.")
         damaged, true = pairs[spec.pair]

@@ -13,6 +13,8 @@ from jobs.folder import JobFolder
 LOCK_VARIABLE = "CLEARFRAME_LOCK"
 USER_CODE = "CLEARFRAME_USER_CODE"
 """Set where Python files of users may run."""
+GPUS = "CLEARFRAME_GPUS"
+"""Names the GPUs that the server gave to a training, as it counts them: for the log."""
 ALONE = {"OPENBLAS_NUM_THREADS": "1", "MALLOC_MMAP_THRESHOLD_": str(2**25), "MALLOC_TRIM_THRESHOLD_": str(2**30)}
 """Several threads make pairs, each on its own: threads inside numpy's BLAS would only get in their way. And glibc
 keeps the memory of one picture for the next: giving it back and asking anew takes longer than to fill it."""

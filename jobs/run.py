@@ -14,7 +14,7 @@ from typing import Any
 from jobs.errors import Aborted, JobError
 from jobs.events import EventLog, NoLog, last_state
 from jobs.folder import JobFolder
-from jobs.launcher import LOCK_VARIABLE
+from jobs.launcher import GPUS, LOCK_VARIABLE
 from jobs.report import Report
 from jobs.specs import DatasetSpec, ModelSpec, TestSpec
 
@@ -59,7 +59,7 @@ def run(folder: JobFolder, log: EventLog) -> int:
     report.stop_on(signal.SIGTERM)
     try:
         _keep_room(folder)
-        log.append("state", state="running", reason="")
+        log.append("state", state="running", reason="", **_place())
         summary = work(folder, report)
     except Aborted:
         log.append("state", state="aborted", reason="Aborted by the user. What was finished is kept: Resume goes on from there.")
@@ -77,6 +77,12 @@ def run(folder: JobFolder, log: EventLog) -> int:
     _reserve(folder).unlink()
     log.append("state", state="done", reason="", summary=summary)
     return 0
+
+
+def _place() -> dict[str, list[int]]:
+    """The GPUs that the server gave to the job: so that the next server knows it, too."""
+    gpus = os.environ.get(GPUS, "")
+    return {"gpus": [int(number) for number in gpus.split(",")]} if gpus else {}
 
 
 def _wanted_snapshot(folder: JobFolder) -> str:

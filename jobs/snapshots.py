@@ -90,11 +90,12 @@ def remove(folder: JobFolder, names: Iterable[str]) -> None:
 
 
 def to_resume(folder: JobFolder, wanted: str = "") -> State | None:
-    """The state of the snapshot that is wanted, or of the furthest; None where there is none. Raises JobError."""
-    if wanted:
-        return _read_state(folder, wanted)
-    states = [_read_state(folder, path.name.removesuffix(".state.pt")) for path in folder.snapshots.glob("*.state.pt")]
-    return max(states, key=lambda state: int(state["position"]["step"]), default=None)
+    """The state of the snapshot that is wanted, or of the last that the log tells of; None where there is none.
+
+    Raises JobError."""
+    last = _view(folder)["summary"].get("last")
+    name = wanted or (last["snapshot"] if last else "")
+    return _read_state(folder, name) if name else None
 
 
 def _read_state(folder: JobFolder, name: str) -> State:

@@ -9,7 +9,16 @@ View = dict[str, Any]
 
 def empty() -> View:
     """A job of which no event has been read."""
-    return {"state": "waiting", "reason": "", "progress": None, "summary": {}, "seq": 0, "started": None, "finished": None}
+    return {
+        "state": "waiting",
+        "reason": "",
+        "progress": None,
+        "summary": {},
+        "seq": 0,
+        "started": None,
+        "finished": None,
+        "gpus": None,
+    }
 
 
 def fold(view: View, event: Event) -> View:
@@ -36,7 +45,7 @@ def _fold_state(view: View, event: Event) -> View:
     state = event["state"]
     view = {**view, "state": state, "reason": event.get("reason", "")}
     if state == "running":
-        view["started"], view["finished"] = event["time"], None
+        view["started"], view["finished"], view["gpus"] = event["time"], None, event.get("gpus")
         # A job that starts again shows its pictures again.
         view["summary"] = {key: value for key, value in view["summary"].items() if key not in ("samples", "layers")}
     if state in FINAL_STATES:
@@ -69,7 +78,8 @@ def _with_snapshot(summary: dict[str, Any], event: Event) -> dict[str, Any]:
     }
     gone = {snapshot["snapshot"], *event.get("removed", [])}
     others = [known for known in summary.get("snapshots", []) if known["snapshot"] not in gone]
-    snapshots = sorted([*others, snapshot], key=lambda known: known["step"])
+    # In the order in which they were written: after a resume from an earlier one, the last is not that of the largest step.
+    snapshots = [*others, snapshot]
     return {**summary, "snapshots": snapshots, "best": best_of(snapshots), "last": snapshots[-1]}
 
 

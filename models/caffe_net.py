@@ -53,11 +53,14 @@ class Reading:
             first, second, *_ = self.losses
             raise GraphError(f"“{second.name}” is a second loss beside “{first.name}”. Keep one.", second.line)
         self.labels = labels_of(self.layers, self.losses)
-        made = {top for layer in self.layers for top in layer.told.top}
+        made, given = set(), set()
+        for layer in self.layers:
+            given |= {bottom for bottom in layer.told.bottom if bottom not in made}
+            made |= set(layer.told.top)
         sources = {top for layer in self.layers if layer.kind in SOURCES for top in layer.told.top}
-        if "data" not in made and sources <= self.labels:  # DIGITS adds these itself where a text has none.
+        if ("data" not in made or "data" in given) and sources <= self.labels:  # DIGITS adds these itself where a text has none.
             self.blobs["data"] = Value(INPUT, 255.0)
-        if "label" not in made and not self.labels:
+        if ("label" not in made or "label" in given) and not self.labels:
             self.blobs["label"] = Value(LABEL, 255.0)
         output: Value | None = None
         for layer in self.layers:

@@ -77,7 +77,7 @@ def _check(graph: Graph) -> None:
         raise GraphError(f"The network has more than {MOST_WEIGHTS:,} weights: make its layers smaller.")
     try:
         graph.receptive_field()
-    except OverflowError as error:
+    except (OverflowError, ValueError) as error:  # Infinite, or no number.
         raise GraphError("The network shrinks the image too often: take fewer layers with a stride.") from error
 
 

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from jobs.specs.base import SNAPSHOT, FromText, JobId, Name, Notes, Seed, Spec, Words, setting
 from jobs.specs.losses import L1, Loss
@@ -113,6 +113,14 @@ class ModelSpec(Spec):
         if all(length is None for length in given):
             self.epochs = 30
         return self
+
+    @field_validator("device")
+    @classmethod
+    def _distinct(cls, device: str) -> str:
+        numbers = [int(number) for number in device.partition(":")[2].split(",") if number]
+        if len(set(numbers)) < len(numbers):
+            raise ValueError("name each GPU once")
+        return device
 
     @property
     def datasets(self) -> list[str]:

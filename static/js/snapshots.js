@@ -2,11 +2,11 @@
 import { element } from "./dom.js";
 import { bytes, decibel, gain, small } from "./format.js";
 
-/** The snapshots after a `snapshot` event: with the new one, without those that it replaced. */
+/** The snapshots after a `snapshot` event, in the order in which they were written: with the new one, without those that it replaced. */
 export function withSnapshot(snapshots, { name, epoch, step, size, scalars, removed = [] }) {
   const gone = new Set([name, ...removed]);
   const others = snapshots.filter((one) => !gone.has(one.snapshot));
-  return [...others, { snapshot: name, epoch, step, size, ...scalars }].sort((a, b) => a.step - b.step);
+  return [...others, { snapshot: name, epoch, step, size, ...scalars }];
 }
 
 /** The one with the lowest validation loss; those that were written when the job was stopped have none. */
