@@ -204,9 +204,8 @@ def score(model: Path, dataset: str) -> None:
     folder, device = JobFolder(model), torch.device("cuda" if torch.cuda.is_available() else "cpu")
     _, restorer, _ = snapshots.load(folder, "last")
     stores = [folder.sibling(dataset).store(split) for split in ("train", "val")]
-    scores = Validation(PairSet(stores), Ranks(), device).scores(
-        restorer.to(device), choose_precision("auto", device), Report(NoLog())
-    )
+    restorer.dtype = choose_precision("auto", device).dtype
+    scores = Validation(PairSet(stores), Ranks(), device).scores(restorer.to(device), Report(NoLog()))
     gains = {name: scores[f"val/{name}"] - scores[f"val/{name}_input"] for name in GAINS}
     print(json.dumps({**gains, "input": {name: scores[f"val/{name}_input"] for name in GAINS}}))
 

@@ -1,7 +1,6 @@
 """Where a network is computed, and in which numbers."""
 
 import platform
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,9 +40,10 @@ class Precision:
     name: str
     device: torch.device
 
-    def autocast(self) -> AbstractContextManager[object]:
-        dtype = AUTOCAST.get(self.name)
-        return torch.autocast(self.device.type, dtype) if dtype else nullcontext()
+    @property
+    def dtype(self) -> torch.dtype | None:
+        """Of the layers, None for float32."""
+        return AUTOCAST.get(self.name)
 
     def scaler(self) -> torch.amp.GradScaler:
         """float16 has no room for small gradients: they are scaled up."""

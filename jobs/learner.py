@@ -36,12 +36,13 @@ class Learner:
         self._average = (
             AveragedModel(self.net, multi_avg_fn=get_ema_multi_avg_fn(spec.ema), use_buffers=True) if spec.ema else None
         )
-        self.kept = restorer if self._average is None else Restorer(self._average.module, restorer.channels, restorer.mean)
+        restorer.dtype = precision.dtype
+        self.kept = restorer if self._average is None else _with_net(restorer, self._average.module)
         """What is validated and kept: the weights themselves, or their moving average."""
         self._fast = ranks.together(self.net)
         if spec.compile:
             self._fast = torch.compile(self._fast)  # type: ignore[assignment]
-        self._restorer = Restorer(self._fast, restorer.channels, restorer.mean)
+        self._restorer = _with_net(restorer, self._fast)
         self._restorer.to(precision.device)
         self.kept.to(precision.device)
         self._micro_batch = spec.batch_size
@@ -77,8 +78,7 @@ class Learner:
         for number, (input, target) in enumerate(parts):
             share = weight * len(input) / len(batch[0])
             with self._gradients_stay_here(number < len(parts) - 1):
-                with self._precision.autocast():
-                    output = self._restorer.restore(self._restorer.encode(unit(input, self._precision.device)))
+                output = self._restorer.restore(self._restorer.encode(unit(input, self._precision.device)))
                 # In float32: small differences are lost in shorter numbers.
                 loss = self._loss_of(output, self._restorer.encode(unit(target, self._precision.device))) * share
                 self._scaler.scale(loss).backward()
@@ -129,3 +129,8 @@ class Learner:
         torch.set_rng_state(state["random"])
         if state["random_gpu"] and len(state["random_gpu"]) == torch.cuda.device_count():
             torch.cuda.set_rng_state_all(state["random_gpu"])
+
+
+def _with_net(restorer: Restorer, net: nn.Module) -> Restorer:
+    """The same colours around another network."""
+    return Restorer(net, restorer.channels, restorer.mean, restorer.dtype)

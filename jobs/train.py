@@ -161,12 +161,12 @@ def validate(run: Run) -> None:
     """Scores over all validation pairs, to the curve; and, not too often, pictures."""
     at, clock = run.at, run.clock
     with run.curve.paused():
-        run.scores = run.validation.scores(run.learner.kept, run.precision, run.report)
+        run.scores = run.validation.scores(run.learner.kept, run.report)
         run.report.scalars(at.step, clock.epoch(at.step), run.scores)
         now = clock.read()
         due = at.step == 0 or now - run.shown > max(SHOW_INTERVAL, SHOW_SHARE * now) or clock.over(at.step)
         if due and run.ranks.rank == 0:
-            run.validation.show(run.folder, run.learner.kept, run.precision, run.report, at.step, clock.epoch(at.step))
+            run.validation.show(run.folder, run.learner.kept, run.report, at.step, clock.epoch(at.step))
             run.shown = now
     at.validated = at.step
     at.validations_since_best = 0 if run.scores["val/l1"] < at.best else at.validations_since_best + 1
@@ -201,7 +201,7 @@ def test(run: Run) -> dict[str, Any]:
         best = snapshots.find(run.folder, "best")
         run.learner.kept.net.load_state_dict(snapshots.read_weights(run.folder, best)[2])
         validation = Validation(pairs, run.ranks, run.precision.device, "test")
-        return {"test": {"snapshot": best, **validation.scores(run.learner.kept, run.precision, run.report)}}
+        return {"test": {"snapshot": best, **validation.scores(run.learner.kept, run.report)}}
 
 
 def summary(run: Run) -> dict[str, Any]:

@@ -7,7 +7,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from jobs.device import Precision
 from jobs.folder import JobFolder
 from jobs.pair_sets import PairSet
 from jobs.pictures import save_picture, show_layers
@@ -56,7 +55,7 @@ class Validation:
         return input.to(self._device), target.to(self._device)
 
     @torch.inference_mode()
-    def scores(self, restorer: Restorer, precision: Precision, report: Report) -> Scores:
+    def scores(self, restorer: Restorer, report: Report) -> Scores:
         """Each a mean over whole frames, with `val/` before its name:
 
         l1        mean absolute difference in 0 to 1, before rounding
@@ -72,8 +71,7 @@ class Validation:
         for number in self._mine:
             report.check()
             input, target = self._pair(number)
-            with precision.autocast():
-                output = restorer(unit(input[None], self._device))[0]
+            output = restorer(unit(input[None], self._device))[0]
             if number not in self._of_inputs:
                 self._of_inputs[number] = _nearness(input / 255, target)
             both = torch.tensor([_nearness(output, target), self._of_inputs[number]], dtype=torch.float64)
@@ -105,17 +103,15 @@ class Validation:
         return Sample(number, input[cut].contiguous(), target[cut].contiguous())
 
     @torch.inference_mode()
-    def show(self, folder: JobFolder, restorer: Restorer, precision: Precision, report: Report, step: int, epoch: float) -> None:
+    def show(self, folder: JobFolder, restorer: Restorer, report: Report, step: int, epoch: float) -> None:
         """Write pictures of the samples and of the layers of the first, and tell of them."""
         restorer.eval()
         at = {"step": step, "epoch": epoch}
         for index, sample in enumerate(self.samples):
-            with precision.autocast():
-                output = to_uint8(restorer(unit(sample.input[None], self._device))[0]).cpu()
+            output = to_uint8(restorer(unit(sample.input[None], self._device))[0]).cpu()
             report.log.append("sample", **_told(folder, index, sample, output, step), **at)
-        with precision.autocast():
-            image = unit(self.samples[0].input[None], self._device)
-            show_layers(folder, restorer, image, lambda layer: report.log.append("layer", **layer, **at))
+        image = unit(self.samples[0].input[None], self._device)
+        show_layers(folder, restorer, image, lambda layer: report.log.append("layer", **layer, **at))
 
 
 def _nearness(image: Tensor, target: Tensor) -> list[float]:

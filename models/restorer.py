@@ -1,5 +1,7 @@
 """From RGB to what a network sees, and back: the whole way from a damaged image to a restored one."""
 
+from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import Literal
 
 import torch
@@ -9,10 +11,12 @@ from models.metrics import LUMA
 
 Channels = Literal["rgb", "y", "ycbcr"]
 
+Matrix = Sequence[Sequence[float]]
+
 # ITU-R BT.601 in full range, as JPEG has it (JFIF 1.02); Cb and Cr are shifted by a half to lie in 0 to 1.
-TO_YCBCR = torch.tensor([LUMA, (-0.168736, -0.331264, 0.5), (0.5, -0.418688, -0.081312)], dtype=torch.float64)
-FROM_YCBCR = torch.linalg.inv(TO_YCBCR)
-MIDDLE = torch.tensor((0.0, 0.5, 0.5))
+TO_YCBCR: Matrix = (LUMA, (-0.168736, -0.331264, 0.5), (0.5, -0.418688, -0.081312))
+FROM_YCBCR: Matrix = torch.linalg.inv(torch.tensor(TO_YCBCR, dtype=torch.float64)).tolist()
+MIDDLE = (0.0, 0.5, 0.5)
 
 
 class Restorer(nn.Module):
@@ -21,20 +25,15 @@ class Restorer(nn.Module):
     `channels`: rgb, all three as they are; ycbcr, all three; y, the network sees and restores Y, and what it
     changes is added to R, G and B alike, so that Cb and Cr stay what they were.
     `mean`, one number a channel that the network sees, is subtracted before and added after it.
+    `dtype`: what the layers compute in, by autocast; None for float32. Colours are always float32.
     """
 
     mean: Tensor | None
-    to_ycbcr: Tensor
-    from_ycbcr: Tensor
-    middle: Tensor
 
-    def __init__(self, net: nn.Module, channels: Channels, mean: Tensor | None = None) -> None:
+    def __init__(self, net: nn.Module, channels: Channels, mean: Tensor | None = None, dtype: torch.dtype | None = None) -> None:
         super().__init__()
-        self.net, self.channels = net, channels
+        self.net, self.channels, self.dtype = net, channels, dtype
         self.register_buffer("mean", mean)
-        self.register_buffer("to_ycbcr", TO_YCBCR.float(), persistent=False)
-        self.register_buffer("from_ycbcr", FROM_YCBCR.float(), persistent=False)
-        self.register_buffer("middle", MIDDLE, persistent=False)
 
     def forward(self, image: Tensor) -> Tensor:
         seen = self.encode(image)
@@ -45,17 +44,15 @@ class Restorer(nn.Module):
         if image.shape[1] == 1 or self.channels == "rgb":
             return image
         if self.channels == "y":
-            return mix(image, self.to_ycbcr[:1])
-        return mix(image, self.to_ycbcr) + self.middle[:, None, None]
+            return mix(image, TO_YCBCR[:1])
+        return mix(image, TO_YCBCR, MIDDLE)
 
     def restore(self, seen: Tensor) -> Tensor:
-        """The network alone, in float32."""
-        if self.mean is None:
-            output: Tensor = self.net(seen)
-            return output.float()
-        mean = self.mean[:, None, None]
-        shifted: Tensor = self.net(seen - mean)
-        return shifted.float() + mean
+        """The network alone; takes and gives float32."""
+        mean = 0.0 if self.mean is None else self.mean[:, None, None]
+        with torch.autocast(seen.device.type, self.dtype) if self.dtype else nullcontext():
+            output: Tensor = self.net(seen - mean)
+        return output.float() + mean
 
     def decode(self, image: Tensor, seen: Tensor, output: Tensor) -> Tensor:
         """The restored image, of what the network made of what it saw."""
@@ -63,12 +60,16 @@ class Restorer(nn.Module):
             return output
         if self.channels == "y":
             return image + (output - seen)
-        return mix(output - self.middle[:, None, None], self.from_ycbcr)
+        planes = [plane - middle for plane, middle in zip(output.split(1, 1), MIDDLE, strict=True)]
+        return mix(torch.cat(planes, 1), FROM_YCBCR)
 
 
-def mix(image: Tensor, matrix: Tensor) -> Tensor:
-    """Each pixel's channels by a matrix (to, from): as a product over the last axis, where channels_last has them."""
-    return (image.permute(0, 2, 3, 1) @ matrix.T).permute(0, 3, 1, 2)
+def mix(image: Tensor, matrix: Matrix, shift: Sequence[float] = (0.0, 0.0, 0.0)) -> Tensor:
+    """Each pixel's channels by a matrix (to, from), plus a summand each. Written out: a product of matrices would be rounded
+    to the short numbers that layers may compute in (autocast, TF32), by up to half a grey level."""
+    planes = image.split(1, 1)
+    rows = [sum((plane * factor for plane, factor in zip(planes, row, strict=True)), start=torch.zeros(())) for row in matrix]
+    return torch.cat([row + summand if summand else row for row, summand in zip(rows, shift, strict=False)], 1)
 
 
 def channels_seen(channels: Channels, of_image: int) -> int:
