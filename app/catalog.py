@@ -16,7 +16,8 @@ from jobs.folder import JobFolder
 from jobs.specs import JobSpec
 from jobs.view import empty, fold
 
-ABORT_GRACE = 5.0
+GRACE = {"model": 60.0, "dataset": 5.0, "test": 5.0}
+"""Seconds after which a job that was asked to end is killed: a training ends its step, and writes a snapshot."""
 
 
 class Refused(Exception):
@@ -105,10 +106,10 @@ class Catalog:
         if row is None or row.state in FINAL_STATES:
             raise Refused("The job has ended already.")
         self.aborting.add(id)
-        gevent.spawn(self._stop, self.folder(id))
+        gevent.spawn(self._stop, self.folder(id), GRACE[row.kind])
 
-    def _stop(self, folder: JobFolder) -> None:
-        launcher.stop(folder, ABORT_GRACE)
+    def _stop(self, folder: JobFolder, grace: float) -> None:
+        launcher.stop(folder, grace)
         self.write_end(folder, "aborted", "Aborted by the user. What was finished is kept: Resume goes on from there.")
         self.aborting.discard(folder.id)
 
@@ -154,7 +155,7 @@ class Catalog:
             names = ", ".join(f"“{user.name}”" for user in users)
             raise Refused(f"The dataset is used by the models {names}. Delete them first.")
         folder = self.folder(id)
-        launcher.stop(folder, ABORT_GRACE)
+        launcher.stop(folder)
         with Sessions.begin() as session:
             session.delete(session.get_one(JobRow, id))
         shutil.rmtree(folder.path)

@@ -4,8 +4,12 @@ waits for nothing, and because LMDB opens a store once in a process only."""
 import hashlib
 import subprocess
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+from jobs.events import EventLog, NoLog
 from jobs.folder import JobFolder
 from jobs.stored import DATABASES, opened
 
@@ -25,14 +29,31 @@ def hash_of(folders: list[Path]) -> str:
     return whole.hexdigest()
 
 
-def begin(folders: list[Path]) -> "subprocess.Popen[str]":
-    """Start the process; `communicate` gives what it prints."""
-    return subprocess.Popen(
+@contextmanager
+def told(log: EventLog | NoLog, folders: list[Path]) -> Iterator[None]:
+    """Compute the hash in a process beside, and tell it to the log as soon as it is known, at the latest at the end; not
+    where the work ends by an error."""
+    process = subprocess.Popen(
         [sys.executable, "-m", "jobs.dataset_hash", *map(str, folders)],
         stdout=subprocess.PIPE,
         text=True,
         cwd=Path(__file__).parent.parent,
     )
+
+    def tell() -> None:
+        found = process.communicate()[0].strip()
+        if process.returncode == 0:
+            log.append("facts", dataset_hash=found)
+
+    waiting = threading.Thread(target=tell, daemon=True)
+    waiting.start()
+    try:
+        yield
+    except BaseException:
+        process.kill()
+        raise
+    finally:
+        waiting.join()
 
 
 if __name__ == "__main__":

@@ -11,20 +11,26 @@ from jobs.errors import JobError
 AUTOCAST = {"bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
-def choose_device(wanted: str, rank: int = 0) -> torch.device:
-    """The device of "auto", "cpu", "cuda", "cuda:1" or "cuda:0,1", of which each rank has one.
+def choose_device(wanted: str, local_rank: int = 0) -> torch.device:
+    """The device of "auto", "cpu", "cuda", "cuda:1" or "cuda:0,1": each rank of a machine has one.
 
     Raises JobError where a GPU is wanted that is not there.
     """
     if wanted == "cpu" or (wanted == "auto" and not torch.cuda.is_available()):
         return torch.device("cpu")
-    index = gpus(wanted)[rank % len(gpus(wanted))]
-    if index >= torch.cuda.device_count():
-        there = f"it has {torch.cuda.device_count()}, counted from 0" if torch.cuda.is_available() else "it has none"
-        raise JobError(f"This machine has no GPU {index} that PyTorch can use: {there}. Choose the device auto or cpu.")
+    named = gpus(wanted)
+    index = named[local_rank % len(named)] if ":" in wanted else local_rank % max(torch.cuda.device_count(), 1)
+    check_gpu(index)
     device = torch.device("cuda", index)
     torch.cuda.set_device(device)
     return device
+
+
+def check_gpu(index: int) -> None:
+    """Raises JobError for a GPU that is not there."""
+    if index >= torch.cuda.device_count():
+        there = f"it has {torch.cuda.device_count()}, counted from 0" if torch.cuda.is_available() else "it has none"
+        raise JobError(f"This machine has no GPU {index} that PyTorch can use: {there}. Choose the device auto or cpu.")
 
 
 def gpus(wanted: str) -> list[int]:
@@ -58,7 +64,8 @@ def choose_precision(wanted: str, device: torch.device) -> Precision:
     if wanted == "tf32" and device.type == "cpu":
         raise JobError("TF32 is a format of GPUs. Choose the precision auto, float32 or bfloat16.")
     if device.type == "cuda":
-        torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = wanted != "float32"
+        # Convolutions only: the products in SSIM would be too coarse.
+        torch.backends.cudnn.allow_tf32 = wanted != "float32"
         torch.backends.cudnn.benchmark = True
     return Precision(wanted, device)
 

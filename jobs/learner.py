@@ -20,6 +20,8 @@ from jobs.specs import ModelSpec
 from jobs.validation import unit
 from models.restorer import Restorer
 
+TOO_LITTLE_MEMORY = "The GPU's memory is too small for this. Choose a smaller batch size, smaller patches or a smaller network."
+
 Say = Callable[[str], object]
 
 
@@ -33,6 +35,8 @@ class Learner:
         self._optimizer = make_optimizer(self.net, spec.solver, uses_its_own_factors(spec.network))
         self._scaler = precision.scaler()
         self._clip = spec.gradient_clip
+        self._norm: Tensor | None = None
+        """Of the gradients before they were clipped."""
         self._average = (
             AveragedModel(self.net, multi_avg_fn=get_ema_multi_avg_fn(spec.ema), use_buffers=True) if spec.ema else None
         )
@@ -54,9 +58,10 @@ class Learner:
         set_rate(self._optimizer, rate, step)
         self.net.train()
         loss = self._gradients(batch, weight)
+        self._norm = None
         if self._clip is not None:
             self._scaler.unscale_(self._optimizer)
-            nn.utils.clip_grad_norm_(self.net.parameters(), self._clip)
+            self._norm = nn.utils.clip_grad_norm_(self.net.parameters(), self._clip)
         self._scaler.step(self._optimizer)
         self._scaler.update()
         if self._average is not None:
@@ -69,8 +74,9 @@ class Learner:
             try:
                 self._optimizer.zero_grad(set_to_none=True)
                 return self._backward(batch, weight)
-            except torch.OutOfMemoryError as error:
-                self._halve(error)
+            except torch.OutOfMemoryError:
+                pass
+            self._halve()  # Not in the except: there, the error still holds on to all that was computed.
 
     def _backward(self, batch: Batch, weight: float) -> Tensor:
         total = torch.zeros((), device=self._precision.device)
@@ -89,26 +95,31 @@ class Learner:
         """Ranks exchange gradients once a step, with the last part."""
         return self._fast.no_sync() if stay and isinstance(self._fast, DistributedDataParallel) else nullcontext()
 
-    def _halve(self, error: torch.OutOfMemoryError) -> None:
+    def _halve(self) -> None:
         if self._micro_batch == 1 or self._ranks.size > 1:
-            raise JobError(
-                "The GPU's memory is too small for this. Choose a smaller batch size, smaller patches or a smaller network."
-            ) from error
+            raise JobError(TOO_LITTLE_MEMORY)
         self._micro_batch = -(-self._micro_batch // 2)
         torch.cuda.empty_cache()
         self._say(
             f"The GPU's memory is too small for a whole batch: from now on {self._micro_batch} patches at a time, "
-            "their gradients added up. Steps and results are the same, but for rounding."
+            "their gradients added up. Steps stay the same, but for rounding; batch normalisation sees these parts."
         )
 
     def gradient_norm(self) -> float:
-        """Of the last step, as it was used."""
+        """Of the last step, before it was clipped."""
+        if self._norm is not None:
+            return float(self._norm)
         gradients = [parameter.grad for parameter in self.net.parameters() if parameter.grad is not None]
         return float(nn.utils.get_total_norm(gradients)) if gradients else 0.0
 
-    def weights(self) -> dict[str, Tensor]:
-        """Those to test with."""
-        return dict(self.kept.net.state_dict())
+    def settle(self) -> None:
+        """Before a validation: what layers count on the way, such as the means of batch normalisation, is rank 0's in all."""
+        self._ranks.align(self.kept.net)
+
+    def is_sound(self) -> bool:
+        """Whether all weights are numbers."""
+        both = [*self.net.parameters(), *self.kept.net.parameters()]
+        return bool(torch.stack([weights.detach().isfinite().all() for weights in both]).all())
 
     def state(self) -> State:
         return {
@@ -117,7 +128,7 @@ class Learner:
             "scaler": self._scaler.state_dict(),
             "average": self._average.state_dict() if self._average is not None else {},
             "random": torch.get_rng_state(),
-            "random_gpu": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+            "random_gpu": torch.cuda.get_rng_state() if self._precision.device.type == "cuda" else None,
         }
 
     def take_up(self, state: State) -> None:
@@ -127,8 +138,8 @@ class Learner:
         if self._average is not None and state["average"]:
             self._average.load_state_dict(state["average"])
         torch.set_rng_state(state["random"])
-        if state["random_gpu"] and len(state["random_gpu"]) == torch.cuda.device_count():
-            torch.cuda.set_rng_state_all(state["random_gpu"])
+        if state["random_gpu"] is not None and self._precision.device.type == "cuda":
+            torch.cuda.set_rng_state(state["random_gpu"])
 
 
 def _with_net(restorer: Restorer, net: nn.Module) -> Restorer:

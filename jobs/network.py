@@ -20,18 +20,18 @@ from models.losses import loss_of
 from models.networks import NETWORKS
 
 
-def make_network(spec: Network, channels: int) -> nn.Module:
-    """The network for images of so many channels, its weights started. Raises JobError."""
+def make_network(spec: Network, channels: int, signed: bool = False) -> nn.Module:
+    """The network for images of so many channels, its weights started; `signed`: for values below zero, too. Raises JobError."""
     match spec:
         case Custom():
-            return GraphNetwork(_read(spec.prototxt, channels), spec.start)
+            return GraphNetwork(_read(spec.prototxt, channels), spec.start, signed)
         case Package():
             made = _entry("clearframe.networks", spec.entry)(channels)
         case PythonFile():
             made = _of_file(spec.file, "network")(channels)
         case _:
             settings = spec.model_dump(exclude={"name", "start"})
-            return GraphNetwork(NETWORKS[spec.name].graph(channels, **settings), spec.start)
+            return GraphNetwork(NETWORKS[spec.name].graph(channels, **settings), spec.start, signed)
     return _tried(GraphNetwork(made) if isinstance(made, Graph) else made, channels)
 
 

@@ -4,11 +4,12 @@ The batches are the same in each case, patch by patch.
 """
 
 import os
+import signal
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import accumulate, islice
+from itertools import accumulate
 
 import psutil
 import torch
@@ -50,7 +51,7 @@ def place(pairs: PairSet, plan: Plan, device: torch.device, share: Share, where:
         return Placement(f"{size} in memory", resident.batches)
     if where == "device":
         return Placement(f"{size} on the GPU", resident.batches)
-    return Placement(f"{size} in pinned memory", lambda step: ahead(resident.batches(step), device))
+    return Placement(f"{size} in memory, batches pinned for the GPU", lambda step: ahead(resident.batches(step), device))
 
 
 def nearest(size: int, device: torch.device) -> str:
@@ -112,15 +113,28 @@ class Streamed:
                 prefetch_factor=8,
                 # A fork of a process with threads may hang, and LMDB does not survive it.
                 multiprocessing_context="forkserver",
+                worker_init_fn=_stay,
             )
         )
-        for window, before in self._plan.windows(first_step):
-            read = list(islice(reading, len(window.cuts) // self._plan.per_pair))
-            input, target = (torch.cat(side) for side in zip(*read, strict=True))
-            shuffled = window.order[before:]
-            for chosen in shuffled.split(self._plan.a_step):
-                mine = self._share(Cuts(chosen, chosen, chosen, chosen)).pair
-                yield input[mine].permute(0, 3, 1, 2), target[mine].permute(0, 3, 1, 2)
+        with ThreadPoolExecutor(1) as thread:
+            windows = (self._read(reading, *window) for window in self._plan.windows(first_step))
+            following = thread.submit(next, windows)
+            while True:
+                (input, target), order = following.result()
+                following = thread.submit(next, windows)  # While this one is trained on.
+                for chosen in order.split(self._plan.a_step):
+                    mine = self._share(Cuts(chosen, chosen, chosen, chosen)).pair
+                    yield input[mine].permute(0, 3, 1, 2), target[mine].permute(0, 3, 1, 2)
+
+    def _read(self, reading: Iterator[Batch], window: Window, before: int) -> tuple[Batch, Tensor]:
+        """All patches of a window, and the order of those that are still to come. They are copied together at once: each
+        tensor that comes from another process holds a file open."""
+        shape = (len(window.cuts), self._plan.side, self._plan.side, self._pairs.channels)
+        held = torch.empty(shape, dtype=torch.uint8), torch.empty(shape, dtype=torch.uint8)
+        for first in range(0, len(window.cuts), self._plan.per_pair):
+            for side, patches in zip(held, next(reading), strict=True):
+                side[slice(first, first + self._plan.per_pair)] = patches
+        return held, window.order[before:]
 
     def _reads(self, first_step: int) -> Iterator[tuple[int, Cuts]]:
         """The pairs in the order in which they are needed, each with the patches to cut."""
@@ -128,6 +142,11 @@ class Streamed:
             for first in range(0, len(window.cuts), self._plan.per_pair):
                 cuts = window.cuts[slice(first, first + self._plan.per_pair)]
                 yield int(cuts.pair[0]), cuts
+
+
+def _stay(worker: int) -> None:
+    """A job's processes are asked to stop all at once: those that read end with the one that trains, after its snapshot."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
 
 class Reading(Dataset[Batch]):

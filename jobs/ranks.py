@@ -7,6 +7,8 @@ first rank and starts the others itself, in its own process group. Only rank 0 w
 import os
 import subprocess
 import sys
+import threading
+import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,21 +18,29 @@ from torch import nn
 from torch.distributed import TCPStore  # type: ignore[attr-defined]  # It is public, but not in __all__.
 from torch.nn.parallel import DistributedDataParallel
 
+from jobs.device import check_gpu, gpus
 from jobs.folder import JobFolder
 from jobs.patches import Cuts
+from jobs.report import Report
+
+FIRST = "CLEARFRAME_FIRST_RANK"
+"""Names the process that started this one as another rank."""
 
 
 @dataclass(frozen=True)
 class Ranks:
+    """`local`: which of those on this machine it is, of which each has a GPU of its own."""
+
     rank: int = 0
     size: int = 1
+    local: int = 0
 
     def share(self, cuts: Cuts) -> Cuts:
         """This rank's part of a step's patches; where there are fewer patches than ranks, some have one twice."""
         mine = cuts[slice(self.rank, None, self.size)]
         return mine if len(mine) else cuts[slice(0, 1)]
 
-    def weight(self, step_patches: int, mine: int) -> float:
+    def weight(self, step_patches: int) -> float:
         """By what this rank's mean loss is multiplied, so that the mean of all ranks is that over all patches."""
         whole = len(range(self.rank, step_patches, self.size))
         return whole * self.size / step_patches if self.size > 1 else 1.0
@@ -40,12 +50,20 @@ class Ranks:
         if self.size == 1:
             return net
         on_gpu = next(net.parameters()).is_cuda
+        if on_gpu:  # Else batch normalisation would see this rank's part of a batch alone. There is none of it for CPUs.
+            net = nn.SyncBatchNorm.convert_sync_batchnorm(net)
         return DistributedDataParallel(net, device_ids=[torch.cuda.current_device()] if on_gpu else None)
 
     def sum(self, values: torch.Tensor) -> torch.Tensor:
         if self.size > 1:
             dist.all_reduce(values)
         return values
+
+    def align(self, net: nn.Module) -> None:
+        """Give all ranks what the network of rank 0 has counted on the way: its buffers."""
+        if self.size > 1:
+            for buffer in net.buffers():
+                dist.broadcast(buffer, 0)
 
     def any(self, flag: bool, device: torch.device) -> bool:
         return bool(self.sum(torch.tensor(float(flag), device=device)) > 0) if self.size > 1 else flag
@@ -68,24 +86,32 @@ class Ranks:
 
     def leave(self) -> None:
         if self.size > 1:
+            _leaving.set()
             dist.destroy_process_group()
 
 
-def join(folder: JobFolder, wanted: int) -> Ranks:
-    """Become one of several ranks, or stay alone. `wanted`: as many processes as a spec names GPUs."""
-    if "RANK" not in os.environ and wanted > 1:
-        _start_others(folder, wanted)
+def join(folder: JobFolder, device: str, report: Report) -> Ranks:
+    """Become one of several ranks, or stay alone: as many as a spec names GPUs. Raises JobError for one that is not there."""
+    wanted = gpus(device)
+    if "RANK" not in os.environ and len(wanted) > 1:
+        for index in wanted:
+            check_gpu(index)
+        _start_others(folder, len(wanted), report)
     if "RANK" not in os.environ:
         return Ranks()
-    dist.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
-    return Ranks(dist.get_rank(), dist.get_world_size())
+    dist.init_process_group("nccl" if torch.cuda.is_available() and device != "cpu" else "gloo")
+    return Ranks(dist.get_rank(), dist.get_world_size(), int(os.environ.get("LOCAL_RANK", dist.get_rank())))
 
 
 _meeting: list[TCPStore] = []
 """Where the ranks meet: rank 0 keeps it open while it lives."""
 
 
-def _start_others(folder: JobFolder, size: int) -> None:
+_leaving = threading.Event()
+"""Set when the work is over: from then on ranks may end."""
+
+
+def _start_others(folder: JobFolder, size: int, report: Report) -> None:
     """As torchrun does: the meeting place is open, at a free port, before anybody looks for it."""
     store = TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
     _meeting.append(store)
@@ -97,5 +123,29 @@ def _start_others(folder: JobFolder, size: int) -> None:
         "WORLD_SIZE": str(size),
         "RANK": "0",
     }
+    command = [sys.executable, "-m", "jobs.run", str(folder.path)]
     for rank in range(1, size):
-        subprocess.Popen([sys.executable, "-m", "jobs.run", str(folder.path)], env={**os.environ, "RANK": str(rank)})
+        other = subprocess.Popen(command, env={**os.environ, "RANK": str(rank), FIRST: str(os.getpid())})
+        threading.Thread(target=_watch, args=(other, rank, report), daemon=True).start()
+
+
+def _watch(other: "subprocess.Popen[bytes]", rank: int, report: Report) -> None:
+    """A rank that is lost leaves the rest waiting for it: the job ends instead."""
+    code = other.wait()
+    if code and not _leaving.is_set() and not report.stopping:
+        words = f"Process {rank + 1} of the job, one of several, ended with status {code}: see worker.log."
+        report.log.append("state", state="error", reason=f"{words} Resume goes on from the last snapshot.")
+        os._exit(1)
+
+
+def follow_first() -> None:
+    """In any other rank: end with the first, which may have been killed."""
+    first = int(os.environ.get(FIRST, "0"))
+
+    def watch() -> None:
+        while os.getppid() == first:
+            time.sleep(1)
+        os._exit(1)
+
+    if first:
+        threading.Thread(target=watch, daemon=True).start()

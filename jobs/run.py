@@ -44,6 +44,9 @@ def rank_here() -> int:
 
 def help_out(folder: JobFolder) -> int:
     """Work beside rank 0, which holds the lock, writes the log and says how it ended."""
+    from jobs.ranks import follow_first
+
+    follow_first()
     report = Report(NoLog())
     report.stop_on(signal.SIGTERM)
     try:

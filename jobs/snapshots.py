@@ -4,21 +4,24 @@ Each file is whole or not there: it is written under another name, synced and re
 a snapshot that can be seen can be resumed from.
 """
 
+import io
 import json
 import math
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
 
+import safetensors.torch
 import torch
 from pydantic import TypeAdapter
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from jobs.curve import Losses
 from jobs.errors import JobError
 from jobs.events import read
 from jobs.folder import JobFolder
@@ -31,13 +34,12 @@ from models.restorer import Channels, Restorer, channels_seen
 
 @dataclass
 class Position:
-    """Where a training stands: steps that are done, seconds spent on them, the losses since the last point of the curve and
-    the lowest point; the best validation, and how many came since; the steps last validated and kept."""
+    """Where a training stands: steps that are done, seconds spent on them, what is known of their losses; the best
+    validation, and how many came since; the steps last validated and kept."""
 
     step: int = 0
     seconds: float = 0.0
-    losses: list[float] = field(default_factory=list)
-    lowest_loss: float = math.inf
+    losses: Losses = field(default_factory=Losses)
     best: float = math.inf
     validations_since_best: int = 0
     validated: int = -1
@@ -56,8 +58,9 @@ class Kind:
     channels: Channels
     of_image: int
 
-    def restorer(self, mean: Tensor | None = None) -> Restorer:
-        net = make_network(self.network, channels_seen(self.channels, self.of_image))
+    def restorer(self, mean: Tensor | None = None, signed: bool = False) -> Restorer:
+        """`signed`: whether the network is to start on values below zero."""
+        net = make_network(self.network, channels_seen(self.channels, self.of_image), signed)
         return Restorer(net, self.channels, mean)
 
 
@@ -77,9 +80,11 @@ def save(folder: JobFolder, name: str, kind: Kind, restorer: Restorer, state: St
         "mean": json.dumps(mean),
     }
     folder.snapshots.mkdir(exist_ok=True)
-    _write(_state(folder, name), lambda draft: torch.save(state, draft))
+    packed = io.BytesIO()
+    torch.save(state, packed)
+    _write(_state(folder, name), packed.getbuffer())
     whole = {key: value.cpu().contiguous() for key, value in restorer.net.state_dict().items()}
-    _write(_weights(folder, name), lambda draft: save_file(whole, draft, metadata))
+    _write(_weights(folder, name), safetensors.torch.save(whole, metadata))
     return _weights(folder, name).stat().st_size
 
 
@@ -107,7 +112,8 @@ def _read_state(folder: JobFolder, name: str) -> State:
 
 
 def position_of(state: State) -> Position:
-    return Position(**state["position"])
+    told = state["position"]
+    return Position(**{**told, "losses": Losses(**told["losses"])})
 
 
 def as_state(position: Position) -> State:
@@ -183,9 +189,10 @@ def _state(folder: JobFolder, name: str) -> Path:
     return folder.snapshots / f"{name}.state.pt"
 
 
-def _write(path: Path, write: Callable[[Path], object]) -> None:
+def _write(path: Path, content: bytes | memoryview) -> None:
+    """By our own hand, so that a full disk is told as one: torch and safetensors have errors of their own for it."""
     draft = path.with_name(f".{path.name}")
-    write(draft)
+    draft.write_bytes(content)
     sync(draft)
     os.replace(draft, path)
     sync(path.parent)

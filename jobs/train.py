@@ -10,11 +10,11 @@ import torch
 from jobs import dataset_hash, facts, snapshots
 from jobs.clock import Clock
 from jobs.curve import Curve
-from jobs.device import Precision, choose_device, choose_precision, gpus
-from jobs.errors import Aborted
+from jobs.device import Precision, choose_device, choose_precision
+from jobs.errors import Aborted, JobError
 from jobs.folder import JobFolder
 from jobs.hardware import Watch
-from jobs.learner import Learner
+from jobs.learner import TOO_LITTLE_MEMORY, Learner
 from jobs.pair_sets import PairSet, mean_seen
 from jobs.patches import Plan
 from jobs.placement import Placement, place
@@ -25,9 +25,16 @@ from jobs.solvers import rate_at
 from jobs.specs import ModelSpec
 from jobs.validation import Scores, Validation
 
-SHOW_INTERVAL, SHOW_SHARE = 2.0, 0.02
-"""Samples and layers are shown after a validation, but not sooner than after so many seconds or this share of the time
-so far: a long run does not fill the disk with pictures."""
+SHOW_SHARE = 0.02
+"""Samples are shown after a validation, but not sooner than after this share of the time so far: a long run does not fill
+the disk with pictures."""
+
+SECONDS_BETWEEN_LAYERS = 2.0
+"""Pictures of all layers take time: they come with some of the samples only."""
+
+
+STEPS_BETWEEN_LOOKS = 10
+"""Several ranks wait for one another where they look up."""
 
 
 @dataclass
@@ -49,8 +56,9 @@ class Run:
     curve: Curve
     scores: Scores = field(default_factory=dict)
     """Of the last validation."""
-    shown: float = 0.0
-    """Seconds of the run at which pictures were last shown."""
+    samples_shown: float = 0.0
+    layers_shown: float = 0.0
+    """Seconds of the run at which they were last shown."""
 
 
 def train(folder: JobFolder, spec: ModelSpec, report: Report) -> dict[str, Any]:
@@ -60,24 +68,24 @@ def train(folder: JobFolder, spec: ModelSpec, report: Report) -> dict[str, Any]:
     """
     with ExitStack() as stack:
         run = prepare(folder, spec, report, stack)
-        hashing = stack.enter_context(dataset_hash.begin([folder.sibling(id).path for id in spec.datasets]))
-        stack.callback(hashing.kill)
+        if run.ranks.rank == 0:
+            stack.enter_context(dataset_hash.told(report.log, [folder.sibling(id).path for id in spec.datasets]))
         stack.enter_context(Watch(report, run.precision.device))
         try:
             go(run)
         except Aborted:
-            snapshot(run, {})
+            snapshot(run)
             raise
-        tested = test(run)
-        report.log.append("facts", dataset_hash=hashing.communicate()[0].strip())
-        return {**summary(run), **tested}
+        except torch.OutOfMemoryError as error:
+            raise JobError(TOO_LITTLE_MEMORY) from error
+        return {**summary(run), **test(run)}
 
 
 def prepare(folder: JobFolder, spec: ModelSpec, report: Report, stack: ExitStack) -> Run:
     """Data, network, and where the run stands."""
-    ranks = join(folder, len(gpus(spec.device)))
+    ranks = join(folder, spec.device, report)
     stack.callback(ranks.leave)
-    device = choose_device(spec.device, ranks.rank)
+    device = choose_device(spec.device, ranks.local)
     precision = choose_precision(spec.precision, device)
     torch.manual_seed(spec.seed)
 
@@ -87,21 +95,22 @@ def prepare(folder: JobFolder, spec: ModelSpec, report: Report, stack: ExitStack
     validation = Validation(kept_back, ranks, device)
 
     kind = Kind(spec.network, spec.channels, pairs.channels)
-    restorer = kind.restorer().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    restorer = kind.restorer(signed=spec.mean_subtraction == "pixel")
     if spec.mean_subtraction == "pixel":
         restorer.mean = mean_seen(pairs, restorer.encode)
-    if spec.start_from:
+    restorer.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    state = ranks.same(snapshots.to_resume(folder, report.resume_from))
+    if spec.start_from and not state:
         report.message(snapshots.start_from(restorer.net, folder.sibling(spec.start_from), spec.start_snapshot))
     learner = Learner(restorer, spec, precision, ranks, report.message)
 
     at = Position()
-    state = ranks.same(snapshots.to_resume(folder, report.resume_from))
     if state:
         at = snapshots.position_of(state)
         learner.take_up(state)
         report.log.append("resumed", step=at.step)
     clock = Clock(spec, plan.steps, at.seconds)
-    curve = Curve(plan.steps, ranks, at.losses, at.lowest_loss)
+    curve = Curve(plan.steps, ranks, at.losses)
     told = {"precision": precision.name, "placement": placement.words, "steps_an_epoch": plan.steps}
     report.log.append("facts", **told, **facts.of_network(restorer.net), **facts.of_machine(device))
     return Run(folder, spec, report, ranks, precision, plan, placement, validation, kind, learner, at, clock, curve)
@@ -118,7 +127,7 @@ def go(run: Run) -> None:
             validate(run)
         over = clock.over(at.step) or has_stopped_improving(run)
         if at.step and at.kept != at.step and (over or at.step % snapshot_every == 0):
-            snapshot(run, run.scores if at.validated == at.step else {})
+            snapshot(run)
         if over:
             break
 
@@ -129,29 +138,26 @@ def go(run: Run) -> None:
             run.spec.solver, run.spec.lr_policy, clock.progress(at.step), clock.epochs(at.step), clock.iterations(at.step)
         )
         patches = run.plan.patches_in(at.step)
-        loss = run.learner.learn(batch, at.step, rate, run.ranks.weight(patches, len(batch[0])))
+        loss = run.learner.learn(batch, at.step, rate, run.ranks.weight(patches))
         at.step += 1
-        curve.add(loss, patches, waited)
+        curve.add(loss, rate, patches, waited)
         if curve.is_due(at.step):
             tell(run, rate)
-        look_up(run)
+        if run.ranks.size == 1 or at.step % STEPS_BETWEEN_LOOKS == 0:
+            look_up(run)
 
 
 def look_up(run: Run) -> None:
-    """What the world wants: how far it is, and whether to go on. Several ranks agree on that at the points of the curve."""
-    if run.ranks.size == 1:
-        run.clock.tick()
-        run.report.check()
-    elif run.curve.is_due(run.at.step):
-        run.clock.tick(run.ranks.of_first(run.clock.read(), run.precision.device))
-        if run.ranks.any(run.report.stopping, run.precision.device):
-            raise Aborted
+    """How far it is, and whether to go on: several ranks agree on that."""
+    run.clock.tick(run.ranks.of_first(run.clock.read(), run.precision.device))
+    if run.ranks.any(run.report.stopping, run.precision.device):
+        raise Aborted
     run.report.progress(run.at.step, run.clock.total, "steps", run.clock.eta())
 
 
 def tell(run: Run, rate: float) -> None:
     """A point of the training curve."""
-    point = run.curve.point(run.at.step, rate, run.plan.side)
+    point = run.curve.point(run.at.step, run.plan.side)
     loss = {f"train/{run.spec.loss.name}": point.pop("loss")}
     told = {"lr": rate, "gradient_norm": run.learner.gradient_norm()}
     run.report.scalars(run.at.step, run.clock.epoch(run.at.step), {**loss, **told, **point})
@@ -160,30 +166,46 @@ def tell(run: Run, rate: float) -> None:
 def validate(run: Run) -> None:
     """Scores over all validation pairs, to the curve; and, not too often, pictures."""
     at, clock = run.at, run.clock
+    run.curve.read(at.step)
     with run.curve.paused():
+        run.learner.settle()
         run.scores = run.validation.scores(run.learner.kept, run.report)
         run.report.scalars(at.step, clock.epoch(at.step), run.scores)
-        now = clock.read()
-        due = at.step == 0 or now - run.shown > max(SHOW_INTERVAL, SHOW_SHARE * now) or clock.over(at.step)
-        if due and run.ranks.rank == 0:
-            run.validation.show(run.folder, run.learner.kept, run.report, at.step, clock.epoch(at.step))
-            run.shown = now
+        if run.ranks.rank == 0:
+            show(run)
     at.validated = at.step
     at.validations_since_best = 0 if run.scores["val/l1"] < at.best else at.validations_since_best + 1
     at.best = min(at.best, run.scores["val/l1"])
+
+
+def show(run: Run) -> None:
+    """Pictures of the samples, and of what the layers do to one of them."""
+    now, step = run.clock.read(), run.at.step
+    last = run.clock.over(step)
+    at = (run.folder, run.learner.kept, run.report, step, run.clock.epoch(step))
+    if not (last or step == 0 or now - run.samples_shown > SHOW_SHARE * now):
+        return
+    run.validation.show_samples(*at)
+    run.samples_shown = now
+    if last or step == 0 or now - run.layers_shown > SECONDS_BETWEEN_LAYERS:
+        run.validation.show_layers(*at)
+        run.layers_shown = run.clock.read()
 
 
 def has_stopped_improving(run: Run) -> bool:
     return run.spec.early_stopping is not None and run.at.validations_since_best >= run.spec.early_stopping
 
 
-def snapshot(run: Run, scores: Scores) -> None:
+def snapshot(run: Run) -> None:
     """Weights, and the state to resume from; older snapshots than the spec wants to keep go."""
     at = run.at
+    run.curve.read(at.step)
+    if not run.learner.is_sound():
+        raise JobError(f"The weights are no numbers any more after step {at.step}. Train again with a lower base learning rate.")
+    scores = run.scores if at.validated == at.step else {}
     with run.curve.paused():
-        losses = run.curve.losses()  # All ranks meet here.
-        run.curve.check(at.step)
-        at.seconds, at.losses, at.lowest_loss, at.kept = run.clock.read(), list(losses), run.curve.lowest, at.step
+        # One that was made because somebody stopped the run before its validation is made again, with scores.
+        at.seconds, at.kept = run.clock.read(), at.step if scores else -1
         if run.ranks.rank > 0:
             return
         name = snapshots.name_of(at.step, run.plan.steps)
@@ -198,7 +220,7 @@ def test(run: Run) -> dict[str, Any]:
     with PairSet.of(run.folder, run.spec.datasets, "test") as pairs:
         if not len(pairs):
             return {}
-        best = snapshots.find(run.folder, "best")
+        best = run.ranks.same(snapshots.find(run.folder, "best") if run.ranks.rank == 0 else "")
         run.learner.kept.net.load_state_dict(snapshots.read_weights(run.folder, best)[2])
         validation = Validation(pairs, run.ranks, run.precision.device, "test")
         return {"test": {"snapshot": best, **validation.scores(run.learner.kept, run.report)}}

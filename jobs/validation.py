@@ -69,7 +69,8 @@ class Validation:
         restorer.eval()
         sums = torch.zeros(len(SCORES), 3, dtype=torch.float64)
         for number in self._mine:
-            report.check()
+            if self._ranks.size == 1:  # Several agree at their next step: one that left here would be waited for.
+                report.check()
             input, target = self._pair(number)
             output = restorer(unit(input[None], self._device))[0]
             if number not in self._of_inputs:
@@ -103,15 +104,19 @@ class Validation:
         return Sample(number, input[cut].contiguous(), target[cut].contiguous())
 
     @torch.inference_mode()
-    def show(self, folder: JobFolder, restorer: Restorer, report: Report, step: int, epoch: float) -> None:
-        """Write pictures of the samples and of the layers of the first, and tell of them."""
+    def show_samples(self, folder: JobFolder, restorer: Restorer, report: Report, step: int, epoch: float) -> None:
+        """Write pictures of the samples, and tell of them."""
         restorer.eval()
-        at = {"step": step, "epoch": epoch}
         for index, sample in enumerate(self.samples):
             output = to_uint8(restorer(unit(sample.input[None], self._device))[0]).cpu()
-            report.log.append("sample", **_told(folder, index, sample, output, step), **at)
+            report.log.append("sample", **_told(folder, index, sample, output, step), step=step, epoch=epoch)
+
+    @torch.inference_mode()
+    def show_layers(self, folder: JobFolder, restorer: Restorer, report: Report, step: int, epoch: float) -> None:
+        """Write pictures of what the layers do to the first sample, and tell of them."""
+        restorer.eval()
         image = unit(self.samples[0].input[None], self._device)
-        show_layers(folder, restorer, image, lambda layer: report.log.append("layer", **layer, **at))
+        show_layers(folder, restorer, image, lambda layer: report.log.append("layer", **layer, step=step, epoch=epoch))
 
 
 def _nearness(image: Tensor, target: Tensor) -> list[float]:

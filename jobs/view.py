@@ -34,6 +34,8 @@ def fold(view: View, event: Event) -> View:
             return {**view, "progress": {key: event[key] for key in told if key in event}}
         case "snapshot":
             return {**view, "summary": _with_snapshot(view["summary"], event)}
+        case "resumed":
+            return {**view, "summary": _resumed(view["summary"], event["step"])}
         case "sample" | "layer":
             return {**view, "summary": _with_shown(view["summary"], event)}
         case "facts":
@@ -81,6 +83,12 @@ def _with_snapshot(summary: dict[str, Any], event: Event) -> dict[str, Any]:
     # In the order in which they were written: after a resume from an earlier one, the last is not that of the largest step.
     snapshots = [*others, snapshot]
     return {**summary, "snapshots": snapshots, "best": best_of(snapshots), "last": snapshots[-1]}
+
+
+def _resumed(summary: dict[str, Any], step: int) -> dict[str, Any]:
+    """The snapshot that a run goes on from is the last one now, though later ones are there from before."""
+    ordered = sorted(summary.get("snapshots", []), key=lambda known: bool(known["step"] == step))
+    return {**summary, "snapshots": ordered, "last": ordered[-1]} if ordered else summary
 
 
 def best_of(snapshots: list[dict[str, Any]]) -> dict[str, Any]:

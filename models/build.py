@@ -14,7 +14,8 @@ from models.identity import Start, identity_start
 class GraphNetwork(nn.Module):
     """Runs the layers of a graph, each a module of its own: image (N, C, H, W) to (N, C, H, W)."""
 
-    def __init__(self, graph: Graph, start: Literal["identity", "paper"] = "identity") -> None:
+    def __init__(self, graph: Graph, start: Literal["identity", "paper"] = "identity", signed: bool = False) -> None:
+        """`signed`: whether images have values below zero, so that no ReLU lets them pass."""
         super().__init__()
         self.graph = graph
         shapes = graph.shapes()
@@ -26,7 +27,7 @@ class GraphNetwork(nn.Module):
             self.add_module(attribute, module_of(node.op, graph.inputs_of(node, shapes)))
             done_with = tuple(name for name in dict.fromkeys(node.inputs) if last_use.get(name) == node.name)
             self._steps.append((node.name, attribute, node.inputs, done_with))
-        self._start(start)
+        self._start(start, signed)
 
     def forward(self, image: Tensor) -> Tensor:
         values = {INPUT: image}
@@ -41,15 +42,15 @@ class GraphNetwork(nn.Module):
         return next(self.get_submodule(attribute) for name, attribute, _, _ in self._steps if name == node.name)
 
     @torch.no_grad()
-    def _start(self, start: str) -> None:
-        self.starts = (identity_start(self.graph) or {}) if start == "identity" else {}
+    def _start(self, start: str, signed: bool) -> None:
+        self.starts = (identity_start(self.graph, signed) or {}) if start == "identity" else {}
         """How layers begin that are part of an identity, by name."""
         for node in self.graph.nodes:
             module = self.layer(node)
             if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
                 assert isinstance(node.op, g.Conv)
                 # Small Gaussian weights suit a start that the paper chose for a thousand epochs, not an identity.
-                he = start == "identity" and node.op.weights.kind == "gaussian"
+                he = bool(self.starts) and node.op.weights.kind == "gaussian"
                 fill(module.weight, Filler() if he else node.op.weights)
                 if module.bias is not None:
                     fill(module.bias, g.ZEROS if he else node.op.biases)

@@ -83,6 +83,8 @@ def relu(layer: Layer) -> Activation:
 @layer("PReLU")
 def prelu(layer: Layer) -> Activation:
     told = layer.prelu_param
+    if told.channel_shared:
+        raise GraphError("channel_shared is not supported: each channel has its own slope")
     start = filler(told.filler) if told.HasField("filler") else Filler("constant", 0.25)
     if start.kind != "constant":
         raise GraphError("its filler must be a constant")
@@ -130,6 +132,10 @@ def batch_norm(layer: Layer) -> BatchNorm:
 @layer("Scale")
 def scale(layer: Layer) -> Scale:
     told = layer.scale_param
+    if told.HasField("bias_filler") and (filler(told.bias_filler).kind, told.bias_filler.value) != ("constant", 0):
+        raise GraphError("its bias_filler must be the constant 0")
+    if set(_factors(layer, "lr_mult")) != {1.0}:
+        raise GraphError("its lr_mult must be 1")
     if (told.HasField("axis") and told.axis != 1) or (told.HasField("num_axes") and told.num_axes != 1):
         raise GraphError("only a factor a channel is supported: axis 1, num_axes 1")
     start = filler(told.filler) if told.HasField("filler") else Filler("constant", 1.0)

@@ -5,7 +5,7 @@ sum, Dirac weights carry the image along the first maps of each layer: an image 
 ReLUs let it pass. All other weights start as their fillers say.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from models.graph import INPUT, Activation, Combine, Concat, Conv, Dropout, Graph, Node, Power, Scale, Take
@@ -21,15 +21,20 @@ class _Carried:
     starts: Starts
     scale: float = 1.0
     shift: float = 0.0
+    lowest: float = 0.0
+    """Of the image's values."""
 
     @property
     def never_negative(self) -> bool:
-        return self.scale >= 0 and self.shift >= 0
+        return self.scale >= 0 and self.scale * self.lowest + self.shift >= 0
 
 
-def identity_start(graph: Graph) -> Starts | None:
-    """How convolutions must start for the output to be the image; None where there is no such start."""
-    search = _Search(graph)
+def identity_start(graph: Graph, signed: bool = False) -> Starts | None:
+    """How convolutions must start for the output to be the image; None where there is no such start.
+
+    `signed`: whether the image has values below zero, down to -1.
+    """
+    search = _Search(graph, -1.0 if signed else 0.0)
     for node in graph.nodes:  # In their order: no search goes deeper than one layer.
         search.carry(node.name)
         search.zero(node.name)
@@ -42,10 +47,10 @@ def identity_start(graph: Graph) -> Starts | None:
 class _Search:
     """Backwards from the output, by name."""
 
-    def __init__(self, graph: Graph) -> None:
+    def __init__(self, graph: Graph, lowest: float) -> None:
         self._nodes = {node.name: node for node in graph.nodes}
         # Each node is looked at once, however many ways lead to it.
-        self._carried: dict[str, _Carried | None] = {INPUT: _Carried({})}
+        self._carried: dict[str, _Carried | None] = {INPUT: _Carried({}, lowest=lowest)}
         self._zeroed: dict[str, Starts | None] = {INPUT: None}
         self._channels = graph.channels
         self._shapes = graph.shapes()
@@ -62,10 +67,12 @@ class _Search:
             case Conv() as conv:
                 fits = conv.keeps_size and conv.groups == 1 and not conv.transposed and conv.maps >= self._channels
                 before = self.carry(node.inputs[0]) if fits else None
-                return before and _Carried({**before.starts, node.name: "dirac"}, before.scale, before.shift)
+                return before and replace(before, starts={**before.starts, node.name: "dirac"})
             case Power(power=1.0) as power:
                 before = self.carry(node.inputs[0])
-                return before and _Carried(before.starts, before.scale * power.scale, before.shift * power.scale + power.shift)
+                return before and replace(
+                    before, scale=before.scale * power.scale, shift=before.shift * power.scale + power.shift
+                )
             case Activation(kind="relu" | "prelu" | "elu"):
                 before = self.carry(node.inputs[0])
                 return before if before and before.never_negative else None
@@ -85,7 +92,7 @@ class _Search:
             starts = _together([image.starts, *others])
             factor = factors[inputs.index(chosen)]
             if starts is not None:
-                return _Carried(starts, image.scale * factor, image.shift * factor)
+                return replace(image, starts=starts, scale=image.scale * factor, shift=image.shift * factor)
         return None
 
     def zero(self, name: str) -> Starts | None:

@@ -70,15 +70,26 @@ def _check(graph: Graph) -> None:
     if (shape.height, shape.width) == (64, 64) and shape.channels != graph.channels:
         _refuse_channels(graph, shape.channels)
     graph.check()
-    weights = sum(graph.parameters().values())
-    if not weights:
-        raise GraphError("The network has nothing to learn: no convolution leads to the output.")
+    parameters = graph.parameters()
+    weights = sum(parameters.values())
+    if not any(parameters[node.name] for node in graph.nodes if _learns(node)):
+        raise GraphError("The network has nothing to learn: no convolution with a rate (lr_mult) leads to the output.")
     if weights > MOST_WEIGHTS:
         raise GraphError(f"The network has more than {MOST_WEIGHTS:,} weights: make its layers smaller.")
     try:
         graph.receptive_field()
     except (OverflowError, ValueError) as error:  # Infinite, or no number.
         raise GraphError("The network shrinks the image too often: take fewer layers with a stride.") from error
+
+
+def _learns(node: Node) -> bool:
+    """Whether the rate of a layer is not held at zero."""
+    match node.op:
+        case Conv(rate=rates):
+            return any(rates)
+        case Activation(rate=rate):
+            return rate > 0
+    return True
 
 
 def _refuse_channels(graph: Graph, maps: int) -> None:

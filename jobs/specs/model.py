@@ -9,6 +9,8 @@ from jobs.specs.losses import L1, Loss
 from jobs.specs.networks import Network, Srcnn915
 from jobs.specs.solvers import Adam, Exponential, LrPolicy, Solver
 
+SSIM_WINDOW = 11
+
 
 class ModelSpec(Spec):
     """Train a network on a dataset."""
@@ -121,6 +123,12 @@ class ModelSpec(Spec):
         if len(set(numbers)) < len(numbers):
             raise ValueError("name each GPU once")
         return device
+
+    @model_validator(mode="after")
+    def _patches_for_the_loss(self) -> Self:
+        if self.loss.name in ("ssim", "ms-ssim", "ms-ssim-l1") and self.patch_size < SSIM_WINDOW:
+            raise ValueError(f"the loss {self.loss.name} needs patches of at least {SSIM_WINDOW} px")
+        return self
 
     @property
     def datasets(self) -> list[str]:

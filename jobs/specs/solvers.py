@@ -77,6 +77,7 @@ class Adadelta(_Solver):
 
     model_config = ConfigDict(title="Adadelta")
     name: Literal["adadelta"] = "adadelta"
+    learning_rate: float = setting(1, "Base learning rate", "A factor of the step that it finds.", widget="list", gt=0, le=10)
     decay: float = setting(0.9, "Decay", "Memory of the means of squares.", more=True, ge=0, lt=1)
     epsilon: float = setting(1e-6, "ε", "Keeps the division from zero, and starts the first steps.", more=True, gt=0, le=1)
 

@@ -7,7 +7,7 @@ import { layerCard } from "./layers.js";
 import { watchJob } from "./live.js";
 import { sampleCard } from "./samples.js";
 import { addEvents } from "./series.js";
-import { bestOf, showSnapshots, withSnapshot } from "./snapshots.js";
+import { bestOf, resumedAt, showSnapshots, withSnapshot } from "./snapshots.js";
 import { isFinal, showStatus, withEvent } from "./status.js";
 
 let job = pageData("job");
@@ -17,7 +17,7 @@ const shown = { sample: new Map(), layer: new Map() };
 for (const sample of job.summary.samples ?? []) shown.sample.set(sample.index, sample);
 for (const layer of job.summary.layers ?? []) shown.layer.set(layer.index, layer);
 const answer = await fetch(`/api/v1/jobs/${job.id}/scalars?max_points=2000`);
-const { series, seq } = await answer.json();
+const { series } = await answer.json();
 const draws = [...document.querySelectorAll(".chart[data-keys]")].map((holder) => chart(holder, series));
 
 function show() {
@@ -56,6 +56,7 @@ function draw() {
 function see(event) {
   job = withEvent(job, event);
   if (event.type === "snapshot") snapshots = withSnapshot(snapshots, event);
+  if (event.type === "resumed") snapshots = resumedAt(snapshots, event.step);
   if (event.type === "facts") job = { ...job, summary: { ...job.summary, ...event } };
   if (event.type === "hardware") hardware = event;
   if (event.type in shown) {
@@ -64,7 +65,8 @@ function see(event) {
   }
 }
 
-watchJob(job.id, seq, (events) => {
+// From where the page was made, not the curves: what lies between is in the curves, but not yet in the rest.
+watchJob(job.id, job.seq, (events) => {
   addEvents(series, events);
   events.forEach(see);
   // Many events in one frame are one drawing.

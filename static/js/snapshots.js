@@ -9,6 +9,11 @@ export function withSnapshot(snapshots, { name, epoch, step, size, scalars, remo
   return [...others, { snapshot: name, epoch, step, size, ...scalars }];
 }
 
+/** After a `resumed` event: the snapshot that the run goes on from is the last one now. */
+export function resumedAt(snapshots, step) {
+  return [...snapshots.filter((one) => one.step !== step), ...snapshots.filter((one) => one.step === step)];
+}
+
 /** The one with the lowest validation loss; those that were written when the job was stopped have none. */
 export function bestOf(snapshots) {
   const validated = snapshots.filter((one) => one["val/l1"] != null);

@@ -118,7 +118,7 @@ def test_shares_are_disjoint_and_weights_make_the_mean_over_all_patches(patches:
     ranks = [Ranks(rank, 3) for rank in range(3)]
     losses = torch.arange(patches, dtype=torch.float64) + 1
     shares = [rank.share(cuts(patches)).pair for rank in ranks]
-    weighted = [losses[mine].mean() * rank.weight(patches, len(mine)) for rank, mine in zip(ranks, shares, strict=True)]
+    weighted = [losses[mine].mean() * rank.weight(patches) for rank, mine in zip(ranks, shares, strict=True)]
     assert float(sum(weighted)) / 3 == pytest.approx(float(losses.mean()))
-    real = [mine for rank, mine in zip(ranks, shares, strict=True) if rank.weight(patches, len(mine)) > 0]
+    real = [mine for rank, mine in zip(ranks, shares, strict=True) if rank.weight(patches) > 0]
     assert sorted(torch.cat(real).tolist()) == list(range(patches))

@@ -66,11 +66,13 @@ def test_the_first_output_is_the_input(dataset: JobFolder, make_model: Make) -> 
         assert scalars(model, f"val/{name}")[0] == pytest.approx(scalars(model, f"val/{name}_input")[0], abs=0.01)
 
 
-def test_samples_and_layers_are_shown_at_the_start_and_at_the_end(dataset: JobFolder, make_model: Make) -> None:
+def test_samples_are_shown_after_each_validation_and_layers_at_the_start_and_the_end(
+    dataset: JobFolder, make_model: Make
+) -> None:
     model = make_model(dataset, epochs=2)
-    for kind in ("sample", "layer"):
-        events = list(read(model.events, types=frozenset({kind})))
-        assert {event["step"] for event in events} == {0, 12}
+    steps = {kind: [event["step"] for event in read(model.events, types=frozenset({kind}))] for kind in ("sample", "layer")}
+    assert sorted(steps["sample"]) == [0, 0, 6, 6, 12, 12]
+    assert {0, 12} <= set(steps["layer"])
     samples = summary(model)["samples"]
     assert [sample["index"] for sample in samples] == [0, 1]  # type: ignore[attr-defined]
     for sample in read(model.events, types=frozenset({"sample"})):
