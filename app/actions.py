@@ -47,8 +47,8 @@ def create_models(values: Any) -> tuple[list[str], str]:
     """
     if not isinstance(values, dict) or "sweep" in values:
         raise Invalid({"sweep": "There is no such field, or it cannot be changed."})
-    each = [model_checks.with_its_loss(one, catalog()) for one in sweeps.expand(values)]
-    specs = [model_checks.model(validate(ModelSpec, one), catalog(), settings()) for one in each]
+    each = [model_checks.with_its_loss(one, catalog().get) for one in sweeps.expand(values)]
+    specs = [model_checks.model(validate(ModelSpec, one), catalog().get, settings()) for one in each]
     return [catalog().create("model", spec) for spec in specs], specs[0].sweep
 
 

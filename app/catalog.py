@@ -43,13 +43,7 @@ class Catalog:
         return folder.id
 
     def _take_in(self, folder: JobFolder) -> None:
-        """Make the row of a folder, with all that its log says."""
-        job = folder.read()
-        view, (events, offset) = empty(), read_from(folder.events, 0)
-        for event in events:
-            view = fold(view, event)
-        row = JobRow(id=folder.id, kind=job["kind"], name=job["name"], created=job["created"], state=view["state"])
-        row.spec, row.view, row.offset = job["spec"], view, offset
+        row = row_of(folder)
         row.launched = folder.worker_lives()
         with Sessions.begin() as session:
             session.merge(row)
@@ -159,6 +153,17 @@ class Catalog:
         with Sessions.begin() as session:
             session.delete(session.get_one(JobRow, id))
         shutil.rmtree(folder.path)
+
+
+def row_of(folder: JobFolder) -> JobRow:
+    """The row of a folder, with all that its log says."""
+    job = folder.read()
+    view, (events, offset) = empty(), read_from(folder.events, 0)
+    for event in events:
+        view = fold(view, event)
+    row = JobRow(id=folder.id, kind=job["kind"], name=job["name"], created=job["created"], state=view["state"])
+    row.spec, row.view, row.offset = job["spec"], view, offset
+    return row
 
 
 def as_json(row: JobRow, brief: bool = False) -> dict[str, Any]:

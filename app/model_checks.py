@@ -1,11 +1,11 @@
 """What a valid spec of a training still has to show before it becomes a job: what it builds on is there, and can be trained."""
 
+from collections.abc import Callable
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
 from app import files
-from app.catalog import Catalog
 from app.database import JobRow
 from app.problems import Invalid, Problems, validate
 from app.scheduler import gpu_names
@@ -20,10 +20,14 @@ NETWORKS, LOSSES = "clearframe.networks", "clearframe.losses"
 """Groups of entry points: what installed packages bring."""
 
 
-def model(spec: ModelSpec, catalog: Catalog, settings: Settings) -> ModelSpec:
+Find = Callable[[str], JobRow | None]
+"""The job of an id, in a server's catalog or in a home."""
+
+
+def model(spec: ModelSpec, find: Find, settings: Settings) -> ModelSpec:
     """The spec, with real paths. Raises Invalid."""
     problems: Problems = {}
-    datasets = {id: catalog.get(id) for id in spec.datasets}
+    datasets = {id: find(id) for id in spec.datasets}
     for id, row in datasets.items():
         field = "dataset" if id == spec.dataset else "more_datasets"
         if trouble := _trouble_with(row):
@@ -41,20 +45,20 @@ def model(spec: ModelSpec, catalog: Catalog, settings: Settings) -> ModelSpec:
         problems.setdefault(
             "more_datasets", "Some of the datasets are in colour and some in grayscale. Choose those of one kind."
         )
-    _start_from(spec, catalog, problems)
+    _start_from(spec, find, problems)
     if problems:
         raise Invalid(problems)
     return spec.model_copy(update={"network": network, "loss": loss})
 
 
-def with_its_loss(values: dict[str, Any], catalog: Catalog | None = None) -> dict[str, Any]:
+def with_its_loss(values: dict[str, Any], find: Find) -> dict[str, Any]:
     """The values of a training whose pasted network brings its loss, where none is asked for. Raises Invalid."""
     network = values.get("network")
     if "loss" in values or not isinstance(network, dict) or network.get("name") != "custom":
         return values
     spec = validate(ModelSpec, values)
     assert isinstance(spec.network, Custom)
-    named = read_custom(spec.network, channels_seen(spec, catalog.get(spec.dataset) if catalog else None))
+    named = read_custom(spec.network, channels_seen(spec, find(spec.dataset)))
     return {**values, "loss": {"name": named}} if named else values
 
 
@@ -146,10 +150,10 @@ def _device(device: str, problems: Problems) -> None:
         problems["device"] = f"This machine has no GPU {max(numbers, default=0)}: {has}. Choose auto or cpu."
 
 
-def _start_from(spec: ModelSpec, catalog: Catalog, problems: Problems) -> None:
+def _start_from(spec: ModelSpec, find: Find, problems: Problems) -> None:
     if spec.start_from is None:
         return
-    row = catalog.get(spec.start_from)
+    row = find(spec.start_from)
     if row is None or row.kind != "model":
         problems["start_from"] = "There is no such model. Choose another one."
         return

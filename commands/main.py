@@ -9,7 +9,11 @@ from typing import Any, TextIO
 import click
 
 from app import checks, model_checks, sweeps
+from app.catalog import row_of
+from app.database import JobRow
+from app.model_form import LENGTHS
 from app.problems import Invalid, validate
+from app.settings import Settings
 from commands.options import options, typed_values
 from commands.running import call, follow, run_here, run_on, sentences
 from jobs.folder import JobFolder
@@ -81,12 +85,16 @@ def _default(given: dict[str, Any], key: str, value: str | None) -> None:
         given[key] = value
 
 
-def _over(typed: Any, told: Any) -> Any:
+def _over(typed: dict[str, Any], told: dict[str, Any]) -> dict[str, Any]:
     """What was typed over what the file tells; a section of another kind replaces the file's."""
-    kinds = [{key: section.get(key) for key in ("kind", "method")} for section in (typed, told) if isinstance(section, dict)]
-    if len(kinds) < 2 or kinds[0] != kinds[1]:
+    return {**told, **{key: _section(value, told.get(key)) for key, value in typed.items()}}
+
+
+def _section(typed: Any, told: Any) -> Any:
+    if not isinstance(typed, dict) or not isinstance(told, dict):
         return typed
-    return {**told, **{key: _over(value, told.get(key)) for key, value in typed.items()}}
+    same = all(typed.get(tag) == told.get(tag) for tag in ("kind", "method", "name"))
+    return _over(typed, told) if same else typed
 
 
 def _name(given: dict[str, Any]) -> str | None:
@@ -113,31 +121,48 @@ def _checked(values: dict[str, Any]) -> DatasetSpec:
 @click.option("--allow-user-code", is_flag=True, help="Run the Python file of a network or a loss, here and now.")
 def train(spec_file: TextIO | None, home: Path, server: str | None, allow_user_code: bool, **given: Any) -> None:
     """Train a network on a dataset: --dataset ID --name first. Several rates or batch sizes train one after another."""
-    told = _told(spec_file) if spec_file else {}
-    for section in UNIONS:
-        _default(given, f"{section}__name", (told.get(section) or {}).get("name"))
-    typed = typed_values(ModelSpec, given)
-    unsaid = [section for section in UNIONS if given[f"{section}__name"] is None and len(typed[section]) == 1]
-    values = _over({key: value for key, value in typed.items() if key not in unsaid}, told)
+    values = _asked_for(given, _told(spec_file) if spec_file else {})
     if server:
         for id in call(server, "/models", values)["ids"]:
             click.echo(json.dumps(follow(server, id)["summary"], indent=1))
         return
     if allow_user_code:
         os.environ[USER_CODE] = "1"
-    for spec in _specs(values, home.resolve()):
-        click.echo(json.dumps(run_here(home.resolve(), "model", spec)["summary"], indent=1))
+    home = home.resolve()
+    for spec in _trainings(values, home, allow_user_code):
+        click.echo(json.dumps(run_here(home, "model", spec)["summary"], indent=1))
 
 
-def _specs(values: dict[str, Any], home: Path) -> list[ModelSpec]:
-    """The trainings that are asked for, on datasets of the home."""
+def _asked_for(given: dict[str, Any], told: dict[str, Any]) -> dict[str, Any]:
+    """The options over the file; a kind that no option names is the file's, or else left to the pasted network's text."""
+    for section in UNIONS:
+        in_file = told.get(section)
+        _default(given, f"{section}__name", in_file.get("name") if isinstance(in_file, dict) else None)
+    typed = typed_values(ModelSpec, given)
+    unsaid = [section for section in UNIONS if given[f"{section}__name"] is None and len(typed[section]) == 1]
+    typed = {key: value for key, value in typed.items() if key not in unsaid}
+    if any(length in typed for length in LENGTHS):
+        told = {key: value for key, value in told.items() if key not in LENGTHS}
+    return _over(typed, told)
+
+
+def _trainings(values: dict[str, Any], home: Path, user_code: bool) -> list[ModelSpec]:
+    """What is asked for, on the jobs of a home, checked as a server does it; paths are those of this machine."""
+
+    def find(id: str) -> JobRow | None:
+        folder = JobFolder(home / "jobs" / id)
+        return row_of(folder) if (folder.path / "job.json").is_file() else None
+
+    here = Settings(home, (Path.cwd(), Path("/")), allow_user_code=user_code)
     try:
-        specs = [validate(ModelSpec, model_checks.with_its_loss(one)) for one in sweeps.expand(values)]
+        each = [model_checks.with_its_loss(one, find) for one in sweeps.expand(values)]
+        specs = [model_checks.model(validate(ModelSpec, one), find, here) for one in each]
     except Invalid as invalid:
         raise click.ClickException(sentences(invalid.problems)) from invalid
     for id in specs[0].datasets:
-        if not JobFolder(home / "jobs" / id).path.is_dir():
-            raise click.ClickException(f"--dataset: {home} has no dataset {id}. Make one by clearframe dataset create.")
+        dataset = find(id)
+        if dataset is not None and dataset.state != "done":
+            raise click.ClickException(f"--dataset: “{dataset.name}” is not finished yet ({dataset.state}). Wait for it.")
     return specs
 
 

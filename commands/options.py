@@ -45,7 +45,7 @@ def _option(one: Field) -> Callable[[Command], Command]:
 
 
 def _metavar(one: Field) -> str:
-    words = {"file": "FILE", "folder": "FOLDER", "any": "PATH", "number": "NUMBER", "list": "NUMBERS"}
+    words = {"file": "FILE", "python": "FILE", "folder": "FOLDER", "any": "PATH", "number": "NUMBER", "list": "NUMBERS"}
     return words.get(one.widget, "TEXT")
 
 

@@ -24,6 +24,6 @@ def is_video(name: str) -> bool:
 
 
 def kind(name: str) -> str:
-    """What a file can be for a dataset: image, stream, video, manifest or other."""
-    kinds = {"image": IMAGES, "stream": RAW_H264, "video": VIDEOS, "manifest": (".csv",)}
+    """What a file can be for a dataset: image, stream, video, manifest, python or other."""
+    kinds = {"image": IMAGES, "stream": RAW_H264, "video": VIDEOS, "manifest": (".csv",), "python": PYTHON}
     return next((kind for kind, endings in kinds.items() if name.lower().endswith(endings)), "other")

@@ -85,7 +85,7 @@ class PythonFileLoss(Spec):
         ...,
         "Python file",
         "Needs a server that was started with --allow-user-code: the file can do all that the server can.",
-        widget="file",
+        widget="python",
     )
 
 

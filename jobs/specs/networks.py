@@ -144,7 +144,7 @@ class PythonFile(Spec):
         ...,
         "Python file",
         "Needs a server that was started with --allow-user-code: the file can do all that the server can.",
-        widget="file",
+        widget="python",
     )
 
 

@@ -51,7 +51,7 @@ function options(holder, lines) {
 function line(style) {
   return {
     label: style.label,
-    stroke: () => style.paint ?? colour(style.colour),
+    stroke: () => colour(style.colour),
     width: 2,
     dash: style.dash,
     spanGaps: true,

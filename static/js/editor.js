@@ -45,6 +45,7 @@ function edit(field, cm) {
   field.before(holder);
   field.classList.add("unseen");
   field.tabIndex = -1;
+  field.setAttribute("aria-hidden", "true");
   field.addEventListener("focus", () => view.focus());
   field.addEventListener("input", () => toEditor(view, field.value));
   const mark = () => view.dispatch(cm.setDiagnostics(view.state, marks(view.state.doc, field.name)));

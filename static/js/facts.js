@@ -1,5 +1,5 @@
 // What a training is made of, in words: the `facts` and `hardware` events.
-import { bytes, count, percent } from "./format.js";
+import { bytes, count, gain, percent } from "./format.js";
 
 /** [[name, words], …] of what is known so far. */
 export function factsOf(summary, hardware) {
@@ -10,6 +10,7 @@ export function factsOf(summary, hardware) {
     ["Multiply-adds", cost != null && `${count(cost)} a pixel`],
     ["Computed by", device && `${device}, ${precision}`],
     ["Dataset", placement],
+    ["Test split", summary.test && `${gain(summary.test["test/psnr"] - summary.test["test/psnr_input"])} over its input, by ${summary.test.snapshot}`],
     ["Hardware", hardware && hardwareWords(hardware)],
   ];
   return facts.filter(([, words]) => words);

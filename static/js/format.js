@@ -63,10 +63,14 @@ export function progressWords(progress) {
   return words.join(" · ");
 }
 
+/** dB over the input of a snapshot's validation, null where that is not known. */
+export const gainOf = (snapshot) => (snapshot?.["val/psnr"] == null ? null : snapshot["val/psnr"] - snapshot["val/psnr_input"]);
+
 /** What a model achieved, in words; `best` is the snapshot with the lowest validation loss. */
 export function verdict(best) {
   if (!best) return "Nothing validated yet: the first numbers come with the first epoch.";
-  const by = best["val/psnr"] - best["val/psnr_input"];
+  if (best["val/psnr"] == null) return "The inputs of the validation equal their originals: there is nothing to gain.";
+  const by = gainOf(best);
   const numbers = `${best["val/psnr_input"].toFixed(2)} → ${best["val/psnr"].toFixed(2)}`;
   if (by > 0) return `${gain(by)} over its input (${numbers}), best at epoch ${best.epoch}`;
   return `Not better than its input yet (${numbers} dB)`;

@@ -48,10 +48,16 @@ export function drawing({ layers, channels }) {
   const told = layers.map((layer) => ({ ...layer, reshapes: layer.inputs.some((name) => shapes.has(name) && shapes.get(name) !== layer.shape) }));
   const { boxes, edges, width, height } = layout(told, input);
   const inner = Math.max(...boxes.map((box) => box.x + BOX.width));
-  const drawn = svg("svg", { viewBox: `-1 -1 ${width + 2} ${height + 2}`, width: width + 2, height: height + 2, class: "graph", role: "img", "aria-label": `The network: ${layers.length} layers` });
+  const drawn = svg("svg", { viewBox: `-1 -1 ${width + 2} ${height + 2}`, width: width + 2, height: height + 2, class: "graph", role: "img", "aria-label": inWords(layers) });
   for (const edge of edges) drawn.append(svg("path", { d: way(edge, inner), class: edge.lane == null ? "" : "around" }));
   for (const box of boxes) drawn.append(...boxed(box));
   return drawn;
+}
+
+/** The drawing for those who do not see it. */
+function inWords(layers) {
+  const each = layers.map(({ name, words, shape, parameters, inputs }) => `${name}: ${words} of ${inputs.join(" and ")}, ${shape}${parameters ? `, ${count(parameters)} parameters` : ""}`);
+  return `The network, ${layers.length} layers. ${each.join(". ")}`;
 }
 
 function way({ from, to, lane }, inner) {

@@ -57,6 +57,7 @@ function see(event) {
   job = withEvent(job, event);
   if (event.type === "snapshot") snapshots = withSnapshot(snapshots, event);
   if (event.type === "resumed") snapshots = resumedAt(snapshots, event.step);
+  if (event.type === "state" && event.summary) job = { ...job, summary: { ...job.summary, ...event.summary } };
   if (event.type === "facts") job = { ...job, summary: { ...job.summary, ...event } };
   if (event.type === "hardware") hardware = event;
   if (event.type in shown) {

@@ -1,13 +1,14 @@
 // What the picker says of places. Pure: tested with node.
 
-const WORDS = { file: "Choose a file", folder: "Choose a folder", any: "Choose a file or a folder", image: "Choose an image" };
+const WORDS = { file: "Choose a file", folder: "Choose a folder", any: "Choose a file or a folder", image: "Choose an image", python: "Choose a Python file" };
 
 export const words = (wanted) => WORDS[wanted];
 
 /** Whether a file of a kind is what a field wants. */
 export function suits(kind, wanted) {
   if (wanted === "folder") return false;
-  return wanted === "image" ? kind === "image" : kind !== "other";
+  if (wanted === "image" || wanted === "python") return kind === wanted;
+  return kind !== "other" && kind !== "python";
 }
 
 /** The way to a place, as [{name, path}]: all roots, the root that it lies in, and the folders down to it. */

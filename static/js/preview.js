@@ -6,6 +6,7 @@ import { drawing } from "./graph.js";
 import { rateCurve } from "./ratecurve.js";
 
 const DELAY_MS = 250;
+const AGAIN_MS = 3000;
 
 const form = document.querySelector("#model-form");
 const aside = document.querySelector("#preview");
@@ -17,6 +18,7 @@ let turn = 0;
 let asked = "";
 let drawn = "";
 
+form.addEventListener("input", forget);
 form.addEventListener("input", later);
 form.addEventListener("change", later);
 ask();
@@ -36,7 +38,17 @@ async function ask() {
   const told = await answer?.json().catch(() => null);
   if (mine !== turn) return;
   find("silence").hidden = Boolean(answer?.ok);
-  if (answer?.ok) show(told);
+  if (answer?.ok) return show(told);
+  asked = "";
+  timer = setTimeout(ask, AGAIN_MS);
+}
+
+/** What the server found wrong with a field does not hold any more once it is changed. */
+function forget({ target }) {
+  const holder = target.closest(".field");
+  holder?.querySelector(".error:not(.live)")?.remove();
+  holder?.classList.remove("wrong");
+  target.removeAttribute("aria-invalid");
 }
 
 function show(told) {
@@ -46,10 +58,11 @@ function show(told) {
   if (told.rate) showRate(told.rate);
   const warning = find("warning");
   warning.hidden = !told.rate?.warning;
-  warning.querySelector("p").textContent = told.rate?.warning ?? "";
+  say(warning.querySelector("p"), told.rate?.warning ?? "");
+  find("guess").textContent = told.rate?.note ?? "";
   find("run").replaceChildren(...facts(runOf(told)));
   find("sweep").hidden = told.jobs === 1;
-  find("sweep").textContent = `A sweep: ${told.jobs} trainings, compared on one page.`;
+  say(find("sweep"), `A sweep: ${told.jobs} trainings, compared on one page.`);
   form.querySelector('button[type="submit"]').textContent = told.jobs > 1 ? `Start ${told.jobs} trainings` : "Start training";
   showProblems(told.problems);
   document.dispatchEvent(new CustomEvent("lines", { detail: { lines: told.lines, problems: told.problems } }));
@@ -83,16 +96,29 @@ function runOf({ patches_an_epoch: patches, steps_an_epoch: an_epoch, steps, sec
   ];
 }
 
+/** What is said aloud is said once. */
+function say(holder, words) {
+  if (holder.textContent !== words) holder.textContent = words;
+}
+
 const facts = (pairs) => pairs.map(([name, words]) => element("div", {}, element("dt", {}, name), element("dd", {}, words)));
 
 /** Each problem at its field. */
 function showProblems(problems) {
-  for (const old of form.querySelectorAll(".error.live")) old.remove();
+  for (const old of form.querySelectorAll(".error.live")) {
+    old.closest(".field").querySelector("[aria-invalid]")?.removeAttribute("aria-invalid");
+    old.remove();
+  }
   for (const [name, text] of Object.entries(problems)) {
     const field = [...form.querySelectorAll(`[name="${CSS.escape(name)}"]`)].find((one) => !one.matches(":disabled"));
     if (!field) continue;
     const holder = field.closest(".field");
-    if (!holder.querySelector(".error")) holder.querySelector(".help").before(element("p", { class: "error live" }, text));
+    if (!holder.querySelector(".error")) {
+      holder.querySelector(".help").before(element("p", { class: "error live", id: `${field.id}-error` }, text));
+      field.setAttribute("aria-invalid", "true");
+      const described = new Set((field.getAttribute("aria-describedby") ?? "").split(" "));
+      field.setAttribute("aria-describedby", [...described.add(`${field.id}-error`)].join(" ").trim());
+    }
     const fold = field.closest("details");
     if (fold) fold.open = true;
   }

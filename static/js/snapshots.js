@@ -1,6 +1,6 @@
 // The snapshots of a model: which there are, which is the best, and what can be done with each.
 import { element } from "./dom.js";
-import { bytes, decibel, gain, small } from "./format.js";
+import { bytes, decibel, gain, gainOf, small } from "./format.js";
 
 /** The snapshots after a `snapshot` event, in the order in which they were written: with the new one, without those that it replaced. */
 export function withSnapshot(snapshots, { name, epoch, step, size, scalars, removed = [] }) {
@@ -30,8 +30,7 @@ export function showSnapshots(job, snapshots) {
 }
 
 function row(job, snapshot, isBest) {
-  const by = snapshot["val/psnr"] == null ? null : snapshot["val/psnr"] - snapshot["val/psnr_input"];
-  const cells = [small(snapshot.epoch), small(snapshot["val/l1"]), decibel(snapshot["val/psnr"]), gain(by), bytes(snapshot.size)];
+  const cells = [small(snapshot.epoch), small(snapshot["val/l1"]), decibel(snapshot["val/psnr"]), gain(gainOf(snapshot)), bytes(snapshot.size)];
   const file = `/jobs/${job.id}/files/snapshots/${snapshot.snapshot}.safetensors`;
   return element(
     "tr",

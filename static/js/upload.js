@@ -7,7 +7,7 @@ import { transfer } from "./transfer.js";
 const IMAGES = "image/*,.gz";
 const DROPPABLE = { file: "a file", image: "an image", folder: "a folder", any: "a file or folder" };
 
-for (const input of document.querySelectorAll("input[data-path]")) equip(input);
+for (const input of document.querySelectorAll('input[data-path]:not([data-path="python"])')) equip(input);
 
 // What is dropped beside a field must not take the place of the page, and of all that was typed.
 for (const type of ["dragover", "drop"]) addEventListener(type, (event) => event.preventDefault());

@@ -40,7 +40,7 @@ def test_wrong_settings_are_said_by_their_options(home: Path) -> None:
     assert done.returncode == 1
     assert "--learning-rate: Must be a number." in done.stderr
     done = clearframe("train", "--home", home, "--dataset", "abcdefgh", "--name", "m")
-    assert "has no dataset abcdefgh" in done.stderr
+    assert "--dataset: There is no such dataset." in done.stderr
 
 
 def test_on_a_server(server: Server, clip: Clip) -> None:
