@@ -63,6 +63,7 @@ def document() -> dict[str, Any]:
     definitions: dict[str, Any] = schemas["$defs"]
     definitions["TestRequest"] = _without(definitions.pop("TestSpec"), "model")
     definitions["ModelRequest"] = _without(definitions["ModelSpec"], "sweep")
+    _let_sweep(definitions)
     definitions["PreviewRequest"] = {**definitions["ModelRequest"], "required": []}
     definitions["From"] = {"type": "object", "properties": {"snapshot": {"type": "string"}}}
     definitions["ProbeRequest"] = _without(definitions["DatasetSpec"], "name")
@@ -97,6 +98,19 @@ def document() -> dict[str, Any]:
         "paths": paths,
         "components": {"schemas": definitions},
     }
+
+
+def _let_sweep(definitions: dict[str, Any]) -> None:
+    """Fields that take several values, as text or as a list, take them in the description, too."""
+    texts = [{"type": "string"}, {"type": "array", "items": {"type": ["number", "string"]}}]
+    for schema in definitions.values():
+        for name, one in schema.get("properties", {}).items():
+            if name in ("learning_rate", "batch_size") and "anyOf" not in one:
+                kept = {key: one.pop(key) for key in list(one) if key in LIMITS}
+                one["anyOf"] = [kept, *texts]
+
+
+LIMITS = ("type", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum")
 
 
 def _without(schema: dict[str, Any], name: str) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from itertools import pairwise
 from models.caffe_ends import ANOTHER_IMAGE, LABEL, SOURCES, Value, counts, labels_of, loss_of, scaled, scaling_of_source
 from models.caffe_layers import OPS, differences
 from models.caffe_text import CaffeLayer
-from models.graph import INPUT, Graph, GraphError, Node, Power, Take
+from models.graph import INPUT, Graph, GraphError, Node, Power, Shape, Take
 
 SUPPORTED = sorted({*OPS, *SOURCES, "Slice", "Silence", "Split", "EuclideanLoss", "Python (an L1 loss)"})
 
@@ -31,6 +31,7 @@ class Reading:
     scaled_by: dict[Value, str] = field(default_factory=dict)
     unfilled: list[str] = field(default_factory=list)
     """Convolutions that the text does not say how to start."""
+    _shapes: dict[str, Shape] = field(default_factory=dict)
     image: Value | None = None
     """As the network sees it."""
 
@@ -193,8 +194,10 @@ class Reading:
             self._made(layer, top, Value(name))
 
     def _channels(self, node: str) -> int:
-        shapes = Graph(tuple(self.nodes), node, self.channels).shapes()
-        return shapes[node].channels
+        """Each node's shape is found once, however many layers ask."""
+        new = self.nodes[len(self._shapes) - 1 :] if self._shapes else self.nodes
+        self._shapes = Graph(tuple(new), node, self.channels).shapes(known=self._shapes)
+        return self._shapes[node].channels
 
     def _operation(self, layer: CaffeLayer, taken: Sequence[Value]) -> None:
         try:

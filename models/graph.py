@@ -175,9 +175,10 @@ class Graph:
     output: str
     channels: int
 
-    def shapes(self, height: int = 64, width: int = 64) -> dict[str, Shape]:
-        """What each node puts out, for an image of that size. Raises GraphError for a layer that cannot take its inputs."""
-        shapes = {INPUT: Shape(self.channels, height, width)}
+    def shapes(self, height: int = 64, width: int = 64, known: dict[str, Shape] | None = None) -> dict[str, Shape]:
+        """What each node puts out, for an image of that size; `known` are those of nodes before. Raises GraphError for a
+        layer that cannot take its inputs."""
+        shapes = dict(known or {INPUT: Shape(self.channels, height, width)})
         for node in self.nodes:
             shapes[node.name] = _shape(node, [shapes[name] for name in node.inputs])
         return shapes

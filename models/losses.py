@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from models.similarity import blur, ms_ssim, ssim_maps
+from models.similarity import SIGMAS, blur_to_the_border, full_size_ms_ssim, ms_ssim, ssim_maps
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 
@@ -57,11 +57,11 @@ def ms_ssim_loss(output: Tensor, target: Tensor) -> Tensor:
 def ms_ssim_l1(output: Tensor, target: Tensor, weight: float = 0.84) -> Tensor:
     """Zhao, Gallo, Frosio, Kautz: Loss Functions for Image Restoration with Neural Networks, TCI 3(1), 2017, eq. 14.
 
-    Both parts are averaged over the same places. The paper weights L1 by the Gaussian of MS-SSIM's coarsest
-    scale; here by that of SSIM's window, which fits into patches of any size.
+    MS-SSIM at full size, and L1 weighted by the Gaussian of its coarsest scale. The paper takes both at the middle of a
+    patch; here they are the means over all places.
     """
-    difference = blur((output - target).abs()).mean()
-    return weight * ms_ssim_loss(output, target) + (1 - weight) * difference
+    difference = blur_to_the_border((output - target).abs(), SIGMAS[-1]).mean()
+    return weight * (1 - full_size_ms_ssim(output, target).mean()) + (1 - weight) * difference
 
 
 @loss("sobel-l1")

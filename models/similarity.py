@@ -1,5 +1,8 @@
 """Structural similarity as tensors that gradients flow through: the ground of metrics and of losses."""
 
+from collections.abc import Callable
+from functools import partial
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -8,6 +11,9 @@ WINDOW, SIGMA = 11, 1.5
 C1, C2 = 0.01**2, 0.03**2
 SCALES = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 """Exponents of the five scales of MS-SSIM, finest first (Wang, Simoncelli, Bovik 2003)."""
+
+SIGMAS = (0.5, 1.0, 2.0, 4.0, 8.0)
+"""The Gaussians of MS-SSIM at full size, in pixels (Zhao et al. 2017, section III)."""
 
 
 def ssim_maps(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
@@ -19,13 +25,19 @@ def ssim_maps(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
     """
     if min(a.shape[-2:]) < WINDOW:
         raise ValueError(f"SSIM needs at least {WINDOW}x{WINDOW} pixels, not {a.shape[-1]}x{a.shape[-2]}")
+    light, contrast = _light_and_contrast(a, b, blur)
+    return light * contrast, contrast
+
+
+def _light_and_contrast(a: Tensor, b: Tensor, blur: Callable[[Tensor], Tensor]) -> tuple[Tensor, Tensor]:
+    """The two factors of SSIM, l and cs."""
     # Variances do not change with a shift, and are rounded less around zero.
     a, b = a - 0.5, b - 0.5
     mean_a, mean_b, square_a, square_b, product = blur(torch.stack((a, b, a * a, b * b, a * b)))
     variances = square_a - mean_a**2 + square_b - mean_b**2
     contrast = (2 * (product - mean_a * mean_b) + C2) / (variances + C2)
     mean_a, mean_b = mean_a + 0.5, mean_b + 0.5
-    return (2 * mean_a * mean_b + C1) / (mean_a**2 + mean_b**2 + C1) * contrast, contrast
+    return (2 * mean_a * mean_b + C1) / (mean_a**2 + mean_b**2 + C1), contrast
 
 
 def blur(images: Tensor) -> Tensor:
@@ -60,6 +72,29 @@ def ms_ssim(a: Tensor, b: Tensor) -> Tensor:
         parts.append((similarity if scale == scales - 1 else contrast).mean((-2, -1)).clamp(min=1e-6))
         a, b = F.avg_pool2d(a, 2), F.avg_pool2d(b, 2)
     return torch.stack(parts, -1).pow(exponents).prod(-1).mean(-1)
+
+
+def full_size_ms_ssim(a: Tensor, b: Tensor) -> Tensor:
+    """MS-SSIM at each place of images (N, C, H, W) in 0 to 1, as Zhao, Gallo, Frosio and Kautz (2017) have it: nothing is
+    made smaller, the scales are Gaussians of SIGMAS, and all exponents are 1. At the borders a Gaussian is cut off there."""
+    similarity = torch.ones((), dtype=a.dtype, device=a.device)
+    for sigma in SIGMAS:
+        light, contrast = _light_and_contrast(a, b, partial(blur_to_the_border, sigma=sigma))
+        similarity = similarity * contrast
+    return similarity * light
+
+
+def blur_to_the_border(images: Tensor, sigma: float) -> Tensor:
+    """By a Gaussian, (..., H, W) to the same; the weights at each place sum up to 1."""
+    height, width = images.shape[-2:]
+    return _gaussians(height, sigma, images) @ images @ _gaussians(width, sigma, images).T
+
+
+def _gaussians(side: int, sigma: float, like: Tensor) -> Tensor:
+    """(side, side): each row is a Gaussian around its place."""
+    places = torch.arange(side, device=like.device, dtype=like.dtype)
+    weights = torch.exp(-(places[None, :] - places[:, None]).square() / (2 * sigma**2))
+    return weights / weights.sum(1, keepdim=True)
 
 
 def scales_for(side: int) -> int:

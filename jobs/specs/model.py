@@ -126,7 +126,7 @@ class ModelSpec(Spec):
 
     @model_validator(mode="after")
     def _patches_for_the_loss(self) -> Self:
-        if self.loss.name in ("ssim", "ms-ssim", "ms-ssim-l1") and self.patch_size < SSIM_WINDOW:
+        if self.loss.name in ("ssim", "ms-ssim") and self.patch_size < SSIM_WINDOW:
             raise ValueError(f"the loss {self.loss.name} needs patches of at least {SSIM_WINDOW} px")
         return self
 

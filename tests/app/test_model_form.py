@@ -33,11 +33,9 @@ def dataset(client: FlaskClient, clip: Clip) -> str:
 
 
 def test_jobs_devices_and_examples_can_be_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
-    model_form._devices.cache_clear()
-    monkeypatch.setattr(model_form.scheduler, "gpu_count", lambda: 2)
-    trained = {"id": "mmmmmmmm", "name": "first", "summary": {"snapshots": [{}]}}
+    monkeypatch.setattr(model_form.scheduler, "gpu_names", lambda: ("0", "1"))
+    trained = {"id": "mmmmmmmm", "name": "first", "summary": {"last": {}}}
     shown = form(datasets=DATASETS, models=[trained, {**trained, "id": "nnnnnnnn", "summary": {}}])
-    model_form._devices.cache_clear()
     assert shown["f-more_datasets"].choices == shown["f-dataset"].choices
     assert shown["f-dataset"].choices[0] == ("abcdefg1", "clip 1 (waiting)")
     assert [id for id, _ in shown["f-start_from"].choices] == ["", "mmmmmmmm"]

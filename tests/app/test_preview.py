@@ -1,5 +1,6 @@
 """What a training would be, told while its form is filled in."""
 
+import json
 import math
 from pathlib import Path
 from typing import Any
@@ -109,3 +110,50 @@ def test_steps_and_time_come_from_the_dataset_and_from_the_last_training(server:
     server.wait(server.create("/models", {"name": "m", **values}), "done")
     assert server.call("/models/preview", values)[1]["seconds"] > 0
     assert server.call("/models/preview", {**values, "epochs": None, "minutes": 2})[1]["seconds"] == 120
+
+
+ODD: list[dict[str, Any]] = [
+    {"batch_size": [[1]]},
+    {"batch_size": [{}], "solver": {"learning_rate": [None]}},
+    {"solver": "adam"},
+    {"solver": 3},
+    {"solver": {"learning_rate": 10**400}},
+    {"solver": {"learning_rate": "NaN"}},
+    {"solver": {"learning_rate": "1e400"}},
+    {"network": "vdsr"},
+    {"network": []},
+    {"lr_policy": 7},
+    {"dataset": {"a": 1}, "more_datasets": 5},
+]
+
+
+@pytest.mark.parametrize("values", ODD, ids=str)
+def test_odd_values_are_told_as_problems(values: dict[str, Any]) -> None:
+    told = ask(**values)
+    json.dumps(told, allow_nan=False)
+    assert told["problems"]
+
+
+def test_a_network_that_shrinks_the_image_without_end_is_told() -> None:
+    shrinking = "".join(
+        f'layer {{ name: "c{n}" type: "Convolution" bottom: "{f"c{n - 1}" if n else "data"}" top: "c{n}" '
+        "convolution_param { num_output: 1 kernel_size: 1 stride: 16 } }\n"
+        for n in range(300)
+    )
+    grown = (
+        'layer { name: "up" type: "Deconvolution" bottom: "c299" top: "up" convolution_param { num_output: 1 kernel_size: 101 } }'
+    )
+    cut = 'layer { name: "crop" type: "Crop" bottom: "up" bottom: "data" top: "crop" }'
+    told = ask(network={"name": "custom", "prototxt": shrinking + grown + cut})
+    assert "network.prototxt" in told["problems"]
+
+
+def test_advice_is_that_of_the_policy() -> None:
+    told = ask(lr_policy={"name": "sigmoid", "step": 2, "gamma": 5})
+    assert told["rate"]["warning"].endswith("Put the step later, or choose a smaller gamma.")
+
+
+def test_a_curve_that_is_drawn_for_a_guessed_length_says_so() -> None:
+    told = ask(minutes=5, lr_policy={"name": "exponential", "gamma": 0.9, "per": "epoch"})
+    assert told["rate"]["note"] == "How long the run will be is not known yet: drawn for 30 epochs of 100 steps."
+    assert ask(minutes=5)["rate"]["note"] == ""

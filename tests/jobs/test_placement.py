@@ -1,5 +1,7 @@
 """Batches are the same, wherever the pictures lie."""
 
+import os
+import resource
 from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
@@ -60,3 +62,20 @@ def test_the_words_say_where_the_pictures_lie(clip: Clip, make_dataset: Make) ->
 def test_what_does_not_fit_into_memory_stays_on_the_disk() -> None:
     assert nearest(2**20, CPU) == "device"
     assert nearest(2**50, CPU) == "disk"
+
+
+def test_a_window_that_is_read_holds_no_files_open(clip: Clip, make_dataset: Make) -> None:
+    """Each tensor of another process is a file descriptor for as long as it lives."""
+    job = make_dataset(clip)
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with PairSet.of(job, [job.id], "train") as pairs:
+        # One window, of 3 times more tensors than files may be open.
+        pairs.sizes, pairs._places = pairs.sizes * 10, pairs._places * 10
+        plan = Plan(pairs.sizes, 8, 1, 8, 0)
+        assert len(next(plan.windows(0))[0].cuts) == len(pairs.sizes) > 200
+        resource.setrlimit(resource.RLIMIT_NOFILE, (len(os.listdir("/proc/self/fd")) + 120, limits[1]))
+        try:
+            batches = place(pairs, plan, CPU, Ranks().share, "disk").batches(0)
+            assert sum(len(input) for input, _ in islice(batches, plan.steps)) == len(pairs.sizes)
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, limits)

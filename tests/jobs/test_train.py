@@ -230,6 +230,75 @@ def test_a_training_goes_on_from_any_of_its_snapshots(
     assert_equal_runs(whole, cut)
 
 
+def test_what_a_kill_left_of_a_snapshot_is_not_resumed_from(dataset: JobFolder, make_model: Make) -> None:
+    whole, cut = make_model(dataset, **LONG), make_model(dataset, **LONG)
+    for name in (".epoch-0003.state.pt", "epoch-0009.state.pt"):
+        (cut.snapshots / name).write_bytes(b"half")
+    with EventLog(cut.events) as log:
+        log.append("state", state="waiting", reason="", resume_from="epoch-0002")
+    run_worker(str(cut.path))
+    with EventLog(cut.events) as log:
+        log.append("state", state="waiting", reason="")
+    run_worker(str(cut.path))
+    assert_equal_runs(whole, cut)
+
+
+def test_a_validation_that_was_cut_short_comes_again_and_the_snapshot_has_its_scores(
+    dataset: JobFolder, make_model: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, calls = Validation.scores, iter(range(100))
+
+    def dying(self: Validation, *arguments: object) -> dict[str, float]:
+        if next(calls) == 2:
+            raise Aborted
+        return real(self, *arguments)  # type: ignore[arg-type]
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Validation, "scores", dying)
+        model = make_model(dataset, epochs=3)
+    assert ended(model)["state"] == "aborted"
+    run_worker(str(model.path))
+    told = {one["snapshot"]: one for one in summary(model)["snapshots"]}  # type: ignore[attr-defined]
+    assert told["epoch-0002"]["val/l1"] == scalars(model, "val/l1")[12]
+
+
+def test_weights_that_are_no_numbers_are_not_kept(dataset: JobFolder, make_model: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    learn, steps = Learner.learn, iter(range(1000))
+
+    def breaking(self: Learner, *arguments: object) -> torch.Tensor:
+        loss = learn(self, *arguments)  # type: ignore[arg-type]
+        if next(steps) == 11:
+            next(self.net.parameters()).data.fill_(float("inf"))
+        return loss
+
+    monkeypatch.setattr(Learner, "learn", breaking)
+    model = make_model(dataset, epochs=3, validation_interval=10)
+    assert "The weights are no numbers any more after step 12" in ended(model)["reason"]
+    assert names(model) == {"epoch-0001"}
+
+
+def test_a_black_patch_at_the_start_is_no_explosion(
+    dataset: JobFolder, make_model: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    learn, steps = Learner.learn, iter(range(1000))
+
+    def first_is_zero(self: Learner, *arguments: object) -> torch.Tensor:
+        loss = learn(self, *arguments)  # type: ignore[arg-type]
+        return loss * 0 if next(steps) == 0 else loss
+
+    monkeypatch.setattr(Learner, "learn", first_is_zero)
+    assert ended(make_model(dataset, epochs=4))["state"] == "done"
+
+
+def test_a_full_disk_is_told_by_snapshots(dataset: JobFolder, make_model: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(path: Path, content: bytes) -> None:
+        with open("/dev/full", "wb") as file:
+            file.write(content)
+
+    monkeypatch.setattr(Path, "write_bytes", lambda path, content: full(path, content) if "state" in path.name else None)
+    assert ended(make_model(dataset, epochs=1))["reason"].startswith("The disk is full.")
+
+
 def test_a_snapshot_that_cannot_be_resumed_from_is_named(dataset: JobFolder, make_model: Make) -> None:
     model = make_model(dataset, epochs=1)
     (model.snapshots / "epoch-0001.state.pt").write_bytes(b"cut short")
@@ -327,6 +396,7 @@ CHOICES: list[dict[str, object]] = [
     {"mean_subtraction": "pixel", "channels": "rgb"},
     {"flips": False, "quarter_turns": True, "accumulation": 2},
     {"precision": "float32", "ema": 0.99},
+    {"precision": "float16", "compile": True},
     {"lr_policy": {"name": "one-cycle"}, "gradient_clip": 0.1},
     *(
         {"network": {"name": name, **small}}

@@ -60,3 +60,11 @@ def test_a_resumed_run_has_one_curve() -> None:
     curve = series(events, None, 100)
     assert list(curve) == ["train/l1"]
     assert (curve["train/l1"]["step"], curve["train/l1"]["value"]) == ([2, 4, 5, 8], [9.0, 8.0, 6.0, 5.0])
+
+
+def test_a_run_that_goes_on_from_an_earlier_snapshot_has_that_as_its_last() -> None:
+    events = [snapshot("epoch-0001", 10, 0.3), snapshot("epoch-0002", 20, 0.1), {"type": "resumed", "step": 10}]
+    summary = folded(*events)["summary"]
+    assert (summary["last"]["snapshot"], summary["best"]["snapshot"]) == ("epoch-0001", "epoch-0002")
+    summary = folded(*events, snapshot("step-000014", 14, None))["summary"]
+    assert summary["last"]["snapshot"] == "step-000014"

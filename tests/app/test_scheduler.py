@@ -1,0 +1,134 @@
+"""Which training starts where: on machines with GPUs, which need not be there."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app import model_checks
+from app.catalog import Catalog
+from app.database import JobRow, connect
+from app.problems import Invalid
+from app.scheduler import Scheduler
+from app.settings import Settings
+from jobs import launcher
+from jobs.events import EventLog
+from jobs.folder import JobFolder
+from jobs.specs import DatasetSpec, ModelSpec
+
+SOURCE = {"kind": "folders", "input": "/a", "target": "/b"}
+
+
+class Machine:
+    """A catalog on disk and a scheduler; workers are noted, not started."""
+
+    def __init__(self, home: Path, gpus: int, monkeypatch: pytest.MonkeyPatch) -> None:
+        connect(f"sqlite:///{home / 'clearframe.db'}", home)
+        self.catalog = Catalog(home)
+        self.gpus = tuple(str(2 + number) for number in range(gpus))
+        self.started: dict[str, dict[str, str]] = {}
+        monkeypatch.setattr(launcher, "start", self._note)
+        self.scheduler = Scheduler(self.catalog, self.gpus)
+        self.dataset = self.catalog.create("dataset", DatasetSpec.model_validate({"name": "d", "source": SOURCE}))
+        self.tell(self.dataset, "done")
+
+    def _note(self, folder: JobFolder, env: dict[str, str]) -> int:
+        self.started[folder.id] = env
+        return 0
+
+    def tell(self, id: str, state: str, **more: Any) -> None:
+        """What a worker would write, and the follower would read."""
+        with EventLog(self.catalog.folder(id).events) as log:
+            log.append("state", state=state, reason="", **more)
+        launched = self.catalog.get(id)
+        assert launched is not None
+        self.catalog._take_in(self.catalog.folder(id))
+
+    def train(self, device: str = "auto", **fields: Any) -> str:
+        spec = {"name": device, "dataset": self.dataset, "device": device, **fields}
+        return self.catalog.create("model", ModelSpec.model_validate(spec))
+
+    def place(self, id: str) -> str | None:
+        self.scheduler.schedule()
+        return self.started[id].get(launcher.GPUS) if id in self.started else None
+
+
+@pytest.fixture
+def machine(home: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
+    return Machine(home, 2, monkeypatch)
+
+
+def run(machine: Machine, id: str) -> None:
+    """A training starts: its worker says where."""
+    place = machine.place(id)
+    assert place is not None
+    machine.tell(id, "running", gpus=[int(number) for number in place.split(",")])
+
+
+def test_each_training_has_a_gpu_of_its_own_and_the_next_one_waits(machine: Machine) -> None:
+    first, second, third = (machine.train() for _ in range(3))
+    run(machine, first)
+    run(machine, second)
+    assert (machine.started[first]["CUDA_VISIBLE_DEVICES"], machine.started[second]["CUDA_VISIBLE_DEVICES"]) == ("2", "3")
+    assert machine.place(third) is None
+    machine.tell(first, "done")
+    assert machine.place(third) == "0"
+
+
+def test_a_new_server_knows_where_the_trainings_of_the_old_one_compute(machine: Machine) -> None:
+    first, second = machine.train(), machine.train()
+    run(machine, first)
+    run(machine, second)
+    machine.tell(first, "done")
+    machine.scheduler = Scheduler(machine.catalog, machine.gpus)
+    assert machine.place(machine.train()) == "0"
+
+
+def test_one_that_waits_for_several_gpus_is_not_overtaken_for_ever(machine: Machine) -> None:
+    small = machine.train("cuda:0")
+    run(machine, small)
+    both, late = machine.train("cuda:0,1"), machine.train("cuda:1")
+    assert (machine.place(both), machine.place(late)) == (None, None)
+    machine.tell(small, "done")
+    assert machine.place(both) == "0,1"
+    assert "CUDA_VISIBLE_DEVICES" not in machine.started[both]
+
+
+def test_the_processor_is_a_place_beside_the_gpus(machine: Machine) -> None:
+    run(machine, machine.train("cuda:0"))
+    cpu = machine.train("cpu")
+    machine.scheduler.schedule()
+    assert machine.started[cpu] == {}
+
+
+def test_a_model_waits_for_all_its_datasets_and_fails_with_one_of_them(machine: Machine) -> None:
+    other = machine.catalog.create("dataset", DatasetSpec.model_validate({"name": "other", "source": SOURCE}))
+    model = machine.train(more_datasets=[other])
+    assert machine.place(model) is None
+    machine.tell(other, "running")
+    machine.tell(other, "error")
+    assert machine.place(model) is None
+    row = machine.catalog
+    row._take_in(row.folder(model))
+    failed = row.get(model)
+    assert failed is not None
+    assert (failed.state, "“other” was not finished (error)" in failed.view["reason"]) == ("error", True)
+
+
+def test_user_code_may_run_in_tests_of_models_as_in_trainings(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    machine = Machine(home, 0, monkeypatch)
+    scheduler = Scheduler(machine.catalog, (), user_code=True)
+    environments = {kind: scheduler._environment(JobRow(id="x", kind=kind, spec={})) for kind in ("dataset", "test")}
+    assert environments == {"dataset": {}, "test": {launcher.USER_CODE: "1"}}
+
+
+def test_gpus_that_are_not_there_are_refused(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(model_checks, "gpu_names", lambda: ("0", "1"))
+    spec = ModelSpec.model_validate({"name": "m", "dataset": machine.dataset, "device": "cuda:2"})
+    with pytest.raises(Invalid, match="no GPU 2: it has 2"):
+        model_checks.model(spec, machine.catalog.get, Settings(machine.catalog.home, (Path("/"),)))
+
+
+def test_a_gpu_is_named_once() -> None:
+    with pytest.raises(ValueError, match="name each GPU once"):
+        ModelSpec.model_validate({"name": "m", "dataset": "abcdefgh", "device": "cuda:0,0"})
