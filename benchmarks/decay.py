@@ -26,7 +26,7 @@ def main(results: str, left_out: str = "carphone") -> None:
         row = next(row for row in rows if row["row"] == f"9-1-5 plain, decay per {per}" and row["left_out"] == left_out)
         last = row["curve"][-1][0]
         gains[per] = [(100 * step / last, gain) for step, gain in row["curve"]]
-    low = 5 * (min(gain for points in gains.values() for _, gain in points) // 5)
+    low = 4 * (min(gain for points in gains.values() for _, gain in points) // 4)  # Four parts of whole numbers.
     picture = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {2 * WIDTH + GAP + LEFT + 20} {HEIGHT + TOP + 70}" '
         'font-family="system-ui, sans-serif" font-size="12" fill="#565f69">',
