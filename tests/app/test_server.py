@@ -237,12 +237,12 @@ def test_a_model_waits_for_its_dataset_and_fails_with_it(client: FlaskClient, cl
     assert lock is not None
     waits = model(client, of)
     follow(catalog)
-    Scheduler(catalog, gpus=0).schedule()
+    Scheduler(catalog, gpus=()).schedule()
     follow(catalog)
     assert client.get(f"/api/v1/jobs/{waits}").json["state"] == "waiting"
     os.close(lock)
     finish(catalog, of, "aborted")
-    Scheduler(catalog, gpus=0).schedule()
+    Scheduler(catalog, gpus=()).schedule()
     follow(catalog)
     job = client.get(f"/api/v1/jobs/{waits}").json
     assert job["state"] == "error"

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from jobs.endings import natural
 from jobs.events import read
 from jobs.folder import JobFolder
 from tests.browser.conftest import ARTIFACTS
@@ -52,8 +53,8 @@ def five_steps(page: Page, server: Server, clip: Clip, epochs: int, patch: int, 
     expect(page.locator("#snapshots tr.best")).to_have_count(1)
 
     expect(page.get_by_label("Snapshot")).to_have_value("best")
-    page.get_by_label("Image", exact=True).fill(str(first_input(server, stream)))
-    page.get_by_label("Ground truth", exact=True).fill(str(sorted(originals.iterdir())[0]))
+    page.get_by_label("Image", exact=True).fill(str(last_input(server, stream)))
+    page.get_by_label("Ground truth", exact=True).fill(str(max(originals.iterdir(), key=lambda path: natural(path.name))))
     page.get_by_label("Show visualizations and statistics").check()
     page.screenshot(path=ARTIFACTS / f"model-{patch}.png", full_page=True)
     page.get_by_role("button", name="Test one").click()
@@ -88,14 +89,15 @@ def watch_the_curve_grow(page: Page) -> None:
     assert page.evaluate("window.sameDocument") is True
 
 
-def first_input(server: Server, stream: Path) -> Path:
-    """The first decoded frame as a PNG file in a folder that the server may read."""
+def last_input(server: Server, stream: Path) -> Path:
+    """The last decoded frame as a PNG file in a folder that the server may read."""
     from PIL import Image
 
     from jobs.video import decode
 
-    path = server.home.parent / "first.png"
-    Image.fromarray(next(decode(stream))).save(path)
+    path = server.home.parent / "last.png"
+    *_, frame = decode(stream)
+    Image.fromarray(frame).save(path)
     return path
 
 
@@ -142,11 +144,11 @@ def test_an_upload_is_tested(page: Page, server: Server, clip: Clip) -> None:
     page.goto(f"{server.url}/models/{model}/test")
     with page.expect_file_chooser() as chooser:
         page.get_by_role("button", name="Upload…").first.click()
-    chooser.value.set_files(first_input(server, clip[0]))
-    expect(page.get_by_label("Image", exact=True)).to_have_value(re.compile("/first.png$"))
+    chooser.value.set_files(last_input(server, clip[0]))
+    expect(page.get_by_label("Image", exact=True)).to_have_value(re.compile("/last.png$"))
     page.get_by_role("button", name="Test one").click()
     until(page, "document.querySelector('#viewer img')?.naturalWidth == 96")
-    expect(page.get_by_role("heading", level=1)).to_contain_text("first.png")
+    expect(page.get_by_role("heading", level=1)).to_contain_text("last.png")
     expect(page.locator("#verdict")).to_contain_text("No ground truth")
     page.get_by_role("button", name="Slider").click()
     expect(page.get_by_role("slider")).to_be_visible()
