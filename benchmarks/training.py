@@ -17,6 +17,7 @@ training time in any of them. Prints one JSON object.
 import io
 import itertools
 import json
+import multiprocessing
 import os
 import random
 import statistics
@@ -186,29 +187,44 @@ def limits(batch: int, device: torch.device) -> Iterator[tuple[str, Run]]:
 
 
 def fixed(batch: int, device: torch.device, dtype: torch.dtype, order: torch.memory_format, compiled: bool) -> Run:
+    """In a process with the environment that a job has: how glibc keeps memory counts as much as what is computed."""
+
     def run(seconds: float) -> float:
-        made = Net().to(device, memory_format=order)  # type: ignore[call-overload]
-        net = torch.compile(made) if compiled else made
-        input, target = (torch.rand(batch, CHANNELS, SIDE, SIDE, device=device).to(memory_format=order) for _ in range(2))
-
-        def step() -> None:
-            made.zero_grad()
-            with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
-                output = net(input)
-            F.l1_loss(output.float(), target).backward()
-
-        for _ in range(3):
-            step()
-        synchronize(device)
-        began, steps = time.monotonic(), 0
-        while time.monotonic() - began < seconds:
-            for _ in range(10):
-                step()
-            synchronize(device)
-            steps += 10
-        return steps * batch / (time.monotonic() - began)
+        before = dict(os.environ)
+        os.environ |= launcher.ALONE
+        try:
+            with multiprocessing.get_context("spawn").Pool(1) as pool:
+                return pool.apply(steps_on_a_fixed_batch, (seconds, batch, device, dtype, order, compiled))
+        finally:
+            os.environ.clear()
+            os.environ |= before
 
     return run
+
+
+def steps_on_a_fixed_batch(
+    seconds: float, batch: int, device: torch.device, dtype: torch.dtype, order: torch.memory_format, compiled: bool
+) -> float:
+    made = Net().to(device, memory_format=order)  # type: ignore[call-overload]
+    net = torch.compile(made) if compiled else made
+    input, target = (torch.rand(batch, CHANNELS, SIDE, SIDE, device=device).to(memory_format=order) for _ in range(2))
+
+    def step() -> None:
+        made.zero_grad()
+        with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
+            output = net(input)
+        F.l1_loss(output.float(), target).backward()
+
+    for _ in range(3):
+        step()
+    synchronize(device)
+    began, steps = time.monotonic(), 0
+    while time.monotonic() - began < seconds:
+        for _ in range(10):
+            step()
+        synchronize(device)
+        steps += 10
+    return steps * batch / (time.monotonic() - began)
 
 
 def synchronize(device: torch.device) -> None:

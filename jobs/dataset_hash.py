@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
+
 from jobs.events import EventLog, NoLog
 from jobs.folder import JobFolder
 from jobs.stored import DATABASES, opened
@@ -39,6 +41,8 @@ def told(log: EventLog | NoLog, folders: list[Path]) -> Iterator[None]:
         text=True,
         cwd=Path(__file__).parent.parent,
     )
+
+    psutil.Process(process.pid).nice(19)  # It takes what the training leaves.
 
     def tell() -> None:
         found = process.communicate()[0].strip()
