@@ -73,8 +73,9 @@ def choose_precision(wanted: str, device: torch.device) -> Precision:
 def computes_bfloat16(device: torch.device) -> bool:
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    features = torch.cpu.get_capabilities()
-    return bool(features.get("avx512_bf16") or features.get("amx_bf16") or features.get("bf16"))
+    # What Linux says: torch.cpu.get_capabilities is younger than the oldest PyTorch that must do.
+    features = {*_told_by_linux("flags").split(), *_told_by_linux("Features").split()}
+    return bool(features & {"avx512_bf16", "amx_bf16", "bf16"})
 
 
 def device_name(device: torch.device) -> str:
@@ -85,7 +86,12 @@ def device_name(device: torch.device) -> str:
 
 
 def cpu_name() -> str:
+    return _told_by_linux("model name") or platform.processor() or "CPU"
+
+
+def _told_by_linux(field: str) -> str:
+    """Of the first processor; "" where there is no /proc/cpuinfo, or nothing of that in it."""
     info = Path("/proc/cpuinfo")
     lines = info.read_text(errors="replace").splitlines() if info.exists() else []
-    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    return next(names, "") or platform.processor() or "CPU"
+    values = (value.strip() for name, _, value in (line.partition(":") for line in lines) if name.strip() == field)
+    return next(values, "")
