@@ -73,7 +73,7 @@ def choose_precision(wanted: str, device: torch.device) -> Precision:
 def computes_bfloat16(device: torch.device) -> bool:
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    # What Linux says: torch.cpu.get_capabilities is younger than the oldest PyTorch that must do.
+    # Linux says it whatever the version of PyTorch.
     features = {*_told_by_linux("flags").split(), *_told_by_linux("Features").split()}
     return bool(features & {"avx512_bf16", "amx_bf16", "bf16"})
 

@@ -7,9 +7,11 @@ import pytest
 from flask.testing import FlaskClient
 
 from app import create_app, model_checks, model_form
+from app.catalog import Catalog
 from app.forms import Field
 from app.model_form import Choices, fields
 from app.settings import Settings
+from jobs.events import EventLog
 from jobs.specs import ModelSpec
 from tests.conftest import Clip
 
@@ -135,3 +137,68 @@ def test_only_examples_are_served(client: FlaskClient) -> None:
     with client.get("/examples/residual.prototxt") as answer:
         assert "layer {" in answer.text
     assert client.get("/examples/other.prototxt").status_code == 404
+
+
+def log(client: FlaskClient, id: str, **event: Any) -> None:
+    """What a worker would write, read by the catalog."""
+    catalog: Catalog = client.application.extensions["catalog"]
+    folder = catalog.folder(id)
+    with EventLog(folder.events) as events:
+        events.append(event.pop("type"), **event)
+    catalog._take_in(folder)
+
+
+def test_a_model_with_a_snapshot_can_be_started_from_and_a_clone_keeps_that(client: FlaskClient, clip: Clip) -> None:
+    of = dataset(client, clip)
+    first = client.post("/api/v1/models", json={"name": "first", "dataset": of}).json["id"]
+    option = f'<option value="{first}"'
+    assert option not in client.get("/models/new").text
+    log(client, first, type="snapshot", name="epoch-0001", step=3, epoch=1.0, size=1, scalars={"val/l1": 0.1})
+    assert f"{option}>first</option>" in client.get("/models/new").text
+    second = client.post("/api/v1/models", json={"name": "second", "dataset": of, "start_from": first}).json["id"]
+    assert f"{option} selected>first</option>" in client.get(f"/models/new?clone={second}").text
+
+
+def test_a_clone_does_not_silently_choose_another_dataset(client: FlaskClient, clip: Clip) -> None:
+    first, second = dataset(client, clip), dataset(client, clip)
+    model = client.post("/api/v1/models", json={"name": "m", "dataset": first, "more_datasets": [second]}).json["id"]
+    log(client, first, type="state", state="error", reason="")
+    client.application.extensions["catalog"].folder(second).path.rename(Path(clip[0].parent, "elsewhere"))
+    client.application.extensions["catalog"].take_in_folders()
+    page = client.get(f"/models/new?clone={model}").text
+    assert f'<option value="{first}" selected>clip (error)</option>' in page
+    assert f'value="{second}" checked> {second} (deleted)' in page
+    Path(clip[0].parent, "elsewhere").rename(client.application.extensions["catalog"].folder(second).path)
+
+
+def test_frames_of_different_sizes_are_known_by_the_smallest(client: FlaskClient, clip: Clip) -> None:
+    of = dataset(client, clip)
+    log(client, of, type="state", state="done", reason="", summary={"width": 640, "height": 480, "smallest_side": 32})
+    answer = client.post("/api/v1/models", json={"name": "m", "dataset": of, "patch_size": 64})
+    assert answer.json["error"]["fields"] == {"patch_size": "The frames of “clip” are only 32 px: give at most that."}
+
+
+def test_colour_and_grayscale_are_refused_before_the_job(client: FlaskClient, clip: Clip) -> None:
+    first, second = dataset(client, clip), dataset(client, clip)
+    for id, channels in ((first, 3), (second, 1)):
+        log(client, id, type="state", state="done", reason="", summary={"channels": channels, "smallest_side": 100})
+    answer = client.post("/api/v1/models", json={"name": "m", "dataset": first, "more_datasets": [second]})
+    assert "some in grayscale" in answer.json["error"]["fields"]["more_datasets"]
+
+
+ODD = [{"batch_size": [[1]]}, {"solver": {"learning_rate": {}}}, {"solver": 4}, {"network": "vdsr"}, {"device": ["cuda"]}]
+
+
+@pytest.mark.parametrize("odd", ODD, ids=str)
+def test_odd_values_are_refused_in_words(client: FlaskClient, clip: Clip, odd: dict[str, Any]) -> None:
+    answer = client.post("/api/v1/models", json={"name": "m", "dataset": dataset(client, clip), **odd})
+    assert answer.status_code == 422
+    assert answer.json["error"]["fields"]
+
+
+def test_one_rate_said_twice_is_no_sweep(client: FlaskClient, clip: Clip) -> None:
+    asked = {"name": "m", "dataset": dataset(client, clip), "solver": {"learning_rate": "1e-3, 0.001"}, "batch_size": "8,"}
+    answer = client.post("/api/v1/models", json=asked).json
+    assert (len(answer["ids"]), answer["sweep"]) == (1, "")
+    spec = client.get(f"/api/v1/jobs/{answer['id']}").json["spec"]
+    assert (spec["solver"]["learning_rate"], spec["batch_size"]) == (0.001, 8)

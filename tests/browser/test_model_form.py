@@ -175,3 +175,33 @@ def test_a_narrow_page_in_the_dark_does_not_scroll_sideways(form: Page, network:
         fold.click()
     until(form, "document.documentElement.scrollWidth <= 390")
     form.screenshot(path=ARTIFACTS / f"model-form-narrow-{network}.png", full_page=True)
+
+
+def test_a_sweep_is_compared_on_one_page_and_names_are_no_markup(page: Page, server: Server, dataset: str) -> None:
+    name = "<img src=x onerror=alert(1)>"
+    small = {"epochs": 1, "patch_size": 32, "patches_per_frame": 1, "network": {"name": "srcnn-9-1-5", "maps1": 4, "maps2": 4}}
+    asked = {"name": name, "dataset": dataset, **small, "solver": {"learning_rate": "0.001, 0.0003"}}
+    status, answer = server.call("/models", asked)
+    assert status == 201
+    page.goto(f"{server.url}/sweeps/{answer['sweep']}")
+    expect(page.locator("h1")).to_contain_text(name)
+    for id in answer["ids"]:
+        row = page.locator(f"tr[data-job='{id}']")
+        expect(row.locator(".state")).to_have_text("done", timeout=60_000)
+        expect(row.locator(".gain")).to_contain_text("dB")
+    expect(page.locator("#verdict")).to_contain_text("Best so far: rate")
+    expect(page.locator("tr.best")).to_have_count(1)
+    assert page.locator("main img").count() == 0
+    page.screenshot(path=ARTIFACTS / "sweep.png", full_page=True)
+
+
+def test_what_the_server_found_wrong_goes_when_the_field_is_changed(form: Page) -> None:
+    form.get_by_label("Name", exact=True).fill("m")
+    form.get_by_label("Epochs").fill("3")
+    form.get_by_label("Minutes").fill("3")
+    form.get_by_role("button", name="Start training").click()
+    error = form.locator(".field", has=form.get_by_label("Epochs")).locator(".error")
+    expect(error).to_contain_text("Give epochs, steps or minutes")
+    form.get_by_label("Minutes").fill("")
+    form.get_by_label("Epochs").fill("4")
+    expect(error).to_have_count(0)

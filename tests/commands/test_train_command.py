@@ -4,8 +4,12 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
+from app.forms import fields
+from commands.main import _asked_for
 from jobs.folder import JobFolder
+from jobs.specs import ModelSpec
 from tests.conftest import ROOT, Clip
 from tests.server import Server
 
@@ -48,3 +52,45 @@ def test_on_a_server(server: Server, clip: Clip) -> None:
     done = clearframe("train", "--server", server.url, "--dataset", dataset, "--name", "far", *SMALL)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["best"]["snapshot"] == "epoch-0001"
+
+
+def asked(told: dict[str, Any], **typed: str) -> dict[str, Any]:
+    """The settings of some options over a file of settings."""
+    return _asked_for({**{one.name.replace(".", "__"): None for one in fields(ModelSpec)}, **typed}, told)
+
+
+def test_options_are_laid_over_a_file_of_settings() -> None:
+    told = {
+        "name": "m",
+        "dataset": "abcdefgh",
+        "network": {"name": "vdsr", "depth": 30},
+        "loss": {"name": "charbonnier"},
+        "epochs": 5,
+    }
+    assert asked(told) == told
+    assert asked(told, network__depth="12", minutes="5") == {
+        **{key: value for key, value in told.items() if key != "epochs"},
+        "network": {"name": "vdsr", "depth": "12"},
+        "minutes": "5",
+    }
+    other = asked(told, network__name="edsr", loss__name="l1")
+    assert (other["network"], other["loss"]) == ({"name": "edsr"}, {"name": "l1"})
+
+
+def test_what_cannot_be_trained_is_said_before_a_job_is_made(clip: Clip, home: Path, tmp_path: Path) -> None:
+    made = clearframe("dataset", "create", "--stream", clip[0], "--originals", clip[1], "--home", home)
+    assert made.returncode == 0, made.stderr
+    (dataset,) = (path.name for path in (home / "jobs").iterdir())
+    options = ("train", "--home", home, "--dataset", dataset, "--name", "m")
+    spec = tmp_path / "spec.json"
+    spec.write_text('{"network": "vdsr"}')
+    for more, words in (
+        (("--network", "custom", "--network-prototxt", "layer {", "--loss", "l1"), "--network-prototxt: Line 1: "),
+        (("--network", "python", "--network-file", "net.py"), "--allow-user-code"),
+        (("--start-from", "abcdefgh"), "--start-from: There is no such model."),
+        (("--patch-size", "512"), "--patch-size: The frames of “clip” are only 64 px"),
+        (("--spec", spec), "--network: "),
+    ):
+        done = clearframe(*options, *more)
+        assert (done.returncode, words in done.stderr) == (1, True), done.stderr
+    assert [path.name for path in (home / "jobs").iterdir()] == [dataset]
