@@ -5,6 +5,7 @@ first rank and starts the others itself, in its own process group. Only rank 0 w
 """
 
 import os
+import queue
 import subprocess
 import sys
 import threading
@@ -84,6 +85,15 @@ class Ranks:
         dist.broadcast_object_list(told, 0)
         return told[0]
 
+    def lost(self) -> str:
+        """After an error: what is to be said of a rank that was lost, "" where none was."""
+        if self.size == 1:
+            return ""
+        try:
+            return _lost.get(timeout=SECONDS_TO_FAIL_ALIKE / 5)
+        except queue.Empty:
+            return ""
+
     def leave(self) -> None:
         if self.size > 1:
             _leaving.set()
@@ -106,6 +116,11 @@ def join(folder: JobFolder, device: str, report: Report) -> Ranks:
 _meeting: list[TCPStore] = []
 """Where the ranks meet: rank 0 keeps it open while it lives."""
 
+
+SECONDS_TO_FAIL_ALIKE = 10.0
+
+_lost: queue.SimpleQueue[str] = queue.SimpleQueue()
+"""What is to be said of ranks that were lost."""
 
 _leaving = threading.Event()
 """Set when the work is over: from then on ranks may end."""
@@ -130,11 +145,16 @@ def _start_others(folder: JobFolder, size: int, report: Report) -> None:
 
 
 def _watch(other: "subprocess.Popen[bytes]", rank: int, report: Report) -> None:
-    """A rank that is lost leaves the rest waiting for it: the job ends instead."""
+    """A rank that is lost may leave the rest waiting for it without end: the job ends instead."""
     code = other.wait()
-    if code and not _leaving.is_set() and not report.stopping:
-        words = f"Process {rank + 1} of the job, one of several, ended with status {code}: see worker.log."
-        report.log.append("state", state="error", reason=f"{words} Resume goes on from the last snapshot.")
+    if code:
+        _lost.put(
+            f"Process {rank + 1} of the job, one of several, ended with status {code}: see worker.log. "
+            "Resume goes on from the last snapshot."
+        )
+    # Where all fail alike, the first has its own words for it.
+    if code and not _leaving.wait(SECONDS_TO_FAIL_ALIKE):
+        report.log.append("state", state="error", reason=_lost.get())
         os._exit(1)
 
 

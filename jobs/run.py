@@ -51,7 +51,10 @@ def help_out(folder: JobFolder) -> int:
     report.stop_on(signal.SIGTERM)
     try:
         work(folder, report)
-    except (Aborted, JobError):
+    except Aborted:  # Rank 0 says so.
+        return 0
+    except JobError as error:
+        print(error, file=sys.stderr)
         return 1
     return 0
 

@@ -78,6 +78,10 @@ def train(folder: JobFolder, spec: ModelSpec, report: Report) -> dict[str, Any]:
             raise
         except torch.OutOfMemoryError as error:
             raise JobError(TOO_LITTLE_MEMORY) from error
+        except RuntimeError as error:
+            if words := run.ranks.lost():
+                raise JobError(words) from error
+            raise
         return {**summary(run), **test(run)}
 
 

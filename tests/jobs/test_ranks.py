@@ -5,9 +5,11 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
+import psutil
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -25,7 +27,10 @@ Clip = tuple[Path, Path]
 Make = Callable[..., JobFolder]
 
 SMALL = {"batch_size": 7, "patch_size": 32, "patches_per_frame": 2, "precision": "float32"}
-OWN = "import sys, jobs.train, jobs.run; jobs.train.gpus = lambda wanted: [0, 1]; sys.exit(jobs.run.main(sys.argv[1]))"
+OWN = (
+    "import sys, jobs.ranks, jobs.run; jobs.ranks.gpus = lambda wanted: [0, 1]; jobs.ranks.check_gpu = lambda index: None; "
+    "sys.exit(jobs.run.main(sys.argv[1]))"
+)
 """A worker whose spec seems to name two GPUs: it starts the second rank itself."""
 
 START = {
@@ -37,9 +42,25 @@ START = {
 def start(how: str, folder: JobFolder) -> subprocess.Popen[bytes]:
     with folder.worker_log.open("ab") as log:
         environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-        return subprocess.Popen(
+        process = subprocess.Popen(
             [*START[how], str(folder.path)], cwd=ROOT, env=environment, stdout=log, stderr=log, start_new_session=True
         )
+    _started.append(process)
+    return process
+
+
+_started: list[subprocess.Popen[bytes]] = []
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_left() -> Iterator[None]:
+    """Whatever becomes of a test, its processes end with it."""
+    yield
+    while _started:
+        process = _started.pop()
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
 
 
 def model_on(dataset: JobFolder, **fields: object) -> JobFolder:
@@ -122,3 +143,29 @@ def test_shares_are_disjoint_and_weights_make_the_mean_over_all_patches(patches:
     assert float(sum(weighted)) / 3 == pytest.approx(float(losses.mean()))
     real = [mine for rank, mine in zip(ranks, shares, strict=True) if rank.weight(patches) > 0]
     assert sorted(torch.cat(real).tolist()) == list(range(patches))
+
+
+def two_at_work(dataset: JobFolder) -> tuple[JobFolder, subprocess.Popen[bytes], psutil.Process]:
+    """A long training by two ranks: its folder, its first process and the other one."""
+    model = model_on(dataset, epochs=500, patches_per_frame=14, validation_interval=1000)
+    process = start("by itself", model)
+    deadline = time.monotonic() + 60
+    while len(scalars(model, "train/l1")) < 3:
+        assert time.monotonic() < deadline, model.worker_log.read_text()
+        time.sleep(0.01)
+    (other,) = [child for child in psutil.Process(process.pid).children() if "jobs.run" in child.cmdline()]
+    return model, process, other
+
+
+def test_a_rank_that_is_killed_ends_the_job_with_a_reason(clip: Clip, make_dataset: Make) -> None:
+    model, process, other = two_at_work(make_dataset(clip))
+    other.kill()
+    assert process.wait(60) == 1
+    assert "ended with status -9" in (last_state(model.events) or {})["reason"]
+
+
+def test_no_rank_outlives_the_first(clip: Clip, make_dataset: Make) -> None:
+    _, process, other = two_at_work(make_dataset(clip))
+    process.kill()
+    process.wait()
+    other.wait(30)
