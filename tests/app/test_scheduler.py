@@ -40,8 +40,6 @@ class Machine:
         """What a worker would write, and the follower would read."""
         with EventLog(self.catalog.folder(id).events) as log:
             log.append("state", state=state, reason="", **more)
-        launched = self.catalog.get(id)
-        assert launched is not None
         self.catalog._take_in(self.catalog.folder(id))
 
     def train(self, device: str = "auto", **fields: Any) -> str:
