@@ -8,10 +8,11 @@ from typing import Any
 from flask import current_app
 from werkzeug.datastructures import FileStorage
 
-from app import checks, model_checks, probing, sweeps, upload_store
+from app import checks, model_checks, probing, sockets, sweeps, upload_store
 from app.catalog import Catalog
 from app.content import Unusable
 from app.database import JobRow
+from app.model_form import LENGTHS
 from app.problems import Invalid, validate
 from app.settings import Settings
 from jobs.specs import SPECS, DatasetSpec, ModelSpec, TestSpec
@@ -69,6 +70,27 @@ def describe(row: JobRow, values: dict[str, Any]) -> None:
         raise Invalid({name: "There is no such field, or it cannot be changed." for name in unknown or changeable})
     whole = validate(spec, {**row.spec, **values})
     catalog().describe(row.id, **{name: str(getattr(whole, name)) for name in values})
+
+
+def extend(row: JobRow, values: dict[str, Any]) -> None:
+    """Let a training that has ended go on, to more epochs, steps or minutes than were planned. Raises Invalid, Refused."""
+    unknown = set(values) - set(LENGTHS)
+    if unknown or len(values) != 1:
+        raise Invalid(dict.fromkeys(unknown or LENGTHS, "Give one of epochs, steps or minutes."))
+    (length,) = values
+    planned = row.spec[length]
+    if planned is None:
+        others = " and ".join(name for name in LENGTHS if row.spec[name] is not None)
+        raise Invalid({length: f"The training was planned in {others}: give these."})
+    spec = validate(ModelSpec, {**row.spec, **values})
+    if getattr(spec, length) <= planned:
+        raise Invalid({length: f"It was trained for {planned:g} {length}: give more."})
+    catalog().extend(row.id, length, getattr(spec, length))
+
+
+def remove_snapshot(id: str, name: str) -> None:
+    """Delete a snapshot, and let those who watch its model know. Raises Refused."""
+    sockets.send(id, catalog().remove_snapshot(id, name))
 
 
 def keep_upload(sent: FileStorage, field: str) -> Path:

@@ -4,13 +4,22 @@ from typing import Any
 
 from flask import Blueprint, Response, jsonify, request
 
-from app import files, openapi, pair_list, uploads
-from app.actions import catalog, create_dataset, create_models, create_test, describe, probe_dataset, settings
+from app import files, log_index, openapi, pair_list, uploads
+from app.actions import (
+    catalog,
+    create_dataset,
+    create_models,
+    create_test,
+    describe,
+    extend,
+    probe_dataset,
+    remove_snapshot,
+    settings,
+)
 from app.catalog import Refused, as_json
 from app.database import JobRow
 from app.preview import preview
 from app.problems import Invalid
-from app.scalars import TYPES, series
 from jobs.events import read
 
 blueprint = Blueprint("api", __name__, url_prefix="/api/v1")
@@ -95,21 +104,36 @@ def resume_job(id: str) -> Any:
     return as_json(job_or_404(id)), 202
 
 
+@blueprint.post("/jobs/<id>/extend")
+def extend_job(id: str) -> Any:
+    extend(job_or_404(id, "model"), body())
+    return as_json(job_or_404(id)), 202
+
+
+@blueprint.delete("/jobs/<id>/snapshots/<name>")
+def delete_snapshot(id: str, name: str) -> Any:
+    job_or_404(id, "model")
+    remove_snapshot(id, name)
+    return "", 204
+
+
 @blueprint.get("/jobs/<id>/events")
 def job_events(id: str) -> Any:
     job_or_404(id)
     types = frozenset(request.args.get("type", "").split(",")) - {""}
-    events = list(read(catalog().folder(id).events, number("since", 0), types or None))
-    return {"events": events, "seq": events[-1]["seq"] if events else number("since", 0)}
+    folder, since = catalog().folder(id), number("since", 0)
+    quickly = types and types <= log_index.RARE
+    events = log_index.rare(folder, since, types) if quickly else list(read(folder.events, since, types or None))
+    return {"events": events, "seq": events[-1]["seq"] if events else since}
 
 
 @blueprint.get("/jobs/<id>/scalars")
 def job_scalars(id: str) -> Any:
     job_or_404(id)
     keys = frozenset(request.args.get("keys", "").split(",")) - {""}
-    events = list(read(catalog().folder(id).events))
-    scalars = (event for event in events if event["type"] in TYPES)
-    return {"seq": events[-1]["seq"] if events else 0, "series": series(scalars, keys or None, number("max_points", 2000, 2))}
+    between = (float(number("from_step", 0)), float(number("to_step", 10**15)))
+    series, seq = log_index.series(catalog().folder(id), keys or None, number("max_points", 2000, 2), between)
+    return {"seq": seq, "series": series}
 
 
 @blueprint.post("/datasets")

@@ -1,5 +1,6 @@
 """What can be done with jobs: make, find, rename, abort, resume, delete."""
 
+import glob
 import json
 import shutil
 from pathlib import Path
@@ -11,7 +12,7 @@ from sqlalchemy import select
 from app.database import JobRow, Sessions
 from jobs import folder as folders
 from jobs import launcher
-from jobs.events import FINAL_STATES, EventLog, last_state, read_from
+from jobs.events import FINAL_STATES, Event, EventLog, last_state, read_from
 from jobs.folder import JobFolder
 from jobs.specs import JobSpec
 from jobs.view import empty, fold
@@ -62,6 +63,21 @@ class Catalog:
         for id in sorted(there - known):
             self._take_in(self.folder(id))
 
+    def catch_up(self, row: JobRow) -> tuple[str, list[Event], int]:
+        """Take what is new in a job's log into its row: its state now, the new events, and the offset behind them."""
+        events, offset = read_from(self.folder(row.id).events, row.offset)
+        if not events:
+            return row.state, [], row.offset
+        with Sessions.begin() as session:
+            fresh = session.get(JobRow, row.id)
+            if fresh is None:
+                return row.state, [], offset  # It was deleted meanwhile.
+            view = fresh.view
+            for event in events:
+                view = fold(view, event)
+            fresh.view, fresh.state, fresh.offset = view, view["state"], offset
+        return str(view["state"]), events, offset
+
     def get(self, id: str) -> JobRow | None:
         with Sessions() as session:
             return session.get(JobRow, id)
@@ -84,9 +100,13 @@ class Catalog:
 
     def describe(self, id: str, **words: str) -> None:
         """Change a job's name, group or notes: what it is called, not what it does."""
+        self._rewrite(id, **words)
+
+    def _rewrite(self, id: str, **values: Any) -> None:
+        """Change fields of a job's spec, in its folder and in the database."""
         path = self.folder(id).path / "job.json"
         job = json.loads(path.read_text(encoding="utf-8"))
-        job = {**job, "name": words.get("name", job["name"]), "spec": {**job["spec"], **words}}
+        job = {**job, "name": values.get("name", job["name"]), "spec": {**job["spec"], **values}}
         draft = path.with_name(".job.json")
         draft.write_text(json.dumps(job, indent=1), encoding="utf-8")
         draft.replace(path)
@@ -126,12 +146,41 @@ class Catalog:
         there = [one["snapshot"] for one in row.view["summary"].get("snapshots", [])]
         if snapshot and snapshot not in there:
             raise Refused(f"There is no snapshot {snapshot} to go on from. There are: {', '.join(there) or 'none'}.")
-        wanted = {"resume_from": snapshot} if snapshot else {}
+        self._wait_again(id, **({"resume_from": snapshot} if snapshot else {}))
+
+    def extend(self, id: str, length: str, value: float) -> None:
+        """Let a training that has ended go on from its last snapshot, to a length beyond the planned one. Raises Refused."""
+        row = self.get(id)
+        if row is None or row.state not in FINAL_STATES:
+            raise Refused("The training has not ended yet. Train it longer when it has, or abort it first.")
+        if not row.view["summary"].get("snapshots"):
+            raise Refused("There is no snapshot to go on from. Clone the model instead.")
+        self._rewrite(id, **{length: value})
+        self._wait_again(id)
+
+    def _wait_again(self, id: str, **wanted: str) -> None:
         with EventLog(self.folder(id).events) as log:
             log.append("state", state="waiting", reason="", **wanted)
         with Sessions.begin() as session:
             row = session.get_one(JobRow, id)
             row.state, row.launched = "waiting", False
+
+    def remove_snapshot(self, id: str, name: str) -> list[Event]:
+        """Delete one snapshot of a training that is not at work, which alone may write its log. Returns what the log says of it.
+
+        Raises Refused."""
+        row, folder = self.get(id), self.folder(id)
+        if row is None or name not in [one["snapshot"] for one in row.view["summary"].get("snapshots", [])]:
+            raise Refused(f"There is no snapshot {name}: it may have been deleted before.")
+        lock = folder.lock()
+        if lock is None:
+            raise Refused("The training is running. Delete the snapshot when it has ended, or abort it first.")
+        with open(lock, "rb"):
+            with EventLog(folder.events) as log:
+                log.append("removed", snapshots=[name])
+            for path in folder.snapshots.glob(f"{glob.escape(name)}.*"):
+                path.unlink()
+        return self.catch_up(row)[1]
 
     def users(self, id: str) -> list[JobRow]:
         """The models that were or are to be trained on a dataset."""

@@ -3,12 +3,12 @@
 from collections.abc import Callable
 from typing import Any
 
+from app import log_index
 from app.catalog import Catalog
-from app.database import JobRow, Sessions
+from app.database import JobRow
 from app.full_disk import every
-from jobs.events import FINAL_STATES, Event, read_from
+from jobs.events import FINAL_STATES, Event
 from jobs.folder import JobFolder
-from jobs.view import fold
 
 INTERVAL = 0.1
 LIVE = frozenset({"waiting", "running"})
@@ -36,20 +36,12 @@ class Follower:
                 self._catalog.write_end(folder, "error", _last_words(folder))
 
     def _read(self, row: JobRow, folder: JobFolder) -> str:
-        """Take in the new events of a job; return its state."""
-        events, offset = read_from(folder.events, row.offset)
-        if not events:
-            return row.state
-        with Sessions.begin() as session:
-            fresh = session.get(JobRow, row.id)
-            if fresh is None:
-                return row.state  # It was deleted meanwhile.
-            view = fresh.view
-            for event in events:
-                view = fold(view, event)
-            fresh.view, fresh.state, fresh.offset = view, view["state"], offset
-        self._send(row.id, events)
-        return str(view["state"])
+        """Take in the new events of a job and pass them on; return its state."""
+        state, events, offset = self._catalog.catch_up(row)
+        if events:
+            self._send(row.id, events)
+            log_index.keep_near(folder, offset)
+        return state
 
 
 def _last_words(folder: JobFolder) -> str:

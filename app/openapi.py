@@ -1,5 +1,6 @@
 """The API's description, /api/v1/openapi.json: the routes below and the schemas of the specs."""
 
+import re
 from typing import Any
 
 from pydantic.json_schema import models_json_schema
@@ -18,8 +19,12 @@ ROUTES: dict[str, dict[str, tuple[str, tuple[str, ...], str, int]]] = {
     "/jobs/{id}/resume": {
         "post": ("Go on with a job that failed or was aborted; a training from the snapshot that is named", (), "From", 202)
     },
+    "/jobs/{id}/extend": {
+        "post": ("Train on to more epochs, steps or minutes than were planned; goes on from the last snapshot", (), "Length", 202)
+    },
+    "/jobs/{id}/snapshots/{name}": {"delete": ("Delete a snapshot of a training that is not running", (), "", 204)},
     "/jobs/{id}/events": {"get": ("Its event log", ("since", "type"), "", 200)},
-    "/jobs/{id}/scalars": {"get": ("Its curves", ("keys", "max_points"), "", 200)},
+    "/jobs/{id}/scalars": {"get": ("Its curves", ("keys", "max_points", "from_step", "to_step"), "", 200)},
     "/datasets": {"post": ("Make a dataset", (), "DatasetSpec", 201)},
     "/probe": {"post": ("Look at the sources of a dataset before it is made", (), "ProbeRequest", 200)},
     "/datasets/{id}/pairs": {"get": ("Its pairs, a page at a time", ("split", "sort", "order", "page"), "", 200)},
@@ -72,6 +77,10 @@ def document() -> dict[str, Any]:
         "description": "Compare all frames, for up to 25 s; else as many as half a second allows.",
     }
     definitions["Words"] = {"type": "object", "properties": {name: {"type": "string"} for name in ("name", "group", "notes")}}
+    definitions["Length"] = {
+        "type": "object",
+        "properties": {name: {"type": "number"} for name in ("epochs", "steps", "minutes")},
+    }
     definitions["Upload"] = {
         "type": "object",
         "properties": {"file": {"type": "string", "format": "binary"}},
@@ -120,8 +129,8 @@ def _without(schema: dict[str, Any], name: str) -> dict[str, Any]:
 
 def _operation(path: str, summary: str, query: tuple[str, ...], body: str, status: int) -> dict[str, Any]:
     parameters: list[dict[str, Any]] = [{"name": name, "in": "query", "schema": {"type": "string"}} for name in query]
-    if "{id}" in path:
-        parameters.append({"name": "id", "in": "path", "required": True, "schema": {"type": "string"}})
+    for name in re.findall(r"{(\w+)}", path):
+        parameters.append({"name": name, "in": "path", "required": True, "schema": {"type": "string"}})
     failure = {
         "description": "What is wrong",
         "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}},

@@ -11,13 +11,17 @@ import json
 import os
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, BinaryIO, Self
 
 Event = dict[str, Any]
 
 FINAL_STATES = frozenset({"done", "error", "aborted"})
+
+BLOCK = 64 * 1024
+"""Bytes that are read at once where a log is searched."""
 
 
 class EventLog:
@@ -66,18 +70,33 @@ class NoLog:
 
 def _mend(path: Path) -> int:
     """Cut off an unfinished last line; return the last sequence number (0 in an empty log)."""
-    events, end = read_from(path, 0)
+    last, end = _last_line(path)
     if end < path.stat().st_size:
         os.truncate(path, end)
-    return int(events[-1]["seq"]) if events else 0
+    return int(json.loads(last)["seq"]) if last else 0
 
 
-def read_from(path: Path, offset: int) -> tuple[list[Event], int]:
-    """The whole events from a byte offset on, and the offset behind the last of them."""
+def _last_line(path: Path) -> tuple[bytes, int]:
+    """The last whole line, and the offset behind it."""
+    with path.open("rb") as file:
+        end = file.seek(0, os.SEEK_END)
+        tail = b""
+        while end > 0 and tail.count(b"\n") < 2:
+            begin = max(end - BLOCK, 0)
+            file.seek(begin)
+            tail, end = file.read(end - begin) + tail, begin
+    whole = tail[: tail.rfind(b"\n") + 1]
+    return whole[whole.rfind(b"\n", 0, len(whole) - 1) + 1 :], end + len(whole)
+
+
+def read_from(path: Path, offset: int, most: int = -1) -> tuple[list[Event], int]:
+    """The whole events from a byte offset on, and the offset behind the last of them; of about `most` bytes at once."""
     try:
         with path.open("rb") as file:
             file.seek(offset)
-            data = file.read()
+            data = file.read(most)
+            if most >= 0:
+                data += file.readline()
     except FileNotFoundError:
         return [], offset
     whole = data[: data.rfind(b"\n") + 1]
@@ -86,11 +105,37 @@ def read_from(path: Path, offset: int) -> tuple[list[Event], int]:
 
 def read(path: Path, since: int = 0, types: frozenset[str] | None = None) -> Iterator[Event]:
     """Events with a sequence number above `since`, of the given types or of all."""
-    for event in read_from(path, 0)[0]:
-        if event["seq"] > since and (types is None or event["type"] in types):
-            yield event
+    # Most lines of a long log are not asked for: those are not parsed.
+    marks = None if types is None else [f'"type":{json.dumps(type)}'.encode() for type in types]
+    try:
+        file = path.open("rb")
+    except FileNotFoundError:
+        return
+    with file:
+        file.seek(_near(file, since))
+        for line in file:
+            if not line.endswith(b"\n"):
+                return
+            if marks is None or any(mark in line for mark in marks):
+                event = json.loads(line)
+                if event["seq"] > since and (types is None or event["type"] in types):
+                    yield event
+
+
+def _near(file: BinaryIO, since: int) -> int:
+    """The offset of a line shortly before the first event above `since`, by halves: sequence numbers grow."""
+    low, high = 0, file.seek(0, os.SEEK_END) if since > 0 else 0
+    while high - low > BLOCK:
+        file.seek((low + high) // 2)
+        file.readline()
+        begin, line = file.tell(), file.readline()
+        if begin < high and line.endswith(b"\n") and json.loads(line)["seq"] <= since:
+            low = begin
+        else:
+            high = (low + high) // 2
+    return low
 
 
 def last_state(path: Path) -> Event | None:
     """The newest `state` event of a log."""
-    return next(reversed(list(read(path, types=frozenset({"state"})))), None)
+    return next(iter(deque(read(path, types=frozenset({"state"})), maxlen=1)), None)

@@ -176,7 +176,7 @@ def find(model: JobFolder, wanted: str) -> str:
 
 def _view(model: JobFolder) -> dict[str, Any]:
     view = empty()
-    for event in read(model.events, types=frozenset({"snapshot"})):
+    for event in read(model.events, types=frozenset({"snapshot", "removed"})):
         view = fold(view, event)
     return view
 

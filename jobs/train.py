@@ -111,6 +111,8 @@ def prepare(folder: JobFolder, spec: ModelSpec, report: Report, stack: ExitStack
     at = Position()
     if state:
         at = snapshots.position_of(state)
+        if spec.early_stopping is not None and at.validations_since_best >= spec.early_stopping:
+            at.validations_since_best = 0  # It had stopped by itself, and somebody wants it to go on.
         learner.take_up(state)
         report.log.append("resumed", step=at.step)
     clock = Clock(spec, plan.steps, at.seconds)

@@ -34,6 +34,8 @@ def fold(view: View, event: Event) -> View:
             return {**view, "progress": {key: event[key] for key in told if key in event}}
         case "snapshot":
             return {**view, "summary": _with_snapshot(view["summary"], event)}
+        case "removed":
+            return {**view, "summary": _without_snapshots(view["summary"], set(event["snapshots"]))}
         case "resumed":
             return {**view, "summary": _resumed(view["summary"], event["step"])}
         case "sample" | "layer":
@@ -83,6 +85,12 @@ def _with_snapshot(summary: dict[str, Any], event: Event) -> dict[str, Any]:
     # In the order in which they were written: after a resume from an earlier one, the last is not that of the largest step.
     snapshots = [*others, snapshot]
     return {**summary, "snapshots": snapshots, "best": best_of(snapshots), "last": snapshots[-1]}
+
+
+def _without_snapshots(summary: dict[str, Any], gone: set[str]) -> dict[str, Any]:
+    rest = {key: value for key, value in summary.items() if key not in ("snapshots", "best", "last")}
+    left = [known for known in summary.get("snapshots", []) if known["snapshot"] not in gone]
+    return {**rest, "snapshots": left, "best": best_of(left), "last": left[-1]} if left else rest
 
 
 def _resumed(summary: dict[str, Any], step: int) -> dict[str, Any]:

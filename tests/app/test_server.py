@@ -14,7 +14,6 @@ from app.catalog import Catalog
 from app.extensions import socketio
 from app.files import MAX_ENTRIES
 from app.follower import Follower
-from app.scalars import series, thin
 from app.scheduler import Scheduler
 from app.settings import Settings
 from app.sockets import send
@@ -343,17 +342,6 @@ def test_a_step_that_was_logged_again_counts_once(client: FlaskClient, clip: Cli
     assert answer["series"].keys() == {"train/l1"}
     assert (answer["series"]["train/l1"]["step"], answer["series"]["train/l1"]["value"]) == ([1, 2, 3], [0.5, 0.3, 0.2])
     assert answer["seq"] == 5
-
-
-def test_a_long_series_keeps_its_extremes() -> None:
-    points = [(step, 0.0, 0.0, 1.0) for step in range(10_000)]
-    points[4321], points[77] = (4321, 0.0, 0.0, 9.0), (77, 0.0, 0.0, -9.0)
-    kept = thin(points, 200)
-    assert len(kept) <= 200
-    assert points[4321] in kept
-    assert points[77] in kept
-    assert kept == sorted(kept)
-    assert series([], None, 10) == {}
 
 
 # Pages and safety.

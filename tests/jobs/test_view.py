@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from app.scalars import series
 from jobs.view import best_of, empty, fold
 
 
@@ -50,21 +49,16 @@ def test_facts_add_up_and_samples_and_layers_are_replaced_by_their_index() -> No
     assert [one["step"] for one in summary["layers"]] == [5]
 
 
-def test_a_resumed_run_has_one_curve() -> None:
-    """Points behind the snapshot that it went on from are those of the resumed run, also where their steps differ."""
-
-    def point(step: int, value: float) -> dict[str, Any]:
-        return {"type": "scalars", "step": step, "epoch": step / 10, "time": 0.0, "scalars": {"train/l1": value, "none": None}}
-
-    events = [point(2, 9.0), point(4, 8.0), point(6, 7.0), {"type": "resumed", "step": 4}, point(5, 6.0), point(8, 5.0)]
-    curve = series(events, None, 100)
-    assert list(curve) == ["train/l1"]
-    assert (curve["train/l1"]["step"], curve["train/l1"]["value"]) == ([2, 4, 5, 8], [9.0, 8.0, 6.0, 5.0])
-
-
 def test_a_run_that_goes_on_from_an_earlier_snapshot_has_that_as_its_last() -> None:
     events = [snapshot("epoch-0001", 10, 0.3), snapshot("epoch-0002", 20, 0.1), {"type": "resumed", "step": 10}]
     summary = folded(*events)["summary"]
     assert (summary["last"]["snapshot"], summary["best"]["snapshot"]) == ("epoch-0001", "epoch-0002")
     summary = folded(*events, snapshot("step-000014", 14, None))["summary"]
     assert summary["last"]["snapshot"] == "step-000014"
+
+
+def test_a_snapshot_that_was_deleted_is_neither_best_nor_last() -> None:
+    events = [snapshot("epoch-0001", 10, 0.3), snapshot("epoch-0002", 20, 0.1)]
+    summary = folded(*events, {"type": "removed", "snapshots": ["epoch-0002"]})["summary"]
+    assert [summary[key]["snapshot"] for key in ("best", "last")] == ["epoch-0001"] * 2
+    assert "best" not in folded(*events, {"type": "removed", "snapshots": ["epoch-0001", "epoch-0002"]})["summary"]
