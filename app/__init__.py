@@ -8,7 +8,7 @@ from flask import Flask, render_template, request
 from sqlalchemy.exc import OperationalError
 from werkzeug.exceptions import HTTPException
 
-from app import api, pages, pairs, safety, upload_store
+from app import api, page_modules, pages, pairs, safety, upload_store, words
 from app.catalog import Catalog
 from app.database import connect
 from app.extensions import socketio
@@ -40,6 +40,8 @@ def create_app(settings: Settings, work: bool = True) -> Flask:
     app.register_error_handler(OSError, show_full_disk)
     app.register_error_handler(OperationalError, show_full_disk)
     safety.guard(app)
+    words.offer(app)
+    page_modules.offer(app)
     socketio.init_app(app)
     socketio.on_namespace(Jobs(catalog))
     if work:

@@ -3,8 +3,9 @@
 from typing import Any
 
 from flask import Blueprint, Response, jsonify, request
+from werkzeug.utils import secure_filename
 
-from app import files, log_index, openapi, pair_list, uploads
+from app import files, log_index, openapi, pair_list, uploads, worker_log
 from app.actions import (
     catalog,
     create_dataset,
@@ -20,6 +21,8 @@ from app.catalog import Refused, as_json
 from app.database import JobRow
 from app.preview import preview
 from app.problems import Invalid
+from app.record import record
+from app.scheduler import why_waits
 from jobs.events import read
 
 blueprint = Blueprint("api", __name__, url_prefix="/api/v1")
@@ -71,7 +74,8 @@ def list_jobs() -> Any:
 
 @blueprint.get("/jobs/<id>")
 def show_job(id: str) -> Any:
-    return as_json(job_or_404(id))
+    row = job_or_404(id)
+    return {**as_json(row), "waiting_for": why_waits(row, catalog())}
 
 
 @blueprint.patch("/jobs/<id>")
@@ -134,6 +138,27 @@ def job_scalars(id: str) -> Any:
     between = (float(number("from_step", 0)), float(number("to_step", 10**15)))
     series, seq = log_index.series(catalog().folder(id), keys or None, number("max_points", 2000, 2), between)
     return {"seq": seq, "series": series}
+
+
+@blueprint.get("/jobs/<id>/scalars.csv")
+def job_csv(id: str) -> Any:
+    row = job_or_404(id)
+    keys = frozenset(request.args.get("keys", "").split(",")) - {""}
+    name = secure_filename(row.name) or id
+    headers = {"Content-Disposition": f'attachment; filename="{name}.csv"'}
+    return Response(log_index.as_csv(catalog().folder(id), keys or None), mimetype="text/csv", headers=headers)
+
+
+@blueprint.get("/jobs/<id>/record")
+def job_record(id: str) -> Any:
+    return record(job_or_404(id), catalog())
+
+
+@blueprint.get("/jobs/<id>/log")
+def job_log(id: str) -> Any:
+    job_or_404(id)
+    start = number("from", 0) if request.args.get("from") else None
+    return worker_log.part(catalog().folder(id).worker_log, start)
 
 
 @blueprint.post("/datasets")

@@ -187,9 +187,11 @@ def values_of(spec: type[BaseModel], form: Mapping[str, str]) -> Values:
 
 
 def _typed(form: Mapping[str, str], name: str) -> str:
-    """What was typed into the fields of a name. Nothing is cut off a text of several lines: its errors are told by line."""
-    text = ", ".join(form.getlist(name)) if isinstance(form, MultiDict) else form.get(name, "")
-    text = text.replace("\r\n", "\n")
+    """What was typed into the fields of a name. Nothing is cut off a text of several lines: its errors are told by line.
+    Options of the command line are taken as they are: their ends of lines are no browser's."""
+    if not isinstance(form, MultiDict):
+        return form.get(name, "")
+    text = ", ".join(form.getlist(name)).replace("\r\n", "\n")
     return text if "\n" in text and text.strip() else text.strip()
 
 

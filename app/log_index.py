@@ -14,6 +14,7 @@ import json
 import math
 import shutil
 from array import array
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,7 @@ PLACE = ("step", "epoch", "time")
 PIECE = 2**20
 """Bytes of the log that are taken in at once, between two turns of the server's other work."""
 VERSION = 1
+ROWS_A_PART = 10_000
 
 Series = dict[str, list[Any]]
 
@@ -74,6 +76,31 @@ def series(
             if len(columns[0]):
                 found[key] = _thin(columns, max_points)
     return found, state.seq
+
+
+def as_csv(folder: JobFolder, keys: frozenset[str] | None) -> Iterator[str]:
+    """All points, none left out: lines of step, epoch, time and the scalars, empty where a scalar has no point at that step."""
+    import numpy as np
+
+    state = update(folder)
+    there = sorted({key for table in state.tables for key in table.keys if keys is None or key in keys})
+    found = [_column(folder, state, key, (-math.inf, math.inf)) for key in there]
+    yield ",".join([*PLACE, *there]) + "\n"
+    if not found:
+        return
+    steps, first = np.unique(np.concatenate([column[0] for column in found]), return_index=True)
+    places = [np.concatenate([column[place] for column in found])[first] for place in (1, 2)]
+    values = np.full((len(there), len(steps)), np.nan)
+    for row, column in zip(values, found, strict=True):
+        row[np.searchsorted(steps, column[0])] = column[3]
+    for begin in range(0, len(steps), ROWS_A_PART):
+        part = slice(begin, begin + ROWS_A_PART)
+        rows = zip(steps[part].tolist(), *(place[part].tolist() for place in places), *values[:, part].tolist(), strict=True)
+        yield "".join(f"{int(step)},{epoch:.6g},{time:.3f},{','.join(map(_cell, rest))}\n" for step, epoch, time, *rest in rows)
+
+
+def _cell(value: float) -> str:
+    return "" if math.isnan(value) else repr(value)
 
 
 def rare(folder: JobFolder, since: int, types: frozenset[str]) -> list[Event]:

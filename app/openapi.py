@@ -25,6 +25,11 @@ ROUTES: dict[str, dict[str, tuple[str, tuple[str, ...], str, int]]] = {
     "/jobs/{id}/snapshots/{name}": {"delete": ("Delete a snapshot of a training that is not running", (), "", 204)},
     "/jobs/{id}/events": {"get": ("Its event log", ("since", "type"), "", 200)},
     "/jobs/{id}/scalars": {"get": ("Its curves", ("keys", "max_points", "from_step", "to_step"), "", 200)},
+    "/jobs/{id}/scalars.csv": {"get": ("Every point of its curves, as CSV", ("keys",), "", 200)},
+    "/jobs/{id}/record": {"get": ("What is needed to make it again, and the command that does", (), "", 200)},
+    "/jobs/{id}/log": {
+        "get": ("What its worker said, from a byte offset on, or the end of it: at most 64 KiB an answer", ("from",), "", 200)
+    },
     "/datasets": {"post": ("Make a dataset", (), "DatasetSpec", 201)},
     "/probe": {"post": ("Look at the sources of a dataset before it is made", (), "ProbeRequest", 200)},
     "/datasets/{id}/pairs": {"get": ("Its pairs, a page at a time", ("split", "sort", "order", "page"), "", 200)},

@@ -3,12 +3,15 @@
 from typing import Any
 
 from flask import Blueprint, abort, redirect, render_template, request, send_file, url_for
+from werkzeug.utils import secure_filename
 
-from app import forms, model_form
-from app.actions import catalog, create_dataset, create_models, create_test, describe, keep_upload, settings
+from app import comparing, forms, job_zip, model_form, zips
+from app.actions import catalog, create_dataset, create_models, create_test, describe, extend, keep_upload, settings
 from app.catalog import Refused, as_json
 from app.forms import UPLOAD, Field, Values, values_of
 from app.problems import Invalid, Problems
+from app.record import as_files, record
+from app.scheduler import why_waits
 from jobs.specs import DatasetSpec, ModelSpec, TestSpec
 from jobs.specs.base import members, split_text
 
@@ -65,8 +68,14 @@ def cloned(job: Job) -> Values:
 
 @blueprint.get("/datasets/<id>")
 def dataset(id: str) -> str:
-    job = job_or_404(id, "dataset")
-    return render_template("dataset.html", title=job["name"], active="datasets", job=job)
+    return _job_page("dataset.html", job_or_404(id, "dataset"))
+
+
+def _job_page(template: str, job: Job, **more: Any) -> str:
+    row = catalog().get(job["id"])
+    waiting_for = why_waits(row, catalog()) if row is not None else ""
+    shown = {**job, "waiting_for": waiting_for}
+    return render_template(template, title=job["name"], active=f"{job['kind']}s", job=shown, waiting_for=waiting_for, **more)
 
 
 @blueprint.route("/models/new", methods=["GET", "POST"])
@@ -74,6 +83,9 @@ def new_model() -> Any:
     values, problems = values_of(ModelSpec, request.form or request.args), {}
     if "clone" in request.args and request.method == "GET":
         values = cloned(job_or_404(request.args["clone"], "model"))
+        if "start_from" in request.args:
+            begins = {key: request.args[key] for key in ("start_from", "start_snapshot") if key in request.args}
+            values |= {**begins, "name": values["name"].replace(" (copy)", " (fine-tuned)")}
     if request.method == "POST":
         try:
             ids, sweep = create_models(values)
@@ -110,9 +122,35 @@ def model(id: str) -> str:
     job = job_or_404(id, "model")
     rows = [catalog().get(dataset) for dataset in dict.fromkeys((job["spec"]["dataset"], *job["spec"]["more_datasets"]))]
     datasets = [as_json(row, brief=True) for row in rows if row is not None]
-    return render_template(
-        "model.html", title=job["name"], active="models", job=job, datasets=datasets, fields=fields_of_test(job), problems=[]
-    )
+    return _job_page("model.html", job, datasets=datasets, fields=fields_of_test(job), folder=str(catalog().folder(id).path))
+
+
+@blueprint.post("/models/<id>/extend")
+def extend_model(id: str) -> Any:
+    job_or_404(id, "model")
+    row = catalog().get(id)
+    assert row is not None
+    try:
+        extend(row, request.form.to_dict())
+    except Refused as refused:
+        return _refused("Not now", str(refused), 409)
+    except Invalid as invalid:
+        return _refused("Not trained on", " ".join(invalid.problems.values()), 422)
+    return redirect(url_for(".model", id=id))
+
+
+@blueprint.get("/compare")
+def compare() -> Any:
+    """Models beside one another; without two of them, the models to choose from."""
+    asked = [id for text in request.args.getlist("ids") for id in text.split(",") if id]
+    ids = list(dict.fromkeys(asked))[: comparing.MOST]
+    rows = [catalog().get(id) for id in ids]
+    chosen = [as_json(row, brief=True) for row in rows if row is not None and row.kind == "model"]
+    if len(chosen) < 2 or "choose" in request.args:
+        shown = _with_chosen(jobs("model", limit=MOST_CHOICES), {"ids": ", ".join(ids)}, "ids")
+        offered = [job for job in shown if job["kind"] == "model"]
+        return render_template("compare_choose.html", title="Compare models", active="models", jobs=offered, ids=ids)
+    return _compared(f"Compare {len(chosen)} models", chosen)
 
 
 @blueprint.get("/sweeps/<id>")
@@ -120,8 +158,19 @@ def sweep(id: str) -> str:
     trainings = [as_json(row, brief=True) for row in catalog().sweep(id)]
     if not trainings:
         abort(404)
-    title = trainings[0]["name"].rpartition(" · ")[0] or trainings[0]["name"]
-    return render_template("sweep.html", title=title, active="models", sweep=id, jobs=trainings)
+    return _compared(trainings[0]["name"].rpartition(" · ")[0] or trainings[0]["name"], trainings)
+
+
+def _compared(title: str, chosen: list[Job]) -> str:
+    return render_template(
+        "compare.html",
+        title=title,
+        active="models",
+        jobs=chosen,
+        differing=comparing.differing(chosen),
+        same_datasets=comparing.same_datasets(chosen),
+        fields=[field for field in forms.fields(TestSpec) if field.name in ("image", "target", "pair")],
+    )
 
 
 @blueprint.app_template_global()
@@ -164,7 +213,7 @@ def fields_of_test(job: Job, values: Values | None = None, problems: Problems | 
 def test(id: str) -> str:
     job = job_or_404(id, "test")
     model = catalog().get(job["spec"]["model"])
-    return render_template("test.html", title=job["name"], active="tests", job=job, model=as_json(model) if model else None)
+    return _job_page("test.html", job, model=as_json(model) if model else None)
 
 
 @blueprint.get("/jobs/<id>")
@@ -181,7 +230,7 @@ def act(id: str, action: str) -> Any:
         else:
             getattr(catalog(), action)(id)
     except Refused as refused:
-        return render_template("error.html", title="Refused", active="", status=409, heading="Not now", message=str(refused)), 409
+        return _refused("Not now", str(refused), 409)
     return redirect(url_for(".home") if action == "delete" else url_for(f".{job['kind']}", id=id))
 
 
@@ -194,8 +243,18 @@ def edit(id: str) -> Any:
         describe(row, request.form.to_dict())
     except Invalid as invalid:
         message = " ".join(f"{field.capitalize()}: {text}" for field, text in invalid.problems.items())
-        return render_template("error.html", title="Refused", active="", status=422, heading="Not saved", message=message), 422
+        return _refused("Not saved", message, 422)
     return redirect(url_for(f".{job['kind']}", id=id))
+
+
+@blueprint.get("/jobs/<id>.zip")
+def whole_job(id: str) -> Any:
+    """All files of a job, and what is needed to make it again."""
+    row = catalog().get(id)
+    if row is None:
+        abort(404)
+    name = secure_filename(row.name) or id
+    return zips.sent(job_zip.stream(catalog().folder(id), name, as_files(record(row, catalog()))), name)
 
 
 @blueprint.get("/jobs/<id>/files/<path:name>")
@@ -208,6 +267,11 @@ def job_file(id: str, name: str) -> Any:
         abort(404)
     text = path.suffix in (".log", ".jsonl")
     return send_file(path, mimetype="text/plain" if text else None)
+
+
+def _refused(heading: str, message: str, status: int) -> tuple[str, int]:
+    page = render_template("error.html", title="Refused", active="", status=status, heading=heading, message=message)
+    return page, status
 
 
 def _form_page(

@@ -8,29 +8,11 @@ from typing import Any
 from zipfile import ZIP_STORED, ZipFile
 
 from app.pair_list import FACTS, ending, facts, picture, splits
+from app.zips import Outbox
 from jobs.folder import JobFolder
 
 ROLES = ("input", "target")
 METAS_A_PART = 1000
-
-
-class Outbox(io.RawIOBase):
-    """What was written and is not sent yet. It cannot seek, and so ZipFile never looks back."""
-
-    def __init__(self) -> None:
-        self._parts: list[bytes] = []
-
-    def writable(self) -> bool:
-        return True
-
-    def write(self, part: Any) -> int:
-        self._parts.append(bytes(part))
-        return len(part)
-
-    def take(self) -> bytes:
-        taken = b"".join(self._parts)
-        self._parts.clear()
-        return taken
 
 
 def stream(folder: JobFolder) -> Iterator[bytes]:

@@ -1,13 +1,11 @@
 """The pairs of a dataset: a gallery, one pair at full size, their pictures, and all of them as a ZIP."""
 
-from collections.abc import Iterator
 from typing import Any
 
-import gevent
 from flask import Blueprint, Response, abort, render_template, request, url_for
 from werkzeug.utils import secure_filename
 
-from app import pair_list, pair_zip
+from app import pair_list, pair_zip, zips
 from app.actions import catalog
 from app.catalog import Refused
 from app.database import JobRow
@@ -74,16 +72,7 @@ def picture(id: str, split: str, number: int, role: str, ending: str) -> Respons
 def as_zip(id: str) -> Response:
     row = dataset_or_404(id)
     folder = pair_list.finished(row)
-    name = secure_filename(row.name) or id
-    headers = {"Content-Disposition": f'attachment; filename="{name}.zip"'}
-    return Response(_in_turns(pair_zip.stream(folder)), mimetype="application/zip", headers=headers)
-
-
-def _in_turns(parts: Iterator[bytes]) -> Iterator[bytes]:
-    """A long download to a fast client would let no other request through."""
-    for part in parts:
-        gevent.sleep(0)
-        yield part
+    return zips.sent(pair_zip.stream(folder), secure_filename(row.name) or id)
 
 
 @blueprint.errorhandler(Invalid)

@@ -119,6 +119,22 @@ class Scheduler:
         return {**place, **user_code}
 
 
+def why_waits(row: JobRow, catalog: Catalog) -> str:
+    """What a waiting job waits for, as far as that can be known; "" for any other job."""
+    if row.state != "waiting":
+        return ""
+    if row.kind == "model":
+        for id in (row.spec["dataset"], *row.spec["more_datasets"]):
+            dataset = catalog.get(id)
+            if dataset is not None and dataset.state in ("waiting", "running"):
+                told = dataset.view["progress"]
+                far = f", {100 * told['done'] // told['total']} % done" if told and told.get("total") else ""
+                return f"Waits for its dataset “{dataset.name}” ({dataset.state}{far})."
+    before = catalog.find(row.kind, frozenset({"running"}), limit=3)
+    names = ", ".join(f"“{other.name}”" for other in before)
+    return f"Waits for its turn: {names} {'are' if len(before) > 1 else 'is'} running." if before else "Waits for its turn."
+
+
 def _any_gpu(row: JobRow) -> bool:
     """Whether any one GPU will do. Who names some by their numbers means those of the machine."""
     return row.spec["device"] in ("auto", "cuda")

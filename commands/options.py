@@ -6,17 +6,10 @@ from typing import Any
 import click
 from pydantic import BaseModel
 
+from app.command_line import opposite, option_name
 from app.forms import SHOWN, Field, Values, fields, values_of
 
 Command = Callable[..., Any]
-
-SHORT = {"solver.learning_rate": "learning-rate", "solver.weight_decay": "weight-decay", "solver.momentum": "momentum"}
-
-
-def option_name(field: str) -> str:
-    """--stream of "source.stream", --validation of "validation.method", --validation-percent of "validation.percent"."""
-    short = SHORT.get(field) or field.removeprefix("source.").removesuffix(".method").removesuffix(".name")
-    return "--" + short.replace(".", "-").replace("_", "-")
 
 
 def options(spec: type[BaseModel]) -> Callable[[Command], Command]:
@@ -34,9 +27,8 @@ def options(spec: type[BaseModel]) -> Callable[[Command], Command]:
 def _option(one: Field) -> Callable[[Command], Command]:
     choices = [value for value, _ in one.choices]
     if one.widget == "checkbox":
-        return click.option(
-            option_name(one.name) + "/--no-" + option_name(one.name)[2:], _key(one.name), default=None, help=one.help
-        )
+        option = option_name(one.name)
+        return click.option(f"{option}/{opposite(option)}", _key(one.name), default=None, help=one.help)
     shown = "" if one.when or one.value == "" else f" [default: {one.value}]"
     kind = click.Choice(choices) if choices else None
     return click.option(

@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from commands.options import option_name
+from app.command_line import option_name
 from jobs import folder as folders
 from jobs import launcher
 from jobs.events import FINAL_STATES, Event, EventLog, last_state, read_from

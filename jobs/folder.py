@@ -54,6 +54,14 @@ class JobFolder:
     def snapshots(self) -> Path:
         return self.path / "snapshots"
 
+    @property
+    def exports(self) -> Path:
+        return self.path / "exports"
+
+    @property
+    def tensorboard(self) -> Path:
+        return self.path / "tensorboard"
+
     def store(self, split: str) -> Path:
         return self.path / f"{split}.lmdb"
 

@@ -121,11 +121,19 @@ def as_state(position: Position) -> State:
 
 
 def load(model: JobFolder, wanted: str) -> tuple[str, Restorer, int]:
-    """The snapshot's name ("best", "last" or its name are wanted), what restores with it, and the channels of its images."""
+    """The snapshot's name ("best", "last" or its name are wanted), what restores with it, and the channels of its images.
+
+    Raises JobError."""
     name = find(model, wanted)
     kind, mean, weights = read_weights(model, name)
     restorer = kind.restorer(mean)
-    restorer.net.load_state_dict(weights)
+    try:
+        restorer.net.load_state_dict(weights)
+    except RuntimeError as error:
+        raise JobError(
+            f"The weights of {name} do not fit the network: its Python file or package was changed. Bring back the one it was "
+            "trained with."
+        ) from error
     return name, restorer.eval(), kind.of_image
 
 

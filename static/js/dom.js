@@ -22,3 +22,10 @@ export function svg(tag, attributes) {
 export function pageData(id) {
   return JSON.parse(document.getElementById(id).textContent);
 }
+
+/** Give the person a file that was made here: text or a Blob. */
+export function save(name, content, type = "") {
+  const url = URL.createObjectURL(content instanceof Blob ? content : new Blob([content], { type }));
+  element("a", { href: url, download: name }).click();
+  setTimeout(() => URL.revokeObjectURL(url), 10_000);
+}

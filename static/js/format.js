@@ -2,6 +2,11 @@
 
 const DASH = "–";
 
+const NOTHING_YET = {
+  waiting: "It has not begun yet.",
+  running: "Nothing validated yet: the first numbers come with the first epoch.",
+};
+
 export const decibel = (value) => (value == null ? DASH : `${value.toFixed(2)} dB`);
 
 export const gain = (value) => (value == null ? DASH : `${value < 0 ? "−" : "+"}${Math.abs(value).toFixed(2)} dB`);
@@ -67,11 +72,11 @@ export function progressWords(progress) {
 export const gainOf = (snapshot) => (snapshot?.["val/psnr"] == null ? null : snapshot["val/psnr"] - snapshot["val/psnr_input"]);
 
 /** What a model achieved, in words; `best` is the snapshot with the lowest validation loss. */
-export function verdict(best) {
-  if (!best) return "Nothing validated yet: the first numbers come with the first epoch.";
+export function verdict(best, state = "running") {
+  if (best?.["val/l1"] == null) return NOTHING_YET[state] ?? "It ended before anything was kept: there is nothing to test.";
   if (best["val/psnr"] == null) return "The inputs of the validation equal their originals: there is nothing to gain.";
   const by = gainOf(best);
   const numbers = `${best["val/psnr_input"].toFixed(2)} → ${best["val/psnr"].toFixed(2)}`;
-  if (by > 0) return `${gain(by)} over its input (${numbers}), best at epoch ${best.epoch}`;
-  return `Not better than its input yet (${numbers} dB)`;
+  if (by > 0) return `${gain(by)} over its input (${numbers}), best at epoch ${small(best.epoch)}`;
+  return `Not better than its input${state === "done" ? "" : " yet"} (${numbers} dB)`;
 }

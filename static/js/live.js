@@ -1,6 +1,6 @@
 // One connection to the server's namespace /jobs. After a lost connection it asks for what it missed.
 import { io } from "../vendor/socket.io.esm.min.js";
-import { unseen } from "./series.js";
+import { unseen } from "./curves.js";
 
 /** Call `seen(events)` with all events of a job after `since`, each once and in order. */
 export function watchJob(job, since, seen) {

@@ -1,79 +1,131 @@
 // The model's page: curves, verdict, snapshots, samples and layers, drawn from what is there and grown by events.
-import { chart } from "./chart.js";
+import { charts } from "./charts.js";
+import { copyButtons } from "./copy.js";
+import { addEvents, curvesOf, keysIn } from "./curves.js";
 import { element, pageData } from "./dom.js";
 import { factsOf } from "./facts.js";
-import { verdict } from "./format.js";
+import { count, verdict } from "./format.js";
 import { layerCard } from "./layers.js";
 import { watchJob } from "./live.js";
-import { sampleCard } from "./samples.js";
-import { addEvents } from "./series.js";
-import { bestOf, resumedAt, showSnapshots, withSnapshot } from "./snapshots.js";
+import { follow } from "./log.js";
+import { messagesOf, recordOf } from "./record.js";
+import { samplesThroughTime, withShown } from "./samples.js";
+import { showSnapshots } from "./snapshot_table.js";
+import { bestOf, resumedAt, withoutSnapshots, withSnapshot } from "./snapshots.js";
 import { isFinal, showStatus, withEvent } from "./status.js";
+import { styleOf } from "./styles.js";
+import { swap } from "./pictures.js";
+
+const POINTS = 1000;
 
 let job = pageData("job");
 let hardware = null;
 let snapshots = job.summary.snapshots ?? [];
-const shown = { sample: new Map(), layer: new Map() };
-for (const sample of job.summary.samples ?? []) shown.sample.set(sample.index, sample);
-for (const layer of job.summary.layers ?? []) shown.layer.set(layer.index, layer);
-const answer = await fetch(`/api/v1/jobs/${job.id}/scalars?max_points=2000`);
-const { series } = await answer.json();
-const draws = [...document.querySelectorAll(".chart[data-keys]")].map((holder) => chart(holder, series));
+let curves = curvesOf();
+let showings = [];
+const layers = new Map((job.summary.layers ?? []).map((layer) => [layer.index, layer]));
+const fresh = { samples: true, layers: true };
+const showSamples = samplesThroughTime();
+const showMessages = messagesOf(document.querySelector("#messages"));
+
+const ask = async (path) => (await fetch(`/api/v1/jobs/${job.id}/${path}`)).json();
+const keysOf = (figure) => figure.querySelector(".chart").dataset.keys.split(",");
+
+const plots = charts(document.querySelector("[data-charts]"), {
+  series: () => curves.series,
+  source: (figure, finer) => {
+    const series = finer ?? curves.series;
+    return { series, keys: keysIn(curves.series, keysOf(figure)), style: styleOf };
+  },
+  fetchFiner: async (first, last) => (await ask(`scalars?max_points=${POINTS}&from_step=${first}&to_step=${last}`)).series,
+  tableOf: (figure) => location.assign(`/api/v1/jobs/${job.id}/scalars.csv?keys=${keysIn(curves.series, keysOf(figure)).join(",")}`),
+});
 
 function show() {
   showStatus(job);
-  document.querySelector("#verdict").textContent = verdict(bestOf(snapshots));
+  document.querySelector("#verdict").textContent = verdict(bestOf(snapshots), job.state);
   document.querySelector("#facts").replaceChildren(...factsOf(job.summary, isFinal(job.state) ? null : hardware).map(([name, words]) => element("div", {}, element("dt", {}, name), element("dd", {}, words))));
   showSnapshots(job, snapshots);
-}
-
-function showSamples() {
-  const samples = [...shown.sample.values()];
-  document.querySelector("#samples-section").hidden = !samples.length;
-  document.querySelector("#samples").replaceChildren(...samples.map(sampleCard));
-  document.querySelector("#samples-at").textContent = samples.length ? `after step ${samples[0].step.toLocaleString("en")}` : "";
+  for (const button of document.querySelectorAll('[data-needs="snapshots"]')) button.hidden ||= !snapshots.length;
 }
 
 function showLayers() {
-  const layers = [...shown.layer.values()].sort((a, b) => a.index - b.index);
-  document.querySelector("#layers-section").hidden = !layers.length;
-  document.querySelector("#layers-at").textContent = layers.length ? `after step ${layers[0].step.toLocaleString("en")}` : "";
-  // Pictures of folded layers are not fetched.
-  if (document.querySelector("#layers-section").open) document.querySelector("#layers").replaceChildren(...layers.map(layerCard));
+  const section = document.querySelector("#layers-section");
+  const sorted = [...layers.values()].sort((a, b) => a.index - b.index);
+  if (!sorted.length) return;
+  document.querySelector("#layers-at").textContent = `after step ${count(sorted[0].step)}`;
+  // Pictures of folded layers are not fetched; weights that somebody has unfolded stay so.
+  if (!section.open) return;
+  const open = new Set([...section.querySelectorAll("article:has(details[open])")].map((card) => card.dataset.layer));
+  const cards = sorted.map(layerCard);
+  for (const card of cards) if (open.has(card.dataset.layer)) card.querySelector("details").open = true;
+  swap(document.querySelector("#layers"), cards);
 }
 
-const fresh = { sample: true, layer: true };
 let waiting = false;
 function draw() {
   waiting = false;
   show();
-  for (const one of draws) one();
-  if (fresh.sample) showSamples();
-  if (fresh.layer) showLayers();
-  fresh.sample = fresh.layer = false;
+  plots.draw();
+  if (fresh.samples) showSamples(showings);
+  if (fresh.layers) showLayers();
+  fresh.samples = fresh.layers = false;
 }
 
 function see(event) {
   job = withEvent(job, event);
-  if (event.type === "snapshot") snapshots = withSnapshot(snapshots, event);
-  if (event.type === "resumed") snapshots = resumedAt(snapshots, event.step);
-  if (event.type === "state" && event.summary) job = { ...job, summary: { ...job.summary, ...event.summary } };
-  if (event.type === "facts") job = { ...job, summary: { ...job.summary, ...event } };
-  if (event.type === "hardware") hardware = event;
-  if (event.type in shown) {
-    shown[event.type].set(event.index, event);
-    fresh[event.type] = true;
+  switch (event.type) {
+    case "snapshot":
+      snapshots = withSnapshot(snapshots, event);
+      break;
+    case "removed":
+      snapshots = withoutSnapshots(snapshots, event.snapshots);
+      break;
+    case "resumed":
+      snapshots = resumedAt(snapshots, event.step);
+      showings = withShown(showings, event);
+      fresh.samples = true;
+      break;
+    case "state":
+      job = { ...job, summary: { ...job.summary, ...event.summary } };
+      if (event.state === "waiting") ask("").then((now) => (job.waiting_for = now.waiting_for));
+      break;
+    case "facts":
+      job = { ...job, summary: { ...job.summary, ...event } };
+      break;
+    case "hardware":
+      hardware = event;
+      break;
+    case "sample":
+      showings = withShown(showings, event);
+      fresh.samples = true;
+      break;
+    case "layer":
+      layers.set(event.index, event);
+      fresh.layers = true;
   }
 }
 
+copyButtons(job.id);
+recordOf(document.querySelector("#record"), job.id);
+follow(document.querySelector("#log"), () => !isFinal(job.state));
+document.querySelector("#layers-section").addEventListener("toggle", showLayers);
+document.querySelector("#more-curves").addEventListener("toggle", () => plots.draw());
+draw();
+
+const [scalars, rare] = await Promise.all([ask(`scalars?max_points=${POINTS}`), ask("events?type=sample,resumed,message,state,snapshot")]);
+curves = curvesOf(scalars.series);
+for (const event of rare.events) showings = withShown(showings, event);
+showMessages(rare.events);
+fresh.samples = true;
+draw();
+
 // From where the page was made, not the curves: what lies between is in the curves, but not yet in the rest.
 watchJob(job.id, job.seq, (events) => {
-  addEvents(series, events);
+  addEvents(curves, events.filter(({ seq }) => seq > scalars.seq));
   events.forEach(see);
+  showMessages(events.filter(({ seq }) => seq > rare.seq));
   // Many events in one frame are one drawing.
   if (!waiting) requestAnimationFrame(draw);
   waiting = true;
 });
-
-document.querySelector("#layers-section").addEventListener("toggle", showLayers);
-draw();

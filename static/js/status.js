@@ -14,11 +14,12 @@ export function showStatus(job) {
   bar.hidden = FINAL.has(job.state);
   if (done == null) bar.removeAttribute("value");
   else bar.value = done;
-  document.querySelector("#progress").textContent = running ? progressWords(job.progress) || "Starting" : "";
+  document.querySelector("#progress").textContent = running ? progressWords(job.progress) || "Starting" : job.state === "waiting" ? (job.waiting_for ?? "Waits for its turn.") : "";
   const reason = document.querySelector("#reason");
   reason.hidden = !job.reason;
+  reason.classList.toggle("bad", job.state === "error");
   reason.querySelector("p").textContent = job.reason;
-  for (const form of document.querySelectorAll("form[data-when]")) form.hidden = !form.dataset.when.split(" ").includes(job.state);
+  for (const form of document.querySelectorAll(".job-head [data-when]")) form.hidden = !form.dataset.when.split(" ").includes(job.state);
   document.title = `${running && done != null ? percent(done) : job.state} · ${job.name} · Clearframe`;
 }
 

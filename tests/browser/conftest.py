@@ -3,6 +3,7 @@
 import os
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -29,10 +30,15 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def page(browser: Browser, server: Server, request: pytest.FixtureRequest) -> Iterator[Page]:
-    """A page that fails the test on any error in the browser's console, but for values that were refused on purpose; its
-    last sight is kept as an artifact.
+    """Needs the server, so that it is closed before the server goes."""
+    with watched(browser, request.node.name) as page:
+        yield page
 
-    Needs the server, so that it is closed before the server goes."""
+
+@contextmanager
+def watched(browser: Browser, name: str) -> Iterator[Page]:
+    """A page that fails the test on any error in the browser's console, but for values that were refused on purpose; its
+    last sight is kept as an artifact."""
     context = browser.new_context(viewport={"width": 1440, "height": 900})
     page = context.new_page()
     problems: list[str] = []
@@ -49,6 +55,6 @@ def page(browser: Browser, server: Server, request: pytest.FixtureRequest) -> It
     page.set_default_timeout(60_000)
     ARTIFACTS.mkdir(exist_ok=True)
     yield page
-    page.screenshot(path=ARTIFACTS / f"{request.node.name}.png", full_page=True)
+    page.screenshot(path=ARTIFACTS / f"{name}.png", full_page=True)
     context.close()
     assert not problems

@@ -5,11 +5,12 @@ import json
 import pytest
 from click.testing import CliRunner
 
+from app.command_line import option_name
 from app.forms import fields, values_of
 from app.openapi import document
 from app.problems import validate
 from commands.main import create_dataset
-from commands.options import option_name, typed_values
+from commands.options import typed_values
 from jobs.specs import DatasetSpec
 
 SAMPLES = {"number": "3", "list": "30, 40", "notes": "words", "checkbox": True}

@@ -3,14 +3,16 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { factsOf, hardwareWords } from "../../static/js/facts.js";
-import { addEvents } from "../../static/js/series.js";
+import { addEvents, curvesOf } from "../../static/js/curves.js";
+import { withShown } from "../../static/js/samples.js";
 import { bestOf, withSnapshot } from "../../static/js/snapshots.js";
 
 test("what a resumed run does anew takes the place of what was done before", () => {
   const point = (step, value) => ({ type: "scalars", step, epoch: step, time: step, scalars: { a: value } });
-  const series = addEvents({}, [point(2, 9), point(4, 8), point(6, 7), { type: "resumed", step: 4 }, point(5, 6)]);
+  const curves = addEvents(curvesOf(), [point(2, 9), point(4, 8), point(6, 7), { type: "resumed", step: 4 }, point(5, 6)]);
+  const { series } = curves;
   assert.deepEqual([series.a.step, series.a.value, series.a.epoch.length], [[2, 4, 5], [9, 8, 6], 3]);
-  addEvents(series, [{ type: "resumed", step: 0 }]);
+  addEvents(curves, [{ type: "resumed", step: 0 }]);
   assert.deepEqual(series.a, { step: [], epoch: [], time: [], value: [] });
 });
 
@@ -34,4 +36,11 @@ test("facts in words", () => {
   });
   const gpu = { utilisation: 97, memory_used: 12.1e9, temperature: 61 };
   assert.equal(hardwareWords({ cpu: 180, cores: 2, rss: 1.2e9, gpus: [gpu] }), "GPU 97 %, 12.1 GB, 61 °C · CPU 1.8 of 2 cores · 1.2 GB of memory");
+});
+
+test("samples through time: what a resumed run shows takes the place of what the lost one showed", () => {
+  const sample = (step, index) => ({ type: "sample", step, index, epoch: step });
+  const events = [sample(0, 0), sample(0, 1), sample(5, 0), sample(9, 0), { type: "resumed", step: 5 }, sample(8, 0), { type: "state" }];
+  const showings = events.reduce(withShown, []);
+  assert.deepEqual(showings.map(({ step, samples }) => [step, samples.size]), [[0, 2], [5, 1], [8, 1]]);
 });

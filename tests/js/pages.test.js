@@ -2,20 +2,19 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { bytes, decibel, gain, progressWords, seconds, small, verdict } from "../../static/js/format.js";
-import { histogramPath } from "../../static/js/layers.js";
-import { addEvents, align, unseen } from "../../static/js/series.js";
+import { readFile } from "node:fs/promises";
 
-test("numbers carry units and a sensible number of digits", () => {
-  assert.equal(decibel(32.414), "32.41 dB");
-  assert.equal(gain(-0.2), "−0.20 dB");
-  assert.equal(small(0.018249), "0.0182");
-  assert.equal(small(1.2e-7), "1.2e-7");
-  assert.equal(bytes(16_625_664), "16.6 MB");
-  assert.equal(seconds(41.2), "41 s");
-  assert.equal(seconds(3671), "1:01 h");
-  assert.equal(decibel(null), "–");
-});
+import { bytes, count, decibel, gain, progressWords, seconds, small, verdict } from "../../static/js/format.js";
+import { histogramPath } from "../../static/js/layers.js";
+import { addEvents, align, csv, curvesOf, keysIn, smoothed, stepsBetween, thin, unseen } from "../../static/js/curves.js";
+
+const SAID = { decibel, gain, count, small, seconds, size: bytes, progress: progressWords, verdict };
+const CASES = JSON.parse(await readFile(new URL("../words.json", import.meta.url), "utf8"));
+
+for (const [name, cases] of Object.entries(CASES))
+  test(`${name} says the same as the server`, () => {
+    for (const one of cases) assert.equal(SAID[name](...one.slice(0, -1)), one.at(-1));
+  });
 
 test("progress in words", () => {
   assert.equal(progressWords({ done: 48, total: 1204, unit: "pairs", rate: 130.4, eta: 8.9 }), "48 of 1,204 pairs · 130 pairs/s · 9 s left");
@@ -24,19 +23,46 @@ test("progress in words", () => {
   assert.equal(progressWords({ done: 4, total: null, unit: "steps", rate: 0, eta: null }), "4 steps");
 });
 
-test("the verdict says plainly when there is no gain", () => {
-  const best = { "val/psnr": 32.72, "val/psnr_input": 32.41, epoch: 14 };
-  assert.equal(verdict(best), "+0.31 dB over its input (32.41 → 32.72), best at epoch 14");
-  assert.match(verdict({ ...best, "val/psnr": 32.4 }), /^Not better than its input yet/);
-  assert.match(verdict(undefined), /^Nothing validated yet/);
-});
+const event = (step, value, seq = 0) => ({ type: "scalars", seq, step, epoch: step / 10, time: 100 + step, scalars: { a: value, b: null } });
 
 test("a step that is logged again replaces its point", () => {
-  const event = (step, value) => ({ type: "scalars", step, epoch: step, time: step, scalars: { a: value, b: null } });
-  const series = addEvents({}, [event(1, 5), event(3, 6), event(2, 7), event(3, 8), { type: "state" }]);
-  assert.deepEqual(series.a.step, [1, 2, 3]);
-  assert.deepEqual(series.a.value, [5, 7, 8]);
+  const { series } = addEvents(curvesOf(), [event(1, 5), event(3, 6), event(3, 8), { type: "state" }]);
+  assert.deepEqual([series.a.step, series.a.value], [[1, 3], [5, 8]]);
   assert.equal(series.b, undefined);
+});
+
+test("the machine is shown over the steps that were done", () => {
+  const reading = { type: "hardware", time: 7, cpu: 150, cores: 2, rss: 1e9, gpus: [{ utilisation: 97, memory_used: 5e9 }] };
+  const { series } = addEvents(curvesOf(), [event(10, 1), { type: "progress", unit: "steps", done: 12 }, reading, reading]);
+  assert.deepEqual([series["hardware/cpu"].step, series["hardware/cpu"].value], [[12, 12], [75, 75]]);
+  assert.ok(Math.abs(series["hardware/cpu"].epoch[0] - 1.2) < 1e-9);
+  assert.deepEqual(keysIn(series, ["hardware/cpu", "hardware/gpu*", "hardware/gpu*_memory"]), ["hardware/cpu", "hardware/gpu0", "hardware/gpu0_memory"]);
+});
+
+test("a page that is left open does not grow, and keeps the extremes", () => {
+  const curves = curvesOf();
+  for (let step = 1; step <= 20_000; step += 1) addEvents(curves, [event(step, step === 77 ? -9 : step === 4321 ? 9 : 1)]);
+  const { a } = curves.series;
+  assert.ok(a.step.length <= 4000);
+  assert.ok(a.value.includes(-9) && a.value.includes(9));
+  assert.deepEqual(thin({ step: [1, 2, 3, 4], value: [1, 5, 0, 1] }, 2), { step: [2, 3], value: [5, 0] });
+});
+
+test("smoothing has no bias to its first values, and leaves gaps", () => {
+  assert.deepEqual(smoothed([2, undefined, 2], 0.9).map((value) => value && Number(value.toFixed(6))), [2, undefined, 2]);
+  assert.deepEqual(smoothed([1, 3], 0), [1, 3]);
+});
+
+test("zooming asks for the steps of what is shown, and a point on either side", () => {
+  const { series } = addEvents(curvesOf(), [event(10, 1), event(20, 1), event(30, 1), event(40, 1)]);
+  assert.deepEqual(stepsBetween(series, "step", 15, 35), [10, 40]);
+  assert.deepEqual(stepsBetween(series, "epoch", 1.9, 2.1), [10, 30]);
+  assert.deepEqual(stepsBetween(series, "time", 139, 200), [30, 40]);
+  assert.equal(stepsBetween(series, "step", 50, 60), null);
+});
+
+test("a table as CSV", () => {
+  assert.equal(csv(["step", 'a "b", c'], [[1, 2], [0.5, undefined]]), 'step,"a ""b"", c"\n1,0.5\n2,\n');
 });
 
 test("series of different steps share one axis", () => {

@@ -1,0 +1,106 @@
+"""Numbers in words, as pages show them before any script has run. static/js/format.js says the same, and tests/words.json
+holds both to it."""
+
+from collections.abc import Callable
+from typing import Any
+
+from flask import Flask
+from jinja2 import Undefined
+
+DASH = "–"
+NOTHING_YET = {
+    "waiting": "It has not begun yet.",
+    "running": "Nothing validated yet: the first numbers come with the first epoch.",
+}
+
+
+def decibel(value: float | None) -> str:
+    return DASH if value is None else f"{value:.2f} dB"
+
+
+def gain(value: float | None) -> str:
+    return DASH if value is None else f"{'−' if value < 0 else '+'}{abs(value):.2f} dB"
+
+
+def count(value: float | None) -> str:
+    return DASH if value is None else f"{round(value):,}"
+
+
+def small(value: float | None) -> str:
+    """Three significant digits: 0.0182, 3.14, 1.2e-7."""
+    if value is None:
+        return DASH
+    if value == 0:
+        return "0"
+    if abs(value) < 1e-4 or abs(value) >= 1e5:
+        digits, power = f"{value:.1e}".split("e")
+        return f"{digits}e{int(power):+d}"
+    rounded = float(f"{value:.3g}")
+    return str(int(rounded)) if rounded.is_integer() else str(rounded)
+
+
+def seconds(value: float | None) -> str:
+    if value is None:
+        return DASH
+    whole = round(value)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60}:{whole % 60:02d} min"
+    return f"{whole // 3600}:{whole % 3600 // 60:02d} h"
+
+
+def size(value: float | None) -> str:
+    """Bytes: 16.6 MB."""
+    if value is None:
+        return DASH
+    units = ["B", "kB", "MB", "GB", "TB"]
+    power = 0
+    while value >= 1000 and power < len(units) - 1:
+        value /= 1000
+        power += 1
+    return f"{value:.1f} {units[power]}" if power and value < 100 else f"{round(value)} {units[power]}"
+
+
+def progress(told: dict[str, Any] | None) -> str:
+    """ "48 of 96 steps · 130 steps/s · 1 s left" """
+    if not told:
+        return ""
+    unit = told["unit"]
+    words = [f"{count(told['done'])} of {count(told['total'])} {unit}" if told["total"] else f"{count(told['done'])} {unit}"]
+    if told.get("rate"):
+        words.append(f"{small(told['rate'])} {unit}/s")
+    if told.get("eta") is not None:
+        words.append(f"{seconds(told['eta'])} left")
+    return " · ".join(words)
+
+
+def gain_of(snapshot: dict[str, Any] | None) -> float | None:
+    """dB over the input of a snapshot's validation, None where that is not known."""
+    if not snapshot or snapshot.get("val/psnr") is None:
+        return None
+    return float(snapshot["val/psnr"] - snapshot["val/psnr_input"])
+
+
+def verdict(best: dict[str, Any] | None, state: str = "running") -> str:
+    """What a model achieved; `best` is the snapshot with the lowest validation loss."""
+    if not best or best.get("val/l1") is None:
+        return NOTHING_YET.get(state, "It ended before anything was kept: there is nothing to test.")
+    by = gain_of(best)
+    if by is None:
+        return "The inputs of the validation equal their originals: there is nothing to gain."
+    numbers = f"{best['val/psnr_input']:.2f} → {best['val/psnr']:.2f}"
+    if by > 0:
+        return f"{gain(by)} over its input ({numbers}), best at epoch {small(best['epoch'])}"
+    return f"Not better than its input{'' if state == 'done' else ' yet'} ({numbers} dB)"
+
+
+def offer(app: Flask) -> None:
+    """To the templates, by the names they have here."""
+    said = (decibel, gain, count, small, seconds, size, progress, gain_of, verdict)
+    app.jinja_env.globals["words"] = {one.__name__: _of_what_may_be_missing(one) for one in said}
+
+
+def _of_what_may_be_missing(say: Callable[..., Any]) -> Callable[..., Any]:
+    """Templates have a kind of None of their own for what is not there."""
+    return lambda value, *more: say(None if isinstance(value, Undefined) else value, *more)

@@ -1,0 +1,78 @@
+// The charts of a page, looked at together: one x, one zoom, one cursor, one smoothing for all of them.
+import { chart } from "./chart.js";
+import { stepsBetween } from "./curves.js";
+import { element } from "./dom.js";
+
+const AXES = { step: "Step", epoch: "Epoch", time: "Time" };
+
+/**
+ * Fill the figures within `root` with charts, and its `.chart-look` with what can be chosen.
+ *
+ * `source(figure, finer)` gives a figure's {series, keys, style}; `finer` is what `fetchFiner(first step, last step)` gave for
+ * the part that is zoomed into, null where all is shown. `tableOf(figure)`, where it is given, saves a figure's points.
+ * Returns a function that draws all charts anew.
+ */
+export function charts(root, { source, series, fetchFiner, tableOf }) {
+  const look = { x: "step", log: false, smooth: 0, ...kept(), zoom: null };
+  let finer = null;
+  let asked = 0;
+  const all = [...root.querySelectorAll("figure")].map((figure) =>
+    chart(figure, { source: () => source(figure, finer), look, zoom, point: (x) => all.forEach((one) => one.pointAt(x)), table: tableOf && (() => tableOf(figure)) }),
+  );
+  const draw = (anew) => all.forEach((one) => one.draw(anew));
+
+  function change(values) {
+    Object.assign(look, values);
+    localStorage.setItem("charts", JSON.stringify({ x: look.x, log: look.log, smooth: look.smooth }));
+    draw(true);
+  }
+
+  /** Show what lies between two values of x, with more points than of the whole; null for all of it. */
+  async function zoom(range) {
+    const mine = ++asked;
+    look.zoom = range;
+    finer = range && finer;
+    controls.zoomed(Boolean(range));
+    draw();
+    const steps = range && stepsBetween(series(), look.x, ...range);
+    if (!steps) return;
+    const found = await fetchFiner(...steps);
+    if (mine !== asked) return;
+    finer = found;
+    draw();
+  }
+
+  const controls = lookControls(root.querySelector(".chart-look"), look, change, (x) => {
+    zoom(null);
+    change({ x });
+  }, () => zoom(null));
+  document.addEventListener("fullscreenchange", () => draw());
+  root.addEventListener("keydown", (event) => event.key === "Escape" && all.forEach((one) => one.pointAt(null)));
+  draw(true);
+  return { draw: () => draw(), finer: () => finer };
+}
+
+const kept = () => JSON.parse(localStorage.getItem("charts") ?? "{}");
+
+function lookControls(holder, look, change, setX, reset) {
+  const axes = Object.entries(AXES).map(([x, label]) => element("button", { type: "button", "data-x": x, "aria-pressed": String(x === look.x), onclick: () => press(x) }, label));
+  const press = (x) => {
+    axes.forEach((button) => button.setAttribute("aria-pressed", String(button.dataset.x === x)));
+    setX(x);
+  };
+  const log = element("input", { type: "checkbox", checked: look.log, onchange: () => change({ log: log.checked }) });
+  const words = element("output", {}, look.smooth.toFixed(2));
+  const smooth = element("input", { type: "range", min: 0, max: 0.98, step: 0.02, value: look.smooth, oninput: () => {
+    words.textContent = Number(smooth.value).toFixed(2);
+    change({ smooth: Number(smooth.value) });
+  } });
+  const whole = element("button", { type: "button", disabled: true, onclick: reset }, "Show all");
+  holder.replaceChildren(
+    element("span", { class: "group", role: "group", "aria-label": "Along the charts" }, ...axes),
+    element("label", {}, log, " Log of losses and rates"),
+    element("label", {}, "Smooth ", smooth, words),
+    whole,
+    element("span", { class: "quiet keys" }, "Drag to zoom, double-click for all; on a chart ← → + − 0."),
+  );
+  return { zoomed: (is) => (whole.disabled = !is) };
+}

@@ -1,0 +1,102 @@
+// Models beside one another: best numbers, curves over each other, and one image through all of them.
+import { charts } from "./charts.js";
+import { addEvents, curvesOf } from "./curves.js";
+import { pageData } from "./dom.js";
+import { count, decibel, gain, gainOf, seconds, small } from "./format.js";
+import { watchJob } from "./live.js";
+import { showSameImage } from "./same_image.js";
+import { bestOf, withoutSnapshots, withSnapshot } from "./snapshots.js";
+import { nth, showOf } from "./styles.js";
+
+const POINTS = 600;
+
+const models = pageData("jobs");
+for (const model of models) Object.assign(model, { snapshots: [], curves: curvesOf() });
+const keyOf = (figure) => figure.querySelector(".chart").dataset.of;
+
+/** A model's colour is the same in the table and on every chart. */
+function styleOf(id, key) {
+  const show = key && showOf(key);
+  if (id === "input") return { show, label: "input", colour: "--baseline", dash: [6, 4], plain: true };
+  const place = models.findIndex((model) => model.id === id);
+  return { label: models[place].name, show, ...nth(place) };
+}
+
+/** A key's curves by the id of the model; and, where there is one, that of the input as it is. */
+function overlaid(key, seriesOf) {
+  const found = models.map((model) => [model.id, seriesOf(model)[key]]).filter(([, line]) => line);
+  const inputs = models.map((model) => seriesOf(model)[`${key}_input`]).filter(Boolean);
+  const longest = inputs.reduce((most, line) => (most && most.step.length >= line.step.length ? most : line), null);
+  return Object.fromEntries(longest ? [...found, ["input", longest]] : found);
+}
+
+const plots = charts(document.querySelector("[data-charts]"), {
+  series: () => Object.assign({}, ...models.map((model) => overlaid(keyOf(document.querySelector("figure")), () => model.curves.series))),
+  source: (figure, finer) => {
+    const series = overlaid(keyOf(figure), (model) => finer?.get(model.id) ?? model.curves.series);
+    return { series, keys: Object.keys(series), style: (id) => styleOf(id, keyOf(figure)) };
+  },
+  fetchFiner: async (first, last) => new Map(await Promise.all(models.map(async (model) => [model.id, (await scalarsOf(model, `&from_step=${first}&to_step=${last}`)).series]))),
+});
+
+function scalarsOf({ id }, more = "") {
+  const keys = [...document.querySelectorAll("figure")].map(keyOf).flatMap((key) => [key, `${key}_input`]);
+  return ask(`/jobs/${id}/scalars?max_points=${POINTS}&keys=${keys.join(",")}${more}`);
+}
+
+async function ask(path) {
+  const answer = await fetch(`/api/v1${path}`);
+  return answer.ok ? answer.json() : null;
+}
+
+const gained = (model) => gainOf(bestOf(model.snapshots));
+
+function show() {
+  const known = models.filter((model) => gained(model) != null);
+  const winner = known.reduce((top, model) => (top && gained(top) >= gained(model) ? top : model), null);
+  for (const model of models) {
+    const row = document.querySelector(`[data-job="${model.id}"]`);
+    const { colour, dash } = styleOf(model.id);
+    row.querySelector(".swatch").style.setProperty("--series", `var(${colour})`);
+    row.querySelector(".swatch").classList.toggle("dashed", Boolean(dash));
+    const state = row.querySelector(".state");
+    state.textContent = model.state;
+    state.className = `state ${model.state}`;
+    state.title = model.reason ?? "";
+    const best = bestOf(model.snapshots);
+    const cells = { gain: gain(gained(model)), psnr: decibel(best?.["val/psnr"]), psnr_y: decibel(best?.["val/psnr_y"]), ssim: small(best?.["val/ssim"]), l1: small(best?.["val/l1"]), epoch: small(best?.epoch), parameters: count(model.summary.parameters), time: seconds(model.summary.seconds) };
+    for (const [name, words] of Object.entries(cells)) row.querySelector(`.${name}`).textContent = words;
+    row.classList.toggle("best", model === winner);
+  }
+  document.querySelector("#verdict").textContent = winner ? `Best so far: ${winner.name}, ${gain(gained(winner))} over its input` : "Nothing validated yet.";
+  plots.draw();
+}
+
+function see(model, event) {
+  if (event.type === "state") Object.assign(model, { state: event.state, reason: event.reason, summary: { ...model.summary, ...event.summary } });
+  if (event.type === "facts") model.summary = { ...model.summary, ...event };
+  if (event.type === "snapshot") model.snapshots = withSnapshot(model.snapshots, event);
+  if (event.type === "removed") model.snapshots = withoutSnapshots(model.snapshots, event.snapshots);
+}
+
+let waiting = false;
+async function begin(model) {
+  const now = await ask(`/jobs/${model.id}`);
+  if (!now) return Object.assign(model, { state: "deleted" });
+  Object.assign(model, { state: now.state, reason: now.reason, summary: now.summary, snapshots: now.summary.snapshots ?? [] });
+  const scalars = await scalarsOf(model);
+  model.curves = curvesOf(scalars.series);
+  watchJob(model.id, now.seq, (events) => {
+    addEvents(model.curves, events.filter(({ seq }) => seq > scalars.seq));
+    for (const event of events) see(model, event);
+    if (!waiting) requestAnimationFrame(() => {
+      waiting = false;
+      show();
+    });
+    waiting = true;
+  });
+}
+
+showSameImage(models);
+await Promise.allSettled(models.map(begin));
+show();

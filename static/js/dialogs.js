@@ -1,0 +1,64 @@
+// What is asked before it is done, and what is folded behind ⋯: on every page, by attributes.
+//   data-opens="id" opens a dialog; data-closes, within it, closes it
+//   form data-confirm="Delete this?" data-yes="Delete it" asks before it is sent
+import { element } from "./dom.js";
+
+document.addEventListener("click", (event) => {
+  const opener = event.target.closest("[data-opens]");
+  if (opener) {
+    closeMenus();
+    document.getElementById(opener.dataset.opens).showModal();
+  }
+  event.target.closest("[data-closes]")?.closest("dialog").close();
+  if (!event.target.closest(".menu")) closeMenus();
+});
+
+document.addEventListener("toggle", ({ target }) => {
+  if (!target.matches?.(".menu[open]")) return;
+  closeMenus(target);
+  place(target.querySelector("div"), target.querySelector("summary").getBoundingClientRect());
+}, true);
+
+// What is placed by the window does not go along with what scrolls.
+document.addEventListener("scroll", () => closeMenus(), true);
+
+/** Below what opened it, or above where there is no room: by the window, so that no table cuts it off. */
+function place(box, at) {
+  box.style.position = "fixed";
+  box.style.right = "auto";
+  box.style.left = `${Math.max(8, at.right - box.offsetWidth)}px`;
+  box.style.top = `${at.bottom + 4 + box.offsetHeight > innerHeight ? Math.max(8, at.top - 4 - box.offsetHeight) : at.bottom + 4}px`;
+}
+
+document.addEventListener("keydown", (event) => {
+  if (event.key !== "Escape") return;
+  const open = document.querySelector(".menu[open]");
+  open?.querySelector("summary").focus();
+  closeMenus();
+});
+
+function closeMenus(but = null) {
+  for (const menu of document.querySelectorAll(".menu[open]")) if (menu !== but) menu.open = false;
+}
+
+document.addEventListener("submit", (event) => {
+  const form = event.target;
+  if (!form.dataset.confirm) return;
+  event.preventDefault();
+  ask(form.dataset.confirm, form.dataset.yes).then((yes) => yes && form.submit());
+});
+
+/** Whether the person says yes to a question. */
+export function ask(question, yes = "Yes") {
+  return new Promise((answer) => {
+    const no = element("button", { value: "no", autofocus: true }, "Cancel");
+    const dialog = element("dialog", { "aria-label": question }, element("form", { method: "dialog" }, element("p", {}, question), element("p", { class: "actions" }, element("button", { class: "danger", value: "yes" }, yes), no)));
+    dialog.addEventListener("close", () => {
+      answer(dialog.returnValue === "yes");
+      dialog.remove();
+    });
+    document.body.append(dialog);
+    dialog.showModal();
+    no.focus();
+  });
+}

@@ -1,0 +1,20 @@
+"""What axe-core finds wrong with a page, for people who see or use it in other ways than most."""
+
+import json
+from pathlib import Path
+
+from playwright.sync_api import Page
+
+AXE = Path(__file__).parent.parent.parent / "node_modules" / "axe-core" / "axe.min.js"
+
+
+def serious_findings(page: Page) -> list[str]:
+    """One line for each element of a finding that axe-core calls serious or critical."""
+    page.evaluate(AXE.read_text(encoding="utf-8"))
+    found = page.evaluate("axe.run(document, {resultTypes: ['violations']}).then(result => JSON.stringify(result.violations))")
+    return [
+        f"{page.url} {finding['id']}: {node['target']} {node['failureSummary']}"
+        for finding in json.loads(found)
+        if finding["impact"] in ("serious", "critical")
+        for node in finding["nodes"]
+    ]

@@ -1,0 +1,368 @@
+"""The model's page and the comparison, as people use them: every state, the charts, samples, snapshots, actions."""
+
+import csv
+import io
+import json
+import re
+import socket
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from playwright.sync_api import Browser, Page, expect
+
+from tests.browser.axe import serious_findings
+from tests.browser.conftest import ARTIFACTS, watched
+from tests.browser.test_five_steps import until
+from tests.server import Server
+
+Clip = tuple[Path, Path]
+
+SMALL = {"batch_size": 8, "patch_size": 32, "patches_per_frame": 4, "network": {"name": "srcnn-9-1-5", "maps1": 8, "maps2": 8}}
+
+
+@dataclass
+class Shown:
+    """A server with models of which nothing changes any more."""
+
+    server: Server
+    dataset: str
+    done: str
+    other: str
+    failed: str
+
+
+@pytest.fixture(scope="module")
+def shown(tmp_path_factory: pytest.TempPathFactory, clip: Clip) -> Iterator[Shown]:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    folder = tmp_path_factory.mktemp("shown")
+    with Server(folder / "home", [clip[0].parent, folder], port) as server:
+        dataset = server.dataset(clip)
+        server.wait(dataset, "done")
+        done = server.create("/models", {"name": "first", "dataset": dataset, "epochs": 6, "notes": "One\nTwo", **SMALL})
+        other = server.create("/models", {"name": "second", "dataset": dataset, "epochs": 3, **SMALL, "loss": {"name": "l2"}})
+        wild = {"solver": {"name": "sgd", "learning_rate": 10.0}, "network": {"name": "srcnn-9-1-5", "skip": False}}
+        failed = server.create("/models", {"name": "wild", "dataset": dataset, "epochs": 50, **SMALL, **wild})
+        server.wait(done, "done")
+        server.wait(other, "done")
+        while server.job(failed)["state"] != "error":
+            assert server.job(failed)["state"] != "done"
+        yield Shown(server, dataset, done, other, failed)
+
+
+@pytest.fixture
+def page(browser: Browser, shown: Shown, request: pytest.FixtureRequest) -> Iterator[Page]:
+    with watched(browser, request.node.name) as page:
+        yield page
+
+
+class Chart:
+    """A chart by its title."""
+
+    def __init__(self, page: Page, title: str) -> None:
+        self.figure = page.locator("figure", has=page.get_by_role("heading", name=title, exact=True))
+        self.holder = self.figure.locator(".chart")
+
+    def points(self) -> int:
+        return int(self.holder.get_attribute("data-points") or 0)
+
+    def value(self, label: str) -> str:
+        return self.figure.locator(".legend button", has_text=label).locator("b").inner_text()
+
+
+def open_model(page: Page, shown: Shown, id: str) -> None:
+    page.goto(f"{shown.server.url}/models/{id}")
+    until(page, "Number(document.querySelector('.chart')?.dataset.points) >= 1")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [360, 1440])
+@pytest.mark.parametrize("state", ["done", "failed", "compare", "choose", "test", "new"])
+def test_pages_are_open_to_everybody(page: Page, shown: Shown, state: str, width: int, scheme: str) -> None:
+    page.set_viewport_size({"width": width, "height": 844})
+    page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
+    path = {
+        "done": f"/models/{shown.done}",
+        "failed": f"/models/{shown.failed}",
+        "compare": f"/compare?ids={shown.done},{shown.other},{shown.failed}",
+        "choose": f"/compare?ids={shown.done}",
+        "test": f"/models/{shown.done}/test",
+        "new": f"/models/new?clone={shown.done}",
+    }[state]
+    page.goto(shown.server.url + path)
+    page.wait_for_load_state("networkidle")
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    page.screenshot(path=ARTIFACTS / f"page-{state}-{width}-{scheme}.png", full_page=True)
+    assert serious_findings(page) == []
+
+
+def test_a_page_says_whether_it_works_before_any_script_has_run(browser: Browser, shown: Shown) -> None:
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(f"{shown.server.url}/models/{shown.done}")
+    expect(page.locator("#verdict")).to_have_text(re.compile(r"^(\+\d\.\d\d dB over|Not better than) its input"))
+    expect(page.locator("#snapshots tbody tr")).to_have_count(len(shown.server.job(shown.done)["summary"]["snapshots"]))
+    said = page.locator("#verdict").inner_text()
+    context.close()
+    with watched(browser, "with-scripts") as page:
+        open_model(page, shown, shown.done)
+        expect(page.locator("#verdict")).to_have_text(said)
+
+
+def test_a_failed_model_says_why_and_what_to_do(page: Page, shown: Shown) -> None:
+    open_model(page, shown, shown.failed)
+    expect(page.locator("#reason")).to_contain_text("Train again with a lower base learning rate")
+    expect(page.locator("#messages")).to_contain_text("error: The loss")
+    expect(page.get_by_role("button", name="Resume")).to_be_visible()
+    assert page.title() == "error · wild · Clearframe"
+
+
+def test_charts_change_their_axis_their_scale_and_their_smoothing(page: Page, shown: Shown) -> None:
+    open_model(page, shown, shown.done)
+    loss = Chart(page, "L1 loss")
+    canvas = loss.figure.locator("canvas")
+    pictures = [canvas.evaluate("canvas => canvas.toDataURL()")]
+    for change in (
+        lambda: page.get_by_role("button", name="Epoch", exact=True).click(),
+        lambda: page.get_by_label("Log of losses and rates").check(),
+        lambda: page.get_by_label("Smooth").fill("0.9"),
+        lambda: loss.figure.get_by_role("button", name=re.compile("^validation")).click(),
+    ):
+        change()
+        pictures.append(loss.figure.locator("canvas").evaluate("canvas => canvas.toDataURL()"))
+    assert len(set(pictures)) == len(pictures)
+    expect(loss.figure.locator(".legend .at")).to_contain_text("epoch6")
+    expect(loss.figure.get_by_role("button", name=re.compile("^validation"))).to_have_attribute("aria-pressed", "false")
+    page.reload()
+    expect(page.get_by_role("button", name="Epoch", exact=True)).to_have_attribute("aria-pressed", "true")
+    expect(page.get_by_label("Smooth")).to_have_value("0.9")
+
+
+def test_one_cursor_for_all_charts_moved_by_keys(page: Page, shown: Shown) -> None:
+    open_model(page, shown, shown.done)
+    points = shown.server.call(f"/jobs/{shown.done}/scalars?keys=val/psnr,lr")[1]["series"]
+    Chart(page, "PSNR of validation, dB").holder.focus()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowRight")
+    second = points["val/psnr"]["step"][1]
+    expect(Chart(page, "PSNR of validation, dB").figure.locator(".legend .at b")).to_have_text(str(second))
+    assert Chart(page, "PSNR of validation, dB").value("validation") == f"{points['val/psnr']['value'][1]:.2f} dB"
+    assert int(Chart(page, "Learning rate").figure.locator(".legend .at b").inner_text()) == pytest.approx(second, abs=2)
+    page.keyboard.press("Escape")
+    last = points["val/psnr"]["step"][-1]
+    expect(Chart(page, "PSNR of validation, dB").figure.locator(".legend .at b")).to_have_text(str(last))
+
+
+def test_a_drag_zooms_all_charts_and_asks_for_finer_points(page: Page, shown: Shown) -> None:
+    open_model(page, shown, shown.done)
+    loss, rate = Chart(page, "L1 loss"), Chart(page, "Learning rate")
+    whole = rate.points()
+    box = loss.figure.locator(".u-over").bounding_box()
+    assert box
+    with page.expect_request(re.compile("from_step=")) as asked:
+        page.mouse.move(box["x"] + box["width"] * 0.4, box["y"] + 20)
+        page.mouse.down()
+        page.mouse.move(box["x"] + box["width"] * 0.6, box["y"] + 40, steps=4)
+        page.mouse.up()
+    assert "max_points=1000" in asked.value.url
+    until(
+        page, f"Number([...document.querySelectorAll('.chart')].find(one => one.dataset.keys === 'lr').dataset.points) < {whole}"
+    )
+    page.get_by_role("button", name="Show all").click()
+    until(
+        page,
+        f"Number([...document.querySelectorAll('.chart')].find(one => one.dataset.keys === 'lr').dataset.points) === {whole}",
+    )
+    expect(page.get_by_role("button", name="Show all")).to_be_disabled()
+
+
+def test_a_chart_is_saved_as_a_picture_and_as_a_table(page: Page, shown: Shown) -> None:
+    open_model(page, shown, shown.done)
+    with page.expect_download() as saved:
+        page.get_by_role("button", name="Save as picture: L1 loss").click()
+    with Image.open(saved.value.path()) as picture:
+        assert picture.format == "PNG"
+        assert len(set(picture.convert("RGB").getdata())) > 10
+    with page.expect_download() as saved:
+        page.get_by_role("button", name="Save as table: L1 loss").click()
+    rows = list(csv.DictReader(io.StringIO(saved.value.path().read_text())))
+    series = shown.server.call(f"/jobs/{shown.done}/scalars?keys=train/l1,val/l1&max_points=100000")[1]["series"]
+    for key, line in series.items():
+        there = [(int(row["step"]), float(row[key])) for row in rows if row[key]]
+        assert there == list(zip(line["step"], line["value"], strict=True))
+
+
+def test_a_chart_fills_the_screen_and_comes_back(page: Page, shown: Shown) -> None:
+    open_model(page, shown, shown.done)
+    loss = Chart(page, "L1 loss")
+    before = loss.holder.bounding_box()
+    page.get_by_role("button", name="Full screen: L1 loss").click()
+    until(page, "document.fullscreenElement !== null && document.querySelector('figure canvas').clientHeight > 300")
+    page.evaluate("document.exitFullscreen()")
+    until(page, "document.fullscreenElement === null && document.querySelector('figure canvas').clientHeight < 300")
+    assert loss.holder.bounding_box() == before
+
+
+def test_samples_through_time(page: Page, shown: Shown) -> None:
+    open_model(page, shown, shown.done)
+    slider = page.get_by_label("Which validation the samples are of")
+    until(page, "document.querySelectorAll('#samples figure').length === 2")
+    shows = int(slider.get_attribute("max") or 0) + 1
+    expect(page.locator("#samples-words")).to_contain_text(f"{shows} of {shows}")
+    newest = page.locator("#samples img").nth(1).get_attribute("src")
+    slider.focus()
+    page.keyboard.press("Home")
+    expect(page.locator("#samples-words")).to_contain_text("epoch 0, step 0")
+    expect(page.locator("#samples img").nth(1)).not_to_have_attribute("src", str(newest))
+    until(page, "[...document.querySelectorAll('#samples img')].every(image => image.naturalWidth > 0)")
+    expect(page.get_by_role("button", name="Earlier samples")).to_be_disabled()
+    page.get_by_role("button", name="Later samples").click()
+    expect(page.locator("#samples-words")).to_contain_text(f"2 of {shows}")
+
+
+def test_a_snapshot_is_exported_and_the_file_works(page: Page, shown: Shown) -> None:
+    open_model(page, shown, shown.done)
+    row = page.locator("#snapshots tr.best")
+    row.get_by_label(re.compile("^More for")).click()
+    page.screenshot(path=ARTIFACTS / "snapshot-menu.png")
+    row.get_by_role("button", name="Export as ONNX").click()
+    expect(page.locator("#export")).to_contain_text("comparing it with torch")
+    link = page.locator("#export a")
+    expect(link).to_contain_text(".onnx", timeout=120_000)
+    expect(page.locator("#export")).to_contain_text("onnxruntime")
+    with page.expect_download() as saved:
+        link.click()
+    import onnxruntime
+
+    assert onnxruntime.InferenceSession(saved.value.path().read_bytes()).get_inputs()[0].shape[1] == 3
+
+
+def test_fine_tuning_begins_with_a_filled_form(page: Page, shown: Shown) -> None:
+    open_model(page, shown, shown.done)
+    page.locator("#snapshots tr.best").get_by_role("link", name=re.compile("^Fine-tune")).click()
+    expect(page.get_by_label("Name", exact=True)).to_have_value("first (fine-tuned)")
+    expect(page.locator("[name=start_from]")).to_have_value(shown.done)
+    expect(page.locator("[name=start_snapshot]")).to_have_value(re.compile("epoch-"))
+
+
+def test_what_a_run_was_asked_is_copied(page: Page, shown: Shown) -> None:
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    open_model(page, shown, shown.done)
+    menu = page.get_by_label("More that can be done")
+    menu.click()
+    page.get_by_role("button", name="Copy as command line").click()
+    expect(page.get_by_role("button", name="Copied")).to_be_visible()
+    line = page.evaluate("navigator.clipboard.readText()")
+    assert line.startswith("clearframe train")
+    assert "--epochs 6" in line
+    page.get_by_role("button", name="Copy as JSON").click()
+    until(page, "navigator.clipboard.readText().then(text => text.startsWith('{'))")
+    assert json.loads(page.evaluate("navigator.clipboard.readText()"))["epochs"] == 6
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("button", name="Copy as JSON")).to_be_hidden()
+
+
+def test_models_are_compared_and_one_image_goes_through_all(page: Page, shown: Shown) -> None:
+    page.goto(f"{shown.server.url}/compare?ids={shown.done}")
+    expect(page.get_by_label("Compare first", exact=True)).to_be_checked()
+    page.get_by_label("Compare second", exact=True).check()
+    page.get_by_role("button", name="Compare", exact=True).click()
+    expect(page.locator("#differing")).to_contain_text("Epochs")
+    expect(page.locator("#differing")).not_to_contain_text("Batch size")
+    until(page, "Number(document.querySelector('.chart').dataset.points) >= 4")
+    assert Chart(page, "PSNR of validation, dB").figure.locator(".legend button").count() == 3
+    page.get_by_label("Validation pair").fill("1")
+    page.get_by_role("button", name="Test all").click()
+    expect(page.locator("#results .state")).to_have_text(["done", "done"], timeout=60_000)
+    expect(page.locator("#viewer")).to_contain_text("Save")
+    page.get_by_role("button", name="Side by side").click()
+    expect(page.locator("#viewer .tags span")).to_have_text(["Input", "first", "second", "Ground truth"])
+    page.reload()
+    expect(page.locator("#results .state")).to_have_text(["done", "done"])
+    page.screenshot(path=ARTIFACTS / "compare-tested.png", full_page=True)
+
+
+@pytest.fixture
+def live(browser: Browser, server: Server, request: pytest.FixtureRequest) -> Iterator[Page]:
+    """A page of a server of the test's own."""
+    with watched(browser, request.node.name) as page:
+        yield page
+
+
+def test_a_training_is_named_aborted_resumed_trained_longer_and_deleted(live: Page, server: Server, clip: Clip) -> None:
+    dataset = server.dataset(clip)
+    server.wait(dataset, "done")
+    model = server.create("/models", {"name": "m", "dataset": dataset, "epochs": 100_000, **SMALL})
+    second = server.create("/models", {"name": "behind", "dataset": dataset, "epochs": 1, **SMALL})
+    live.goto(f"{server.url}/models/{second}")
+    expect(live.locator("#progress")).to_have_text("Waits for its turn: “m” is running.")
+    expect(live.locator("#verdict")).to_have_text("It has not begun yet.")
+    live.screenshot(path=ARTIFACTS / "page-waiting.png", full_page=True)
+    assert serious_findings(live) == []
+
+    live.goto(f"{server.url}/models/{model}")
+    until(live, "document.querySelectorAll('#snapshots tbody tr').length >= 2")
+    watch_nothing_move(live)
+    live.get_by_label("More that can be done").click()
+    live.get_by_role("button", name="Rename, notes").click()
+    live.get_by_label("Name", exact=True).fill("<b>renamed</b>")
+    live.get_by_label("Notes").fill("kept")
+    live.get_by_role("button", name="Save").click()
+    expect(live.locator("h1")).to_contain_text("<b>renamed</b>")
+    expect(live.locator(".notes")).to_have_text("kept")
+    live.screenshot(path=ARTIFACTS / "page-running.png", full_page=True)
+    assert serious_findings(live) == []
+
+    live.get_by_role("button", name="Abort").click()
+    expect(live.locator("#state")).to_have_text("aborted")
+    live.screenshot(path=ARTIFACTS / "page-aborted.png", full_page=True)
+    assert serious_findings(live) == []
+    server.wait(second, "done")
+    delete_a_snapshot(live)
+    train_longer(live, server, second)
+
+    live.goto(f"{server.url}/models/{model}")
+    live.get_by_role("button", name="Delete", exact=True).click()
+    live.get_by_role("button", name="Cancel").click()
+    assert server.job(model)["state"] == "aborted"
+    live.get_by_role("button", name="Delete", exact=True).click()
+    live.get_by_role("button", name="Delete it").click()
+    live.wait_for_url(f"{server.url}/")
+    assert server.call(f"/jobs/{model}")[0] == 404
+
+
+def watch_nothing_move(page: Page) -> None:
+    """Where things are does not depend on the numbers that come: over some points of the curves nothing moves."""
+    parts = "h1, .actions, #verdict, .chart-look, .chart, .legend, h2"
+    places = f"[...document.querySelectorAll('{parts}')].map(one => Math.round(one.getBoundingClientRect().top + scrollY)).join()"
+    before, seen = page.evaluate(places), int(page.locator(".chart").first.get_attribute("data-points") or 0)
+    until(page, f"Number(document.querySelector('.chart').dataset.points) > {seen + 20}")
+    assert page.evaluate(places) == before
+
+
+def delete_a_snapshot(page: Page) -> None:
+    rows = page.locator("#snapshots tbody tr")
+    count = rows.count()
+    best = page.locator("#snapshots tr.best")
+    name = best.get_attribute("data-snapshot")
+    best.get_by_label(re.compile("^More for")).click()
+    best.get_by_role("button", name="Delete").click()
+    page.get_by_role("button", name="Delete it").click()
+    expect(rows).to_have_count(count - 1)
+    expect(page.locator("#export")).to_have_text(f"Deleted {name}. ")
+    expect(page.locator("#snapshots tr.best")).to_have_count(1)
+
+
+def train_longer(page: Page, server: Server, model: str) -> None:
+    page.goto(f"{server.url}/models/{model}")
+    page.get_by_role("button", name="Train longer").click()
+    expect(page.get_by_label("Train to")).to_have_value("2")
+    page.get_by_label("Train to").fill("3")
+    page.get_by_role("button", name="Train on").click()
+    expect(page.locator("#snapshots tbody tr")).to_have_count(3, timeout=60_000)
+    assert server.wait(model, "done")["spec"]["epochs"] == 3
+    assert [one["epoch"] for one in server.job(model)["summary"]["snapshots"]] == [1, 2, 3]
