@@ -8,7 +8,7 @@ from flask import Flask, render_template, request
 from sqlalchemy.exc import OperationalError
 from werkzeug.exceptions import HTTPException
 
-from app import api, page_modules, pages, pairs, safety, upload_store, words
+from app import api, assets, pages, pairs, safety, upload_store, words
 from app.catalog import Catalog
 from app.database import connect
 from app.extensions import socketio
@@ -24,7 +24,12 @@ MAX_UPLOAD = 256 * 2**20
 
 def create_app(settings: Settings, work: bool = True) -> Flask:
     """The application. With `work` it also follows and starts jobs, in greenlets."""
-    app = Flask(__name__, template_folder=str(ROOT / "templates"), static_folder=str(ROOT / "static"))
+    app = Flask(
+        __name__,
+        template_folder=str(ROOT / "templates"),
+        static_folder=str(assets.STATIC),
+        static_url_path=f"/static/{assets.version()}",
+    )
     app.config["MAX_CONTENT_LENGTH"] = MAX_UPLOAD
     connect(settings.database, settings.home)
     settings.uploads.mkdir(exist_ok=True)
@@ -41,7 +46,7 @@ def create_app(settings: Settings, work: bool = True) -> Flask:
     app.register_error_handler(OperationalError, show_full_disk)
     safety.guard(app)
     words.offer(app)
-    page_modules.offer(app)
+    assets.offer(app)
     socketio.init_app(app)
     socketio.on_namespace(Jobs(catalog))
     if work:

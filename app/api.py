@@ -5,7 +5,7 @@ from typing import Any
 from flask import Blueprint, Response, jsonify, request
 from werkzeug.utils import secure_filename
 
-from app import files, log_index, openapi, pair_list, uploads, worker_log
+from app import exporting, files, log_index, openapi, pair_list, uploads, worker_log
 from app.actions import (
     catalog,
     create_dataset,
@@ -191,6 +191,18 @@ def post_preview() -> Any:
 def post_test(id: str) -> Any:
     job_or_404(id, "model")
     return {"id": create_test(id, body())}, 201
+
+
+@blueprint.get("/models/<id>/exports")
+def list_exports(id: str) -> Any:
+    job_or_404(id, "model")
+    return {"exports": exporting.listing(catalog().folder(id))}
+
+
+@blueprint.post("/models/<id>/exports")
+def post_export(id: str) -> Any:
+    spec = exporting.asked_for(body(), job_or_404(id, "model"))
+    return exporting.export(catalog().folder(id), spec, settings().allow_user_code), 201
 
 
 @blueprint.get("/files")

@@ -14,7 +14,7 @@ Job = dict[str, Any]
 
 
 def differing(jobs: list[Job]) -> list[tuple[str, list[str]]]:
-    """The settings in which the models differ, in the form's order: label, and each model's value ("–" where it has none)."""
+    """The settings in which the models differ, in the form's order: label, and each model's value, a dash where it has none."""
     each = [_settings(job["spec"]) for job in jobs]
     names = list(dict.fromkeys(name for settings in each for name in settings))
     rows = []

@@ -33,6 +33,7 @@ VERSION = 1
 ROWS_A_PART = 10_000
 
 Series = dict[str, list[Any]]
+Steps = tuple[float, float]
 
 _one_at_a_time = RLock()
 
@@ -62,7 +63,7 @@ class State:
 
 
 def series(
-    folder: JobFolder, keys: frozenset[str] | None, max_points: int, between: tuple[float, float] = (-math.inf, math.inf)
+    folder: JobFolder, keys: frozenset[str] | None, max_points: int, between: Steps = (-math.inf, math.inf)
 ) -> tuple[dict[str, Series], int]:
     """Each scalar as {"step", "epoch", "time", "value"}, by step, and the sequence number up to which they are known.
 
@@ -72,9 +73,9 @@ def series(
     found: dict[str, Series] = {}
     for key in sorted({key for table in state.tables for key in table.keys}):
         if keys is None or key in keys:
-            columns = _column(folder, state, key, between)
+            columns = _columns(folder, state, key, between, max_points)
             if len(columns[0]):
-                found[key] = _thin(columns, max_points)
+                found[key] = _as_lists(*columns)
     return found, state.seq
 
 
@@ -84,7 +85,7 @@ def as_csv(folder: JobFolder, keys: frozenset[str] | None) -> Iterator[str]:
 
     state = update(folder)
     there = sorted({key for table in state.tables for key in table.keys if keys is None or key in keys})
-    found = [_column(folder, state, key, (-math.inf, math.inf)) for key in there]
+    found = [_columns(folder, state, key, (-math.inf, math.inf)) for key in there]
     yield ",".join([*PLACE, *there]) + "\n"
     if not found:
         return
@@ -242,48 +243,56 @@ def _column_file(place: Path, number: int, column: int) -> Path:
 
 
 def _read(place: Path, number: int, column: int, rows: int) -> Any:
+    """A column of a table, mapped: only what is looked at is read."""
     import numpy as np
 
-    if not rows:
-        return np.empty(0)
-    return np.fromfile(_column_file(place, number, column), np.float64, rows)
+    return np.memmap(_column_file(place, number, column), np.float64, "r", shape=(rows,)) if rows else np.empty(0)
 
 
-def _column(folder: JobFolder, state: State, key: str, between: tuple[float, float]) -> list[Any]:
-    """Step, epoch, time and value of all points of a key between two steps, both included."""
+def _columns(folder: JobFolder, state: State, key: str, between: Steps, most: int | None = None) -> list[Any]:
+    """Step, epoch, time and value of the points of a key between two steps, both included; at most `most`, extremes kept."""
     import numpy as np
 
-    parts = []
-    for number, table in enumerate(state.tables):
-        if key not in table.keys:
-            continue
-        steps = _read(_place(folder), number, 0, table.rows)
-        first, last = steps.searchsorted(between[0], "left"), steps.searchsorted(between[1], "right")
-        columns = (0, 1, 2, len(PLACE) + table.keys.index(key))
-        part = [_read(_place(folder), number, column, table.rows)[first:last] for column in columns]
-        known = np.isfinite(part[3])
-        parts.append(part if known.all() else [one[known] for one in part])
+    tables = [(number, table) for number, table in enumerate(state.tables) if key in table.keys and table.rows]
+    parts = [_part(_place(folder), number, table, key, between, most) for number, table in tables]
     if len(parts) == 1:
         return parts[0]
-    joined = [np.concatenate(columns) for columns in zip(*parts, strict=True)]
+    joined = [np.concatenate(columns) for columns in zip(*parts, strict=True)] if parts else [np.empty(0)] * 4
     order = joined[0].argsort(kind="stable")
-    return [column[order] for column in joined]
+    columns = [column[order] for column in joined]
+    kept = _kept(columns[3], most)
+    return [column[kept] for column in columns]
 
 
-def _thin(columns: list[Any], most: int) -> Series:
-    """At most `most` points as lists, extremes kept."""
+def _part(place: Path, number: int, table: Table, key: str, between: Steps, most: int | None) -> list[Any]:
+    """The points of a key in one table. Of the columns beside the values only the points that are kept are looked at."""
     import numpy as np
 
-    count = len(columns[0])
-    if count > most:
-        size = math.ceil(count / max(most // 2, 1))
-        value = np.pad(columns[3], (0, -count % size), mode="edge").reshape(-1, size)
-        starts = np.arange(len(value)) * size
-        kept = np.unique(np.minimum(np.concatenate((starts + value.argmin(1), starts + value.argmax(1))), count - 1))
-        columns = [column[kept] for column in columns]
-    step, epoch, time, value = columns
+    columns = [_read(place, number, column, table.rows) for column in (0, 1, 2, len(PLACE) + table.keys.index(key))]
+    first, last = columns[0].searchsorted(between[0], "left"), columns[0].searchsorted(between[1], "right")
+    value = np.array(columns[3][first:last])
+    finite = np.isfinite(value)
+    known = slice(None) if finite.all() else np.flatnonzero(finite)
+    kept = np.arange(len(value))[known][_kept(value[known], most)]
+    return [np.array(column[first:last][kept]) for column in columns]
+
+
+def _kept(value: Any, most: int | None) -> Any:
+    """Places of at most `most` of the values: the smallest and the largest of each bucket."""
+    import numpy as np
+
+    count = len(value)
+    if most is None or count <= most:
+        return slice(None)
+    size = math.ceil(count / max(most // 2, 1))
+    buckets = np.pad(value, (0, -count % size), mode="edge").reshape(-1, size)
+    starts = np.arange(len(buckets)) * size
+    return np.unique(np.minimum(np.concatenate((starts + buckets.argmin(1), starts + buckets.argmax(1))), count - 1))
+
+
+def _as_lists(step: Any, epoch: Any, time: Any, value: Any) -> Series:
     return {
-        "step": step.astype(np.int64).tolist(),
+        "step": list(map(int, step.tolist())),
         "epoch": epoch.round(6).tolist(),
         "time": time.round(3).tolist(),
         "value": value.tolist(),

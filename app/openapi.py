@@ -6,6 +6,7 @@ from typing import Any
 from pydantic.json_schema import models_json_schema
 
 from jobs.specs import DatasetSpec, ModelSpec, TestSpec
+from jobs.specs.export import ExportSpec
 
 # path: {method: (what it does, query parameters, name of the body's schema, status of success)}
 ROUTES: dict[str, dict[str, tuple[str, tuple[str, ...], str, int]]] = {
@@ -45,6 +46,10 @@ ROUTES: dict[str, dict[str, tuple[str, tuple[str, ...], str, int]]] = {
         "post": ("Look at a training before it is made; values may be missing or wrong", (), "PreviewRequest", 200)
     },
     "/models/{id}/tests": {"post": ("Test a model on one image", (), "TestRequest", 201)},
+    "/models/{id}/exports": {
+        "get": ("Its snapshots that were written for other programs", (), "", 200),
+        "post": ("Write a snapshot as ONNX, TorchScript or torch.export, check it, and say where it is", (), "ExportSpec", 201),
+    },
     "/files": {"get": ("Browse the data roots", ("path",), "", 200)},
     "/uploads": {
         "post": ("Send a file (multipart/form-data, field file); or begin a resumable upload (tus 1.0.0)", (), "Upload", 201),
@@ -68,7 +73,8 @@ MEDIA = {"Upload": "multipart/form-data", "Bytes": "application/offset+octet-str
 def document() -> dict[str, Any]:
     """An OpenAPI 3.1 description."""
     _, schemas = models_json_schema(
-        [(spec, "validation") for spec in (DatasetSpec, ModelSpec, TestSpec)], ref_template="#/components/schemas/{model}"
+        [(spec, "validation") for spec in (DatasetSpec, ExportSpec, ModelSpec, TestSpec)],
+        ref_template="#/components/schemas/{model}",
     )
     definitions: dict[str, Any] = schemas["$defs"]
     definitions["TestRequest"] = _without(definitions.pop("TestSpec"), "model")

@@ -14,6 +14,7 @@ from app.database import JobRow
 from app.model_form import LENGTHS
 from app.problems import Invalid, validate
 from app.settings import Settings
+from commands.export import export
 from commands.options import options, typed_values
 from commands.running import call, follow, run_here, run_on, sentences
 from jobs.folder import JobFolder
@@ -164,6 +165,9 @@ def _trainings(values: dict[str, Any], home: Path, user_code: bool) -> list[Mode
         if dataset is not None and dataset.state != "done":
             raise click.ClickException(f"--dataset: “{dataset.name}” is not finished yet ({dataset.state}). Wait for it.")
     return specs
+
+
+main.add_command(export)
 
 
 if __name__ == "__main__":

@@ -1,11 +1,13 @@
 """Running a job from the command line: here and now in a home of this machine, or on a server."""
 
 import json
+import shutil
 import sys
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -76,9 +78,26 @@ def call(server: str, path: str, body: dict[str, Any] | None = None) -> Any:
     """The JSON that a server answers. Raises ClickException with its words where it refuses."""
     data = None if body is None else json.dumps(body).encode()
     request = urllib.request.Request(f"{server.rstrip('/')}/api/v1{path}", data, {"Content-Type": "application/json"})
+    with _answered(server, request) as answer:
+        return json.load(answer)
+
+
+def download(server: str, url: str, out: Path) -> None:
+    """Take a file from a server, whole or not at all. Raises ClickException, or OSError where it cannot be written."""
+    draft = out.with_name(f".{out.name}.part")
+    with _answered(server, urllib.request.Request(f"{server.rstrip('/')}{url}")) as answer, draft.open("wb") as file:
+        shutil.copyfileobj(answer, file)
+        if answer.length:
+            raise click.ClickException(f"{server} ended {answer.length} bytes before the end of the file. Try again.")
+    draft.replace(out)
+
+
+@contextmanager
+def _answered(server: str, request: urllib.request.Request) -> Iterator[Any]:
+    """What a server answers, while it is read. Raises ClickException with its words where it refuses."""
     try:
         with urllib.request.urlopen(request) as answer:
-            return json.load(answer)
+            yield answer
     except urllib.error.HTTPError as error:
         with error:
             raise click.ClickException(

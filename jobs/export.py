@@ -124,7 +124,10 @@ def _difference(draft: Path, format: Format, restorer: Restorer, seen: Tensor) -
     try:
         restored = format.run(draft, seen)
     except RuntimeError as error:
-        raise JobError(f"The file that was written cannot be run with {format.checker}: {_first_lines(error)}") from error
+        raise JobError(
+            f"The file that was written cannot be run with {format.checker} on an image of {_size(seen)}: {_first_lines(error)} "
+            "It was removed: choose another format."
+        ) from error
     if restored.shape != expected.shape:
         raise JobError(
             f"The file that was written makes {tuple(restored.shape)} of an image of {tuple(seen.shape)}. It was removed. "
@@ -133,7 +136,7 @@ def _difference(draft: Path, format: Format, restorer: Restorer, seen: Tensor) -
     difference = float((restored - expected).abs().max())
     if not difference <= TOLERANCE:
         raise JobError(
-            f"The file that was written differs from torch by {difference:.2g} on an image of {seen.shape[-1]}x{seen.shape[-2]} "
+            f"The file that was written differs from torch by {difference:.2g} on an image of {_size(seen)} "
             f"(in 0 to 1; at most {TOLERANCE:g} is allowed). It was removed: choose another format."
         )
     return difference
@@ -147,8 +150,14 @@ def image(size: tuple[int, int, int], channels: int) -> Tensor:
     return 0.7 * slope + 0.3 * noise
 
 
-def _first_lines(error: RuntimeError) -> str:
-    """What torch says at the beginning: it goes on with stacks and advice."""
+def _size(image: Tensor) -> str:
+    return f"{image.shape[-1]}x{image.shape[-2]}"
+
+
+def _first_lines(error: BaseException) -> str:
+    """What torch says at the beginning: it goes on with stacks and advice. Of several errors, the one that led to the others."""
+    while error.__cause__ is not None:
+        error = error.__cause__
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     words = " ".join(lines[:3])[:400].rstrip(".") or type(error).__name__
     return f"{words}."

@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.export import Dim, ExportedProgram
+from torch.export import Dim
 
 from jobs.errors import JobError
 from jobs.specs.export import ExportFormat
@@ -48,7 +48,15 @@ def _make_onnx(restorer: Restorer, example: Tensor, about: About) -> bytes:
     size = sum(weights.numel() * weights.element_size() for weights in restorer.state_dict().values())
     if size > ONNX_BYTES:
         raise JobError(f"The weights take {size / 2**30:.1f} GiB, and an ONNX file holds at most 2. Choose another format.")
-    made = torch.onnx.export(_program(restorer, example), dynamo=True, input_names=[INPUT], output_names=[OUTPUT], verbose=False)
+    made = torch.onnx.export(
+        restorer,
+        (example,),
+        dynamo=True,
+        dynamic_shapes={"image": {0: Dim("n"), 2: Dim("height"), 3: Dim("width")}},
+        input_names=[INPUT],
+        output_names=[OUTPUT],
+        verbose=False,
+    )
     assert made is not None
     model = made.model_proto
     model.producer_name, model.producer_version = "Clearframe", about["clearframe"]
@@ -108,18 +116,19 @@ def _without_advice() -> Iterator[None]:
 
 def _make_torch_export(restorer: Restorer, example: Tensor, about: About) -> bytes:
     packed = io.BytesIO()
-    torch.export.save(_program(restorer, example), packed, extra_files={ABOUT_FILE: json.dumps(dict(about))})
+    # DYNAMIC: a network may ask for a least size, such as three rows, but not for one size alone.
+    sides = {0: Dim.DYNAMIC, 2: Dim.DYNAMIC, 3: Dim.DYNAMIC}
+    program = torch.export.export(restorer, (example,), dynamic_shapes={"image": sides})
+    torch.export.save(program, packed, extra_files={ABOUT_FILE: json.dumps(dict(about))})
     return packed.getvalue()
 
 
 def _run_torch_export(path: Path, image: Tensor) -> Tensor:
-    restored: Tensor = torch.export.load(path).module()(image)
+    try:
+        restored: Tensor = torch.export.load(path).module()(image)
+    except AssertionError as error:  # The file holds what must be true of an image's sides.
+        raise RuntimeError(str(error)) from error
     return restored
-
-
-def _program(restorer: Restorer, example: Tensor) -> ExportedProgram:
-    free = {0: Dim("n"), 2: Dim("height"), 3: Dim("width")}
-    return torch.export.export(restorer, (example,), dynamic_shapes={"image": free})
 
 
 FORMATS: dict[ExportFormat, Format] = {

@@ -75,7 +75,7 @@ def _of_file(path: str, name: str) -> Callable[..., Any]:
     if not os.environ.get(USER_CODE):
         raise JobError("A Python file runs only where the server was started with --allow-user-code.")
     try:
-        found = runpy.run_path(path)
+        found = runpy.run_path(path, run_name="user_code")  # Its classes are of that module: TorchScript writes down the name.
     except OSError as error:
         raise JobError(f"{path} cannot be read: {error.strerror}.") from error
     if not callable(found.get(name)):

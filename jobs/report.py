@@ -3,10 +3,12 @@
 import math
 import signal
 import time
+from collections.abc import Callable
 from types import FrameType
+from typing import Any
 
 from jobs.errors import Aborted
-from jobs.events import EventLog, NoLog
+from jobs.events import Event, EventLog, NoLog
 
 PROGRESS_INTERVAL = 0.25
 
@@ -18,6 +20,8 @@ class Report:
         self.log = log
         self.resume_from = resume_from
         """The snapshot that somebody wants a training to go on from; the last one where nothing is said."""
+        self.listeners: list[Callable[[Event], object]] = []
+        """Hear what `tell` writes, once it stands in the log."""
         self._stop = False
         self._started = time.monotonic()
         self._begun_at = 0
@@ -58,8 +62,14 @@ class Report:
         more = {} if pairs is None else {"pairs": pairs}
         self.log.append("progress", done=done, total=total, unit=unit, rate=rate, eta=eta, **more)
 
+    def tell(self, type: str, **fields: Any) -> None:
+        """Write an event that is shown elsewhere, too: a point of a curve, a sample of a training."""
+        event = self.log.append(type, **fields)
+        for listener in self.listeners:
+            listener(event)
+
     def scalars(self, step: int, epoch: float, values: dict[str, float]) -> None:
-        self.log.append("scalars", step=step, epoch=epoch, scalars={key: finite(value) for key, value in values.items()})
+        self.tell("scalars", step=step, epoch=epoch, scalars={key: finite(value) for key, value in values.items()})
 
     def snapshot(self, name: str, step: int, epoch: float, size: int, scores: dict[str, float], removed: list[str]) -> None:
         scalars = {key: finite(value) for key, value in scores.items()}

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from jobs import dataset_hash, facts, snapshots
+from jobs.board import shown_beside
 from jobs.clock import Clock
 from jobs.curve import Curve
 from jobs.device import Precision, choose_device, choose_precision
@@ -115,6 +116,8 @@ def prepare(folder: JobFolder, spec: ModelSpec, report: Report, stack: ExitStack
             at.validations_since_best = 0  # It had stopped by itself, and somebody wants it to go on.
         learner.take_up(state)
         report.log.append("resumed", step=at.step)
+    if ranks.rank == 0:
+        stack.enter_context(shown_beside(folder, spec, report, first_step=at.step + 1 if state else 0))
     clock = Clock(spec, plan.steps, at.seconds)
     curve = Curve(plan.steps, ranks, at.losses)
     told = {"precision": precision.name, "placement": placement.words, "steps_an_epoch": plan.steps}

@@ -109,7 +109,7 @@ class Validation:
         restorer.eval()
         for index, sample in enumerate(self.samples):
             output = to_uint8(restorer(unit(sample.input[None], self._device))[0]).cpu()
-            report.log.append("sample", **_told(folder, index, sample, output, step), step=step, epoch=epoch)
+            report.tell("sample", **_told(folder, index, sample, output, step), step=step, epoch=epoch)
 
     @torch.inference_mode()
     def show_layers(self, folder: JobFolder, restorer: Restorer, report: Report, step: int, epoch: float) -> None:

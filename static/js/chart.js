@@ -4,6 +4,7 @@ import { align, csv, smoothed } from "./curves.js";
 import { element, save } from "./dom.js";
 import { small } from "./format.js";
 
+const LEAST = 1e-12;
 const NAMES = { step: "step", epoch: "epoch", time: "time" };
 
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
@@ -42,6 +43,8 @@ export function chart(figure, { source, look, zoom, point, table }) {
 
   /** Bring it up to date with the curves, or build it anew where the look has changed. */
   function draw(anew = false) {
+    // What is folded is drawn when it is unfolded.
+    if (!holder.clientWidth) return;
     const drawn = source();
     data = dataOf(drawn, look, isLog());
     if (anew || !plot || lines.filter((line) => !line.faint).map((line) => line.key).join() !== drawn.keys.join()) build(drawn);
@@ -145,8 +148,8 @@ function linesOf(keys, style, look) {
 
 function dataOf({ series, keys, style }, look, log) {
   const [xs, ...columns] = align(series, keys, look.x);
-  // A logarithm has no place for zero and below.
-  const known = log ? columns.map((column) => column.map((value) => (value > 0 ? value : undefined))) : columns;
+  // A logarithm has no place for zero and below, and an axis none for hundreds of powers of ten.
+  const known = log ? columns.map((column) => column.map((value) => (value > LEAST ? value : undefined))) : columns;
   return [xs, ...linesOf(keys, style, look).map(({ key, faint, style: { plain } }) => {
     const column = known[keys.indexOf(key)];
     return look.smooth && !faint && !plain ? smoothed(column, look.smooth) : column;
@@ -168,10 +171,11 @@ function rangeOf(xs) {
   return xs[0] === xs.at(-1) ? { min: xs[0] - 0.5, max: xs[0] + 0.5 } : { min: xs[0], max: xs.at(-1) };
 }
 
-/** A little more than the values take, and never a range of no size. */
-function paddedRange(low, high) {
+/** A little more than the values take, and never a range of no size: numbers that differ by their rounding are the same. */
+export function paddedRange(low, high) {
   if (low == null) return [0, 1];
-  const room = (high - low || Math.abs(high) || 1) * 0.06;
+  const differ = high - low > 1e-6 * Math.abs(high);
+  const room = (differ ? high - low : Math.abs(high) || 1) * 0.06;
   return [low >= 0 && low < room * 3 ? 0 : low - room, high + room];
 }
 
@@ -210,7 +214,7 @@ function legendButton({ label, colour: name, dash }, pressed, toggle) {
 
 /** What can be done with a chart, at the end of its title's line. */
 function tools(figure, { picture: savePicture, table }) {
-  const button = (label, words, click) => element("button", { type: "button", "aria-label": `${words}: ${titleOf(figure)}`, title: words, onclick: click }, label);
+  const button = (label, words, click) => element("button", { type: "button", title: words, onclick: click }, label, element("span", { class: "unseen" }, ` of ${titleOf(figure)}: ${words.toLowerCase()}`));
   const full = () => (document.fullscreenElement ? document.exitFullscreen() : figure.requestFullscreen());
   return element("span", { class: "chart-save" }, button("PNG", "Save as picture", savePicture), button("CSV", "Save as table", table), button("⤢", "Full screen", full));
 }

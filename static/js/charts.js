@@ -48,7 +48,6 @@ export function charts(root, { source, series, fetchFiner, tableOf }) {
   }, () => zoom(null));
   document.addEventListener("fullscreenchange", () => draw());
   root.addEventListener("keydown", (event) => event.key === "Escape" && all.forEach((one) => one.pointAt(null)));
-  draw(true);
   return { draw: () => draw(), finer: () => finer };
 }
 

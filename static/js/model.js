@@ -16,7 +16,8 @@ import { isFinal, showStatus, withEvent } from "./status.js";
 import { styleOf } from "./styles.js";
 import { swap } from "./pictures.js";
 
-const POINTS = 1000;
+const POINTS = 800;
+const WAITING_MS = 2000;
 
 let job = pageData("job");
 let hardware = null;
@@ -28,7 +29,9 @@ const fresh = { samples: true, layers: true };
 const showSamples = samplesThroughTime();
 const showMessages = messagesOf(document.querySelector("#messages"));
 
-const ask = async (path) => (await fetch(`/api/v1/jobs/${job.id}/${path}`)).json();
+const ask = async (path) => (await fetch(`/api/v1/jobs/${job.id}${path}`)).json();
+// Asked first: nothing else on the page is waited for longer. The template has the browser ask for the same even before.
+const asked = { scalars: ask(`/scalars?max_points=${POINTS}`), rare: ask("/events?type=sample,resumed,message,state,snapshot") };
 const keysOf = (figure) => figure.querySelector(".chart").dataset.keys.split(",");
 
 const plots = charts(document.querySelector("[data-charts]"), {
@@ -37,7 +40,7 @@ const plots = charts(document.querySelector("[data-charts]"), {
     const series = finer ?? curves.series;
     return { series, keys: keysIn(curves.series, keysOf(figure)), style: styleOf };
   },
-  fetchFiner: async (first, last) => (await ask(`scalars?max_points=${POINTS}&from_step=${first}&to_step=${last}`)).series,
+  fetchFiner: async (first, last) => (await ask(`/scalars?max_points=${POINTS}&from_step=${first}&to_step=${last}`)).series,
   tableOf: (figure) => location.assign(`/api/v1/jobs/${job.id}/scalars.csv?keys=${keysIn(curves.series, keysOf(figure)).join(",")}`),
 });
 
@@ -88,7 +91,6 @@ function see(event) {
       break;
     case "state":
       job = { ...job, summary: { ...job.summary, ...event.summary } };
-      if (event.state === "waiting") ask("").then((now) => (job.waiting_for = now.waiting_for));
       break;
     case "facts":
       job = { ...job, summary: { ...job.summary, ...event } };
@@ -106,15 +108,26 @@ function see(event) {
   }
 }
 
+/** What it waits for changes without an event of its own. */
+async function keepWaiting() {
+  if (job.state === "waiting") {
+    const { waiting_for } = await ask("");
+    if (job.state === "waiting") showStatus((job = { ...job, waiting_for }));
+  }
+  setTimeout(keepWaiting, WAITING_MS);
+}
+
 copyButtons(job.id);
 recordOf(document.querySelector("#record"), job.id);
 follow(document.querySelector("#log"), () => !isFinal(job.state));
 document.querySelector("#layers-section").addEventListener("toggle", showLayers);
 document.querySelector("#more-curves").addEventListener("toggle", () => plots.draw());
-draw();
+show();
 
-const [scalars, rare] = await Promise.all([ask(`scalars?max_points=${POINTS}`), ask("events?type=sample,resumed,message,state,snapshot")]);
+const scalars = await asked.scalars;
 curves = curvesOf(scalars.series);
+plots.draw();
+const rare = await asked.rare;
 for (const event of rare.events) showings = withShown(showings, event);
 showMessages(rare.events);
 fresh.samples = true;
@@ -129,3 +142,5 @@ watchJob(job.id, job.seq, (events) => {
   if (!waiting) requestAnimationFrame(draw);
   waiting = true;
 });
+
+keepWaiting();

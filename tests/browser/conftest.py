@@ -51,7 +51,7 @@ def watched(browser: Browser, name: str) -> Iterator[Page]:
             problems.append(f"{page.url}: {message.text}")
 
     page.on("console", note)
-    page.on("pageerror", lambda error: problems.append(f"{page.url}: {error}"))
+    page.on("pageerror", lambda error: problems.append(f"{page.url}: {error.stack or error}"))
     page.set_default_timeout(60_000)
     ARTIFACTS.mkdir(exist_ok=True)
     yield page

@@ -12,7 +12,7 @@ FOLLOW = """async (url) => {
   document.body.innerHTML = `<details id="log" data-log="${url}"><summary>Log</summary>
     <pre style="height: 200px; overflow: auto; white-space: pre-wrap"></pre></details>`;
   window.live = true;
-  const { follow } = await import("/static/js/log.js");
+  const { follow } = await import(document.querySelector("script[src$='/theme.js']").src.replace("theme", "log"));
   follow(document.querySelector("#log"), () => window.live);
 }"""
 AT_END = "() => { const pre = document.querySelector('pre'); return pre.scrollHeight - pre.scrollTop - pre.clientHeight < 8; }"

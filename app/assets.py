@@ -1,16 +1,32 @@
-"""The scripts of a page: the module it names and all that this imports, so that a browser fetches them at once and not one
-after another."""
+"""What a browser gets beside the pages: scripts and styles, kept by it for good, under an address that changes with them.
+
+The scripts of a page are named in it: the module it asks for and all that this imports, so that a browser fetches them at
+once and not one after another.
+"""
 
 import re
 from functools import cache
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from flask import Flask, url_for
+from flask import Flask, Response, request, url_for
 from markupsafe import Markup
 
-SCRIPTS = Path(__file__).parent.parent / "static" / "js"
+STATIC = Path(__file__).parent.parent / "static"
+SCRIPTS = STATIC / "js"
 IMPORT = re.compile(r'^import .*?from "(\.[^"]+)";', re.MULTILINE | re.DOTALL)
+YEAR = 365 * 24 * 3600
+
+
+@cache
+def version() -> str:
+    """Of all files below static/, as they were when the server was started."""
+    whole = sha256()
+    for path in sorted(path for path in STATIC.rglob("*") if path.is_file()):
+        whole.update(f"{path.relative_to(STATIC)}\0".encode())
+        whole.update(path.read_bytes())
+    return whole.hexdigest()[:12]
 
 
 @cache
@@ -20,7 +36,7 @@ def imported(entry: str) -> tuple[str, ...]:
     waiting = [SCRIPTS / entry]
     while waiting:
         path = waiting.pop(0)
-        name = path.relative_to(SCRIPTS.parent).as_posix()
+        name = path.relative_to(STATIC).as_posix()
         if name in found:
             continue
         found[name] = None
@@ -40,7 +56,17 @@ def _url(name: str) -> str:
     return url_for("static", filename=name)
 
 
+def keep(response: Response) -> Response:
+    if request.endpoint == "static" and response.status_code == 200:
+        response.cache_control.no_cache = None
+        response.cache_control.public = True
+        response.cache_control.max_age = YEAR
+        response.cache_control.immutable = True
+    return response
+
+
 def offer(app: Flask) -> None:
     """To the templates: `{{ module("model.js") }}`."""
     globals: dict[str, Any] = app.jinja_env.globals
     globals["module"] = module
+    app.after_request(keep)

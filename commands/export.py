@@ -1,0 +1,68 @@
+"""`clearframe export`: a snapshot as a file for other programs, here and now or from a server."""
+
+import json
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import click
+
+from app import exporting
+from app.catalog import Refused, row_of
+from app.problems import Invalid
+from commands.options import options, typed_values
+from commands.running import call, download, sentences
+from jobs.folder import JobFolder
+from jobs.specs.export import ExportSpec
+
+
+@click.command()
+@click.argument("model", metavar="MODEL_ID")
+@options(ExportSpec)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="The file to write. [default: NAME-SNAPSHOT and the ending of the format, in the current folder]",
+)
+@click.option(
+    "--home", type=click.Path(path_type=Path, file_okay=False), default=Path("data"), envvar="CLEARFRAME_HOME", show_default=True
+)
+@click.option("--server", metavar="URL", help="Take it from this server; without it, from the home, here and now.")
+@click.option("--allow-user-code", is_flag=True, help="Run the Python file or the package of a network, here and now.")
+def export(model: str, out: Path | None, home: Path, server: str | None, allow_user_code: bool, **given: Any) -> None:
+    """Write a snapshot as ONNX, TorchScript or torch.export, and say how near it comes to torch."""
+    values = typed_values(ExportSpec, given)
+    folder = JobFolder(home.resolve() / "jobs" / model)
+    if server:
+        id = quote(model, safe="")
+        answer, name = call(server, f"/models/{id}/exports", values), call(server, f"/jobs/{id}")["name"]
+    else:
+        answer, name = _export_here(folder, values, allow_user_code), folder.read()["name"]
+    out = out or _named(name, answer)
+    try:
+        if server:
+            download(server, answer["url"], out)
+        else:
+            shutil.copyfile(folder.path / answer["file"], out)
+    except OSError as error:
+        raise click.ClickException(f"{out} cannot be written: {error.strerror}.") from error
+    click.echo(json.dumps({**answer, "out": str(out)}, indent=1))
+
+
+def _export_here(folder: JobFolder, values: dict[str, Any], user_code: bool) -> dict[str, Any]:
+    if not (folder.path / "job.json").is_file() or folder.read()["kind"] != "model":
+        raise click.ClickException(f"There is no model {folder.id} in {folder.path.parent.parent}. Give --home, or --server.")
+    try:
+        return exporting.export(folder, exporting.asked_for(values, row_of(folder)), user_code)
+    except Invalid as invalid:
+        raise click.ClickException(sentences(invalid.problems)) from invalid
+    except Refused as refused:
+        raise click.ClickException(str(refused)) from refused
+
+
+def _named(model: str, answer: dict[str, Any]) -> Path:
+    """NAME-SNAPSHOT.onnx; what no file should have in its name is left out."""
+    name = re.sub(r"[^\w.]+", "-", model).strip("-.") or "model"
+    return Path(f"{name}-{Path(answer['file']).name}")
