@@ -27,7 +27,7 @@ from jobs.folder import JobFolder
 from jobs.launcher import USER_CODE
 from jobs.specs import ModelSpec
 from jobs.specs.export import ENDINGS, ExportFormat
-from jobs.specs.networks import Network, Package, PythonFile
+from jobs.specs.networks import Network, PythonFile
 from jobs.store import sync
 from models.restorer import Restorer
 
@@ -78,9 +78,9 @@ def export(folder: JobFolder, wanted: str, format: ExportFormat) -> Answer:
 
 
 def _check_may_run(network: Network) -> None:
-    if isinstance(network, Package | PythonFile) and not os.environ.get(USER_CODE):
+    if isinstance(network, PythonFile) and not os.environ.get(USER_CODE):
         raise JobError(
-            "The network is made by code of a Python file or a package, which is run for an export only where that is allowed: "
+            "The network is made by the code of a Python file, which is run for an export only where that is allowed: "
             "start the server, or the command, with --allow-user-code."
         )
 

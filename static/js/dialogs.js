@@ -16,14 +16,16 @@ document.addEventListener("click", (event) => {
 document.addEventListener("toggle", ({ target }) => {
   if (!target.matches?.(".menu[open]")) return;
   closeMenus(target);
-  place(target.querySelector("div"), target.querySelector("summary").getBoundingClientRect());
+  place(target);
 }, true);
 
-// What is placed by the window does not go along with what scrolls.
-document.addEventListener("scroll", () => closeMenus(), true);
+// What is placed by the window is placed anew when something scrolls.
+document.addEventListener("scroll", () => document.querySelectorAll(".menu[open]").forEach(place), true);
 
 /** Below what opened it, or above where there is no room: by the window, so that no table cuts it off. */
-function place(box, at) {
+function place(menu) {
+  const box = menu.querySelector("div");
+  const at = menu.querySelector("summary").getBoundingClientRect();
   box.style.position = "fixed";
   box.style.right = "auto";
   box.style.left = `${Math.max(8, at.right - box.offsetWidth)}px`;
