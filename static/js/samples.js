@@ -56,7 +56,7 @@ export function samplesThroughTime() {
   for (const button of controls.querySelectorAll("button")) button.addEventListener("click", () => moveTo(Number(slider.value) + Number(button.dataset.by)));
   return (fresh) => {
     showings = fresh;
-    controls.hidden = showings.length < 2;
+    slider.disabled = showings.length < 2;
     slider.max = Math.max(showings.length - 1, 0);
     if (follows) slider.value = slider.max;
     draw();

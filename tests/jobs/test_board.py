@@ -164,7 +164,7 @@ def test_where_the_files_cannot_be_written_the_training_goes_on(dataset: JobFold
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")  # It is the writer's own thread that fails.
-@pytest.mark.parametrize("after", [0, 1, 5, 40])
+@pytest.mark.parametrize("after", [0, 1, 5, 10])
 def test_a_full_disk_is_told_once_and_the_training_goes_on(
     dataset: JobFolder, make_model: Make, monkeypatch: pytest.MonkeyPatch, after: int
 ) -> None:
