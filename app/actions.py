@@ -82,10 +82,18 @@ def extend(row: JobRow, values: dict[str, Any]) -> None:
     if planned is None:
         others = " and ".join(name for name in LENGTHS if row.spec[name] is not None)
         raise Invalid({length: f"The training was planned in {others}: give these."})
+    if values[length] is None:
+        raise Invalid({length: "This is needed."})
     spec = validate(ModelSpec, {**row.spec, **values})
     if getattr(spec, length) <= planned:
-        raise Invalid({length: f"It was trained for {planned:g} {length}: give more."})
+        raise Invalid({length: f"It was planned for {planned:,} {length}: give more."})
     catalog().extend(row.id, length, getattr(spec, length))
+
+
+def delete(id: str) -> None:
+    """Delete a job, and let those who watch it know. Raises Refused."""
+    catalog().delete(id)
+    sockets.send_gone(id)
 
 
 def remove_snapshot(id: str, name: str) -> None:

@@ -11,6 +11,7 @@ from app.actions import (
     create_dataset,
     create_models,
     create_test,
+    delete,
     describe,
     extend,
     probe_dataset,
@@ -29,6 +30,7 @@ blueprint = Blueprint("api", __name__, url_prefix="/api/v1")
 blueprint.register_blueprint(uploads.blueprint)
 
 MOST_JOBS = 500
+MOST_POINTS = 100_000
 
 
 class NotFound(Exception):
@@ -87,7 +89,7 @@ def change_job(id: str) -> Any:
 @blueprint.delete("/jobs/<id>")
 def delete_job(id: str) -> Any:
     job_or_404(id)
-    catalog().delete(id)
+    delete(id)
     return "", 204
 
 
@@ -136,7 +138,7 @@ def job_scalars(id: str) -> Any:
     job_or_404(id)
     keys = frozenset(request.args.get("keys", "").split(",")) - {""}
     between = (float(number("from_step", 0)), float(number("to_step", 10**15)))
-    series, seq = log_index.series(catalog().folder(id), keys or None, number("max_points", 2000, 2), between)
+    series, seq = log_index.series(catalog().folder(id), keys or None, min(number("max_points", 2000, 2), MOST_POINTS), between)
     return {"seq": seq, "series": series}
 
 

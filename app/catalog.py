@@ -155,10 +155,12 @@ class Catalog:
             raise Refused("The training has not ended yet. Train it longer when it has, or abort it first.")
         if not row.view["summary"].get("snapshots"):
             raise Refused("There is no snapshot to go on from. Clone the model instead.")
-        self._rewrite(id, **{length: value})
         self._wait_again(id)
+        self._rewrite(id, **{length: value})
 
     def _wait_again(self, id: str, **wanted: str) -> None:
+        if id in self.aborting or self.folder(id).worker_lives():
+            raise Refused("Its worker is just ending. Try again in a moment.")
         with EventLog(self.folder(id).events) as log:
             log.append("state", state="waiting", reason="", **wanted)
         with Sessions.begin() as session:
@@ -172,14 +174,18 @@ class Catalog:
         row, folder = self.get(id), self.folder(id)
         if row is None or name not in [one["snapshot"] for one in row.view["summary"].get("snapshots", [])]:
             raise Refused(f"There is no snapshot {name}: it may have been deleted before.")
-        lock = folder.lock()
+        for other in self.find("model", frozenset({"waiting"}), limit=100_000):
+            if other.spec["start_from"] == id and other.spec["start_snapshot"] == name:
+                raise Refused(f"“{other.name}” waits to start from it. Delete the snapshot when that has begun.")
+        lock = folder.lock() if row.state in FINAL_STATES else None
         if lock is None:
-            raise Refused("The training is running. Delete the snapshot when it has ended, or abort it first.")
+            raise Refused(f"The training is {row.state}. Delete the snapshot when it has ended, or abort it first.")
         with open(lock, "rb"):
             with EventLog(folder.events) as log:
                 log.append("removed", snapshots=[name])
-            for path in folder.snapshots.glob(f"{glob.escape(name)}.*"):
-                path.unlink()
+            for place in (folder.snapshots, folder.exports):
+                for path in place.glob(f"{glob.escape(name)}.*"):
+                    path.unlink()
         return self.catch_up(row)[1]
 
     def users(self, id: str) -> list[JobRow]:

@@ -1,5 +1,6 @@
 """Models beside one another: what differs in what they were asked to do."""
 
+from collections.abc import Callable
 from typing import Any
 
 from app import forms
@@ -13,9 +14,12 @@ WORDS = frozenset({"name", "notes", "group", "sweep"})
 Job = dict[str, Any]
 
 
-def differing(jobs: list[Job]) -> list[tuple[str, list[str]]]:
-    """The settings in which the models differ, in the form's order: label, and each model's value, a dash where it has none."""
-    each = [_settings(job["spec"]) for job in jobs]
+def differing(jobs: list[Job], name_of: Callable[[str], str]) -> list[tuple[str, list[str]]]:
+    """The settings in which the models differ, in the form's order: label, and each model's value, a dash where it has none.
+
+    `name_of`: what the job of an id is called.
+    """
+    each = [_settings(job["spec"], name_of) for job in jobs]
     names = list(dict.fromkeys(name for settings in each for name in settings))
     rows = []
     for name in names:
@@ -25,16 +29,18 @@ def differing(jobs: list[Job]) -> list[tuple[str, list[str]]]:
     return rows
 
 
-def _settings(spec: dict[str, Any]) -> dict[str, tuple[str, str]]:
+def _settings(spec: dict[str, Any], name_of: Callable[[str], str]) -> dict[str, tuple[str, str]]:
     """Label and value of all settings that a spec has, by the field's name."""
     found = {}
     for field in forms.fields(ModelSpec, spec):
         if field.active and field.name not in WORDS:
-            found[field.name] = (field.label, _words(field))
+            found[field.name] = (field.label, _words(field, name_of))
     return found
 
 
-def _words(field: Field) -> str:
+def _words(field: Field, name_of: Callable[[str], str]) -> str:
+    if field.widget in ("dataset", "datasets", "model") and field.value:
+        return ", ".join(name_of(id) for id in str(field.value).split(", "))
     if isinstance(field.value, bool):
         return "yes" if field.value else "no"
     return str(dict(field.choices).get(field.value, field.value)) if field.value != "" else "–"

@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
+import gevent
+
 from app import log_index
 from app.catalog import Catalog
 from app.database import JobRow
@@ -29,6 +31,8 @@ class Follower:
         """One round over all live jobs."""
         for row in self._catalog.find(states=LIVE, limit=100_000):
             folder = self._catalog.folder(row.id)
+            if not folder.path.exists():
+                continue  # It was deleted meanwhile.
             # Asked before the last read: a worker that ends in between has written its end by then.
             lost = (row.launched or row.state == "running") and not folder.worker_lives()
             state = self._read(row, folder)
@@ -40,7 +44,8 @@ class Follower:
         state, events, offset = self._catalog.catch_up(row)
         if events:
             self._send(row.id, events)
-            log_index.keep_near(folder, offset)
+            if log_index.is_far_behind(folder, offset):
+                gevent.spawn(log_index.update, folder)
         return state
 
 

@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from weakref import WeakValueDictionary
 
 import gevent
 from gevent.lock import RLock
@@ -27,15 +28,20 @@ from jobs.folder import JobFolder
 
 RARE = frozenset({"state", "message", "snapshot", "removed", "sample", "resumed", "facts", "skipped"})
 PLACE = ("step", "epoch", "time")
-PIECE = 2**20
+PIECE = 2**18
 """Bytes of the log that are taken in at once, between two turns of the server's other work."""
+BREATH = 0.001
+"""Seconds between two pieces: a sleep of nothing would give the sockets no turn."""
+FAR = 2**20
+"""Bytes that an index may lack before the follower brings it up to date."""
 VERSION = 1
 ROWS_A_PART = 10_000
 
 Series = dict[str, list[Any]]
 Steps = tuple[float, float]
 
-_one_at_a_time = RLock()
+_locks: WeakValueDictionary[Path, RLock] = WeakValueDictionary()
+"""One a folder: a long index that is made holds up nobody who asks for another."""
 
 
 @dataclass
@@ -112,7 +118,8 @@ def rare(folder: JobFolder, since: int, types: frozenset[str]) -> list[Event]:
 
 def update(folder: JobFolder) -> State:
     """Take in what is new in the log."""
-    with _one_at_a_time:
+    lock = _locks.setdefault(folder.path, RLock())
+    with lock:
         state = _load(folder)
         while True:
             events, end = read_from(folder.events, state.offset, PIECE)
@@ -121,13 +128,13 @@ def update(folder: JobFolder) -> State:
             _take_in(folder, state, events)
             state.offset = end
             _save(folder, state)
-            gevent.sleep(0)
+            gevent.sleep(BREATH)
 
 
-def keep_near(folder: JobFolder, offset: int) -> None:
-    """Take in what is new once it is much; `offset` is the length of the log."""
-    if offset - _load(folder).offset > PIECE:
-        update(folder)
+def is_far_behind(folder: JobFolder, offset: int) -> bool:
+    """Whether much of the log, which has the length `offset`, is not taken in yet; False while somebody does so."""
+    lock = _locks.get(folder.path)
+    return (lock is None or not lock.locked()) and offset - _load(folder).offset > FAR
 
 
 def _place(folder: JobFolder) -> Path:
@@ -142,10 +149,20 @@ def _load(folder: JobFolder) -> State:
     except (FileNotFoundError, ValueError):
         return State()
     size = folder.events.stat().st_size if folder.events.exists() else 0
-    if told.pop("version", None) != VERSION or told["offset"] > size:
-        shutil.rmtree(path.parent)
-        return State()
-    return State(**{**told, "tables": [Table(**{**table, "last": _number(table["last"])}) for table in told["tables"]]})
+    if told.pop("version", None) == VERSION and told["offset"] <= size:
+        state = State(**{**told, "tables": [Table(**{**table, "last": _number(table["last"])}) for table in told["tables"]]})
+        if _is_whole(path.parent, state):
+            return state
+    shutil.rmtree(path.parent)
+    return State()
+
+
+def _is_whole(place: Path, state: State) -> bool:
+    """Whether the files hold what the state says: after a crash of the machine they may be older than it."""
+    ends = {place / "rare.jsonl": state.rare}
+    for number, table in enumerate(state.tables):
+        ends |= {_column_file(place, number, column): 8 * table.rows for column in range(len(PLACE) + len(table.keys))}
+    return all(not end or (path.exists() and path.stat().st_size >= end) for path, end in ends.items())
 
 
 def _number(told: float | None) -> float:
@@ -269,7 +286,9 @@ def _part(place: Path, number: int, table: Table, key: str, between: Steps, most
     import numpy as np
 
     columns = [_read(place, number, column, table.rows) for column in (0, 1, 2, len(PLACE) + table.keys.index(key))]
-    first, last = columns[0].searchsorted(between[0], "left"), columns[0].searchsorted(between[1], "right")
+    # With a neighbour on either side, to which the line is drawn.
+    first = max(columns[0].searchsorted(between[0], "left") - 1, 0)
+    last = columns[0].searchsorted(between[1], "right") + 1
     value = np.array(columns[3][first:last])
     finite = np.isfinite(value)
     known = slice(None) if finite.all() else np.flatnonzero(finite)
@@ -278,16 +297,17 @@ def _part(place: Path, number: int, table: Table, key: str, between: Steps, most
 
 
 def _kept(value: Any, most: int | None) -> Any:
-    """Places of at most `most` of the values: the smallest and the largest of each bucket."""
+    """Places of at most `most` of the values: the smallest and the largest of each bucket, the first and the last of all."""
     import numpy as np
 
     count = len(value)
     if most is None or count <= most:
         return slice(None)
-    size = math.ceil(count / max(most // 2, 1))
+    size = math.ceil(count / max(most // 2 - 1, 1))
     buckets = np.pad(value, (0, -count % size), mode="edge").reshape(-1, size)
     starts = np.arange(len(buckets)) * size
-    return np.unique(np.minimum(np.concatenate((starts + buckets.argmin(1), starts + buckets.argmax(1))), count - 1))
+    extremes = np.concatenate((starts + buckets.argmin(1), starts + buckets.argmax(1), (0, count - 1)))
+    return np.unique(np.minimum(extremes, count - 1))
 
 
 def _as_lists(step: Any, epoch: Any, time: Any, value: Any) -> Series:

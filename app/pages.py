@@ -6,7 +6,7 @@ from flask import Blueprint, abort, redirect, render_template, request, send_fil
 from werkzeug.utils import secure_filename
 
 from app import comparing, forms, job_zip, model_form, zips
-from app.actions import catalog, create_dataset, create_models, create_test, describe, extend, keep_upload, settings
+from app.actions import catalog, create_dataset, create_models, create_test, delete, describe, extend, keep_upload, settings
 from app.catalog import Refused, as_json
 from app.forms import UPLOAD, Field, Values, values_of
 from app.problems import Invalid, Problems
@@ -85,7 +85,7 @@ def new_model() -> Any:
         values = cloned(job_or_404(request.args["clone"], "model"))
         if "start_from" in request.args:
             begins = {key: request.args[key] for key in ("start_from", "start_snapshot") if key in request.args}
-            values |= {**begins, "name": values["name"].replace(" (copy)", " (fine-tuned)")}
+            values |= {**begins, "name": values["name"].removesuffix(" (copy)") + " (fine-tuned)"}
     if request.method == "POST":
         try:
             ids, sweep = create_models(values)
@@ -143,14 +143,15 @@ def extend_model(id: str) -> Any:
 def compare() -> Any:
     """Models beside one another; without two of them, the models to choose from."""
     asked = [id for text in request.args.getlist("ids") for id in text.split(",") if id]
-    ids = list(dict.fromkeys(asked))[: comparing.MOST]
+    once = list(dict.fromkeys(asked))
+    ids = once[: comparing.MOST]
     rows = [catalog().get(id) for id in ids]
     chosen = [as_json(row, brief=True) for row in rows if row is not None and row.kind == "model"]
     if len(chosen) < 2 or "choose" in request.args:
         shown = _with_chosen(jobs("model", limit=MOST_CHOICES), {"ids": ", ".join(ids)}, "ids")
         offered = [job for job in shown if job["kind"] == "model"]
         return render_template("compare_choose.html", title="Compare models", active="models", jobs=offered, ids=ids)
-    return _compared(f"Compare {len(chosen)} models", chosen)
+    return _compared(f"Compare {len(chosen)} models", chosen, dropped=len(once) - len(ids))
 
 
 @blueprint.get("/sweeps/<id>")
@@ -161,13 +162,19 @@ def sweep(id: str) -> str:
     return _compared(trainings[0]["name"].rpartition(" · ")[0] or trainings[0]["name"], trainings)
 
 
-def _compared(title: str, chosen: list[Job]) -> str:
+def _name_of(id: str) -> str:
+    row = catalog().get(id)
+    return row.name if row is not None else f"{id} (deleted)"
+
+
+def _compared(title: str, chosen: list[Job], dropped: int = 0) -> str:
     return render_template(
         "compare.html",
         title=title,
         active="models",
         jobs=chosen,
-        differing=comparing.differing(chosen),
+        dropped=dropped,
+        differing=comparing.differing(chosen, _name_of),
         same_datasets=comparing.same_datasets(chosen),
         fields=[field for field in forms.fields(TestSpec) if field.name in ("image", "target", "pair")],
     )
@@ -227,8 +234,10 @@ def act(id: str, action: str) -> Any:
     try:
         if action == "resume":
             catalog().resume(id, request.form.get("snapshot", ""))
+        elif action == "abort":
+            catalog().abort(id)
         else:
-            getattr(catalog(), action)(id)
+            delete(id)
     except Refused as refused:
         return _refused("Not now", str(refused), 409)
     return redirect(url_for(".home") if action == "delete" else url_for(f".{job['kind']}", id=id))

@@ -14,6 +14,7 @@ from jobs.events import Event, read
 
 NAMESPACE = "/jobs"
 ALL = "*"
+GONE = "This job was deleted."
 TYPES_FOR_ALL = frozenset({"state", "progress", "snapshot"})
 
 
@@ -23,6 +24,11 @@ def send(job: str, events: list[Event]) -> None:
     few = [event for event in events if event["type"] in TYPES_FOR_ALL]
     if few:
         socketio.emit("events", {"job": job, "events": few}, to=ALL, namespace=NAMESPACE)
+
+
+def send_gone(job: str) -> None:
+    """Tell those who watch a job that it was deleted."""
+    socketio.emit("events", {"job": job, "events": [], "error": GONE}, to=job, namespace=NAMESPACE)
 
 
 class Jobs(Namespace):  # type: ignore[misc]  # flask-socketio has no types
@@ -38,7 +44,7 @@ class Jobs(Namespace):  # type: ignore[misc]  # flask-socketio has no types
             join_room(ALL)
             return
         if self._catalog.get(job) is None:
-            emit("events", {"job": job, "events": [], "error": "There is no such job."})
+            emit("events", {"job": job, "events": [], "error": GONE})
             return
         # Joined first: what the follower sends meanwhile may come twice (clients drop a seq they have), never not at all.
         join_room(job)

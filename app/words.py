@@ -39,6 +39,13 @@ def small(value: float | None) -> str:
     return str(int(rounded)) if rounded.is_integer() else str(rounded)
 
 
+def epoch(value: float | None) -> str:
+    """Whole ones as they are, others with two decimals: 1,997 or 1.67."""
+    if value is None:
+        return DASH
+    return f"{value:,.2f}".rstrip("0").rstrip(".")
+
+
 def seconds(value: float | None) -> str:
     if value is None:
         return DASH
@@ -91,13 +98,13 @@ def verdict(best: dict[str, Any] | None, state: str = "running") -> str:
         return "The inputs of the validation equal their originals: there is nothing to gain."
     numbers = f"{best['val/psnr_input']:.2f} → {best['val/psnr']:.2f}"
     if by > 0:
-        return f"{gain(by)} over its input ({numbers}), best at epoch {small(best['epoch'])}"
+        return f"{gain(by)} over its input ({numbers}), best at epoch {epoch(best['epoch'])}"
     return f"Not better than its input{'' if state == 'done' else ' yet'} ({numbers} dB)"
 
 
 def offer(app: Flask) -> None:
     """To the templates, by the names they have here."""
-    said = (decibel, gain, count, small, seconds, size, progress, gain_of, verdict)
+    said = (decibel, gain, count, small, epoch, seconds, size, progress, gain_of, verdict)
     app.jinja_env.globals["words"] = {one.__name__: _of_what_may_be_missing(one) for one in said}
 
 

@@ -16,6 +16,7 @@ from app.problems import Invalid, validate
 from app.settings import Settings
 from commands.export import export
 from commands.options import options, typed_values
+from commands.restore import restore
 from commands.running import call, follow, run_here, run_on, sentences
 from jobs.folder import JobFolder
 from jobs.launcher import USER_CODE
@@ -168,6 +169,7 @@ def _trainings(values: dict[str, Any], home: Path, user_code: bool) -> list[Mode
 
 
 main.add_command(export)
+main.add_command(restore)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,9 @@ from jobs.pair_sets import PairSet
 from jobs.pictures import as_tensor, save_picture, show_layers
 from jobs.report import Report, finite
 from jobs.specs import ModelSpec, TestSpec
+from models import tiles
 from models.metrics import psnr, ssim, to_uint8
+from models.restorer import Restorer
 
 
 @torch.inference_mode()
@@ -32,11 +34,19 @@ def test_image(folder: JobFolder, spec: TestSpec, report: Report) -> dict[str, A
     restorer = restorer.to(device)
     image = as_tensor(input)
 
-    output = to_uint8(restorer(image[None].to(device) / 255)[0]).cpu()
+    output = to_uint8(restored(restorer, image))
     report.log.append("sample", snapshot=snapshot, **pictures(folder, image, output, target), **scores(image, output, target))
     if spec.layers:
         show_layers(folder, restorer, image[None].to(device) / 255, lambda layer: tell(report, layer))
     return {}
+
+
+def restored(restorer: Restorer, image: Tensor) -> Tensor:
+    """What the network makes of an image (C, H, W), uint8; float32 in 0 to 1, in tiles where it is too large for the memory."""
+    try:
+        return tiles.restore(restorer, image[None])[0]
+    except tiles.TooLarge as error:
+        raise JobError(str(error)) from error
 
 
 def tell(report: Report, layer: dict[str, Any]) -> None:

@@ -80,6 +80,9 @@ def save(folder: JobFolder, name: str, kind: Kind, restorer: Restorer, state: St
         "mean": json.dumps(mean),
     }
     folder.snapshots.mkdir(exist_ok=True)
+    # A run that went on from an earlier snapshot comes by the same name again, with other weights.
+    for stale in folder.exports.glob(f"{name}.*"):
+        stale.unlink()
     packed = io.BytesIO()
     torch.save(state, packed)
     _write(_state(folder, name), packed.getbuffer())
@@ -184,7 +187,7 @@ def find(model: JobFolder, wanted: str) -> str:
 
 def _view(model: JobFolder) -> dict[str, Any]:
     view = empty()
-    for event in read(model.events, types=frozenset({"snapshot", "removed"})):
+    for event in read(model.events, types=frozenset({"snapshot", "removed", "resumed"})):
         view = fold(view, event)
     return view
 

@@ -50,8 +50,9 @@ def _fold_state(view: View, event: Event) -> View:
     view = {**view, "state": state, "reason": event.get("reason", "")}
     if state == "running":
         view["started"], view["finished"], view["gpus"] = event["time"], None, event.get("gpus")
-        # A job that starts again shows its pictures again.
-        view["summary"] = {key: value for key, value in view["summary"].items() if key not in ("samples", "layers")}
+        # A job that starts again shows its pictures again, and says anew what is known at its end.
+        again = ("samples", "layers", "test", "seconds", "patches_per_second", "multiply_adds_per_second")
+        view["summary"] = {key: value for key, value in view["summary"].items() if key not in again}
     if state in FINAL_STATES:
         view["finished"] = event["time"]
     return {**view, "summary": {**view["summary"], **event.get("summary", {})}}

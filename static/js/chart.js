@@ -2,7 +2,7 @@
 import uPlot from "../vendor/uPlot.esm.js";
 import { align, csv, smoothed } from "./curves.js";
 import { element, save } from "./dom.js";
-import { small } from "./format.js";
+import { seconds, small } from "./format.js";
 
 const LEAST = 1e-12;
 const NAMES = { step: "step", epoch: "epoch", time: "time" };
@@ -21,6 +21,9 @@ export function chart(figure, { source, look, zoom, point, table }) {
   let plot = null;
   let lines = [];
   let data = [[]];
+  let built = "";
+  /** The place in the data where the keys have put the cursor. */
+  let place = null;
   figure.append(legend);
   figure.querySelector("figcaption").append(tools(figure, { picture: () => picture(figure, plot, legend), table: table ?? (() => save(`${titleOf(figure)}.csv`, asTable(), "text/csv")) }));
   keyboard(holder, { move, zoomBy, reset: () => zoom(null) });
@@ -32,38 +35,42 @@ export function chart(figure, { source, look, zoom, point, table }) {
     plot.over.setAttribute("aria-hidden", "true");
     legend.replaceChildren(
       element("span", { class: "at" }, NAMES[look.x], element("b", {}, "–")),
-      ...keys.map((key) => legendButton(style(key), !hidden.has(key), () => toggle(key))),
+      ...keys.map((key) => legendButton(style(key), !hidden.has(key), (button) => toggle(key, button))),
     );
   }
 
-  function toggle(key) {
+  function toggle(key, button) {
     if (!hidden.delete(key)) hidden.add(key);
-    draw(true);
+    button.setAttribute("aria-pressed", String(!hidden.has(key)));
+    lines.forEach((line, index) => line.key === key && plot.setSeries(index + 1, { show: !hidden.has(key) }));
   }
 
-  /** Bring it up to date with the curves, or build it anew where the look has changed. */
-  function draw(anew = false) {
+  /** Bring it up to date with the curves; build it anew where there are other lines, or other axes. */
+  function draw() {
     // What is folded is drawn when it is unfolded.
     if (!holder.clientWidth) return;
     const drawn = source();
     data = dataOf(drawn, look, isLog());
-    if (anew || !plot || lines.filter((line) => !line.faint).map((line) => line.key).join() !== drawn.keys.join()) build(drawn);
+    const wanted = JSON.stringify([look.x, isLog(), linesOf(drawn.keys, drawn.style, look).map(({ key, faint }) => [key, faint])]);
+    if (wanted !== built) build(drawn);
     else plot.setData(data, !look.zoom);
+    built = wanted;
     plot.setScale("x", look.zoom ? { min: look.zoom[0], max: look.zoom[1] } : rangeOf(data[0]));
     holder.dataset.points = data[0].length;
     holder.setAttribute("aria-label", `${titleOf(figure)}, ${data[0].length.toLocaleString("en")} points`);
     readValues();
   }
 
+  const isClock = () => look.x === "time" && !look.sinceStart;
   const isLog = () => look.log && "log" in holder.dataset;
 
   function optionsOf() {
     const axis = { stroke: () => colour("--quiet"), grid: { stroke: () => colour("--line"), width: 1 }, ticks: { show: false }, font: "12px system-ui" };
     return {
       ...sizeOf(holder),
-      scales: { x: { time: look.x === "time" }, y: isLog() ? { distr: 3 } : { range: (_, low, high) => paddedRange(low, high) } },
+      scales: { x: { time: isClock() }, y: isLog() ? { distr: 3 } : { range: (_, low, high) => paddedRange(low, high) } },
       axes: [
-        { ...axis, size: 28, ...(look.x === "time" ? {} : { values: (_, ticks, __, ___, step) => ticks.map((tick) => (look.x === "step" && !Number.isInteger(tick) ? "" : ofStep(tick, step))) }) },
+        { ...axis, size: 28, ...(isClock() ? {} : { values: (_, ticks, __, ___, step) => ticks.map((tick) => (look.x === "time" ? seconds(tick) : look.x === "step" && !Number.isInteger(tick) ? "" : ofStep(tick, step))) }) },
         { ...axis, size: 60, values: (_, ticks, __, ___, step) => ticks.map((tick) => (tick == null ? "" : isLog() ? small(tick) : ofAxis(tick, step))) },
       ],
       series: [{}, ...lines.map((line) => ({ ...strokeOf(line, plotted), show: !hidden.has(line.key) }))],
@@ -96,14 +103,14 @@ export function chart(figure, { source, look, zoom, point, table }) {
   /** The values under the cursor; without one, the last ones. */
   function readValues() {
     if (!plot || !legend.childElementCount) return;
-    const at = plot.cursor.left >= 0 ? plot.cursor.idx : null;
-    const place = at ?? data[0].length - 1;
-    legend.querySelector(".at b").textContent = placeWords(data[0][place], look.x);
+    const under = plot.cursor.left >= 0 ? plot.cursor.idx : null;
+    const at = under ?? data[0].length - 1;
+    legend.querySelector(".at b").textContent = placeWords(data[0], at, look);
     const values = [...legend.querySelectorAll("button b")];
     const shown = lines.filter((line) => !line.faint);
     shown.forEach((line, index) => {
       const column = data[1 + lines.indexOf(line)];
-      const found = nearest(column, place);
+      const found = nearest(column, at);
       values[index].textContent = (line.style.show ?? small)(found == null ? null : column[found]);
     });
   }
@@ -111,14 +118,19 @@ export function chart(figure, { source, look, zoom, point, table }) {
   /** Put the cursor at an x, or take it away. */
   function pointAt(x) {
     if (!plot) return;
+    if (x == null) place = null;
     plot.setCursor(x == null ? { left: -10, top: -10 } : { left: plot.valToPos(x, "x"), top: plot.over.clientHeight / 2 });
   }
 
   function move(by) {
     const xs = data[0];
-    if (!xs.length) return;
-    const now = plot.cursor.left >= 0 ? plot.cursor.idx : by > 0 ? -1 : xs.length;
-    point(xs[Math.min(Math.max(now + by, 0), xs.length - 1)]);
+    const { min, max } = plot.scales.x;
+    const [first, last] = [xs.findIndex((x) => x >= min), xs.findLastIndex((x) => x <= max)];
+    if (first < 0 || last < first) return;
+    const under = plot.cursor.left >= 0 ? plot.cursor.idx : null;
+    const now = place ?? under ?? (by > 0 ? first - 1 : last + 1);
+    place = Math.min(Math.max(now + by, first), last);
+    point(xs[place]);
   }
 
   function zoomBy(factor) {
@@ -132,6 +144,7 @@ export function chart(figure, { source, look, zoom, point, table }) {
     return csv([look.x, ...shown.map((line) => line.style.label)], [data[0], ...shown.map((line) => data[1 + lines.indexOf(line)])]);
   }
 
+  holder.addEventListener("mousemove", () => (place = null));
   new ResizeObserver(() => plot?.setSize(sizeOf(holder))).observe(holder);
   document.addEventListener("themechange", () => plot?.redraw());
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => plot?.redraw());
@@ -189,9 +202,14 @@ export function nearest(column, at) {
   return null;
 }
 
-function placeWords(at, x) {
+const DAY = 24 * 3600;
+
+/** Where a point lies; of runs of several days also the day. */
+function placeWords(xs, place, { x, sinceStart }) {
+  const at = xs[place];
   if (at == null) return "–";
-  if (x === "time") return new Date(at * 1000).toLocaleTimeString([], { hour12: false });
+  if (x === "time" && sinceStart) return seconds(at);
+  if (x === "time") return new Date(at * 1000).toLocaleString([], { ...(xs.at(-1) - xs[0] > DAY && { day: "numeric", month: "short" }), hour: "2-digit", minute: "2-digit", second: "2-digit", hour12: false });
   return at.toLocaleString("en", { maximumFractionDigits: x === "epoch" ? 2 : 0 });
 }
 
@@ -209,7 +227,7 @@ function sizeOf(holder) {
 function legendButton({ label, colour: name, dash }, pressed, toggle) {
   const swatch = element("i", { class: dash ? "dashed" : "" });
   swatch.style.setProperty("--series", `var(${name})`);
-  return element("button", { type: "button", "aria-pressed": String(pressed), title: pressed ? `Hide ${label}` : `Show ${label}`, onclick: toggle }, swatch, element("span", {}, label), element("b", {}, "–"));
+  return element("button", { type: "button", "aria-pressed": String(pressed), title: `Show or hide ${label}`, onclick: (event) => toggle(event.currentTarget) }, swatch, element("span", {}, label), element("b", {}, "–"));
 }
 
 /** What can be done with a chart, at the end of its title's line. */

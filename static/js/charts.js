@@ -1,45 +1,49 @@
 // The charts of a page, looked at together: one x, one zoom, one cursor, one smoothing for all of them.
 import { chart } from "./chart.js";
-import { stepsBetween } from "./curves.js";
 import { element } from "./dom.js";
+import { say } from "./live.js";
 
 const AXES = { step: "Step", epoch: "Epoch", time: "Time" };
 
 /**
  * Fill the figures within `root` with charts, and its `.chart-look` with what can be chosen.
  *
- * `source(figure, finer)` gives a figure's {series, keys, style}; `finer` is what `fetchFiner(first step, last step)` gave for
- * the part that is zoomed into, null where all is shown. `tableOf(figure)`, where it is given, saves a figure's points.
- * Returns a function that draws all charts anew.
+ * `source(figure, finer)` gives a figure's {series, keys, style}; `finer` is what `fetchFiner(x, from, to, finer before)` gave for
+ * the part that is zoomed into, null where all is shown. `tableOf(figure)`, where it is given, saves a figure's points. With
+ * `sinceStart`, times are seconds since a start, and not those of a clock. Returns a function that draws all charts anew.
  */
-export function charts(root, { source, series, fetchFiner, tableOf }) {
-  const look = { x: "step", log: false, smooth: 0, ...kept(), zoom: null };
+export function charts(root, { source, fetchFiner, tableOf, sinceStart = false }) {
+  const look = { x: "step", log: false, smooth: 0, ...kept(), zoom: null, sinceStart };
   let finer = null;
   let asked = 0;
   const all = [...root.querySelectorAll("figure")].map((figure) =>
     chart(figure, { source: () => source(figure, finer), look, zoom, point: (x) => all.forEach((one) => one.pointAt(x)), table: tableOf && (() => tableOf(figure)) }),
   );
-  const draw = (anew) => all.forEach((one) => one.draw(anew));
+  const draw = () => all.forEach((one) => one.draw());
 
   function change(values) {
     Object.assign(look, values);
     localStorage.setItem("charts", JSON.stringify({ x: look.x, log: look.log, smooth: look.smooth }));
-    draw(true);
+    draw();
   }
 
   /** Show what lies between two values of x, with more points than of the whole; null for all of it. */
   async function zoom(range) {
     const mine = ++asked;
     look.zoom = range;
+    const before = finer;
     finer = range && finer;
     controls.zoomed(Boolean(range));
     draw();
-    const steps = range && stepsBetween(series(), look.x, ...range);
-    if (!steps) return;
-    const found = await fetchFiner(...steps);
-    if (mine !== asked) return;
-    finer = found;
-    draw();
+    if (!range) return;
+    try {
+      const found = await fetchFiner(look.x, ...range, before);
+      if (mine !== asked) return;
+      finer = found;
+      draw();
+    } catch (error) {
+      say("finer", `Only the points that are here already can be shown: ${error.message}`);
+    }
   }
 
   const controls = lookControls(root.querySelector(".chart-look"), look, change, (x) => {
@@ -48,7 +52,7 @@ export function charts(root, { source, series, fetchFiner, tableOf }) {
   }, () => zoom(null));
   document.addEventListener("fullscreenchange", () => draw());
   root.addEventListener("keydown", (event) => event.key === "Escape" && all.forEach((one) => one.pointAt(null)));
-  return { draw: () => draw(), finer: () => finer };
+  return draw;
 }
 
 const kept = () => JSON.parse(localStorage.getItem("charts") ?? "{}");

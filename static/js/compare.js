@@ -1,8 +1,9 @@
 // Models beside one another: best numbers, curves over each other, and one image through all of them.
+import { ask, askUntilAnswered } from "./api.js";
 import { charts } from "./charts.js";
-import { addEvents, curvesOf } from "./curves.js";
+import { addEvents, curvesOf, stepsBetween } from "./curves.js";
 import { pageData } from "./dom.js";
-import { count, decibel, gain, gainOf, seconds, small } from "./format.js";
+import { count, decibel, epochs, gain, gainOf, seconds, small } from "./format.js";
 import { watchJob } from "./live.js";
 import { showSameImage } from "./same_image.js";
 import { bestOf, withoutSnapshots, withSnapshot } from "./snapshots.js";
@@ -22,21 +23,32 @@ function styleOf(id, key) {
   return { label: models[place].name, show, ...nth(place) };
 }
 
-/** A key's curves by the id of the model; and, where there is one, that of the input as it is. */
+const sameDatasets = "same" in document.querySelector("[data-charts]").dataset;
+
+/** A key's curves by the id of the model, in time since its start; and that of the input as it is, where it is one for all. */
 function overlaid(key, seriesOf) {
-  const found = models.map((model) => [model.id, seriesOf(model)[key]]).filter(([, line]) => line);
-  const inputs = models.map((model) => seriesOf(model)[`${key}_input`]).filter(Boolean);
+  const line = (model, one) => sinceStart(seriesOf(model)[one], model);
+  const found = models.map((model) => [model.id, line(model, key)]).filter(([, one]) => one);
+  const inputs = sameDatasets ? models.map((model) => line(model, `${key}_input`)).filter(Boolean) : [];
   const longest = inputs.reduce((most, line) => (most && most.step.length >= line.step.length ? most : line), null);
   return Object.fromEntries(longest ? [...found, ["input", longest]] : found);
 }
 
-const plots = charts(document.querySelector("[data-charts]"), {
-  series: () => Object.assign({}, ...models.map((model) => overlaid(keyOf(document.querySelector("figure")), () => model.curves.series))),
+/** A curve with times in seconds since the training's first point: those of different days lie over one another. */
+function sinceStart(line, { curves }) {
+  const start = startOf(curves);
+  return line && { ...line, time: line.time.map((at) => at - start) };
+}
+
+const startOf = ({ series }) => Math.min(...Object.values(series).map(({ time }) => time[0]));
+
+const drawCharts = charts(document.querySelector("[data-charts]"), {
+  sinceStart: true,
   source: (figure, finer) => {
     const series = overlaid(keyOf(figure), (model) => finer?.get(model.id) ?? model.curves.series);
     return { series, keys: Object.keys(series), style: (id) => styleOf(id, keyOf(figure)) };
   },
-  fetchFiner: async (first, last) => new Map(await Promise.all(models.map(async (model) => [model.id, (await scalarsOf(model, `&from_step=${first}&to_step=${last}`)).series]))),
+  fetchFiner: async (x, from, to, before) => new Map(await Promise.all(models.map(async (model) => [model.id, await finerOf(model, x, from, to, before?.get(model.id))]))),
 });
 
 function scalarsOf({ id }, more = "") {
@@ -44,9 +56,13 @@ function scalarsOf({ id }, more = "") {
   return ask(`/jobs/${id}/scalars?max_points=${POINTS}&keys=${keys.join(",")}${more}`);
 }
 
-async function ask(path) {
-  const answer = await fetch(`/api/v1${path}`);
-  return answer.ok ? answer.json() : null;
+/** What lies between two values of x of a model's curves, with more points; as it is known where there is no more. */
+async function finerOf(model, x, from, to, before) {
+  const known = before ?? model.curves.series;
+  const start = x === "time" ? startOf(model.curves) : 0;
+  const steps = stepsBetween(known, x, from + start, to + start);
+  if (!steps || model.state === "deleted") return known;
+  return (await scalarsOf(model, `&from_step=${steps[0]}&to_step=${steps[1]}`)).series;
 }
 
 const gained = (model) => gainOf(bestOf(model.snapshots));
@@ -64,12 +80,12 @@ function show() {
     state.className = `state ${model.state}`;
     state.title = model.reason ?? "";
     const best = bestOf(model.snapshots);
-    const cells = { gain: gain(gained(model)), psnr: decibel(best?.["val/psnr"]), psnr_y: decibel(best?.["val/psnr_y"]), ssim: small(best?.["val/ssim"]), l1: small(best?.["val/l1"]), epoch: small(best?.epoch), parameters: count(model.summary.parameters), time: seconds(model.summary.seconds) };
+    const cells = { gain: gain(gained(model)), psnr: decibel(best?.["val/psnr"]), psnr_y: decibel(best?.["val/psnr_y"]), ssim: small(best?.["val/ssim"]), l1: small(best?.["val/l1"]), epoch: epochs(best?.epoch), parameters: count(model.summary.parameters), time: seconds(model.summary.seconds) };
     for (const [name, words] of Object.entries(cells)) row.querySelector(`.${name}`).textContent = words;
     row.classList.toggle("best", model === winner);
   }
   document.querySelector("#verdict").textContent = winner ? `Best so far: ${winner.name}, ${gain(gained(winner))} over its input` : "Nothing validated yet.";
-  plots.draw();
+  drawCharts();
 }
 
 function see(model, event) {
@@ -79,24 +95,31 @@ function see(model, event) {
   if (event.type === "removed") model.snapshots = withoutSnapshots(model.snapshots, event.snapshots);
 }
 
-let waiting = false;
+let drawing = false;
+function requestDrawing() {
+  if (!drawing) requestAnimationFrame(() => {
+    drawing = false;
+    show();
+  });
+  drawing = true;
+}
+
 async function begin(model) {
-  const now = await ask(`/jobs/${model.id}`);
-  if (!now) return Object.assign(model, { state: "deleted" });
+  const now = await askUntilAnswered(`/jobs/${model.id}`);
   Object.assign(model, { state: now.state, reason: now.reason, summary: now.summary, snapshots: now.summary.snapshots ?? [] });
   const scalars = await scalarsOf(model);
   model.curves = curvesOf(scalars.series);
   watchJob(model.id, now.seq, (events) => {
     addEvents(model.curves, events.filter(({ seq }) => seq > scalars.seq));
     for (const event of events) see(model, event);
-    if (!waiting) requestAnimationFrame(() => {
-      waiting = false;
-      show();
-    });
-    waiting = true;
+    requestDrawing();
+  }, () => {
+    gone(model);
+    requestDrawing();
   });
 }
 
 showSameImage(models);
-await Promise.allSettled(models.map(begin));
+const gone = (model) => Object.assign(model, { state: "deleted", reason: "This model was deleted." });
+await Promise.all(models.map((model) => begin(model).catch(() => gone(model))));
 show();

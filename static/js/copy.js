@@ -1,4 +1,5 @@
 // Buttons that copy something about a job: data-copy="command" or "record", of GET /api/v1/jobs/<id>/record.
+import { ask } from "./api.js";
 import { element } from "./dom.js";
 
 const SAID_MS = 2000;
@@ -8,10 +9,13 @@ export function copyButtons(job) {
   for (const button of document.querySelectorAll("[data-copy]")) {
     const label = button.textContent;
     button.addEventListener("click", async () => {
-      const answer = await fetch(`/api/v1/jobs/${job}/record`);
-      const record = await answer.json();
-      await copy(button.dataset.copy === "command" ? record.command : JSON.stringify(record.spec, null, 1));
-      button.textContent = "Copied";
+      try {
+        const record = await ask(`/jobs/${job}/record`);
+        await copy(button.dataset.copy === "command" ? record.command : JSON.stringify(record.spec, null, 1));
+        button.textContent = "Copied";
+      } catch (error) {
+        button.textContent = `Not copied: ${error.message}`;
+      }
       setTimeout(() => (button.textContent = label), SAID_MS);
     });
   }

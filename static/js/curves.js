@@ -58,10 +58,11 @@ export function hardwareScalars({ cpu, cores, rss, gpus }) {
   return told;
 }
 
-/** At most `most` points, the smallest and the largest of each bucket kept. */
+/** About `most` points: the smallest and the largest of each bucket, the first and the last of all. */
 export function thin(line, most) {
   const size = Math.ceil(line.step.length / (most / 2));
-  const kept = [];
+  const end = line.step.length - 1;
+  const kept = new Set([0]);
   for (let begin = 0; begin < line.step.length; begin += size) {
     let low = begin;
     let high = begin;
@@ -69,9 +70,10 @@ export function thin(line, most) {
       if (line.value[at] < line.value[low]) low = at;
       if (line.value[at] > line.value[high]) high = at;
     }
-    kept.push(...(low === high ? [low] : [Math.min(low, high), Math.max(low, high)]));
+    kept.add(Math.min(low, high)).add(Math.max(low, high));
   }
-  return Object.fromEntries(Object.entries(line).map(([name, column]) => [name, kept.map((at) => column[at])]));
+  const places = [...kept.add(end)];
+  return Object.fromEntries(Object.entries(line).map(([name, column]) => [name, places.map((at) => column[at])]));
 }
 
 /** The keys that a chart's list means: "hardware/gpu*" stands for those of every GPU. */
@@ -106,18 +108,14 @@ export function smoothed(column, weight) {
   });
 }
 
-/** The steps [first, last] that hold all points of some curves with x between two values, and a point on either side. */
+/** The steps [first, last] that hold what lies between two values of x: by the curve with the most points, as the others lie beside it. */
 export function stepsBetween(series, x, from, to) {
-  let first = Infinity;
-  let last = -Infinity;
-  for (const line of Object.values(series)) {
-    line[x].forEach((at, index) => {
-      if (at > to || at < from) return;
-      first = Math.min(first, line.step[Math.max(index - 1, 0)]);
-      last = Math.max(last, line.step[Math.min(index + 1, line.step.length - 1)]);
-    });
-  }
-  return first <= last ? [first, last] : null;
+  if (x === "step") return [Math.max(Math.floor(from), 0), Math.max(Math.ceil(to), 0)];
+  const line = Object.values(series).reduce((most, one) => (most && most.step.length >= one.step.length ? most : one), null);
+  if (!line?.step.length) return null;
+  const after = line[x].findIndex((at) => at >= to);
+  const before = line[x].findLastIndex((at) => at <= from);
+  return [line.step[Math.max(before, 0)], line.step[after < 0 ? line.step.length - 1 : after]];
 }
 
 /** A table of columns as CSV. */

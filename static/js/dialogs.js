@@ -47,11 +47,11 @@ document.addEventListener("submit", (event) => {
   const form = event.target;
   if (!form.dataset.confirm) return;
   event.preventDefault();
-  ask(form.dataset.confirm, form.dataset.yes).then((yes) => yes && form.submit());
+  asks(form.dataset.confirm, form.dataset.yes).then((yes) => yes && form.submit());
 });
 
 /** Whether the person says yes to a question. */
-export function ask(question, yes = "Yes") {
+export function asks(question, yes = "Yes") {
   return new Promise((answer) => {
     const no = element("button", { value: "no", autofocus: true }, "Cancel");
     const dialog = element("dialog", { "aria-label": question }, element("form", { method: "dialog" }, element("p", {}, question), element("p", { class: "actions" }, element("button", { class: "danger", value: "yes" }, yes), no)));

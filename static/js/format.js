@@ -21,6 +21,9 @@ export function small(value) {
   return size < 1e-4 || size >= 1e5 ? value.toExponential(1) : String(Number(value.toPrecision(3)));
 }
 
+/** Whole ones as they are, others with two decimals: 1,997 or 1.67. */
+export const epochs = (value) => (value == null ? DASH : value.toLocaleString("en", { maximumFractionDigits: 2 }));
+
 export function seconds(value) {
   if (value == null) return DASH;
   const whole = Math.round(value);
@@ -77,6 +80,6 @@ export function verdict(best, state = "running") {
   if (best["val/psnr"] == null) return "The inputs of the validation equal their originals: there is nothing to gain.";
   const by = gainOf(best);
   const numbers = `${best["val/psnr_input"].toFixed(2)} → ${best["val/psnr"].toFixed(2)}`;
-  if (by > 0) return `${gain(by)} over its input (${numbers}), best at epoch ${small(best.epoch)}`;
+  if (by > 0) return `${gain(by)} over its input (${numbers}), best at epoch ${epochs(best.epoch)}`;
   return `Not better than its input${state === "done" ? "" : " yet"} (${numbers} dB)`;
 }

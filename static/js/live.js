@@ -1,29 +1,68 @@
-// One connection to the server's namespace /jobs. After a lost connection it asks for what it missed.
+// One connection to the server's namespace /jobs, for all jobs that a page watches. After a lost connection it asks for what it
+// missed; that it is lost, and that a job is gone, is said on the page.
 import { io } from "../vendor/socket.io.esm.min.js";
 import { unseen } from "./curves.js";
+import { element } from "./dom.js";
 
-/** Call `seen(events)` with all events of a job after `since`, each once and in order. */
-export function watchJob(job, since, seen) {
-  const socket = io("/jobs");
-  let seq = since;
-  socket.on("connect", () => socket.emit("watch", { job, since: seq }));
-  socket.on("events", (message) => {
-    const fresh = unseen(message.events, seq);
-    if (!fresh.length) return;
-    seq = fresh.at(-1).seq;
-    seen(fresh);
-  });
+const PATIENCE_MS = 1500;
+
+const watched = new Map();
+let socket = null;
+let lost = 0;
+
+/** Call `seen(events)` with all events of a job after `since`, each once and in order. Returns what ends it. */
+export function watchJob(job, since, seen, gone = () => say("gone", "This job was deleted. What you see is what it was.")) {
+  const one = { seq: since, seen, gone };
+  watched.set(job, one);
+  const ask = () => connection().emit("watch", { job, since: one.seq });
+  if (connection().connected) ask();
+  return () => {
+    watched.delete(job);
+    connection().emit("unwatch", { job });
+  };
 }
 
 /** Call `seen(job, events)` for the states, progress and snapshots of all jobs, from now on. */
 export function watchAll(seen) {
-  const socket = io("/jobs");
   let before = false;
-  socket.on("connect", () => {
+  connection().on("connect", () => {
     // What happened while the line was down is on a fresh page.
     if (before) location.reload();
     before = true;
-    socket.emit("watch", { job: "*" });
+    connection().emit("watch", { job: "*" });
   });
-  socket.on("events", (message) => seen(message.job, message.events));
+  connection().on("events", (message) => seen(message.job, message.events));
+}
+
+function connection() {
+  if (socket) return socket;
+  socket = io("/jobs");
+  socket.on("connect", () => {
+    clearTimeout(lost);
+    say("lost", "");
+    for (const [job, { seq }] of watched) socket.emit("watch", { job, since: seq });
+  });
+  socket.on("disconnect", () => {
+    lost = setTimeout(() => say("lost", "The server does not answer. This page goes on by itself as soon as it does."), PATIENCE_MS);
+  });
+  socket.on("events", ({ job, events, error }) => {
+    const one = watched.get(job);
+    if (!one) return;
+    if (error) return one.gone(error);
+    const fresh = unseen(events, one.seq);
+    if (!fresh.length) return;
+    one.seq = fresh.at(-1).seq;
+    one.seen(fresh);
+  });
+  // A page that is left must not say, for its last moment, that the server is gone.
+  addEventListener("pagehide", () => clearTimeout(lost));
+  return socket;
+}
+
+/** A sentence at the foot of the window, or none. */
+export function say(id, words) {
+  const there = document.getElementById(`said-${id}`);
+  if (!words) return there?.remove();
+  if (there) there.textContent = words;
+  else document.body.append(element("p", { id: `said-${id}`, class: "said", role: "status" }, words));
 }

@@ -1,16 +1,17 @@
 // The model's page: curves, verdict, snapshots, samples and layers, drawn from what is there and grown by events.
+import { ask, askUntilAnswered } from "./api.js";
 import { charts } from "./charts.js";
 import { copyButtons } from "./copy.js";
-import { addEvents, curvesOf, keysIn } from "./curves.js";
+import { addEvents, curvesOf, keysIn, stepsBetween } from "./curves.js";
 import { element, pageData } from "./dom.js";
 import { factsOf } from "./facts.js";
 import { count, verdict } from "./format.js";
 import { layerCard } from "./layers.js";
-import { watchJob } from "./live.js";
+import { say, watchJob } from "./live.js";
 import { follow } from "./log.js";
 import { messagesOf, recordOf } from "./record.js";
 import { samplesThroughTime, withShown } from "./samples.js";
-import { showSnapshots } from "./snapshot_table.js";
+import { findExports, showSnapshots } from "./snapshot_table.js";
 import { bestOf, resumedAt, withoutSnapshots, withSnapshot } from "./snapshots.js";
 import { isFinal, showStatus, withEvent } from "./status.js";
 import { styleOf } from "./styles.js";
@@ -29,18 +30,21 @@ const fresh = { samples: true, layers: true };
 const showSamples = samplesThroughTime();
 const showMessages = messagesOf(document.querySelector("#messages"));
 
-const ask = async (path) => (await fetch(`/api/v1/jobs/${job.id}${path}`)).json();
+const own = `/jobs/${job.id}`;
 // Asked first: nothing else on the page is waited for longer. The template has the browser ask for the same even before.
-const asked = { scalars: ask(`/scalars?max_points=${POINTS}`), rare: ask("/events?type=sample,resumed,message,state,snapshot") };
+const asked = { scalars: askUntilAnswered(`${own}/scalars?max_points=${POINTS}`), rare: askUntilAnswered(`${own}/events?type=sample,resumed,message,state,snapshot`) };
 const keysOf = (figure) => figure.querySelector(".chart").dataset.keys.split(",");
 
-const plots = charts(document.querySelector("[data-charts]"), {
-  series: () => curves.series,
+const drawCharts = charts(document.querySelector("[data-charts]"), {
   source: (figure, finer) => {
     const series = finer ?? curves.series;
     return { series, keys: keysIn(curves.series, keysOf(figure)), style: styleOf };
   },
-  fetchFiner: async (first, last) => (await ask(`/scalars?max_points=${POINTS}&from_step=${first}&to_step=${last}`)).series,
+  fetchFiner: async (x, from, to, before) => {
+    const steps = stepsBetween(before ?? curves.series, x, from, to);
+    if (!steps) return null;
+    return (await ask(`${own}/scalars?max_points=${POINTS}&from_step=${steps[0]}&to_step=${steps[1]}`)).series;
+  },
   tableOf: (figure) => location.assign(`/api/v1/jobs/${job.id}/scalars.csv?keys=${keysIn(curves.series, keysOf(figure)).join(",")}`),
 });
 
@@ -65,11 +69,17 @@ function showLayers() {
   swap(document.querySelector("#layers"), cards);
 }
 
-let waiting = false;
+let drawing = false;
+/** Many events in one frame are one drawing. */
+function requestDrawing() {
+  if (!drawing) requestAnimationFrame(draw);
+  drawing = true;
+}
+
 function draw() {
-  waiting = false;
+  drawing = false;
   show();
-  plots.draw();
+  if (behind.scalars.seq != null) drawCharts();
   if (fresh.samples) showSamples(showings);
   if (fresh.layers) showLayers();
   fresh.samples = fresh.layers = false;
@@ -86,10 +96,9 @@ function see(event) {
       break;
     case "resumed":
       snapshots = resumedAt(snapshots, event.step);
-      showings = withShown(showings, event);
-      fresh.samples = true;
       break;
     case "state":
+      if (event.state === "waiting") keepWaiting();
       job = { ...job, summary: { ...job.summary, ...event.summary } };
       break;
     case "facts":
@@ -98,49 +107,71 @@ function see(event) {
     case "hardware":
       hardware = event;
       break;
-    case "sample":
-      showings = withShown(showings, event);
-      fresh.samples = true;
-      break;
     case "layer":
       layers.set(event.index, event);
       fresh.layers = true;
   }
 }
 
+/** Samples through time, and messages: from their beginning, where most of the rest is as it is now. */
+function takeRare(events) {
+  for (const event of events) showings = withShown(showings, event);
+  fresh.samples ||= events.some(({ type }) => type === "sample" || type === "resumed");
+  showMessages(events);
+}
+
+const tell = (error) => say("curves", `The curves could not be loaded: ${error.message}`);
+
 /** What it waits for changes without an event of its own. */
 async function keepWaiting() {
-  if (job.state === "waiting") {
-    const { waiting_for } = await ask("");
+  try {
+    const { waiting_for } = await askUntilAnswered(own);
     if (job.state === "waiting") showStatus((job = { ...job, waiting_for }));
+  } catch {
+    return; // It was deleted, which is said elsewhere.
   }
-  setTimeout(keepWaiting, WAITING_MS);
+  if (job.state === "waiting") setTimeout(keepWaiting, WAITING_MS);
 }
 
 copyButtons(job.id);
+findExports(job.id, show);
 recordOf(document.querySelector("#record"), job.id);
 follow(document.querySelector("#log"), () => !isFinal(job.state));
 document.querySelector("#layers-section").addEventListener("toggle", showLayers);
-document.querySelector("#more-curves").addEventListener("toggle", () => plots.draw());
+document.querySelector("#more-curves").addEventListener("toggle", drawCharts);
 show();
 
-const scalars = await asked.scalars;
-curves = curvesOf(scalars.series);
-plots.draw();
-const rare = await asked.rare;
-for (const event of rare.events) showings = withShown(showings, event);
-showMessages(rare.events);
-fresh.samples = true;
-draw();
+// What comes before the answers is kept until they are there; and nothing is taken in that they have said already.
+const behind = { scalars: { early: [], seq: null }, rare: { early: [], seq: null } };
 
-// From where the page was made, not the curves: what lies between is in the curves, but not yet in the rest.
+function take(part, events, into) {
+  if (part.seq == null) part.early.push(...events);
+  else into(events.filter(({ seq }) => seq > part.seq));
+}
+
+function answered(part, { seq }, into) {
+  part.seq = seq;
+  take(part, part.early, into);
+  part.early = [];
+  requestDrawing();
+}
+
+const takeScalars = (events) => addEvents(curves, events);
+
+asked.scalars.then((scalars) => {
+  curves = curvesOf(scalars.series);
+  answered(behind.scalars, scalars, takeScalars);
+}, tell);
+asked.rare.then((rare) => {
+  takeRare(rare.events);
+  answered(behind.rare, rare, takeRare);
+}, tell);
+
 watchJob(job.id, job.seq, (events) => {
-  addEvents(curves, events.filter(({ seq }) => seq > scalars.seq));
+  take(behind.scalars, events, takeScalars);
+  take(behind.rare, events, takeRare);
   events.forEach(see);
-  showMessages(events.filter(({ seq }) => seq > rare.seq));
-  // Many events in one frame are one drawing.
-  if (!waiting) requestAnimationFrame(draw);
-  waiting = true;
+  requestDrawing();
 });
 
-keepWaiting();
+if (job.state === "waiting") keepWaiting();

@@ -1,6 +1,7 @@
 // What a run says of itself: its messages as they come, and what it takes to make it again.
+import { ask } from "./api.js";
 import { element } from "./dom.js";
-import { bytes, count, small } from "./format.js";
+import { bytes, count, epochs } from "./format.js";
 
 /** A message of the list for an event, null for those that are none. */
 export function messageOf(event) {
@@ -12,7 +13,7 @@ export function messageOf(event) {
     case "resumed":
       return `Goes on from step ${count(event.step)}.`;
     case "snapshot":
-      return `Snapshot ${event.name} after epoch ${small(event.epoch)}.`;
+      return `Snapshot ${event.name} after epoch ${epochs(event.epoch)}.`;
     default:
       return null;
   }
@@ -36,7 +37,7 @@ export function messagesOf(list) {
 export function factsOfRecord({ facts, spec }) {
   const { hardware, packages, dataset_hash: hash, device, precision } = facts;
   return [
-    ["Seed", String(spec.seed)],
+    ["Seed", spec.seed != null && String(spec.seed)],
     ["Computed by", device && `${device}, ${precision}`],
     ["Machine", hardware && `${hardware.processor}, ${hardware.cores} cores, ${bytes(hardware.memory)}, ${hardware.system}`],
     ["Packages", packages && Object.entries(packages).map((parts) => parts.join(" ")).join(", ")],
@@ -48,7 +49,7 @@ export function factsOfRecord({ facts, spec }) {
 export function recordOf(details, job) {
   details.addEventListener("toggle", async () => {
     if (!details.open) return;
-    const record = await (await fetch(`/api/v1/jobs/${job}/record`)).json();
+    const record = await ask(`/jobs/${job}/record`).catch((error) => ({ facts: {}, spec: {}, command: error.message }));
     details.querySelector("dl").replaceChildren(...factsOfRecord(record).map(([name, words]) => element("div", {}, element("dt", {}, name), element("dd", {}, words))));
     details.querySelector("pre").textContent = record.command;
   });

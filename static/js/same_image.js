@@ -1,4 +1,5 @@
 // One image through several models: a test of each, and all that comes out in one viewer.
+import { askUntilAnswered, send } from "./api.js";
 import { element } from "./dom.js";
 import { decibel, gain } from "./format.js";
 import { watchJob } from "./live.js";
@@ -9,53 +10,62 @@ export function showSameImage(models) {
   const form = document.querySelector("#test-all");
   const words = document.querySelector("#test-all-words");
   const known = new URL(location).searchParams.get("tests");
-  if (known) follow(models, known.split(","));
+  let leave = known ? follow(models, known.split(",")) : () => {};
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     form.querySelector("button.primary").disabled = true;
     words.textContent = "";
-    const made = await Promise.all(models.map((model) => start(model, new FormData(form))));
+    const data = new FormData(form);
+    const outcomes = await Promise.allSettled(models.map((model) => start(model, data)));
     form.querySelector("button.primary").disabled = false;
-    const refused = made.find((one) => one.error);
-    if (refused) {
-      words.textContent = refused.error.message;
-      return;
-    }
+    words.textContent = [...new Set(outcomes.filter(({ reason }) => reason).map(({ reason }) => reason.message))].join(" ");
+    const made = outcomes.filter(({ value }) => value).map(({ value }) => value);
+    if (!made.length) return;
     const address = new URL(location);
     address.searchParams.set("tests", made.map((one) => one.id).join(","));
     history.replaceState(null, "", address);
-    follow(models, made.map((one) => one.id));
+    leave();
+    leave = follow(models, made.map((one) => one.id));
   });
 }
 
-async function start(model, data) {
+function start(model, data) {
   const filled = Object.fromEntries([...data].filter(([name, value]) => typeof value === "string" && value.trim() && !name.includes(".")));
   const body = { ...filled, layers: false, ...(filled.pair == null ? {} : { pair: Number(filled.pair) }) };
-  const answer = await fetch(`/api/v1/models/${model.id}/tests`, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
-  return answer.json();
+  return send(`/models/${model.id}/tests`, body);
 }
 
-/** Show the results of tests, the n-th of the n-th model, as they come. */
+const ENDED = ["done", "error", "aborted", "deleted"];
+
+/** Show the results of tests as they come, each with the model that it is of. Returns what ends it. */
 function follow(models, tests) {
-  const results = tests.slice(0, models.length).map((id, place) => ({ id, model: models[place], state: "waiting", sample: null }));
+  const results = [];
+  const ends = new Map();
   const show = () => {
+    const order = ({ model }) => models.indexOf(model);
+    results.sort((a, b) => order(a) - order(b));
     table(results);
-    if (results.every(({ state }) => ["done", "error", "aborted", "deleted"].includes(state))) pictures(results);
+    if (results.every(({ state }) => ENDED.includes(state))) pictures(results);
   };
-  for (const result of results) {
-    fetch(`/api/v1/jobs/${result.id}`).then((answer) => {
-      if (!answer.ok) result.state = "deleted";
-      else
-        watchJob(result.id, 0, (events) => {
-          for (const event of events) {
-            if (event.type === "state") Object.assign(result, { state: event.state, reason: event.reason });
-            if (event.type === "sample") result.sample = event;
-          }
-          show();
-        });
+  const begin = async (id) => {
+    const job = await askUntilAnswered(`/jobs/${id}`);
+    const model = models.find((one) => one.id === job.spec.model);
+    if (!model) return; // It is not one of those that are compared.
+    const result = { id, model, state: job.state, reason: job.reason, sample: null };
+    results.push(result);
+    const see = (events) => {
+      for (const event of events) {
+        if (event.type === "state") Object.assign(result, { state: event.state, reason: event.reason });
+        if (event.type === "sample") result.sample = event;
+      }
+      if (ENDED.includes(result.state)) ends.get(id)();
       show();
-    });
-  }
+    };
+    ends.set(id, watchJob(id, 0, see, () => Object.assign(result, { state: "deleted" })));
+    show();
+  };
+  for (const id of tests) begin(id).catch(() => {}); // A test that was deleted has nothing to show.
+  return () => ends.forEach((end) => end());
 }
 
 function table(results) {

@@ -1,6 +1,6 @@
 // Samples of the validation, through time: squares of pairs as they go in, as they come out, and as they were.
 import { element } from "./dom.js";
-import { count, gain, small } from "./format.js";
+import { count, epochs, gain } from "./format.js";
 import { swap } from "./pictures.js";
 
 const ROLES = { input: "input", output: "output", target: "truth" };
@@ -39,7 +39,7 @@ export function samplesThroughTime() {
   function draw() {
     const at = showings[Number(slider.value)];
     if (!at) return;
-    const where = `epoch ${small(at.epoch)}, step ${count(at.step)}`;
+    const where = `epoch ${epochs(at.epoch)}, step ${count(at.step)}`;
     document.querySelector("#samples-words").textContent = `${where} · ${Number(slider.value) + 1} of ${showings.length}`;
     slider.setAttribute("aria-valuetext", where);
     for (const button of controls.querySelectorAll("button")) button.disabled = !showings[Number(slider.value) + Number(button.dataset.by)];
@@ -47,6 +47,7 @@ export function samplesThroughTime() {
   }
 
   function moveTo(place) {
+    if (!showings.length) return;
     slider.value = place;
     follows = Number(slider.value) === showings.length - 1;
     draw();

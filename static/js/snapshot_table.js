@@ -1,29 +1,48 @@
 // The table of a model's snapshots, and what can be done with each.
-import { ask } from "./dialogs.js";
+import { ask, send } from "./api.js";
+import { asks } from "./dialogs.js";
 import { element } from "./dom.js";
-import { bytes, decibel, gain, gainOf, small } from "./format.js";
+import { bytes, decibel, epochs, gain, gainOf, small } from "./format.js";
 import { bestOf } from "./snapshots.js";
 
 const FORMATS = { onnx: "ONNX", torchscript: "TorchScript", "torch.export": "torch.export" };
 
-let drawn = "";
+let exported = [];
+let redraw = () => {};
 
-/** Fill the table, newest first, and the choices of the test form. A menu that is open stays as it is until something changes. */
+/** Fill the table, newest first, and the choices of the test form. Rows that say the same as before stay, with their open menus. */
 export function showSnapshots(job, snapshots) {
-  const now = JSON.stringify([job.state, snapshots]);
-  if (now === drawn) return;
-  drawn = now;
   const best = bestOf(snapshots);
   const newest = [...snapshots].reverse();
-  document.querySelector("#snapshots tbody").replaceChildren(...newest.map((one) => row(job, one, one === best)));
+  const body = document.querySelector("#snapshots tbody");
+  const before = new Map([...body.children].map((one) => [one.dataset.said, one]));
+  const rows = newest.map((one) => {
+    const files = exported.filter(({ snapshot }) => snapshot === one.snapshot);
+    const said = JSON.stringify([job.state, one, one === best, files]);
+    const there = before.get(said);
+    if (there) return there;
+    const made = row(job, one, one === best, files);
+    made.dataset.said = said;
+    return made;
+  });
+  const wanted = new Set(rows);
+  for (const one of [...body.children]) if (!wanted.has(one)) one.remove();
+  rows.forEach((one, place) => body.children[place] !== one && body.insertBefore(one, body.children[place] ?? null));
   document.querySelector("#snapshots").hidden = !newest.length;
   document.querySelector("#no-snapshots").hidden = newest.length > 0;
   showChoices(newest, best);
 }
 
-function row(job, snapshot, isBest) {
+/** Ask which files snapshots were exported to; `show` draws the table anew. */
+export async function findExports(job, show) {
+  redraw = show;
+  exported = await ask(`/models/${job}/exports`).then((told) => told.exports, () => exported);
+  show();
+}
+
+function row(job, snapshot, isBest, files) {
   const name = snapshot.snapshot;
-  const cells = [small(snapshot.epoch), small(snapshot["val/l1"]), decibel(snapshot["val/psnr"]), gain(gainOf(snapshot)), bytes(snapshot.size)];
+  const cells = [epochs(snapshot.epoch), small(snapshot["val/l1"]), decibel(snapshot["val/psnr"]), gain(gainOf(snapshot)), bytes(snapshot.size)];
   const label = isBest ? element("th", { scope: "row" }, `${name} `, element("span", { class: "tag" }, "best")) : element("th", { scope: "row" }, name);
   return element(
     "tr",
@@ -35,12 +54,12 @@ function row(job, snapshot, isBest) {
       { class: "doings" },
       element("a", { href: `/models/${job.id}/test?snapshot=${name}`, "aria-label": `Test ${name}` }, "Test"),
       element("a", { href: `/models/new?clone=${job.id}&start_from=${job.id}&start_snapshot=${name}`, "aria-label": `Fine-tune from ${name}` }, "Fine-tune"),
-      menu(job, name),
+      menu(job, name, files),
     ),
   );
 }
 
-function menu(job, name) {
+function menu(job, name, files) {
   const file = `/jobs/${job.id}/files/snapshots/${name}.safetensors`;
   const ended = ["done", "error", "aborted"].includes(job.state);
   return element(
@@ -51,6 +70,7 @@ function menu(job, name) {
       "div",
       {},
       element("a", { href: file, download: `${job.name}-${name}.safetensors` }, "Download safetensors"),
+      ...files.map((one) => element("a", { href: one.url, download: `${job.name}-${one.name}` }, `Download ${one.name}, ${bytes(one.size)}`)),
       ...Object.entries(FORMATS).map(([format, words]) => element("button", { type: "button", onclick: () => exportAs(job, name, format) }, `Export as ${words}`)),
       ["error", "aborted"].includes(job.state) ? resume(job, name) : null,
       ended ? element("button", { type: "button", class: "danger", onclick: () => remove(job, name) }, "Delete") : null,
@@ -67,20 +87,29 @@ async function exportAs(job, snapshot, format) {
   closeMenu();
   const words = FORMATS[format];
   say(element("progress", { "aria-label": `Exporting ${snapshot}` }), `Writing ${snapshot} as ${words}, and comparing it with torch on one image…`);
-  const answer = await fetch(`/api/v1/models/${job.id}/exports`, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ snapshot, format }) });
-  const told = await answer.json();
-  if (!answer.ok) return say(element("span", { class: "wrong" }, told.error.message));
-  const name = told.url.split("/").at(-1);
-  say(element("a", { href: told.url, download: `${job.name}-${name}` }, name), `${bytes(told.size)}; differs from torch by at most ${small(told.difference)} of 0 to 1 (${told.checked_with}).`);
+  try {
+    const told = await send(`/models/${job.id}/exports`, { snapshot, format });
+    const name = told.url.split("/").at(-1);
+    say(element("a", { href: told.url, download: `${job.name}-${name}` }, name), `${bytes(told.size)}; differs from torch by at most ${small(told.difference)} of 0 to 1 (${told.checked_with}).`);
+    exported = [...exported.filter((one) => one.name !== name), { name, snapshot, size: told.size, url: told.url }];
+    redraw();
+  } catch (error) {
+    sayWrong(error);
+  }
 }
 
 async function remove(job, name) {
   closeMenu();
-  if (!(await ask(`Delete the snapshot ${name}? This cannot be undone.`, "Delete it"))) return;
-  const answer = await fetch(`/api/v1/jobs/${job.id}/snapshots/${name}`, { method: "DELETE" });
-  if (answer.ok) say(`Deleted ${name}.`);
-  else say(element("span", { class: "wrong" }, (await answer.json()).error.message));
+  if (!(await asks(`Delete the snapshot ${name}? This cannot be undone.`, "Delete it"))) return;
+  try {
+    await ask(`/jobs/${job.id}/snapshots/${name}`, { method: "DELETE" });
+    say(`Deleted ${name}.`);
+  } catch (error) {
+    sayWrong(error);
+  }
 }
+
+const sayWrong = (error) => say(element("span", { class: "wrong" }, error.message));
 
 function closeMenu() {
   for (const open of document.querySelectorAll("#snapshots .menu[open]")) open.open = false;

@@ -64,8 +64,10 @@ def test_a_long_series_keeps_its_extremes_and_zooms_to_every_point(folder: JobFo
     assert len(kept) <= 200
     assert {(4321, 9.0), (77, -9.0)} <= set(kept)
     assert kept == sorted(kept)
+    assert {kept[0][0], kept[-1][0]} == {0, 9_999}
+    # With a neighbour on either side, to which the line is drawn.
     assert curve(folder, "train/l1", 200, between=(4300, 4350)) == [
-        (step, 9.0 if step == 4321 else 1.0) for step in range(4300, 4351)
+        (step, 9.0 if step == 4321 else 1.0) for step in range(4299, 4352)
     ]
 
 
@@ -106,6 +108,16 @@ def test_what_a_killed_server_wrote_and_did_not_count_is_overwritten(folder: Job
         (folder.path / ".index" / "state.json").write_text(counted)
     assert curve(folder, "train/l1") == [(1, 0.5), (2, 0.4)]
     assert [event["text"] for event in log_index.rare(folder, 0, frozenset({"message"}))] == ["a", "b"]
+
+
+def test_an_index_that_a_crash_of_the_machine_left_short_is_made_anew(folder: JobFolder) -> None:
+    with EventLog(folder.events) as log:
+        for step in range(5):
+            point(log, step, train_l1=0.5)
+    whole = curve(folder, "train/l1")
+    with (folder.path / ".index" / "0-3.f64").open("r+b") as column:
+        column.truncate(8)
+    assert curve(folder, "train/l1") == whole
 
 
 def test_an_index_of_a_longer_log_is_not_believed(folder: JobFolder) -> None:

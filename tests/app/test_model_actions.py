@@ -47,8 +47,9 @@ def test_a_training_goes_on_beyond_its_end_and_has_one_curve(server: Server, dat
 
 
 REFUSED = [
-    ({"epochs": 2}, "epochs", "It was trained for 2 epochs: give more."),
+    ({"epochs": 2}, "epochs", "It was planned for 2 epochs: give more."),
     ({"epochs": "many"}, "epochs", "Must be a whole number."),
+    ({"epochs": None}, "epochs", "This is needed."),
     ({"minutes": 5}, "minutes", "The training was planned in epochs: give these."),
     ({"epochs": 5, "steps": 5}, "epochs", "Give one of epochs, steps or minutes."),
     ({"name": "x"}, "name", "Give one of epochs, steps or minutes."),
@@ -103,6 +104,23 @@ def test_a_snapshot_of_a_running_training_stays(server: Server, dataset: str) ->
     server.call(f"/jobs/{id}/abort", {})
 
 
+def test_a_snapshot_that_somebody_waits_for_stays(server: Server, dataset: str) -> None:
+    id = model(server, dataset)
+    name = server.job(id)["summary"]["best"]["snapshot"]
+    long = server.create("/models", {"name": "long", "dataset": dataset, "epochs": 100_000, **SMALL})
+    server.wait_for(long, lambda job: job["state"] == "running")
+    server.create(
+        "/models", {"name": "tuned", "dataset": dataset, "epochs": 1, **SMALL, "start_from": id, "start_snapshot": name}
+    )
+    status, answer = server.call(f"/jobs/{id}/snapshots/{name}", method="DELETE")
+    assert (status, answer["error"]["message"][:32]) == (409, "“tuned” waits to start from it. ")
+    assert server.call(f"/jobs/{id}/extend", {"epochs": 3})[0] == 202
+    other = next(one["snapshot"] for one in server.job(id)["summary"]["snapshots"] if one["snapshot"] != name)
+    status, answer = server.call(f"/jobs/{id}/snapshots/{other}", method="DELETE")
+    assert (status, answer["error"]["message"][:24]) == (409, "The training is waiting.")
+    server.call(f"/jobs/{long}/abort", {})
+
+
 def test_every_point_comes_as_csv(server: Server, dataset: str) -> None:
     id = model(server, dataset)
     with urllib.request.urlopen(f"{server.url}/api/v1/jobs/{id}/scalars.csv?keys=train/l1,val/psnr") as answer:
@@ -132,12 +150,17 @@ def test_what_differs_is_told_by_the_forms_labels() -> None:
 
     first = job(notes="a", loss={"name": "charbonnier"}, flips=False)
     second = job(name="other", network={"name": "dncnn"}, epochs=5)
-    rows = dict(differing([first, second]))
-    assert rows["Network"] == ["SRCNN 9-1-5", "DnCNN"]
-    assert rows["Epochs"] == ["30", "5"]
-    assert rows["Flips"] == ["no", "yes"]
-    assert rows["Maps of layer 1"] == ["64", "–"]
-    assert not {"Name", "Notes", "Batch size", "Dataset"} & set(rows)
+    rows = dict(
+        differing(
+            [first, second, job(dataset="hgfedcba", network={"name": "dncnn"})], {"abcdefgh": "a", "hgfedcba": "b"}.__getitem__
+        )
+    )
+    assert rows["Dataset"] == ["a", "a", "b"]
+    assert rows["Network"] == ["SRCNN 9-1-5", "DnCNN", "DnCNN"]
+    assert rows["Epochs"] == ["30", "5", "30"]
+    assert rows["Flips"] == ["no", "yes", "yes"]
+    assert rows["Maps of layer 1"] == ["64", "–", "–"]
+    assert not {"Name", "Notes", "Batch size"} & set(rows)
     assert same_datasets([first, second])
     assert not same_datasets([first, job(more_datasets=["hgfedcba"])])
 

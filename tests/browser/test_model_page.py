@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from tests.browser.axe import serious_findings
 from tests.browser.conftest import ARTIFACTS, watched
@@ -302,6 +302,36 @@ def test_keys_do_what_their_list_says(page: Page, shown: Shown) -> None:
     page.wait_for_url(re.compile("/test$"))
 
 
+def test_a_server_that_fails_once_is_asked_again(page: Page, shown: Shown) -> None:
+    failed: list[str] = []
+
+    def fail_once(route: Route) -> None:
+        kind = route.request.url.split("?")[0].rpartition("/")[2]
+        if kind in failed:
+            route.continue_()
+            return
+        failed.append(kind)
+        route.fulfill(status=500 if kind == "scalars" else 507, json={"error": {"message": "The disk is full.", "fields": {}}})
+
+    page.route(re.compile("/api/v1/jobs/.*/(scalars|events)"), fail_once)
+    open_model(page, shown, shown.done)
+    until(page, "document.querySelectorAll('#samples figure').length === 2")
+    expect(page.locator("#messages li")).not_to_have_count(0)
+    assert sorted(failed) == ["events", "scalars"]
+
+
+def test_what_a_page_could_not_do_is_said(page: Page, shown: Shown) -> None:
+    open_model(page, shown, shown.done)
+    page.route(re.compile("/exports$|/record$"), lambda route: route.abort())
+    row = page.locator("#snapshots tr.best")
+    row.get_by_label(re.compile("^More for")).click()
+    row.get_by_role("button", name="Export as TorchScript").click()
+    expect(page.locator("#export")).to_contain_text("The server does not answer. Is it running?")
+    page.get_by_label("More that can be done").click()
+    page.get_by_role("button", name="Copy as JSON").click()
+    expect(page.get_by_role("button", name="Not copied: The server does not answer.")).to_be_visible()
+
+
 @pytest.fixture
 def live(browser: Browser, server: Server, request: pytest.FixtureRequest) -> Iterator[Page]:
     """A page of a server of the test's own."""
@@ -349,6 +379,24 @@ def test_a_training_is_named_aborted_resumed_trained_longer_and_deleted(live: Pa
     live.get_by_role("button", name="Delete it").click()
     live.wait_for_url(f"{server.url}/")
     assert server.call(f"/jobs/{model}")[0] == 404
+
+
+def test_a_page_says_that_its_server_or_its_job_is_gone(live: Page, server: Server, clip: Clip) -> None:
+    dataset = server.dataset(clip)
+    server.wait(dataset, "done")
+    model = server.create("/models", {"name": "m", "dataset": dataset, "epochs": 100_000, **SMALL})
+    live.goto(f"{server.url}/models/{model}")
+    until(live, "Number(document.querySelector('.chart').dataset.points) > 3")
+    server.kill()
+    expect(live.locator("#said-lost")).to_contain_text("This page goes on by itself")
+    seen = int(live.locator(".chart").first.get_attribute("data-points") or 0)
+    server.start()
+    expect(live.locator("#said-lost")).to_have_count(0, timeout=20_000)
+    until(live, f"Number(document.querySelector('.chart').dataset.points) > {seen}")
+    server.call(f"/jobs/{model}/abort", {})
+    expect(live.locator("#state")).to_have_text("aborted")
+    server.call(f"/jobs/{model}", method="DELETE")
+    expect(live.locator("#said-gone")).to_contain_text("This job was deleted.")
 
 
 def watch_nothing_move(page: Page) -> None:

@@ -4,11 +4,11 @@ import { test } from "node:test";
 
 import { readFile } from "node:fs/promises";
 
-import { bytes, count, decibel, gain, progressWords, seconds, small, verdict } from "../../static/js/format.js";
+import { bytes, count, decibel, epochs, gain, progressWords, seconds, small, verdict } from "../../static/js/format.js";
 import { histogramPath } from "../../static/js/layers.js";
 import { addEvents, align, csv, curvesOf, keysIn, smoothed, stepsBetween, thin, unseen } from "../../static/js/curves.js";
 
-const SAID = { decibel, gain, count, small, seconds, size: bytes, progress: progressWords, verdict };
+const SAID = { epoch: epochs, decibel, gain, count, small, seconds, size: bytes, progress: progressWords, verdict };
 const CASES = JSON.parse(await readFile(new URL("../words.json", import.meta.url), "utf8"));
 
 for (const [name, cases] of Object.entries(CASES))
@@ -45,7 +45,9 @@ test("a page that is left open does not grow, and keeps the extremes", () => {
   const { a } = curves.series;
   assert.ok(a.step.length <= 4000);
   assert.ok(a.value.includes(-9) && a.value.includes(9));
-  assert.deepEqual(thin({ step: [1, 2, 3, 4], value: [1, 5, 0, 1] }, 2), { step: [2, 3], value: [5, 0] });
+  assert.equal(a.step.at(-1), 20_000);
+  assert.deepEqual(thin({ step: [1, 2, 3, 4], value: [1, 5, 0, 1] }, 2), { step: [1, 2, 3, 4], value: [1, 5, 0, 1] });
+  assert.deepEqual(thin({ step: [1, 2, 3, 4, 5], value: [1, 5, 0, 1, 1] }, 2).step, [1, 2, 3, 5]);
 });
 
 test("smoothing has no bias to its first values, and leaves gaps", () => {
@@ -53,12 +55,14 @@ test("smoothing has no bias to its first values, and leaves gaps", () => {
   assert.deepEqual(smoothed([1, 3], 0), [1, 3]);
 });
 
-test("zooming asks for the steps of what is shown, and a point on either side", () => {
+test("zooming asks for the steps of what is shown, also between two points of a coarse curve", () => {
   const { series } = addEvents(curvesOf(), [event(10, 1), event(20, 1), event(30, 1), event(40, 1)]);
-  assert.deepEqual(stepsBetween(series, "step", 15, 35), [10, 40]);
+  series.sparse = { step: [0, 1000], epoch: [0, 100], time: [100, 1100], value: [1, 2] };
+  assert.deepEqual(stepsBetween(series, "step", 14.2, 15.7), [14, 16]);
   assert.deepEqual(stepsBetween(series, "epoch", 1.9, 2.1), [10, 30]);
+  assert.deepEqual(stepsBetween(series, "epoch", 2.1, 2.2), [20, 30]);
   assert.deepEqual(stepsBetween(series, "time", 139, 200), [30, 40]);
-  assert.equal(stepsBetween(series, "step", 50, 60), null);
+  assert.equal(stepsBetween({}, "time", 50, 60), null);
 });
 
 test("a table as CSV", () => {
