@@ -36,9 +36,9 @@ def page(browser: Browser, server: Server, request: pytest.FixtureRequest) -> It
 
 
 @contextmanager
-def watched(browser: Browser, name: str) -> Iterator[Page]:
-    """A page that fails the test on any error in the browser's console, but for values that were refused on purpose; its
-    last sight is kept as an artifact."""
+def watched(browser: Browser, name: str, expected: str = "no such error") -> Iterator[Page]:
+    """A page that fails the test on any error in the browser's console, but for values that were refused on purpose and
+    what is `expected`; its last sight is kept as an artifact."""
     context = browser.new_context(viewport={"width": 1440, "height": 900})
     page = context.new_page()
     problems: list[str] = []
@@ -47,7 +47,7 @@ def watched(browser: Browser, name: str) -> Iterator[Page]:
         refused = "status of 500" not in message.text and (
             "/api/v1/" in message.location["url"] or "status of 422" in message.text
         )
-        if message.type == "error" and not refused and "favicon" not in message.text:
+        if message.type == "error" and not refused and expected not in message.text and "favicon" not in message.text:
             problems.append(f"{page.url}: {message.text}")
 
     page.on("console", note)

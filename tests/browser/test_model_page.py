@@ -311,7 +311,7 @@ def test_a_server_that_fails_once_is_asked_again(page: Page, shown: Shown) -> No
             route.continue_()
             return
         failed.append(kind)
-        route.fulfill(status=500 if kind == "scalars" else 507, json={"error": {"message": "The disk is full.", "fields": {}}})
+        route.fulfill(status=503 if kind == "scalars" else 507, json={"error": {"message": "The disk is full.", "fields": {}}})
 
     page.route(re.compile("/api/v1/jobs/.*/(scalars|events)"), fail_once)
     open_model(page, shown, shown.done)
@@ -381,22 +381,23 @@ def test_a_training_is_named_aborted_resumed_trained_longer_and_deleted(live: Pa
     assert server.call(f"/jobs/{model}")[0] == 404
 
 
-def test_a_page_says_that_its_server_or_its_job_is_gone(live: Page, server: Server, clip: Clip) -> None:
+def test_a_page_says_that_its_server_or_its_job_is_gone(browser: Browser, server: Server, clip: Clip) -> None:
     dataset = server.dataset(clip)
     server.wait(dataset, "done")
     model = server.create("/models", {"name": "m", "dataset": dataset, "epochs": 100_000, **SMALL})
-    live.goto(f"{server.url}/models/{model}")
-    until(live, "Number(document.querySelector('.chart').dataset.points) > 3")
-    server.kill()
-    expect(live.locator("#said-lost")).to_contain_text("This page goes on by itself")
-    seen = int(live.locator(".chart").first.get_attribute("data-points") or 0)
-    server.start()
-    expect(live.locator("#said-lost")).to_have_count(0, timeout=20_000)
-    until(live, f"Number(document.querySelector('.chart').dataset.points) > {seen}")
-    server.call(f"/jobs/{model}/abort", {})
-    expect(live.locator("#state")).to_have_text("aborted")
-    server.call(f"/jobs/{model}", method="DELETE")
-    expect(live.locator("#said-gone")).to_contain_text("This job was deleted.")
+    with watched(browser, "page-lost", expected="ERR_CONNECTION_REFUSED") as page:
+        page.goto(f"{server.url}/models/{model}")
+        until(page, "Number(document.querySelector('.chart').dataset.points) > 3")
+        server.kill()
+        expect(page.locator("#said-lost")).to_contain_text("This page goes on by itself")
+        seen = int(page.locator(".chart").first.get_attribute("data-points") or 0)
+        server.start()
+        expect(page.locator("#said-lost")).to_have_count(0, timeout=20_000)
+        until(page, f"Number(document.querySelector('.chart').dataset.points) > {seen}")
+        server.call(f"/jobs/{model}/abort", {})
+        expect(page.locator("#state")).to_have_text("aborted")
+        server.call(f"/jobs/{model}", method="DELETE")
+        expect(page.locator("#said-gone")).to_contain_text("This job was deleted.")
 
 
 def watch_nothing_move(page: Page) -> None:

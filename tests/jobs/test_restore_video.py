@@ -19,6 +19,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from jobs import planes, restore_video, video_out
+from jobs.compress import encode
 from jobs.errors import JobError
 from jobs.events import Event, NoLog
 from jobs.images import Picture, read_image
@@ -101,11 +102,10 @@ def make_video(
     rotation: int = 0,
     colour: dict[str, int] | None = None,
     steps: tuple[int, ...] = (1,),
-    rate: int = 25,
 ) -> Path:
     """A video with sound, subtitles, a rotation, colours that are signalled, and frames at uneven times (in 1/600 s)."""
     with av.open(str(path), "w") as out:
-        video = out.add_stream(codec, rate=rate, options={"qp": "24"} if codec == "libx264" else {})
+        video = out.add_stream(codec, rate=25, options={"qp": "24"} if codec == "libx264" else {})
         video.width, video.height, video.pix_fmt = *size, format
         context = video.codec_context
         context.time_base = Fraction(1, 600)
@@ -211,11 +211,13 @@ def test_times_sound_rotation_aspect_and_colours_are_kept(tmp_path: Path) -> Non
         log = Told()
         done = run(source, tmp_path / name, identity(), log=log)
         assert (done.frames, done.why, log.words) == (24, "", [])
-        moments = [(float(old), float(new)) for old, new in zip(times(source), times(tmp_path / name), strict=True)]
-        assert max(abs(old - new) for old, new in moments) <= (0.0006 if name == "out.mkv" else 0), "Matroska counts milliseconds"
+        old_times, new_times = times(source), times(tmp_path / name)
+        # Matroska counts milliseconds, and has no time before zero: where sound begins there, FFmpeg moves all streams.
+        moved, least = (new_times[0] - old_times[0], 0.0011) if name == "out.mkv" else (0, 0)
+        assert max(abs(a + moved - b) for a, b in zip(old_times, new_times, strict=True)) <= least
         old, new = packets(source, "audio"), packets(tmp_path / name, "audio")
         assert [data for data, _ in old] == [data for data, _ in new]
-        assert max(abs(a - b) for (_, a), (_, b) in zip(old, new, strict=True)) <= 0.0011
+        assert max(abs(a + float(moved) - b) for (_, a), (_, b) in zip(old, new, strict=True)) <= 0.0021
         frame = next(decode_frames(tmp_path / name))
         assert (frame.rotation, {key: int(getattr(frame, key)) for key in tags}) == (90, tags)
         with open_video(tmp_path / name) as made:
@@ -229,7 +231,7 @@ def test_a_frame_rate_that_a_stream_does_not_say_is_said(clip: Clip, media: Path
     assert times(tmp_path / "out.mp4") == [Fraction(number, 25) for number in range(4)]
     for rate in (25, 30):
         told, log = tmp_path / f"at{rate}.h264", Told()
-        make_video(told, 6, rate=rate)
+        encode(scene(6, 96, 64, seed=1), told, {"qp": "24"}, Fraction(rate))
         run(told, tmp_path / f"at{rate}.mkv", identity(), log=log)
         assert log.words == []
         assert [round(float(one), 2) for one in times(tmp_path / f"at{rate}.mkv")] == [
@@ -246,7 +248,7 @@ def test_what_a_container_does_not_take_is_said(tmp_path: Path) -> None:
     subtitled = subtitles(source, tmp_path / "words.mkv")
     log = Told()
     run(subtitled, tmp_path / "words.mp4", identity(), log=log)
-    assert log.words == ["Left out: stream 2 (subtitle, subrip). A file of this kind does not take it."]
+    assert log.words == ["Left out: stream 2 (subtitle, srt). A file of this kind does not take it."]
     log = Told()
     run(subtitled, tmp_path / "kept.mkv", identity(), log=log)
     assert log.words == []
@@ -282,21 +284,13 @@ def test_a_file_that_was_cut_off_is_restored_up_to_there(tmp_path: Path) -> None
 
 
 def test_packets_that_do_not_decode_are_left_out_and_named(tmp_path: Path) -> None:
-    whole = make_video(tmp_path / "in.mkv", 30)
-    broken = tmp_path / "broken.mkv"
-    with av.open(str(whole)) as source, av.open(str(broken), "w") as out:
-        copy = out.add_stream_from_template(source.streams.video[0], opaque=True)
-        for number, packet in enumerate(source.demux(video=0)):
-            if packet.dts is None:
-                continue
-            if number in (12, 13):
-                spoilt = av.Packet(b"\xff" * packet.size)
-                spoilt.pts, spoilt.dts, spoilt.time_base = packet.pts, packet.dts, packet.time_base
-                packet = spoilt
-            packet.stream = copy
-            out.mux(packet)
+    whole = make_video(tmp_path / "in.mp4", 30)
+    broken, data = tmp_path / "broken.mp4", whole.read_bytes()
+    for packet, _ in packets(whole, "video")[12:14]:
+        data = data.replace(packet, b"\xff" * len(packet))
+    broken.write_bytes(data)
     done = run(broken, tmp_path / "out.mkv", identity())
-    assert "broken.mkv: what follows frame " in done.why
+    assert "broken.mp4: what follows frame " in done.why
     assert "cannot be decoded" in done.why
     assert len(decoded(tmp_path / "out.mkv")) == done.frames >= 25
 

@@ -1,0 +1,125 @@
+"""`clearframe restore`, as a shell runs it."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from pydantic import TypeAdapter
+
+from jobs.events import EventLog
+from jobs.folder import JobFolder
+from jobs.images import read_image
+from jobs.planes import planes_of
+from jobs.sample_clip import make_clip
+from jobs.snapshots import Kind, save
+from jobs.specs.networks import Network
+from jobs.video import decode_frames
+from tests.conftest import ROOT
+from tests.exported import TINY, make_model
+
+Clip = tuple[Path, Path]
+
+
+@pytest.fixture
+def untrained(home: Path) -> JobFolder:
+    """A model whose best snapshot gives back what it sees."""
+    folder = make_model(home, channels="rgb")
+    network: Network = TypeAdapter(Network).validate_python(TINY)
+    kind = Kind(network, "rgb", 3)
+    with EventLog(folder.events) as log:
+        size = save(folder, "epoch-0002", kind, kind.restorer(), {})
+        log.append("snapshot", name="epoch-0002", epoch=2.0, step=12, size=size, scalars={"val/l1": 0.01}, removed=[])
+    return folder
+
+
+def command(*arguments: str | Path) -> list[str]:
+    return [sys.executable, "-m", "commands.main", "restore", *map(str, arguments)]
+
+
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
+
+
+def clearframe(folder: Path, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command(*arguments), capture_output=True, text=True, cwd=folder, env=ENVIRONMENT, check=False)
+
+
+def test_a_stream_is_restored_and_told_as_json(untrained: JobFolder, home: Path, clip: Clip, tmp_path: Path) -> None:
+    options = ("--model", untrained.id, "--home", home, "--device", "cpu")
+    done = clearframe(tmp_path, clip[0], "out.mkv", "--codec", "ffv1", *options)
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert {key: told[key] for key in ("frames", "width", "height", "codec", "out", "why")} == {
+        "frames": 24,
+        "width": 96,
+        "height": 64,
+        "codec": "ffv1",
+        "out": "out.mkv",
+        "why": "",
+    }
+    assert told["frames_per_second"] == pytest.approx(24 / told["seconds"], rel=0.05)
+    assert re.search(r"24 of 24 frames, [\d.]+ a second, 0:00 left", done.stderr)
+    for old, new in zip(decode_frames(clip[0]), decode_frames(tmp_path / "out.mkv"), strict=True):
+        assert all(np.array_equal(one, other) for one, other in zip(planes_of(old), planes_of(new), strict=True))
+    again = clearframe(tmp_path, clip[0], "out.mkv", "--codec", "ffv1", *options)
+    assert (again.returncode, "out.mkv is there already" in again.stderr) == (1, True)
+    other = clearframe(tmp_path, clip[0], "out.mkv", "--overwrite", "--snapshot", "epoch-0001", *options)
+    assert other.returncode == 0, other.stderr
+    assert next(decode_frames(tmp_path / "out.mkv")).format.name == "yuv420p"
+
+
+def test_images_and_folders_are_restored(untrained: JobFolder, home: Path, clip: Clip, tmp_path: Path) -> None:
+    options = ("--model", untrained.id, "--home", home)
+    done = clearframe(tmp_path, clip[1] / "000001.bmp.gz", "one.png", *options)
+    assert done.returncode == 0, done.stderr
+    assert np.array_equal(read_image(tmp_path / "one.png"), read_image(clip[1] / "000001.bmp.gz"))
+    mixed = tmp_path / "mixed"
+    mixed.mkdir()
+    Image.new("RGB", (20, 30), "teal").save(mixed / "a.png")
+    (mixed / "b.png").write_text("no image")
+    done = clearframe(tmp_path, mixed, "all", *options)
+    assert (done.returncode, json.loads(done.stdout)["frames"]) == (1, 1)
+    assert "b.png is no image that can be read" in done.stderr
+    assert [path.name for path in (tmp_path / "all").iterdir()] == ["a.png"]
+
+
+def test_what_cannot_be_restored_is_said_in_a_sentence(untrained: JobFolder, home: Path, clip: Clip, tmp_path: Path) -> None:
+    (tmp_path / "words.mp4").write_text("no video")
+    for arguments, words in (
+        ((clip[0], "out.mp4", "--model", "abcdefgh"), f"There is no model abcdefgh in {home}. Give --home."),
+        ((clip[0], "out.mp4", "--model", untrained.id, "--codec", "ffv1"), "FFV1 is written into .mkv only"),
+        ((clip[0], "out.mp4", "--model", untrained.id, "--device", "tpu"), "--device: tpu is no device."),
+        (("words.mp4", "out.mp4", "--model", untrained.id), "words.mp4 is no video that can be read"),
+        ((clip[0], "out.mp4", "--model", untrained.id, "--snapshot", "epoch-0009"), "Snapshot epoch-0009 cannot be read"),
+    ):
+        done = clearframe(tmp_path, *arguments, "--home", home)
+        assert (done.returncode, "Traceback" in done.stderr, words in done.stderr) == (1, False, True), done.stderr
+    assert not (tmp_path / "out.mp4").exists()
+
+
+def test_ctrl_c_keeps_what_was_restored_and_names_it(untrained: JobFolder, home: Path, tmp_path: Path) -> None:
+    stream, _ = make_clip(tmp_path / "long", frames=90, width=640, height=384)
+    arguments = command(stream, "out.mp4", "--model", untrained.id, "--home", home)
+    with subprocess.Popen(
+        arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path, env=ENVIRONMENT
+    ) as running:
+        assert running.stderr is not None
+        for line in running.stderr:
+            if re.match(r"\d+ frames|\d+ of", line):
+                break
+        time.sleep(0.1)
+        running.send_signal(signal.SIGINT)
+        told, words = running.communicate(timeout=60)
+    done = json.loads(told)
+    assert running.returncode == 1
+    assert done["out"] == "out.partial.mp4"
+    assert f"Stopped after {done['frames']} frames. out.partial.mp4 has what was restored." in words
+    assert 0 < len(list(decode_frames(tmp_path / "out.partial.mp4"))) == done["frames"] < 90
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["home", "long", "out.partial.mp4"]
