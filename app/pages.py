@@ -150,7 +150,8 @@ def compare() -> Any:
     if len(chosen) < 2 or "choose" in request.args:
         shown = _with_chosen(jobs("model", limit=MOST_CHOICES), {"ids": ", ".join(ids)}, "ids")
         offered = [job for job in shown if job["kind"] == "model"]
-        return render_template("compare_choose.html", title="Compare models", active="models", jobs=offered, ids=ids)
+        gone = len(ids) - len(chosen)
+        return render_template("compare_choose.html", title="Compare models", active="models", jobs=offered, ids=ids, gone=gone)
     return _compared(f"Compare {len(chosen)} models", chosen, dropped=len(once) - len(ids))
 
 
@@ -269,12 +270,14 @@ def whole_job(id: str) -> Any:
 @blueprint.get("/jobs/<id>/files/<path:name>")
 def job_file(id: str, name: str) -> Any:
     """A file of the job's own folder, and of no other: links are followed before this is decided."""
-    job_or_404(id)
+    job = job_or_404(id)
     root = catalog().folder(id).path.resolve()
     path = (root / name).resolve()
     if not path.is_relative_to(root) or not path.is_file() or path.name == "worker.lock":
         abort(404)
     text = path.suffix in (".log", ".jsonl")
+    if path.parent.name in ("snapshots", "exports"):
+        return send_file(path, as_attachment=True, download_name=f"{secure_filename(job['name']) or id}-{path.name}")
     return send_file(path, mimetype="text/plain" if text else None)
 
 

@@ -39,6 +39,16 @@ def small(value: float | None) -> str:
     return str(int(rounded)) if rounded.is_integer() else str(rounded)
 
 
+def loss(value: float | None) -> str:
+    """Four significant digits, none left out, so that a column of them lines up: 0.02300."""
+    return small(value) if not value or abs(value) < 1e-4 else f"{value:#.4g}".rstrip(".")
+
+
+def similarity(value: float | None) -> str:
+    """SSIM"""
+    return DASH if value is None else f"{value:.4f}"
+
+
 def epoch(value: float | None) -> str:
     """Whole ones as they are, others with two decimals: 1,997 or 1.67."""
     if value is None:
@@ -104,7 +114,7 @@ def verdict(best: dict[str, Any] | None, state: str = "running") -> str:
 
 def offer(app: Flask) -> None:
     """To the templates, by the names they have here."""
-    said = (decibel, gain, count, small, epoch, seconds, size, progress, gain_of, verdict)
+    said = (decibel, gain, count, small, loss, similarity, epoch, seconds, size, progress, gain_of, verdict)
     app.jinja_env.globals["words"] = {one.__name__: _of_what_may_be_missing(one) for one in said}
 
 

@@ -57,7 +57,8 @@ class Report:
             return
         self._told = now
         rate = max(done - self._begun_at, 0) / max(now - self._started, 1e-9)
-        if eta is None and total is not None and rate > 0:
+        # Of the first seconds nothing can be told: a first step takes many times as long as the next.
+        if eta is None and total is not None and rate > 0 and (now - self._started > 2 or done == total):
             eta = (total - done) / rate
         more = {} if pairs is None else {"pairs": pairs}
         self.log.append("progress", done=done, total=total, unit=unit, rate=rate, eta=eta, **more)

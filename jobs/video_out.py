@@ -210,11 +210,6 @@ class VideoOut:
         return copies
 
     @property
-    def full(self) -> bool:
-        """Whether there was no more room on the disk."""
-        return self._room.full
-
-    @property
     def wanted(self) -> list[int]:
         """The indexes of the streams that are copied."""
         return list(self._copies)
@@ -239,9 +234,9 @@ class VideoOut:
             raise DiskFull
 
     def close(self, flush: bool = True) -> None:
-        """Write what the encoder still holds, unless the disk is full, and the index."""
+        """Write what the encoder still holds, with `flush`, and the index: for them there is room beside the file."""
         try:
-            if flush and not self._room.full:
+            if flush:
                 packets = self._stream.encode()
                 self._out.mux(packets)
                 self.frames += len(packets)

@@ -63,9 +63,11 @@ def channel_grid(activations: Tensor) -> tuple[Tensor, tuple[float, float]]:
 
 def weight_grid(weight: Tensor) -> Tensor:
     """The kernels of a convolution (out, in, k, k) in a grid, uint8 (H', W'): a row an input channel,
-    a column an output channel, each pixel 4x4, zero mid-grey."""
+    a column an output channel, each pixel 4x4, zero mid-grey. Where there is but one of either, its row is wrapped."""
     kernels = weight.detach().float().transpose(0, 1).flatten(0, 1).unsqueeze(1)
+    outputs, inputs = weight.shape[:2]
+    columns = max(1, round(len(kernels) ** 0.5)) if min(outputs, inputs) == 1 else outputs
     reach = max(float(kernels.abs().max()), 1e-12)
     kernels = kernels.repeat_interleave(4, -1).repeat_interleave(4, -2)
-    grid: Tensor = make_grid(kernels / (2 * reach) + 0.5, nrow=weight.shape[0], padding=1, pad_value=1)
+    grid: Tensor = make_grid(kernels / (2 * reach) + 0.5, nrow=columns, padding=1, pad_value=1)
     return grid[0].mul(255).round().byte()

@@ -1,18 +1,14 @@
 // One chart (uPlot): curves in the page's colours, a legend of buttons, zoom by drag or keys, saved as picture or table.
 import uPlot from "../vendor/uPlot.esm.js";
-import { align, csv, smoothed } from "./curves.js";
+import { axesOf, colour, dataOf, linesOf, nearest, placeWords, scaleOf, strokeOf } from "./axes.js";
+import { csv } from "./curves.js";
 import { element, save } from "./dom.js";
-import { seconds, small } from "./format.js";
-
-const LEAST = 1e-12;
-const NAMES = { step: "step", epoch: "epoch", time: "time" };
-
-const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+import { small } from "./format.js";
 
 /**
  * A chart in a figure. `source()` gives {series, keys, style}: curves by key, which of them are drawn, and how: style(key) is
- * {label, colour, dash, show, plain}. `look` is shared by all charts of a page: {x, log, smooth, zoom}. `zoom(range)` and
- * `point(x)` tell the others what was done here.
+ * {label, colour, dash, show, axis, plain, whole}. `look` is shared by all charts of a page: {x, log, smooth, zoom, extent}.
+ * `zoom(range)` and `point(x)` tell the others what was done here.
  */
 export function chart(figure, { source, look, zoom, point, table }) {
   const holder = figure.querySelector(".chart");
@@ -22,20 +18,19 @@ export function chart(figure, { source, look, zoom, point, table }) {
   let lines = [];
   let data = [[]];
   let built = "";
-  /** The place in the data where the keys have put the cursor. */
-  let place = null;
+  /** The x where the keys have put the cursor. */
+  let held = null;
   figure.append(legend);
   figure.querySelector("figcaption").append(tools(figure, { picture: () => picture(figure, plot, legend), table: table ?? (() => save(`${titleOf(figure)}.csv`, asTable(), "text/csv")) }));
   keyboard(holder, { move, zoomBy, reset: () => zoom(null) });
 
-  function build({ keys, style }) {
+  function build(shown) {
     plot?.destroy();
-    lines = linesOf(keys, style, look);
     plot = new uPlot(optionsOf(), data, holder);
     plot.over.setAttribute("aria-hidden", "true");
     legend.replaceChildren(
-      element("span", { class: "at" }, NAMES[look.x], element("b", {}, "–")),
-      ...keys.map((key) => legendButton(style(key), !hidden.has(key), (button) => toggle(key, button))),
+      element("span", { class: "at" }, look.x, element("b", {}, "–")),
+      ...shown.map(({ key, style }) => legendButton(style, !hidden.has(key), (button) => toggle(key, button))),
     );
   }
 
@@ -49,33 +44,33 @@ export function chart(figure, { source, look, zoom, point, table }) {
   function draw() {
     // What is folded is drawn when it is unfolded.
     if (!holder.clientWidth) return;
-    const drawn = source();
-    data = dataOf(drawn, look, isLog());
-    const wanted = JSON.stringify([look.x, isLog(), linesOf(drawn.keys, drawn.style, look).map(({ key, faint }) => [key, faint])]);
-    if (wanted !== built) build(drawn);
-    else plot.setData(data, !look.zoom);
+    const { series, keys, style } = source();
+    lines = linesOf(keys, style, look);
+    data = dataOf(series, lines, look, isLog());
+    const wanted = JSON.stringify([look.x, isLog(), lines.map(({ key, faint }) => [key, faint])]);
+    if (wanted !== built) build(shownLines());
+    else plot.setData(data, false);
     built = wanted;
-    plot.setScale("x", look.zoom ? { min: look.zoom[0], max: look.zoom[1] } : rangeOf(data[0]));
+    const [min, max] = look.zoom ?? look.extent;
+    plot.setScale("x", { min, max });
     holder.dataset.points = data[0].length;
     holder.setAttribute("aria-label", `${titleOf(figure)}, ${data[0].length.toLocaleString("en")} points`);
+    if (held != null) pointAt(held);
     readValues();
   }
 
-  const isClock = () => look.x === "time" && !look.sinceStart;
   const isLog = () => look.log && "log" in holder.dataset;
+  const shownLines = () => lines.filter((line) => !line.faint);
 
   function optionsOf() {
-    const axis = { stroke: () => colour("--quiet"), grid: { stroke: () => colour("--line"), width: 1 }, ticks: { show: false }, font: "12px system-ui" };
     return {
       ...sizeOf(holder),
-      scales: { x: { time: isClock() }, y: isLog() ? { distr: 3 } : { range: (_, low, high) => paddedRange(low, high) } },
-      axes: [
-        { ...axis, size: 28, ...(isClock() ? {} : { values: (_, ticks, __, ___, step) => ticks.map((tick) => (look.x === "time" ? seconds(tick) : look.x === "step" && !Number.isInteger(tick) ? "" : ofStep(tick, step))) }) },
-        { ...axis, size: 60, values: (_, ticks, __, ___, step) => ticks.map((tick) => (tick == null ? "" : isLog() ? small(tick) : ofAxis(tick, step))) },
-      ],
-      series: [{}, ...lines.map((line) => ({ ...strokeOf(line, plotted), show: !hidden.has(line.key) }))],
+      scales: { x: { time: false }, y: scaleOf(lines, isLog()) },
+      axes: axesOf(lines, look, isLog()),
+      series: [{}, ...lines.map((line) => ({ ...strokeOf(line), show: !hidden.has(line.key) }))],
       legend: { show: false },
       cursor: {
+        y: false,
         sync: { key: holder.closest("[data-charts]").dataset.charts, filters: { pub: (type) => type === "mousemove" || type === "mouseleave" } },
         drag: { x: true, y: false, setScale: false },
         dataIdx: (self, series, hovered) => nearest(self.data[series], hovered),
@@ -85,13 +80,6 @@ export function chart(figure, { source, look, zoom, point, table }) {
     };
   }
 
-  function ofAxis(tick, step) {
-    const style = lines[0]?.style;
-    return style?.axis ? style.axis(tick) : ofStep(tick, step);
-  }
-
-  const plotted = () => data[0].length;
-
   function selected(self) {
     const { left, width } = self.select;
     if (width < 4) return;
@@ -100,17 +88,27 @@ export function chart(figure, { source, look, zoom, point, table }) {
     zoom(range);
   }
 
-  /** The values under the cursor; without one, the last ones. */
+  /** Places of the first and the last point that can be seen; null where none can. */
+  function visible() {
+    const { min, max } = plot.scales.x;
+    const [first, last] = [data[0].findIndex((x) => x >= min), data[0].findLastIndex((x) => x <= max)];
+    return first < 0 || last < first ? null : [first, last];
+  }
+
+  const under = () => (plot.cursor.left >= 0 ? plot.cursor.idx : null);
+
+  /** The values under the cursor; without one, the last ones that can be seen, each curve's own. */
   function readValues() {
     if (!plot || !legend.childElementCount) return;
-    const under = plot.cursor.left >= 0 ? plot.cursor.idx : null;
-    const at = under ?? data[0].length - 1;
-    legend.querySelector(".at b").textContent = placeWords(data[0], at, look);
+    const pointed = under();
+    const at = pointed ?? visible()?.[1] ?? null;
+    legend.querySelector(".at b").textContent = placeWords(data[0][at], look.x);
     const values = [...legend.querySelectorAll("button b")];
-    const shown = lines.filter((line) => !line.faint);
-    shown.forEach((line, index) => {
+    shownLines().forEach((line, index) => {
       const column = data[1 + lines.indexOf(line)];
-      const found = nearest(column, at);
+      // A curve that has ended, or not begun, has no value there.
+      const beyond = pointed != null && (pointed > column.findLastIndex((value) => value != null) || pointed < column.findIndex((value) => value != null));
+      const found = beyond ? null : nearest(column, at);
       values[index].textContent = (line.style.show ?? small)(found == null ? null : column[found]);
     });
   }
@@ -118,106 +116,38 @@ export function chart(figure, { source, look, zoom, point, table }) {
   /** Put the cursor at an x, or take it away. */
   function pointAt(x) {
     if (!plot) return;
-    if (x == null) place = null;
+    held = x;
     plot.setCursor(x == null ? { left: -10, top: -10 } : { left: plot.valToPos(x, "x"), top: plot.over.clientHeight / 2 });
   }
 
   function move(by) {
-    const xs = data[0];
-    const { min, max } = plot.scales.x;
-    const [first, last] = [xs.findIndex((x) => x >= min), xs.findLastIndex((x) => x <= max)];
-    if (first < 0 || last < first) return;
-    const under = plot.cursor.left >= 0 ? plot.cursor.idx : null;
-    const now = place ?? under ?? (by > 0 ? first - 1 : last + 1);
-    place = Math.min(Math.max(now + by, first), last);
-    point(xs[place]);
+    const ends = visible();
+    if (!ends) return;
+    const now = (held == null ? under() : data[0].indexOf(held)) ?? (by > 0 ? ends[0] - 1 : ends[1] + 1);
+    point(data[0][Math.min(Math.max(now + by, ends[0]), ends[1])]);
   }
 
   function zoomBy(factor) {
     const { min, max } = plot.scales.x;
-    const middle = plot.cursor.left >= 0 ? data[0][plot.cursor.idx] : (min + max) / 2;
-    zoom([middle - (middle - min) * factor, middle + (max - middle) * factor]);
+    const middle = held ?? data[0][under()] ?? (min + max) / 2;
+    const [first, last] = look.extent;
+    const range = [Math.max(middle - (middle - min) * factor, first), Math.min(middle + (max - middle) * factor, last)];
+    zoom(range[0] === first && range[1] === last ? null : range);
   }
 
   function asTable() {
-    const shown = lines.filter((line) => !line.faint);
+    const shown = shownLines();
     return csv([look.x, ...shown.map((line) => line.style.label)], [data[0], ...shown.map((line) => data[1 + lines.indexOf(line)])]);
   }
 
-  holder.addEventListener("mousemove", () => (place = null));
+  holder.addEventListener("mousemove", () => (held = null));
   new ResizeObserver(() => plot?.setSize(sizeOf(holder))).observe(holder);
   document.addEventListener("themechange", () => plot?.redraw());
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => plot?.redraw());
-  return { draw, pointAt };
+  return { draw, pointAt, zoomBy };
 }
 
 const titleOf = (figure) => figure.querySelector("figcaption h3").textContent;
-
-/** A smoothed curve has the curve as it is behind it. */
-function linesOf(keys, style, look) {
-  const lines = keys.map((key) => ({ key, style: style(key) }));
-  return look.smooth ? [...lines.filter(({ style: { plain } }) => !plain).map((line) => ({ ...line, faint: true })), ...lines] : lines;
-}
-
-function dataOf({ series, keys, style }, look, log) {
-  const [xs, ...columns] = align(series, keys, look.x);
-  // A logarithm has no place for zero and below, and an axis none for hundreds of powers of ten.
-  const known = log ? columns.map((column) => column.map((value) => (value > LEAST ? value : undefined))) : columns;
-  return [xs, ...linesOf(keys, style, look).map(({ key, faint, style: { plain } }) => {
-    const column = known[keys.indexOf(key)];
-    return look.smooth && !faint && !plain ? smoothed(column, look.smooth) : column;
-  })];
-}
-
-function strokeOf({ style, faint }, count) {
-  return {
-    stroke: () => (faint ? `color-mix(in srgb, ${colour(style.colour)} 30%, ${colour("--card")})` : colour(style.colour)),
-    width: faint ? 1 : 2,
-    dash: style.dash,
-    spanGaps: true,
-    points: { show: () => !faint && count() < 40, size: 5 },
-  };
-}
-
-function rangeOf(xs) {
-  if (!xs.length) return { min: 0, max: 1 };
-  return xs[0] === xs.at(-1) ? { min: xs[0] - 0.5, max: xs[0] + 0.5 } : { min: xs[0], max: xs.at(-1) };
-}
-
-/** A little more than the values take, and never a range of no size: numbers that differ by their rounding are the same. */
-export function paddedRange(low, high) {
-  if (low == null) return [0, 1];
-  const differ = high - low > 1e-6 * Math.abs(high);
-  const room = (differ ? high - low : Math.abs(high) || 1) * 0.06;
-  return [low >= 0 && low < room * 3 ? 0 : low - room, high + room];
-}
-
-/** The index of the nearest point that a column has; of two, the earlier one. */
-export function nearest(column, at) {
-  if (!column || at == null) return null;
-  for (let away = 0; away < column.length; away += 1) {
-    if (column[at - away] != null) return at - away;
-    if (column[at + away] != null) return at + away;
-  }
-  return null;
-}
-
-const DAY = 24 * 3600;
-
-/** Where a point lies; of runs of several days also the day. */
-function placeWords(xs, place, { x, sinceStart }) {
-  const at = xs[place];
-  if (at == null) return "–";
-  if (x === "time" && sinceStart) return seconds(at);
-  if (x === "time") return new Date(at * 1000).toLocaleString([], { ...(xs.at(-1) - xs[0] > DAY && { day: "numeric", month: "short" }), hour: "2-digit", minute: "2-digit", second: "2-digit", hour12: false });
-  return at.toLocaleString("en", { maximumFractionDigits: x === "epoch" ? 2 : 0 });
-}
-
-/** A tick's value with the digits in which it differs from the next. */
-function ofStep(tick, step) {
-  if (tick === 0) return "0";
-  return Math.abs(tick) < 1e-3 || Math.abs(tick) >= 1e6 ? small(tick) : tick.toLocaleString("en", { maximumFractionDigits: Math.max(0, Math.ceil(-Math.log10(step))) });
-}
 
 function sizeOf(holder) {
   const full = holder.closest("figure") === document.fullscreenElement;

@@ -1,4 +1,5 @@
 // The charts of a page, looked at together: one x, one zoom, one cursor, one smoothing for all of them.
+import { extentOf } from "./axes.js";
 import { chart } from "./chart.js";
 import { element } from "./dom.js";
 import { say } from "./live.js";
@@ -9,17 +10,23 @@ const AXES = { step: "Step", epoch: "Epoch", time: "Time" };
  * Fill the figures within `root` with charts, and its `.chart-look` with what can be chosen.
  *
  * `source(figure, finer)` gives a figure's {series, keys, style}; `finer` is what `fetchFiner(x, from, to, finer before)` gave for
- * the part that is zoomed into, null where all is shown. `tableOf(figure)`, where it is given, saves a figure's points. With
- * `sinceStart`, times are seconds since a start, and not those of a clock. Returns a function that draws all charts anew.
+ * the part that is zoomed into, null where all is shown. `tableOf(figure)`, where it is given, saves a figure's points. Returns a function that draws all charts anew.
  */
-export function charts(root, { source, fetchFiner, tableOf, sinceStart = false }) {
-  const look = { x: "step", log: false, smooth: 0, ...kept(), zoom: null, sinceStart };
+export function charts(root, { source, fetchFiner, tableOf }) {
+  const look = { x: "step", log: false, smooth: 0, ...kept(), zoom: null, extent: [0, 1] };
   let finer = null;
   let asked = 0;
   const all = [...root.querySelectorAll("figure")].map((figure) =>
     chart(figure, { source: () => source(figure, finer), look, zoom, point: (x) => all.forEach((one) => one.pointAt(x)), table: tableOf && (() => tableOf(figure)) }),
   );
-  const draw = () => all.forEach((one) => one.draw());
+  const figures = [...root.querySelectorAll("figure")];
+
+  /** One x for all charts, so that a step is at the same place on each. */
+  function draw() {
+    look.extent = extentOf(figures.flatMap((figure) => Object.values(source(figure, null).series)), look.x);
+    for (const one of all) one.draw();
+  }
+
 
   function change(values) {
     Object.assign(look, values);
@@ -49,7 +56,7 @@ export function charts(root, { source, fetchFiner, tableOf, sinceStart = false }
   const controls = lookControls(root.querySelector(".chart-look"), look, change, (x) => {
     zoom(null);
     change({ x });
-  }, () => zoom(null));
+  }, (factor) => (factor ? all[0].zoomBy(factor) : zoom(null)));
   document.addEventListener("fullscreenchange", () => draw());
   root.addEventListener("keydown", (event) => event.key === "Escape" && all.forEach((one) => one.pointAt(null)));
   return draw;
@@ -57,7 +64,7 @@ export function charts(root, { source, fetchFiner, tableOf, sinceStart = false }
 
 const kept = () => JSON.parse(localStorage.getItem("charts") ?? "{}");
 
-function lookControls(holder, look, change, setX, reset) {
+function lookControls(holder, look, change, setX, zoomBy) {
   const axes = Object.entries(AXES).map(([x, label]) => element("button", { type: "button", "data-x": x, "aria-pressed": String(x === look.x), onclick: () => press(x) }, label));
   const press = (x) => {
     axes.forEach((button) => button.setAttribute("aria-pressed", String(button.dataset.x === x)));
@@ -69,13 +76,15 @@ function lookControls(holder, look, change, setX, reset) {
     words.textContent = Number(smooth.value).toFixed(2);
     change({ smooth: Number(smooth.value) });
   } });
-  const whole = element("button", { type: "button", disabled: true, onclick: reset }, "Show all");
+  const closer = element("button", { type: "button", "aria-label": "Zoom in", onclick: () => zoomBy(0.5) }, "+");
+  const wider = element("button", { type: "button", "aria-label": "Zoom out", disabled: true, onclick: () => zoomBy(2) }, "−");
+  const whole = element("button", { type: "button", disabled: true, onclick: () => zoomBy(0) }, "Show all");
   holder.replaceChildren(
     element("span", { class: "group", role: "group", "aria-label": "Along the charts" }, ...axes),
     element("label", {}, log, " Log of losses and rates"),
     element("label", {}, "Smooth ", smooth, words),
-    whole,
+    element("span", { class: "group", role: "group", "aria-label": "Zoom of the charts" }, wider, closer, whole),
     element("span", { class: "quiet keys" }, "Drag to zoom, double-click for all; on a chart ← → + − 0."),
   );
-  return { zoomed: (is) => (whole.disabled = !is) };
+  return { zoomed: (is) => (whole.disabled = wider.disabled = !is) };
 }

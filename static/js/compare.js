@@ -1,9 +1,9 @@
 // Models beside one another: best numbers, curves over each other, and one image through all of them.
 import { ask, askUntilAnswered } from "./api.js";
 import { charts } from "./charts.js";
-import { addEvents, curvesOf, stepsBetween } from "./curves.js";
+import { addEvents, curvesOf, sinceStart, startOf, stepsBetween } from "./curves.js";
 import { pageData } from "./dom.js";
-import { count, decibel, epochs, gain, gainOf, seconds, small } from "./format.js";
+import { count, decibel, epochs, gain, gainOf, losses, seconds, similarity } from "./format.js";
 import { watchJob } from "./live.js";
 import { showSameImage } from "./same_image.js";
 import { bestOf, withoutSnapshots, withSnapshot } from "./snapshots.js";
@@ -20,30 +20,22 @@ function styleOf(id, key) {
   const show = key && showOf(key);
   if (id === "input") return { show, label: "input", colour: "--baseline", dash: [6, 4], plain: true };
   const place = models.findIndex((model) => model.id === id);
-  return { label: models[place].name, show, ...nth(place) };
+  return { label: models[place].name, show, plain: key?.startsWith("val/"), ...nth(place) };
 }
 
 const sameDatasets = "same" in document.querySelector("[data-charts]").dataset;
 
 /** A key's curves by the id of the model, in time since its start; and that of the input as it is, where it is one for all. */
 function overlaid(key, seriesOf) {
-  const line = (model, one) => sinceStart(seriesOf(model)[one], model);
+  const own = new Map(models.map((model) => [model, sinceStart(seriesOf(model), startOf(model.curves.series))]));
+  const line = (model, one) => own.get(model)[one];
   const found = models.map((model) => [model.id, line(model, key)]).filter(([, one]) => one);
   const inputs = sameDatasets ? models.map((model) => line(model, `${key}_input`)).filter(Boolean) : [];
   const longest = inputs.reduce((most, line) => (most && most.step.length >= line.step.length ? most : line), null);
   return Object.fromEntries(longest ? [...found, ["input", longest]] : found);
 }
 
-/** A curve with times in seconds since the training's first point: those of different days lie over one another. */
-function sinceStart(line, { curves }) {
-  const start = startOf(curves);
-  return line && { ...line, time: line.time.map((at) => at - start) };
-}
-
-const startOf = ({ series }) => Math.min(...Object.values(series).map(({ time }) => time[0]));
-
 const drawCharts = charts(document.querySelector("[data-charts]"), {
-  sinceStart: true,
   source: (figure, finer) => {
     const series = overlaid(keyOf(figure), (model) => finer?.get(model.id) ?? model.curves.series);
     return { series, keys: Object.keys(series), style: (id) => styleOf(id, keyOf(figure)) };
@@ -59,7 +51,7 @@ function scalarsOf({ id }, more = "") {
 /** What lies between two values of x of a model's curves, with more points; as it is known where there is no more. */
 async function finerOf(model, x, from, to, before) {
   const known = before ?? model.curves.series;
-  const start = x === "time" ? startOf(model.curves) : 0;
+  const start = x === "time" ? startOf(model.curves.series) : 0;
   const steps = stepsBetween(known, x, from + start, to + start);
   if (!steps || model.state === "deleted") return known;
   return (await scalarsOf(model, `&from_step=${steps[0]}&to_step=${steps[1]}`)).series;
@@ -80,7 +72,7 @@ function show() {
     state.className = `state ${model.state}`;
     state.title = model.reason ?? "";
     const best = bestOf(model.snapshots);
-    const cells = { gain: gain(gained(model)), psnr: decibel(best?.["val/psnr"]), psnr_y: decibel(best?.["val/psnr_y"]), ssim: small(best?.["val/ssim"]), l1: small(best?.["val/l1"]), epoch: epochs(best?.epoch), parameters: count(model.summary.parameters), time: seconds(model.summary.seconds) };
+    const cells = { gain: gain(gained(model)), psnr: decibel(best?.["val/psnr"]), psnr_y: decibel(best?.["val/psnr_y"]), ssim: similarity(best?.["val/ssim"]), l1: losses(best?.["val/l1"]), epoch: epochs(best?.epoch), parameters: count(model.summary.parameters), time: seconds(model.summary.seconds) };
     for (const [name, words] of Object.entries(cells)) row.querySelector(`.${name}`).textContent = words;
     row.classList.toggle("best", model === winner);
   }

@@ -76,6 +76,14 @@ export function thin(line, most) {
   return Object.fromEntries(Object.entries(line).map(([name, column]) => [name, places.map((at) => column[at])]));
 }
 
+/** When the first of some curves begins, in seconds since the epoch. */
+export const startOf = (series) => Math.min(...Object.values(series).map(({ time }) => time[0] ?? Infinity));
+
+/** Curves with times in seconds since a start: those of trainings of different days lie over one another. */
+export function sinceStart(series, start) {
+  return Object.fromEntries(Object.entries(series).map(([key, line]) => [key, { ...line, time: line.time.map((at) => at - start) }]));
+}
+
 /** The keys that a chart's list means: "hardware/gpu*" stands for those of every GPU. */
 export function keysIn(series, listed) {
   return listed.flatMap((key) => {

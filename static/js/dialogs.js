@@ -6,11 +6,18 @@ import { element } from "./dom.js";
 document.addEventListener("click", (event) => {
   const opener = event.target.closest("[data-opens]");
   if (opener) {
+    // Where the dialog gives the focus back to.
+    opener.closest(".menu")?.querySelector("summary").focus();
     closeMenus();
     document.getElementById(opener.dataset.opens).showModal();
   }
   event.target.closest("[data-closes]")?.closest("dialog").close();
-  if (!event.target.closest(".menu")) closeMenus();
+  if (!event.target.closest(".menu") || event.target.closest(".menu a")) closeMenus();
+});
+
+document.addEventListener("focusout", ({ target, relatedTarget }) => {
+  const menu = target.closest?.(".menu[open]");
+  if (menu && relatedTarget && !menu.contains(relatedTarget)) menu.open = false;
 });
 
 document.addEventListener("toggle", ({ target }) => {
@@ -33,10 +40,18 @@ function place(menu) {
 }
 
 document.addEventListener("keydown", (event) => {
-  if (event.key !== "Escape") return;
   const open = document.querySelector(".menu[open]");
-  open?.querySelector("summary").focus();
-  closeMenus();
+  if (!open) return;
+  if (event.key === "Escape") {
+    open.querySelector("summary").focus();
+    closeMenus();
+  }
+  const by = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+  if (!by) return;
+  event.preventDefault();
+  const items = [...open.querySelectorAll("a, button")];
+  const now = items.indexOf(document.activeElement);
+  items[(now + by + items.length + (now < 0 && by < 0 ? 1 : 0)) % items.length].focus();
 });
 
 function closeMenus(but = null) {

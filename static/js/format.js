@@ -21,6 +21,12 @@ export function small(value) {
   return size < 1e-4 || size >= 1e5 ? value.toExponential(1) : String(Number(value.toPrecision(3)));
 }
 
+/** Four significant digits, none left out, so that a column of them lines up: 0.02300. */
+export const losses = (value) => (!value || Math.abs(value) < 1e-4 ? small(value) : value.toPrecision(4));
+
+/** SSIM */
+export const similarity = (value) => (value == null ? DASH : value.toFixed(4));
+
 /** Whole ones as they are, others with two decimals: 1,997 or 1.67. */
 export const epochs = (value) => (value == null ? DASH : value.toLocaleString("en", { maximumFractionDigits: 2 }));
 

@@ -46,7 +46,7 @@ export function layerCard(layer) {
       element("span", { class: "quiet" }, `${layer.parameters ? `${count(layer.parameters)} parameters · ` : ""}${layer.shape.join("×")}`),
     ),
     element("div", { class: "layer-numbers" }, element("p", {}, numbers(layer)), histogram(layer.histogram, `Histogram of the activations of ${layer.name}`)),
-    element("figure", { class: "activations" }, picture(asOf(layer.picture, layer), `All ${layer.shape[0]} channels of ${layer.name}`), element("figcaption", {}, `${layer.shape[0]} channels, black ${small(low)}, white ${small(high)}`)),
+    element("figure", { class: "activations" }, picture(asOf(layer.picture, layer), `All ${layer.shape[0]} channels of ${layer.name}`), element("figcaption", {}, `${layer.shape[0]} channel${layer.shape[0] === 1 ? "" : "s"}, black ${small(low)}, white ${small(high)}`)),
     weights &&
       element(
         "details",

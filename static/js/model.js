@@ -2,7 +2,7 @@
 import { ask, askUntilAnswered } from "./api.js";
 import { charts } from "./charts.js";
 import { copyButtons } from "./copy.js";
-import { addEvents, curvesOf, keysIn, stepsBetween } from "./curves.js";
+import { addEvents, curvesOf, keysIn, sinceStart, startOf, stepsBetween } from "./curves.js";
 import { element, pageData } from "./dom.js";
 import { factsOf } from "./facts.js";
 import { count, verdict } from "./format.js";
@@ -37,11 +37,12 @@ const keysOf = (figure) => figure.querySelector(".chart").dataset.keys.split(","
 
 const drawCharts = charts(document.querySelector("[data-charts]"), {
   source: (figure, finer) => {
-    const series = finer ?? curves.series;
+    const series = sinceStart(finer ?? curves.series, startOf(curves.series));
     return { series, keys: keysIn(curves.series, keysOf(figure)), style: styleOf };
   },
   fetchFiner: async (x, from, to, before) => {
-    const steps = stepsBetween(before ?? curves.series, x, from, to);
+    const start = x === "time" ? startOf(curves.series) : 0;
+    const steps = stepsBetween(before ?? curves.series, x, from + start, to + start);
     if (!steps) return null;
     return (await ask(`${own}/scalars?max_points=${POINTS}&from_step=${steps[0]}&to_step=${steps[1]}`)).series;
   },
@@ -53,7 +54,7 @@ function show() {
   document.querySelector("#verdict").textContent = verdict(bestOf(snapshots), job.state);
   document.querySelector("#facts").replaceChildren(...factsOf(job.summary, isFinal(job.state) ? null : hardware).map(([name, words]) => element("div", {}, element("dt", {}, name), element("dd", {}, words))));
   showSnapshots(job, snapshots);
-  for (const button of document.querySelectorAll('[data-needs="snapshots"]')) button.hidden ||= !snapshots.length;
+  for (const button of document.querySelectorAll('[data-needs="snapshots"]')) button.hidden = !snapshots.length || ("when" in button.dataset && button.hidden);
 }
 
 function showLayers() {

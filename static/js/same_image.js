@@ -16,9 +16,11 @@ export function showSameImage(models) {
     form.querySelector("button.primary").disabled = true;
     words.textContent = "";
     const data = new FormData(form);
-    const outcomes = await Promise.allSettled(models.map((model) => start(model, data)));
+    const usable = models.filter((model) => model.snapshots.length);
+    const outcomes = await Promise.allSettled(usable.map((model) => start(model, data)));
     form.querySelector("button.primary").disabled = false;
-    words.textContent = [...new Set(outcomes.filter(({ reason }) => reason).map(({ reason }) => reason.message))].join(" ");
+    const left = models.filter((model) => !usable.includes(model)).map((model) => `“${model.name}” has no snapshot and is left out.`);
+    words.textContent = [...left, ...new Set(outcomes.filter(({ reason }) => reason).map(({ reason }) => reason.message))].join(" ");
     const made = outcomes.filter(({ value }) => value).map(({ value }) => value);
     if (!made.length) return;
     const address = new URL(location);
@@ -80,7 +82,7 @@ function table(results) {
       { class: gained(result) === most ? "best" : "" },
       element("th", { scope: "row" }, element("a", { href: `/tests/${id}` }, model.name)),
       element("td", {}, element("span", { class: `state ${state}`, title: reason }, state), state === "error" ? ` ${reason}` : ""),
-      ...cells.map((cell) => element("td", { class: "number" }, cell)),
+      ...cells.map((cell, place) => element("td", { class: place === 1 ? "number gain" : "number" }, cell)),
     );
   });
   document.querySelector("#results tbody").replaceChildren(...rows);

@@ -56,7 +56,9 @@ export function samplesThroughTime() {
   slider.addEventListener("input", () => moveTo(slider.value));
   for (const button of controls.querySelectorAll("button")) button.addEventListener("click", () => moveTo(Number(slider.value) + Number(button.dataset.by)));
   return (fresh) => {
-    showings = fresh;
+    // One that is still coming in is shown when it is whole: nothing is to vanish and come back.
+    const [before, last] = [fresh.at(-2), fresh.at(-1)];
+    showings = before && last.samples.size < before.samples.size ? fresh.slice(0, -1) : fresh;
     slider.disabled = showings.length < 2;
     slider.max = Math.max(showings.length - 1, 0);
     if (follows) slider.value = slider.max;

@@ -2,7 +2,7 @@
 import { ask, send } from "./api.js";
 import { asks } from "./dialogs.js";
 import { element } from "./dom.js";
-import { bytes, decibel, epochs, gain, gainOf, small } from "./format.js";
+import { bytes, decibel, epochs, gain, gainOf, losses, small } from "./format.js";
 import { bestOf } from "./snapshots.js";
 
 const FORMATS = { onnx: "ONNX", torchscript: "TorchScript", "torch.export": "torch.export" };
@@ -42,13 +42,13 @@ export async function findExports(job, show) {
 
 function row(job, snapshot, isBest, files) {
   const name = snapshot.snapshot;
-  const cells = [epochs(snapshot.epoch), small(snapshot["val/l1"]), decibel(snapshot["val/psnr"]), gain(gainOf(snapshot)), bytes(snapshot.size)];
+  const cells = [epochs(snapshot.epoch), losses(snapshot["val/l1"]), decibel(snapshot["val/psnr"]), gain(gainOf(snapshot)), bytes(snapshot.size)];
   const label = isBest ? element("th", { scope: "row" }, `${name} `, element("span", { class: "tag" }, "best")) : element("th", { scope: "row" }, name);
   return element(
     "tr",
     { class: isBest ? "best" : "", "data-snapshot": name },
     label,
-    ...cells.map((cell) => element("td", { class: "number" }, cell)),
+    ...cells.map((cell, place) => element("td", { class: place === 3 ? "number gain" : "number" }, cell)),
     element(
       "td",
       { class: "doings" },
@@ -90,7 +90,7 @@ async function exportAs(job, snapshot, format) {
   try {
     const told = await send(`/models/${job.id}/exports`, { snapshot, format });
     const name = told.url.split("/").at(-1);
-    say(element("a", { href: told.url, download: `${job.name}-${name}` }, name), `${bytes(told.size)}; differs from torch by at most ${small(told.difference)} of 0 to 1 (${told.checked_with}).`);
+    say(element("a", { href: told.url, download: `${job.name}-${name}` }, name), `${bytes(told.size)}; ${told.difference ? `differs from torch by at most ${small(told.difference)} of 0 to 1` : "equal to what torch makes"} (${told.checked_with}).`);
     exported = [...exported.filter((one) => one.name !== name), { name, snapshot, size: told.size, url: told.url }];
     redraw();
   } catch (error) {
@@ -112,7 +112,10 @@ async function remove(job, name) {
 const sayWrong = (error) => say(element("span", { class: "wrong" }, error.message));
 
 function closeMenu() {
-  for (const open of document.querySelectorAll("#snapshots .menu[open]")) open.open = false;
+  for (const open of document.querySelectorAll("#snapshots .menu[open]")) {
+    open.querySelector("summary").focus();
+    open.open = false;
+  }
 }
 
 const say = (...parts) => document.querySelector("#export").replaceChildren(...parts.flatMap((part) => [part, " "]));

@@ -12,8 +12,8 @@ export function showStatus(job) {
   const running = job.state === "running";
   const bar = document.querySelector("#bar");
   bar.hidden = FINAL.has(job.state);
-  if (done == null) bar.removeAttribute("value");
-  else bar.value = done;
+  if (done == null && running) bar.removeAttribute("value");
+  else bar.value = done ?? 0;
   document.querySelector("#progress").textContent = running ? progressWords(job.progress) || "Starting" : job.state === "waiting" ? (job.waiting_for ?? "Waits for its turn.") : "";
   const reason = document.querySelector("#reason");
   reason.hidden = !job.reason;

@@ -1,5 +1,5 @@
 // How curves look: the same thing has the same name and colour everywhere, and the input as it is, is dashed.
-import { bytes, decibel, percent } from "./format.js";
+import { bytes, decibel, losses, percent, similarity } from "./format.js";
 
 const known = (words) => (value) => (value == null ? "–" : words(value));
 const load = known((value) => `${Math.round(value)} %`);
@@ -8,9 +8,9 @@ const STYLES = {
   lr: { label: "rate", colour: "--rate", plain: true },
   gradient_norm: { label: "norm", colour: "--train" },
   images_per_second: { label: "patches/s", colour: "--train" },
-  data_wait: { label: "waiting", colour: "--train", show: known(percent), axis: percent },
-  "hardware/cpu": { label: "processor", colour: "--train", show: load, axis: load },
-  "hardware/memory": { label: "memory", colour: "--train", show: bytes, axis: bytes },
+  data_wait: { label: "waiting", colour: "--train", show: known(percent), axis: percent, whole: 1 },
+  "hardware/cpu": { label: "processor", colour: "--train", show: load, axis: load, plain: true, whole: 100 },
+  "hardware/memory": { label: "memory", colour: "--train", show: bytes, axis: bytes, plain: true },
 };
 
 // Okabe-Ito, without the grey of the input; a second round is dashed.
@@ -22,14 +22,14 @@ export function nth(place) {
 }
 
 /** How the values of a curve are said: null for as any number. */
-export const showOf = (key) => (key.startsWith("val/psnr") ? decibel : key.startsWith("val/ssim") ? known((value) => value.toFixed(4)) : null);
+export const showOf = (key) => (key.startsWith("val/psnr") ? decibel : key.startsWith("val/ssim") ? similarity : key.includes("/") ? losses : null);
 
 /** The style of a curve of one training. */
 export function styleOf(key) {
   if (STYLES[key]) return STYLES[key];
   const [, gpu, memory] = /^hardware\/gpu(\d+)(_memory)?$/.exec(key) ?? [];
-  if (gpu != null) return { label: memory ? `GPU ${gpu}` : `GPU ${gpu}`, ...nth(1 + Number(gpu)), show: memory ? bytes : load, axis: memory ? bytes : load };
-  if (key.startsWith("train/")) return { label: "training", colour: "--train" };
-  const role = key.endsWith("_input") ? { label: "input", colour: "--baseline", dash: [6, 4], plain: true } : { label: "validation", colour: "--validation" };
+  if (gpu != null) return { label: `GPU ${gpu}`, ...nth(1 + Number(gpu)), show: memory ? bytes : load, axis: memory ? bytes : load, plain: true };
+  if (key.startsWith("train/")) return { label: "training", colour: "--train", show: showOf(key) };
+  const role = key.endsWith("_input") ? { label: "input", colour: "--baseline", dash: [6, 4], plain: true } : { label: "validation", colour: "--validation", plain: true };
   return { ...role, show: showOf(key) };
 }

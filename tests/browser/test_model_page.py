@@ -402,7 +402,7 @@ def test_a_page_says_that_its_server_or_its_job_is_gone(browser: Browser, server
 
 def watch_nothing_move(page: Page) -> None:
     """Where things are does not depend on the numbers that come: over some points of the curves nothing moves."""
-    parts = "h1, .actions, #verdict, .chart-look, .chart, .legend, #samples, #layers-section"
+    parts = "h1, .actions, #verdict, .chart-look, .chart, .legend, #samples"
     places = f"[...document.querySelectorAll('{parts}')].map(one => Math.round(one.getBoundingClientRect().top + scrollY)).join()"
     before, seen = page.evaluate(places), int(page.locator(".chart").first.get_attribute("data-points") or 0)
     until(page, f"Number(document.querySelector('.chart').dataset.points) > {seen + 20}")

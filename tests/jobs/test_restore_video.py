@@ -7,6 +7,7 @@ import subprocess
 import time
 from collections.abc import Callable
 from fractions import Fraction
+from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
 
@@ -102,9 +103,10 @@ def make_video(
     rotation: int = 0,
     colour: dict[str, int] | None = None,
     steps: tuple[int, ...] = (1,),
+    options: dict[str, str] | None = None,
 ) -> Path:
     """A video with sound, subtitles, a rotation, colours that are signalled, and frames at uneven times (in 1/600 s)."""
-    with av.open(str(path), "w") as out:
+    with av.open(str(path), "w", options=options or {}) as out:
         video = out.add_stream(codec, rate=25, options={"qp": "24"} if codec == "libx264" else {})
         video.width, video.height, video.pix_fmt = *size, format
         context = video.codec_context
@@ -117,7 +119,7 @@ def make_video(
         audio = out.add_stream("aac", rate=48000) if sound else None
         text: Any = out.add_stream(words) if words else None
         pts = 0
-        for number, picture in enumerate(scene(frames, *size, seed=1)):
+        for number, picture in enumerate(islice(cycle(list(scene(min(frames, 24), *size, seed=1))), frames)):
             frame = av.VideoFrame.from_ndarray(picture.copy(), "rgb24").reformat(format=format)
             frame.pts, frame.time_base = pts, Fraction(1, 600)
             pts += 24 * steps[number % len(steps)]
@@ -144,7 +146,7 @@ def packets(path: Path, type: str) -> list[tuple[bytes, float]]:
         ]
 
 
-@pytest.mark.parametrize("name", ["h264/BA_MW_D.264", "h264/CVFC1_Sony_C.jsv", "clips/carphone_pristine.mp4"])
+@pytest.mark.parametrize("name", ["h264/SarVui.264", "h264/test_vd_rc.264", "clips/carphone_pristine.mp4"])
 def test_an_identity_gives_back_every_sample_in_ffv1_and_over_45_db_in_h264(name: str, media: Path, tmp_path: Path) -> None:
     before = decoded(media / name)
     done = run(media / name, tmp_path / "out.mkv", identity(), "ffv1")
@@ -272,14 +274,16 @@ def subtitles(video: Path, path: Path) -> Path:
     return path
 
 
-def test_a_file_that_was_cut_off_is_restored_up_to_there(tmp_path: Path) -> None:
-    whole = make_video(tmp_path / "in.mkv", 60, sound=True)
-    cut = tmp_path / "cut.mkv"
-    cut.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
+@pytest.mark.parametrize("ending", [".mkv", ".mp4", ".h264"])
+def test_a_file_that_was_cut_off_is_restored_up_to_there(ending: str, tmp_path: Path) -> None:
+    whole = make_video(tmp_path / f"in{ending}", 60, sound=ending != ".h264", options={"movflags": "faststart"})
+    cut = tmp_path / f"cut{ending}"
+    cut.write_bytes(whole.read_bytes()[: whole.stat().st_size * 2 // 3])
     done = run(cut, tmp_path / "out.mp4", identity())
-    assert "cut.mkv breaks off behind frame " in done.why
-    assert 10 < done.frames < 50
+    assert 10 < done.frames < 60
     assert len(decoded(tmp_path / "out.mp4")) == done.frames
+    if ending != ".h264":  # A raw stream says nowhere how long it is.
+        assert f"cut{ending} breaks off behind frame " in done.why or f"cut{ending}: what follows frame " in done.why
     assert run(whole, tmp_path / "whole.mp4", identity()).why == ""
 
 
@@ -341,8 +345,8 @@ def test_who_stops_it_keeps_what_was_restored(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("ending", [".mp4", ".mkv"])
 def test_a_disk_that_is_full_leaves_a_video_that_plays(ending: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    source = make_video(tmp_path / "in.mp4", 200, size=(192, 128), sound=True)
-    size = 400_000 + video_out.KEPT_BYTES * 2
+    source = make_video(tmp_path / "in.mp4", 120, size=(192, 128), sound=True)
+    size = 150_000 + video_out.KEPT_BYTES * 2
 
     class Small(video_out._Room):
         """On a disk of that size."""
@@ -368,7 +372,7 @@ def test_a_disk_that_is_full_leaves_a_video_that_plays(ending: str, tmp_path: Pa
     assert done.out == tmp_path / f"out.partial{ending}"
     assert done.why.startswith(f"The disk is full: {done.frames} frames are whole.")
     assert len(decoded(done.out)) == done.frames
-    assert 20 < done.frames < 200
+    assert 10 < done.frames < 120
     assert not list(tmp_path.glob(".*"))
 
 
@@ -407,14 +411,14 @@ def test_the_three_parts_work_at_the_same_time(tmp_path: Path, monkeypatch: pyte
 
 
 def test_a_long_video_takes_no_more_memory_than_a_short_one(tmp_path: Path) -> None:
-    source = make_video(tmp_path / "in.mp4", 600, size=(128, 96), sound=True)
+    source = make_video(tmp_path / "in.mp4", 500, size=(128, 96), sound=True)
     process, used = psutil.Process(), {}
     log = Told(lambda done: used.setdefault(done, process.memory_info().rss))
     report = Report(log)
     report.progress = lambda done, total, unit, eta=None, pairs=None: log.append("progress", done=done)  # type: ignore[method-assign]
     restore_video.restore_video(source, tmp_path / "out.mp4", identity("rgb"), report)
-    early = max(rss for done, rss in used.items() if 150 <= done < 300)
-    late = max(rss for done, rss in used.items() if done >= 450)
+    early = max(rss for done, rss in used.items() if 100 <= done < 250)
+    late = max(rss for done, rss in used.items() if done >= 400)
     assert late - early < 8 * 2**20, "a frame's planes and RGB are 55 kB: 300 of them would be 17 MB"
 
 

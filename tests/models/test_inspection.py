@@ -50,3 +50,5 @@ def test_the_grid_of_wide_layers_is_made_smaller_and_still_shows_every_channel()
 def test_the_grid_of_weights_shows_every_kernel() -> None:
     grid = weight_grid(torch.rand(6, 2, 3, 3))
     assert tuple(grid.shape) == (2 * 13 + 1, 6 * 13 + 1)
+    # One row would be a sliver.
+    assert tuple(weight_grid(torch.rand(64, 1, 3, 3)).shape) == (8 * 13 + 1, 8 * 13 + 1)
