@@ -8,6 +8,8 @@ from flask import Flask
 from jinja2 import Undefined
 
 DASH = "–"
+LEAST_GAIN = 0.005
+"""dB; less is none, as it is shown."""
 NOTHING_YET = {
     "waiting": "It has not begun yet.",
     "running": "Nothing validated yet: the first numbers come with the first epoch.",
@@ -19,7 +21,9 @@ def decibel(value: float | None) -> str:
 
 
 def gain(value: float | None) -> str:
-    return DASH if value is None else f"{'−' if value < 0 else '+'}{abs(value):.2f} dB"
+    if value is None or abs(value) < LEAST_GAIN:
+        return DASH if value is None else "0.00 dB"
+    return f"{'−' if value < 0 else '+'}{abs(value):.2f} dB"
 
 
 def count(value: float | None) -> str:
@@ -107,7 +111,7 @@ def verdict(best: dict[str, Any] | None, state: str = "running") -> str:
     if by is None:
         return "The inputs of the validation equal their originals: there is nothing to gain."
     numbers = f"{best['val/psnr_input']:.2f} → {best['val/psnr']:.2f}"
-    if by > 0:
+    if by >= LEAST_GAIN:
         return f"{gain(by)} over its input ({numbers}), best at epoch {epoch(best['epoch'])}"
     return f"Not better than its input{'' if state == 'done' else ' yet'} ({numbers} dB)"
 

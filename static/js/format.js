@@ -9,7 +9,13 @@ const NOTHING_YET = {
 
 export const decibel = (value) => (value == null ? DASH : `${value.toFixed(2)} dB`);
 
-export const gain = (value) => (value == null ? DASH : `${value < 0 ? "−" : "+"}${Math.abs(value).toFixed(2)} dB`);
+const LEAST_GAIN = 0.005;
+
+/** dB of one over another; less than is seen in two decimals is none. */
+export function gain(value) {
+  if (value == null || Math.abs(value) < LEAST_GAIN) return value == null ? DASH : "0.00 dB";
+  return `${value < 0 ? "−" : "+"}${Math.abs(value).toFixed(2)} dB`;
+}
 
 export const count = (value) => (value == null ? DASH : Math.round(value).toLocaleString("en"));
 
@@ -86,6 +92,6 @@ export function verdict(best, state = "running") {
   if (best["val/psnr"] == null) return "The inputs of the validation equal their originals: there is nothing to gain.";
   const by = gainOf(best);
   const numbers = `${best["val/psnr_input"].toFixed(2)} → ${best["val/psnr"].toFixed(2)}`;
-  if (by > 0) return `${gain(by)} over its input (${numbers}), best at epoch ${epochs(best.epoch)}`;
+  if (by >= LEAST_GAIN) return `${gain(by)} over its input (${numbers}), best at epoch ${epochs(best.epoch)}`;
   return `Not better than its input${state === "done" ? "" : " yet"} (${numbers} dB)`;
 }
