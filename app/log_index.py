@@ -263,7 +263,9 @@ def _read(place: Path, number: int, column: int, rows: int) -> Any:
     """A column of a table, mapped: only what is looked at is read."""
     import numpy as np
 
-    return np.memmap(_column_file(place, number, column), np.float64, "r", shape=(rows,)) if rows else np.empty(0)
+    if not rows:
+        return np.empty(0)
+    return np.memmap(_column_file(place, number, column), np.float64, "r", shape=(rows,)).view(np.ndarray)
 
 
 def _columns(folder: JobFolder, state: State, key: str, between: Steps, most: int | None = None) -> list[Any]:
@@ -289,25 +291,30 @@ def _part(place: Path, number: int, table: Table, key: str, between: Steps, most
     # With a neighbour on either side, to which the line is drawn.
     first = max(columns[0].searchsorted(between[0], "left") - 1, 0)
     last = columns[0].searchsorted(between[1], "right") + 1
-    value = np.array(columns[3][first:last])
-    finite = np.isfinite(value)
-    known = slice(None) if finite.all() else np.flatnonzero(finite)
-    kept = np.arange(len(value))[known][_kept(value[known], most)]
-    return [np.array(column[first:last][kept]) for column in columns]
+    columns = [column[first:last] for column in columns]
+    kept = _kept(columns[3], most)
+    if np.isnan(columns[3][kept]).any():  # Some points are not known: those are left out before.
+        known = np.flatnonzero(~np.isnan(columns[3]))
+        kept = known[_kept(columns[3][known], most)]
+    return [np.array(column[kept]) for column in columns]
 
 
 def _kept(value: Any, most: int | None) -> Any:
-    """Places of at most `most` of the values: the smallest and the largest of each bucket, the first and the last of all."""
+    """Places of at most `most` of the values: the smallest and the largest of each bucket, the first and the last of all.
+
+    Where a bucket has a value that is no number, the place of one such is among them."""
     import numpy as np
 
     count = len(value)
     if most is None or count <= most:
         return slice(None)
-    size = math.ceil(count / max(most // 2 - 1, 1))
-    buckets = np.pad(value, (0, -count % size), mode="edge").reshape(-1, size)
-    starts = np.arange(len(buckets)) * size
-    extremes = np.concatenate((starts + buckets.argmin(1), starts + buckets.argmax(1), (0, count - 1)))
-    return np.unique(np.minimum(extremes, count - 1))
+    size = math.ceil(count / max(most // 2 - 2, 1))
+    whole = count // size
+    buckets = value[: whole * size].reshape(whole, size)
+    starts = np.arange(whole) * size
+    rest = value[whole * size :]
+    ends = [0, count - 1] + ([whole * size + int(rest.argmin()), whole * size + int(rest.argmax())] if len(rest) else [])
+    return np.unique(np.concatenate((starts + buckets.argmin(1), starts + buckets.argmax(1), ends)))
 
 
 def _as_lists(step: Any, epoch: Any, time: Any, value: Any) -> Series:

@@ -9,7 +9,7 @@ const AXES = { step: "Step", epoch: "Epoch", time: "Time" };
 /**
  * Fill the figures within `root` with charts, and its `.chart-look` with what can be chosen.
  *
- * `source(figure, finer)` gives a figure's {series, keys, style}; `finer` is what `fetchFiner(x, from, to, finer before)` gave for
+ * `source(figure, finer, x)` gives a figure's {series, keys, style}, times in seconds since a start; `finer` is what `fetchFiner(x, from, to, finer before)` gave for
  * the part that is zoomed into, null where all is shown. `tableOf(figure)`, where it is given, saves a figure's points. Returns a function that draws all charts anew.
  */
 export function charts(root, { source, fetchFiner, tableOf }) {
@@ -17,13 +17,13 @@ export function charts(root, { source, fetchFiner, tableOf }) {
   let finer = null;
   let asked = 0;
   const all = [...root.querySelectorAll("figure")].map((figure) =>
-    chart(figure, { source: () => source(figure, finer), look, zoom, point: (x) => all.forEach((one) => one.pointAt(x)), table: tableOf && (() => tableOf(figure)) }),
+    chart(figure, { source: () => source(figure, finer, look.x), look, zoom, point: (x) => all.forEach((one) => one.pointAt(x)), table: tableOf && (() => tableOf(figure)) }),
   );
   const figures = [...root.querySelectorAll("figure")];
 
   /** One x for all charts, so that a step is at the same place on each. */
   function draw() {
-    look.extent = extentOf(figures.flatMap((figure) => Object.values(source(figure, null).series)), look.x);
+    look.extent = extentOf(figures.flatMap((figure) => Object.values(source(figure, null, look.x).series)), look.x);
     for (const one of all) one.draw();
   }
 

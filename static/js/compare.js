@@ -26,8 +26,8 @@ function styleOf(id, key) {
 const sameDatasets = "same" in document.querySelector("[data-charts]").dataset;
 
 /** A key's curves by the id of the model, in time since its start; and that of the input as it is, where it is one for all. */
-function overlaid(key, seriesOf) {
-  const own = new Map(models.map((model) => [model, sinceStart(seriesOf(model), startOf(model.curves.series))]));
+function overlaid(key, x, seriesOf) {
+  const own = new Map(models.map((model) => [model, x === "time" ? sinceStart(seriesOf(model), startOf(model.curves.series)) : seriesOf(model)]));
   const line = (model, one) => own.get(model)[one];
   const found = models.map((model) => [model.id, line(model, key)]).filter(([, one]) => one);
   const inputs = sameDatasets ? models.map((model) => line(model, `${key}_input`)).filter(Boolean) : [];
@@ -36,8 +36,8 @@ function overlaid(key, seriesOf) {
 }
 
 const drawCharts = charts(document.querySelector("[data-charts]"), {
-  source: (figure, finer) => {
-    const series = overlaid(keyOf(figure), (model) => finer?.get(model.id) ?? model.curves.series);
+  source: (figure, finer, x) => {
+    const series = overlaid(keyOf(figure), x, (model) => finer?.get(model.id) ?? model.curves.series);
     return { series, keys: Object.keys(series), style: (id) => styleOf(id, keyOf(figure)) };
   },
   fetchFiner: async (x, from, to, before) => new Map(await Promise.all(models.map(async (model) => [model.id, await finerOf(model, x, from, to, before?.get(model.id))]))),

@@ -36,8 +36,9 @@ const asked = { scalars: askUntilAnswered(`${own}/scalars?max_points=${POINTS}`)
 const keysOf = (figure) => figure.querySelector(".chart").dataset.keys.split(",");
 
 const drawCharts = charts(document.querySelector("[data-charts]"), {
-  source: (figure, finer) => {
-    const series = sinceStart(finer ?? curves.series, startOf(curves.series));
+  source: (figure, finer, x) => {
+    const found = finer ?? curves.series;
+    const series = x === "time" ? sinceStart(found, startOf(curves.series)) : found;
     return { series, keys: keysIn(curves.series, keysOf(figure)), style: styleOf };
   },
   fetchFiner: async (x, from, to, before) => {
