@@ -17,7 +17,7 @@ import { isFinal, showStatus, withEvent } from "./status.js";
 import { styleOf } from "./styles.js";
 import { swap } from "./pictures.js";
 
-const POINTS = 800;
+const POINTS = 600;
 const WAITING_MS = 2000;
 
 let job = pageData("job");
