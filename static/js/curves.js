@@ -49,7 +49,7 @@ function cutFrom(line, step) {
 }
 
 /** The curves of a `hardware` event: loads in percent of all cores or of a GPU, memory in bytes. As app/log_index.py has them. */
-export function hardwareScalars({ cpu, cores, rss, gpus }) {
+function hardwareScalars({ cpu, cores, rss, gpus }) {
   const told = { "hardware/cpu": cpu / (cores || 1), "hardware/memory": rss };
   gpus.forEach((gpu, number) => {
     told[`hardware/gpu${number}`] = gpu.utilisation;

@@ -18,7 +18,7 @@ export function withShown(showings, event) {
 }
 
 /** The card of a `sample` event. */
-export function sampleCard(sample) {
+function sampleCard(sample) {
   const { pair, width, height, psnr_input: before, psnr_output: after } = sample;
   const pictures = Object.entries(ROLES).map(([role, words]) =>
     element("a", { href: sample[role], target: "_blank", title: `${words}: open it` }, element("img", { src: sample[role], width, height, alt: `Validation pair ${pair}, ${words}` })),
