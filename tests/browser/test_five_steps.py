@@ -83,10 +83,11 @@ def watch_the_curve_grow(page: Page) -> None:
     expect(chart).to_be_visible()
     page.evaluate("window.sameDocument = true")
     until(page, "Number(document.querySelector('.chart').dataset.points) >= 2")
-    points = int(chart.get_attribute("data-points") or 0)
-    before = chart.locator("canvas").evaluate("canvas => canvas.toDataURL()")
+    # Both at one moment: another point may come between two questions.
+    look = "chart => [Number(chart.dataset.points), chart.querySelector('canvas').toDataURL()]"
+    points, before = chart.evaluate(look)
     until(page, f"Number(document.querySelector('.chart').dataset.points) > {points + 2}")
-    assert chart.locator("canvas").evaluate("canvas => canvas.toDataURL()") != before
+    assert chart.evaluate(look)[1] != before
     assert page.evaluate("window.sameDocument") is True
 
 
