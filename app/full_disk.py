@@ -4,7 +4,7 @@ import errno
 import logging
 from collections.abc import Callable
 
-import gevent
+from gevent.event import Event
 from sqlalchemy.exc import OperationalError
 from werkzeug.exceptions import HTTPException
 
@@ -23,8 +23,11 @@ def is_full(error: OSError | OperationalError) -> bool:
     return getattr(error, "errno", None) == errno.ENOSPC or "disk is full" in str(error)
 
 
-def every(seconds: float, work: Callable[[], None]) -> None:
-    """Do the work again and again; a full disk is waited for, as all that was missed is done in the next round."""
+def every(seconds: float, work: Callable[[], None], sooner: Event | None = None) -> None:
+    """Do the work again and again, and at once when `sooner` is set.
+
+    A full disk is waited for, as all that was missed is done in the next round."""
+    wake = sooner or Event()
     told = False
     while True:
         try:
@@ -36,4 +39,5 @@ def every(seconds: float, work: Callable[[], None]) -> None:
             if not told:
                 logging.getLogger(__name__).error(MESSAGE)
                 told = True
-        gevent.sleep(seconds)
+        wake.wait(seconds)
+        wake.clear()

@@ -20,6 +20,7 @@ ROOT = Path(__file__).parent.parent
 MEDIA = ROOT.parent / "shared" / "media"
 
 Clip = tuple[Path, Path]
+Make = Callable[..., JobFolder]
 
 
 @pytest.fixture(scope="session")

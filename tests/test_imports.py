@@ -13,6 +13,7 @@ LIGHT = {
     "events",
     "folder",
     "launcher",
+    "layer_files",
     "manifest",
     "pair_index",
     "specs",
