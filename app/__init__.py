@@ -8,7 +8,7 @@ from flask import Flask, render_template, request
 from sqlalchemy.exc import OperationalError
 from werkzeug.exceptions import HTTPException
 
-from app import api, assets, pages, pairs, safety, test_pages, upload_store, words
+from app import api, assets, pages, pairs, safety, upload_store, words
 from app.catalog import Catalog
 from app.database import connect
 from app.extensions import socketio
@@ -17,7 +17,6 @@ from app.full_disk import InsufficientStorage, is_full
 from app.scheduler import Scheduler, gpu_names
 from app.settings import Settings
 from app.sockets import Jobs, send
-from app.warm import WarmWorkers
 
 ROOT = Path(__file__).parent.parent
 MAX_UPLOAD = 256 * 2**20
@@ -40,7 +39,6 @@ def create_app(settings: Settings, work: bool = True) -> Flask:
     app.extensions.update(settings=settings, catalog=catalog)
 
     app.register_blueprint(pages.blueprint)
-    app.register_blueprint(test_pages.blueprint)
     app.register_blueprint(pairs.blueprint)
     app.register_blueprint(api.blueprint)
     app.register_error_handler(HTTPException, show_error)
@@ -52,11 +50,8 @@ def create_app(settings: Settings, work: bool = True) -> Flask:
     socketio.init_app(app)
     socketio.on_namespace(Jobs(catalog))
     if work:
-        follower = Follower(catalog, send)
-        warm = WarmWorkers(follower.look, catalog.waits.set, settings.allow_user_code)
-        app.extensions["warm"] = warm
-        gevent.spawn(follower.run)
-        gevent.spawn(Scheduler(catalog, gpu_names(), warm, settings.allow_user_code).run)
+        gevent.spawn(Follower(catalog, send).run)
+        gevent.spawn(Scheduler(catalog, gpu_names(), settings.allow_user_code).run)
     return app
 
 

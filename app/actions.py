@@ -8,14 +8,14 @@ from typing import Any
 from flask import current_app
 from werkzeug.datastructures import FileStorage
 
-from app import checks, model_checks, probing, sockets, sweeps, test_checks, upload_store
+from app import checks, model_checks, probing, sockets, sweeps, upload_store
 from app.catalog import Catalog
 from app.content import Unusable
 from app.database import JobRow
 from app.model_form import LENGTHS
 from app.problems import Invalid, validate
 from app.settings import Settings
-from jobs.specs import TESTS, DatasetSpec, ModelSpec, spec_of
+from jobs.specs import SPECS, DatasetSpec, ModelSpec, TestSpec
 
 
 def catalog() -> Catalog:
@@ -57,16 +57,13 @@ def create_test(model: str, values: Any) -> str:
     """The id of the new job. Raises Invalid."""
     if not isinstance(values, dict):
         raise Invalid({"": "Send a JSON object."})
-    kind = values.get("kind", "image")
-    if not isinstance(kind, str) or kind not in TESTS:
-        raise Invalid({"kind": f"Must be one of {', '.join(TESTS)}."})
-    spec = test_checks.test(validate(TESTS[kind], {**values, "model": model}), catalog().get, settings().readable)
+    spec = checks.test(validate(TestSpec, {**values, "model": model}), catalog(), settings().readable)
     return catalog().create("test", spec)
 
 
 def describe(row: JobRow, values: dict[str, Any]) -> None:
     """Change what a job is called. Raises Invalid."""
-    spec = spec_of(row.kind, row.spec)
+    spec = SPECS[row.kind]
     changeable = {"name", "group", "notes"} & set(spec.model_fields)
     unknown = set(values) - changeable
     if unknown or not values:

@@ -6,7 +6,7 @@ from typing import Any
 from flask import Blueprint, Response, jsonify, request
 from werkzeug.utils import secure_filename
 
-from app import channels, exporting, files, log_index, openapi, pair_list, uploads, worker_log
+from app import exporting, files, log_index, openapi, pair_list, uploads, worker_log
 from app.actions import (
     catalog,
     create_dataset,
@@ -29,7 +29,6 @@ from jobs.events import read
 
 blueprint = Blueprint("api", __name__, url_prefix="/api/v1")
 blueprint.register_blueprint(uploads.blueprint)
-blueprint.register_blueprint(channels.blueprint)
 
 MOST_JOBS = 500
 MOST_POINTS = 100_000

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import gevent
-from gevent.event import Event as Signal
 from sqlalchemy import select
 
 from app.database import JobRow, Sessions
@@ -32,8 +31,6 @@ class Catalog:
     def __init__(self, home: Path) -> None:
         self.home = home
         self.aborting: set[str] = set()
-        self.waits = Signal()
-        """Set when one more job waits to be started."""
         (home / "jobs").mkdir(parents=True, exist_ok=True)
 
     def folder(self, id: str) -> JobFolder:
@@ -44,7 +41,6 @@ class Catalog:
         with EventLog(folder.events) as log:
             log.append("state", state="waiting", reason="")
         self._take_in(folder)
-        self.waits.set()
         return folder.id
 
     def _take_in(self, folder: JobFolder) -> None:
@@ -170,7 +166,6 @@ class Catalog:
         with Sessions.begin() as session:
             row = session.get_one(JobRow, id)
             row.state, row.launched = "waiting", False
-        self.waits.set()
 
     def remove_snapshot(self, id: str, name: str) -> list[Event]:
         """Delete one snapshot of a training that is not at work, which alone may write its log. Returns what the log says of it.

@@ -23,17 +23,13 @@ class Follower:
 
     def __init__(self, catalog: Catalog, send: Send) -> None:
         self._catalog, self._send = catalog, send
-        self._read_to: dict[str, int] = {}
-        """By the id of a live job: the offset in its log behind what was passed on."""
 
     def run(self) -> None:
         every(INTERVAL, self.follow)
 
     def follow(self) -> None:
         """One round over all live jobs."""
-        live = self._catalog.find(states=LIVE, limit=100_000)
-        self._read_to = {row.id: self._read_to.get(row.id, row.offset) for row in live}
-        for row in live:
+        for row in self._catalog.find(states=LIVE, limit=100_000):
             folder = self._catalog.folder(row.id)
             if not folder.path.exists():
                 continue  # It was deleted meanwhile.
@@ -43,17 +39,9 @@ class Follower:
             if lost and state not in FINAL_STATES and row.id not in self._catalog.aborting:
                 self._catalog.write_end(folder, "error", _last_words(folder))
 
-    def look(self, id: str) -> None:
-        """Read the log of one job, of which there is something new."""
-        row = self._catalog.get(id)
-        if row is not None and row.state in LIVE:
-            self._read(row, self._catalog.folder(id))
-
     def _read(self, row: JobRow, folder: JobFolder) -> str:
         """Take in the new events of a job and pass them on; return its state."""
-        row.offset = max(row.offset, self._read_to.get(row.id, 0))  # A row that was fetched a moment ago may be behind.
         state, events, offset = self._catalog.catch_up(row)
-        self._read_to[row.id] = offset
         if events:
             self._send(row.id, events)
             if log_index.is_far_behind(folder, offset):

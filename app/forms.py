@@ -81,8 +81,7 @@ def fields(spec: type[BaseModel], values: Values | None = None, problems: Proble
         one.default = one.value = _as_typed(one.value)
         one.active = all(chosen.get(name) == kind for name, kind in one.when)
         typed = _look_up(values or {}, one.name) if one.active else None
-        if typed is not None:
-            one.value = "\n".join(map(str, typed)) if isinstance(typed, list) and one.widget == "paths" else _as_typed(typed)
+        one.value = _as_typed(typed) if typed is not None else one.value
         one.error = (problems or {}).get(one.name, "") if one.active else ""
         if one.kinds:
             chosen[one.name] = str(one.value)

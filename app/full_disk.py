@@ -4,7 +4,7 @@ import errno
 import logging
 from collections.abc import Callable
 
-from gevent.event import Event
+import gevent
 from sqlalchemy.exc import OperationalError
 from werkzeug.exceptions import HTTPException
 
@@ -23,11 +23,8 @@ def is_full(error: OSError | OperationalError) -> bool:
     return getattr(error, "errno", None) == errno.ENOSPC or "disk is full" in str(error)
 
 
-def every(seconds: float, work: Callable[[], None], sooner: Event | None = None) -> None:
-    """Do the work again and again, and at once when `sooner` is set.
-
-    A full disk is waited for, as all that was missed is done in the next round."""
-    wake = sooner or Event()
+def every(seconds: float, work: Callable[[], None]) -> None:
+    """Do the work again and again; a full disk is waited for, as all that was missed is done in the next round."""
     told = False
     while True:
         try:
@@ -39,5 +36,4 @@ def every(seconds: float, work: Callable[[], None], sooner: Event | None = None)
             if not told:
                 logging.getLogger(__name__).error(MESSAGE)
                 told = True
-        wake.wait(seconds)
-        wake.clear()
+        gevent.sleep(seconds)

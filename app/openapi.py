@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic.json_schema import models_json_schema
 
-from jobs.specs import TESTS, DatasetSpec, ModelSpec
+from jobs.specs import DatasetSpec, ModelSpec, TestSpec
 from jobs.specs.export import ExportSpec
 
 # path: {method: (what it does, query parameters, name of the body's schema, status of success)}
@@ -45,12 +45,7 @@ ROUTES: dict[str, dict[str, tuple[str, tuple[str, ...], str, int]]] = {
     "/models/preview": {
         "post": ("Look at a training before it is made; values may be missing or wrong", (), "PreviewRequest", 200)
     },
-    "/models/{id}/tests": {
-        "post": ("Test a model on one image, many, a split of its dataset, or a video", (), "TestRequest", 201)
-    },
-    "/tests/{id}/layers/{number}/channels/{channel}": {
-        "get": ("A channel (from 0) of a layer (from 1) of a test of one image, and what it responds to most", (), "", 200)
-    },
+    "/models/{id}/tests": {"post": ("Test a model on one image", (), "TestRequest", 201)},
     "/models/{id}/exports": {
         "get": ("Its snapshots that were written for other programs", (), "", 200),
         "post": ("Write a snapshot as ONNX, TorchScript or torch.export, check it, and say where it is", (), "ExportSpec", 201),
@@ -78,13 +73,11 @@ MEDIA = {"Upload": "multipart/form-data", "Bytes": "application/offset+octet-str
 def document() -> dict[str, Any]:
     """An OpenAPI 3.1 description."""
     _, schemas = models_json_schema(
-        [(spec, "validation") for spec in (DatasetSpec, ExportSpec, ModelSpec, *TESTS.values())],
+        [(spec, "validation") for spec in (DatasetSpec, ExportSpec, ModelSpec, TestSpec)],
         ref_template="#/components/schemas/{model}",
     )
     definitions: dict[str, Any] = schemas["$defs"]
-    for kind in TESTS.values():
-        definitions[kind.__name__] = _without(definitions[kind.__name__], "model")
-    definitions["TestRequest"] = {"oneOf": [{"$ref": f"#/components/schemas/{kind.__name__}"} for kind in TESTS.values()]}
+    definitions["TestRequest"] = _without(definitions.pop("TestSpec"), "model")
     definitions["ModelRequest"] = _without(definitions["ModelSpec"], "sweep")
     _let_sweep(definitions)
     definitions["PreviewRequest"] = {**definitions["ModelRequest"], "required": []}

@@ -5,14 +5,14 @@ from typing import Any
 from flask import Blueprint, abort, redirect, render_template, request, send_file, url_for
 from werkzeug.utils import secure_filename
 
-from app import comparing, forms, job_zip, model_form, test_form, zips
-from app.actions import catalog, create_dataset, create_models, delete, describe, extend, settings
+from app import comparing, forms, job_zip, model_form, zips
+from app.actions import catalog, create_dataset, create_models, create_test, delete, describe, extend, keep_upload, settings
 from app.catalog import Refused, as_json
-from app.forms import Field, Values, values_of
+from app.forms import UPLOAD, Field, Values, values_of
 from app.problems import Invalid, Problems
 from app.record import as_files, record
 from app.scheduler import why_waits
-from jobs.specs import DatasetSpec, ImageTest, ModelSpec
+from jobs.specs import DatasetSpec, ModelSpec, TestSpec
 from jobs.specs.base import members, split_text
 
 blueprint = Blueprint("pages", __name__)
@@ -28,11 +28,6 @@ def job_or_404(id: str, kind: str = "") -> Job:
     if row is None or (kind and row.kind != kind):
         abort(404)
     return as_json(row)
-
-
-def address(job: Job) -> str:
-    """The page of a job."""
-    return f"/{job['kind']}s/{job['id']}"
 
 
 def jobs(kind: str = "", *states: str, limit: int = 100) -> list[Job]:
@@ -63,7 +58,7 @@ def new_dataset() -> Any:
         except Invalid as invalid:
             problems = invalid.problems
     shown = forms.fields(DatasetSpec, values, problems)
-    return form_page("dataset_new.html", "New dataset", "datasets", shown, problems)
+    return _form_page("dataset_new.html", "New dataset", "datasets", shown, problems)
 
 
 def cloned(job: Job) -> Values:
@@ -73,10 +68,10 @@ def cloned(job: Job) -> Values:
 
 @blueprint.get("/datasets/<id>")
 def dataset(id: str) -> str:
-    return job_page("dataset.html", job_or_404(id, "dataset"))
+    return _job_page("dataset.html", job_or_404(id, "dataset"))
 
 
-def job_page(template: str, job: Job, **more: Any) -> str:
+def _job_page(template: str, job: Job, **more: Any) -> str:
     row = catalog().get(job["id"])
     waiting_for = why_waits(row, catalog()) if row is not None else ""
     shown = {**job, "waiting_for": waiting_for}
@@ -104,7 +99,7 @@ def new_model() -> Any:
         settings().allow_user_code,
     )
     shown = model_form.fields(values, problems, choices)
-    return form_page("model_new.html", "New model", "models", shown, problems, datasets=datasets)
+    return _form_page("model_new.html", "New model", "models", shown, problems, datasets=datasets)
 
 
 def _with_chosen(offered: list[Job], values: Values, *fields: str) -> list[Job]:
@@ -127,9 +122,7 @@ def model(id: str) -> str:
     job = job_or_404(id, "model")
     rows = [catalog().get(dataset) for dataset in dict.fromkeys((job["spec"]["dataset"], *job["spec"]["more_datasets"]))]
     datasets = [as_json(row, brief=True) for row in rows if row is not None]
-    return job_page(
-        "model.html", job, datasets=datasets, fields=test_form.fields(catalog(), job), folder=str(catalog().folder(id).path)
-    )
+    return _job_page("model.html", job, datasets=datasets, fields=fields_of_test(job), folder=str(catalog().folder(id).path))
 
 
 @blueprint.post("/models/<id>/extend")
@@ -184,7 +177,7 @@ def _compared(title: str, chosen: list[Job], dropped: int = 0) -> str:
         dropped=dropped,
         differing=comparing.differing(chosen, _name_of),
         same_datasets=comparing.same_datasets(chosen),
-        fields=[field for field in forms.fields(ImageTest) if field.name in ("image", "target", "pair")],
+        fields=[field for field in forms.fields(TestSpec) if field.name in ("image", "target", "pair")],
     )
 
 
@@ -195,9 +188,45 @@ def title_of(chosen: dict[str, Any], field: str = "network") -> str:
     return str(kind.model_config.get("title", chosen["name"]))
 
 
+@blueprint.route("/models/<id>/test", methods=["GET", "POST"])
+def test_model(id: str) -> Any:
+    job = job_or_404(id, "model")
+    values, problems = values_of(TestSpec, request.form or request.args), {}
+    if request.method == "POST":
+        try:
+            for name in ("image", "target"):
+                sent = request.files.get(name + UPLOAD)
+                if sent is not None and sent.filename:
+                    values[name] = str(keep_upload(sent, name))
+            return redirect(url_for(".test", id=create_test(id, values)))
+        except Invalid as invalid:
+            problems = invalid.problems
+    return _form_page(
+        "model_test.html", f"Test {job['name']}", "models", fields_of_test(job, values, problems), problems, job=job
+    )
+
+
+def fields_of_test(job: Job, values: Values | None = None, problems: Problems | None = None) -> list[Field]:
+    """The form of *Test one*, with the model's snapshots, best first."""
+    shown = forms.fields(TestSpec, values, problems)
+    snapshots = [snapshot["snapshot"] for snapshot in reversed(job["summary"].get("snapshots", []))]
+    best = job["summary"].get("best", {}).get("snapshot", "none yet")
+    for field in shown:
+        if field.widget == "snapshot":
+            field.choices = [("best", f"best ({best})"), *((name, name) for name in snapshots)]
+    return shown
+
+
+@blueprint.get("/tests/<id>")
+def test(id: str) -> str:
+    job = job_or_404(id, "test")
+    model = catalog().get(job["spec"]["model"])
+    return _job_page("test.html", job, model=as_json(model) if model else None)
+
+
 @blueprint.get("/jobs/<id>")
-def any_job(id: str) -> Any:
-    return redirect(address(job_or_404(id)))
+def job_page(id: str) -> Any:
+    return redirect(url_for(f".{job_or_404(id)['kind']}", id=id))
 
 
 @blueprint.post("/jobs/<id>/<any(abort, resume, delete):action>")
@@ -212,7 +241,7 @@ def act(id: str, action: str) -> Any:
             delete(id)
     except Refused as refused:
         return _refused("Not now", str(refused), 409)
-    return redirect(url_for(".home") if action == "delete" else address(job))
+    return redirect(url_for(".home") if action == "delete" else url_for(f".{job['kind']}", id=id))
 
 
 @blueprint.post("/jobs/<id>/edit")
@@ -225,7 +254,7 @@ def edit(id: str) -> Any:
     except Invalid as invalid:
         message = " ".join(f"{field.capitalize()}: {text}" for field, text in invalid.problems.items())
         return _refused("Not saved", message, 422)
-    return redirect(address(job))
+    return redirect(url_for(f".{job['kind']}", id=id))
 
 
 @blueprint.get("/jobs/<id>.zip")
@@ -257,7 +286,9 @@ def _refused(heading: str, message: str, status: int) -> tuple[str, int]:
     return page, status
 
 
-def form_page(template: str, title: str, active: str, fields: list[Field], problems: Problems, **context: Any) -> tuple[str, int]:
+def _form_page(
+    template: str, title: str, active: str, fields: list[Field], problems: Problems, **context: Any
+) -> tuple[str, int]:
     unplaced = {name: text for name, text in problems.items() if name not in {field.name for field in fields}}
     errors = [(field.id, field.label, field.error) for field in fields if field.error]
     errors += [("", name, text) for name, text in unplaced.items()]

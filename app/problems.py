@@ -12,7 +12,7 @@ T = TypeVar("T", bound=BaseModel)
 Problems = dict[str, str]
 """Field name ("source.stream") to sentence."""
 
-WHOLE_MODEL = {"ModelSpec": "epochs", "ImageTest": "image"}
+WHOLE_MODEL = {"ModelSpec": "epochs", "TestSpec": "image"}
 """The field at which a form shows what is wrong with several fields together."""
 
 NEEDED = "This is needed."

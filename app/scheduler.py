@@ -8,7 +8,6 @@ from functools import cache
 from app.catalog import Catalog
 from app.database import JobRow, Sessions
 from app.full_disk import every
-from app.warm import WarmWorkers
 from jobs import launcher
 from jobs.folder import JobFolder
 
@@ -36,14 +35,14 @@ CPU = -1
 class Scheduler:
     """One training a GPU, and one on the processor; datasets and tests beside them. GPUs are counted from 0 in `gpus`."""
 
-    def __init__(self, catalog: Catalog, gpus: tuple[str, ...], warm: WarmWorkers, user_code: bool = False) -> None:
-        self._catalog, self._names, self._warm, self._user_code = catalog, gpus, warm, user_code
+    def __init__(self, catalog: Catalog, gpus: tuple[str, ...], user_code: bool = False) -> None:
+        self._catalog, self._names, self._user_code = catalog, gpus, user_code
         self._gpus = frozenset(range(len(gpus)))
         self._held: dict[str, frozenset[int]] = {}
         """By the id of a training: where it computes."""
 
     def run(self) -> None:
-        every(INTERVAL, self.schedule, self._catalog.waits)
+        every(INTERVAL, self.schedule)
 
     def schedule(self) -> None:
         """One round: start all that can start now."""
@@ -64,7 +63,6 @@ class Scheduler:
             elif taken[row.kind] < SLOTS[row.kind]:
                 taken[row.kind] += 1
                 self._start(row)
-        self._warm.dismiss_idle()
 
     def _told_by(self, row: JobRow) -> frozenset[int]:
         """Where a training that an earlier server started said that it computes; before it has, what it was asked for."""
@@ -109,11 +107,7 @@ class Scheduler:
         folder = JobFolder(self._catalog.folder(row.id).path)
         with Sessions.begin() as session:
             session.get_one(JobRow, row.id).launched = True
-        # What somebody waits for, before a page, goes where torch is loaded already.
-        if row.kind == "test" and row.spec["kind"] == "image":
-            self._warm.start(folder, row.spec["model"])
-        else:
-            launcher.start(folder, self._environment(row))
+        launcher.start(folder, self._environment(row))
 
     def _environment(self, row: JobRow) -> dict[str, str]:
         user_code = {launcher.USER_CODE: "1"} if self._user_code and row.kind in ("model", "test") else {}

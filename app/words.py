@@ -53,13 +53,6 @@ def similarity(value: float | None) -> str:
     return DASH if value is None else f"{value:.4f}"
 
 
-def similarity_gain(value: float | None) -> str:
-    """SSIM of one over another: +0.0123"""
-    if value is None:
-        return DASH
-    return f"{'' if abs(value) < 5e-5 else '−' if value < 0 else '+'}{abs(value):.4f}"
-
-
 def epoch(value: float | None) -> str:
     """Whole ones as they are, others with two decimals: 1,997 or 1.67."""
     if value is None:
@@ -125,7 +118,7 @@ def verdict(best: dict[str, Any] | None, state: str = "running") -> str:
 
 def offer(app: Flask) -> None:
     """To the templates, by the names they have here."""
-    said = (decibel, gain, count, small, loss, similarity, similarity_gain, epoch, seconds, size, progress, gain_of, verdict)
+    said = (decibel, gain, count, small, loss, similarity, epoch, seconds, size, progress, gain_of, verdict)
     app.jinja_env.globals["words"] = {one.__name__: _of_what_may_be_missing(one) for one in said}
 
 

@@ -13,9 +13,7 @@ from typing import Any
 
 import click
 
-from app.catalog import row_of
 from app.command_line import option_name
-from app.database import JobRow
 from jobs import folder as folders
 from jobs import launcher
 from jobs.events import FINAL_STATES, Event, EventLog, last_state, read_from
@@ -24,12 +22,6 @@ from jobs.specs import JobSpec
 from jobs.view import empty, fold
 
 INTERVAL = 0.1
-
-
-def find_in(home: Path, id: str) -> JobRow | None:
-    """A job of a home by its id, with all that its log says."""
-    folder = JobFolder(home / "jobs" / id)
-    return row_of(folder) if (folder.path / "job.json").is_file() else None
 
 
 def run_here(home: Path, kind: str, spec: JobSpec) -> dict[str, Any]:

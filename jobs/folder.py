@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from jobs.specs import JobSpec, spec_of
+from jobs.specs import SPECS, JobSpec
 
 _BASE36 = "0123456789abcdefghijklmnopqrstuvwxyz"
 
@@ -80,7 +80,7 @@ class JobFolder:
 
     def spec(self) -> JobSpec:
         job = self.read()
-        return spec_of(job["kind"], job["spec"]).model_validate(job["spec"])
+        return SPECS[job["kind"]].model_validate(job["spec"])
 
     def lock(self) -> int | None:
         """An open descriptor that holds the lock, or None while a worker has it. The caller closes it."""

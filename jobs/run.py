@@ -16,7 +16,7 @@ from jobs.events import EventLog, NoLog, last_state
 from jobs.folder import JobFolder
 from jobs.launcher import GPUS, LOCK_VARIABLE
 from jobs.report import Report
-from jobs.specs import DatasetSpec, ImagesTest, ImageTest, ModelSpec, SplitTest, VideoTest
+from jobs.specs import DatasetSpec, ModelSpec, TestSpec
 
 RESERVE_BYTES = 64 * 1024
 
@@ -30,16 +30,11 @@ def main(path: str) -> int:
     if lock is None:
         print(f"A worker already works in {folder.path}.", file=sys.stderr)
         return 1
-    with EventLog(folder.events) as log:
-        return hold(folder, lock, log)
-
-
-def hold(folder: JobFolder, lock: int, log: EventLog) -> int:
-    """Do the job with its lock in hand, and let go of it. Returns the exit status."""
     with os.fdopen(lock, "r+b", buffering=0) as held:
         held.truncate(0)
         held.write(str(os.getpid()).encode())
-        return run(folder, log)
+        with EventLog(folder.events) as log:
+            return run(folder, log)
 
 
 def rank_here() -> int:
@@ -122,18 +117,10 @@ def work(folder: JobFolder, report: Report) -> dict[str, Any]:
             from jobs.train import train
 
             return train(folder, spec, report)
-        case ImageTest():
-            from jobs.infer_image import test_image
+        case TestSpec():
+            from jobs.infer import test_image
 
             return test_image(folder, spec, report)
-        case ImagesTest() | SplitTest():
-            from jobs.infer_many import test_many
-
-            return test_many(folder, spec, report)
-        case VideoTest():
-            from jobs.infer_video import test_video
-
-            return test_video(folder, spec, report)
 
 
 if __name__ == "__main__":

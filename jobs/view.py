@@ -51,8 +51,7 @@ def _fold_state(view: View, event: Event) -> View:
     if state == "running":
         view["started"], view["finished"], view["gpus"] = event["time"], None, event.get("gpus")
         # A job that starts again shows its pictures again, and says anew what is known at its end.
-        shown = ("samples", "layers", "layers_of", "input", "output", "target")
-        again = (*shown, "test", "seconds", "patches_per_second", "multiply_adds_per_second")
+        again = ("samples", "layers", "test", "seconds", "patches_per_second", "multiply_adds_per_second")
         view["summary"] = {key: value for key, value in view["summary"].items() if key not in again}
     if state in FINAL_STATES:
         view["finished"] = event["time"]

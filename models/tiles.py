@@ -182,7 +182,7 @@ def _reaches(net: nn.Module) -> tuple[Reach, Reach] | None:
 
 
 @dataclass(frozen=True)
-class Sight:
+class _Seen:
     """Place p of a node sees the image from jump p + low to jump p + high, along one side."""
 
     jump: Fraction
@@ -197,40 +197,36 @@ def reach_of(graph: Graph) -> tuple[Reach, Reach] | None:
 
 
 def _reach(graph: Graph, axis: int) -> Reach | None:
-    seen = sights(graph, axis)
-    if len(seen) <= len(graph.nodes) or seen[graph.output].jump != 1:
+    seen = {INPUT: _Seen(Fraction(1), Fraction(0), Fraction(0))}
+    for node in graph.nodes:
+        found = _see(node, [seen[name] for name in node.inputs], axis)
+        if found is None:
+            return None
+        seen[node.name] = found
+    output = seen[graph.output]
+    if output.jump != 1:
         return None
-    output, step = seen[graph.output], math.lcm(*(one.jump.numerator for one in seen.values()))
+    step = math.lcm(*(one.jump.numerator for one in seen.values()))
     return Reach(max(0, math.ceil(-output.low)), max(0, math.ceil(output.high)), step)
 
 
-def sights(graph: Graph, axis: int) -> dict[str, Sight]:
-    """What each node sees, along one side; without those of which it is not known."""
-    seen = {INPUT: Sight(Fraction(1), Fraction(0), Fraction(0))}
-    for node in graph.nodes:
-        found = _see(node, [seen[name] for name in node.inputs], axis) if seen.keys() >= set(node.inputs) else None
-        if found is not None:
-            seen[node.name] = found
-    return seen
-
-
-def _see(node: Node, inputs: list[Sight], axis: int) -> Sight | None:
+def _see(node: Node, inputs: list[_Seen], axis: int) -> _Seen | None:
     op = node.op
     if isinstance(op, Crop):
         # The second input says the size alone.
         first, offset = inputs[0], inputs[0].jump * op.offset[axis]
-        return Sight(first.jump, first.low + offset, first.high + offset)
+        return _Seen(first.jump, first.low + offset, first.high + offset)
     if len({one.jump for one in inputs}) > 1:
         return None
     jump, low, high = inputs[0].jump, min(one.low for one in inputs), max(one.high for one in inputs)
     if not isinstance(op, Conv | Pool):
-        return Sight(jump, low, high)
+        return _Seen(jump, low, high)
     span, pad = _span(op, axis), op.pad[axis]
     if isinstance(op, Conv) and op.transposed:
         fine = jump / op.stride[axis]
-        return Sight(fine, low + fine * (pad - span), high + fine * pad)
+        return _Seen(fine, low + fine * (pad - span), high + fine * pad)
     stride = op.stride[axis] if isinstance(op, Conv) else 1
-    return Sight(jump * stride, low - jump * pad, high + jump * (span - pad))
+    return _Seen(jump * stride, low - jump * pad, high + jump * (span - pad))
 
 
 def _span(op: Conv | Pool, axis: int) -> int:

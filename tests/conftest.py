@@ -20,7 +20,6 @@ ROOT = Path(__file__).parent.parent
 MEDIA = ROOT.parent / "shared" / "media"
 
 Clip = tuple[Path, Path]
-Make = Callable[..., JobFolder]
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,6 @@ LIGHT = {
     "events",
     "folder",
     "launcher",
-    "layer_files",
     "manifest",
     "pair_index",
     "specs",

@@ -4,35 +4,19 @@ Each field carries its label (`title`), its help line (`description`), bounds, c
 How a form shows it stands in `json_schema_extra`: `unit`, `more` (folded away), `widget`.
 """
 
-from typing import Any, Literal
+from typing import Literal
 
 from jobs.specs.base import Spec
 from jobs.specs.dataset import DatasetSpec, Encoding
 from jobs.specs.model import ModelSpec
-from jobs.specs.test import TESTS, AnyTest, ImagesTest, ImageTest, SplitTest, VideoTest
+from jobs.specs.test import TestSpec
 
-__all__ = [
-    "TESTS",
-    "AnyTest",
-    "DatasetSpec",
-    "Encoding",
-    "ImageTest",
-    "ImagesTest",
-    "JobKind",
-    "JobSpec",
-    "ModelSpec",
-    "Spec",
-    "SplitTest",
-    "VideoTest",
-    "spec_of",
-]
+__all__ = ["SPECS", "DatasetSpec", "Encoding", "JobKind", "JobSpec", "ModelSpec", "Spec", "TestSpec"]
 
-JobSpec = DatasetSpec | ModelSpec | AnyTest
+JobSpec = DatasetSpec | ModelSpec | TestSpec
 JobKind = Literal["dataset", "model", "test"]
-
-
-def spec_of(kind: str, values: dict[str, Any]) -> type[DatasetSpec] | type[ModelSpec] | type[AnyTest]:
-    """What says what a job of a kind can be asked to do; a test that does not say of what is one of an image."""
-    if kind == "test":
-        return TESTS[values.get("kind", "image")]
-    return DatasetSpec if kind == "dataset" else ModelSpec
+SPECS: dict[str, type[DatasetSpec] | type[ModelSpec] | type[TestSpec]] = {
+    "dataset": DatasetSpec,
+    "model": ModelSpec,
+    "test": TestSpec,
+}

@@ -33,12 +33,6 @@ export const losses = (value) => (!value || Math.abs(value) < 1e-4 ? small(value
 /** SSIM */
 export const similarity = (value) => (value == null ? DASH : value.toFixed(4));
 
-/** SSIM of one over another: +0.0123 */
-export const similarityGain = (value) => (value == null ? DASH : `${value <= -0.00005 ? "−" : value >= 0.00005 ? "+" : ""}${Math.abs(value).toFixed(4)}`);
-
-/** 84 ms, 1.24 s */
-export const milliseconds = (value) => (value < 1 ? `${Math.round(1000 * value)} ms` : `${value.toFixed(2)} s`);
-
 /** Whole ones as they are, others with two decimals: 1,997 or 1.67. */
 export const epochs = (value) => (value == null ? DASH : value.toLocaleString("en", { maximumFractionDigits: 2 }));
 

@@ -11,17 +11,12 @@ from app.database import JobRow, connect
 from app.problems import Invalid
 from app.scheduler import Scheduler
 from app.settings import Settings
-from app.warm import WarmWorkers
 from jobs import launcher
 from jobs.events import EventLog
 from jobs.folder import JobFolder
 from jobs.specs import DatasetSpec, ModelSpec
 
 SOURCE = {"kind": "folders", "input": "/a", "target": "/b"}
-
-
-def no_workers() -> WarmWorkers:
-    return WarmWorkers(lambda job: None, lambda: None)
 
 
 class Machine:
@@ -33,7 +28,7 @@ class Machine:
         self.gpus = tuple(str(2 + number) for number in range(gpus))
         self.started: dict[str, dict[str, str]] = {}
         monkeypatch.setattr(launcher, "start", self._note)
-        self.scheduler = Scheduler(self.catalog, self.gpus, no_workers())
+        self.scheduler = Scheduler(self.catalog, self.gpus)
         self.dataset = self.catalog.create("dataset", DatasetSpec.model_validate({"name": "d", "source": SOURCE}))
         self.tell(self.dataset, "done")
 
@@ -83,7 +78,7 @@ def test_a_new_server_knows_where_the_trainings_of_the_old_one_compute(machine: 
     run(machine, first)
     run(machine, second)
     machine.tell(first, "done")
-    machine.scheduler = Scheduler(machine.catalog, machine.gpus, no_workers())
+    machine.scheduler = Scheduler(machine.catalog, machine.gpus)
     assert machine.place(machine.train()) == "0"
 
 
@@ -120,7 +115,7 @@ def test_a_model_waits_for_all_its_datasets_and_fails_with_one_of_them(machine: 
 
 def test_user_code_may_run_in_tests_of_models_as_in_trainings(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     machine = Machine(home, 0, monkeypatch)
-    scheduler = Scheduler(machine.catalog, (), no_workers(), user_code=True)
+    scheduler = Scheduler(machine.catalog, (), user_code=True)
     environments = {kind: scheduler._environment(JobRow(id="x", kind=kind, spec={})) for kind in ("dataset", "test")}
     assert environments == {"dataset": {}, "test": {launcher.USER_CODE: "1"}}
 

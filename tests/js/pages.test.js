@@ -4,11 +4,11 @@ import { test } from "node:test";
 
 import { readFile } from "node:fs/promises";
 
-import { bytes, count, decibel, epochs, gain, losses, progressWords, seconds, similarity, similarityGain, small, verdict } from "../../static/js/format.js";
+import { bytes, count, decibel, epochs, gain, losses, progressWords, seconds, similarity, small, verdict } from "../../static/js/format.js";
 import { histogramPath } from "../../static/js/layers.js";
 import { addEvents, align, csv, curvesOf, keysIn, smoothed, stepsBetween, thin, unseen } from "../../static/js/curves.js";
 
-const SAID = { loss: losses, similarity, similarity_gain: similarityGain, epoch: epochs, decibel, gain, count, small, seconds, size: bytes, progress: progressWords, verdict };
+const SAID = { loss: losses, similarity, epoch: epochs, decibel, gain, count, small, seconds, size: bytes, progress: progressWords, verdict };
 const CASES = JSON.parse(await readFile(new URL("../words.json", import.meta.url), "utf8"));
 
 for (const [name, cases] of Object.entries(CASES))
