@@ -6,7 +6,7 @@ PORT ?= 5000
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo serve test lint format constraints
+.PHONY: help setup demo serve test lint audit format constraints
 
 help: ## This list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -28,14 +28,21 @@ demo: .venv/ready ## Dataset, training and test of one image through the API, th
 serve: .venv/ready ## The server alone
 	$(BIN)/python run_server.py --port $(PORT)
 
+# A test file to a core: most of the time goes into waiting for servers and workers.
 test: lint ## All tests; needs Chromium for those of the pages
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n logical --maxprocesses 8 --dist loadfile --no-loadscope-reorder
 	$(BIN)/node --test tests/js/*.test.js
 
 lint: .venv/ready-test ## Format, lint and types
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive app commands jobs models run_server.py
+
+audit: .venv/ready-test ## What is known against the packages in use; asks their registries
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[audit]'
+	$(BIN)/pip-audit --requirement constraints.txt --no-deps --disable-pip
+	$(BIN)/npm audit
 
 format: .venv/ready-test ## Bring the code into form
 	$(BIN)/ruff format .

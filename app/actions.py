@@ -8,14 +8,18 @@ from typing import Any
 from flask import current_app
 from werkzeug.datastructures import FileStorage
 
-from app import checks, model_checks, probing, sockets, sweeps, upload_store
+from app import checks, model_checks, probing, sweeps, test_checks, upload_store
 from app.catalog import Catalog
 from app.content import Unusable
 from app.database import JobRow
+from app.hindrances import TooManyUploads
+from app.listeners import Listeners
 from app.model_form import LENGTHS
 from app.problems import Invalid, validate
+from app.queue import Queue
 from app.settings import Settings
-from jobs.specs import SPECS, DatasetSpec, ModelSpec, TestSpec
+from app.sockets import GONE
+from jobs.specs import TESTS, DatasetSpec, ModelSpec, spec_of
 
 
 def catalog() -> Catalog:
@@ -25,6 +29,11 @@ def catalog() -> Catalog:
 
 def settings() -> Settings:
     found: Settings = current_app.extensions["settings"]
+    return found
+
+
+def listeners() -> Listeners:
+    found: Listeners = current_app.extensions["listeners"]
     return found
 
 
@@ -57,19 +66,29 @@ def create_test(model: str, values: Any) -> str:
     """The id of the new job. Raises Invalid."""
     if not isinstance(values, dict):
         raise Invalid({"": "Send a JSON object."})
-    spec = checks.test(validate(TestSpec, {**values, "model": model}), catalog(), settings().readable)
+    kind = values.get("kind", "image")
+    if not isinstance(kind, str) or kind not in TESTS:
+        raise Invalid({"kind": f"Must be one of {', '.join(TESTS)}."})
+    spec = test_checks.test(validate(TESTS[kind], {**values, "model": model}), catalog().get, settings().readable)
     return catalog().create("test", spec)
 
 
 def describe(row: JobRow, values: dict[str, Any]) -> None:
     """Change what a job is called. Raises Invalid."""
-    spec = SPECS[row.kind]
+    spec = spec_of(row.kind, row.spec)
     changeable = {"name", "group", "notes"} & set(spec.model_fields)
     unknown = set(values) - changeable
     if unknown or not values:
         raise Invalid({name: "There is no such field, or it cannot be changed." for name in unknown or changeable})
     whole = validate(spec, {**row.spec, **values})
     catalog().describe(row.id, **{name: str(getattr(whole, name)) for name in values})
+    listeners().send_changed()
+
+
+def queue(id: str, words: dict[str, Any]) -> None:
+    """Say when a waiting job starts. Raises Invalid, Refused."""
+    validate(Queue, words)
+    catalog().queue(id, **words)
 
 
 def extend(row: JobRow, values: dict[str, Any]) -> None:
@@ -93,18 +112,20 @@ def extend(row: JobRow, values: dict[str, Any]) -> None:
 def delete(id: str) -> None:
     """Delete a job, and let those who watch it know. Raises Refused."""
     catalog().delete(id)
-    sockets.send_gone(id)
+    listeners().send_gone(id, GONE)
 
 
 def remove_snapshot(id: str, name: str) -> None:
     """Delete a snapshot, and let those who watch its model know. Raises Refused."""
-    sockets.send(id, catalog().remove_snapshot(id, name))
+    listeners().send(id, catalog().remove_snapshot(id, name))
 
 
 def keep_upload(sent: FileStorage, field: str) -> Path:
     """Store a file that a form sent whole, where it can be used. Raises Invalid, at the field."""
     length = sent.stream.seek(0, os.SEEK_END)
     sent.stream.seek(0)
+    if upload_store.is_crowded(settings().uploads):
+        raise TooManyUploads()
     upload = upload_store.create(settings().uploads, length, sent.filename or "file")
     try:
         sent.save(upload.unfinished)

@@ -6,7 +6,7 @@ from typing import Any
 from flask import Blueprint, Response, jsonify, request
 from werkzeug.utils import secure_filename
 
-from app import exporting, files, log_index, openapi, pair_list, uploads, worker_log
+from app import channels, exporting, files, log_index, openapi, pair_list, results, uploads, worker_log
 from app.actions import (
     catalog,
     create_dataset,
@@ -16,6 +16,7 @@ from app.actions import (
     describe,
     extend,
     probe_dataset,
+    queue,
     remove_snapshot,
     settings,
 )
@@ -29,9 +30,13 @@ from jobs.events import read
 
 blueprint = Blueprint("api", __name__, url_prefix="/api/v1")
 blueprint.register_blueprint(uploads.blueprint)
+blueprint.register_blueprint(channels.blueprint)
+blueprint.register_blueprint(results.blueprint)
 
 MOST_JOBS = 500
 MOST_POINTS = 100_000
+MOST_JSON = 16 * 2**20
+"""Bytes: more than the longest network and list of paths."""
 
 
 class NotFound(Exception):
@@ -52,7 +57,11 @@ def job_or_404(id: str, kind: str = "") -> JobRow:
 
 def body() -> Any:
     """The request's JSON. Raises Invalid where there is none."""
-    sent = request.get_json(silent=True)
+    request.max_content_length = MOST_JSON
+    try:
+        sent = request.get_json(silent=True)
+    except RecursionError:  # [[[[[[…
+        sent = None
     if not isinstance(sent, dict):
         raise Invalid({"": "Send a JSON object, with the header Content-Type: application/json."})
     return sent
@@ -83,8 +92,24 @@ def show_job(id: str) -> Any:
 
 @blueprint.patch("/jobs/<id>")
 def change_job(id: str) -> Any:
-    describe(job_or_404(id), body())
+    row, words = job_or_404(id), body()
+    of_queue = {name: words.pop(name) for name in ("priority", "anyway") if name in words}
+    if words or not of_queue:
+        describe(row, words)
+    if of_queue:
+        queue(id, of_queue)
     return as_json(job_or_404(id))
+
+
+@blueprint.post("/jobs/<id>/move")
+def move_job(id: str) -> Any:
+    job_or_404(id)
+    asked = body()
+    before = asked.get("before")
+    if set(asked) != {"before"} or not (before is None or isinstance(before, str)):
+        raise Invalid({"before": "Give the id of a job that waits, or null for the end of the queue."})
+    catalog().move(id, before)
+    return as_json(job_or_404(id)), 202
 
 
 @blueprint.delete("/jobs/<id>")

@@ -10,12 +10,11 @@ from typing import Any, TypeVar
 from pydantic import BaseModel
 
 from app import files
-from app.catalog import Catalog
 from app.problems import Invalid, Problems
 from jobs.endings import IMAGES, STREAMS
 from jobs.errors import JobError
 from jobs.manifest import entries
-from jobs.specs import DatasetSpec, TestSpec
+from jobs.specs import DatasetSpec
 from jobs.specs.dataset import Entry, Separate, SequencesSource, Source
 
 T = TypeVar("T", bound=BaseModel)
@@ -39,7 +38,7 @@ def source(spec: Source, name: str, roots: tuple[Path, ...], problems: Problems)
     changes: dict[str, Any] = {}
     for field, wanted in PATHS[spec.kind].items():
         text = getattr(spec, field)
-        changes[field] = _path(problems, f"{name}.{field}", lambda text=text, wanted=wanted: wanted(text, roots))  # type: ignore[misc]
+        changes[field] = path_or_problem(problems, f"{name}.{field}", lambda text=text, wanted=wanted: wanted(text, roots))  # type: ignore[misc]
     if isinstance(spec, SequencesSource) and changes["manifest"]:
         changes["entries"] = _entries(Path(changes["manifest"]), f"{name}.manifest", roots, problems)
     return spec.model_copy(update=changes)
@@ -84,37 +83,7 @@ def _entries(manifest: Path, field: str, roots: tuple[Path, ...], problems: Prob
         return []
 
 
-def test(spec: TestSpec, catalog: Catalog, roots: tuple[Path, ...]) -> TestSpec:
-    row = catalog.get(spec.model)
-    if row is None or row.kind != "model":
-        raise Invalid({"model": "There is no such model."})
-    problems: Problems = {}
-    names = {snapshot["snapshot"] for snapshot in row.view["summary"].get("snapshots", [])}
-    if not names:
-        problems["snapshot"] = "The model has no snapshot yet. Wait for the end of its first epoch."
-    elif spec.snapshot not in {"best", "last", *names}:
-        problems["snapshot"] = f"There is no snapshot {spec.snapshot}."
-    changes: dict[str, str | None] = {}
-    for field, path in (("image", spec.image), ("target", spec.target)):
-        if path is not None:
-            changes[field] = _path(problems, field, lambda path=path: files.file(path, roots))  # type: ignore[misc]
-    if spec.pair is not None:
-        count = sum(_validation_pairs(catalog, id) for id in {row.spec["dataset"]: 0, **dict.fromkeys(row.spec["more_datasets"])})
-        if count == 0:
-            problems["pair"] = "The model's dataset has no validation pairs any more: give an image."
-        elif spec.pair >= count:
-            problems["pair"] = f"There is no validation pair {spec.pair}: the dataset has the pairs 0 to {count - 1}."
-    if problems:
-        raise Invalid(problems)
-    return spec.model_copy(update=changes)
-
-
-def _validation_pairs(catalog: Catalog, dataset: str) -> int:
-    row = catalog.get(dataset)
-    return int(row.view["summary"].get("pairs", {}).get("val", 0)) if row is not None else 0
-
-
-def _path(problems: Problems, field: str, find: Callable[[], Path]) -> str | None:
+def path_or_problem(problems: Problems, field: str, find: Callable[[], Path]) -> str | None:
     try:
         return str(find())
     except files.FileProblem as problem:

@@ -4,9 +4,9 @@ import shlex
 from typing import Any
 
 from app.forms import Field, fields
-from jobs.specs import SPECS
+from jobs.specs import spec_of
 
-COMMANDS = {"dataset": ("clearframe", "dataset", "create"), "model": ("clearframe", "train")}
+COMMANDS = {"dataset": ("dataset", "create"), "model": ("train",)}
 
 SHORT = {"solver.learning_rate": "learning-rate", "solver.weight_decay": "weight-decay", "solver.momentum": "momentum"}
 
@@ -23,16 +23,18 @@ def opposite(option: str) -> str:
 
 
 def as_command(kind: str, spec: dict[str, Any]) -> str:
-    """What differs from the defaults, in the order of the spec, quoted for a shell; "" for a test, which no command makes.
+    """What differs from the defaults, in the order of the spec, quoted for a shell.
 
     No command takes a NUL character, nor, on Linux, a text of more than 128 KiB.
     """
-    if kind not in COMMANDS:
-        return ""
+    command = COMMANDS.get(kind) or ("test", spec["kind"], spec["model"])
     named = _named(spec)
-    said = [one for one in fields(SPECS[kind], spec) if one.active and (one.value != one.default or one.name in named)]
+    shown = fields(spec_of(kind, spec), spec)
+    said = [one for one in shown if one.active and (one.value != one.default or one.name in named)]
     runs_code = any(_kind(spec, section) == "python" for section in ("network", "loss"))
-    return shlex.join([*COMMANDS[kind], *(word for one in said for word in _words(one)), *["--allow-user-code"] * runs_code])
+    return shlex.join(
+        ["clearframe", *command, *(word for one in said for word in _words(one)), *["--allow-user-code"] * runs_code]
+    )
 
 
 def _named(spec: dict[str, Any]) -> set[str]:

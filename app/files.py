@@ -18,14 +18,18 @@ def resolve(text: str, roots: tuple[Path, ...]) -> Path:
     """The real path of what a person typed; a relative one counts from the first root. Raises FileProblem."""
     if "\0" in text:
         raise FileProblem("The path has a NUL character in it.")
-    path = roots[0] / Path(text).expanduser()
     try:
+        path = roots[0] / Path(text).expanduser()
         real = path.resolve(strict=True)
     except FileNotFoundError as error:
         _inside(path.resolve(), text, roots)
         raise FileProblem(f"{text} is not there.") from error
-    except (OSError, RuntimeError) as error:
-        raise FileProblem(f"{text} cannot be read: {getattr(error, 'strerror', error)}.") from error
+    except UnicodeEncodeError as error:
+        raise FileProblem("The path has characters in it that no file name can have.") from error
+    except RuntimeError as error:  # ~nobody, or links that lead in a circle.
+        raise FileProblem(f"{text} leads nowhere.") from error
+    except OSError as error:
+        raise FileProblem(f"{text} cannot be read: {error.strerror}.") from error
     _inside(real, text, roots)
     return real
 

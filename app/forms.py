@@ -16,7 +16,7 @@ from pydantic_core import PydanticUndefined
 from werkzeug.datastructures import MultiDict
 
 from app.problems import Problems
-from jobs.specs.base import members, nested
+from jobs.specs.base import members, nested, titles
 
 Values = dict[str, Any]
 When = tuple[tuple[str, str], ...]
@@ -81,7 +81,8 @@ def fields(spec: type[BaseModel], values: Values | None = None, problems: Proble
         one.default = one.value = _as_typed(one.value)
         one.active = all(chosen.get(name) == kind for name, kind in one.when)
         typed = _look_up(values or {}, one.name) if one.active else None
-        one.value = _as_typed(typed) if typed is not None else one.value
+        if typed is not None:
+            one.value = "\n".join(map(str, typed)) if isinstance(typed, list) and one.widget == "paths" else _as_typed(typed)
         one.error = (problems or {}).get(one.name, "") if one.active else ""
         if one.kinds:
             chosen[one.name] = str(one.value)
@@ -149,7 +150,7 @@ def _field(setting: Setting) -> Field:
 
 def _choice_of_kind(one: Field, setting: Setting, kinds: dict[str, Any]) -> Field:
     one.widget = str(_extra(setting.info).get("widget", "")) or "select"
-    one.choices = [(kind, member.model_config.get("title", kind)) for kind, member in kinds.items()]
+    one.choices = list(titles(kinds).items())
     one.kinds = {kind: (member.__doc__ or "").strip() for kind, member in kinds.items()}
     one.value = setting.kinds[0]
     return one

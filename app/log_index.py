@@ -217,6 +217,8 @@ def hardware(event: Event) -> dict[str, float | None]:
 
 
 def _add(place: Path, state: State, scalars: dict[str, float | None], at: tuple[float, float, float]) -> None:
+    if not scalars:
+        return
     keys = sorted(scalars)
     number = next((number for number, table in enumerate(state.tables) if table.keys == keys), len(state.tables))
     if number == len(state.tables):

@@ -5,10 +5,9 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
-from app import files
+from app import files, gpus
 from app.database import JobRow
 from app.problems import Invalid, Problems, validate
-from app.scheduler import gpu_names
 from app.settings import Settings
 from jobs.endings import PYTHON
 from jobs.specs import ModelSpec
@@ -143,7 +142,7 @@ def _python(field: str, path: str, settings: Settings, problems: Problems) -> st
 
 def _device(device: str, problems: Problems) -> None:
     """Whether this machine has what is asked for."""
-    there = len(gpu_names())
+    there = len(gpus.names())
     numbers = [int(number) for number in device.partition(":")[2].split(",") if number]
     if device.startswith("cuda") and max(numbers, default=0) >= there:
         has = f"it has {there}, counted from 0" if there else "it has none"

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from app import forms, model_checks, scheduler
+from app import forms, gpus, model_checks
 from app.forms import Field, Values
 from app.problems import Problems
 from jobs.specs import ModelSpec
@@ -82,6 +82,6 @@ def _pairs(job: Job) -> str:
 
 
 def _devices() -> list[str]:
-    gpus = len(scheduler.gpu_names())
-    several = [f"cuda:{','.join(map(str, range(gpus)))}"] if gpus > 1 else []
-    return ["auto", "cpu", *(f"cuda:{number}" for number in range(gpus)), *several]
+    count = len(gpus.names())
+    several = [f"cuda:{','.join(map(str, range(count)))}"] if count > 1 else []
+    return ["auto", "cpu", *(f"cuda:{number}" for number in range(count)), *several]

@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic.json_schema import models_json_schema
 
-from jobs.specs import DatasetSpec, ModelSpec, TestSpec
+from jobs.specs import TESTS, DatasetSpec, ModelSpec
 from jobs.specs.export import ExportSpec
 
 # path: {method: (what it does, query parameters, name of the body's schema, status of success)}
@@ -13,9 +13,10 @@ ROUTES: dict[str, dict[str, tuple[str, tuple[str, ...], str, int]]] = {
     "/jobs": {"get": ("Jobs, newest first", ("kind", "state", "q", "limit", "cursor"), "", 200)},
     "/jobs/{id}": {
         "get": ("One job", (), "", 200),
-        "patch": ("Change what a job is called: name, group, notes", (), "Words", 200),
+        "patch": ("Change what a job is called: name, group, notes; or, while it waits, when it starts", (), "Words", 200),
         "delete": ("Delete a job and its files", (), "", 204),
     },
+    "/jobs/{id}/move": {"post": ("Let a waiting job start just before another one; without one, behind all", (), "Before", 202)},
     "/jobs/{id}/abort": {"post": ("Stop a job; what was finished is kept", (), "", 202)},
     "/jobs/{id}/resume": {
         "post": ("Go on with a job that failed or was aborted; a training from the snapshot that is named", (), "From", 202)
@@ -27,6 +28,11 @@ ROUTES: dict[str, dict[str, tuple[str, tuple[str, ...], str, int]]] = {
     "/jobs/{id}/events": {"get": ("Its event log", ("since", "type"), "", 200)},
     "/jobs/{id}/scalars": {"get": ("Its curves", ("keys", "max_points", "from_step", "to_step"), "", 200)},
     "/jobs/{id}/scalars.csv": {"get": ("Every point of its curves, as CSV", ("keys",), "", 200)},
+    "/jobs/{id}/results": {
+        "get": ("What a test of many images found, a page at a time; the smallest gain first", ("sort", "order", "page"), "", 200)
+    },
+    "/jobs/{id}/results.csv": {"get": ("All of it, as CSV", (), "", 200)},
+    "/jobs/{id}/results.json": {"get": ("All of it, as a list", (), "", 200)},
     "/jobs/{id}/record": {"get": ("What is needed to make it again, and the command that does", (), "", 200)},
     "/jobs/{id}/log": {
         "get": ("What its worker said, from a byte offset on, or the end of it: at most 64 KiB an answer", ("from",), "", 200)
@@ -45,7 +51,12 @@ ROUTES: dict[str, dict[str, tuple[str, tuple[str, ...], str, int]]] = {
     "/models/preview": {
         "post": ("Look at a training before it is made; values may be missing or wrong", (), "PreviewRequest", 200)
     },
-    "/models/{id}/tests": {"post": ("Test a model on one image", (), "TestRequest", 201)},
+    "/models/{id}/tests": {
+        "post": ("Test a model on one image, many, a split of its dataset, or a video", (), "TestRequest", 201)
+    },
+    "/tests/{id}/layers/{number}/channels/{channel}": {
+        "get": ("A channel (from 0) of a layer (from 1) of a test of one image, and what it responds to most", (), "", 200)
+    },
     "/models/{id}/exports": {
         "get": ("Its snapshots that were written for other programs", (), "", 200),
         "post": ("Write a snapshot as ONNX, TorchScript or torch.export, check it, and say where it is", (), "ExportSpec", 201),
@@ -66,6 +77,16 @@ ROUTES: dict[str, dict[str, tuple[str, tuple[str, ...], str, int]]] = {
     "/openapi.json": {"get": ("This description", (), "", 200)},
 }
 
+METHODS = {"type": "string", "enum": ["HEAD", "PATCH", "DELETE"]}
+TUS = {"Tus-Resumable": {"type": "string", "const": "1.0.0"}}
+HEADERS: dict[tuple[str, str], dict[str, Any]] = {
+    ("/uploads/{id}", "head"): TUS,
+    ("/uploads/{id}", "patch"): {**TUS, "Upload-Offset": {"type": "integer", "minimum": 0}},
+    ("/uploads/{id}", "delete"): TUS,
+    ("/uploads/{id}", "post"): {**TUS, "X-HTTP-Method-Override": METHODS},
+}
+"""Headers that a request must have, by path and method."""
+
 MEDIA = {"Upload": "multipart/form-data", "Bytes": "application/offset+octet-stream"}
 """The types of bodies that are no JSON."""
 
@@ -73,21 +94,35 @@ MEDIA = {"Upload": "multipart/form-data", "Bytes": "application/offset+octet-str
 def document() -> dict[str, Any]:
     """An OpenAPI 3.1 description."""
     _, schemas = models_json_schema(
-        [(spec, "validation") for spec in (DatasetSpec, ExportSpec, ModelSpec, TestSpec)],
+        [(spec, "validation") for spec in (DatasetSpec, ExportSpec, ModelSpec, *TESTS.values())],
         ref_template="#/components/schemas/{model}",
     )
     definitions: dict[str, Any] = schemas["$defs"]
-    definitions["TestRequest"] = _without(definitions.pop("TestSpec"), "model")
+    for kind in TESTS.values():
+        definitions[kind.__name__] = _without(definitions[kind.__name__], "model")
+    definitions["TestRequest"] = {"oneOf": [{"$ref": f"#/components/schemas/{kind.__name__}"} for kind in TESTS.values()]}
     definitions["ModelRequest"] = _without(definitions["ModelSpec"], "sweep")
     _let_sweep(definitions)
-    definitions["PreviewRequest"] = {**definitions["ModelRequest"], "required": []}
+    definitions["PreviewRequest"] = {"type": "object", "description": "As ModelRequest, of which all may be missing or wrong."}
     definitions["From"] = {"type": "object", "properties": {"snapshot": {"type": "string"}}}
     definitions["ProbeRequest"] = _without(definitions["DatasetSpec"], "name")
     definitions["ProbeRequest"]["properties"]["thorough"] = {
         "type": "boolean",
         "description": "Compare all frames, for up to 25 s; else as many as half a second allows.",
     }
-    definitions["Words"] = {"type": "object", "properties": {name: {"type": "string"} for name in ("name", "group", "notes")}}
+    definitions["Words"] = {
+        "type": "object",
+        "properties": {
+            **{name: {"type": "string"} for name in ("name", "group", "notes")},
+            "priority": {"type": "integer", "minimum": -100, "maximum": 100},
+            "anyway": {"type": "boolean", "description": "Start on a GPU that other programs use."},
+        },
+    }
+    definitions["Before"] = {
+        "type": "object",
+        "properties": {"before": {"type": ["string", "null"]}},
+        "required": ["before"],
+    }
     definitions["Length"] = {
         "type": "object",
         "properties": {name: {"type": "number"} for name in ("epochs", "steps", "minutes")},
@@ -110,7 +145,9 @@ def document() -> dict[str, Any]:
             }
         },
     }
-    paths = {path: {method: _operation(path, *route) for method, route in methods.items()} for path, methods in ROUTES.items()}
+    paths = {
+        path: {method: _operation(path, method, *route) for method, route in methods.items()} for path, methods in ROUTES.items()
+    }
     return {
         "openapi": "3.1.0",
         "info": {"title": "Clearframe", "version": "1"},
@@ -138,10 +175,12 @@ def _without(schema: dict[str, Any], name: str) -> dict[str, Any]:
     return {**schema, "properties": properties, "required": [key for key in schema.get("required", []) if key != name]}
 
 
-def _operation(path: str, summary: str, query: tuple[str, ...], body: str, status: int) -> dict[str, Any]:
+def _operation(path: str, method: str, summary: str, query: tuple[str, ...], body: str, status: int) -> dict[str, Any]:
     parameters: list[dict[str, Any]] = [{"name": name, "in": "query", "schema": {"type": "string"}} for name in query]
     for name in re.findall(r"{(\w+)}", path):
         parameters.append({"name": name, "in": "path", "required": True, "schema": {"type": "string"}})
+    for name, schema in HEADERS.get((path, method), {}).items():
+        parameters.append({"name": name, "in": "header", "required": True, "schema": schema})
     failure = {
         "description": "What is wrong",
         "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}},

@@ -5,15 +5,15 @@ from typing import Any
 from flask import Blueprint, abort, redirect, render_template, request, send_file, url_for
 from werkzeug.utils import secure_filename
 
-from app import comparing, forms, job_zip, model_form, zips
-from app.actions import catalog, create_dataset, create_models, create_test, delete, describe, extend, keep_upload, settings
+from app import comparing, forms, job_zip, model_form, test_form, zips
+from app.actions import catalog, create_dataset, create_models, delete, describe, extend, settings
 from app.catalog import Refused, as_json
-from app.forms import UPLOAD, Field, Values, values_of
+from app.forms import Field, Values, values_of
 from app.problems import Invalid, Problems
 from app.record import as_files, record
 from app.scheduler import why_waits
-from jobs.specs import DatasetSpec, ModelSpec, TestSpec
-from jobs.specs.base import members, split_text
+from jobs.specs import DatasetSpec, ImageTest, ModelSpec
+from jobs.specs.base import members, split_text, titles
 
 blueprint = Blueprint("pages", __name__)
 
@@ -30,21 +30,13 @@ def job_or_404(id: str, kind: str = "") -> Job:
     return as_json(row)
 
 
+def address(job: Job) -> str:
+    """The page of a job."""
+    return f"/{job['kind']}s/{job['id']}"
+
+
 def jobs(kind: str = "", *states: str, limit: int = 100) -> list[Job]:
     return [as_json(row, brief=True) for row in catalog().find(kind, frozenset(states), limit=limit)]
-
-
-@blueprint.get("/")
-def home() -> str:
-    return render_template(
-        "home.html",
-        title="Clearframe",
-        active="home",
-        running=jobs("", "waiting", "running"),
-        datasets=jobs("dataset"),
-        models=jobs("model"),
-        tests=jobs("test"),
-    )
 
 
 @blueprint.route("/datasets/new", methods=["GET", "POST"])
@@ -58,7 +50,7 @@ def new_dataset() -> Any:
         except Invalid as invalid:
             problems = invalid.problems
     shown = forms.fields(DatasetSpec, values, problems)
-    return _form_page("dataset_new.html", "New dataset", "datasets", shown, problems)
+    return form_page("dataset_new.html", "New dataset", "datasets", shown, problems)
 
 
 def cloned(job: Job) -> Values:
@@ -68,10 +60,10 @@ def cloned(job: Job) -> Values:
 
 @blueprint.get("/datasets/<id>")
 def dataset(id: str) -> str:
-    return _job_page("dataset.html", job_or_404(id, "dataset"))
+    return job_page("dataset.html", job_or_404(id, "dataset"))
 
 
-def _job_page(template: str, job: Job, **more: Any) -> str:
+def job_page(template: str, job: Job, **more: Any) -> str:
     row = catalog().get(job["id"])
     waiting_for = why_waits(row, catalog()) if row is not None else ""
     shown = {**job, "waiting_for": waiting_for}
@@ -99,7 +91,7 @@ def new_model() -> Any:
         settings().allow_user_code,
     )
     shown = model_form.fields(values, problems, choices)
-    return _form_page("model_new.html", "New model", "models", shown, problems, datasets=datasets)
+    return form_page("model_new.html", "New model", "models", shown, problems, datasets=datasets)
 
 
 def _with_chosen(offered: list[Job], values: Values, *fields: str) -> list[Job]:
@@ -122,7 +114,9 @@ def model(id: str) -> str:
     job = job_or_404(id, "model")
     rows = [catalog().get(dataset) for dataset in dict.fromkeys((job["spec"]["dataset"], *job["spec"]["more_datasets"]))]
     datasets = [as_json(row, brief=True) for row in rows if row is not None]
-    return _job_page("model.html", job, datasets=datasets, fields=fields_of_test(job), folder=str(catalog().folder(id).path))
+    return job_page(
+        "model.html", job, datasets=datasets, fields=test_form.fields(catalog(), job), folder=str(catalog().folder(id).path)
+    )
 
 
 @blueprint.post("/models/<id>/extend")
@@ -133,9 +127,9 @@ def extend_model(id: str) -> Any:
     try:
         extend(row, request.form.to_dict())
     except Refused as refused:
-        return _refused("Not now", str(refused), 409)
+        return refused_page("Not now", str(refused), 409)
     except Invalid as invalid:
-        return _refused("Not trained on", " ".join(invalid.problems.values()), 422)
+        return refused_page("Not trained on", " ".join(invalid.problems.values()), 422)
     return redirect(url_for(".model", id=id))
 
 
@@ -177,56 +171,19 @@ def _compared(title: str, chosen: list[Job], dropped: int = 0) -> str:
         dropped=dropped,
         differing=comparing.differing(chosen, _name_of),
         same_datasets=comparing.same_datasets(chosen),
-        fields=[field for field in forms.fields(TestSpec) if field.name in ("image", "target", "pair")],
+        fields=[field for field in forms.fields(ImageTest) if field.name in ("image", "target", "pair")],
     )
 
 
 @blueprint.app_template_global()
 def title_of(chosen: dict[str, Any], field: str = "network") -> str:
     """What a form calls a network, a loss or a solver."""
-    kind = members(ModelSpec.model_fields[field])[chosen["name"]]
-    return str(kind.model_config.get("title", chosen["name"]))
-
-
-@blueprint.route("/models/<id>/test", methods=["GET", "POST"])
-def test_model(id: str) -> Any:
-    job = job_or_404(id, "model")
-    values, problems = values_of(TestSpec, request.form or request.args), {}
-    if request.method == "POST":
-        try:
-            for name in ("image", "target"):
-                sent = request.files.get(name + UPLOAD)
-                if sent is not None and sent.filename:
-                    values[name] = str(keep_upload(sent, name))
-            return redirect(url_for(".test", id=create_test(id, values)))
-        except Invalid as invalid:
-            problems = invalid.problems
-    return _form_page(
-        "model_test.html", f"Test {job['name']}", "models", fields_of_test(job, values, problems), problems, job=job
-    )
-
-
-def fields_of_test(job: Job, values: Values | None = None, problems: Problems | None = None) -> list[Field]:
-    """The form of *Test one*, with the model's snapshots, best first."""
-    shown = forms.fields(TestSpec, values, problems)
-    snapshots = [snapshot["snapshot"] for snapshot in reversed(job["summary"].get("snapshots", []))]
-    best = job["summary"].get("best", {}).get("snapshot", "none yet")
-    for field in shown:
-        if field.widget == "snapshot":
-            field.choices = [("best", f"best ({best})"), *((name, name) for name in snapshots)]
-    return shown
-
-
-@blueprint.get("/tests/<id>")
-def test(id: str) -> str:
-    job = job_or_404(id, "test")
-    model = catalog().get(job["spec"]["model"])
-    return _job_page("test.html", job, model=as_json(model) if model else None)
+    return titles(members(ModelSpec.model_fields[field]))[chosen["name"]]
 
 
 @blueprint.get("/jobs/<id>")
-def job_page(id: str) -> Any:
-    return redirect(url_for(f".{job_or_404(id)['kind']}", id=id))
+def any_job(id: str) -> Any:
+    return redirect(address(job_or_404(id)))
 
 
 @blueprint.post("/jobs/<id>/<any(abort, resume, delete):action>")
@@ -240,8 +197,8 @@ def act(id: str, action: str) -> Any:
         else:
             delete(id)
     except Refused as refused:
-        return _refused("Not now", str(refused), 409)
-    return redirect(url_for(".home") if action == "delete" else url_for(f".{job['kind']}", id=id))
+        return refused_page("Not now", str(refused), 409)
+    return redirect(url_for("home.show") if action == "delete" else address(job))
 
 
 @blueprint.post("/jobs/<id>/edit")
@@ -253,8 +210,8 @@ def edit(id: str) -> Any:
         describe(row, request.form.to_dict())
     except Invalid as invalid:
         message = " ".join(f"{field.capitalize()}: {text}" for field, text in invalid.problems.items())
-        return _refused("Not saved", message, 422)
-    return redirect(url_for(f".{job['kind']}", id=id))
+        return refused_page("Not saved", message, 422)
+    return redirect(address(job))
 
 
 @blueprint.get("/jobs/<id>.zip")
@@ -272,8 +229,12 @@ def job_file(id: str, name: str) -> Any:
     """A file of the job's own folder, and of no other: links are followed before this is decided."""
     job = job_or_404(id)
     root = catalog().folder(id).path.resolve()
-    path = (root / name).resolve()
-    if not path.is_relative_to(root) or not path.is_file() or path.name == "worker.lock":
+    try:
+        path = (root / name).resolve()
+        is_one = path.is_relative_to(root) and path.is_file() and path.name != "worker.lock"
+    except OSError:  # A name that no file can have.
+        is_one = False
+    if not is_one:
         abort(404)
     text = path.suffix in (".log", ".jsonl")
     if path.parent.name in ("snapshots", "exports"):
@@ -281,14 +242,13 @@ def job_file(id: str, name: str) -> Any:
     return send_file(path, mimetype="text/plain" if text else None)
 
 
-def _refused(heading: str, message: str, status: int) -> tuple[str, int]:
+def refused_page(heading: str, message: str, status: int) -> tuple[str, int]:
+    """What was asked for by a form, and cannot be done."""
     page = render_template("error.html", title="Refused", active="", status=status, heading=heading, message=message)
     return page, status
 
 
-def _form_page(
-    template: str, title: str, active: str, fields: list[Field], problems: Problems, **context: Any
-) -> tuple[str, int]:
+def form_page(template: str, title: str, active: str, fields: list[Field], problems: Problems, **context: Any) -> tuple[str, int]:
     unplaced = {name: text for name, text in problems.items() if name not in {field.name for field in fields}}
     errors = [(field.id, field.label, field.error) for field in fields if field.error]
     errors += [("", name, text) for name, text in unplaced.items()]

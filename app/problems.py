@@ -12,7 +12,7 @@ T = TypeVar("T", bound=BaseModel)
 Problems = dict[str, str]
 """Field name ("source.stream") to sentence."""
 
-WHOLE_MODEL = {"ModelSpec": "epochs", "TestSpec": "image"}
+WHOLE_MODEL = {"ModelSpec": "epochs", "ImageTest": "image"}
 """The field at which a form shows what is wrong with several fields together."""
 
 NEEDED = "This is needed."
@@ -33,8 +33,12 @@ SENTENCES: dict[str, Callable[[dict[str, Any]], str]] = {
     "list_type": lambda context: "Must be a list.",
     "literal_error": lambda context: f"Must be one of {context['expected']}.",
     "extra_forbidden": lambda context: "There is no such field.",
-    "value_error": lambda context: f"{str(context['error']).capitalize()}.",
+    "value_error": lambda context: _as_sentence(str(context["error"])),
 }
+
+
+def _as_sentence(words: str) -> str:
+    return f"{words[:1].upper()}{words[1:]}."
 
 
 class Invalid(Exception):

@@ -1,68 +1,68 @@
-"""Starts waiting jobs, oldest first, when what they need is free."""
+"""Starts waiting jobs, in the order of the queue, when what they need is free."""
 
-import os
-import shutil
-import subprocess
-from functools import cache
+from collections import Counter
 
+from app import gpus
 from app.catalog import Catalog
-from app.database import JobRow, Sessions
-from app.full_disk import every
+from app.database import JobRow
+from app.hindrances import is_full
+from app.queue import Queue, in_order
+from app.rounds import every
+from app.settings import Slots
+from app.warm import WarmWorkers
 from jobs import launcher
-from jobs.folder import JobFolder
 
 INTERVAL = 0.2
-SLOTS = {"dataset": 2, "test": 2}
-
-
-@cache
-def gpu_names() -> tuple[str, ...]:
-    """The GPUs that trainings may use, as CUDA_VISIBLE_DEVICES names them: those the server was started with, or all of the
-    machine, by NVIDIA's own tool: the server has no torch to ask."""
-    if shutil.which("nvidia-smi") is None:
-        return ()
-    if "CUDA_VISIBLE_DEVICES" in os.environ:
-        return tuple(name for name in os.environ["CUDA_VISIBLE_DEVICES"].replace(" ", "").split(",") if name)
-    listing = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, check=False)
-    count = sum(line.startswith("GPU ") for line in listing.stdout.splitlines())
-    return tuple(map(str, range(count)))
-
-
 CPU = -1
 """Stands beside the numbers of the GPUs for the processor."""
 
 
 class Scheduler:
-    """One training a GPU, and one on the processor; datasets and tests beside them. GPUs are counted from 0 in `gpus`."""
+    """Trainings share GPUs and the processor out among them; datasets and tests work beside them. GPUs are counted from 0."""
 
-    def __init__(self, catalog: Catalog, gpus: tuple[str, ...], user_code: bool = False) -> None:
-        self._catalog, self._names, self._user_code = catalog, gpus, user_code
-        self._gpus = frozenset(range(len(gpus)))
+    def __init__(
+        self, catalog: Catalog, names: tuple[str, ...], warm: WarmWorkers, slots: Slots, user_code: bool = False
+    ) -> None:
+        """`names`: the GPUs, as CUDA_VISIBLE_DEVICES names them."""
+        self._catalog, self._names, self._warm, self._slots, self._user_code = catalog, names, warm, slots, user_code
+        self._gpus = frozenset(range(len(names)))
         self._held: dict[str, frozenset[int]] = {}
         """By the id of a training: where it computes."""
+        self._taken: Counter[int] = Counter()
+        """By place: how many hundredths of it are taken."""
 
     def run(self) -> None:
-        every(INTERVAL, self.schedule)
+        every(INTERVAL, self.schedule, self._catalog.waits)
 
     def schedule(self) -> None:
         """One round: start all that can start now."""
         live = self._catalog.find(states=frozenset({"waiting", "running"}), limit=100_000)
-        occupied = [row for row in live if row.launched or row.state == "running"]
+        self._catalog.launched &= {row.id for row in live}
+        occupied = [row for row in live if row.id in self._catalog.launched or row.state == "running"]
         self._held = {row.id: self._held.get(row.id) or self._told_by(row) for row in occupied if row.kind == "model"}
+        self._taken = Counter()
+        for row in occupied:
+            self._take(row, self._held.get(row.id, frozenset()))
         reserved: frozenset[int] = frozenset()
-        taken = {kind: sum(row.kind == kind for row in occupied) for kind in SLOTS}
-        for row in reversed(live):
-            if row in occupied or row.id in self._catalog.aborting or not self._ready(row):
+        beside = {"dataset": self._slots.dataset, "test": self._slots.test}
+        busy = Counter(row.kind for row in occupied)
+        for row in in_order([row for row in live if row not in occupied]):
+            if row.id in self._catalog.aborting or not self._ready(row):
                 continue
             if row.kind == "model":
                 if place := self._free_for(row, reserved):
                     self._held[row.id] = place
+                    self._take(row, place)
                     self._start(row)
                 else:  # Those behind it in the queue do not take it away, one GPU after the other.
                     reserved |= frozenset() if _any_gpu(row) else self._asked_for(row)
-            elif taken[row.kind] < SLOTS[row.kind]:
-                taken[row.kind] += 1
+            elif busy[row.kind] < beside[row.kind]:
+                busy[row.kind] += 1
                 self._start(row)
+        self._warm.dismiss_idle()
+
+    def _take(self, row: JobRow, places: frozenset[int]) -> None:
+        self._taken.update({place: _hundredths(row, place) for place in places})
 
     def _told_by(self, row: JobRow) -> frozenset[int]:
         """Where a training that an earlier server started said that it computes; before it has, what it was asked for."""
@@ -77,12 +77,32 @@ class Scheduler:
 
     def _free_for(self, row: JobRow, reserved: frozenset[int]) -> frozenset[int] | None:
         """Where a training can compute now; None where it has to wait."""
-        busy = reserved.union(*self._held.values())
+        self._catalog.held_up.pop(row.id, None)
         asked = self._asked_for(row)
-        if _any_gpu(row) and self._gpus:
-            free = sorted(self._gpus - busy)
-            return frozenset(free[:1]) or None
-        return None if asked & busy else asked
+        any_one = _any_gpu(row) and bool(self._gpus)
+        wanted = self._gpus if any_one else asked
+        roomy = [place for place in sorted(wanted - reserved) if self._has_room(row, place)]
+        if not any_one and len(roomy) < len(asked):
+            return None
+        free = [place for place in roomy if self._is_ours(row, place)]
+        if any_one and free:
+            # The fullest one that has room leaves whole ones to those who need them.
+            return frozenset({max(free, key=lambda place: (self._taken[place], -place))})
+        if not any_one and len(free) == len(asked):
+            return asked
+        if others := sorted(set(roomy) - set(free)):
+            names = ", ".join(f"GPU {place}" for place in others)
+            self._catalog.held_up[row.id] = f"{names} {'are' if len(others) > 1 else 'is'} used by other programs."
+        return None
+
+    def _has_room(self, row: JobRow, place: int) -> bool:
+        all_of_it = 100 * self._slots.cpu_training if place == CPU else 100
+        return self._taken[place] + _hundredths(row, place) <= all_of_it
+
+    def _is_ours(self, row: JobRow, place: int) -> bool:
+        """Whether nobody but us uses a place; what our own jobs use beside others on a shared GPU cannot be told apart."""
+        others = place != CPU and not self._taken[place] and place in self._gpus and gpus.is_used(self._names[place])
+        return not others or Queue.model_validate(row.queue).anyway
 
     def _ready(self, row: JobRow) -> bool:
         """Whether what the job builds on is there; a job whose dataset failed ends with that reason."""
@@ -104,10 +124,20 @@ class Scheduler:
         self._catalog.write_end(self._catalog.folder(row.id), "error", reason)
 
     def _start(self, row: JobRow) -> None:
-        folder = JobFolder(self._catalog.folder(row.id).path)
-        with Sessions.begin() as session:
-            session.get_one(JobRow, row.id).launched = True
-        launcher.start(folder, self._environment(row))
+        """Give a job a worker; one that lives in its folder already (somebody's, from a shell) is only followed."""
+        folder = self._catalog.folder(row.id)
+        try:
+            # What somebody waits for, before a page, goes where torch is loaded already.
+            if row.kind == "test" and row.spec["kind"] == "image":
+                self._warm.start(folder, row.spec["model"])
+            else:
+                launcher.start(folder, self._environment(row))
+        except OSError as error:
+            if is_full(error):
+                raise  # It goes on waiting: the next round tries again.
+            self._fail(row, f"No worker could be started: {error.strerror}. Resume it when the machine has room again.")
+        else:
+            self._catalog.launched.add(row.id)
 
     def _environment(self, row: JobRow) -> dict[str, str]:
         user_code = {launcher.USER_CODE: "1"} if self._user_code and row.kind in ("model", "test") else {}
@@ -130,6 +160,8 @@ def why_waits(row: JobRow, catalog: Catalog) -> str:
                 told = dataset.view["progress"]
                 far = f", {100 * told['done'] // told['total']} % done" if told and told.get("total") else ""
                 return f"Waits for its dataset “{dataset.name}” ({dataset.state}{far})."
+    if held_up := catalog.held_up.get(row.id):
+        return f"{held_up} It waits for the end of that."
     before = catalog.find(row.kind, frozenset({"running"}), limit=3)
     names = ", ".join(f"“{other.name}”" for other in before)
     return f"Waits for its turn: {names} {'are' if len(before) > 1 else 'is'} running." if before else "Waits for its turn."
@@ -138,3 +170,8 @@ def why_waits(row: JobRow, catalog: Catalog) -> str:
 def _any_gpu(row: JobRow) -> bool:
     """Whether any one GPU will do. Who names some by their numbers means those of the machine."""
     return row.spec["device"] in ("auto", "cuda")
+
+
+def _hundredths(row: JobRow, place: int) -> int:
+    """How much of a place a training takes."""
+    return 100 if place == CPU else round(100 * row.spec["gpu_share"])

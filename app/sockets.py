@@ -1,59 +1,58 @@
 """Live updates: the Socket.IO namespace `/jobs`.
 
-A client emits `watch {"job": id or "*", "since": seq}` and gets `events {"job", "events"}`: first
-all it missed, then what happens. "*" gives the states, progress and snapshots of all jobs.
+A client emits `watch {"job": id or "*", "since": seq}` and gets `events {"job", "events"}`: first all it missed, then what
+happens, each event once and in order. `watch {"job": "*", "shown": [ids]}` gives the states of all jobs, and progress, curves,
+snapshots and hardware of those that are shown.
 """
 
-from typing import Any
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
 
-from flask_socketio import Namespace, emit, join_room, leave_room
+from flask import request
+from flask_socketio import Namespace, emit
 
 from app.catalog import Catalog
-from app.extensions import socketio
-from jobs.events import Event, read
+from app.listeners import ALL, NAMESPACE, Listeners
 
-NAMESPACE = "/jobs"
-ALL = "*"
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+MOST_SHOWN = 1000
 GONE = "This job was deleted."
-TYPES_FOR_ALL = frozenset({"state", "progress", "snapshot"})
 
 
-def send(job: str, events: list[Event]) -> None:
-    """Pass new events of a job to those who watch it."""
-    socketio.emit("events", {"job": job, "events": events}, to=job, namespace=NAMESPACE)
-    few = [event for event in events if event["type"] in TYPES_FOR_ALL]
-    if few:
-        socketio.emit("events", {"job": job, "events": few}, to=ALL, namespace=NAMESPACE)
+def uncompressed(wsgi: "WSGIApplication") -> "WSGIApplication":
+    """No permessage-deflate (RFC 7692): to pack each small message anew for each client took the server as long as all else, and
+    a window of its own for each."""
 
+    def application(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        environ.pop("HTTP_SEC_WEBSOCKET_EXTENSIONS", None)
+        return wsgi(environ, start_response)
 
-def send_gone(job: str) -> None:
-    """Tell those who watch a job that it was deleted."""
-    socketio.emit("events", {"job": job, "events": [], "error": GONE}, to=job, namespace=NAMESPACE)
+    return application
 
 
 class Jobs(Namespace):  # type: ignore[misc]  # flask-socketio has no types
-    """The rooms: one a job, and one for all."""
+    """What clients say."""
 
-    def __init__(self, catalog: Catalog) -> None:
+    def __init__(self, catalog: Catalog, listeners: Listeners) -> None:
         super().__init__(NAMESPACE)
-        self._catalog = catalog
+        self._catalog, self._listeners = catalog, listeners
 
     def on_watch(self, message: Any) -> None:
         job, since = _read_message(message)
         if job == ALL:
-            join_room(ALL)
-            return
-        if self._catalog.get(job) is None:
+            self._listeners.add_to_all(request.sid, _shown(message))  # type: ignore[attr-defined]
+        elif self._catalog.get(job) is not None:
+            self._listeners.add(request.sid, job, since)  # type: ignore[attr-defined]
+        else:
             emit("events", {"job": job, "events": [], "error": GONE})
-            return
-        # Joined first: what the follower sends meanwhile may come twice (clients drop a seq they have), never not at all.
-        join_room(job)
-        missed = list(read(self._catalog.folder(job).events, since))
-        if missed:
-            emit("events", {"job": job, "events": missed})
 
     def on_unwatch(self, message: Any) -> None:
-        leave_room(_read_message(message)[0])
+        self._listeners.remove(request.sid, _read_message(message)[0])  # type: ignore[attr-defined]
+
+    def on_disconnect(self, reason: Any = None) -> None:
+        self._listeners.forget(request.sid)  # type: ignore[attr-defined]
 
 
 def _read_message(message: Any) -> tuple[str, int]:
@@ -61,3 +60,8 @@ def _read_message(message: Any) -> tuple[str, int]:
         return "", 0
     since = message.get("since")
     return message["job"], since if isinstance(since, int) else 0
+
+
+def _shown(message: dict[str, Any]) -> frozenset[str]:
+    shown = message.get("shown")
+    return frozenset(id for id in shown[:MOST_SHOWN] if isinstance(id, str)) if isinstance(shown, list) else frozenset()

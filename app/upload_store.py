@@ -28,6 +28,8 @@ UNFINISHED = ".unfinished"
 ID = re.compile(r"[0-9a-f]{32}")
 MOST_LEVELS = 16
 MOST_BYTES_OF_A_NAME = 200
+MOST_UPLOADS = 20_000
+"""Of the last days, finished or not: a folder of frames is many."""
 KEPT_SECONDS = 4 * 24 * 3600
 
 
@@ -165,6 +167,12 @@ def remove_old(root: Path, now: float | None = None) -> None:
 
 def has_room(root: Path, length: int) -> bool:
     return shutil.disk_usage(root).free > length
+
+
+def is_crowded(root: Path) -> bool:
+    """Whether there are as many uploads as there may be."""
+    place = root / UNFINISHED
+    return place.exists() and sum(name.endswith(".json") for name in os.listdir(place)) >= MOST_UPLOADS
 
 
 def safe_parts(name: str) -> list[str]:

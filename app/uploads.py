@@ -18,7 +18,7 @@ from flask import Blueprint, Response, abort, request, url_for
 from app import upload_store
 from app.actions import keep_upload, settings
 from app.content import Unusable
-from app.full_disk import InsufficientStorage
+from app.hindrances import InsufficientStorage, TooManyUploads
 from app.problems import Invalid
 from app.upload_store import Upload
 from jobs.endings import kind
@@ -58,6 +58,8 @@ def create() -> Any:
         abort(413, f"{name} is larger than {MAX_SIZE // 2**30} GiB.")
     if group and upload_store.ID.fullmatch(group) is None:
         abort(400, "The metadata “group” must be 32 hexadecimal digits.")
+    if upload_store.is_crowded(settings().uploads):
+        raise TooManyUploads()
     if not upload_store.has_room(settings().uploads, length):
         raise InsufficientStorage()
     upload = upload_store.create(settings().uploads, length, name, group)

@@ -53,6 +53,13 @@ def similarity(value: float | None) -> str:
     return DASH if value is None else f"{value:.4f}"
 
 
+def similarity_gain(value: float | None) -> str:
+    """SSIM of one over another: +0.0123"""
+    if value is None:
+        return DASH
+    return f"{'' if abs(value) < 5e-5 else '−' if value < 0 else '+'}{abs(value):.4f}"
+
+
 def epoch(value: float | None) -> str:
     """Whole ones as they are, others with two decimals: 1,997 or 1.67."""
     if value is None:
@@ -96,6 +103,19 @@ def progress(told: dict[str, Any] | None) -> str:
     return " · ".join(words)
 
 
+def hardware(told: dict[str, Any] | None) -> str:
+    """ "97 % of the GPU · 8.2 GB of 84.9 GB" """
+    if not told:
+        return ""
+    words = []
+    for gpu in told["gpus"]:
+        if gpu.get("utilisation") is not None:
+            words.append(f"{round(gpu['utilisation'])} % of the GPU")
+        if gpu.get("memory_used") is not None:
+            words.append(f"{size(gpu['memory_used'])} of {size(gpu['memory_total'])}")
+    return " · ".join(words) or f"{round(told['cpu'])} % of a core"
+
+
 def gain_of(snapshot: dict[str, Any] | None) -> float | None:
     """dB over the input of a snapshot's validation, None where that is not known."""
     if not snapshot or snapshot.get("val/psnr") is None:
@@ -118,7 +138,22 @@ def verdict(best: dict[str, Any] | None, state: str = "running") -> str:
 
 def offer(app: Flask) -> None:
     """To the templates, by the names they have here."""
-    said = (decibel, gain, count, small, loss, similarity, epoch, seconds, size, progress, gain_of, verdict)
+    said = (
+        decibel,
+        gain,
+        count,
+        small,
+        loss,
+        similarity,
+        similarity_gain,
+        epoch,
+        seconds,
+        size,
+        progress,
+        hardware,
+        gain_of,
+        verdict,
+    )
     app.jinja_env.globals["words"] = {one.__name__: _of_what_may_be_missing(one) for one in said}
 
 

@@ -18,7 +18,6 @@ import json
 import platform
 import random
 import shutil
-import socket
 import statistics
 import sys
 import tempfile
@@ -35,7 +34,7 @@ from jobs import folder as folders  # noqa: E402
 from jobs.device import cpu_name  # noqa: E402
 from jobs.folder import JobFolder  # noqa: E402
 from jobs.specs import ModelSpec  # noqa: E402
-from tests.server import Server  # noqa: E402
+from tests.server import Server, free_port  # noqa: E402
 
 STEPS_AN_EPOCH = 1000
 POINTS = 1000
@@ -94,10 +93,7 @@ def write_log(home: Path, steps: int) -> JobFolder:
 
 def measured(home: Path, folder: JobFolder) -> dict[str, Any]:
     shutil.rmtree(folder.path / ".index", ignore_errors=True)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    with Server(home, [home], port) as server:
+    with Server(home, [home], free_port()) as server:
         page, curves = f"{server.url}/models/{folder.id}", f"{server.url}/api/v1/jobs/{folder.id}/scalars?max_points={POINTS}"
         first, _ = fetched(curves)
         # A server that has just started has nothing in its memory.

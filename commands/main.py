@@ -1,5 +1,6 @@
 """`clearframe`: what the pages do, from a shell."""
 
+import functools
 import json
 import os
 import sys
@@ -9,16 +10,15 @@ from typing import Any, TextIO
 import click
 
 from app import checks, model_checks, sweeps
-from app.catalog import row_of
-from app.database import JobRow
 from app.model_form import LENGTHS
 from app.problems import Invalid, validate
 from app.settings import Settings
+from commands.doctor import doctor
 from commands.export import export
 from commands.options import options, typed_values
 from commands.restore import restore
-from commands.running import call, follow, run_here, run_on, sentences
-from jobs.folder import JobFolder
+from commands.running import call, find_in, follow, run_here, run_on, sentences
+from commands.test import test
 from jobs.launcher import USER_CODE
 from jobs.specs import DatasetSpec, ModelSpec
 
@@ -150,11 +150,7 @@ def _asked_for(given: dict[str, Any], told: dict[str, Any]) -> dict[str, Any]:
 
 def _trainings(values: dict[str, Any], home: Path, user_code: bool) -> list[ModelSpec]:
     """What is asked for, on the jobs of a home, checked as a server does it; paths are those of this machine."""
-
-    def find(id: str) -> JobRow | None:
-        folder = JobFolder(home / "jobs" / id)
-        return row_of(folder) if (folder.path / "job.json").is_file() else None
-
+    find = functools.partial(find_in, home)
     here = Settings(home, (Path.cwd(), Path("/")), allow_user_code=user_code)
     try:
         each = [model_checks.with_its_loss(one, find) for one in sweeps.expand(values)]
@@ -168,8 +164,10 @@ def _trainings(values: dict[str, Any], home: Path, user_code: bool) -> list[Mode
     return specs
 
 
+main.add_command(doctor)
 main.add_command(export)
 main.add_command(restore)
+main.add_command(test)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Running a job from the command line: here and now in a home of this machine, or on a server."""
 
 import json
+import os
 import shutil
 import sys
 import time
@@ -13,10 +14,12 @@ from typing import Any
 
 import click
 
+from app.catalog import row_of
 from app.command_line import option_name
+from app.database import JobRow
 from jobs import folder as folders
 from jobs import launcher
-from jobs.events import FINAL_STATES, Event, EventLog, last_state, read_from
+from jobs.events import FINAL_STATES, Event, last_state, read_from
 from jobs.folder import JobFolder
 from jobs.specs import JobSpec
 from jobs.view import empty, fold
@@ -24,11 +27,15 @@ from jobs.view import empty, fold
 INTERVAL = 0.1
 
 
+def find_in(home: Path, id: str) -> JobRow | None:
+    """A job of a home by its id, with all that its log says."""
+    folder = JobFolder(home / "jobs" / id)
+    return row_of(folder) if (folder.path / "job.json").is_file() else None
+
+
 def run_here(home: Path, kind: str, spec: JobSpec) -> dict[str, Any]:
     """Make the job's folder in a home, run its worker, and show its progress. Ctrl-C aborts it."""
     folder = folders.create(home, kind, spec)
-    with EventLog(folder.events) as log:
-        log.append("state", state="waiting", reason="")
     click.echo(f"{folder.id}  {folder.path}", err=True)
     launcher.start(folder)
     try:
@@ -94,8 +101,12 @@ def download(server: str, url: str, out: Path) -> None:
 
 @contextmanager
 def _answered(server: str, request: urllib.request.Request) -> Iterator[Any]:
-    """What a server answers, while it is read. Raises ClickException with its words where it refuses."""
+    """What a server answers, while it is read; its token, where it wants one, is CLEARFRAME_TOKEN.
+
+    Raises ClickException with its words where it refuses."""
     try:
+        if token := os.environ.get("CLEARFRAME_TOKEN"):
+            request.add_unredirected_header("Authorization", f"Bearer {token}")
         with urllib.request.urlopen(request) as answer:
             yield answer
     except urllib.error.HTTPError as error:

@@ -73,7 +73,10 @@ def _mend(path: Path) -> int:
     last, end = _last_line(path)
     if end < path.stat().st_size:
         os.truncate(path, end)
-    return int(json.loads(last)["seq"]) if last else 0
+    event = _parsed(last)
+    if last and event is None:  # The last line that says its number counts, and this one is left as it is.
+        return max((event["seq"] for event in read(path)), default=0)
+    return int(event["seq"]) if event else 0
 
 
 def _last_line(path: Path) -> tuple[bytes, int]:
@@ -100,7 +103,16 @@ def read_from(path: Path, offset: int, most: int = -1) -> tuple[list[Event], int
     except FileNotFoundError:
         return [], offset
     whole = data[: data.rfind(b"\n") + 1]
-    return [json.loads(line) for line in whole.splitlines() if line], offset + len(whole)
+    return [event for line in whole.splitlines() if (event := _parsed(line))], offset + len(whole)
+
+
+def _parsed(line: bytes) -> Event | None:
+    """None for a line that is no event: a bad disk, or somebody's editor. What the others say is still true."""
+    try:
+        event = json.loads(line)
+    except ValueError:
+        return None
+    return event if isinstance(event, dict) and isinstance(event.get("seq"), int) and "type" in event else None
 
 
 def read(path: Path, since: int = 0, types: frozenset[str] | None = None) -> Iterator[Event]:
@@ -117,8 +129,8 @@ def read(path: Path, since: int = 0, types: frozenset[str] | None = None) -> Ite
             if not line.endswith(b"\n"):
                 return
             if marks is None or any(mark in line for mark in marks):
-                event = json.loads(line)
-                if event["seq"] > since and (types is None or event["type"] in types):
+                event = _parsed(line)
+                if event and event["seq"] > since and (types is None or event["type"] in types):
                     yield event
 
 
@@ -129,7 +141,8 @@ def _near(file: BinaryIO, since: int) -> int:
         file.seek((low + high) // 2)
         file.readline()
         begin, line = file.tell(), file.readline()
-        if begin < high and line.endswith(b"\n") and json.loads(line)["seq"] <= since:
+        event = _parsed(line) if line.endswith(b"\n") else None
+        if begin < high and event and event["seq"] <= since:
             low = begin
         else:
             high = (low + high) // 2

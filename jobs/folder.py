@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from jobs.specs import SPECS, JobSpec
+from jobs.events import EventLog
+from jobs.specs import JobSpec, spec_of
 
 _BASE36 = "0123456789abcdefghijklmnopqrstuvwxyz"
 
@@ -80,7 +81,7 @@ class JobFolder:
 
     def spec(self) -> JobSpec:
         job = self.read()
-        return SPECS[job["kind"]].model_validate(job["spec"])
+        return spec_of(job["kind"], job["spec"]).model_validate(job["spec"])
 
     def lock(self) -> int | None:
         """An open descriptor that holds the lock, or None while a worker has it. The caller closes it."""
@@ -91,6 +92,10 @@ class JobFolder:
             os.close(descriptor)
             return None
         return descriptor
+
+    def size(self) -> int:
+        """Bytes of the event log, 0 where there is none."""
+        return self.events.stat().st_size if self.events.exists() else 0
 
     def worker_lives(self) -> bool:
         descriptor = self.lock()
@@ -108,12 +113,14 @@ class JobFolder:
 
 
 def create(home: Path, kind: str, spec: JobSpec, now: float | None = None) -> JobFolder:
-    """Make a job's folder with its job.json, whole or not at all."""
+    """Make a job's folder with its job.json and its first event, that it waits; whole or not at all."""
     created = time.time() if now is None else now
     folder = JobFolder(home / "jobs" / new_id(created))
     draft = folder.path.with_name("." + folder.id)
     draft.mkdir(parents=True)
     job = {"id": folder.id, "kind": kind, "name": spec.name, "created": created, "spec": spec.model_dump(mode="json")}
     (draft / "job.json").write_text(json.dumps(job, indent=1), encoding="utf-8")
+    with EventLog(draft / "events.jsonl") as log:
+        log.append("state", state="waiting", reason="")
     draft.rename(folder.path)
     return folder

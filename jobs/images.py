@@ -1,13 +1,17 @@
 """Pictures out of image files: uint8 (H, W, C), C = 3 for RGB and 1 for grayscale."""
 
 import io
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from isal import igzip, igzip_lib
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
+from PIL.ImageFile import ImageFile as OpenImage
 
 from jobs.endings import IMAGES, is_image, natural
 from jobs.errors import JobError
@@ -16,6 +20,12 @@ from jobs.limits import MAX_IMAGE_BYTES, MAX_IMAGE_MB, too_large
 Picture = NDArray[np.uint8]
 
 Image.MAX_IMAGE_PIXELS = None  # The limit is ours: jobs.limits.
+
+FORMATS = ("BMP", "DIB", "PNG", "TIFF", "JPEG", "WEBP")
+"""What is read, whatever a file is called: some of the other formats that Pillow knows start programs."""
+
+DEEP = re.compile(r";(12|16|32|64)")
+"""In what Pillow calls the values of a file: RGB;16B."""
 
 
 def images_in(folder: Path) -> list[Path]:
@@ -41,25 +51,44 @@ def stem(path: Path) -> str:
     return path.name[: len(path.name) - len(ending)]
 
 
-def read_image(path: Path, keep_gray: bool = False) -> Picture:
-    """An image file, gzipped or not: RGB, or with `keep_gray` one channel where the file has one.
+@contextmanager
+def opened(path: Path) -> Iterator[tuple[OpenImage, bytes]]:
+    """An image file, gzipped or not, that takes no more than a picture may; and its bytes.
 
-    Raises JobError, with the file's name, for all that is no picture of 8 bits a value."""
+    Raises JobError, with the file's name, for what is no image, also where that shows only as its pixels are read."""
     try:
         data = _unzip(path) if path.suffix.lower() == ".gz" else path.read_bytes()
-        with Image.open(io.BytesIO(data)) as image:
+        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
             why = too_large(image.width, image.height)
             if why:
                 raise JobError(f"{path.name} is refused: {why}.")
-            if image.mode.startswith("I") or image.mode == "F":
-                raise JobError(f"{path.name} has more than 8 bits a value. Convert it to 8 bits.")
-            if image.has_transparency_data:
-                raise JobError(f"{path.name} has transparency. Flatten it first: a network cannot restore what lies behind.")
-            gray = keep_gray and image.mode in ("L", "1")
-            pixels = np.asarray(image.convert("L" if gray else "RGB"))
-            return pixels[:, :, None] if gray else pixels
+            yield image, data
+    except UnidentifiedImageError as error:
+        what = "it is no BMP, PNG, TIFF, JPEG or WebP" if data else "it is empty"
+        raise JobError(f"{path.name} is no image that can be read: {what}. Replace it or take it away.") from error
     except (OSError, EOFError, SyntaxError, ValueError, OverflowError, igzip_lib.IsalError) as error:  # type: ignore[misc]  # isal's stub has its error as an instance
         raise JobError(f"{path.name} is no image that can be read: {error}. Replace it or take it away.") from error
+
+
+def is_deep(image: OpenImage) -> bool:
+    """Whether a file that was just opened has more than 8 bits a value. Of colours Pillow does not say so: it cuts them."""
+    raw = [tile.args if isinstance(tile.args, str) else str(tile.args[0]) for tile in image.tile if tile.args]
+    cut = image.format in ("PNG", "TIFF") and any(DEEP.search(mode) for mode in raw)
+    return cut or image.mode.startswith("I") or image.mode == "F"
+
+
+def read_image(path: Path, keep_gray: bool = False) -> Picture:
+    """An image file as datasets take it: RGB, or with `keep_gray` one channel where the file has one.
+
+    Raises JobError, with the file's name, for all that is no picture of 8 bits a value."""
+    with opened(path) as (image, _):
+        if is_deep(image):
+            raise JobError(f"{path.name} has more than 8 bits a value. Convert it to 8 bits.")
+        if image.has_transparency_data:
+            raise JobError(f"{path.name} has transparency. Flatten it first: a network cannot restore what lies behind.")
+        gray = keep_gray and image.mode in ("L", "1")
+        pixels = np.asarray(image.convert("L" if gray else "RGB"))
+        return pixels[:, :, None] if gray else pixels
 
 
 @dataclass(frozen=True)

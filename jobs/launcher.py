@@ -8,9 +8,13 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+import psutil
+
 from jobs.folder import JobFolder
 
 LOCK_VARIABLE = "CLEARFRAME_LOCK"
+JOB = "CLEARFRAME_JOB"
+"""The job's folder: in the environment of its worker, and of all that this starts."""
 USER_CODE = "CLEARFRAME_USER_CODE"
 """Set where Python files of users may run."""
 GPUS = "CLEARFRAME_GPUS"
@@ -35,7 +39,7 @@ def start(folder: JobFolder, env: dict[str, str] | None = None) -> int | None:
         with folder.worker_log.open("ab") as log:
             child = subprocess.Popen(
                 [sys.executable, "-m", "jobs.run", str(folder.path)],
-                env={**os.environ, **ALONE, **(env or {}), LOCK_VARIABLE: str(lock), "PYTHONUNBUFFERED": "1"},
+                env={**os.environ, **ALONE, **(env or {}), LOCK_VARIABLE: str(lock), **_marked(folder)},
                 cwd=Path(__file__).parent.parent,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -50,8 +54,12 @@ def start(folder: JobFolder, env: dict[str, str] | None = None) -> int | None:
     return child.pid
 
 
+def _marked(folder: JobFolder) -> dict[str, str]:
+    return {JOB: str(folder.path), "PYTHONUNBUFFERED": "1"}
+
+
 def stop(folder: JobFolder, grace: float = 5.0) -> None:
-    """Ask the worker to end (SIGTERM); after `grace` seconds, kill its whole process group."""
+    """Ask the worker to end (SIGTERM); after `grace` seconds, kill its whole process group. Nothing that it started stays."""
     deadline = time.monotonic() + grace
     asked = False
     while folder.worker_lives():
@@ -62,8 +70,21 @@ def stop(folder: JobFolder, grace: float = 5.0) -> None:
         elif pid is not None and time.monotonic() > deadline:
             _signal(pid, signal.SIGKILL)
         time.sleep(0.05)
+    end_rest(folder)
 
 
 def _signal(group: int, number: signal.Signals) -> None:
     with suppress(ProcessLookupError):  # It may have ended by itself meanwhile.
         os.killpg(group, number)
+
+
+def end_rest(folder: JobFolder) -> None:
+    """Kill what a worker that has ended has left behind, in whatever process group: it has the job's mark in its environment."""
+    lock = folder.lock()
+    if lock is None:
+        return  # Another one lives already.
+    with open(lock, "rb"):
+        for process in psutil.process_iter():
+            with suppress(psutil.Error):  # It has ended, or is somebody else's.
+                if process.environ().get(JOB) == str(folder.path):
+                    process.kill()

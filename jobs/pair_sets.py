@@ -12,7 +12,7 @@ from torch import Tensor
 from jobs.errors import JobError
 from jobs.folder import JobFolder
 from jobs.store import PairReader
-from jobs.stored import metas
+from jobs.stored import Meta, metas
 
 Sizes = list[tuple[int, int]]
 
@@ -56,6 +56,11 @@ class PairSet:
         store, place = self._places[number]
         input, target = self._reader(store)[place]
         return torch.from_numpy(input.copy()), torch.from_numpy(target.copy())
+
+    def meta(self, number: int) -> Meta:
+        """What is known of a pair beside its pictures."""
+        store, place = self._places[number]
+        return self._reader(store).meta(place)
 
     def _reader(self, store: Path) -> PairReader:
         here = (os.getpid(), store)

@@ -22,6 +22,7 @@ class Report:
         """The snapshot that somebody wants a training to go on from; the last one where nothing is said."""
         self.listeners: list[Callable[[Event], object]] = []
         """Hear what `tell` writes, once it stands in the log."""
+        self.took_too_long = False
         self._stop = False
         self._started = time.monotonic()
         self._begun_at = 0
@@ -33,6 +34,14 @@ class Report:
 
     def _ask_to_stop(self, number: int, frame: FrameType | None) -> None:
         self._stop = True
+
+    def stop_after(self, seconds: float) -> None:
+        """Let the job end at its next `check` after that time; 0 takes that back."""
+        signal.signal(signal.SIGALRM, self._time_is_up)
+        signal.setitimer(signal.ITIMER_REAL, seconds)
+
+    def _time_is_up(self, number: int, frame: FrameType | None) -> None:
+        self._stop = self.took_too_long = True
 
     @property
     def stopping(self) -> bool:

@@ -1,14 +1,14 @@
 """Restoring a video: decoding, the network and encoding at the same time, a thread each, with a few frames in between.
 
 The times of the frames, their aspect and rotation, what is told of their colours, and the sound are kept. The output is written
-under another name and gets its own at the end.
+under another name and gets its own at the end; so are the copies for a browser beside it.
 """
 
 import os
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -26,7 +26,7 @@ from jobs.limits import too_large
 from jobs.outputs import Codec, check_video
 from jobs.planes import Layout
 from jobs.report import Report
-from jobs.video import open_video, to_picture
+from jobs.video import nothing, open_video, to_picture
 from jobs.video_out import DiskFull, Shot, VideoOut, raw_rate, says_rate, time_base, untimed, words
 from models import tiles
 from models.restorer import Restorer
@@ -77,34 +77,63 @@ class Model:
 
 @dataclass
 class _Batch:
+    """Frames, and the packets of other streams behind them; `inputs` are the frames as they were, where somebody wants them."""
+
     shots: list[Shot]
     packets: list[Packet]
+    inputs: list[Shot]
+
+
+@dataclass(frozen=True)
+class Copies:
+    """Two videos of the same times that any browser plays: the input, and the output where what was asked for is no such
+    video. They are made with it, so that they are there however it ends."""
+
+    input: Path
+    output: Path
+
+    @property
+    def drafts(self) -> dict[Path, Path]:
+        """The name of each while it is written, and its own."""
+        return {path.with_name(f".{path.name}.part"): path for path in (self.input, self.output)}
 
 
 def restore_video(
-    source: Path, out: Path, model: Model, report: Report, codec: Codec = "h264", overwrite: bool = False
+    source: Path,
+    out: Path,
+    model: Model,
+    report: Report,
+    codec: Codec = "h264",
+    overwrite: bool = False,
+    copies: Copies | None = None,
+    frames: int | None = None,
 ) -> Restored:
     """Restore a video into a file that its ending names the container of; tells progress, and what is not kept, to `report`.
 
     A network of grayscale restores the brightness; colours stay as they are. Where the video breaks in the middle, what is
     before that is the output, and the reason is said with it. What was restored before the disk was full, or before somebody
     stopped it (`report.check`), is kept as NAME.partial.ENDING. Raises JobError where there is nothing to keep.
+    `frames`: how many there are, where that is known.
     """
     check_video(source, out, codec, overwrite)
     draft = out.with_name(f".{out.name}.part")
+    beside = copies.drafts if copies else {}
     began = time.monotonic()
     with open_video(source) as container:
-        work = _Work(container, source.name, model, report)
+        work = _Work(container, source.name, model, report, frames)
         try:
-            whole = work.run(draft, out, codec)
+            whole = work.run(draft, out, codec, beside)
             if not work.written:
                 raise JobError(work.why or f"No frame of {source.name} could be decoded. Give a stream with pictures in it.")
             named = out if whole else out.with_name(f"{out.stem}.partial{out.suffix}")
             os.replace(draft, named)
+            for other in filter(Path.exists, beside):
+                os.replace(other, beside[other])
         except OSError as error:
             raise JobError(f"{out} cannot be written: {words(error)}. Nothing was kept.") from error
         finally:
-            draft.unlink(missing_ok=True)
+            for left in (draft, *beside):
+                left.unlink(missing_ok=True)
         seconds = time.monotonic() - began
         return Restored(work.written, seconds, *work.size, codec, named, work.why)
 
@@ -112,16 +141,18 @@ def restore_video(
 class _Work:
     """One video on its way through three threads: this one has the network."""
 
-    def __init__(self, container: InputContainer, name: str, model: Model, report: Report) -> None:
-        self._container, self._name, self._report = container, name, report
+    def __init__(self, container: InputContainer, name: str, model: Model, report: Report, frames: int | None) -> None:
+        self._container, self._name, self._report, self._frames = container, name, report, frames
         self._painter = _Painter(model)
         self._decoded: Lane[_Batch] = Lane(BATCHES)
         self._restored: Lane[_Batch] = Lane(BATCHES)
+        self._of_input: list[VideoOut] = []
+        self._of_output: list[VideoOut] = []
         self.why = ""
         self.written = 0
         self.size = (0, 0)
 
-    def run(self, draft: Path, out: Path, codec: Codec) -> bool:
+    def run(self, draft: Path, out: Path, codec: Codec, beside: dict[Path, Path]) -> bool:
         """Whether all of the video that can be read was written. Raises JobError, and what went wrong in a thread."""
         self._report.begin(0)
         shots = _Reader(self._container, self._name, self._report, self._painter.wants_rgb)
@@ -134,12 +165,16 @@ class _Work:
         shots.wanted = output.wanted
         self.size = (output.width, output.height)
         stopped = full = flush = False
+        outputs = [output]
         try:
+            for path, named in list(beside.items())[: 1 if output.plays else 2]:
+                outputs.append(VideoOut(path, named, "h264", self._container, first, nothing, to_look_at=True))
+            self._of_input, self._of_output = outputs[1:2], [output, *outputs[2:]]
             with ThreadPoolExecutor(2, "restore") as threads:
                 reading = threads.submit(self._read, shots)
-                writing = threads.submit(self._write, output)
+                writing = threads.submit(self._write)
                 try:
-                    self._restore(shots.total)
+                    self._restore(self._frames or shots.total)
                 except Aborted:
                     stopped = True
                 finally:
@@ -151,7 +186,9 @@ class _Work:
         except DiskFull:
             full = True
         finally:
-            output.close(flush)
+            with ExitStack() as closing:  # All of them, though one fails.
+                for one in outputs:
+                    closing.callback(one.close, flush)
         self.written, self.why = output.frames, shots.why
         self._report.progress(self.written, self.written, UNIT)
         if full:
@@ -174,18 +211,26 @@ class _Work:
     def _restore(self, total: int | None) -> None:
         for batch in self._decoded:
             self._report.check()
-            if not self._restored.put(_Batch(self._painter.restore(batch.shots), batch.packets)):
+            inputs = batch.shots if self._of_input else []
+            if not self._restored.put(_Batch(self._painter.restore(batch.shots), batch.packets, inputs)):
                 return
             if self.written:
                 self._report.progress(self.written, total, UNIT)
 
-    def _write(self, output: VideoOut) -> None:
+    def _write(self) -> None:
         try:
             for batch in self._restored:
                 for packet in batch.packets:
-                    output.copy(packet)
+                    index = packet.stream.index
+                    for one in (*self._of_output, *self._of_input):
+                        if index in one.wanted:
+                            one.copy(packet, index)
+                for shot in batch.inputs:
+                    for one in self._of_input:
+                        one.write(shot)
                 for shot in batch.shots:
-                    output.write(shot)
+                    for one in self._of_output:
+                        one.write(shot)
                     self.written += 1
         finally:
             self._restored.close()
@@ -235,7 +280,7 @@ class _Reader:
         return first
 
     def batches(self, at_once: Callable[[int, int], int]) -> Iterator[_Batch]:
-        batch, layout, size = _Batch([], []), None, 1
+        batch, layout, size = _Batch([], [], []), None, 1
         for frame in self._frames:
             why = too_large(frame.width, frame.height)
             if why:
@@ -243,6 +288,12 @@ class _Reader:
             flat = planes.planar(frame)
             if layout is None:
                 layout, size = planes.layout_of(flat), at_once(frame.width, frame.height)
+            if planes.layout_of(flat).format != layout.format:
+                self._break(
+                    f"Frame {self._read} of {self._name} has another pixel format than those before it: an output has one. The "
+                    "frames before it are restored."
+                )
+                break
             if (frame.width, frame.height) != (layout.width, layout.height):
                 self._break(
                     f"Frame {self._read} of {self._name} is {frame.width}x{frame.height}, but the video began with "
@@ -253,7 +304,7 @@ class _Reader:
             batch.packets += self._taken()
             if len(batch.shots) >= size:
                 yield batch
-                batch = _Batch([], [])
+                batch = _Batch([], [], [])
         batch.packets += self._taken()
         if batch.shots or batch.packets:
             yield batch
@@ -270,8 +321,6 @@ class _Reader:
             pts = self._next if frame.pts is None else max(frame.pts, self._next if self._read else frame.pts)
         self._next = pts + 1 if frame.pts is not None or untimed(self._container) else pts + max(frame.duration or 0, 1)
         parts = planes.planes_of(flat)
-        if planes.layout_of(flat).format != layout.format:
-            raise JobError(f"Frame {self._read} of {self._name} has another pixel format than the first one. Convert it first.")
         self._read += 1
         return Shot(self._read - 1, pts, self._base, parts, _rgb(parts, flat, layout) if self._rgb else None)
 

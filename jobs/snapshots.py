@@ -87,13 +87,13 @@ def save(folder: JobFolder, name: str, kind: Kind, restorer: Restorer, state: St
     torch.save(state, packed)
     _write(_state(folder, name), packed.getbuffer())
     whole = {key: value.cpu().contiguous() for key, value in restorer.net.state_dict().items()}
-    _write(_weights(folder, name), safetensors.torch.save(whole, metadata))
-    return _weights(folder, name).stat().st_size
+    _write(weights_of(folder, name), safetensors.torch.save(whole, metadata))
+    return weights_of(folder, name).stat().st_size
 
 
 def remove(folder: JobFolder, names: Iterable[str]) -> None:
     for name in names:
-        _weights(folder, name).unlink(missing_ok=True)
+        weights_of(folder, name).unlink(missing_ok=True)
         _state(folder, name).unlink(missing_ok=True)
 
 
@@ -143,9 +143,9 @@ def load(model: JobFolder, wanted: str) -> tuple[str, Restorer, int]:
 def read_weights(model: JobFolder, name: str) -> tuple[Kind, Tensor | None, dict[str, Tensor]]:
     """Raises JobError."""
     try:
-        with safe_open(_weights(model, name), "pt") as file:
+        with safe_open(weights_of(model, name), "pt") as file:
             told = file.metadata()
-        weights = load_file(_weights(model, name))
+        weights = load_file(weights_of(model, name))
     except (OSError, SafetensorError) as error:
         raise JobError(f"Snapshot {name} cannot be read: {error}. Choose another one.") from error
     network: Network = TypeAdapter(Network).validate_json(told["network"])
@@ -182,7 +182,12 @@ def find(model: JobFolder, wanted: str) -> str:
     summary = _view(model)["summary"]
     if "snapshots" not in summary:
         raise JobError("The model has no snapshot yet. Wait for the first one.")
-    return str(summary[wanted]["snapshot"]) if wanted in ("best", "last") else wanted
+    if wanted in ("best", "last"):
+        return str(summary[wanted]["snapshot"])
+    there = [one["snapshot"] for one in summary["snapshots"]]
+    if wanted not in there:
+        raise JobError(f"There is no snapshot {wanted} any more. Choose another one: best, {', '.join(reversed(there))}.")
+    return wanted
 
 
 def _view(model: JobFolder) -> dict[str, Any]:
@@ -192,7 +197,7 @@ def _view(model: JobFolder) -> dict[str, Any]:
     return view
 
 
-def _weights(folder: JobFolder, name: str) -> Path:
+def weights_of(folder: JobFolder, name: str) -> Path:
     return folder.snapshots / f"{name}.safetensors"
 
 

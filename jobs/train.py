@@ -91,6 +91,8 @@ def prepare(folder: JobFolder, spec: ModelSpec, report: Report, stack: ExitStack
     ranks = join(folder, spec.device, report)
     stack.callback(ranks.leave)
     device = choose_device(spec.device, ranks.local)
+    if device.type == "cuda" and spec.gpu_share < 1:
+        torch.cuda.set_per_process_memory_fraction(spec.gpu_share, device)
     precision = choose_precision(spec.precision, device)
     torch.manual_seed(spec.seed)
 

@@ -18,7 +18,7 @@ from av.video.stream import VideoStream
 from jobs.errors import JobError
 from jobs.outputs import CONTAINERS, Codec
 from jobs.planes import Plane, as_frame, layout_of, planar
-from jobs.video import Warn
+from jobs.video import Warn, reformat
 
 if TYPE_CHECKING:
     Packet = av.Packet[Any]
@@ -31,11 +31,17 @@ OPTIONS: dict[Codec, dict[str, str]] = {
     "h264": {"crf": CRF, "preset": "medium", "tune": "psnr"},
     "ffv1": {"level": "3", "slices": "4", "slicecrc": "1"},
 }
+TO_LOOK_AT = {"crf": CRF, "preset": "superfast", "tune": "psnr", "g": "25"}
+"""Of a copy for a browser: quickly made, and every frame of it quickly found."""
+PLAYS = "yuv420p"
+"""The only pixel format of H.264 that all browsers play."""
 TURNED = ("mp4", "mov", "matroska")
 """Containers that say how a player must turn the picture."""
 KEPT_BYTES = 2**20
 KEPT_A_FRAME = 64
 """An .mp4's index has about 20 bytes a frame; and other streams have theirs."""
+INDEX_FIRST = {"movflags": "+faststart"}
+"""A player need not look for it at the end."""
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -59,6 +65,7 @@ class _Room:
 
     def __init__(self, path: Path) -> None:
         self.full = False
+        self._path = path
         self._beside = path.with_name(f"{path.name}.room")
         self._file: IO[bytes] = path.open("wb", buffering=0)
         self._kept = 0
@@ -92,6 +99,10 @@ class _Room:
                 self._give(error)
         return len(data)
 
+    def again(self, *_: object) -> IO[bytes]:
+        """The file for reading: FFmpeg moves what it has written to make room for the index."""
+        return self._path.open("rb")
+
     def clear(self) -> None:
         self._file.seek(0)
         self._file.truncate()
@@ -108,14 +119,25 @@ class _Room:
 
 
 class VideoOut:
-    """A video that is being written to `draft`, in the container that the ending of `named` stands for."""
+    """A video that is being written to `draft`, in the container that the ending of `named` stands for; or with `to_look_at`
+    a copy for a browser."""
 
-    def __init__(self, draft: Path, named: Path, codec: Codec, source: InputContainer, first: av.VideoFrame, warn: Warn) -> None:
+    def __init__(
+        self,
+        draft: Path,
+        named: Path,
+        codec: Codec,
+        source: InputContainer,
+        first: av.VideoFrame,
+        warn: Warn,
+        to_look_at: bool = False,
+    ) -> None:
         self.draft, self._warn = draft, warn
+        self._options = TO_LOOK_AT if to_look_at else OPTIONS[codec]
         self._format, self._source = CONTAINERS[named.suffix.lower()], source
         self.layout = layout_of(planar(first))
         self.width, self.height = self.layout.width, self.layout.height
-        self.pixel_format = self.layout.format
+        self.pixel_format = PLAYS if to_look_at else self.layout.format
         if codec == "h264":
             self._fit_h264()
         self._first, self._codec = first, codec
@@ -131,8 +153,8 @@ class VideoOut:
 
     def _fit_h264(self) -> None:
         if self.pixel_format == "gray":
-            self.pixel_format = "yuv420p"  # Few players know H.264 without chroma.
-        columns, rows = self.layout.halved or (1, 1)
+            self.pixel_format = PLAYS  # Few players know H.264 without chroma.
+        columns, rows = (1, 1) if self.pixel_format == PLAYS else self.layout.halved or (1, 1)
         self.width, self.height = self.width >> columns << columns, self.height >> rows << rows
         if min(self.width, self.height) < 2:
             raise JobError(f"The video is {self.layout.width}x{self.layout.height}: too small for H.264. Use the codec ffv1.")
@@ -144,7 +166,8 @@ class VideoOut:
 
     def _open(self, others: Sequence[av.stream.Stream]) -> tuple[OutputContainer, dict[int, av.stream.Stream]]:
         """The container with its header written; without the other streams where it does not take them."""
-        out = av.open(self._room, "w", format=self._format)
+        options = INDEX_FIRST if self._format in ("mp4", "mov") else None
+        out = av.open(self._room, "w", format=self._format, options=options, io_open=self._room.again)
         self._stream = self._add_video(out)
         copies = {} if self._format == "h264" else self._add_copies(out, others)
         if self._format == "h264" and others:
@@ -167,7 +190,7 @@ class VideoOut:
     def _add_video(self, out: OutputContainer) -> VideoStream:
         video, first = self._source.streams.video[0], self._first
         rate = video.average_rate or video.guessed_rate or Fraction(25)
-        stream = out.add_stream("libx264" if self._codec == "h264" else "ffv1", rate=rate, options=OPTIONS[self._codec])
+        stream = out.add_stream("libx264" if self._codec == "h264" else "ffv1", rate=rate, options=self._options)
         stream.width, stream.height, stream.pix_fmt = self.width, self.height, self.pixel_format
         context = stream.codec_context
         context.time_base = time_base(self._source)
@@ -214,19 +237,31 @@ class VideoOut:
         """The indexes of the streams that are copied."""
         return list(self._copies)
 
-    def copy(self, packet: Packet) -> None:
-        """Hand on a packet of another stream. Raises DiskFull."""
-        packet.stream = self._copies[packet.stream.index]
+    @property
+    def plays(self) -> bool:
+        """Whether browsers play it."""
+        return self._format == "mp4" and self._codec == "h264" and self.pixel_format == PLAYS
+
+    def copy(self, packet: Packet, index: int) -> None:
+        """Hand on a packet of another stream, which has that index in the source. Raises DiskFull."""
+        packet.stream = self._copies[index]
         self._mux([packet])
 
     def write(self, shot: Shot) -> None:
         """Encode a frame. Raises DiskFull."""
-        frame = as_frame(shot.planes, self.layout, self.pixel_format, self.width, self.height)
+        frame = self._frame(shot)
         frame.pts, frame.time_base = shot.pts, shot.time_base
         self._room.keep(KEPT_BYTES + KEPT_A_FRAME * shot.number)
         packets = self._stream.encode(frame)
         self.frames += len(packets)
         self._mux(packets)
+
+    def _frame(self, shot: Shot) -> av.VideoFrame:
+        if self.layout.format in (self.pixel_format, "gray"):
+            return as_frame(shot.planes, self.layout, self.pixel_format, self.width, self.height)
+        whole = as_frame(shot.planes, self.layout, self.layout.format, self.width, self.height)
+        range = 2 if self.layout.colour.full_range else 1
+        return reformat(whole, self.pixel_format, src_color_range=range, dst_color_range=range)
 
     def _mux(self, packets: list[Packet]) -> None:
         self._out.mux(packets)

@@ -6,6 +6,11 @@ from jobs.events import FINAL_STATES, Event
 
 View = dict[str, Any]
 
+MOST_HISTORY = 50
+"""States that are kept of a job that began again and again."""
+MOST_LOSSES = 60
+"""Points of the small curve that lists show; beyond them every other one goes."""
+
 
 def empty() -> View:
     """A job of which no event has been read."""
@@ -18,6 +23,9 @@ def empty() -> View:
         "started": None,
         "finished": None,
         "gpus": None,
+        "history": [],
+        "losses": {"seen": 0, "every": 1, "values": []},
+        "hardware": None,
     }
 
 
@@ -32,6 +40,10 @@ def fold(view: View, event: Event) -> View:
         case "progress":
             told = ("done", "total", "unit", "rate", "eta", "pairs")
             return {**view, "progress": {key: event[key] for key in told if key in event}}
+        case "scalars":
+            return {**view, "losses": _with_loss(view["losses"], event["scalars"])}
+        case "hardware":
+            return {**view, "hardware": {key: event[key] for key in ("cpu", "gpus")}}
         case "snapshot":
             return {**view, "summary": _with_snapshot(view["summary"], event)}
         case "removed":
@@ -48,14 +60,30 @@ def fold(view: View, event: Event) -> View:
 def _fold_state(view: View, event: Event) -> View:
     state = event["state"]
     view = {**view, "state": state, "reason": event.get("reason", "")}
+    passed = {"state": state, "time": event["time"], "reason": view["reason"]}
+    view["history"] = [*view["history"], passed][-MOST_HISTORY:]
     if state == "running":
         view["started"], view["finished"], view["gpus"] = event["time"], None, event.get("gpus")
         # A job that starts again shows its pictures again, and says anew what is known at its end.
-        again = ("samples", "layers", "test", "seconds", "patches_per_second", "multiply_adds_per_second")
+        shown = ("samples", "layers", "layers_of", "input", "output", "target")
+        again = (*shown, "test", "seconds", "patches_per_second", "multiply_adds_per_second")
         view["summary"] = {key: value for key, value in view["summary"].items() if key not in again}
     if state in FINAL_STATES:
         view["finished"] = event["time"]
     return {**view, "summary": {**view["summary"], **event.get("summary", {})}}
+
+
+def _with_loss(losses: dict[str, Any], scalars: dict[str, Any]) -> dict[str, Any]:
+    """The training loss, thinned; static/js/sparkline.js goes on with it in the same way."""
+    value = next((value for key, value in scalars.items() if key.startswith("train/")), None)
+    if value is None:
+        return losses
+    seen, every, values = losses["seen"] + 1, losses["every"], losses["values"]
+    if seen % every == 0:
+        values = [*values, value]
+    if len(values) > MOST_LOSSES:
+        every, values = 2 * every, values[1::2]
+    return {"seen": seen, "every": every, "values": values}
 
 
 def _told(event: Event) -> dict[str, Any]:

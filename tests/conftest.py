@@ -1,7 +1,6 @@
 """Real things, made small: clips, homes, servers, browsers."""
 
 import os
-import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -10,16 +9,27 @@ from pathlib import Path
 import pytest
 
 from jobs import folder as folders
+from jobs import launcher
 from jobs.folder import JobFolder
 from jobs.run import main as run_worker
 from jobs.sample_clip import make_clip
 from jobs.specs import DatasetSpec, ModelSpec
 from tests.server import Server
+from tests.server import free_port as a_free_port
 
 ROOT = Path(__file__).parent.parent
 MEDIA = ROOT.parent / "shared" / "media"
 
 Clip = tuple[Path, Path]
+Make = Callable[..., JobFolder]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_worker_is_left() -> Iterator[None]:
+    """Workers that tests started by themselves have ended when the tests have."""
+    yield
+    for child in launcher._children:
+        child.wait(timeout=30)
 
 
 @pytest.fixture(scope="session")
@@ -70,10 +80,7 @@ def make_model(home: Path) -> Callable[..., JobFolder]:
 
 @pytest.fixture
 def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port: int = free.getsockname()[1]
-        return port
+    return a_free_port()
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -15,11 +16,18 @@ from typing import Any
 ROOT = Path(__file__).parent.parent
 
 
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
 class Server:
     def __init__(self, home: Path, roots: list[Path], port: int) -> None:
         self.home, self.roots, self.port = home, roots, port
         self.url = f"http://127.0.0.1:{port}"
         self.options: list[str] = []
+        self.took = 0.0
 
     def __enter__(self) -> "Server":
         self.start()
@@ -29,8 +37,8 @@ class Server:
         self.kill()
         self._end_workers()
 
-    def start(self) -> float:
-        """Start it; returns the seconds until the first page was served."""
+    def start(self, seconds: float = 30) -> float:
+        """Start it; returns the seconds until the first page was served, which it also keeps."""
         began = time.monotonic()
         roots = [f"--data-root={root}" for root in self.roots]
         command = [sys.executable, str(ROOT / "run_server.py"), f"--port={self.port}", f"--home={self.home}", *roots]
@@ -39,11 +47,12 @@ class Server:
             self.process = subprocess.Popen(command, stdout=log, stderr=log)
         while True:
             try:
-                with urllib.request.urlopen(self.url):
-                    return time.monotonic() - began
+                with urllib.request.urlopen(f"{self.url}/healthz"):
+                    self.took = time.monotonic() - began
+                    return self.took
             except urllib.error.URLError:
                 assert self.process.poll() is None, "the server did not start"
-                assert time.monotonic() - began < 30
+                assert time.monotonic() - began < seconds
                 time.sleep(0.02)
 
     def kill(self) -> None:
@@ -95,6 +104,14 @@ class Server:
         while not condition(job := self.job(id)):
             assert job["state"] != "error", job["reason"]
             assert time.monotonic() < deadline, job
+            time.sleep(0.05)
+        return job
+
+    def wait_for_end(self, id: str, seconds: float = 120) -> dict[str, Any]:
+        """The job, as soon as it has ended, in whatever way."""
+        deadline = time.monotonic() + seconds
+        while (job := self.job(id))["state"] not in ("done", "error", "aborted"):
+            assert time.monotonic() < deadline, f"still {job['state']}"
             time.sleep(0.05)
         return job
 

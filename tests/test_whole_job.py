@@ -17,17 +17,6 @@ Clip = tuple[Path, Path]
 SMALL = {"batch_size": 8, "patch_size": 32, "patches_per_frame": 2}
 
 
-def test_the_first_page_comes_within_a_second(server: Server) -> None:
-    server.kill()
-    assert min(_restarted(server) for _ in range(3)) < 1
-
-
-def _restarted(server: Server) -> float:
-    seconds = server.start()
-    server.kill()
-    return seconds
-
-
 def test_dataset_model_and_test_through_the_api(server: Server, clip: Clip) -> None:
     dataset = server.dataset(clip)
     model = server.create("/models", {"name": "first", "dataset": dataset, "epochs": 3, **SMALL})

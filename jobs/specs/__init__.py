@@ -4,19 +4,35 @@ Each field carries its label (`title`), its help line (`description`), bounds, c
 How a form shows it stands in `json_schema_extra`: `unit`, `more` (folded away), `widget`.
 """
 
-from typing import Literal
+from typing import Any, Literal
 
 from jobs.specs.base import Spec
 from jobs.specs.dataset import DatasetSpec, Encoding
 from jobs.specs.model import ModelSpec
-from jobs.specs.test import TestSpec
+from jobs.specs.test import TESTS, AnyTest, ImagesTest, ImageTest, SplitTest, VideoTest
 
-__all__ = ["SPECS", "DatasetSpec", "Encoding", "JobKind", "JobSpec", "ModelSpec", "Spec", "TestSpec"]
+__all__ = [
+    "TESTS",
+    "AnyTest",
+    "DatasetSpec",
+    "Encoding",
+    "ImageTest",
+    "ImagesTest",
+    "JobKind",
+    "JobSpec",
+    "ModelSpec",
+    "Spec",
+    "SplitTest",
+    "VideoTest",
+    "spec_of",
+]
 
-JobSpec = DatasetSpec | ModelSpec | TestSpec
+JobSpec = DatasetSpec | ModelSpec | AnyTest
 JobKind = Literal["dataset", "model", "test"]
-SPECS: dict[str, type[DatasetSpec] | type[ModelSpec] | type[TestSpec]] = {
-    "dataset": DatasetSpec,
-    "model": ModelSpec,
-    "test": TestSpec,
-}
+
+
+def spec_of(kind: str, values: dict[str, Any]) -> type[DatasetSpec] | type[ModelSpec] | type[AnyTest]:
+    """What says what a job of a kind can be asked to do; a test that does not say of what is one of an image."""
+    if kind == "test":
+        return TESTS[values.get("kind", "image")]
+    return DatasetSpec if kind == "dataset" else ModelSpec

@@ -1,9 +1,10 @@
 """What all specs are made of: fields that say everything about themselves, and unions told apart by a field."""
 
 import re
+from collections.abc import Mapping
 from typing import Annotated, Any, get_args
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, field_validator
 from pydantic.fields import FieldInfo
 
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
@@ -13,6 +14,8 @@ ServerPath = Annotated[str, StringConstraints(strip_whitespace=True, min_length=
 JobId = Annotated[str, StringConstraints(pattern=r"^[0-9a-z]{8,40}$")]
 SNAPSHOT = r"^(best|last|epoch-\d{4,}|step-\d{6,})$"
 """What a snapshot is asked for by: its name, or what it is."""
+Number = Annotated[int, BeforeValidator(lambda value: str(value) if isinstance(value, bool) else value)]
+"""Of a pair or a frame: yes and no are none, though Python counts with them."""
 Seed = Annotated[int, Field(ge=0, le=2**31 - 1)]
 
 
@@ -20,6 +23,13 @@ class Spec(BaseModel):
     """Base of all specs: unknown fields and NaN are errors, so that a typing error is never silent."""
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+    @field_validator("*")
+    @classmethod
+    def _without_nul(cls, value: Any) -> Any:
+        if isinstance(value, str) and "\0" in value:
+            raise ValueError("there is a NUL character in it")
+        return value
 
 
 def setting(
@@ -54,6 +64,11 @@ def members(info: FieldInfo) -> dict[str, type[Spec]]:
         return {}
     kinds: tuple[type[Spec], ...] = get_args(info.annotation)
     return {str(kind.model_fields[tag].default): kind for kind in kinds}
+
+
+def titles(kinds: Mapping[str, type[Spec]]) -> dict[str, str]:
+    """What people call the kinds of a union."""
+    return {name: str(kind.model_config.get("title", name)) for name, kind in kinds.items()}
 
 
 def nested(info: FieldInfo) -> type[Spec] | None:

@@ -254,5 +254,5 @@ class DatasetSpec(Spec):
     )
     seed: Seed = setting(0, "Seed", "Start of the random numbers of the splits.", more=True)
     name: Name = setting(..., "Name", "How the dataset is called in lists.")
-    group: Words = setting("", "Group", "Jobs of one group stand together in lists.", more=True)
+    group: Words = setting("", "Group", "Lists can be sorted and filtered by it.", more=True)
     notes: Notes = setting("", "Notes", "For you and your colleagues.", more=True, widget="notes")

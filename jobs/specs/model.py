@@ -95,13 +95,21 @@ class ModelSpec(Spec):
         widget="device",
         pattern=r"^(auto|cpu|cuda|cuda:\d{1,2}(,\d{1,2})*)$",
     )
+    gpu_share: float = setting(
+        1.0,
+        "Share of the GPU",
+        "1: alone. Trainings whose shares add up to 1 compute on one GPU, each with that share of its memory.",
+        more=True,
+        ge=0.01,
+        le=1,
+    )
     precision: Literal["auto", "float32", "tf32", "bfloat16", "float16"] = setting(
         "auto", "Precision", "auto: bfloat16 where the processor or GPU computes in it, else float32.", more=True
     )
     compile: bool = setting(
         False, "Compile", "By torch.compile: a minute's work before the first step, faster steps on a GPU.", more=True
     )
-    group: Words = setting("", "Group", "Jobs of one group stand together in lists.", more=True)
+    group: Words = setting("", "Group", "Lists can be sorted and filtered by it.", more=True)
     notes: Notes = setting("", "Notes", "For you and your colleagues.", more=True, widget="notes")
     sweep: str = Field(
         "", pattern=r"^[0-9a-z]{0,40}$", description="The sweep that the job belongs to: filled in by the program."

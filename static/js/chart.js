@@ -7,7 +7,7 @@ import { small } from "./format.js";
 
 /**
  * A chart in a figure. `source()` gives {series, keys, style}: curves by key, which of them are drawn, and how: style(key) is
- * {label, colour, dash, show, axis, plain, whole}. `look` is shared by all charts of a page: {x, log, smooth, zoom, extent}.
+ * {label, colour, dash, show, axis, plain, whole}. `look` is shared by all charts of a page: {x, log, smooth, zoom, extent}, and `words` where x is called otherwise.
  * `zoom(range)` and `point(x)` tell the others what was done here.
  */
 export function chart(figure, { source, look, zoom, point, table }) {
@@ -29,7 +29,7 @@ export function chart(figure, { source, look, zoom, point, table }) {
     plot = new uPlot(optionsOf(), data, holder);
     plot.over.setAttribute("aria-hidden", "true");
     legend.replaceChildren(
-      element("span", { class: "at" }, look.x, element("b", {}, "–")),
+      element("span", { class: "at" }, look.words ?? look.x, element("b", {}, "–")),
       ...shown.map(({ key, style }) => legendButton(style, !hidden.has(key), (button) => toggle(key, button))),
     );
   }

@@ -1,6 +1,6 @@
 // What is asked before it is done, and what is folded behind ⋯: on every page, by attributes.
 //   data-opens="id" opens a dialog; data-closes, within it, closes it
-//   form data-confirm="Delete this?" data-yes="Delete it" asks before it is sent
+//   form or button data-confirm="Delete this?" data-yes="Delete it" asks before it is sent
 import { element } from "./dom.js";
 
 document.addEventListener("click", (event) => {
@@ -60,9 +60,14 @@ function closeMenus(but = null) {
 
 document.addEventListener("submit", (event) => {
   const form = event.target;
-  if (!form.dataset.confirm) return;
+  const by = event.submitter?.dataset.confirm ? event.submitter : form;
+  if (!by.dataset.confirm || by.dataset.sure) return;
   event.preventDefault();
-  asks(form.dataset.confirm, form.dataset.yes).then((yes) => yes && form.submit());
+  asks(by.dataset.confirm, by.dataset.yes).then((yes) => {
+    if (!yes) return;
+    by.dataset.sure = "yes";
+    form.requestSubmit(by === form ? null : by);
+  });
 });
 
 /** Whether the person says yes to a question. */

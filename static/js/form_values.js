@@ -6,13 +6,13 @@ export function isChosen(when, data) {
 }
 
 /** Entries ["source.raw.width", "320"] as {source: {raw: {width: "320"}}}; empty ones are left out, boxes are true or false,
- * several values of one name a list with commas. */
+ * several values of one name a list with commas. The token of the form is none of them. */
 export function nested(entries) {
   const values = {};
   const boxes = new Set(entries.filter(([name]) => name.endsWith(".shown")).map(([name]) => name.slice(0, -".shown".length)));
   for (const name of boxes) put(values, name, false);
   for (const [name, value] of entries) {
-    if (name.endsWith(".shown") || typeof value !== "string" || !value.trim()) continue;
+    if (name === "csrf_token" || name.endsWith(".shown") || typeof value !== "string" || !value.trim()) continue;
     put(values, name, boxes.has(name) ? true : plain(value));
   }
   return values;

@@ -33,6 +33,12 @@ export const losses = (value) => (!value || Math.abs(value) < 1e-4 ? small(value
 /** SSIM */
 export const similarity = (value) => (value == null ? DASH : value.toFixed(4));
 
+/** SSIM of one over another: +0.0123 */
+export const similarityGain = (value) => (value == null ? DASH : `${value <= -0.00005 ? "−" : value >= 0.00005 ? "+" : ""}${Math.abs(value).toFixed(4)}`);
+
+/** 84 ms, 1.24 s */
+export const milliseconds = (value) => (value < 1 ? `${Math.round(1000 * value)} ms` : `${value.toFixed(2)} s`);
+
 /** Whole ones as they are, others with two decimals: 1,997 or 1.67. */
 export const epochs = (value) => (value == null ? DASH : value.toLocaleString("en", { maximumFractionDigits: 2 }));
 
@@ -81,6 +87,16 @@ export function progressWords(progress) {
   if (progress.eta != null) words.push(`${seconds(progress.eta)} left`);
   if (progress.pairs) words.push(Object.entries(progress.pairs).map(([split, pairs]) => `${count(pairs)} ${SPLITS[split]}`).join(", "));
   return words.join(" · ");
+}
+
+/** "97 % of the GPU · 8.2 GB of 84.9 GB" */
+export function hardware(told) {
+  if (!told) return "";
+  const words = told.gpus.flatMap((gpu) => [
+    ...(gpu.utilisation == null ? [] : [`${Math.round(gpu.utilisation)} % of the GPU`]),
+    ...(gpu.memory_used == null ? [] : [`${bytes(gpu.memory_used)} of ${bytes(gpu.memory_total)}`]),
+  ]);
+  return words.join(" · ") || `${Math.round(told.cpu)} % of a core`;
 }
 
 /** dB over the input of a snapshot's validation, null where that is not known. */

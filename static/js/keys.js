@@ -16,6 +16,7 @@ document.addEventListener("keydown", (event) => {
   const target = [...document.querySelectorAll("[data-key]")].find((one) => one.dataset.key === event.key && one.offsetParent);
   if (!target) return;
   event.preventDefault();
+  target.focus();
   target.click();
 });
 

@@ -22,16 +22,18 @@ export function watchJob(job, since, seen, gone = () => say("gone", "This job wa
   };
 }
 
-/** Call `seen(job, events)` for the states, progress and snapshots of all jobs, from now on. */
-export function watchAll(seen) {
+/** Call `seen(job, events)` for the states of all jobs, and for progress, curves, snapshots and hardware of those that `shown()`
+ *  names, from now on; and `missed()` after a lost connection. Returns what tells the server that others are shown now. */
+export function watchAll({ seen, missed, shown = () => [] }) {
   let before = false;
+  const ask = () => connection().connected && connection().emit("watch", { job: "*", shown: shown() });
   connection().on("connect", () => {
-    // What happened while the line was down is on a fresh page.
-    if (before) location.reload();
+    if (before) missed();
     before = true;
-    connection().emit("watch", { job: "*" });
+    ask();
   });
-  connection().on("events", (message) => seen(message.job, message.events));
+  connection().on("events", ({ job, events, missed: more }) => (more ? missed() : seen(job, events)));
+  return ask;
 }
 
 function connection() {

@@ -6,7 +6,7 @@ import { addEvents, curvesOf, keysIn, sinceStart, startOf, stepsBetween } from "
 import { element, pageData } from "./dom.js";
 import { factsOf } from "./facts.js";
 import { count, verdict } from "./format.js";
-import { layerCard } from "./layers.js";
+import { layerCards } from "./layers.js";
 import { say, watchJob } from "./live.js";
 import { follow } from "./log.js";
 import { messagesOf, recordOf } from "./record.js";
@@ -15,7 +15,6 @@ import { findExports, showSnapshots } from "./snapshot_table.js";
 import { bestOf, resumedAt, withoutSnapshots, withSnapshot } from "./snapshots.js";
 import { isFinal, showStatus, withEvent } from "./status.js";
 import { styleOf } from "./styles.js";
-import { swap } from "./pictures.js";
 
 const POINTS = 600;
 const WAITING_MS = 2000;
@@ -28,6 +27,7 @@ let showings = [];
 const layers = new Map((job.summary.layers ?? []).map((layer) => [layer.index, layer]));
 const fresh = { samples: true, layers: true };
 const showSamples = samplesThroughTime();
+const cards = layerCards(document.querySelector("#layers"), document.querySelector("#layers-look"), { input: firstSample });
 const showMessages = messagesOf(document.querySelector("#messages"));
 
 const own = `/jobs/${job.id}`;
@@ -58,17 +58,17 @@ function show() {
   for (const button of document.querySelectorAll('[data-needs="snapshots"]')) button.hidden = !snapshots.length || ("when" in button.dataset && button.hidden);
 }
 
+/** What the layers that are shown were given. */
+function firstSample() {
+  const sample = showings.at(-1)?.samples.get(0);
+  return sample && { url: sample.input };
+}
+
 function showLayers() {
-  const section = document.querySelector("#layers-section");
   const sorted = [...layers.values()].sort((a, b) => a.index - b.index);
   if (!sorted.length) return;
   document.querySelector("#layers-at").textContent = `after step ${count(sorted[0].step)}`;
-  // Pictures of folded layers are not fetched; weights that somebody has unfolded stay so.
-  if (!section.open) return;
-  const open = new Set([...section.querySelectorAll("article:has(details[open])")].map((card) => card.dataset.layer));
-  const cards = sorted.map(layerCard);
-  for (const card of cards) if (open.has(card.dataset.layer)) card.querySelector("details").open = true;
-  swap(document.querySelector("#layers"), cards);
+  for (const layer of sorted) cards.show({ ...layer, version: `?step=${layer.step}` });
 }
 
 let drawing = false;
@@ -139,7 +139,6 @@ copyButtons(job.id);
 findExports(job.id, show);
 recordOf(document.querySelector("#record"), job.id);
 follow(document.querySelector("#log"), () => !isFinal(job.state));
-document.querySelector("#layers-section").addEventListener("toggle", showLayers);
 document.querySelector("#more-curves").addEventListener("toggle", drawCharts);
 show();
 

@@ -10,8 +10,14 @@ export function tools(input) {
   return row;
 }
 
-/** Put a path into a field as if it had been typed. */
-export function fill(input, path) {
-  input.value = path;
+/** Put words into a field as if they had been typed. */
+export function fill(input, words) {
+  input.value = words;
   for (const type of ["input", "change"]) input.dispatchEvent(new Event(type, { bubbles: true }));
+}
+
+/** Put a path into a field: behind those that stand there, where a field has several lines. */
+export function addPath(input, path) {
+  const before = input.matches("textarea") ? input.value.trimEnd() : "";
+  fill(input, before ? `${before}\n${path}` : path);
 }

@@ -1,10 +1,10 @@
 // "Browse…": a dialog that walks through the folders that the server may read.
 import { element } from "./dom.js";
 import { bytes, count } from "./format.js";
-import { fill, tools } from "./path_tools.js";
+import { addPath, tools } from "./path_tools.js";
 import { crumbs, suits, words } from "./places.js";
 
-for (const input of document.querySelectorAll("input[data-path]")) {
+for (const input of document.querySelectorAll("[data-path]")) {
   const [label] = input.labels;
   label.id ||= `${input.id}-label`;
   tools(input).prepend(element("button", { type: "button", "aria-describedby": label.id, onclick: () => browse(input) }, "Browse…"));
@@ -32,7 +32,7 @@ function browse(input) {
 
   /** Where the field points to, else the roots; a single root is opened at once. */
   async function start() {
-    const typed = input.value.trim();
+    const typed = input.value.trim().split("\n").at(-1);
     if (typed && (await go(typed.endsWith("/") ? typed : `${typed}/`, true))) return;
     if (typed.includes("/") && (await go(typed.slice(0, typed.lastIndexOf("/") + 1), true))) return;
     await go("");
@@ -85,7 +85,7 @@ function browse(input) {
 
   function choose(path) {
     dialog.close();
-    fill(input, path);
+    addPath(input, path);
   }
 
   /** Arrows walk through the list, from the filter too; Backspace in an empty filter goes up. */

@@ -80,7 +80,7 @@ function menu(job, name, files) {
 
 /** A button to go on from a snapshot, where the job has stopped before its end. */
 function resume(job, name) {
-  return element("form", { method: "post", action: `/jobs/${job.id}/resume` }, element("input", { type: "hidden", name: "snapshot", value: name }), element("button", {}, "Resume here"));
+  return element("form", { method: "post", action: `/jobs/${job.id}/resume` }, element("input", { type: "hidden", name: "csrf_token", value: document.querySelector("meta[name=csrf-token]").content }), element("input", { type: "hidden", name: "snapshot", value: name }), element("button", {}, "Resume here"));
 }
 
 async function exportAs(job, snapshot, format) {

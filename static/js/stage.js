@@ -1,5 +1,5 @@
 // What the viewer draws: pictures as surfaces of one size, painted into the boxes of one canvas.
-import { difference, place } from "./view.js";
+import { difference, errorMap, place, seen } from "./view.js";
 
 /** The loaded pictures on canvases of the largest one's size, so that a pixel of one lies over that of another. */
 export function surfaces(images) {
@@ -18,6 +18,13 @@ export function differenceOf(a, b, gain) {
   return canvas;
 }
 
+/** How far a is from the truth, in the colours of `colours`: the last one stands for `top` and all above. */
+export function errorOf(a, truth, top, colours) {
+  const { canvas, context } = blank(a.width, a.height);
+  context.putImageData(new ImageData(errorMap(values(a), values(truth), top, colours), a.width, a.height), 0, 0);
+  return canvas;
+}
+
 /** [red, green, blue] of a surface's pixel. */
 export function valueAt(surface, { x, y }) {
   const at = 4 * (y * surface.width + x);
@@ -32,12 +39,14 @@ export function paint(canvas, parts, view, ratio) {
   // Enlarged pixels are squares; a picture made smaller would be false without smoothing.
   context.imageSmoothingEnabled = view.scale * ratio < 1;
   for (const { surface, box, from = 0, to = box.width } of parts) {
-    const { left, top, width, height } = place(view, surface, box, ratio);
+    const part = seen(place(view, surface, box, ratio), surface, box, from, to);
+    if (!part) continue;
+    const { source, target } = part;
     context.save();
     context.beginPath();
     context.rect(box.left + from, box.top, to - from, box.height);
     context.clip();
-    context.drawImage(surface, box.left + left, box.top + top, width, height);
+    context.drawImage(surface, source.x, source.y, source.width, source.height, box.left + target.x, box.top + target.y, target.width, target.height);
     context.restore();
   }
 }

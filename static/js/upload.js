@@ -1,13 +1,13 @@
 // "Upload…", and files and folders that are dropped onto a field for a path of the server.
 import { dropped, meter, plan, transferWords } from "./batch.js";
 import { element } from "./dom.js";
-import { fill, tools } from "./path_tools.js";
+import { addPath, tools } from "./path_tools.js";
 import { transfer } from "./transfer.js";
 
 const IMAGES = "image/*,.gz";
 const DROPPABLE = { file: "a file", image: "an image", folder: "a folder", any: "a file or folder" };
 
-for (const input of document.querySelectorAll('input[data-path]:not([data-path="python"])')) equip(input);
+for (const input of document.querySelectorAll('[data-path]:not([data-path="python"])')) equip(input);
 
 // What is dropped beside a field must not take the place of the page, and of all that was typed.
 for (const type of ["dragover", "drop"]) addEventListener(type, (event) => event.preventDefault());
@@ -67,7 +67,7 @@ function equip(input) {
       if (running !== mine) return;
       end();
       if (wanted === "image" && kind !== "image") return showError(`${path.split("/").pop()} is no image. An image is wanted here.`);
-      fill(input, path);
+      addPath(input, path);
       if (refused.length) showError(`Left out of ${batch.name}: ${refused.slice(0, 3).join(" ")}${refused.length > 3 ? ` And ${refused.length - 3} more.` : ""}`);
     } catch (error) {
       if (running !== mine) return;

@@ -77,3 +77,35 @@ export function difference(a, b, gain) {
   for (let at = 0; at < a.length; at += 1) values[at] = at % 4 === 3 ? 255 : Math.abs(a[at] - b[at]) * gain;
   return values;
 }
+
+/** The mean absolute error of each pixel's red, green and blue, as RGBA in the colours of a table: the last one from `top` on. */
+export function errorMap(a, b, top, colours) {
+  const pixels = new Uint32Array(a.length / 4);
+  for (let pixel = 0, at = 0; at < a.length; pixel += 1, at += 4) {
+    const sum = Math.abs(a[at] - b[at]) + Math.abs(a[at + 1] - b[at + 1]) + Math.abs(a[at + 2] - b[at + 2]);
+    pixels[pixel] = colours[Math.min(Math.round((sum * 85) / top), 255)];
+  }
+  return new Uint8ClampedArray(pixels.buffer);
+}
+
+const AROUND = 2;
+
+/** What is seen of a placed picture between `from` and `to` of its box: {source, target}, both {x, y, width, height}. The source
+ * is of whole pixels, with some around it that smoothing may want. */
+export function seen(placed, size, box, from, to) {
+  const across = span(from - placed.left, to - placed.left, placed.width, size.width);
+  const down = span(-placed.top, box.height - placed.top, placed.height, size.height);
+  if (!across || !down) return null;
+  const [by, high] = [placed.width / size.width, placed.height / size.height];
+  return {
+    source: { x: across.first, y: down.first, width: across.count, height: down.count },
+    target: { x: placed.left + across.first * by, y: placed.top + down.first * high, width: across.count * by, height: down.count * high },
+  };
+}
+
+/** The pixels of a length that lie between two places of it as it is shown. */
+function span(from, to, shown, length) {
+  const first = Math.max(Math.floor((from / shown) * length) - AROUND, 0);
+  const last = Math.min(Math.ceil((to / shown) * length) + AROUND, length);
+  return last > first ? { first, count: last - first } : null;
+}

@@ -17,7 +17,7 @@ from commands.main import _asked_for, _name, _over, _trainings, _with_kinds, mai
 from commands.options import typed_values
 from jobs import folder as folders
 from jobs.events import EventLog
-from jobs.specs import DatasetSpec, ModelSpec, Spec
+from jobs.specs import TESTS, DatasetSpec, ModelSpec, Spec
 from jobs.specs.base import members
 
 EXAMPLES = Path(__file__).parent.parent.parent / "examples"
@@ -45,7 +45,7 @@ def options_of(line: str, *commands: str) -> Values:
     words = shlex.split(line)
     assert words[: len(commands) + 1] == ["clearframe", *commands]
     given = command.make_context("clearframe", words[len(commands) + 1 :]).params
-    assert given.pop("spec_file") is None
+    assert given.pop("spec_file", None) is None
     return {key: value for key, value in given.items() if key not in ("home", "server", "allow_user_code")}
 
 
@@ -230,8 +230,23 @@ def test_a_spec_of_an_older_version_has_the_defaults_of_what_it_lacks() -> None:
     assert as_command("model", MODEL) == "clearframe train --name m --dataset abcdefgh"
 
 
-def test_no_command_makes_a_test() -> None:
-    assert as_command("test", {"model": "abcdefgh", "pair": 0}) == ""
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"kind": "image", "pair": 3, "layers": False, "name": "the third"},
+        {"kind": "image", "stream": "/a b.h264", "frame": 0, "target": "/t.png", "snapshot": "epoch-0003"},
+        {"kind": "images", "images": ["/a, b/1.png", "/c's"], "targets": "/t"},
+        {"kind": "split", "split": "test"},
+        {"kind": "video", "video": "/v.mp4", "originals": "/o", "codec": "ffv1"},
+    ],
+    ids=str,
+)
+def test_every_setting_of_a_test_comes_back(values: Values) -> None:
+    kind = TESTS[values["kind"]]
+    spec = validate(kind, {**values, "model": "abcdefgh"})
+    given = options_of(as_command("test", spec.model_dump(mode="json")), "test", values["kind"])
+    typed = typed_values(kind, {key: value for key, value in given.items() if key != "model"})
+    assert validate(kind, {**typed, "kind": values["kind"], "model": given["model"]}) == spec
 
 
 def test_a_line_makes_the_same_training_in_a_home(tmp_path: Path) -> None:

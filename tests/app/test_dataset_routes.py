@@ -3,7 +3,6 @@
 import http.client
 import re
 import shutil
-import subprocess
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ from typing import Any
 import pytest
 
 from jobs.sample_clip import make_clip
+from tests import disk
 from tests.conftest import Clip
 from tests.server import Server
 
@@ -28,9 +28,15 @@ def page(server: Server, path: str) -> str:
 
 
 def post(server: Server, path: str, **form: str) -> tuple[int, str]:
-    """Status and location of the answer to a form; redirections are not followed."""
+    """Status and location of the answer to a form, with the token of the home page; redirections are not followed."""
     connection = http.client.HTTPConnection("127.0.0.1", server.port)
-    connection.request("POST", path, urllib.parse.urlencode(form), {"Content-Type": "application/x-www-form-urlencoded"})
+    connection.request("GET", "/")
+    shown = connection.getresponse()
+    cookie = (shown.getheader("Set-Cookie") or "").partition(";")[0]
+    found = re.search(r'name="csrf-token" content="([^"]+)"', shown.read().decode())
+    assert found is not None
+    headers = {"Content-Type": "application/x-www-form-urlencoded", "Cookie": cookie}
+    connection.request("POST", path, urllib.parse.urlencode({**form, "csrf_token": found[1]}), headers)
     answer = connection.getresponse()
     answer.read()
     connection.close()
@@ -149,28 +155,16 @@ def test_progress_tells_the_pairs_of_each_split(server: Server, clip: Clip) -> N
 
 @pytest.fixture
 def full_home(tmp_path: Path) -> Iterator[Path]:
-    """A home on a disk of 8 MB; only root can mount one."""
-    disk, image = tmp_path / "disk", tmp_path / "disk.img"
-    disk.mkdir()
-    image.write_bytes(bytes(8 * 2**20))
-    for command in (["mkfs.ext4", "-q", str(image)], ["mount", "-o", "loop", str(image), str(disk)]):
-        if shutil.which(command[0]) is None or subprocess.run(command, capture_output=True, check=False).returncode:
-            pytest.skip("a small disk cannot be mounted here")
-    yield disk / "home"
-    subprocess.run(["umount", "--lazy", str(disk)], check=True)
+    """A home on a disk of 8 MB."""
+    with disk.small_disk(tmp_path, 8) as mounted:
+        yield mounted / "home"
 
 
 def test_a_full_disk_is_said_by_the_server_which_lives_on(full_home: Path, tmp_path: Path, free_port: int) -> None:
     clip = make_clip(tmp_path / "clip", frames=24, width=96, height=64)
     full_home.mkdir()
     with Server(full_home, [tmp_path], free_port) as server:
-        ballast = full_home.parent / "ballast"
-        with ballast.open("wb", buffering=0) as file:
-            try:
-                while file.write(bytes(2**16)):
-                    pass
-            except OSError:
-                pass
+        ballast = disk.fill(full_home.parent)
         assert server.call("/datasets", {"name": "full", **stream_source(clip)})[0] == 507
         assert server.call("/healthz")[0] == 200
         ballast.unlink()

@@ -5,7 +5,7 @@ import pytest
 from app.forms import fields, values_of
 from app.openapi import document
 from app.problems import Invalid, validate
-from jobs.specs import SPECS, DatasetSpec, ModelSpec
+from jobs.specs import TESTS, DatasetSpec, ModelSpec, Spec
 
 DATASET = {"name": "a", "source.stream": "/s.h264", "source.originals": "/o"}
 
@@ -22,10 +22,10 @@ def test_a_box_that_was_not_ticked_is_false_and_one_that_was_not_shown_is_the_de
     assert "flips" not in values_of(ModelSpec, {})
 
 
-@pytest.mark.parametrize("kind", list(SPECS))
-def test_every_field_has_a_label_help_and_a_schema(kind: str) -> None:
+@pytest.mark.parametrize("spec", [DatasetSpec, ModelSpec, *TESTS.values()])
+def test_every_field_has_a_label_help_and_a_schema(spec: type[Spec]) -> None:
     text = str(document()["components"]["schemas"])
-    for field in fields(SPECS[kind]):
+    for field in fields(spec):
         assert field.help, field.name
         assert field.label in text
 

@@ -20,7 +20,9 @@ DATASETS = [{"id": f"abcdefg{n}", "name": f"clip {n}", "state": "waiting", "summ
 
 @pytest.fixture
 def client(home: Path, tmp_path: Path, clip: Clip) -> FlaskClient:
-    return create_app(Settings(home, (clip[0].parent.resolve(), tmp_path.resolve())), work=False).test_client()
+    app = create_app(Settings(home, (clip[0].parent.resolve(), tmp_path.resolve())), work=False)
+    app.config["WTF_CSRF_ENABLED"] = False  # Forms without it are sent by tests/app/test_safety.py.
+    return app.test_client()
 
 
 def form(values: dict[str, Any] | None = None, problems: dict[str, str] | None = None, **choices: Any) -> dict[str, Field]:
@@ -35,7 +37,7 @@ def dataset(client: FlaskClient, clip: Clip) -> str:
 
 
 def test_jobs_devices_and_examples_can_be_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(model_form.scheduler, "gpu_names", lambda: ("0", "1"))
+    monkeypatch.setattr(model_form.gpus, "names", lambda: ("0", "1"))
     trained = {"id": "mmmmmmmm", "name": "first", "summary": {"last": {}}}
     shown = form(datasets=DATASETS, models=[trained, {**trained, "id": "nnnnnnnn", "summary": {}}])
     assert shown["f-more_datasets"].choices == shown["f-dataset"].choices

@@ -177,6 +177,17 @@ def test_an_upload_that_cannot_begin(server: Server, length: str, metadata: str,
     assert (answer.status, sentence in answer.body) == (status, True), answer.body
 
 
+def test_there_are_no_more_uploads_than_there_may_be(client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(upload_store, "MOST_UPLOADS", 2)
+    headers = {"Tus-Resumable": "1.0.0", "Upload-Length": "9"}
+    first, _, third = (client.post("/api/v1/uploads", headers=headers) for _ in range(3))
+    assert (third.status_code, "as many uploads as it may" in third.text) == (429, True)
+    whole = client.post("/api/v1/uploads", data={"file": (io.BytesIO(b"x"), "a.png")})
+    assert whole.status_code == 429
+    assert client.delete(first.headers["Location"], headers={"Tus-Resumable": "1.0.0"}).status_code == 204
+    assert client.post("/api/v1/uploads", headers=headers).status_code == 201
+
+
 def test_a_disk_without_room_is_told_before_the_first_byte(
     client: FlaskClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -65,7 +65,9 @@ def five_steps(page: Page, server: Server, clip: Clip, epochs: int, patch: int, 
     expect(page.locator("#numbers tbody")).to_contain_text("dB")
     expect(page.locator("#layers article")).to_have_count(len(LAYERS))
     assert page.locator("#layers article").evaluate_all("cards => cards.map(card => card.dataset.layer)") == LAYERS
-    until(page, "[...document.querySelectorAll('#layers > article > figure img')].every(image => image.naturalWidth > 0)")
+    for name in LAYERS:
+        page.locator(f"[data-layer={name}]").scroll_into_view_if_needed()
+        expect(page.locator(f"[data-layer={name}] canvas[data-drawn]")).to_be_visible()
     expect(page.locator("#state")).to_have_text("done")
 
 

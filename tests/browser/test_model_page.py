@@ -4,7 +4,6 @@ import csv
 import io
 import json
 import re
-import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +15,7 @@ from playwright.sync_api import Browser, Page, Route, expect
 from tests.browser.axe import serious_findings
 from tests.browser.conftest import ARTIFACTS, watched
 from tests.browser.test_five_steps import until
-from tests.server import Server
+from tests.server import Server, free_port
 
 Clip = tuple[Path, Path]
 
@@ -36,11 +35,8 @@ class Shown:
 
 @pytest.fixture(scope="module")
 def shown(tmp_path_factory: pytest.TempPathFactory, clip: Clip) -> Iterator[Shown]:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
     folder = tmp_path_factory.mktemp("shown")
-    with Server(folder / "home", [clip[0].parent, folder], port) as server:
+    with Server(folder / "home", [clip[0].parent, folder], free_port()) as server:
         dataset = server.dataset(clip)
         server.wait(dataset, "done")
         done = server.create("/models", {"name": "first", "dataset": dataset, "epochs": 6, "notes": "One\nTwo", **SMALL})
@@ -275,7 +271,8 @@ def test_models_are_compared_and_one_image_goes_through_all(page: Page, shown: S
     expect(page.locator("#differing")).not_to_contain_text("Batch size")
     until(page, "Number(document.querySelector('.chart').dataset.points) >= 4")
     assert Chart(page, "PSNR of validation, dB").figure.locator(".legend button").count() == 3
-    page.get_by_label("Validation pair").fill("1")
+    page.get_by_role("radio", name="A validation pair").check()
+    page.get_by_label("Validation pair", exact=True).fill("1")
     page.get_by_role("button", name="Test all").click()
     expect(page.locator("#results .state")).to_have_text(["done", "done"], timeout=60_000)
     expect(page.locator("#viewer")).to_contain_text("Save")
@@ -294,7 +291,7 @@ def test_keys_do_what_their_list_says(page: Page, shown: Shown) -> None:
     page.screenshot(path=ARTIFACTS / "keys.png")
     assert serious_findings(page) == []
     page.keyboard.press("Escape")
-    page.get_by_label("Validation pair").focus()
+    page.get_by_label("Image", exact=True).focus()
     page.keyboard.press("t")
     assert page.url.endswith(shown.done)
     page.locator("#verdict").click()

@@ -101,7 +101,10 @@ def test_what_cannot_be_restored_is_said_in_a_sentence(
         ((clip[0], "out.mp4", "--model", "abcdefgh"), f"There is no model abcdefgh in {home}. Give --home."),
         ((clip[0], "out.mp4", "--model", untrained.id, "--codec", "ffv1"), "FFV1 is written into .mkv only"),
         ((clip[0], "out.mp4", "--model", untrained.id, "--device", "tpu"), "--device: tpu is no device."),
-        ((clip[0], "out.mp4", "--model", untrained.id, "--snapshot", "epoch-0009"), "Snapshot epoch-0009 cannot be read"),
+        (
+            (clip[0], "out.mp4", "--model", untrained.id, "--snapshot", "epoch-0009"),
+            "There is no snapshot epoch-0009 any more. Choose another one: best, epoch-0002",
+        ),
     ):
         # In this process: what is refused is refused before the command takes over Ctrl-C.
         refused = CliRunner().invoke(restore, [*map(str, arguments), "--home", str(home)])

@@ -206,5 +206,5 @@ def test_what_was_told_is_on_the_disk_soon_and_before_the_end(dataset: JobFolder
 
 
 def test_only_a_training_takes_tensorboard_in(python: Callable[[str], str]) -> None:
-    code = "import jobs.dataset, jobs.infer, jobs.export, sys; before = 'tensorboard' in sys.modules; import jobs.train"
+    code = "import jobs.dataset, jobs.infer_image, jobs.export, sys; before = 'tensorboard' in sys.modules; import jobs.train"
     assert python(f"{code}; print(before, 'tensorboard' in sys.modules)").split() == ["False", "True"]

@@ -4,7 +4,6 @@ import os
 import random
 import shutil
 import signal
-import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -23,6 +22,7 @@ from jobs.run import main as run_worker
 from jobs.sample_clip import make_clip
 from jobs.specs import DatasetSpec
 from jobs.video import decode
+from tests import disk
 from tests.values import values
 
 Clip = tuple[Path, Path]
@@ -78,17 +78,10 @@ def test_a_job_killed_at_ten_moments_ends_with_the_same_values(duplicates: float
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A disk of 40 MB, of which 20 are taken by the file `ballast`; only root can mount one."""
-    disk, image = tmp_path / "disk", tmp_path / "disk.img"
-    disk.mkdir()
-    image.touch()
-    os.truncate(image, 40 * 2**20)
-    for command in (["mkfs.ext4", "-q", str(image)], ["mount", "-o", "loop", str(image), str(disk)]):
-        if shutil.which(command[0]) is None or subprocess.run(command, capture_output=True, check=False).returncode:
-            pytest.skip("a small disk cannot be mounted here")
-    (disk / "ballast").write_bytes(bytes(20 * 2**20))
-    yield disk
-    subprocess.run(["umount", "--lazy", str(disk)], check=True)
+    """A disk of 40 MB, of which 20 are taken by the file `ballast`."""
+    with disk.small_disk(tmp_path, 40) as mounted:
+        (mounted / "ballast").write_bytes(bytes(20 * 2**20))
+        yield mounted
 
 
 @pytest.fixture

@@ -257,7 +257,7 @@ def test_code_of_others_runs_only_where_that_is_allowed(home: Path, tmp_path: Pa
 
 def test_what_is_not_there_is_named(home: Path) -> None:
     folder = make_model(home)
-    with pytest.raises(JobError, match="Snapshot epoch-0009 cannot be read"):
+    with pytest.raises(JobError, match="There is no snapshot epoch-0009 any more"):
         export(folder, "epoch-0009", "torchscript")
     with pytest.raises(JobError, match="The model was deleted"):
         export(folder.sibling("abcdefgh"), "best", "torchscript")

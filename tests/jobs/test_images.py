@@ -9,7 +9,8 @@ from PIL import Image
 
 from jobs import images
 from jobs.errors import JobError
-from jobs.images import Picture, list_images, read_image, stem, to_gray
+from jobs.images import list_images, read_image, stem, to_gray
+from tests.real import picture_or_sentence
 
 
 def test_a_bomb_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -28,20 +29,8 @@ def test_natural_order(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("kind", "least"), [("valid", 30), ("lenient", 1), ("bad", 0)])
 def test_every_real_bmp_is_a_picture_or_a_sentence(kind: str, least: int, media: Path) -> None:
-    pictures = [read_or_sentence(path) for path in sorted((media / "bmp" / kind).iterdir())]
+    pictures = [picture_or_sentence(read_image, path) for path in sorted((media / "bmp" / kind).iterdir())]
     assert len([picture for picture in pictures if picture is not None]) >= least
-
-
-def read_or_sentence(path: Path) -> Picture | None:
-    try:
-        picture = read_image(path)
-    except JobError as error:
-        if path.name not in str(error):
-            pytest.fail(f"the sentence does not name {path.name}: {error}")
-        return None
-    assert picture.dtype == np.uint8
-    assert picture.shape[2] == 3
-    return picture
 
 
 def test_a_png_of_gigabytes_is_refused_before_it_is_unpacked(tmp_path: Path) -> None:

@@ -4,11 +4,12 @@ import { test } from "node:test";
 
 import { readFile } from "node:fs/promises";
 
-import { bytes, count, decibel, epochs, gain, losses, progressWords, seconds, similarity, small, verdict } from "../../static/js/format.js";
+import { bytes, count, decibel, epochs, gain, hardware, losses, progressWords, seconds, similarity, similarityGain, small, verdict } from "../../static/js/format.js";
 import { histogramPath } from "../../static/js/layers.js";
+import { withLoss } from "../../static/js/sparkline.js";
 import { addEvents, align, csv, curvesOf, keysIn, smoothed, stepsBetween, thin, unseen } from "../../static/js/curves.js";
 
-const SAID = { loss: losses, similarity, epoch: epochs, decibel, gain, count, small, seconds, size: bytes, progress: progressWords, verdict };
+const SAID = { loss: losses, similarity, similarity_gain: similarityGain, epoch: epochs, decibel, gain, count, small, seconds, size: bytes, progress: progressWords, hardware, verdict };
 const CASES = JSON.parse(await readFile(new URL("../words.json", import.meta.url), "utf8"));
 
 for (const [name, cases] of Object.entries(CASES))
@@ -21,6 +22,14 @@ test("progress in words", () => {
   const pairs = { train: 1043, val: 5 };
   assert.equal(progressWords({ done: 1048, total: 1204, unit: "pairs", rate: 0, eta: null, pairs }), "1,048 of 1,204 pairs · 1,043 to train, 5 to validate");
   assert.equal(progressWords({ done: 4, total: null, unit: "steps", rate: 0, eta: null }), "4 steps");
+});
+
+test("the small curve is thinned as the server thins it", () => {
+  let losses = { seen: 0, every: 1, values: [] };
+  for (let seen = 1; seen <= 300; seen += 1) losses = withLoss(losses, seen);
+  assert.deepEqual([losses.seen, losses.every], [300, 8]);
+  assert.deepEqual(losses.values.slice(0, 3), [8, 16, 24]);
+  assert.equal(losses.values.at(-1), 296);
 });
 
 const event = (step, value, seq = 0) => ({ type: "scalars", seq, step, epoch: step / 10, time: 100 + step, scalars: { a: value, b: null } });

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { clamp, difference, fit, pan, pixelAt, place, step, tiles, visible, zoomTo } from "../../static/js/view.js";
+import { clamp, difference, errorMap, fit, pan, pixelAt, place, step, tiles, visible, zoomTo } from "../../static/js/view.js";
 
 const size = { width: 352, height: 288 };
 const box = { width: 1000, height: 600 };
@@ -53,4 +53,13 @@ test("pictures lie beside each other or below, whichever shows them larger", () 
 test("the difference is enlarged and held to white; it is opaque", () => {
   assert.deepEqual([...difference([10, 20, 30, 255], [12, 20, 0, 255], 8)], [16, 0, 240, 255]);
   assert.deepEqual([...difference([0, 0, 0, 0], [255, 40, 1, 9], 16)], [255, 255, 16, 255]);
+});
+
+test("an error is the mean of red, green and blue, and the last colour stands for all that is larger", () => {
+  const colours = Uint32Array.from({ length: 256 }, (_, index) => (0xff000000 | index) >>> 0);
+  const a = [0, 0, 0, 255, 4, 8, 12, 255, 200, 200, 200, 255];
+  const b = [0, 0, 0, 255, 0, 0, 0, 255, 0, 0, 0, 255];
+  const shown = errorMap(a, b, 16, colours);
+  assert.deepEqual([shown[0], shown[4], shown[8]], [0, 128, 255]);
+  assert.deepEqual([shown[3], shown[7], shown[11]], [255, 255, 255]);
 });

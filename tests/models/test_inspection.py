@@ -1,19 +1,34 @@
 """Layers, their numbers and their pictures."""
 
+import numpy as np
 import pytest
 import torch
+from torch import Tensor, nn
 
 from models.build import GraphNetwork
-from models.inspection import channel_grid, statistics, watch_layers, weight_grid
+from models.inspection import (
+    WIDEST,
+    ZERO,
+    Seen,
+    kernel_pages,
+    maps_of,
+    sights_of,
+    strongest,
+    watch_layers,
+    weights_of,
+)
+from models.middle import middle
 from models.networks import NETWORKS
+from models.restorer import Restorer
+
+
+def srcnn() -> GraphNetwork:
+    return GraphNetwork(NETWORKS["srcnn-9-1-5"].graph(3))
 
 
 def test_layers_are_seen_in_the_order_in_which_they_run() -> None:
     seen: list[tuple[str, tuple[int, ...]]] = []
-    with watch_layers(
-        net := GraphNetwork(NETWORKS["srcnn-9-1-5"].graph(3)),
-        lambda name, module, output: seen.append((name, tuple(output.shape))),
-    ):
+    with watch_layers(net := srcnn(), lambda name, module, output: seen.append((name, tuple(output.shape)))):
         net(torch.rand(1, 3, 16, 20))
     assert [name for name, _ in seen] == ["conv1", "relu1", "conv2", "relu2", "conv3", "sum"]
     assert seen[0][1] == (1, 64, 16, 20)
@@ -21,34 +36,136 @@ def test_layers_are_seen_in_the_order_in_which_they_run() -> None:
     assert len(seen) == 6, "no hook stays behind"
 
 
-def test_statistics_count_every_value() -> None:
-    values = torch.tensor([[0.0, 0.0, 1.0, 3.0]])
-    found = statistics(values, bins=3)
-    assert (found["mean"], found["min"], found["max"], found["zero_share"]) == (1.0, 0.0, 3.0, 0.5)
-    assert found["std"] == pytest.approx(values.numpy().std())
-    assert found["histogram"]["counts"] == [2, 1, 1]
+def test_statistics_are_those_of_all_values() -> None:
+    values = torch.relu(torch.randn(5, 37, 53, generator=torch.Generator().manual_seed(0))) * 3
+    found = Seen(values).statistics()
+    assert found["mean"] == pytest.approx(float(values.mean()), rel=1e-5)
+    assert found["std"] == pytest.approx(float(values.std(correction=0)), rel=1e-5)
+    assert (found["min"], found["max"]) == (0, float(values.max()))
+    assert found["zero_share"] == pytest.approx(float((values == 0).float().mean()))
+    expected = np.histogram(values.numpy(), 40, (0, float(values.max())))[0]
+    assert sum(found["histogram"]["counts"]) == values.numel()
+    assert np.abs(np.array(found["histogram"]["counts"]) - expected).max() <= 2, "values on an edge may fall to either side"
 
 
 def test_statistics_of_a_constant_layer() -> None:
-    assert sum(statistics(torch.zeros(3, 4))["histogram"]["counts"]) == 12
+    found = Seen(torch.full((2, 3, 4), 7.0)).statistics()
+    assert (found["std"], sum(found["histogram"]["counts"])) == (0, 24)
 
 
-def test_the_grid_shows_every_channel() -> None:
-    maps = torch.arange(10.0)[:, None, None].expand(10, 5, 5)
-    grid, (low, high) = channel_grid(maps)
-    assert (low, high) == (0, 9)
-    assert {round(255 * value / 9) for value in range(10)} <= set(grid.unique().tolist())
+def test_a_small_spread_far_from_zero_is_not_lost() -> None:
+    values = 1000 + torch.randn(2, 64, 64, generator=torch.Generator().manual_seed(0)) * 0.01
+    assert Seen(values).statistics()["std"] == pytest.approx(float(values.double().std(correction=0)), rel=0.01)
 
 
-def test_the_grid_of_wide_layers_is_made_smaller_and_still_shows_every_channel() -> None:
-    maps = torch.arange(64.0)[:, None, None].expand(64, 30, 1000)
-    grid, _ = channel_grid(maps)
-    assert grid.shape[1] < 2500
-    assert {round(255 * value / 63) for value in range(64)} <= set(grid.unique().tolist())
+def test_values_that_are_no_numbers_are_counted() -> None:
+    values = torch.ones(2, 3, 4)
+    values[0, 0, :2], values[1, 2, 3] = torch.nan, torch.inf
+    found = Seen(values).statistics()
+    assert (found["not_finite"], found["max"], found["min"]) == (3, 1, 0)
 
 
-def test_the_grid_of_weights_shows_every_kernel() -> None:
-    grid = weight_grid(torch.rand(6, 2, 3, 3))
-    assert tuple(grid.shape) == (2 * 13 + 1, 6 * 13 + 1)
-    # One row would be a sliver.
-    assert tuple(weight_grid(torch.rand(64, 1, 3, 3)).shape) == (8 * 13 + 1, 8 * 13 + 1)
+def test_channels_that_are_zero_everywhere_are_dead() -> None:
+    values = torch.rand(4, 5, 5)
+    values[1], values[2] = 0, 3
+    assert Seen(values).dead == [1]
+
+
+def test_a_page_holds_each_channel_over_its_own_range() -> None:
+    values = torch.rand(7, 5, 6, generator=torch.Generator().manual_seed(0)) * 10 - 3
+    seen = Seen(values)
+    (page,) = seen.pages()
+    assert (page.count, page.columns, page.width, page.height) == (7, 3, 6, 5)
+    for channel in range(7):
+        top, left = channel // 3 * 5, channel % 3 * 6
+        tile = page.picture[top : top + 5, left : left + 6]
+        low, high = seen.low[channel], seen.high[channel]
+        restored = low + tile / 255 * (high - low)
+        assert np.abs(restored - values[channel].numpy()).max() <= (high - low) / 255 / 2 + 1e-5
+        assert np.array_equal(tile, seen.picture(channel))
+
+
+def test_no_channel_is_left_out_where_they_are_many() -> None:
+    pages = list(Seen(torch.rand(150, 4, 4)).pages())
+    assert [(page.first, page.count) for page in pages] == [(0, 64), (64, 64), (128, 22)]
+
+
+def test_wide_channels_are_shown_smaller_by_the_mean_of_their_pixels() -> None:
+    values = torch.zeros(64, 10, 1000)
+    values[:, :, ::2], values[0, :, 0] = 1, 2
+    (page,) = Seen(values).pages()
+    assert page.columns * page.width <= WIDEST
+    assert 127 <= page.picture[page.height :].mean() <= 128, "half of all pixels are at the top"
+
+
+def test_weights_are_shown_about_zero_and_none_is_left_out() -> None:
+    kernels = torch.rand(70, 65, 3, 2) - 0.7
+    pages = list(kernel_pages(kernels))
+    assert [(page.outputs, page.inputs) for page in pages] == [
+        ((0, 64), (0, 64)),
+        ((0, 64), (64, 1)),
+        ((64, 6), (0, 64)),
+        ((64, 6), (64, 1)),
+    ]
+    assert sum(page.page.count for page in pages) == 70 * 65
+    first, reach = pages[0].page, float(kernels.abs().max())
+    tile = first.picture[2 * 3 : 3 * 3, 5 * 2 : 6 * 2]  # Input 2, output 5.
+    assert np.abs((tile.astype(float) - ZERO) / (ZERO - 1) * reach - kernels[5, 2].numpy()).max() <= reach / (ZERO - 1) / 2 + 1e-6
+    (wrapped,) = kernel_pages(torch.rand(64, 1, 9, 9))
+    assert wrapped.page.columns == 8, "one row would be a sliver"
+
+
+@pytest.mark.parametrize(
+    ("module", "shape"),
+    [
+        (nn.Conv2d(4, 6, 3, groups=2), (6, 2, 3, 3)),
+        (nn.ConvTranspose2d(4, 6, 3), (6, 4, 3, 3)),
+        (nn.PReLU(5), (5, 1, 1, 1)),
+        (nn.Linear(3, 2), (2, 3, 1, 1)),
+        (nn.BatchNorm2d(3, affine=False), None),
+        (nn.ReLU(), None),
+    ],
+)
+def test_weights_of_any_layer(module: nn.Module, shape: tuple[int, ...] | None) -> None:
+    found = weights_of(module)
+    assert (None if found is None else tuple(found.shape)) == shape
+
+
+@pytest.mark.parametrize(
+    ("shape", "expected"), [((1, 3, 4, 5), (3, 4, 5)), ((1, 9, 8), (1, 9, 8)), ((6, 2, 4, 4), (12, 4, 4)), ((1, 7), (1, 1, 7))]
+)
+def test_what_is_no_map_is_shown_whole(shape: tuple[int, ...], expected: tuple[int, ...]) -> None:
+    assert tuple(maps_of(torch.rand(shape)).shape) == expected
+
+
+def test_a_layer_is_known_to_see_what_changes_it() -> None:
+    net = srcnn()
+    sights, outputs = sights_of(net), list[Tensor]()
+    for image in (torch.zeros(1, 3, 40, 40), torch.zeros(1, 3, 40, 40).index_fill_(3, torch.tensor([20]), 1.0)):
+        with watch_layers(net, lambda name, module, output: outputs.append(output) if name == "conv3" else None):
+            nn.init.constant_(net.get_submodule("conv3").weight, 0.1)  # type: ignore[arg-type]
+            net(image)
+    changed = (outputs[0] != outputs[1])[0, 0].any(0).nonzero().flatten()
+    sight = sights[net.get_submodule("conv3")][1]
+    assert (int(changed.min()), int(changed.max())) == (int(20 - sight.high), int(20 - sight.low))
+
+
+def test_the_strongest_places_lie_apart() -> None:
+    values = np.zeros((20, 30), np.float32)
+    values[5, 5], values[5, 7], values[5, 8], values[19, 29] = 9, 8, 7, 6
+    assert strongest(values, (3, 3)) == [(5, 5), (5, 8), (19, 29)]
+    assert strongest(np.full((4, 4), 2, np.float32), (1, 1)) == [], "a constant responds to nothing"
+    assert len(strongest(np.random.default_rng(0).random((30, 30), np.float32), (1, 1))) == 9
+
+
+def test_the_largest_middle_of_an_image_fits_into_the_memory() -> None:
+    restorer = Restorer(srcnn(), "rgb")
+    assert middle(restorer, (3, 100, 200), 2**30) is None
+    part = middle(restorer, (3, 2000, 4000), 2**30)
+    assert part is not None
+    assert part.height * part.width * part.bytes / (2000 * 4000) == pytest.approx(2**30, rel=0.01)
+    assert (part.left + part.width / 2, part.top + part.height / 2) == pytest.approx((2000, 1000), abs=1)
+    assert part.width / part.height == pytest.approx(2, rel=0.01)
+    least = middle(restorer, (3, 2000, 50), 1)
+    assert least is not None
+    assert (least.width, least.height) == (50, 64)

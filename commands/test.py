@@ -1,0 +1,60 @@
+"""`clearframe test`: a model on one image, many, a split of its dataset, or a video; here and now or on a server."""
+
+import functools
+import json
+import os
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import click
+
+from app import test_checks
+from app.problems import Invalid, validate
+from commands.options import options, typed_values
+from commands.running import find_in, run_here, run_on, sentences
+from jobs.launcher import USER_CODE
+from jobs.specs import TESTS, AnyTest
+
+
+@click.group()
+def test() -> None:
+    """Restore with a model, and measure what came of it."""
+
+
+def _command(kind: str, spec: type[AnyTest]) -> click.Command:
+    @click.argument("model", metavar="MODEL_ID")
+    @options(spec)
+    @click.option(
+        "--home",
+        type=click.Path(path_type=Path, file_okay=False),
+        default=Path("data"),
+        envvar="CLEARFRAME_HOME",
+        show_default=True,
+    )
+    @click.option("--server", metavar="URL", help="Test on this server; without it, here and now.")
+    @click.option("--allow-user-code", is_flag=True, help="Run the Python file of a network, here and now.")
+    def run(model: str, home: Path, server: str | None, allow_user_code: bool, **given: Any) -> None:
+        values = {**typed_values(spec, given), "kind": kind}
+        if server:
+            view = run_on(server, f"/models/{quote(model, safe='')}/tests", values)
+        else:
+            if allow_user_code:
+                os.environ[USER_CODE] = "1"
+            home = home.resolve()
+            view = run_here(home, "test", _checked(spec, {**values, "model": model}, home))
+        click.echo(json.dumps(view["summary"], indent=1))
+
+    return click.command(kind, help=spec.__doc__)(run)
+
+
+def _checked(spec: type[AnyTest], values: dict[str, Any], home: Path) -> AnyTest:
+    """The spec, with paths of this machine: whoever runs the command may read what they may read."""
+    try:
+        return test_checks.test(validate(spec, values), functools.partial(find_in, home), (Path.cwd(), Path("/")))
+    except Invalid as invalid:
+        raise click.ClickException(sentences(invalid.problems)) from invalid
+
+
+for _kind, _spec in TESTS.items():
+    test.add_command(_command(_kind, _spec))

@@ -1,0 +1,358 @@
+"""What may befall jobs and their server: each ends in a state that is true, nothing finished is lost, nothing runs twice."""
+
+import json
+import logging
+import os
+import shutil
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from app.catalog import Catalog
+from app.database import connect
+from app.follower import Follower
+from jobs import folder as folders
+from jobs import launcher
+from jobs.events import EventLog, read
+from jobs.folder import JobFolder
+from jobs.specs import DatasetSpec
+from tests.server import Server
+
+Clip = tuple[Path, Path]
+
+SPEC = DatasetSpec.model_validate({"name": "d", "source": {"kind": "folders", "input": "/a", "target": "/b"}})
+LONG = {"epochs": 10_000, "batch_size": 4, "patch_size": 16, "patches_per_frame": 1}
+
+
+@pytest.fixture
+def catalog(home: Path) -> Catalog:
+    connect(f"sqlite:///{home / 'clearframe.db'}", home)
+    return Catalog(home)
+
+
+def follow(catalog: Catalog) -> None:
+    """Rounds until all is known: what a log says, that its worker is gone, and the end that is written then."""
+    follower = Follower(catalog, lambda job, events: None, lambda job: None)
+    for _ in range(3):
+        follower.follow()
+
+
+def state(catalog: Catalog, id: str) -> tuple[str, str]:
+    row = catalog.get(id)
+    assert row is not None
+    return row.state, row.view["reason"]
+
+
+def write(folder: JobFolder, type: str, **fields: Any) -> None:
+    with EventLog(folder.events) as log:
+        log.append(type, **fields)
+
+
+def stubborn_worker(folder: JobFolder) -> subprocess.Popen[str]:
+    """A worker that ignores SIGTERM, with a child in its group and one that has left it; started as the launcher does."""
+    sleep = "import signal, sys, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); time.sleep(600)"
+    code = f"""
+import os, signal, subprocess, sys, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+os.ftruncate(int(sys.argv[1]), 0)
+os.write(int(sys.argv[1]), str(os.getpid()).encode())
+for more in ({{}}, {{"start_new_session": True}}):
+    child = subprocess.Popen([sys.executable, "-c", {sleep!r}], stdout=subprocess.PIPE, **more)
+    child.stdout.readline()
+    print(child.pid, flush=True)
+time.sleep(600)
+"""
+    lock = folder.lock()
+    assert lock is not None
+    environment = {**os.environ, launcher.JOB: str(folder.path)}
+    worker = subprocess.Popen(
+        [sys.executable, "-c", code, str(lock)],
+        env=environment,
+        pass_fds=(lock,),
+        start_new_session=True,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    os.close(lock)
+    return worker
+
+
+def children_of(worker: subprocess.Popen[str]) -> list[psutil.Process]:
+    assert worker.stdout is not None
+    return [psutil.Process(int(worker.stdout.readline())) for _ in range(2)]
+
+
+def have_ended(processes: list[psutil.Process]) -> None:
+    _, left = psutil.wait_procs(processes, timeout=10)
+    assert not [one for one in left if one.status() != psutil.STATUS_ZOMBIE]
+
+
+# Workers.
+
+
+def test_nothing_is_left_of_a_worker_that_does_not_want_to_end(catalog: Catalog) -> None:
+    folder = catalog.folder(catalog.create("dataset", SPEC))
+    with stubborn_worker(folder) as worker:
+        children = children_of(worker)
+        began = time.monotonic()
+        launcher.stop(folder, grace=0.5)
+        assert 0.5 <= time.monotonic() - began < 5
+        have_ended([*children, psutil.Process(worker.pid)])
+
+
+def test_children_of_a_worker_that_was_killed_end_and_the_job_says_so(catalog: Catalog) -> None:
+    id = catalog.create("dataset", SPEC)
+    folder = catalog.folder(id)
+    with stubborn_worker(folder) as worker:
+        children = children_of(worker)
+        write(folder, "state", state="running", reason="")
+        follow(catalog)
+        assert state(catalog, id)[0] == "running"
+        worker.kill()
+        worker.wait()
+        follow(catalog)
+        assert state(catalog, id)[0] == "error"
+        have_ended(children)
+
+
+def test_a_running_job_is_aborted_before_it_is_deleted(catalog: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
+    id = catalog.create("dataset", SPEC)
+    folder = catalog.folder(id)
+    monkeypatch.setattr(launcher.stop, "__defaults__", (0.2,))
+    with stubborn_worker(folder) as worker:
+        children = children_of(worker)
+        catalog.delete(id)
+        have_ended([*children, psutil.Process(worker.pid)])
+    assert catalog.get(id) is None
+    assert list((catalog.home / "jobs").iterdir()) == []
+
+
+def test_a_pid_that_somebody_else_has_by_now_is_left_alone(catalog: Catalog) -> None:
+    id = catalog.create("dataset", SPEC)
+    folder = catalog.folder(id)
+    write(folder, "state", state="running", reason="")
+    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], start_new_session=True) as other:
+        (folder.path / "worker.lock").write_text(str(other.pid))
+        launcher.stop(folder)
+        follow(catalog)
+        lives = other.poll() is None
+        other.kill()
+    assert lives
+    assert state(catalog, id)[0] == "error"
+
+
+# Logs and folders.
+
+
+def test_a_clock_that_jumps_back_changes_neither_order_nor_state(catalog: Catalog) -> None:
+    id = catalog.create("dataset", SPEC)
+    times = iter([2e9, 1e9, 1.5e9])
+    with EventLog(catalog.folder(id).events, lambda: next(times)) as log:
+        log.append("state", state="running", reason="")
+        log.append("progress", done=1, total=1, unit="pairs", rate=1.0, eta=0.0)
+        log.append("state", state="done", reason="", summary={"pairs": {"train": 1}})
+    follow(catalog)
+    assert state(catalog, id)[0] == "done"
+    assert [event["seq"] for event in read(catalog.folder(id).events)] == [1, 2, 3, 4]
+    row = catalog.get(id)
+    assert row is not None
+    assert [one["state"] for one in row.view["history"]] == ["waiting", "running", "done"]
+
+
+def test_a_line_that_is_no_event_is_passed_over(catalog: Catalog) -> None:
+    id = catalog.create("dataset", SPEC)
+    with catalog.folder(id).events.open("ab") as log:
+        log.write(b'{"seq": 2, "type": "message", "le\x00\x00\n[1, 2]\n')
+    write(catalog.folder(id), "state", state="running", reason="")
+    with catalog.folder(id).events.open("ab") as log:
+        log.write(b'{"seq": 3, "type": "st')  # It is still being written, or never will be.
+    follow(catalog)
+    assert state(catalog, id)[0] == "error"
+    assert [event["seq"] for event in read(catalog.folder(id).events)] == [1, 2, 3]
+
+
+def test_a_folder_that_was_taken_away_is_no_job_any_more(catalog: Catalog) -> None:
+    id = catalog.create("dataset", SPEC)
+    shutil.rmtree(catalog.folder(id).path)
+    gone: list[str] = []
+    follower = Follower(catalog, lambda job, events: None, gone.append)
+    follower._looked -= 60
+    follower.follow()
+    assert (gone, catalog.get(id)) == ([id], None)
+
+
+def test_a_folder_of_another_home_is_taken_in_when_it_is_whole(catalog: Catalog, tmp_path: Path) -> None:
+    other = folders.create(tmp_path / "other", "dataset", SPEC)
+    write(other, "state", state="running", reason="")
+    copied = catalog.folder(other.id)
+    shutil.copytree(other.path, copied.path)
+    os.utime(copied.path / "job.json")
+    catalog.take_in_folders(at_start=False)
+    assert catalog.get(other.id) is None
+    for path in (*copied.path.iterdir(), copied.path):
+        os.utime(path, (time.time() - 60,) * 2)
+    catalog.take_in_folders(at_start=False)
+    follow(catalog)
+    # It ran elsewhere: here nobody works on it.
+    assert state(catalog, other.id)[0] == "error"
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda path: (path / "job.json").write_text('{"id": "'),
+        lambda path: (path / "job.json").write_text('{"kind": "sculpture", "name": "x", "created": 1, "spec": {}}'),
+        lambda path: (path / "job.json").write_text("[]"),
+        lambda path: (path / "events.jsonl").unlink(),
+        lambda path: (path / "events.jsonl").write_bytes(b""),
+        lambda path: (path / "job.json").unlink(),
+    ],
+)
+def test_half_a_folder_is_left_alone_and_told_of(
+    damage: Callable[[Path], Any], catalog: Catalog, caplog: pytest.LogCaptureFixture
+) -> None:
+    whole = folders.create(catalog.home, "dataset", SPEC)
+    half = folders.create(catalog.home, "dataset", SPEC)
+    damage(half.path)
+    before = sorted((path.name, path.read_bytes()) for path in half.path.iterdir())
+    with caplog.at_level(logging.WARNING):
+        catalog.begin()
+        catalog.take_in_folders()
+    assert catalog.get(half.id) is None
+    assert catalog.get(whole.id) is not None
+    told = [record.getMessage() for record in caplog.records]
+    assert len(told) == ((half.path / "job.json").exists())
+    assert all(str(half.path) in text for text in told)
+    assert sorted((path.name, path.read_bytes()) for path in half.path.iterdir()) == before
+
+
+def test_a_delete_that_was_cut_short_is_finished_by_the_next_server(catalog: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
+    id = catalog.create("dataset", SPEC)
+    with monkeypatch.context() as patched:
+        patched.setattr(shutil, "rmtree", lambda path: None)
+        catalog.delete(id)
+    catalog.begin()
+    assert list((catalog.home / "jobs").iterdir()) == []
+
+
+def test_what_a_log_says_counts_where_the_database_is_behind_it(catalog: Catalog) -> None:
+    id = catalog.create("dataset", SPEC)
+    write(catalog.folder(id), "state", state="done", reason="", summary={"pairs": {"train": 1}})
+    follow(catalog)
+    write(catalog.folder(id), "state", state="waiting", reason="")  # Resumed, and killed before the database knew.
+    catalog.begin()
+    assert state(catalog, id)[0] == "waiting"
+
+
+def test_a_log_that_was_put_back_from_a_copy_is_read_anew(catalog: Catalog) -> None:
+    id = catalog.create("dataset", SPEC)
+    copy = catalog.folder(id).events.read_bytes()
+    write(catalog.folder(id), "state", state="error", reason="A long sentence, of which the copy knows nothing.")
+    follow(catalog)
+    catalog.folder(id).events.write_bytes(copy)
+    catalog.begin()
+    assert state(catalog, id) == ("waiting", "")
+
+
+# The server.
+
+
+def test_a_database_that_another_program_holds_is_waited_for(server: Server, clip: Clip) -> None:
+    id = server.dataset(clip)
+    with sqlite3.connect(server.home / "clearframe.db") as other:
+        other.execute("BEGIN IMMEDIATE")
+        status, answer = server.call("/datasets", {"name": "x", "source": server.job(id)["spec"]["source"]})
+        assert (status, answer["error"]["message"][:37]) == (503, "Another program holds the server's da")
+        assert len(list((server.home / "jobs").glob("[!.]*"))) == 1
+        other.rollback()
+    server.wait(id, "done")
+
+
+def test_a_server_that_is_killed_again_and_again_runs_each_job_once(server: Server, clip: Clip) -> None:
+    ids = [server.dataset(clip) for _ in range(3)]
+    for _ in range(4):
+        server.kill()
+        server.start()
+    for id in ids:
+        server.wait(id, "done")
+        states = [event["state"] for event in server.call(f"/jobs/{id}/events?type=state")[1]["events"]]
+        assert states == ["waiting", "running", "done"]
+
+
+def test_an_aborted_training_is_deleted_with_its_worker(server: Server, clip: Clip) -> None:
+    dataset = server.dataset(clip)
+    server.wait(dataset, "done")
+    model = server.create("/models", {"name": "m", "dataset": dataset, **LONG})
+    server.wait_for_events(model, "progress")
+    worker = psutil.Process(int((server.home / "jobs" / model / "worker.lock").read_text()))
+    os.kill(worker.pid, signal.SIGSTOP)
+    os.kill(worker.pid, signal.SIGCONT)
+    assert server.call(f"/jobs/{model}", method="DELETE")[0] == 204
+    have_ended([worker])
+    assert server.call(f"/jobs/{model}")[0] == 404
+    assert [path.name for path in (server.home / "jobs").iterdir()] == [dataset]
+
+
+def test_a_waiting_job_is_moved_and_given_a_priority(server: Server, clip: Clip) -> None:
+    dataset = server.dataset(clip)
+    server.wait(dataset, "done")
+    running = server.create("/models", {"name": "m", "dataset": dataset, **LONG})
+    server.wait_for(running, lambda job: job["state"] == "running")
+    first, second = (server.create("/models", {"name": "m", "dataset": dataset, "steps": 1}) for _ in range(2))
+    assert server.call(f"/jobs/{second}/move", {"before": first})[0] == 202
+    assert server.job(second)["queue"]["place"] < server.job(first)["queue"]["place"]
+    assert server.call(f"/jobs/{first}", {"priority": 7}, "PATCH")[1]["queue"]["priority"] == 7
+    assert server.call(f"/jobs/{first}", {"priority": 700}, "PATCH")[0] == 422
+    assert server.call(f"/jobs/{running}", {"priority": 1}, "PATCH")[0] == 409
+    assert server.call(f"/jobs/{first}/move", {"before": running})[0] == 409
+    assert json.dumps(server.job(first)["history"]).count("waiting") == 1
+
+
+def test_a_second_server_of_a_home_is_refused_and_the_first_goes_on(server: Server, free_port: int) -> None:
+    command = [sys.executable, "run_server.py", f"--home={server.home}", f"--port={free_port + 1}"]
+    second = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert second.returncode == 1
+    assert (
+        second.stderr
+        == f"Error: Another server works on the jobs in {server.home}. Stop it, or give another folder with --home.\n"
+    )
+    assert server.call("/healthz")[0] == 200
+
+
+def test_a_machine_that_loses_its_power_goes_on_where_that_is_safe(server: Server, clip: Clip) -> None:
+    dataset = server.dataset(clip)
+    server.wait(dataset, "done")
+    running, waiting = (server.create("/models", {"name": name, "dataset": dataset, **LONG}) for name in ("first", "second"))
+    server.wait_for_events(running, "snapshot")
+    server.kill()
+    server._end_workers()
+    server.start()
+    job = server.wait_for(running, lambda job: job["state"] != "running")
+    assert (job["state"], job["reason"][:39]) == ("error", "The worker ended without saying how. Wh")
+    server.wait_for(waiting, lambda job: job["state"] == "running")
+    assert server.call(f"/jobs/{waiting}/abort", {})[0] == 202
+    assert server.call(f"/jobs/{running}/resume", {})[0] == 202
+    server.wait_for(running, lambda job: job["state"] == "running")
+    assert server.wait_for_events(running, "resumed")[0]["step"] > 0
+
+
+def test_messages_are_not_packed_anew_for_each_client(server: Server) -> None:
+    asked = (
+        "GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n"
+        "Sec-WebSocket-Extensions: permessage-deflate\r\n\r\n"
+    )
+    with socket.create_connection(("127.0.0.1", server.port)) as client:
+        client.sendall(asked.encode())
+        answer = client.recv(4096).decode("latin-1")
+    assert answer.startswith("HTTP/1.1 101")
+    assert "extensions" not in answer.lower()

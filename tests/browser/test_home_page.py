@@ -1,0 +1,167 @@
+"""The home page: what runs is live, lists are filtered, sorted and written anew, many jobs are changed at once."""
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from jobs import folder as folders
+from jobs.events import EventLog
+from jobs.specs import ImageTest, ModelSpec
+from tests.browser.conftest import watched
+from tests.browser.test_five_steps import until
+from tests.browser.test_one_page import looked_at
+from tests.conftest import Clip
+from tests.server import Server
+
+LONG = {"epochs": 10_000, "batch_size": 4, "patch_size": 16, "patches_per_frame": 1}
+GAINS = {"carphone": 0.31, "foreman": 0.12, "mobile": -0.2}
+
+
+@pytest.fixture
+def jobs(server: Server, clip: Clip) -> dict[str, str]:
+    """Ids by name: a dataset, a training that runs, one that waits, and some that were done before."""
+    ids = {"clip": server.dataset(clip, group="first tries")}
+    server.wait(ids["clip"], "done")
+    for name, gain in GAINS.items():
+        spec = ModelSpec.model_validate({"name": name, "dataset": ids["clip"], "group": "sequences"})
+        ids[name] = done(server, "model", spec, gain)
+    for number in range(60):
+        spec_of_test = ImageTest.model_validate({"model": ids["mobile"], "image": f"/clips/{number:02}.png"})
+        ids[f"test {number}"] = done(server, "test", spec_of_test, number / 100)
+    for name in ("runs", "waits"):
+        ids[name] = server.create("/models", {**LONG, "name": name, "dataset": ids["clip"]})
+    server.wait_for(ids["runs"], lambda job: job["state"] == "running")
+    return ids
+
+
+def done(server: Server, kind: str, spec: ModelSpec | ImageTest, gain: float) -> str:
+    folder = folders.create(server.home, kind, spec)
+    with EventLog(folder.events) as log:
+        log.append("state", state="running")
+        scores = {"val/l1": 0.1, "val/psnr": 30 + gain, "val/psnr_input": 30.0}
+        log.append("snapshot", name="e1", epoch=4.0, step=10, size=5, scalars=scores)
+        log.append("state", state="done", reason="", summary={"psnr_input": 30.0, "psnr_output": 30 + gain})
+    return folder.id
+
+
+@pytest.fixture
+def page(browser: Browser, server: Server, jobs: dict[str, str], request: pytest.FixtureRequest) -> Iterator[Page]:
+    with watched(browser, request.node.name, expected="status of 409") as page:
+        page.goto(server.url)
+        expect(page.locator("#models tbody tr")).to_have_count(5)  # The server has found the folders.
+        yield page
+
+
+def names(page: Page, list: str) -> list[str]:
+    return page.locator(f"#{list} tbody tr[data-job] td:nth-child(2)").all_inner_texts()
+
+
+def test_what_runs_is_live_and_ends_by_itself(page: Page, server: Server, jobs: dict[str, str]) -> None:
+    page.evaluate("window.sameDocument = true")
+    row = page.locator(f"#running tr[data-job='{jobs['runs']}']")
+    expect(row.locator(".words")).to_contain_text("left")
+    words = row.locator(".words").inner_text()
+    expect(row.locator(".words")).not_to_have_text(words)
+    expect(row.locator(".sparkline polyline")).to_be_attached()
+    expect(row.locator(".hardware")).to_contain_text("% of a core")
+    points = row.locator("polyline").get_attribute("points")
+    expect(row.locator("polyline")).not_to_have_attribute("points", str(points))
+    expect(page.get_by_role("link", name="1 waiting")).to_be_visible()
+    looked_at(page, "home")
+    row.get_by_role("button", name="Abort runs").click()
+    expect(page.locator(f"#models tr[data-job='{jobs['runs']}'] .state")).to_have_text("aborted")
+    expect(page.locator(f"#running tr[data-job='{jobs['waits']}']")).to_be_visible()
+    page.evaluate("window.sameDocument = true")
+    server.call(f"/jobs/{jobs['waits']}/abort", {})
+    expect(page.locator("#running")).to_have_count(0)
+    fresh = server.dataset((server.roots[0] / "clip.h264", server.roots[0] / "originals"), name="a new one")
+    expect(page.locator(f"#datasets tr[data-job='{fresh}'] .state")).to_have_text("done")
+    expect(page.locator(f"#datasets tr[data-job='{fresh}'] time")).to_have_text("just now")
+    assert page.evaluate("window.sameDocument") is True
+
+
+def test_lists_are_filtered_as_it_is_typed_and_sorted(page: Page, server: Server) -> None:
+    page.keyboard.press("/")
+    expect(page.get_by_role("searchbox")).to_be_focused()
+    page.keyboard.type("carp")
+    expect(page.locator("#models tbody tr")).to_have_count(1)
+    expect(page.locator("#datasets")).to_contain_text("No datasets match.")
+    assert page.url.endswith("/?q=carp")
+    expect(page.get_by_role("searchbox")).to_be_focused()
+    looked_at(page, "home-filtered")
+    page.get_by_role("searchbox").fill("")
+    page.locator(".filter").get_by_label("Group", exact=True).select_option("sequences")
+    expect(page.locator("#models tbody tr")).to_have_count(3)
+    page.locator("#models").get_by_role("link", name="Gain").click()
+    expect(page.locator("#models th[aria-sort=descending]")).to_have_text("Gain")
+    assert names(page, "models") == ["carphone", "foreman", "mobile"]
+    page.locator("#models").get_by_role("link", name="Gain").click()
+    expect(page.locator("#models th[aria-sort=ascending]")).to_be_visible()
+    assert names(page, "models") == ["mobile", "foreman", "carphone"]
+    page.reload()
+    assert names(page, "models") == ["mobile", "foreman", "carphone"]
+
+
+def test_groups_pages_and_columns(page: Page) -> None:
+    page.locator("#models").get_by_role("link", name="Group").click()
+    expect(page.locator("#models .of-group")).to_have_text(["In no group", "sequences"])
+    assert len(names(page, "tests")) == 50
+    page.locator("#tests").get_by_role("link", name="Next page").click()
+    expect(page.locator("#tests tbody tr")).to_have_count(10)
+    expect(page.locator("#models .of-group")).to_have_count(2)
+    page.locator("#tests").get_by_role("link", name="First page").click()
+    expect(page.locator("#tests tbody tr")).to_have_count(50)
+    page.locator("#columns-models summary").click()
+    page.locator("#models").get_by_label("PSNR").check()
+    page.locator("#models").get_by_label("Dataset").uncheck()
+    looked_at(page, "home-columns")
+    page.locator("#columns-models").get_by_role("button", name="Show these").click()
+    expect(page.locator("#models thead")).to_contain_text("PSNR")
+    expect(page.locator("#models thead")).not_to_contain_text("Dataset")
+
+
+def test_many_are_chosen_and_changed(page: Page, server: Server, jobs: dict[str, str]) -> None:
+    tests = page.locator("#tests")
+    boxes = tests.locator("tbody input[name=ids]")
+    boxes.nth(1).click()
+    boxes.nth(4).click(modifiers=["Shift"])
+    expect(tests.locator(".how-many")).to_have_text("4 chosen")
+    # Still so after the lists were written anew.
+    fresh = server.dataset((server.roots[0] / "clip.h264", server.roots[0] / "originals"), name="a new one")
+    expect(page.locator(f"#datasets tr[data-job='{fresh}'] .state")).to_have_text("done")
+    expect(tests.locator("tbody input:checked")).to_have_count(4)
+    looked_at(page, "home-chosen")
+    tests.locator(".chosen").get_by_label("Group").fill("second tries")
+    page.keyboard.press("Enter")
+    expect(tests.locator("thead")).to_contain_text("Group")
+    assert tests.locator("tbody").inner_text().count("second tries") == 4
+    tests.get_by_label("Choose all").check()
+    expect(tests.locator(".how-many")).to_have_text("50 chosen")
+    tests.get_by_role("button", name="Delete").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text("Delete these 50 jobs")
+    dialog.get_by_role("button", name="Cancel").click()
+    expect(tests.locator("tbody tr")).to_have_count(50)
+    tests.get_by_role("button", name="Delete").click()
+    dialog.get_by_role("button", name="Delete them").click()
+    expect(tests.locator("tbody tr")).to_have_count(10)
+    expect(tests.locator("h2")).to_have_text("Tests 10")
+
+
+def test_models_are_compared_and_a_dataset_in_use_is_kept(page: Page, jobs: dict[str, str]) -> None:
+    models = page.locator("#models")
+    models.get_by_label("Choose carphone").check()
+    models.get_by_label("Choose mobile").check()
+    models.get_by_role("link", name="Compare").click()
+    expect(page.get_by_role("heading", name="Compare 2 models")).to_be_visible()
+    assert "token" not in page.url
+    page.go_back()
+    page.get_by_label("Choose clip").check()
+    page.locator("#datasets").get_by_role("button", name="Delete").click()
+    page.get_by_role("button", name="Delete it").click()
+    expect(page.locator("main")).to_contain_text("0 of 1 job was deleted")
+    expect(page.locator("main")).to_contain_text("is used by the models")
+    looked_at(page, "home-refused")
+    page.get_by_role("link", name="Back to the lists").click()
+    until(page, "document.querySelectorAll('#datasets tbody tr').length === 1")

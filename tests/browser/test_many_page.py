@@ -1,0 +1,121 @@
+"""Tests of many images and of a split: from the form to the table, and from its rows to *Test one*."""
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from PIL import Image
+from playwright.sync_api import Browser, Page, expect
+
+from jobs import folder as folders
+from jobs.events import EventLog
+from jobs.folder import JobFolder
+from jobs.specs import SplitTest
+from tests.browser.conftest import watched
+from tests.browser.test_five_steps import until
+from tests.browser.test_one_page import Shown, is_restored, looked_at, shown, start
+
+__all__ = ["shown"]
+
+
+@pytest.fixture
+def page(browser: Browser, shown: Shown, request: pytest.FixtureRequest) -> Iterator[Page]:
+    with watched(browser, request.node.name) as page:
+        page.goto(f"{shown.server.url}/models/{shown.model}/test")
+        yield page
+
+
+def gains(page: Page) -> list[float]:
+    texts = page.locator(".results tbody td:nth-of-type(3)").all_inner_texts()
+    return [float(text.replace("−", "-")) for text in texts]
+
+
+def test_a_split_is_measured_sorted_and_each_pair_opens_test_one(page: Page, shown: Shown) -> None:
+    page.get_by_role("link", name="A whole split").click()
+    looked_at(page, "test-form-split")
+    page.get_by_role("button", name="Test the split").click()
+    expect(page.locator("#state")).to_have_text("done")
+    expect(page.locator(".results tbody tr")).to_have_count(6)
+    assert gains(page) == sorted(gains(page))
+    expect(page.locator(".verdict")).to_contain_text("of 6")
+    expect(page.locator("[data-histogram] svg")).to_be_visible()
+    looked_at(page, "test-split")
+    page.get_by_role("link", name="Gain").click()
+    expect(page.locator("th[aria-sort=descending]")).to_contain_text("Gain")
+    assert gains(page) == sorted(gains(page), reverse=True)
+    page.locator(".results tbody a").first.click()
+    number = re.findall(r"pair=(\d+)", page.url)[0]
+    expect(page.get_by_role("radio", name="A validation pair")).to_be_checked()
+    expect(page.get_by_label("Validation pair", exact=True)).to_have_value(number)
+    start(page)
+    is_restored(page)
+
+
+def test_many_images_some_of_which_are_none(page: Page, shown: Shown) -> None:
+    folder, truth = shown.place / "many", shown.place / "truth"
+    for place in (folder, truth):
+        place.mkdir()
+        for number in range(4):
+            Image.new("RGB", (48, 32), (40 * number, 90, 30)).save(place / f"{number}.png")
+    (folder / "2.png").write_bytes(b"\x89PNG\r\n\x1a\n and no more")
+    page.get_by_role("link", name="Many images").click()
+    page.get_by_label("Images", exact=True).fill(f"{folder}\n{shown.place / 'nothing'}")
+    page.get_by_role("button", name="Test these").click()
+    expect(page.get_by_role("alert")).to_contain_text("nothing")
+    page.get_by_label("Images", exact=True).fill(str(folder))
+    page.get_by_label("Ground truth", exact=True).fill(str(truth))
+    page.get_by_role("button", name="Test these").click()
+    expect(page.locator("#state")).to_have_text("done")
+    expect(page.locator(".results tbody tr")).to_have_count(3)
+    expect(page.locator(".verdict")).to_contain_text("0 better, 3 worse, of 3")
+    expect(page.locator(".results tbody tr").first).to_contain_text("−∞")
+    expect(page.locator(".reasons")).to_contain_text("2.png: 2.png is no image that can be read")
+    looked_at(page, "test-many")
+    page.locator(".results tbody a").first.click()
+    expect(page.get_by_label("Image", exact=True)).to_have_value(re.compile(r"/many/\d.png$"))
+    expect(page.get_by_label("Ground truth", exact=True)).to_have_value(re.compile(r"/truth/\d.png$"))
+    start(page)
+    is_restored(page)
+
+
+def test_images_are_sent_from_here_and_added_to_those_of_the_server(page: Page, shown: Shown) -> None:
+    for number in range(2):
+        Image.new("RGB", (48, 32), (60 * number, 90, 30)).save(shown.place / f"sent{number}.png")
+    page.get_by_role("link", name="Many images").click()
+    field = page.get_by_label("Images", exact=True)
+    field.fill(str(shown.place / "sent0.png"))
+    with page.expect_file_chooser() as chooser:
+        page.get_by_role("button", name="Upload file…").first.click()
+    chooser.value.set_files([shown.place / "sent0.png", shown.place / "sent1.png"])
+    until(page, "document.querySelector('textarea').value.split('\\n').length === 2")
+    assert field.input_value().startswith(f"{shown.place / 'sent0.png'}\n")
+    looked_at(page, "test-form-many")
+    page.get_by_role("button", name="Test these").click()
+    expect(page.locator("#state")).to_have_text("done")
+    expect(page.locator(".results tbody tr")).to_have_count(3)
+
+
+def test_rows_appear_while_others_are_being_restored(page: Page, shown: Shown) -> None:
+    """The worker is played: it is slower than any real one."""
+    folder: JobFolder = folders.create(shown.server.home, "test", SplitTest(model=shown.model, name="slow"))
+    lock = folder.lock()
+    assert lock is not None
+    with open(lock, "rb"), EventLog(folder.events) as log:
+        log.append("state", state="running", reason="")
+        page.goto("about:blank")  # Else it would look for the server meanwhile.
+        shown.server.kill()
+        shown.server.start()
+        page.goto(f"{shown.server.url}/tests/{folder.id}")
+        expect(page.locator(".empty-part")).to_have_text("What is restored appears here.")
+        looked_at(page, "test-many-empty")
+        scores = {"psnr_input": 30.0, "psnr_output": 30.5, "gain": 0.5, "ssim_input": 0.9, "ssim_output": 0.91}
+        log.append("results", rows=[{"index": 0, "name": "first", "pair": 0, **scores}])
+        log.append("progress", done=1, total=2, unit="pairs", rate=1.0, eta=1.0)
+        expect(page.locator(".results tbody tr")).to_have_count(1)
+        page.locator(".results tbody a").focus()
+        log.append("results", rows=[{"index": 1, "name": "second", "pair": 1, **scores}])
+        expect(page.locator(".results tbody tr")).to_have_count(2)
+        expect(page.get_by_role("link", name="first")).to_be_focused()
+        log.append("state", state="error", reason="It was made to fail.", summary={})
+    expect(page.locator("#reason")).to_contain_text("It was made to fail.")
+    expect(page.get_by_role("button", name="Try again")).to_be_visible()

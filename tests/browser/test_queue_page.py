@@ -1,0 +1,75 @@
+"""The queue: what waits, and in which order it starts; the history of a job."""
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.browser.conftest import watched
+from tests.browser.test_one_page import looked_at
+from tests.conftest import Clip
+from tests.server import Server
+
+LONG = {"epochs": 10_000, "batch_size": 4, "patch_size": 16, "patches_per_frame": 1}
+
+
+@pytest.fixture
+def queued(server: Server, clip: Clip) -> list[str]:
+    """A training that runs, and behind it three that wait."""
+    dataset = server.dataset(clip)
+    server.wait(dataset, "done")
+    ids = [server.create("/models", {**LONG, "name": name, "dataset": dataset}) for name in ("runs", "one", "two", "three")]
+    server.wait_for(ids[0], lambda job: job["state"] == "running")
+    return ids
+
+
+@pytest.fixture
+def page(browser: Browser, server: Server, queued: list[str], request: pytest.FixtureRequest) -> Iterator[Page]:
+    with watched(browser, request.node.name) as page:
+        page.goto(server.url)
+        page.get_by_role("link", name="3 waiting").click()
+        yield page
+
+
+def names(page: Page) -> list[str]:
+    return page.locator("tbody td:nth-child(2)").all_inner_texts()
+
+
+def test_waiting_jobs_are_put_in_another_order(page: Page, server: Server, queued: list[str]) -> None:
+    expect(page.locator("tbody tr")).to_have_count(3)
+    assert names(page) == ["one", "two", "three"]
+    expect(page.locator("tbody tr").first).to_contain_text("Waits for its turn: “runs” is running.")
+    looked_at(page, "queue")
+    page.get_by_role("button", name="Start first: three").click()
+    expect(page.locator("tbody tr").first).to_contain_text("three")
+    assert names(page) == ["three", "one", "two"]
+    page.get_by_role("button", name="Start later: three").click()
+    expect(page.locator("tbody tr").first).to_contain_text("one")
+    assert names(page) == ["one", "three", "two"]
+    page.get_by_role("button", name="Start earlier: two").click()
+    expect(page.locator("tbody tr").last).to_contain_text("three")
+    page.get_by_label("Priority of three").fill("5")
+    page.locator(f"#set-{queued[3]}").click()
+    expect(page.locator("tbody tr").first).to_contain_text("three")
+    expect(page.get_by_label("Priority of three")).to_have_value("5")
+    expect(page.get_by_role("button", name="Start first: three")).to_be_disabled()
+    assert server.call(f"/jobs/{queued[0]}/abort", {})[0] == 202
+    # It is gone from this page by itself, as it starts.
+    expect(page.locator("tbody tr")).to_have_count(2)
+    server.wait_for(queued[3], lambda job: job["state"] == "running")
+    for id in queued[1:3]:
+        server.call(f"/jobs/{id}/abort", {})
+    expect(page.locator("#found")).to_contain_text("Nothing waits.")
+    looked_at(page, "queue-empty")
+
+
+def test_a_job_tells_its_history(page: Page, server: Server, queued: list[str]) -> None:
+    server.call(f"/jobs/{queued[1]}/abort", {})
+    server.wait(queued[1], "aborted")
+    page.goto(f"{server.url}/models/{queued[1]}")
+    page.get_by_text("Settings, history and files").click()
+    rows = page.locator(".history tbody tr")
+    expect(rows).to_have_count(2)
+    expect(rows.first).to_contain_text("waiting")
+    expect(rows.last).to_contain_text("Aborted by the user.")
+    looked_at(page, "history")

@@ -1,0 +1,35 @@
+"""A small disk of a test's own, to be filled."""
+
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pytest
+
+
+@contextmanager
+def small_disk(place: Path, megabytes: int) -> Iterator[Path]:
+    """An ext4 file system in a file, mounted below `place`. Only root can mount one: skips the test elsewhere."""
+    disk, image = place / "disk", place / "disk.img"
+    disk.mkdir()
+    image.write_bytes(bytes(megabytes * 2**20))
+    for command in (["mkfs.ext4", "-q", str(image)], ["mount", "-o", "loop", str(image), str(disk)]):
+        if shutil.which(command[0]) is None or subprocess.run(command, capture_output=True, check=False).returncode:
+            pytest.skip("a small disk cannot be mounted here")
+    try:
+        yield disk
+    finally:
+        subprocess.run(["umount", "--lazy", str(disk)], check=True)
+
+
+def fill(disk: Path) -> Path:
+    """Take all room that there is; returns the file that takes it."""
+    ballast = disk / "ballast"
+    with ballast.open("ab", buffering=0) as file:
+        for size in (2**20, 2**16, 2**12):
+            with suppress(OSError):
+                while file.write(bytes(size)):
+                    pass
+    return ballast
