@@ -14,8 +14,16 @@ from app import create_app, logs
 from app.access import is_loopback, link
 from app.database import FromTheFuture
 from app.home_lock import HomeInUse
+from app.prefix import PREFIX
 from app.serving import serve
 from app.settings import Settings, Slots
+
+
+def _as_prefix(context: click.Context, parameter: click.Parameter, told: str) -> str:
+    prefix = told.rstrip("/")
+    if not PREFIX.fullmatch(prefix):
+        raise click.BadParameter(f"{told!r} is no path such as /clearframe, of letters, digits and . _ ~ - between slashes.")
+    return prefix
 
 
 @click.command()
@@ -83,6 +91,13 @@ from app.settings import Settings, Slots
     type=click.IntRange(0, 9),
     help="How many proxies stand before it: so many X-Forwarded-For, -Proto and -Host are believed.",
 )
+@click.option(
+    "--prefix",
+    default="",
+    callback=_as_prefix,
+    metavar="/PATH",
+    help="The path below which a proxy shows it, as /clearframe of https://clips.example/clearframe/.",
+)
 @click.option("--dataset-workers", default=2, show_default=True, type=click.IntRange(1, 64), help="Datasets made at a time.")
 @click.option("--test-workers", default=2, show_default=True, type=click.IntRange(1, 64), help="Tests at a time.")
 @click.option(
@@ -117,6 +132,7 @@ def main(
     token: str | None,
     names: tuple[str, ...],
     proxies: int,
+    prefix: str,
     dataset_workers: int,
     test_workers: int,
     cpu_trainings: int,
@@ -129,7 +145,7 @@ def main(
     if token is not None and len(token) < 16:
         raise click.ClickException("The token is short enough to be guessed. Give one of 16 characters or more, or none.")
     os.environ.pop("CLEARFRAME_TOKEN", None)  # Workers inherit the rest.
-    if token is None and (names or proxies or not is_loopback(host)):  # Others reach it by a proxy, too.
+    if token is None and (names or proxies or prefix or not is_loopback(host)):  # Others reach it by a proxy, too.
         token = secrets.token_urlsafe(32)
     limits = {"IMAGE_MB": max_image_mb, "WORKER_GB": max_worker_gb, "HOURS": max_hours}
     os.environ.update({f"CLEARFRAME_MAX_{name}": str(most) for name, most in limits.items()})  # For jobs/limits.py.
@@ -139,10 +155,10 @@ def main(
     slots = Slots(dataset_workers, test_workers, cpu_trainings)
     try:
         database = os.environ.get("CLEARFRAME_DATABASE_URL")
-        app = create_app(Settings(home.resolve(), roots, database, allow_user_code, host, token, names, proxies, slots))
+        app = create_app(Settings(home.resolve(), roots, database, allow_user_code, host, token, names, proxies, prefix, slots))
     except (HomeInUse, FromTheFuture) as error:
         raise click.ClickException(str(error)) from error
-    click.echo(f"Clearframe is at {link(host, port, token)}")
+    click.echo(f"Clearframe is at {link(host, port, token, prefix)}")
     try:
         serve(app, host, port)
     except OSError as error:

@@ -9,7 +9,22 @@ from sqlalchemy.exc import OperationalError
 from werkzeug.exceptions import HTTPException
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from app import api, assets, gpus, home, home_lock, operated, pages, pairs, queue_page, safety, test_pages, upload_store, words
+from app import (
+    api,
+    assets,
+    gpus,
+    home,
+    home_lock,
+    operated,
+    pages,
+    pairs,
+    prefix,
+    queue_page,
+    safety,
+    test_pages,
+    upload_store,
+    words,
+)
 from app.access import guarded
 from app.catalog import Catalog
 from app.database import connect
@@ -60,10 +75,13 @@ def create_app(settings: Settings, work: bool = True) -> Flask:
     safety.guard(app, settings.home)
     words.offer(app)
     assets.offer(app)
+    prefix.offer(app)
     socketio.init_app(app)
     wsgi = guarded(uncompressed(app.wsgi_app), settings.host, settings.token, settings.names)
     if settings.proxies:  # What others write into these headers is believed of nobody.
         wsgi = ProxyFix(wsgi, **dict.fromkeys(("x_for", "x_proto", "x_host"), settings.proxies))
+    if settings.prefix:
+        wsgi = prefix.below(wsgi, settings.prefix)
     app.wsgi_app = wsgi  # type: ignore[assignment, method-assign]
     socketio.on_namespace(Jobs(catalog, listeners))
     if work:

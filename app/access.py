@@ -45,11 +45,11 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def link(host: str, port: int, token: str | None) -> str:
+def link(host: str, port: int, token: str | None, prefix: str = "") -> str:
     """The address to open in a browser."""
     every = not is_loopback(host) and host.strip("0.:") == ""
     name = socket.gethostname() if every else f"[{host}]" if ":" in host else host
-    return f"http://{name}:{port}/" + (f"?token={quote(token)}" if token else "")
+    return f"http://{name}:{port}{prefix}/" + (f"?token={quote(token)}" if token else "")
 
 
 def guarded(wsgi: "WSGIApplication", host: str, token: str | None, more: Iterable[str] = ()) -> "WSGIApplication":
@@ -76,7 +76,7 @@ def _answer(request: Request, names: set[str], loopback: bool, token: str | None
     if request.method != "GET" or not _same(given, token):
         return _said(request, 401, "That is not its token.")
     rest = urlencode([(name, value) for name, value in request.args.items(multi=True) if name != "token"])
-    response = Response(status=303, headers={"Location": request.path + ("?" + rest if rest else "")})
+    response = Response(status=303, headers={"Location": request.root_path + request.path + ("?" + rest if rest else "")})
     response.set_cookie(
         _cookie(request), _mark(token), httponly=True, samesite="Lax", max_age=30 * 86400, secure=request.is_secure
     )

@@ -246,7 +246,7 @@ def healthz() -> Any:
 
 @blueprint.get("/openapi.json")
 def openapi_document() -> Any:
-    return openapi.document()
+    return openapi.document(request.script_root)
 
 
 @blueprint.errorhandler(Invalid)

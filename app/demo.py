@@ -12,8 +12,9 @@ from typing import Any
 
 import click
 
+from app import sample
+
 ROOT = Path(__file__).parent.parent
-EPOCHS = 30
 
 Job = dict[str, Any]
 
@@ -25,7 +26,7 @@ Job = dict[str, Any]
     "--clip", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="An H.264 stream; default: a clip made here."
 )
 @click.option("--originals", type=click.Path(path_type=Path, exists=True, file_okay=False), help="The folder of its originals.")
-@click.option("--epochs", default=EPOCHS, show_default=True)
+@click.option("--epochs", default=sample.EPOCHS, show_default=True)
 @click.option("--stay/--leave", default=True, help="Keep the server up at the end.")
 def main(port: int, home: Path, clip: Path | None, originals: Path | None, epochs: int, stay: bool) -> None:
     """Make a dataset, train on it, test one image, and say what came of it."""
@@ -35,7 +36,8 @@ def main(port: int, home: Path, clip: Path | None, originals: Path | None, epoch
         if probe.connect_ex(("127.0.0.1", port)) == 0:
             raise click.ClickException(f"Port {port} is taken by another program. Give another one: make demo PORT={port + 1}")
     if clip is None or originals is None:
-        clip, originals = make_clip(home / "sample")
+        click.echo("The sample clip: 96 frames of 320x192 at QP 37")
+        clip, originals = sample.clip(home / "uploads/sample")
     clip, originals = clip.resolve(), originals.resolve()
     base = f"http://127.0.0.1:{port}"
     roots = [f"--data-root={folder}" for folder in (clip.parent, originals)]
@@ -51,13 +53,6 @@ def main(port: int, home: Path, clip: Path | None, originals: Path | None, epoch
     finally:
         server.terminate()
         server.wait()
-
-
-def make_clip(folder: Path) -> tuple[Path, Path]:
-    """The sample clip, made by a worker's code in a process of its own: the web side has no codecs."""
-    click.echo("Making the sample clip: 96 frames of 320x192 at QP 37")
-    subprocess.run([sys.executable, "-m", "jobs.sample_clip", str(folder)], check=True, cwd=ROOT, stdout=subprocess.DEVNULL)
-    return folder / "clip.h264", folder / "originals"
 
 
 def run(base: str, clip: Path, originals: Path, epochs: int) -> None:

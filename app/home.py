@@ -5,9 +5,11 @@ from urllib.parse import urlencode
 
 from flask import Blueprint, abort, make_response, redirect, render_template, request, url_for
 
-from app.actions import catalog, delete, describe
+from app import sample
+from app.actions import catalog, create_dataset, create_models, delete, describe, settings
 from app.catalog import Refused
 from app.database import JobRow
+from app.hindrances import is_full
 from app.job_lists import COLUMNS, STATES, Column, Page, Wanted, groups, page
 from app.problems import Invalid
 
@@ -39,6 +41,21 @@ def show() -> str:
         groups=known,
         states=STATES,
     )
+
+
+@blueprint.post("/sample")
+def try_sample() -> Any:
+    """The whole example without a clip of one's own: its dataset, and a training that waits for it."""
+    try:
+        stream, originals = sample.clip(settings().uploads / "sample")
+    except OSError as problem:
+        if is_full(problem):
+            raise
+        abort(500, str(problem))
+    source = {"kind": "stream", "stream": str(stream), "originals": str(originals)}
+    dataset = create_dataset({"name": "Sample clip", "source": source})
+    (model,), _ = create_models({"name": "Sample clip", "dataset": dataset, "epochs": sample.EPOCHS})
+    return redirect(url_for("pages.model", id=model), 303)
 
 
 def _wanted(kind: str) -> Wanted:
@@ -114,7 +131,7 @@ def _act(action: str, row: JobRow) -> None:
 def _back(anchor: str = "") -> str:
     """The page that the form stood on."""
     told = request.form.get("back", "")
-    return (told if told.startswith("/?") else url_for(".show")) + anchor
+    return (told if told.startswith(f"{request.script_root}/?") else url_for(".show")) + anchor
 
 
 @blueprint.app_template_global()
@@ -122,4 +139,4 @@ def with_args(**changes: str) -> str:
     """The home page as it is asked for now, but for what is changed; `models__sort` stands for `models.sort`. "" removes."""
     args = {**request.args.to_dict(), **{name.replace("__", "."): value for name, value in changes.items()}}
     kept = {name: value for name, value in args.items() if value}
-    return "/" + ("?" + urlencode(kept) if kept else "")
+    return f"{request.script_root}/" + ("?" + urlencode(kept) if kept else "")

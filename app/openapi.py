@@ -91,8 +91,8 @@ MEDIA = {"Upload": "multipart/form-data", "Bytes": "application/offset+octet-str
 """The types of bodies that are no JSON."""
 
 
-def document() -> dict[str, Any]:
-    """An OpenAPI 3.1 description."""
+def document(root: str = "") -> dict[str, Any]:
+    """An OpenAPI 3.1 description of the API of a server at `root`."""
     _, schemas = models_json_schema(
         [(spec, "validation") for spec in (DatasetSpec, ExportSpec, ModelSpec, *TESTS.values())],
         ref_template="#/components/schemas/{model}",
@@ -151,7 +151,7 @@ def document() -> dict[str, Any]:
     return {
         "openapi": "3.1.0",
         "info": {"title": "Clearframe", "version": "1"},
-        "servers": [{"url": "/api/v1"}],
+        "servers": [{"url": f"{root}/api/v1"}],
         "paths": paths,
         "components": {"schemas": definitions},
     }

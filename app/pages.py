@@ -32,7 +32,7 @@ def job_or_404(id: str, kind: str = "") -> Job:
 
 def address(job: Job) -> str:
     """The page of a job."""
-    return f"/{job['kind']}s/{job['id']}"
+    return f"{request.script_root}/{job['kind']}s/{job['id']}"
 
 
 def jobs(kind: str = "", *states: str, limit: int = 100) -> list[Job]:

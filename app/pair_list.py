@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from flask import url_for
 from pydantic import BaseModel, Field
 
 from app.actions import catalog
@@ -133,9 +132,6 @@ def facts(meta: Meta) -> Meta:
 
 
 def _pair(id: str, split: str, number: int, meta: Meta) -> Pair:
-    urls = {
-        role: url_for("pairs.picture", id=id, split=split, number=number, role=role, ending=ending(meta, role))
-        for role in ("input", "target")
-    }
+    urls = {role: f"/datasets/{id}/pairs/{split}/{number}/{role}.{ending(meta, role)}" for role in ("input", "target")}
     encodings = {f"{role}_encoding": meta[f"{role}_encoding"] for role in urls}
     return {"number": number, "split": split, **facts(meta), **encodings, **urls}

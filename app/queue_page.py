@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from flask import Blueprint, redirect, render_template, request
+from flask import Blueprint, redirect, render_template, request, url_for
 
 from app.actions import catalog, queue
 from app.catalog import Refused, as_json
@@ -38,7 +38,7 @@ def change(id: str) -> Any:
         return refused_page("Not now", str(refused), 409)
     except Invalid as invalid:
         return refused_page("Not changed", " ".join(invalid.problems.values()), 422)
-    return redirect("/queue")
+    return redirect(url_for(".show"))
 
 
 def _before_which(id: str, move: str) -> str | None:

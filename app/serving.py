@@ -39,7 +39,7 @@ class _Requests:
         self._none.set()
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
-        if environ["PATH_INFO"].startswith("/socket.io/"):
+        if "/socket.io/" in environ["PATH_INFO"]:
             return self._wsgi(environ, start_response)
         self._number += 1
         self._none.clear()

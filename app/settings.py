@@ -17,7 +17,8 @@ class Slots:
 class Settings:
     """`home` holds the jobs; files are read only below `data_roots` and the home's uploads. `allow_user_code`: whether Python
     files from there may run in training jobs. `host`: the address to listen on; `token`: what those who come must know, None for
-    nothing. `names`: what the server is called besides; `proxies`: how many stand before it, whose X-Forwarded-* are believed."""
+    nothing. `names`: what the server is called besides; `proxies`: how many stand before it, whose X-Forwarded-* are believed;
+    `prefix`: the path below which they show it, such as /clearframe."""
 
     home: Path
     data_roots: tuple[Path, ...]
@@ -27,6 +28,7 @@ class Settings:
     token: str | None = None
     names: tuple[str, ...] = ()
     proxies: int = 0
+    prefix: str = ""
     slots: Slots = Slots()
 
     @property

@@ -1,4 +1,5 @@
 // What the server is asked. Its refusals come as errors with its own sentence.
+import { at } from "./address.js";
 
 const RETRY_MS = 2000;
 
@@ -6,7 +7,7 @@ const RETRY_MS = 2000;
 export async function ask(path, options = {}) {
   let answer;
   try {
-    answer = await fetch(`/api/v1${path}`, options);
+    answer = await fetch(at(`/api/v1${path}`), options);
   } catch {
     throw new Error("The server does not answer. Is it running?");
   }

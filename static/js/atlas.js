@@ -1,9 +1,10 @@
 // The pictures of a page of tiles, side by side in 8 bits: their grey values, and their colours.
+import { at } from "./address.js";
 
 /** A picture, loaded. Rejects where it is not there. */
 export async function loaded(source) {
   const image = new Image();
-  image.src = source;
+  image.src = at(source);
   await image.decode();
   return image;
 }

@@ -70,6 +70,14 @@ document.addEventListener("submit", (event) => {
   });
 });
 
+// What takes a while to be answered says so, and is not asked for twice.
+document.addEventListener("submit", ({ target, submitter, defaultPrevented }) => {
+  if (defaultPrevented || !target.dataset.meanwhile || !submitter) return;
+  const said = submitter.textContent;
+  [submitter.textContent, submitter.disabled] = [target.dataset.meanwhile, true];
+  addEventListener("pagehide", () => ([submitter.textContent, submitter.disabled] = [said, false]), { once: true });
+});
+
 /** Whether the person says yes to a question. */
 export function asks(question, yes = "Yes") {
   return new Promise((answer) => {

@@ -1,4 +1,7 @@
 // Making elements. Text goes in as text, never as markup.
+import { at } from "./address.js";
+
+const ADDRESSES = new Set(["href", "src", "action"]);
 
 export function element(tag, attributes = {}, ...children) {
   const made = document.createElement(tag);
@@ -6,7 +9,7 @@ export function element(tag, attributes = {}, ...children) {
     if (value === false || value == null) continue;
     if (name === "class") made.className = value;
     else if (name.startsWith("on")) made.addEventListener(name.slice(2), value);
-    else made.setAttribute(name, value === true ? "" : value);
+    else made.setAttribute(name, value === true ? "" : ADDRESSES.has(name) ? at(value) : value);
   }
   made.append(...children.filter((child) => child != null));
   return made;

@@ -1,5 +1,6 @@
 // An editor in place of each textarea[data-code], made when it is first seen. The textarea stays the form's field: what is
 // typed in one is in the other.
+import { at } from "./address.js";
 import { element } from "./dom.js";
 import { fill, tools } from "./path_tools.js";
 import { prototxt } from "./prototxt.js";
@@ -85,7 +86,7 @@ function offerExamples(field) {
   if (!examples.length) return;
   const buttons = examples.map(([address, label]) => {
     const insert = async () => {
-      const answer = await fetch(address).catch(() => null);
+      const answer = await fetch(at(address)).catch(() => null);
       if (answer?.ok) fill(field, await answer.text());
     };
     return element("button", { type: "button", onclick: insert }, label);

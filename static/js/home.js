@@ -1,4 +1,5 @@
 // The home page: what runs is live, the lists are written anew when a job begins, ends or comes, and as the filter is typed.
+import { showFolded } from "./folding.js";
 import { gain, gainOf, hardware, progressWords, share } from "./format.js";
 import { watchAll } from "./live.js";
 import { refresher } from "./refresh.js";
@@ -19,6 +20,7 @@ const watching = watchAll({ seen, missed: () => refresh(), shown: onScreen });
 
 function drawn() {
   showChosen();
+  showFolded();
   tellTimes();
   for (const svg of document.querySelectorAll(".sparkline")) drawLosses(svg, JSON.parse(svg.dataset.losses));
   watching?.();

@@ -1,5 +1,6 @@
 // One connection to the server's namespace /jobs, for all jobs that a page watches. After a lost connection it asks for what it
 // missed; that it is lost, and that a job is gone, is said on the page.
+import { at } from "./address.js";
 import { io } from "../vendor/socket.io.esm.min.js";
 import { unseen } from "./curves.js";
 import { element } from "./dom.js";
@@ -38,7 +39,7 @@ export function watchAll({ seen, missed, shown = () => [] }) {
 
 function connection() {
   if (socket) return socket;
-  socket = io("/jobs");
+  socket = io("/jobs", { path: at("/socket.io") });
   socket.on("connect", () => {
     clearTimeout(lost);
     say("lost", "");

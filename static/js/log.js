@@ -1,4 +1,5 @@
 // What a worker says outside its events, followed while it says it: worker.log, a part at a time.
+import { at } from "./address.js";
 import { element } from "./dom.js";
 
 const EVERY_MS = 1000;
@@ -68,7 +69,7 @@ export function follow(holder, isLive) {
 
   /** Ask for one part; whether there is more. */
   async function readPart() {
-    const answer = await fetch(next == null ? url : `${url}?from=${next}`);
+    const answer = await fetch(at(next == null ? url : `${url}?from=${next}`));
     if (!answer.ok) return false;
     const part = await answer.json();
     if (part.from !== next) {

@@ -1,4 +1,5 @@
 // The model's page: curves, verdict, snapshots, samples and layers, drawn from what is there and grown by events.
+import { at } from "./address.js";
 import { ask, askUntilAnswered } from "./api.js";
 import { charts } from "./charts.js";
 import { copyButtons } from "./copy.js";
@@ -47,7 +48,7 @@ const drawCharts = charts(document.querySelector("[data-charts]"), {
     if (!steps) return null;
     return (await ask(`${own}/scalars?max_points=${POINTS}&from_step=${steps[0]}&to_step=${steps[1]}`)).series;
   },
-  tableOf: (figure) => location.assign(`/api/v1/jobs/${job.id}/scalars.csv?keys=${keysIn(curves.series, keysOf(figure)).join(",")}`),
+  tableOf: (figure) => location.assign(at(`/api/v1/jobs/${job.id}/scalars.csv?keys=${keysIn(curves.series, keysOf(figure)).join(",")}`)),
 });
 
 function show() {

@@ -1,4 +1,5 @@
 // Fields for paths of the server: completed while they are typed, and chosen in a dialog, or sent from here.
+import { at } from "./address.js";
 import { element } from "./dom.js";
 import "./picker.js";
 import "./upload.js";
@@ -10,7 +11,7 @@ for (const input of document.querySelectorAll("input[data-path]")) {
   let asked = 0;
   const complete = async () => {
     const turn = ++asked;
-    const answer = await fetch(`/api/v1/files?path=${encodeURIComponent(input.value)}`);
+    const answer = await fetch(at(`/api/v1/files?path=${encodeURIComponent(input.value)}`));
     if (!answer.ok || turn !== asked) return;
     const { entries } = await answer.json();
     const wanted = entries.filter((entry) => input.dataset.path !== "folder" || entry.type === "folder");

@@ -1,4 +1,5 @@
 // "Browse…": a dialog that walks through the folders that the server may read.
+import { at } from "./address.js";
 import { element } from "./dom.js";
 import { bytes, count } from "./format.js";
 import { addPath, tools } from "./path_tools.js";
@@ -41,7 +42,7 @@ function browse(input) {
 
   async function go(path, quietly = false) {
     const mine = ++turn;
-    const answer = await fetch(`/api/v1/files?path=${encodeURIComponent(path)}`).catch(() => null);
+    const answer = await fetch(at(`/api/v1/files?path=${encodeURIComponent(path)}`)).catch(() => null);
     const told = await answer?.json().catch(() => null);
     if (mine !== turn || !dialog.open) return true;
     if (!answer?.ok) {

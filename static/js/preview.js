@@ -1,4 +1,5 @@
 // What a training would be, shown beside the form while it is filled in. The server computes, here it is drawn.
+import { at } from "./address.js";
 import { element } from "./dom.js";
 import { count, seconds } from "./format.js";
 import { nested } from "./form_values.js";
@@ -34,7 +35,7 @@ async function ask() {
   if (question === asked) return;
   asked = question;
   const mine = ++turn;
-  const answer = await fetch("/api/v1/models/preview", { method: "POST", headers: { "Content-Type": "application/json" }, body: question }).catch(() => null);
+  const answer = await fetch(at("/api/v1/models/preview"), { method: "POST", headers: { "Content-Type": "application/json" }, body: question }).catch(() => null);
   const told = await answer?.json().catch(() => null);
   if (mine !== turn) return;
   find("silence").hidden = Boolean(answer?.ok);

@@ -1,4 +1,5 @@
 // What a dataset would be made of, shown beside the form as soon as its sources are named.
+import { at } from "./address.js";
 import { element, svg } from "./dom.js";
 import { bytes, count, decibel, seconds } from "./format.js";
 import { nested, suggestedName } from "./form_values.js";
@@ -35,7 +36,7 @@ async function ask(thorough = false) {
   asked = question;
   const mine = ++turn;
   aside.setAttribute("aria-busy", "true");
-  const answer = await fetch("/api/v1/probe", {
+  const answer = await fetch(at("/api/v1/probe"), {
     method: "POST",
     headers: { "Content-Type": "application/json" },
     body: JSON.stringify({ ...values, ...(thorough ? { thorough } : {}) }),

@@ -1,7 +1,9 @@
 // The jobs of a list that are chosen: by boxes, by a range with Shift, all at once; still chosen after the list was written anew.
+import { at } from "./address.js";
 
 const lists = () => document.querySelectorAll("form[data-many]");
 const boxesOf = (list) => [...list.querySelectorAll("input[name=ids]")];
+const isShown = (box) => !box.closest("tr").hidden; // Not in a group that is folded.
 const chosen = new Set();
 let last = null;
 
@@ -22,7 +24,7 @@ function tell(list) {
   all.checked = number === boxes.length;
   all.indeterminate = number > 0 && number < boxes.length;
   const compare = list.querySelector("[data-compare]");
-  if (compare) compare.href = `/compare?${new URLSearchParams({ ids: ids.join(",") })}`;
+  if (compare) compare.href = at(`/compare?${new URLSearchParams({ ids: ids.join(",") })}`);
   const remove = list.querySelector("[value=delete]");
   remove.dataset.confirm = `Delete ${number === 1 ? "this job" : `these ${number} jobs`} with all ${number === 1 ? "its" : "their"} files? This cannot be undone.`;
   remove.dataset.yes = `Delete ${number === 1 ? "it" : "them"}`;
@@ -39,8 +41,8 @@ document.addEventListener("click", ({ target, shiftKey }) => {
   if (!list || target.type !== "checkbox") return;
   const boxes = boxesOf(list);
   const [from, to] = [boxes.findIndex(({ value }) => value === last), boxes.indexOf(target)];
-  if ("all" in target.dataset) boxes.forEach((box) => choose(box, target.checked));
-  else if (shiftKey && from >= 0) boxes.slice(Math.min(from, to), Math.max(from, to) + 1).forEach((box) => choose(box, target.checked));
+  if ("all" in target.dataset) boxes.filter(isShown).forEach((box) => choose(box, target.checked));
+  else if (shiftKey && from >= 0) boxes.slice(Math.min(from, to), Math.max(from, to) + 1).filter(isShown).forEach((box) => choose(box, target.checked));
   else choose(target, target.checked);
   last = target.value;
   tell(list);

@@ -1,4 +1,5 @@
 // The page of a test of a video: the restored one over its input, and how good each frame is.
+import { at } from "./address.js";
 import { ask } from "./api.js";
 import { chart } from "./chart.js";
 import { addEvents, curvesOf } from "./curves.js";
@@ -51,7 +52,7 @@ async function show({ shown, sound, width, height } = {}) {
   if (!shown || playing === job.started) return;
   playing = job.started;
   const fresh = (url) => `${url}?try=${job.seq}`; // Videos of another try have the names of those before.
-  const times = await fetch(fresh(shown.times)).then((answer) => answer.json());
+  const times = await fetch(at(fresh(shown.times))).then((answer) => answer.json());
   showFrame = videoCompare(part("player"), { input: fresh(shown.input), output: fresh(shown.output), times, sound, width, height }, (frame) => drawings.forEach((one) => one.pointAt(frame)));
 }
 

@@ -1,7 +1,8 @@
 // Sends files to the server in chunks, by tus: goes on after a lost connection, and after a reload with the same files.
+import { at } from "./address.js";
 import { folderOf } from "./batch.js";
 
-const ENDPOINT = "/api/v1/uploads";
+const ENDPOINT = at("/api/v1/uploads");
 const CHUNK = 8 * 2 ** 20;
 const AT_ONCE = 3;
 const DELAYS_MS = [0, 500, 1000, 2000, 4000, 8000, 15000, 30000, 30000, 30000];

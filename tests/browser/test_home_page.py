@@ -110,6 +110,15 @@ def test_groups_pages_and_columns(page: Page) -> None:
     page.locator("#tests").get_by_role("link", name="Next page").click()
     expect(page.locator("#tests tbody tr")).to_have_count(10)
     expect(page.locator("#models .of-group")).to_have_count(2)
+    page.get_by_role("button", name="sequences").click()
+    expect(page.get_by_role("button", name="sequences 3")).to_have_attribute("aria-expanded", "false")
+    expect(page.locator("#models tbody tr[data-job]:visible")).to_have_count(2)
+    page.reload()  # And it stays so.
+    expect(page.locator("#models tbody tr[data-job]:visible")).to_have_count(2)
+    page.get_by_role("checkbox", name="Choose all models").check()
+    expect(page.locator("#models .how-many")).to_have_text("2 chosen")
+    page.get_by_role("button", name="sequences 3").click()
+    expect(page.locator("#models tbody tr[data-job]:visible")).to_have_count(5)
     page.locator("#tests").get_by_role("link", name="First page").click()
     expect(page.locator("#tests tbody tr")).to_have_count(50)
     page.locator("#columns-models summary").click()
@@ -165,3 +174,21 @@ def test_models_are_compared_and_a_dataset_in_use_is_kept(page: Page, jobs: dict
     looked_at(page, "home-refused")
     page.get_by_role("link", name="Back to the lists").click()
     until(page, "document.querySelectorAll('#datasets tbody tr').length === 1")
+
+
+def test_an_empty_page_offers_the_sample_clip(browser: Browser, server: Server, request: pytest.FixtureRequest) -> None:
+    with watched(browser, request.node.name) as page:
+        page.goto(server.url)
+        looked_at(page, "home-empty")
+        page.get_by_role("button", name="Try it with the sample clip").click()
+        expect(page.get_by_role("button", name="Making the clip…")).to_be_disabled()
+        page.wait_for_url(f"{server.url}/models/*", timeout=60_000)
+        expect(page.get_by_role("heading", level=1)).to_have_text("Sample clip")
+        dataset = server.call("/jobs?kind=dataset")[1]["jobs"][0]
+        made = server.wait(dataset["id"], "done")["summary"]
+        assert (made["pairs"], made["width"], made["height"]) == ({"train": 86, "val": 10, "test": 0}, 320, 192)
+        model = page.url.rsplit("/", 1)[1]
+        server.wait_for(model, lambda job: job["state"] == "running")
+        assert server.call(f"/jobs/{model}/abort", {})[0] == 202
+        page.goto(server.url)
+        expect(page.get_by_role("button", name="Try it with the sample clip")).to_have_count(0)

@@ -1,18 +1,20 @@
-"""What people typed is text on every page: a name that is markup stays a name."""
+"""Every page: what people typed is text there, a name that is markup stays a name; and below a prefix it finds its way."""
 
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.conftest import watched
 from tests.conftest import Clip
 from tests.server import Server, free_port
 
 MARKUP = """"'><img src=x onerror=window.hurt=1>{{ 7*7 }}"""
+TOKEN = "a-token-for-these-tests"  # noqa: S105
 SMALL = {"batch_size": 4, "patch_size": 16, "patches_per_frame": 1, "steps": 4}
 
 
@@ -102,6 +104,56 @@ def test_markup_in_what_is_refused_is_text(page: Page, named: tuple[Server, list
     page.get_by_role("button", name="Create dataset").click()
     page.wait_for_load_state("networkidle")
     is_unhurt(page, "a refused form")
+
+
+def test_below_a_prefix_every_page_asks_and_leads_below_it(page: Page, named: tuple[Server, list[str]]) -> None:
+    server, addresses = named
+    server.kill()
+    server.options = ["--prefix=/clips/clearframe", f"--token={TOKEN}"]
+    server.start()
+    root = f"{server.url}/clips/clearframe"
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.on("websocket", lambda socket: asked.append(socket.url.replace("ws:", "http:")))
+    page.goto(f"{root}/?token={TOKEN}")
+    for address in addresses:
+        answer = page.goto(root + address)
+        assert answer is not None
+        assert answer.status == 200, address
+        page.wait_for_load_state("networkidle")
+        for details in page.locator("main details:not([open]) > summary").all():
+            if details.is_visible():
+                details.click()
+        page.wait_for_timeout(300)
+        assert page.evaluate(LEADS_ELSEWHERE, "/clips/clearframe/") == [], address
+    assert [url for url in asked if not url.startswith((f"{root}/", "blob:", "data:"))] == []
+    assert any("/socket.io/" in url for url in asked)
+    assert any(".mp4" in url for url in asked)
+
+
+LEADS_ELSEWHERE = """root => ["href", "src", "action"].flatMap(name =>
+  [...document.querySelectorAll(`[${name}^="/"]`)].map(one => one.getAttribute(name)).filter(there => !there.startsWith(root)))"""
+
+
+def test_below_a_prefix_forms_lead_to_pages_below_it(page: Page, named: tuple[Server, list[str]]) -> None:
+    server, addresses = named
+    root = f"{server.url}/clips/clearframe"
+    page.goto(f"{root}/?token={TOKEN}")
+    assert page.url == f"{root}/"
+    page.goto(root + addresses[2])
+    page.get_by_text("Name, group and notes").click()
+    page.get_by_label("Group", exact=True).fill("one")
+    page.get_by_role("button", name="Save").click()
+    page.wait_for_url(root + addresses[2])
+    page.goto(f"{root}/datasets/new")
+    page.locator("input[type=file]").first.set_input_files({"name": "a.h264", "mimeType": "video/h264", "buffer": b"0000"})
+    expect(page.locator("input[name='source.stream']")).to_have_value(re.compile("a.h264"))
+    page.goto(f"{root}/?state=done")
+    models = page.get_by_role("region", name="Models")
+    models.get_by_role("checkbox", name=f"Choose {MARKUP}").first.check()
+    models.get_by_label("Group", exact=True).fill("one")
+    models.get_by_role("button", name="Put into group").click()
+    page.wait_for_url(f"{root}/?state=done")
 
 
 def is_unhurt(page: Page, where: str) -> None:

@@ -1,0 +1,34 @@
+"""The clip that comes with the project, for whoever has none at hand."""
+
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+EPOCHS = 30
+"""On this clip the defaults beat their input by then, in about a minute on two cores."""
+
+
+def clip(folder: Path) -> tuple[Path, Path]:
+    """Its stream and the folder of its originals, below `folder`; made where they are not there yet.
+
+    A worker's code makes them, in a process of its own: the web side has no codecs. Raises OSError where they cannot be made.
+    """
+    if not folder.exists():
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        draft = Path(tempfile.mkdtemp(prefix=".sample-", dir=folder.parent))
+        try:
+            command = [sys.executable, "-m", "jobs.sample_clip", str(draft / "whole")]
+            subprocess.run(command, check=True, cwd=ROOT, capture_output=True, text=True)
+            (draft / "whole").rename(folder)
+        except subprocess.CalledProcessError as error:
+            why = error.stderr.strip().splitlines() or [f"its process ended with {error.returncode}"]
+            raise OSError(f"The sample clip could not be made: {why[-1]}") from error
+        except OSError:
+            if not folder.exists():  # Else somebody else made it meanwhile.
+                raise
+        finally:
+            shutil.rmtree(draft)
+    return folder / "clip.h264", folder / "originals"
