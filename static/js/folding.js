@@ -1,4 +1,6 @@
 // Groups of a list that are folded: their headings stay. Remembered for as long as the window is open.
+import { showChosen } from "./selection.js";
+
 const KEY = "clearframe.folded";
 
 const folded = new Set(JSON.parse(sessionStorage.getItem(KEY) ?? "[]"));
@@ -28,4 +30,5 @@ document.addEventListener("click", ({ target }) => {
   if (!folded.delete(button.id)) folded.add(button.id);
   sessionStorage.setItem(KEY, JSON.stringify([...folded]));
   show(button);
+  showChosen();
 });

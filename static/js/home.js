@@ -19,8 +19,8 @@ const refresh = refresher("#found, #groups", drawn, isBusy);
 const watching = watchAll({ seen, missed: () => refresh(), shown: onScreen });
 
 function drawn() {
-  showChosen();
   showFolded();
+  showChosen();
   tellTimes();
   for (const svg of document.querySelectorAll(".sparkline")) drawLosses(svg, JSON.parse(svg.dataset.losses));
   watching?.();

@@ -7,7 +7,7 @@ const isShown = (box) => !box.closest("tr").hidden; // Not in a group that is fo
 const chosen = new Set();
 let last = null;
 
-/** After the lists were written: what was chosen is chosen again. */
+/** After the lists were written, or folded: what was chosen is chosen again. */
 export function showChosen() {
   for (const list of lists()) {
     for (const box of boxesOf(list)) box.checked = chosen.has(box.value);
@@ -21,8 +21,8 @@ function tell(list) {
   const number = ids.length;
   list.querySelector(".how-many").textContent = number ? `${number} chosen` : "";
   const all = list.querySelector("[data-all]");
-  all.checked = number === boxes.length;
-  all.indeterminate = number > 0 && number < boxes.length;
+  all.checked = number > 0 && boxes.filter(isShown).every(({ checked }) => checked);
+  all.indeterminate = number > 0 && !all.checked;
   const compare = list.querySelector("[data-compare]");
   if (compare) compare.href = at(`/compare?${new URLSearchParams({ ids: ids.join(",") })}`);
   const remove = list.querySelector("[value=delete]");

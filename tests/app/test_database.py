@@ -31,7 +31,9 @@ ROW = """
 @pytest.fixture(scope="module")
 def postgresql() -> Iterator[str]:
     """The address of a PostgreSQL of its own, started by `initdb` and `pg_ctl`."""
-    if shutil.which("initdb") is None or shutil.which("pg_ctl") is None:
+    places = os.pathsep.join([os.environ["PATH"], *map(str, Path("/usr/lib/postgresql").glob("*/bin"))])  # Debian's, in no PATH.
+    initdb, pg_ctl = (shutil.which(name, path=places) for name in ("initdb", "pg_ctl"))
+    if initdb is None or pg_ctl is None:
         pytest.skip("PostgreSQL is not installed")
     root = os.getuid() == 0  # It refuses to run as root.
     if root and shutil.which("runuser") is None:
@@ -46,15 +48,14 @@ def postgresql() -> Iterator[str]:
         assert done.returncode == 0, done.stdout + done.stderr
 
     data = str(place / "data")
-    run("initdb", "-D", data, "-U", "clearframe", "--auth=trust", "--no-sync", "--encoding=UTF8")
+    run(initdb, "-D", data, "-U", "clearframe", "--auth=trust", "--no-sync", "--encoding=UTF8")
     # Its output may not be a pipe that somebody waits for the end of.
-    run(
-        "pg_ctl", "-D", data, "-w", "-l", str(place / "log"), "-o", f"-p {port} -k {place} -c listen_addresses=127.0.0.1", "start"
-    )
+    options = f"-p {port} -k {place} -c listen_addresses=127.0.0.1"
+    run(pg_ctl, "-D", data, "-w", "-l", str(place / "log"), "-o", options, "start")
     try:
         yield f"postgresql+psycopg://clearframe@127.0.0.1:{port}"
     finally:
-        run("pg_ctl", "-D", data, "-m", "immediate", "stop")
+        run(pg_ctl, "-D", data, "-m", "immediate", "stop")
         shutil.rmtree(place)
 
 
