@@ -382,7 +382,7 @@ def test_a_page_says_that_its_server_or_its_job_is_gone(browser: Browser, server
     dataset = server.dataset(clip)
     server.wait(dataset, "done")
     model = server.create("/models", {"name": "m", "dataset": dataset, "epochs": 100_000, **SMALL})
-    with watched(browser, "page-lost", expected="ERR_CONNECTION") as page:
+    with watched(browser, "page-lost", expected="net::ERR_") as page:
         page.goto(f"{server.url}/models/{model}")
         until(page, "Number(document.querySelector('.chart').dataset.points) > 3")
         server.kill()
