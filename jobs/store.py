@@ -78,10 +78,17 @@ class PairWriter:
         file = self._path / "data.mdb"
         self._room = size + BYTES_A_TRANSACTION
         map_size = (file.stat().st_size if file.exists() else 0) + 2 * self._room + MAP_BESIDE
-        # Without a sync a commit survives the end of the process, if not of the machine: `finish` syncs once.
-        self._env = lmdb.open(str(self._path), map_size=map_size // PAGE * PAGE, max_dbs=len(DATABASES), sync=False)
-        self._databases = [self._env.open_db(name.encode()) for name in DATABASES]
-        self._transaction = self._env.begin(write=True)
+        # Without a sync a commit survives the end of the process, if not of the machine: `finish` syncs once. LMDB's own locks
+        # are a mapped file, which on a full disk has no blocks: to touch it is a SIGBUS. The job's lock lets nobody else write.
+        size = map_size // PAGE * PAGE
+        try:
+            self._env = lmdb.open(str(self._path), map_size=size, max_dbs=len(DATABASES), sync=False, lock=False)
+            self._databases = [self._env.open_db(name.encode()) for name in DATABASES]
+            self._transaction = self._env.begin(write=True)
+        except lmdb.Error as error:
+            if self._env is not None:
+                self._close()
+            raise self._plainly(error) from error
         return self._transaction
 
     def commit(self) -> None:

@@ -4,6 +4,8 @@ import os
 import random
 import shutil
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -116,6 +118,21 @@ def test_a_disk_without_room_is_refused_at_the_first_pair(small_disk: Path, grow
     folder = folder_for(small_disk / "home", source={"kind": "folders", "input": str(growing), "target": str(growing)})
     assert run_worker(str(folder.path)) == 1
     assert state(folder)["reason"].startswith("The pairs need about 25.")
+
+
+@pytest.mark.parametrize("free", [0, 4096, 8192, 16384])
+def test_a_store_that_is_begun_on_a_full_disk_says_so(free: int, tmp_path: Path) -> None:
+    """In a process of its own: what is mapped without blocks behind it ends a process by SIGBUS."""
+    with disk.small_disk(tmp_path, 8) as place:
+        store = place / "train.lmdb"
+        store.mkdir()
+        ballast = disk.fill(place)
+        os.truncate(ballast, ballast.stat().st_size - free)
+        begin = "import sys; from pathlib import Path; from jobs.store import PairWriter; PairWriter(Path(sys.argv[1]))"
+        done = subprocess.run([sys.executable, "-c", begin, str(store)], capture_output=True, text=True, check=False)
+        assert (done.returncode, "OSError: [Errno 28]" in done.stderr) == (1, True), (done.returncode, done.stderr)
+        ballast.unlink()
+        subprocess.run([sys.executable, "-c", begin, str(store)], check=True)
 
 
 def ends(folder: JobFolder, seconds: float = SECONDS_A_STREAM) -> str:
