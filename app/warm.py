@@ -185,9 +185,8 @@ class WarmWorkers:
         for asked in worker.questions.values():
             asked.set_exception(WorkerLost("The worker ended before it had an answer. Try again: the next one starts anew."))
         for id, job in worker.jobs.items():
-            if (
-                job.lock is not None and job.tries < TRIES and id not in self._aborting
-            ):  # It has not begun: nothing was done, and nothing is done twice.
+            has_begun = job.lock is None  # Else nothing was done, and nothing is done twice.
+            if not has_begun and job.tries < TRIES and id not in self._aborting:
                 self._hand_over(_Job(job.folder, job.lock, job.tries + 1), worker.model)
             else:
                 job.let_go()
