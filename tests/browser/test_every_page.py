@@ -48,6 +48,7 @@ def named(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureReque
             server.wait_for_end(id)
         gone = server.dataset((stream, place / "originals"), **words)
         assert server.call(f"/jobs/{gone}/abort", {})[0] in (202, 409)
+        server.wait_for_end(gone)  # Its page loads itself anew then.
         yield (
             server,
             [
