@@ -26,9 +26,9 @@ Job = dict[str, Any]
     "--clip", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="An H.264 stream; default: a clip made here."
 )
 @click.option("--originals", type=click.Path(path_type=Path, exists=True, file_okay=False), help="The folder of its originals.")
-@click.option("--epochs", default=sample.EPOCHS, show_default=True)
+@click.option("--epochs", type=click.IntRange(min=1), help="Epochs to train. Default: as many as a minute has.")
 @click.option("--stay/--leave", default=True, help="Keep the server up at the end.")
-def main(port: int, home: Path, clip: Path | None, originals: Path | None, epochs: int, stay: bool) -> None:
+def main(port: int, home: Path, clip: Path | None, originals: Path | None, epochs: int | None, stay: bool) -> None:
     """Make a dataset, train on it, test one image, and say what came of it."""
     if (clip is None) != (originals is None):
         raise click.UsageError("Give both, the stream (CLIP) and the folder of its originals (ORIGINALS), or neither.")
@@ -55,19 +55,19 @@ def main(port: int, home: Path, clip: Path | None, originals: Path | None, epoch
         server.wait()
 
 
-def run(base: str, clip: Path, originals: Path, epochs: int) -> None:
+def run(base: str, clip: Path, originals: Path, epochs: int | None) -> None:
     source = {"kind": "stream", "stream": str(clip), "originals": str(originals)}
     dataset = do(base, "/datasets", {"name": f"demo {clip.stem}", "source": source})
     made = dataset["summary"]
     pairs, size = made["pairs"], f"{made['width']}x{made['height']}"
     click.echo(f"Dataset   {pairs['train']} + {pairs['val']} pairs of {size}, {made['pairs_per_second']:.0f} frames/s")
 
-    model = do(base, "/models", {"name": f"demo {clip.stem}", "dataset": dataset["id"], "epochs": epochs})
+    length: dict[str, Any] = {"epochs": epochs} if epochs else {"minutes": sample.MINUTES}
+    model = do(base, "/models", {"name": f"demo {clip.stem}", "dataset": dataset["id"], **length})
     trained, best = model["summary"], model["summary"]["best"]
     before, after = best["val/psnr_input"], best["val/psnr"]
-    click.echo(
-        f"Training  {epochs} epochs in {trained['seconds']:.0f} s on {trained['device']}: validation L1 {best['val/l1']:.4f},"
-    )
+    click.echo(f"Training  {trained['seconds']:.0f} s on {trained['device']}, best at epoch {best['epoch']:.1f}:")
+    click.echo(f"          validation L1 {best['val/l1']:.4f},")
     click.echo(f"          PSNR {after:.2f} dB beside {before:.2f} dB of the input ({after - before:+.2f} dB)")
 
     test = do(base, f"/models/{model['id']}/tests", {"pair": 0})

@@ -54,7 +54,7 @@ def try_sample() -> Any:
         abort(500, str(problem))
     source = {"kind": "stream", "stream": str(stream), "originals": str(originals)}
     dataset = create_dataset({"name": "Sample clip", "source": source})
-    (model,), _ = create_models({"name": "Sample clip", "dataset": dataset, "epochs": sample.EPOCHS})
+    (model,), _ = create_models({"name": "Sample clip", "dataset": dataset, "minutes": sample.MINUTES})
     return redirect(url_for("pages.model", id=model), 303)
 
 
