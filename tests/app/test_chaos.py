@@ -127,8 +127,9 @@ class Chaos:
                 self._stop_and_continue(lambda number, pid=pid: os.killpg(pid, number))
 
     def fill_disk(self) -> None:
-        ballast = fill(self.disk)
+        # Asked before: one may have met the full disk, and have said so, by the time that all is filled.
         self.starved |= {id for id in self.jobs if self.events(id)[-1].get("state") not in FINAL_STATES}
+        ballast = fill(self.disk)
         time.sleep(self.random.uniform(0.3, 1))
         ballast.unlink()
 
