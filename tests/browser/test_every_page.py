@@ -77,17 +77,22 @@ def page(browser: Browser, named: tuple[Server, list[str]], request: pytest.Fixt
         yield page
 
 
+def unfold(page: Page, address: str) -> None:
+    """Open a page, and all that is folded in it."""
+    answer = page.goto(address)
+    assert answer is not None
+    assert answer.status == 200, address
+    page.wait_for_load_state("networkidle")
+    for details in page.locator("main details:not([open]) > summary").all():
+        if details.is_visible():
+            details.click()
+    page.wait_for_timeout(300)
+
+
 def test_markup_in_names_and_paths_is_text_on_every_page(page: Page, named: tuple[Server, list[str]]) -> None:
     server, addresses = named
     for address in addresses:
-        answer = page.goto(server.url + address)
-        assert answer is not None
-        assert answer.status == 200, address
-        page.wait_for_load_state("networkidle")
-        for details in page.locator("main details:not([open]) > summary").all():
-            if details.is_visible():
-                details.click()
-        page.wait_for_timeout(300)
+        unfold(page, server.url + address)
         is_unhurt(page, address)
         if address == "/":
             assert page.get_by_text(MARKUP).count() >= 3
@@ -118,14 +123,7 @@ def test_below_a_prefix_every_page_asks_and_leads_below_it(page: Page, named: tu
     page.on("websocket", lambda socket: asked.append(socket.url.replace("ws:", "http:")))
     page.goto(f"{root}/?token={TOKEN}")
     for address in addresses:
-        answer = page.goto(root + address)
-        assert answer is not None
-        assert answer.status == 200, address
-        page.wait_for_load_state("networkidle")
-        for details in page.locator("main details:not([open]) > summary").all():
-            if details.is_visible():
-                details.click()
-        page.wait_for_timeout(300)
+        unfold(page, root + address)
         assert page.evaluate(LEADS_ELSEWHERE, "/clips/clearframe/") == [], address
     assert [url for url in asked if not url.startswith((f"{root}/", "blob:", "data:"))] == []
     assert any("/socket.io/" in url for url in asked)
