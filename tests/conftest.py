@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from socketio.base_client import reconnecting_clients
 
 from jobs import folder as folders
 from jobs import launcher
@@ -30,6 +31,13 @@ def no_worker_is_left() -> Iterator[None]:
     yield
     for child in launcher._children:
         child.wait(timeout=30)
+
+
+@pytest.fixture(autouse=True)
+def no_client_tries_again() -> Iterator[None]:
+    """No thread of a client is left that looks for its server until all tests have ended, and draws random numbers meanwhile."""
+    yield
+    assert not reconnecting_clients
 
 
 @pytest.fixture(scope="session")

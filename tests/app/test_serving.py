@@ -25,7 +25,7 @@ def begun(server: Server, length: int) -> socket.socket:
 
 @pytest.mark.parametrize("word", [signal.SIGTERM, signal.SIGINT])
 def test_an_answer_under_way_is_given_before_the_end(word: signal.Signals, server: Server) -> None:
-    watcher = socketio.Client()
+    watcher = socketio.Client(reconnection=False)
     watcher.connect(server.url, namespaces=["/jobs"])
     body = json.dumps({"name": "a"}).encode()
     with begun(server, len(body)) as client:
