@@ -75,8 +75,8 @@ def fill(home: Path, jobs: int) -> None:
             models.append(made(home, "model", spec, snapshots, {}))
         else:
             scores = {"psnr_input": 30.0, "psnr_output": 30 + random.random()}
-            spec = ImageTest.model_validate({**words, "model": random.choice(models or ["0" * 8]), "image": "/clips/in/0.png"})
-            made(home, "test", spec, [], scores)
+            test = ImageTest.model_validate({**words, "model": random.choice(models or ["0" * 8]), "image": "/clips/in/0.png"})
+            made(home, "test", test, [], scores)
 
 
 def snapshot(number: int, random: Random) -> dict[str, Any]:

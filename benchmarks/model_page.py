@@ -153,7 +153,7 @@ def drawn(page: str) -> dict[str, float]:
         return {}
     from playwright.sync_api import sync_playwright
 
-    first, again = [], []
+    first, again = list[float](), list[float]()
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"])
         for _ in range(5):

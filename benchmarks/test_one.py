@@ -130,7 +130,12 @@ def measure(server: Server, model: str, body: dict[str, Any]) -> dict[str, float
     """One test, from the request until all of it is here."""
     events: queue.Queue[dict[str, Any]] = queue.Queue()
     client = socketio.Client()
-    client.on("events", lambda message: [events.put(event) for event in message["events"]], namespace="/jobs")
+
+    def take_in(message: dict[str, Any]) -> None:
+        for event in message["events"]:
+            events.put(event)
+
+    client.on("events", take_in, namespace="/jobs")
     client.connect(server.url, namespaces=["/jobs"], transports=["websocket"])
     try:
         began = time.perf_counter()

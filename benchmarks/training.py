@@ -71,7 +71,8 @@ class Net(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        return x + self.layers(x)
+        change: Tensor = self.layers(x)
+        return x + change
 
 
 class Decoding(Dataset[tuple[Tensor, Tensor]]):
@@ -89,7 +90,8 @@ class Decoding(Dataset[tuple[Tensor, Tensor]]):
             self.env = lmdb.open(str(self.path), readonly=True, lock=False)
         with self.env.begin() as transaction:
             pair = [
-                np.asarray(Image.open(io.BytesIO(transaction.get(b"%s-%06d" % (role, number))))) for role in (b"input", b"target")
+                np.asarray(Image.open(io.BytesIO(transaction.get(b"%s-%06d" % (role, number)) or b"")))
+                for role in (b"input", b"target")
             ]
         return patch(*pair)
 

@@ -112,7 +112,7 @@ class ModelSpec(Spec):
     group: Words = setting("", "Group", "Lists can be sorted and filtered by it.", more=True)
     notes: Notes = setting("", "Notes", "For you and your colleagues.", more=True, widget="notes")
     sweep: str = Field(
-        "", pattern=r"^[0-9a-z]{0,40}$", description="The sweep that the job belongs to: filled in by the program."
+        default="", pattern=r"^[0-9a-z]{0,40}$", description="The sweep that the job belongs to: filled in by the program."
     )
 
     @model_validator(mode="after")

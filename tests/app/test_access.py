@@ -66,7 +66,7 @@ def test_without_the_token_nothing_is_told() -> None:
             answer = asked(path, **wrong)
             assert (answer.status_code, "inside" in answer.text) == (401, False)
     assert "This server wants a token" in asked().text
-    assert asked("/api/v1/jobs").json["error"]["message"].startswith("It can be reached by others than you. Send the server's")  # type: ignore[index]
+    assert asked("/api/v1/jobs").json["error"]["message"].startswith("It can be reached by others than you. Send the server's")
     assert asked("/healthz").text == "inside"
 
 

@@ -16,6 +16,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -124,7 +125,7 @@ class Chaos:
     def stop_worker(self) -> None:
         for _, pid in self._workers():
             with suppress(ProcessLookupError):
-                self._stop_and_continue(lambda number, pid=pid: os.killpg(pid, number))
+                self._stop_and_continue(partial(os.killpg, pid))
 
     def fill_disk(self) -> None:
         # Asked before: one may have met the full disk, and have said so, by the time that all is filled.

@@ -90,7 +90,7 @@ def test_a_page_goes_on_behind_a_job_that_was_deleted_meanwhile(catalog: Catalog
     ],
 )
 def test_jobs_are_found_by_text_state_and_group(
-    wanted: dict[str, str], found: list[str], catalog: Catalog, models: list[str]
+    wanted: dict[str, Any], found: list[str], catalog: Catalog, models: list[str]
 ) -> None:
     log(catalog, models[2], "state", state="aborted", reason="")
     follow(catalog)

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
-from app import create_app, model_checks, model_form
+from app import create_app, model_checks
 from app.catalog import Catalog
 from app.forms import Field
 from app.model_form import Choices, fields
@@ -37,7 +37,7 @@ def dataset(client: FlaskClient, clip: Clip) -> str:
 
 
 def test_jobs_devices_and_examples_can_be_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(model_form.gpus, "names", lambda: ("0", "1"))
+    monkeypatch.setattr("app.model_form.gpus.names", lambda: ("0", "1"))
     trained = {"id": "mmmmmmmm", "name": "first", "summary": {"last": {}}}
     shown = form(datasets=DATASETS, models=[trained, {**trained, "id": "nnnnnnnn", "summary": {}}])
     assert shown["f-more_datasets"].choices == shown["f-dataset"].choices
@@ -137,7 +137,7 @@ def test_every_field_of_the_spec_is_in_the_form() -> None:
 
 def test_only_examples_are_served(client: FlaskClient) -> None:
     with client.get("/examples/residual.prototxt") as answer:
-        assert "layer {" in answer.text
+        assert "layer {" in answer.get_data(as_text=True)
     assert client.get("/examples/other.prototxt").status_code == 404
 
 

@@ -137,7 +137,7 @@ def test_user_code_may_run_in_tests_of_models_as_in_trainings(home: Path, monkey
 
 
 def test_gpus_that_are_not_there_are_refused(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(model_checks.gpus, "names", lambda: ("0", "1"))
+    monkeypatch.setattr("app.model_checks.gpus.names", lambda: ("0", "1"))
     spec = ModelSpec.model_validate({"name": "m", "dataset": machine.dataset, "device": "cuda:2"})
     with pytest.raises(Invalid, match="no GPU 2: it has 2"):
         model_checks.model(spec, machine.catalog.get, Settings(machine.catalog.home, (Path("/"),)))

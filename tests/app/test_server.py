@@ -69,7 +69,14 @@ def follow(catalog: Catalog) -> None:
 
 def finish(catalog: Catalog, id: str, state: str = "done") -> None:
     size = {"height": 64, "width": 96, "channels": 3, "psnr_input": 30.5, "bytes": 1e6}
-    told = {"sizes": 1, "smallest_side": 64, "ssim_input": 0.9, "equal_pairs": 0, "psnr_histogram": None, "skipped": 0}
+    told: dict[str, Any] = {
+        "sizes": 1,
+        "smallest_side": 64,
+        "ssim_input": 0.9,
+        "equal_pairs": 0,
+        "psnr_histogram": None,
+        "skipped": 0,
+    }
     told |= {"worst_pairs": [], "best_pairs": [], "sources": [], "skipped_first": []}
     summary = {"pairs": {"train": 22, "val": 2}, **size, **told, "seconds": 1.5, "pairs_per_second": 16.0}
     log(catalog, id, "state", state=state, reason="", summary=summary)

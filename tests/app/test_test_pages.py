@@ -13,9 +13,10 @@ __all__ = ["app", "catalog", "client"]
 def test_a_restored_video_can_be_saved(app: Flask, client: FlaskClient, catalog: Catalog) -> None:
     id = catalog.create("test", VideoTest(model="abcdefgh", video="/a.mp4"))
     assert "can be seen here when it is restored" in client.get(f"/tests/{id}").text
-    facts = {"file": f"/jobs/{id}/files/results/restored.mp4", "frames": 9, "width": 96, "height": 64, "frames_per_second": 3.14}
+    file = f"/jobs/{id}/files/results/restored.mp4"
+    facts = {"file": file, "frames": 9, "width": 96, "height": 64, "frames_per_second": 3.14}
     log(catalog, id, "facts", **facts)
     row = catalog.get(id)
     assert row is not None
     catalog.catch_up(row)
-    assert facts["file"] in client.get(f"/tests/{id}").text
+    assert file in client.get(f"/tests/{id}").text

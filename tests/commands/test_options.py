@@ -1,6 +1,7 @@
 """Form, API and command line are made of the same specs: nothing is missing from one of them."""
 
 import json
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -13,7 +14,7 @@ from commands.main import create_dataset
 from commands.options import typed_values
 from jobs.specs import DatasetSpec
 
-SAMPLES = {"number": "3", "list": "30, 40", "notes": "words", "checkbox": True}
+SAMPLES: dict[str, str | bool] = {"number": "3", "list": "30, 40", "notes": "words", "checkbox": True}
 PATHS = {"file", "folder", "any"}
 
 
@@ -33,7 +34,8 @@ def test_every_field_is_an_option_and_in_the_description_of_the_api(name: str, h
 def test_the_same_words_make_the_same_spec_by_form_and_by_options(kind: str) -> None:
     """Every field of a kind of source is given a value, once as a browser sends it and once as options."""
     shown = [field for field in fields(DatasetSpec, {"source": {"kind": kind}}) if field.active]
-    form, given = {}, {}
+    form: dict[str, str] = {}
+    given: dict[str, Any] = {}
     for field in shown:
         value = kind if field.name == "source.kind" else _sample(field.widget, field.choices, field.minimum)
         given[field.name.replace(".", "__")] = value

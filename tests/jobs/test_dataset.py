@@ -56,7 +56,7 @@ def test_pairs_are_the_frames_and_their_originals(encoding: str, clip: Clip, mak
             assert np.array_equal(target, read_image(clip[1] / meta["original"]))
             assert meta["psnr_input"] == pytest.approx(psnr(input, target))
     assert seen == set(range(24))
-    assert end(folder)["summary"]["pairs"] == {"train": 22, "val": 2}  # type: ignore[index]
+    assert end(folder)["summary"]["pairs"] == {"train": 22, "val": 2}
 
 
 def test_jpeg_pairs_lose_little(clip: Clip, make_dataset: Make) -> None:

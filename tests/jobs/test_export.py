@@ -81,7 +81,7 @@ def run(path: Path, format: str, image: Tensor) -> Tensor:
     if format == "onnx":
         session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
         return torch.from_numpy(session.run(None, {"image": image.numpy()})[0])
-    return FORMATS[format].run(path, image)  # type: ignore[index]
+    return FORMATS[format].run(path, image)
 
 
 def assert_restores(folder: JobFolder, format: ExportFormat) -> None:

@@ -2,6 +2,7 @@
 
 import gzip
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -46,7 +47,8 @@ def test_every_lossless_kind_of_original_is_read_alike(ending: str, tmp_path: Pa
     picture = np.random.default_rng(0).integers(0, 256, (20, 30, 3), np.uint8)
     path = tmp_path / f"a{ending}"
     plain = path.with_suffix("") if ending == ".bmp.gz" else path
-    Image.fromarray(picture).save(plain, **({"lossless": True} if ending == ".webp" else {}))
+    options: dict[str, Any] = {"lossless": True} if ending == ".webp" else {}
+    Image.fromarray(picture).save(plain, **options)
     if ending == ".bmp.gz":
         path.write_bytes(gzip.compress(plain.read_bytes()))
     assert np.array_equal(read_image(path), picture)

@@ -154,7 +154,7 @@ def test_a_network_of_grayscale_says_that_it_sees_the_brightness(clip: Clip, mod
 
 def test_a_grayscale_dataset_trains_and_restores(clip: Clip, home: Path, make_dataset: Make, make_model: Make) -> None:
     model = make_model(make_dataset(clip, channels="grayscale"), epochs=1)
-    assert last_state(model.events)["state"] == "done"  # type: ignore[index]
+    assert last_state(model.events)["state"] == "done"
     spec = Spec.model_validate({"model": model.id, "image": str(clip[1] / "000003.bmp.gz")})
     test = folders.create(home, "test", spec)
     assert run_worker(str(test.path)) == 0, last_state(test.events)

@@ -107,7 +107,7 @@ def make_video(
 ) -> Path:
     """A video with sound, subtitles, a rotation, colours that are signalled, and frames at uneven times (in 1/600 s)."""
     with av.open(str(path), "w", options=options or {}) as out:
-        video = out.add_stream(codec, rate=25, options={"qp": "24"} if codec == "libx264" else {})
+        video: Any = out.add_stream(codec, rate=25, options={"qp": "24"} if codec == "libx264" else {})
         video.width, video.height, video.pix_fmt = *size, format
         context = video.codec_context
         context.time_base = Fraction(1, 600)
@@ -116,7 +116,7 @@ def make_video(
             setattr(context, key, value)
         if rotation:
             video.set_display_rotation(rotation)
-        audio = out.add_stream("aac", rate=48000) if sound else None
+        audio: Any = out.add_stream("aac", rate=48000) if sound else None
         text: Any = out.add_stream(words) if words else None
         pts = 0
         for number, picture in enumerate(islice(cycle(list(scene(min(frames, 24), *size, seed=1))), frames)):
@@ -125,10 +125,10 @@ def make_video(
             pts += 24 * steps[number % len(steps)]
             out.mux(video.encode(frame))
         if audio is not None:
-            for number in range(int(pts / 600 * 48000) // 1024):
-                tone = np.sin(np.arange(1024) * 0.05 + number)[None].astype(np.float32)
+            for block in range(int(pts / 600 * 48000) // 1024):
+                tone = np.sin(np.arange(1024) * 0.05 + block)[None].astype(np.float32)
                 heard = av.AudioFrame.from_ndarray(np.repeat(tone, 2, 0) * 0.3, "fltp", "stereo")
-                heard.sample_rate, heard.pts = 48000, number * 1024
+                heard.sample_rate, heard.pts = 48000, block * 1024
                 out.mux(audio.encode(heard))
             out.mux(audio.encode())
         assert text is None or text.type == "subtitle"
@@ -412,10 +412,10 @@ def test_the_three_parts_work_at_the_same_time(tmp_path: Path, monkeypatch: pyte
 
 def test_a_long_video_takes_no_more_memory_than_a_short_one(tmp_path: Path) -> None:
     source = make_video(tmp_path / "in.mp4", 500, size=(128, 96), sound=True)
-    process, used = psutil.Process(), {}
+    process, used = psutil.Process(), dict[int, int]()
     log = Told(lambda done: used.setdefault(done, process.memory_info().rss))
     report = Report(log)
-    report.progress = lambda done, total, unit, eta=None, pairs=None: log.append("progress", done=done)  # type: ignore[method-assign]
+    report.progress = lambda done, *_, **__: log.append("progress", done=done)  # type: ignore[assignment, method-assign]
     restore_video.restore_video(source, tmp_path / "out.mp4", identity("rgb"), report)
     early = max(rss for done, rss in used.items() if 100 <= done < 250)
     late = max(rss for done, rss in used.items() if done >= 400)

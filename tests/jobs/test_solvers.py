@@ -1,5 +1,7 @@
 """Solvers have the settings of their specs, and parameters their own factors."""
 
+from typing import Any
+
 import pytest
 import torch
 from pydantic import TypeAdapter
@@ -10,7 +12,7 @@ from models.build import GraphNetwork
 from models.graph import INPUT, Conv, Graph, Node
 from models.networks import NETWORKS
 
-SETTINGS = {
+SETTINGS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "adam": ({"beta1": 0.8, "beta2": 0.99, "epsilon": 1e-7}, {"betas": (0.8, 0.99), "eps": 1e-7}),
     "adamw": ({"weight_decay": 0.02}, {"weight_decay": 0.02}),
     "sgd": ({"momentum": 0.8}, {"momentum": 0.8, "nesterov": False}),
@@ -42,7 +44,8 @@ def test_a_solver_has_the_settings_of_its_spec_and_learns(name: str) -> None:
     image = torch.rand(2, 1, 8, 8)
 
     def loss() -> torch.Tensor:
-        return (made(image) - 0.5).square().mean()
+        error: torch.Tensor = (made(image) - 0.5).square().mean()
+        return error
 
     before = loss().item()
     for _ in range(20):

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -87,7 +88,7 @@ def test_the_run_is_kept_with_what_it_was_made_of(dataset: JobFolder, make_model
     told = summary(make_model(dataset, epochs=1))
     assert told["parameters"] == 8129
     assert told["receptive_field"] == [13, 13]
-    assert told["packages"]["torch"] == torch.__version__.split("+")[0]  # type: ignore[index]
+    assert told["packages"]["torch"] == torch.__version__.split("+")[0]
     assert told["placement"].endswith("in memory")  # type: ignore[attr-defined]
     assert told["dataset_hash"] == summary(make_model(dataset, epochs=1))["dataset_hash"]
     assert len(told["dataset_hash"]) == 64  # type: ignore[arg-type]
@@ -138,7 +139,7 @@ def test_the_last_snapshots_and_the_best_are_kept(dataset: JobFolder, make_model
     assert {path.name for path in model.snapshots.glob("*.state.pt")} == {f"{name}.state.pt" for name in names(model)}
     told = summary(model)
     assert [one["snapshot"] for one in told["snapshots"]] == sorted(names(model))  # type: ignore[attr-defined]
-    assert (told["best"]["snapshot"], told["last"]["snapshot"]) == ("epoch-0002", "epoch-0005")  # type: ignore[index]
+    assert (told["best"]["snapshot"], told["last"]["snapshot"]) == ("epoch-0002", "epoch-0005")
 
 
 def test_a_training_that_gets_no_better_stops_early(
@@ -389,7 +390,7 @@ def test_a_gpu_that_is_not_there_is_named(dataset: JobFolder, make_model: Make, 
 
 # Choices.
 
-CHOICES: list[dict[str, object]] = [
+CHOICES: list[dict[str, Any]] = [
     *({"solver": {"name": name, "weight_decay": 1e-4}} for name in ("adamw", "nesterov", "rmsprop", "adagrad", "adadelta")),
     *({"loss": {"name": name}} for name in ("l2", "charbonnier", "ssim", "ms-ssim", "ms-ssim-l1", "sobel-l1")),
     *({"channels": name} for name in ("rgb", "ycbcr")),
@@ -416,7 +417,7 @@ CHOICES: list[dict[str, object]] = [
 def test_a_training_can_be_told_to(dataset: JobFolder, make_model: Make, choice: dict[str, object]) -> None:
     model = make_model(dataset, epochs=1, **choice)
     assert ended(model)["state"] == "done", ended(model)
-    loss = str(choice.get("loss", {"name": "l1"})["name"])  # type: ignore[index]
+    loss = str(choice.get("loss", {"name": "l1"})["name"])
     steps = 3 if "accumulation" in choice else 6
     assert len(scalars(model, f"train/{loss}")) == steps
     _, restorer, _ = snapshots.load(model, "last")
@@ -468,7 +469,7 @@ def test_colour_and_grayscale_do_not_mix(clip: Clip, make_dataset: Make, make_mo
 def test_a_test_split_is_scored_with_the_best_snapshot_at_the_end(clip: Clip, make_dataset: Make, make_model: Make) -> None:
     dataset = make_dataset(clip, test={"method": "blocks", "percent": 10})
     told = summary(make_model(dataset))
-    assert told["test"]["snapshot"] == told["best"]["snapshot"]  # type: ignore[index]
+    assert told["test"]["snapshot"] == told["best"]["snapshot"]
     assert {"test/l1", "test/psnr", "test/psnr_input", "test/ssim"} <= set(told["test"])  # type: ignore[call-overload]
 
 

@@ -1,6 +1,8 @@
 """Rates against the closed formulas of DIGITS, and against torch's schedulers."""
 
 import math
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -9,7 +11,7 @@ from models.lr_policies import POLICIES, decay_scale, rate
 
 PERCENTS = (0, 1, 33, 50, 85, 100)
 
-CLOSED = {
+CLOSED: dict[str, tuple[dict[str, Any], Callable[[int], float]]] = {
     "fixed": ({}, lambda p: 1.0),
     "step": ({"size": 33, "gamma": 0.1}, lambda p: 0.1 ** (p // 33)),
     "multistep": ({"steps": [50, 85], "gamma": 0.5}, lambda p: {True: 0.25, False: 0.5 if p >= 50 else 1.0}[p >= 85]),

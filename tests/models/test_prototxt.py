@@ -1,6 +1,7 @@
 """Networks pasted as text: what they say, and where they are wrong."""
 
 import random
+from dataclasses import astuple
 from pathlib import Path
 
 import pytest
@@ -87,7 +88,7 @@ def test_pixel_values_of_0_to_255_are_scaled_in_and_out() -> None:
     assert [node.name for node in custom.graph.nodes] == ["conv-in", "conv", "output"]
     net = GraphNetwork(custom.graph, "paper")
     image = torch.rand(1, 1, 9, 9)
-    weights, biases = net.conv.weight, net.conv.bias
+    weights, biases = (net.get_parameter(f"conv.{name}") for name in ("weight", "bias"))
     expected = F.conv2d(255 * image, weights, biases, padding=1) / 255
     assert torch.allclose(net(image), expected, atol=1e-5)
 
@@ -104,8 +105,11 @@ def test_scalings_that_undo_each_other_leave_no_layer() -> None:
     scale = 'layer {{ name: "{0}" type: "Power" bottom: "{1}" top: "{0}" power_param {{ scale: 0.0078431372549 shift: -1 }} }}\n'
     text = scale.format("x", "data") + conv("conv", "x") + scale.format("t", "label") + loss("conv", "t")
     custom = read(text, 1)
-    assert ops(custom)["x"] == Power(1.0, pytest.approx(2.0), -1.0), "0..1 becomes -1..1"
-    assert ops(custom)["output"] == Power(1.0, pytest.approx(0.5), pytest.approx(0.5))
+    first, last = (ops(custom)[name] for name in ("x", "output"))
+    assert isinstance(first, Power)
+    assert astuple(first) == pytest.approx((1.0, 2.0, -1.0)), "0..1 becomes -1..1"
+    assert isinstance(last, Power)
+    assert astuple(last) == pytest.approx((1.0, 0.5, 0.5))
     assert identity_start(custom.graph) == {"conv": "dirac"}
     assert [*ops(read(IMAGE + conv("conv") + loss("conv"), 1))] == ["conv"]
 
@@ -113,7 +117,7 @@ def test_scalings_that_undo_each_other_leave_no_layer() -> None:
 def test_the_scale_of_the_data_layer_counts() -> None:
     text = IMAGE.replace("}", "mean_value: 127.5 }", 1) + conv("conv")
     (power,) = [op for op in ops(read(text, 1)).values() if isinstance(op, Power)][:1]
-    assert (power.scale, power.shift) == (pytest.approx(1.0), pytest.approx(-0.5))
+    assert (power.scale, power.shift) == pytest.approx((1.0, -0.5))
 
 
 def test_layers_in_place_take_the_newest_of_a_blob() -> None:
@@ -312,9 +316,9 @@ def test_no_text_breaks_the_reader() -> None:
         except GraphError as error:
             refused.append((error, text))
     assert 0 < len(refused) < len(texts)
-    for error, text in refused:
-        assert str(error)
-        assert error.line is None or 1 <= error.line <= text.count("\n") + 1
+    for refusal, text in refused:
+        assert str(refusal)
+        assert refusal.line is None or 1 <= refusal.line <= text.count("\n") + 1
 
 
 def test_the_label_is_what_the_loss_compares_with_whatever_it_is_called() -> None:
@@ -353,7 +357,7 @@ def test_layers_of_other_stages_are_left_alone() -> None:
 
 def test_weights_start_uniform_between_min_and_max() -> None:
     text = IMAGE + conv("a", "data", maps=200, more='weight_filler { type: "uniform" min: -0.5 max: -0.25 }') + conv("b", "a")
-    weights = GraphNetwork(read(text, 1).graph, "paper").a.weight
+    weights = GraphNetwork(read(text, 1).graph, "paper").get_parameter("a.weight")
     assert -0.5 <= weights.min() < -0.49
     assert -0.26 < weights.max() <= -0.25
 

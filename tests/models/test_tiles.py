@@ -131,7 +131,8 @@ class Blur(nn.Module):
         self.pool = nn.AdaptiveAvgPool2d(1)
 
     def forward(self, image: Tensor) -> Tensor:
-        return image * self.weight - self.pool(image)
+        mean: Tensor = self.pool(image)
+        return image * self.weight - mean
 
 
 def test_what_may_see_the_whole_image_is_given_the_whole_or_refused() -> None:
