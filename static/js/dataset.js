@@ -1,18 +1,22 @@
-// The dataset's page: progress while it is made; once it has ended the page is loaded anew, whole.
+// The dataset's page: progress while it is made, and what it holds once it has ended.
 import { bars } from "./bars.js";
 import { pageData } from "./dom.js";
 import { watchJob } from "./live.js";
+import { refresher } from "./refresh.js";
 import { isFinal, showStatus, withEvent } from "./status.js";
 
 let job = pageData("job");
-const ended = isFinal(job.state);
-showStatus(job);
+const refresh = refresher("#found, #history", draw);
 
-const found = job.summary.psnr_histogram;
-if (found) document.querySelector("#psnr-histogram")?.append(bars(found));
+function draw() {
+  for (const place of document.querySelectorAll("[data-histogram]")) place.replaceChildren(bars(JSON.parse(place.dataset.histogram)));
+}
 
 watchJob(job.id, job.seq, (events) => {
+  const ended = isFinal(job.state);
   for (const event of events) job = withEvent(job, event);
   showStatus(job);
-  if (isFinal(job.state) !== ended) location.reload();
+  if (isFinal(job.state) !== ended) refresh(true);
 });
+showStatus(job);
+draw();

@@ -5,7 +5,6 @@ import { watchAll } from "./live.js";
 import { refresher } from "./refresh.js";
 import { showChosen } from "./selection.js";
 import { drawLosses, withLoss } from "./sparkline.js";
-import { tellTimes } from "./times.js";
 
 const TYPING_MS = 200;
 
@@ -21,7 +20,6 @@ const watching = watchAll({ seen, missed: () => refresh(), shown: onScreen });
 function drawn() {
   showFolded();
   showChosen();
-  tellTimes();
   for (const svg of document.querySelectorAll(".sparkline")) drawLosses(svg, JSON.parse(svg.dataset.losses));
   watching?.();
 }

@@ -1,4 +1,5 @@
 // Parts of a page that the server writes: they are asked for again while there is more to tell.
+import { tellTimes } from "./times.js";
 
 const INTERVAL_MS = 1500;
 
@@ -19,6 +20,7 @@ export function refresher(selector, drawn = () => {}, isBusy = () => false) {
     if (mine !== turn) return; // A later answer, perhaps to another address, was asked for meanwhile.
     if (isBusy()) return (asked ||= setTimeout(again, INTERVAL_MS));
     for (const there of document.querySelectorAll(selector)) replace(there, page.getElementById(there.id));
+    tellTimes();
     drawn();
   }
 

@@ -19,7 +19,7 @@ export function showStatus(job) {
   reason.hidden = !job.reason;
   reason.classList.toggle("bad", job.state === "error");
   reason.querySelector("p").textContent = job.reason;
-  for (const form of document.querySelectorAll(".job-head [data-when]")) form.hidden = !form.dataset.when.split(" ").includes(job.state);
+  for (const one of document.querySelectorAll(".job-head [data-when]")) one.hidden = !one.dataset.when.split(" ").includes(job.state);
   document.title = `${running && done != null ? percent(done) : job.state} · ${job.name} · Clearframe`;
 }
 

@@ -10,7 +10,7 @@ let job = pageData("job");
 function draw() {
   for (const place of document.querySelectorAll("[data-histogram]")) place.replaceChildren(bars(JSON.parse(place.dataset.histogram), "images"));
 }
-const refresh = refresher("#found", draw);
+const refresh = refresher("#found, #history", draw);
 
 draw();
 watchJob(job.id, job.seq, (events) => {

@@ -20,7 +20,7 @@ let early = [];
 let playing = "";
 let showFrame = () => {};
 const part = (name) => document.querySelector(`#${name}`);
-const refresh = refresher("#found", () => bindWorst());
+const refresh = refresher("#found, #history", () => bindWorst());
 
 const look = { x: "step", words: "frame", log: false, smooth: 0, zoom: null, extent: [0, 1] };
 const drawings = [...document.querySelectorAll("[data-charts] figure")].map((figure) => chart(figure, { source: () => sourceOf(figure), look, zoom, point: (frame) => frame != null && showFrame(frame) }));

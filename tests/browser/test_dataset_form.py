@@ -1,13 +1,16 @@
 """The dataset form and the dataset's page, in a real browser."""
 
 import json
+import os
 import re
 import shutil
+import signal
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, Route, expect
 
+from jobs.folder import JobFolder
 from jobs.sample_clip import make_clip
 from tests.browser.conftest import ARTIFACTS
 from tests.browser.test_five_steps import until
@@ -119,8 +122,27 @@ def test_originals_are_compressed_and_every_rate_is_shown(form: Page, clip: Clip
     expect(form.locator("#state")).to_have_text("done")
     expect(form.locator(".facts")).to_contain_text("44 to train, 4 to validate")
     expect(form.locator(".sources li")).to_have_count(2)
-    expect(form.locator("#psnr-histogram svg")).to_be_visible()
+    expect(form.locator("[data-histogram] svg")).to_be_visible()
     expect(form.locator(".thumbs").first.locator("a")).to_have_count(6)
+
+
+def test_what_is_typed_stays_when_the_dataset_is_done(page: Page, server: Server, clip: Clip) -> None:
+    id = server.dataset(clip)
+    folder = JobFolder(server.home / "jobs" / id)
+    while (worker := folder.worker_pid()) is None:
+        pass
+    os.kill(worker, signal.SIGSTOP)
+    page.goto(f"{server.url}/datasets/{id}")
+    page.get_by_text("Name, group and notes").click()
+    page.locator("#edit-notes").fill("QP 37 is coarse.")
+    expect(page.get_by_role("link", name="Train a model on this")).to_be_hidden()
+    os.kill(worker, signal.SIGCONT)
+    expect(page.locator(".facts")).to_contain_text("22 to train, 2 to validate")
+    expect(page.locator("[data-histogram] svg")).to_be_visible()
+    expect(page.get_by_role("link", name="Train a model on this")).to_be_visible()
+    expect(page.locator("#edit-notes")).to_have_value("QP 37 is coarse.")
+    page.get_by_text("Settings, history and files").click()
+    expect(page.locator("#history tbody tr").last).to_contain_text("done")
 
 
 def test_a_dataset_is_renamed_and_cloned(page: Page, server: Server, clip: Clip) -> None:

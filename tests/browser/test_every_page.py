@@ -48,7 +48,7 @@ def named(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureReque
             server.wait_for_end(id)
         gone = server.dataset((stream, place / "originals"), **words)
         assert server.call(f"/jobs/{gone}/abort", {})[0] in (202, 409)
-        server.wait_for_end(gone)  # Its page loads itself anew then.
+        server.wait_for_end(gone)
         yield (
             server,
             [
@@ -112,12 +112,20 @@ def test_markup_in_what_is_refused_is_text(page: Page, named: tuple[Server, list
     is_unhurt(page, "a refused form")
 
 
-def test_below_a_prefix_every_page_asks_and_leads_below_it(page: Page, named: tuple[Server, list[str]]) -> None:
+@pytest.fixture
+def prefixed(named: tuple[Server, list[str]]) -> Iterator[tuple[Server, str, list[str]]]:
+    """The server below a prefix, where that begins, and the pages."""
     server, addresses = named
-    server.kill()
-    server.options = ["--prefix=/clips/clearframe", f"--token={TOKEN}"]
-    server.start()
-    root = f"{server.url}/clips/clearframe"
+    for options in (["--prefix=/clips/clearframe", f"--token={TOKEN}"], []):
+        server.kill()
+        server.options = options
+        server.start()
+        if options:
+            yield server, f"{server.url}/clips/clearframe", addresses
+
+
+def test_below_a_prefix_every_page_asks_and_leads_below_it(prefixed: tuple[Server, str, list[str]], page: Page) -> None:
+    _, root, addresses = prefixed
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
     page.on("websocket", lambda socket: asked.append(socket.url.replace("ws:", "http:")))
@@ -134,9 +142,8 @@ LEADS_ELSEWHERE = """root => ["href", "src", "action"].flatMap(name =>
   [...document.querySelectorAll(`[${name}^="/"]`)].map(one => one.getAttribute(name)).filter(there => !there.startsWith(root)))"""
 
 
-def test_below_a_prefix_forms_lead_to_pages_below_it(page: Page, named: tuple[Server, list[str]]) -> None:
-    server, addresses = named
-    root = f"{server.url}/clips/clearframe"
+def test_below_a_prefix_forms_lead_to_pages_below_it(prefixed: tuple[Server, str, list[str]], page: Page) -> None:
+    server, root, addresses = prefixed
     page.goto(f"{root}/?token={TOKEN}")
     assert page.url == f"{root}/"
     page.goto(root + addresses[2])
