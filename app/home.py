@@ -51,7 +51,7 @@ def try_sample() -> Any:
     except OSError as problem:
         if is_full(problem):
             raise
-        abort(500, str(problem))
+        abort(500, problem.strerror or str(problem))
     source = {"kind": "stream", "stream": str(stream), "originals": str(originals)}
     dataset = create_dataset({"name": "Sample clip", "source": source})
     (model,), _ = create_models({"name": "Sample clip", "dataset": dataset, "minutes": sample.MINUTES})

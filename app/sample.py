@@ -1,5 +1,6 @@
 """The clip that comes with the project, for whoever has none at hand."""
 
+import errno
 import shutil
 import subprocess
 import sys
@@ -24,8 +25,9 @@ def clip(folder: Path) -> tuple[Path, Path]:
             subprocess.run(command, check=True, cwd=ROOT, capture_output=True, text=True)
             (draft / "whole").rename(folder)
         except subprocess.CalledProcessError as error:
-            why = error.stderr.strip().splitlines() or [f"its process ended with {error.returncode}"]
-            raise OSError(f"The sample clip could not be made: {why[-1]}") from error
+            why = (error.stderr.strip().splitlines() or [f"its process ended with {error.returncode}"])[-1]
+            number = errno.ENOSPC if f"[Errno {errno.ENOSPC}]" in why else errno.EIO
+            raise OSError(number, f"The sample clip could not be made: {why}") from error
         except OSError:
             if not folder.exists():  # Else somebody else made it meanwhile.
                 raise

@@ -6,6 +6,7 @@ from threading import Thread
 import pytest
 
 from app import sample
+from app.hindrances import is_full
 from tests.disk import small_disk
 
 
@@ -26,6 +27,7 @@ def test_it_is_made_once_by_whoever_comes_first(tmp_path: Path) -> None:
 
 def test_what_cannot_be_stored_leaves_nothing_and_says_why(tmp_path: Path) -> None:
     with small_disk(tmp_path, 4) as disk:
-        with pytest.raises(OSError, match=r"could not be made: .*No space left"):
+        with pytest.raises(OSError, match=r"could not be made: .*No space left") as refused:
             sample.clip(disk / "uploads" / "sample")
+        assert is_full(refused.value)
         assert list((disk / "uploads").iterdir()) == []
