@@ -37,7 +37,10 @@ def no_worker_is_left() -> Iterator[None]:
 def no_client_tries_again() -> Iterator[None]:
     """No thread of a client is left that looks for its server until all tests have ended, and draws random numbers meanwhile."""
     yield
-    assert not reconnecting_clients
+    left = list(reconnecting_clients)
+    for client in left:
+        client.shutdown()
+    assert not left
 
 
 @pytest.fixture(scope="session")
