@@ -5,7 +5,7 @@ import { count, decibel } from "./format.js";
 const [WIDTH, HEIGHT, BOTTOM, TOP] = [640, 190, 24, 20];
 
 /** An SVG of {counts, edges}, edges in dB: how many `things` lie between two of them. What is below zero is marked as a loss. */
-export function bars({ counts, edges }, things = "pairs") {
+function bars({ counts, edges }, things) {
   const chart = svg("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, class: "bars", role: "img", "aria-label": `${things[0].toUpperCase()}${things.slice(1)} from ${decibel(edges[0])} to ${decibel(edges.at(-1))}` });
   const most = Math.max(...counts);
   const step = WIDTH / counts.length;
@@ -24,6 +24,11 @@ export function bars({ counts, edges }, things = "pairs") {
   highest.textContent = count(most);
   chart.append(highest);
   return chart;
+}
+
+/** Draw the histograms that the page holds as `data-histogram`. */
+export function drawHistograms(things) {
+  for (const place of document.querySelectorAll("[data-histogram]")) place.replaceChildren(bars(JSON.parse(place.dataset.histogram), things));
 }
 
 function label(x, anchor, text) {

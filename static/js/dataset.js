@@ -1,5 +1,5 @@
 // The dataset's page: progress while it is made, and what it holds once it has ended.
-import { bars } from "./bars.js";
+import { drawHistograms } from "./bars.js";
 import { pageData } from "./dom.js";
 import { watchJob } from "./live.js";
 import { refresher } from "./refresh.js";
@@ -9,7 +9,7 @@ let job = pageData("job");
 const refresh = refresher("#found, #history", draw);
 
 function draw() {
-  for (const place of document.querySelectorAll("[data-histogram]")) place.replaceChildren(bars(JSON.parse(place.dataset.histogram)));
+  drawHistograms("pairs");
 }
 
 watchJob(job.id, job.seq, (events) => {

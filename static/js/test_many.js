@@ -1,5 +1,5 @@
 // The page of a test of many images: the server writes what was found; it is asked again while more is being restored.
-import { bars } from "./bars.js";
+import { drawHistograms } from "./bars.js";
 import { pageData } from "./dom.js";
 import { watchJob } from "./live.js";
 import { refresher } from "./refresh.js";
@@ -8,7 +8,7 @@ import { isFinal, showStatus, withEvent } from "./status.js";
 let job = pageData("job");
 
 function draw() {
-  for (const place of document.querySelectorAll("[data-histogram]")) place.replaceChildren(bars(JSON.parse(place.dataset.histogram), "images"));
+  drawHistograms("images");
 }
 const refresh = refresher("#found, #history", draw);
 

@@ -75,7 +75,7 @@ class Browser:
                 wire.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
-        self._client.reconnection = False
+        self._client.reconnection = False  # Nor where it finds its server at this very moment.
         self._client.shutdown()
         for wire in self._cut:
             wire.close()

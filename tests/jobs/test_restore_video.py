@@ -410,12 +410,12 @@ def test_the_three_parts_work_at_the_same_time(tmp_path: Path, monkeypatch: pyte
     assert time.monotonic() - began < 0.75 * 40 * 0.06, "one after another they take 40 x 0.06 s at least"
 
 
-def test_a_long_video_takes_no_more_memory_than_a_short_one(tmp_path: Path) -> None:
+def test_a_long_video_takes_no_more_memory_than_a_short_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source = make_video(tmp_path / "in.mp4", 500, size=(128, 96), sound=True)
     process, used = psutil.Process(), dict[int, int]()
     log = Told(lambda done: used.setdefault(done, process.memory_info().rss))
     report = Report(log)
-    report.progress = lambda done, *_, **__: log.append("progress", done=done)  # type: ignore[assignment, method-assign]
+    monkeypatch.setattr(report, "progress", lambda done, *_, **__: log.append("progress", done=done))
     restore_video.restore_video(source, tmp_path / "out.mp4", identity("rgb"), report)
     early = max(rss for done, rss in used.items() if 100 <= done < 250)
     late = max(rss for done, rss in used.items() if done >= 400)

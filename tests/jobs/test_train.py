@@ -38,11 +38,11 @@ def ended(folder: JobFolder) -> Event:
     return last_state(folder.events) or {}
 
 
-def summary(folder: JobFolder) -> dict[str, object]:
+def summary(folder: JobFolder) -> dict[str, Any]:
     view = empty()
     for event in read(folder.events):
         view = fold(view, event)
-    found: dict[str, object] = view["summary"]
+    found: dict[str, Any] = view["summary"]
     return found
 
 
@@ -75,13 +75,13 @@ def test_samples_are_shown_after_each_validation_and_layers_at_the_start_and_the
     assert sorted(steps["sample"]) == [0, 0, 6, 6, 12, 12]
     assert {0, 12} <= set(steps["layer"])
     samples = summary(model)["samples"]
-    assert [sample["index"] for sample in samples] == [0, 1]  # type: ignore[attr-defined]
+    assert [sample["index"] for sample in samples] == [0, 1]
     for sample in read(model.events, types=frozenset({"sample"})):
         for role in ("input", "output", "target"):
             with Image.open(model.path / sample[role].split("/files/")[1]) as picture:
                 assert picture.size == (64, 64)
     layers = summary(model)["layers"]
-    assert [layer["name"] for layer in layers] == ["conv1", "relu1", "conv2", "relu2", "conv3", "sum"]  # type: ignore[attr-defined]
+    assert [layer["name"] for layer in layers] == ["conv1", "relu1", "conv2", "relu2", "conv3", "sum"]
 
 
 def test_the_run_is_kept_with_what_it_was_made_of(dataset: JobFolder, make_model: Make) -> None:
@@ -89,9 +89,9 @@ def test_the_run_is_kept_with_what_it_was_made_of(dataset: JobFolder, make_model
     assert told["parameters"] == 8129
     assert told["receptive_field"] == [13, 13]
     assert told["packages"]["torch"] == torch.__version__.split("+")[0]
-    assert told["placement"].endswith("in memory")  # type: ignore[attr-defined]
+    assert told["placement"].endswith("in memory")
     assert told["dataset_hash"] == summary(make_model(dataset, epochs=1))["dataset_hash"]
-    assert len(told["dataset_hash"]) == 64  # type: ignore[arg-type]
+    assert len(told["dataset_hash"]) == 64
 
 
 @pytest.mark.parametrize(
@@ -138,7 +138,7 @@ def test_the_last_snapshots_and_the_best_are_kept(dataset: JobFolder, make_model
     assert names(model) == {"epoch-0002", "epoch-0004", "epoch-0005"}
     assert {path.name for path in model.snapshots.glob("*.state.pt")} == {f"{name}.state.pt" for name in names(model)}
     told = summary(model)
-    assert [one["snapshot"] for one in told["snapshots"]] == sorted(names(model))  # type: ignore[attr-defined]
+    assert [one["snapshot"] for one in told["snapshots"]] == sorted(names(model))
     assert (told["best"]["snapshot"], told["last"]["snapshot"]) == ("epoch-0002", "epoch-0005")
 
 
@@ -259,7 +259,7 @@ def test_a_validation_that_was_cut_short_comes_again_and_the_snapshot_has_its_sc
         model = make_model(dataset, epochs=3)
     assert ended(model)["state"] == "aborted"
     run_worker(str(model.path))
-    told = {one["snapshot"]: one for one in summary(model)["snapshots"]}  # type: ignore[attr-defined]
+    told = {one["snapshot"]: one for one in summary(model)["snapshots"]}
     assert told["epoch-0002"]["val/l1"] == scalars(model, "val/l1")[12]
 
 
@@ -470,7 +470,7 @@ def test_a_test_split_is_scored_with_the_best_snapshot_at_the_end(clip: Clip, ma
     dataset = make_dataset(clip, test={"method": "blocks", "percent": 10})
     told = summary(make_model(dataset))
     assert told["test"]["snapshot"] == told["best"]["snapshot"]
-    assert {"test/l1", "test/psnr", "test/psnr_input", "test/ssim"} <= set(told["test"])  # type: ignore[call-overload]
+    assert {"test/l1", "test/psnr", "test/psnr_input", "test/ssim"} <= set(told["test"])
 
 
 def test_a_dataset_of_several_sizes_trains(tmp_path: Path, home: Path, make_model: Make) -> None:
