@@ -15,7 +15,8 @@ export function refresher(selector, drawn = () => {}, isBusy = () => false) {
     asked = 0;
     const mine = ++turn;
     const answer = await fetch(location.href).catch(() => null);
-    if (!answer?.ok) return; // That the server does not answer is said by live.js; the next events ask again.
+    if (!answer || answer.status >= 500) return (asked ||= setTimeout(again, INTERVAL_MS)); // live.js says that the server is away.
+    if (!answer.ok) return;
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
     if (mine !== turn) return; // A later answer, perhaps to another address, was asked for meanwhile.
     if (isBusy()) return (asked ||= setTimeout(again, INTERVAL_MS));

@@ -8,11 +8,11 @@ import signal
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, Route, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from jobs.folder import JobFolder
 from jobs.sample_clip import make_clip
-from tests.browser.conftest import ARTIFACTS
+from tests.browser.conftest import ARTIFACTS, watched
 from tests.browser.test_five_steps import until
 from tests.conftest import Clip
 from tests.server import Server
@@ -126,12 +126,28 @@ def test_originals_are_compressed_and_every_rate_is_shown(form: Page, clip: Clip
     expect(form.locator(".thumbs").first.locator("a")).to_have_count(6)
 
 
-def test_what_is_typed_stays_when_the_dataset_is_done(page: Page, server: Server, clip: Clip) -> None:
+def stopped(server: Server, clip: Clip) -> tuple[str, int]:
+    """A dataset whose worker stands still, and that worker."""
     id = server.dataset(clip)
     folder = JobFolder(server.home / "jobs" / id)
     while (worker := folder.worker_pid()) is None:
         pass
     os.kill(worker, signal.SIGSTOP)
+    return id, worker
+
+
+def test_what_a_dataset_holds_is_asked_for_until_the_server_answers(browser: Browser, server: Server, clip: Clip) -> None:
+    id, worker = stopped(server, clip)
+    with watched(browser, "dataset-asked-again", expected="status of 503") as page:
+        page.goto(f"{server.url}/datasets/{id}")
+        page.route(f"**/datasets/{id}", lambda route: route.fulfill(status=503), times=1)
+        with page.expect_response(lambda answer: answer.status == 503):
+            os.kill(worker, signal.SIGCONT)
+        expect(page.locator(".facts")).to_contain_text("22 to train, 2 to validate")
+
+
+def test_what_is_typed_stays_when_the_dataset_is_done(page: Page, server: Server, clip: Clip) -> None:
+    id, worker = stopped(server, clip)
     page.goto(f"{server.url}/datasets/{id}")
     page.get_by_text("Name, group and notes").click()
     page.locator("#edit-notes").fill("QP 37 is coarse.")
