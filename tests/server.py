@@ -89,6 +89,13 @@ class Server:
         assert isinstance(job, dict)
         return job
 
+    def wait_until_known(self, id: str, seconds: float = 60) -> None:
+        """Return as soon as the server lists a job whose folder was put into its home."""
+        deadline = time.monotonic() + seconds
+        while self.call(f"/jobs/{id}")[0] != 200:
+            assert time.monotonic() < deadline, f"the server does not know {id}"
+            time.sleep(0.05)
+
     def wait(self, id: str, *states: str, seconds: float = 120) -> dict[str, Any]:
         """The job, as soon as it is in one of the states."""
         deadline = time.monotonic() + seconds

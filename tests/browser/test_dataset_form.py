@@ -1,17 +1,20 @@
 """The dataset form and the dataset's page, in a real browser."""
 
 import json
-import os
 import re
 import shutil
-import signal
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, Route, expect
 
+from jobs import folder as folders
+from jobs.events import EventLog
 from jobs.folder import JobFolder
+from jobs.run import hold
 from jobs.sample_clip import make_clip
+from jobs.specs import DatasetSpec
 from tests.browser.conftest import ARTIFACTS, watched
 from tests.browser.test_five_steps import until
 from tests.conftest import Clip
@@ -126,33 +129,46 @@ def test_originals_are_compressed_and_every_rate_is_shown(form: Page, clip: Clip
     expect(form.locator(".thumbs").first.locator("a")).to_have_count(6)
 
 
-def stopped(server: Server, clip: Clip) -> tuple[str, int]:
-    """A dataset whose worker stands still, and that worker."""
-    id = server.dataset(clip)
-    folder = JobFolder(server.home / "jobs" / id)
-    while (worker := folder.worker_pid()) is None:
-        pass
-    os.kill(worker, signal.SIGSTOP)
-    return id, worker
+@dataclass
+class HeldDataset:
+    """A dataset job that is live for the server, and is made when the test says so: its worker is the test itself."""
+
+    folder: JobFolder
+    lock: int
+
+    def finish(self) -> None:
+        with EventLog(self.folder.events) as log:
+            assert hold(self.folder, self.lock, log) == 0
+
+
+def held_dataset(server: Server, clip: Clip) -> HeldDataset:
+    source = {"kind": "stream", "stream": str(clip[0]), "originals": str(clip[1])}
+    spec = DatasetSpec.model_validate({"name": "clip", "source": source})
+    elsewhere = folders.create(server.home.parent / "elsewhere", "dataset", spec)
+    lock = elsewhere.lock()
+    assert lock is not None
+    folder = JobFolder(elsewhere.path.rename(server.home / "jobs" / elsewhere.id))
+    server.wait_until_known(folder.id)
+    return HeldDataset(folder, lock)
 
 
 def test_what_a_dataset_holds_is_asked_for_until_the_server_answers(browser: Browser, server: Server, clip: Clip) -> None:
-    id, worker = stopped(server, clip)
+    dataset = held_dataset(server, clip)
     with watched(browser, "dataset-asked-again", expected="status of 503") as page:
-        page.goto(f"{server.url}/datasets/{id}")
-        page.route(f"**/datasets/{id}", lambda route: route.fulfill(status=503), times=1)
+        page.goto(f"{server.url}/datasets/{dataset.folder.id}")
+        page.route(f"**/datasets/{dataset.folder.id}", lambda route: route.fulfill(status=503), times=1)
         with page.expect_response(lambda answer: answer.status == 503):
-            os.kill(worker, signal.SIGCONT)
+            dataset.finish()
         expect(page.locator(".facts")).to_contain_text("22 to train, 2 to validate")
 
 
 def test_what_is_typed_stays_when_the_dataset_is_done(page: Page, server: Server, clip: Clip) -> None:
-    id, worker = stopped(server, clip)
-    page.goto(f"{server.url}/datasets/{id}")
+    dataset = held_dataset(server, clip)
+    page.goto(f"{server.url}/datasets/{dataset.folder.id}")
     page.get_by_text("Name, group and notes").click()
     page.locator("#edit-notes").fill("QP 37 is coarse.")
     expect(page.get_by_role("link", name="Train a model on this")).to_be_hidden()
-    os.kill(worker, signal.SIGCONT)
+    dataset.finish()
     expect(page.locator(".facts")).to_contain_text("22 to train, 2 to validate")
     expect(page.locator("[data-histogram] svg")).to_be_visible()
     expect(page.get_by_role("link", name="Train a model on this")).to_be_visible()
