@@ -23,7 +23,7 @@ setup: .venv/ready ## Make .venv with the project in it
 	touch $@
 
 demo: .venv/ready ## Dataset, training and test of one image through the API, then the pages
-	$(BIN)/python -m app.demo --port $(PORT) $(if $(CLIP),--clip '$(CLIP)') $(if $(ORIGINALS),--originals '$(ORIGINALS)')
+	$(BIN)/python -m commands.demo --port $(PORT) $(if $(CLIP),--clip '$(CLIP)') $(if $(ORIGINALS),--originals '$(ORIGINALS)')
 
 serve: .venv/ready ## The server alone
 	$(BIN)/python run_server.py --port $(PORT)

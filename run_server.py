@@ -10,13 +10,14 @@ from pathlib import Path
 
 import click
 
-from app import create_app, logs
-from app.access import is_loopback, link
-from app.database import FromTheFuture
-from app.home_lock import HomeInUse
-from app.prefix import PREFIX
-from app.serving import serve
+from app import create_app
+from app.catalog.database import FromTheFuture
+from app.catalog.home_lock import HomeInUse
 from app.settings import Settings, Slots
+from app.web import logs
+from app.web.access import is_loopback, link
+from app.web.prefix import PREFIX
+from app.web.serving import serve
 
 
 def _as_prefix(context: click.Context, parameter: click.Parameter, told: str) -> str:
@@ -148,7 +149,7 @@ def main(
     if token is None and (names or proxies or prefix or not is_loopback(host)):  # Others reach it by a proxy, too.
         token = secrets.token_urlsafe(32)
     limits = {"IMAGE_MB": max_image_mb, "WORKER_GB": max_worker_gb, "HOURS": max_hours}
-    os.environ.update({f"CLEARFRAME_MAX_{name}": str(most) for name, most in limits.items()})  # For jobs/limits.py.
+    os.environ.update({f"CLEARFRAME_MAX_{name}": str(most) for name, most in limits.items()})  # For jobs/core/limits.py.
     roots = tuple(root.resolve() for root in data_roots or (Path.cwd(),))
     if gpus is not None:
         os.environ["CUDA_VISIBLE_DEVICES"] = gpus

@@ -1,6 +1,8 @@
-"""The web process: pages, JSON API, live updates, and the scheduler. It never imports torch or av."""
+"""The web process: pages, JSON API, live updates, and the scheduler.
 
-from pathlib import Path
+Of `jobs` it imports `core` and `specs`, of `models` `definitions`: it never loads torch or av.
+"""
+
 from typing import Any
 
 import gevent
@@ -9,35 +11,26 @@ from sqlalchemy.exc import OperationalError
 from werkzeug.exceptions import HTTPException
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from app import (
-    api,
-    assets,
-    gpus,
-    home,
-    home_lock,
-    operated,
-    pages,
-    pairs,
-    prefix,
-    queue_page,
-    safety,
-    test_pages,
-    upload_store,
-    words,
-)
-from app.access import guarded
-from app.catalog import Catalog
-from app.database import connect
-from app.extensions import socketio
-from app.follower import Follower
-from app.hindrances import DatabaseBusy, InsufficientStorage, is_full, is_locked
-from app.listeners import Listeners
-from app.scheduler import Scheduler
+from app.api import health, v1
+from app.api.replies import error as error_reply
+from app.catalog import home_lock
+from app.catalog.catalog import Catalog
+from app.catalog.database import connect
+from app.errors import DatabaseBusy, InsufficientStorage, is_full, is_locked
+from app.files import uploads
+from app.live.extensions import socketio
+from app.live.listeners import Listeners
+from app.live.sockets import GONE, Jobs, uncompressed
+from app.pages import compare, datasets, formatting, home, inference, jobs, models, pairs, queue
+from app.runner import gpus
+from app.runner.follower import Follower
+from app.runner.scheduler import Scheduler
+from app.runner.warm import WarmWorkers
 from app.settings import Settings
-from app.sockets import GONE, Jobs, uncompressed
-from app.warm import WarmWorkers
+from app.web import assets, prefix, safety
+from app.web.access import guarded
+from jobs.core.paths import STATIC, TEMPLATES
 
-ROOT = Path(__file__).parent.parent
 MAX_UPLOAD = 256 * 2**20
 
 
@@ -45,8 +38,8 @@ def create_app(settings: Settings, work: bool = True) -> Flask:
     """The application. With `work` it also follows and starts jobs, in greenlets. Raises HomeInUse, FromTheFuture."""
     app = Flask(
         __name__,
-        template_folder=str(ROOT / "templates"),
-        static_folder=str(assets.STATIC),
+        template_folder=str(TEMPLATES),
+        static_folder=str(STATIC),
         static_url_path=f"/static/{assets.version()}",
     )
     app.config["MAX_CONTENT_LENGTH"] = MAX_UPLOAD
@@ -55,25 +48,20 @@ def create_app(settings: Settings, work: bool = True) -> Flask:
         app.extensions["home"] = home_lock.hold(settings.home)
     connect(settings.database, settings.home)
     settings.uploads.mkdir(exist_ok=True)
-    upload_store.remove_old(settings.uploads)
+    uploads.remove_old(settings.uploads)
     catalog = Catalog(settings.home)
     catalog.begin()
     listeners = Listeners(catalog.folder)
     app.extensions.update(settings=settings, catalog=catalog, listeners=listeners)
 
-    operated.count(app)
-    app.register_blueprint(operated.blueprint)
-    app.register_blueprint(home.blueprint)
-    app.register_blueprint(pages.blueprint)
-    app.register_blueprint(test_pages.blueprint)
-    app.register_blueprint(queue_page.blueprint)
-    app.register_blueprint(pairs.blueprint)
-    app.register_blueprint(api.blueprint)
+    health.count(app)
+    for part in (health, home, datasets, models, compare, inference, queue, pairs, jobs, v1):
+        app.register_blueprint(part.blueprint)
     app.register_error_handler(HTTPException, show_error)
     app.register_error_handler(OSError, show_hindrance)
     app.register_error_handler(OperationalError, show_hindrance)
     safety.guard(app, settings.home)
-    words.offer(app)
+    formatting.offer(app)
     assets.offer(app)
     prefix.offer(app)
     socketio.init_app(app)
@@ -107,6 +95,6 @@ def show_error(error: HTTPException) -> Any:
     status, message = error.code or 500, error.description or error.name
     headers = [(name, value) for name, value in error.get_headers() if name != "Content-Type"]  # Such as Allow.
     if request.path.startswith("/api/"):
-        return *api.error(status, message), headers
+        return *error_reply(status, message), headers
     page = render_template("error.html", title=error.name, active="", status=status, heading=error.name, message=message)
     return page, status, headers

@@ -5,48 +5,35 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from flask import current_app
 from werkzeug.datastructures import FileStorage
 
-from app import checks, model_checks, probing, sweeps, test_checks, upload_store
-from app.catalog import Catalog
-from app.content import Unusable
-from app.database import JobRow
-from app.hindrances import TooManyUploads
-from app.listeners import Listeners
-from app.model_form import LENGTHS
+from app.catalog.database import JobRow
+from app.catalog.queue import Queue
+from app.checks import sweeps
+from app.checks.dataset import checked_dataset
+from app.checks.inference import checked_test
+from app.checks.training import checked_training, with_its_loss
+from app.current import catalog, listeners, settings
+from app.errors import TooManyUploads
+from app.files import uploads
+from app.files.content import Unusable
+from app.forms.training import LENGTHS
+from app.live.sockets import GONE
 from app.problems import Invalid, validate
-from app.queue import Queue
-from app.settings import Settings
-from app.sockets import GONE
+from app.runner import probing
 from jobs.specs import TESTS, DatasetSpec, ModelSpec, spec_of
-
-
-def catalog() -> Catalog:
-    found: Catalog = current_app.extensions["catalog"]
-    return found
-
-
-def settings() -> Settings:
-    found: Settings = current_app.extensions["settings"]
-    return found
-
-
-def listeners() -> Listeners:
-    found: Listeners = current_app.extensions["listeners"]
-    return found
 
 
 def create_dataset(values: Any) -> str:
     """The id of the new job. Raises Invalid."""
-    spec = checks.dataset(validate(DatasetSpec, values), settings().readable)
+    spec = checked_dataset(validate(DatasetSpec, values), settings().readable)
     return catalog().create("dataset", spec)
 
 
 def probe_dataset(values: Any) -> dict[str, Any]:
     """What a dataset would be made of; takes what `create_dataset` takes, the name may be missing. Raises Invalid."""
     thorough = bool(values.pop("thorough", False))
-    spec = checks.dataset(validate(DatasetSpec, {"name": "probe", **values}), settings().readable)
+    spec = checked_dataset(validate(DatasetSpec, {"name": "probe", **values}), settings().readable)
     return {**probing.probe(spec, thorough), "free": shutil.disk_usage(settings().home).free}
 
 
@@ -57,8 +44,8 @@ def create_models(values: Any) -> tuple[list[str], str]:
     """
     if not isinstance(values, dict) or "sweep" in values:
         raise Invalid({"sweep": "There is no such field, or it cannot be changed."})
-    each = [model_checks.with_its_loss(one, catalog().get) for one in sweeps.expand(values)]
-    specs = [model_checks.model(validate(ModelSpec, one), catalog().get, settings()) for one in each]
+    each = [with_its_loss(one, catalog().get) for one in sweeps.expand(values)]
+    specs = [checked_training(validate(ModelSpec, one), catalog().get, settings()) for one in each]
     return [catalog().create("model", spec) for spec in specs], specs[0].sweep
 
 
@@ -69,7 +56,7 @@ def create_test(model: str, values: Any) -> str:
     kind = values.get("kind", "image")
     if not isinstance(kind, str) or kind not in TESTS:
         raise Invalid({"kind": f"Must be one of {', '.join(TESTS)}."})
-    spec = test_checks.test(validate(TESTS[kind], {**values, "model": model}), catalog().get, settings().readable)
+    spec = checked_test(validate(TESTS[kind], {**values, "model": model}), catalog().get, settings().readable)
     return catalog().create("test", spec)
 
 
@@ -124,15 +111,15 @@ def keep_upload(sent: FileStorage, field: str) -> Path:
     """Store a file that a form sent whole, where it can be used. Raises Invalid, at the field."""
     length = sent.stream.seek(0, os.SEEK_END)
     sent.stream.seek(0)
-    if upload_store.is_crowded(settings().uploads):
+    if uploads.is_crowded(settings().uploads):
         raise TooManyUploads()
-    upload = upload_store.create(settings().uploads, length, sent.filename or "file")
+    upload = uploads.create(settings().uploads, length, sent.filename or "file")
     try:
         sent.save(upload.unfinished)
-        upload_store.settle(upload)
+        uploads.settle(upload)
     except Unusable as problem:
         raise Invalid({field: str(problem)}) from problem
     except OSError:
-        upload_store.remove(upload)
+        uploads.remove(upload)
         raise
     return upload.target

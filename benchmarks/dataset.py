@@ -90,8 +90,8 @@ def make_clip(size: str, frames: int, work: Path) -> tuple[Path, Path]:
     """Originals as .bmp and their stream: a real video, scaled, and played to and fro until there are enough frames."""
     from PIL import Image
 
-    from jobs.compress import encode
-    from jobs.images import read_image
+    from jobs.media.h264 import encode
+    from jobs.media.images import read_image
 
     width, height = map(int, size.split("x"))
     originals = work / "originals"
@@ -167,7 +167,7 @@ def recipe(stream: Path, originals: Path, work: Path) -> tuple[float, int]:
 
 def job(stream: Path, originals: Path, encoding: str, home: Path) -> dict[str, Any]:
     """The dataset job in a process of its own: pairs a second from its first line to its last sync, bytes, peak memory."""
-    from jobs.launcher import ALONE
+    from jobs.core.launcher import ALONE
 
     source = {"kind": "stream", "stream": str(stream), "originals": str(originals)}
     spec = {"name": "benchmark", "source": source, "input_encoding": encoding, "target_encoding": encoding}
@@ -207,8 +207,8 @@ def proportional_set_size(pid: int) -> int:
 
 
 def run_job(spec: str, home: Path) -> None:
-    from jobs import folder as folders
-    from jobs.events import last_state
+    from jobs.core import folder as folders
+    from jobs.core.events import last_state
     from jobs.run import main as run_worker
     from jobs.specs import DatasetSpec
 

@@ -10,7 +10,7 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
-from models.lr_policies import decay_scale, rate  # noqa: E402
+from models.definitions.lr_policies import decay_scale, rate  # noqa: E402
 
 READINGS = {"percent": ("#d55e00", "per percent, as DIGITS counts"), "run": ("#0072b2", "per run")}
 WIDTH, HEIGHT, LEFT, TOP, GAP = 330, 180, 64, 34, 84

@@ -35,11 +35,11 @@ sys.path.insert(0, str(ROOT))
 import psutil  # noqa: E402
 
 from benchmarks.test_one import trained  # noqa: E402
-from jobs import folder as folders  # noqa: E402
-from jobs.device import cpu_name  # noqa: E402
-from jobs.events import EventLog  # noqa: E402
+from jobs.core import folder as folders  # noqa: E402
+from jobs.core.events import EventLog  # noqa: E402
+from jobs.networks.device import cpu_name  # noqa: E402
 from jobs.specs import ModelSpec  # noqa: E402
-from tests.server import Server, free_port  # noqa: E402
+from tests.support.server import Server, free_port  # noqa: E402
 
 RATE = 50
 FASTER = 10

@@ -30,11 +30,11 @@ from typing import Any
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
-from jobs import folder as folders  # noqa: E402
-from jobs.device import cpu_name  # noqa: E402
-from jobs.folder import JobFolder  # noqa: E402
+from jobs.core import folder as folders  # noqa: E402
+from jobs.core.folder import JobFolder  # noqa: E402
+from jobs.networks.device import cpu_name  # noqa: E402
 from jobs.specs import ModelSpec  # noqa: E402
-from tests.server import Server, free_port  # noqa: E402
+from tests.support.server import Server, free_port  # noqa: E402
 
 STEPS_AN_EPOCH = 1000
 POINTS = 1000

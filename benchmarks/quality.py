@@ -32,11 +32,11 @@ ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
 from benchmarks.dataset import machine  # noqa: E402
-from jobs import folder as folders  # noqa: E402
-from jobs import launcher  # noqa: E402
-from jobs.events import last_state  # noqa: E402
-from jobs.events import read as events  # noqa: E402
-from jobs.folder import JobFolder  # noqa: E402
+from jobs.core import folder as folders  # noqa: E402
+from jobs.core import launcher  # noqa: E402
+from jobs.core.events import last_state  # noqa: E402
+from jobs.core.events import read as events  # noqa: E402
+from jobs.core.folder import JobFolder  # noqa: E402
 from jobs.specs import DatasetSpec, ModelSpec  # noqa: E402
 
 CLIPS = ROOT.parent / "shared" / "media" / "clips"
@@ -208,13 +208,13 @@ def test(model: JobFolder, dataset: str) -> dict[str, float]:
 def score(model: Path, dataset: str) -> None:
     import torch
 
-    from jobs import snapshots
-    from jobs.device import choose_precision
-    from jobs.events import NoLog
-    from jobs.pair_sets import PairSet
-    from jobs.ranks import Ranks
-    from jobs.report import Report
-    from jobs.validation import Validation
+    from jobs.core.events import NoLog
+    from jobs.core.report import Report
+    from jobs.datasets.pair_sets import PairSet
+    from jobs.networks import snapshots
+    from jobs.networks.device import choose_precision
+    from jobs.training.ranks import Ranks
+    from jobs.training.validation import Validation
 
     folder, device = JobFolder(model), torch.device("cuda" if torch.cuda.is_available() else "cpu")
     _, restorer, _ = snapshots.load(folder, "last")
@@ -252,8 +252,8 @@ def originals(work: Path, name: str) -> Path:
 
 
 def frames(clip: Clip) -> Iterator[Image.Image]:
+    from jobs.media.video import decode_frames, to_picture
     from jobs.specs.dataset import RawVideo
-    from jobs.video import decode_frames, to_picture
 
     decoded = decode_frames(CLIPS / clip.file, raw=RawVideo.model_validate(clip.raw) if clip.raw else None)
     for frame in islice(decoded, 0, clip.every * FRAMES, clip.every):

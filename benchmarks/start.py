@@ -20,8 +20,8 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
-from jobs.device import cpu_name  # noqa: E402
-from tests.server import Server, free_port  # noqa: E402
+from jobs.networks.device import cpu_name  # noqa: E402
+from tests.support.server import Server, free_port  # noqa: E402
 
 
 def main() -> None:

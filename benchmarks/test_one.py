@@ -35,9 +35,9 @@ sys.path.insert(0, str(ROOT))
 import socketio  # noqa: E402
 from PIL import Image  # noqa: E402
 
-from jobs.device import cpu_name  # noqa: E402
-from jobs.sample_clip import make_clip  # noqa: E402
-from tests.server import Server, free_port  # noqa: E402
+from jobs.media.sample_clip import make_clip  # noqa: E402
+from jobs.networks.device import cpu_name  # noqa: E402
+from tests.support.server import Server, free_port  # noqa: E402
 
 MEASURED = ("output_ms", "first_layer_ms", "all_layers_ms")
 FIRST = (320, 192)

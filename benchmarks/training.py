@@ -42,12 +42,12 @@ ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
 from benchmarks.dataset import VIDEO, decoded_frames, machine, make_clip  # noqa: E402
-from jobs import folder as folders  # noqa: E402
-from jobs import launcher  # noqa: E402
-from jobs.device import device_name  # noqa: E402
-from jobs.events import last_state  # noqa: E402
-from jobs.folder import JobFolder  # noqa: E402
-from jobs.sample_clip import make_clip as make_sample  # noqa: E402
+from jobs.core import folder as folders  # noqa: E402
+from jobs.core import launcher  # noqa: E402
+from jobs.core.events import last_state  # noqa: E402
+from jobs.core.folder import JobFolder  # noqa: E402
+from jobs.media.sample_clip import make_clip as make_sample  # noqa: E402
+from jobs.networks.device import device_name  # noqa: E402
 from jobs.specs import DatasetSpec, ModelSpec  # noqa: E402
 
 SIDE, CHANNELS = 64, 3

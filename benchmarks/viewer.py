@@ -30,7 +30,7 @@ from playwright.sync_api import Page, sync_playwright  # noqa: E402
 
 from benchmarks.test_one import enlarged, told, trained  # noqa: E402
 from tests.browser.conftest import QUIET  # noqa: E402
-from tests.server import Server, free_port  # noqa: E402
+from tests.support.server import Server, free_port  # noqa: E402
 
 COUNT = """() => {
     window.frames_ = [];

@@ -58,7 +58,7 @@ def _machine() -> Iterator[Finding]:
 def _devices() -> Iterator[Finding]:
     import torch
 
-    from app import gpus
+    from app.runner import gpus
 
     seen = len(gpus.names())
     usable = torch.cuda.device_count() if torch.cuda.is_available() else 0

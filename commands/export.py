@@ -9,12 +9,12 @@ from urllib.parse import quote
 
 import click
 
-from app import exporting
-from app.catalog import Refused, row_of
+from app.catalog.catalog import Refused, row_of
 from app.problems import Invalid
+from app.runner import exporting
 from commands.options import options, typed_values
 from commands.running import call, download, sentences
-from jobs.folder import JobFolder
+from jobs.core.folder import JobFolder
 from jobs.specs.export import ExportSpec
 
 

@@ -9,8 +9,10 @@ from typing import Any, TextIO
 
 import click
 
-from app import checks, model_checks, sweeps
-from app.model_form import LENGTHS
+from app.checks import sweeps
+from app.checks.dataset import checked_dataset
+from app.checks.training import checked_training, with_its_loss
+from app.forms.training import LENGTHS
 from app.problems import Invalid, validate
 from app.settings import Settings
 from commands.doctor import doctor
@@ -19,7 +21,7 @@ from commands.options import options, typed_values
 from commands.restore import restore
 from commands.running import call, find_in, follow, run_here, run_on, sentences
 from commands.test import test
-from jobs.launcher import USER_CODE
+from jobs.core.launcher import USER_CODE
 from jobs.specs import DatasetSpec, ModelSpec
 
 KINDS = {"input": "folders", "target": "folders", "manifest": "sequences", "stream": "stream", "originals": "compress"}
@@ -108,7 +110,7 @@ def _name(given: dict[str, Any]) -> str | None:
 def _checked(values: dict[str, Any]) -> DatasetSpec:
     """The spec, with paths of this machine: whoever runs the command may read what they may read."""
     try:
-        return checks.dataset(validate(DatasetSpec, values), (Path.cwd(), Path("/")))
+        return checked_dataset(validate(DatasetSpec, values), (Path.cwd(), Path("/")))
     except Invalid as invalid:
         raise click.ClickException(sentences(invalid.problems)) from invalid
 
@@ -153,8 +155,8 @@ def _trainings(values: dict[str, Any], home: Path, user_code: bool) -> list[Mode
     find = functools.partial(find_in, home)
     here = Settings(home, (Path.cwd(), Path("/")), allow_user_code=user_code)
     try:
-        each = [model_checks.with_its_loss(one, find) for one in sweeps.expand(values)]
-        specs = [model_checks.model(validate(ModelSpec, one), find, here) for one in each]
+        each = [with_its_loss(one, find) for one in sweeps.expand(values)]
+        specs = [checked_training(validate(ModelSpec, one), find, here) for one in each]
     except Invalid as invalid:
         raise click.ClickException(sentences(invalid.problems)) from invalid
     for id in specs[0].datasets:

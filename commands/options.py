@@ -6,8 +6,8 @@ from typing import Any
 import click
 from pydantic import BaseModel
 
-from app.command_line import opposite, option_name
-from app.forms import SHOWN, Field, Values, fields, values_of
+from app.forms.command_line import opposite, option_name
+from app.forms.fields import SHOWN, Field, Values, fields_of, values_of
 
 Command = Callable[..., Any]
 
@@ -16,7 +16,7 @@ def options(spec: type[BaseModel]) -> Callable[[Command], Command]:
     """A decorator that gives a command an option for each field of a spec; it is called with the values, by field."""
 
     def decorate(command: Command) -> Command:
-        names = {one.name: one for one in fields(spec)}
+        names = {one.name: one for one in fields_of(spec)}
         for one in reversed(names.values()):
             command = _option(one)(command)
         return command

@@ -9,15 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from jobs.endings import is_image
-from jobs.errors import JobError
-from jobs.folder import JobFolder
-from jobs.launcher import USER_CODE
-from jobs.outputs import Codec, check_video
+from jobs.core.errors import JobError
+from jobs.core.folder import JobFolder
+from jobs.core.launcher import USER_CODE
+from jobs.core.suffixes import is_image
+from jobs.restoring.outputs import check_video
+from jobs.specs.test import Codec
 
 if TYPE_CHECKING:
-    from jobs.report import Report
-    from jobs.restore_video import Model, Restored
+    from jobs.core.report import Report
+    from jobs.restoring.video import Model, Restored
 
 MIB = 2**20
 
@@ -70,9 +71,9 @@ def restore(
 
 
 def _model(folder: JobFolder, wanted: str, device: str, memory: int | None) -> "Model":
-    from jobs import snapshots
-    from jobs.device import choose_device
-    from jobs.restore_video import Model
+    from jobs.networks import snapshots
+    from jobs.networks.device import choose_device
+    from jobs.restoring.video import Model
     from models.tiles import device_of, free_memory
 
     _, restorer, channels = snapshots.load(folder, wanted)
@@ -88,8 +89,8 @@ def _device(wanted: str, choose: Any) -> Any:
 
 
 def _restored(source: Path, out: Path, codec: Codec, model: "Model", report: "Report", overwrite: bool) -> "Restored":
-    from jobs.restore_images import restore_folder, restore_image
-    from jobs.restore_video import restore_video
+    from jobs.restoring.images import restore_folder, restore_image
+    from jobs.restoring.video import restore_video
 
     if source.is_dir():
         return restore_folder(source, out, model, report, overwrite)
@@ -100,8 +101,8 @@ def _restored(source: Path, out: Path, codec: Codec, model: "Model", report: "Re
 
 def _report() -> "Report":
     """What is told goes to stderr; Ctrl-C ends the work with nothing half done."""
-    from jobs.events import Event, NoLog
-    from jobs.report import Report
+    from jobs.core.events import Event, NoLog
+    from jobs.core.report import Report
 
     class Shown(NoLog):
         def append(self, type: str, **fields: Any) -> Event:

@@ -14,15 +14,15 @@ from typing import Any
 
 import click
 
-from app.catalog import row_of
-from app.command_line import option_name
-from app.database import JobRow
-from jobs import folder as folders
-from jobs import launcher
-from jobs.events import FINAL_STATES, Event, last_state, read_from
-from jobs.folder import JobFolder
+from app.catalog.catalog import row_of
+from app.catalog.database import JobRow
+from app.forms.command_line import option_name
+from jobs.core import folder as folders
+from jobs.core import launcher
+from jobs.core.events import FINAL_STATES, Event, last_state, read_from
+from jobs.core.folder import JobFolder
+from jobs.core.view import empty, fold
 from jobs.specs import JobSpec
-from jobs.view import empty, fold
 
 INTERVAL = 0.1
 

@@ -9,11 +9,11 @@ from urllib.parse import quote
 
 import click
 
-from app import test_checks
+from app.checks.inference import checked_test
 from app.problems import Invalid, validate
 from commands.options import options, typed_values
 from commands.running import find_in, run_here, run_on, sentences
-from jobs.launcher import USER_CODE
+from jobs.core.launcher import USER_CODE
 from jobs.specs import TESTS, AnyTest
 
 
@@ -51,7 +51,7 @@ def _command(kind: str, spec: type[AnyTest]) -> click.Command:
 def _checked(spec: type[AnyTest], values: dict[str, Any], home: Path) -> AnyTest:
     """The spec, with paths of this machine: whoever runs the command may read what they may read."""
     try:
-        return test_checks.test(validate(spec, values), functools.partial(find_in, home), (Path.cwd(), Path("/")))
+        return checked_test(validate(spec, values), functools.partial(find_in, home), (Path.cwd(), Path("/")))
     except Invalid as invalid:
         raise click.ClickException(sentences(invalid.problems)) from invalid
 

@@ -1,1 +1,4 @@
-"""The work of Clearframe: each job runs in a process of its own, `python -m jobs.run FOLDER`."""
+"""The work of Clearframe: each job runs in a process of its own, `python -m jobs.run FOLDER`.
+
+Imports `models`, and nothing of `app`.
+"""

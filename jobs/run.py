@@ -13,12 +13,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from jobs import limits
-from jobs.errors import Aborted, JobError
-from jobs.events import EventLog, NoLog, last_state
-from jobs.folder import JobFolder
-from jobs.launcher import GPUS, LOCK_VARIABLE
-from jobs.report import Report
+from jobs.core import limits
+from jobs.core.errors import Aborted, JobError
+from jobs.core.events import EventLog, NoLog, last_state
+from jobs.core.folder import JobFolder
+from jobs.core.launcher import GPUS, LOCK_VARIABLE
+from jobs.core.report import Report
 from jobs.specs import DatasetSpec, ImagesTest, ImageTest, ModelSpec, SplitTest, VideoTest
 
 RESERVE_BYTES = 64 * 1024
@@ -49,13 +49,13 @@ def hold(folder: JobFolder, lock: int, log: EventLog) -> int:
 
 
 def rank_here() -> int:
-    """Of several processes that do one job (jobs/ranks.py), which this is."""
+    """Of several processes that do one job (jobs/training/ranks.py), which this is."""
     return int(os.environ.get("RANK", "0"))
 
 
 def help_out(folder: JobFolder) -> int:
     """Work beside rank 0, which holds the lock, writes the log and says how it ended."""
-    from jobs.ranks import follow_first
+    from jobs.training.ranks import follow_first
 
     follow_first()
     report = Report(NoLog())
@@ -144,23 +144,23 @@ def work(folder: JobFolder, report: Report) -> dict[str, Any]:
     spec = folder.spec()
     match spec:
         case DatasetSpec():
-            from jobs.dataset import make_dataset
+            from jobs.datasets.make import make_dataset
 
             return make_dataset(folder, spec, report)
         case ModelSpec():
-            from jobs.train import train
+            from jobs.training.train import train
 
             return train(folder, spec, report)
         case ImageTest():
-            from jobs.infer_image import test_image
+            from jobs.inference.image import test_image
 
             return test_image(folder, spec, report)
         case ImagesTest() | SplitTest():
-            from jobs.infer_many import test_many
+            from jobs.inference.many import test_many
 
             return test_many(folder, spec, report)
         case VideoTest():
-            from jobs.infer_video import test_video
+            from jobs.inference.video import test_video
 
             return test_video(folder, spec, report)
 

@@ -15,11 +15,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import jobs.infer_image  # noqa: F401  torch is to be there before the first job is.
-from jobs import limits
-from jobs.errors import JobError
-from jobs.events import Event, EventLog
-from jobs.folder import JobFolder
+import jobs.inference.image  # noqa: F401  torch is to be there before the first job is.
+from jobs.core import limits
+from jobs.core.errors import JobError
+from jobs.core.events import Event, EventLog
+from jobs.core.folder import JobFolder
 from jobs.run import hold
 from jobs.specs import ImageTest
 
@@ -85,7 +85,7 @@ class TellingLog(EventLog):
 
 def answer(question: Message) -> Message:
     """What a channel of a layer of a test did."""
-    from jobs.channel import show_channel
+    from jobs.networks.channel import show_channel
 
     folder = JobFolder(Path(question["folder"]))
     try:

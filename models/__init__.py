@@ -1,1 +1,4 @@
-"""Networks, losses, learning-rate policies, metrics and layer inspection: torch, and nothing else of ours."""
+"""Networks, losses, metrics, tiling and layer inspection in torch.
+
+Imports nothing else of ours.
+"""

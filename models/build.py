@@ -6,9 +6,9 @@ from typing import Literal, assert_never
 import torch
 from torch import Tensor, nn
 
-from models import graph as g
-from models.graph import INPUT, Filler, Graph, Node, Op
-from models.identity import Start, identity_start
+from models.definitions import graph as g
+from models.definitions.graph import INPUT, Filler, Graph, Node, Op
+from models.definitions.identity import Start, identity_start
 
 
 class GraphNetwork(nn.Module):

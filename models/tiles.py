@@ -14,7 +14,7 @@ import psutil
 import torch
 from torch import Tensor, nn
 
-from models.graph import INPUT, Conv, Crop, Graph, Node, Op, Pool, Shape
+from models.definitions.graph import INPUT, Conv, Crop, Graph, Node, Op, Pool, Shape
 from models.restorer import Restorer, channels_seen
 
 SHARE = 0.5

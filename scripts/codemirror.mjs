@@ -1,4 +1,4 @@
-// The parts of CodeMirror that static/js/editor.js uses; scripts/vendor.mjs makes one file of them.
+// The parts of CodeMirror that static/js/forms/editor.js uses; scripts/vendor.mjs makes one file of them.
 export { defaultKeymap, history, historyKeymap } from "@codemirror/commands";
 export { bracketMatching, HighlightStyle, indentUnit, StreamLanguage, syntaxHighlighting } from "@codemirror/language";
 export { lintGutter, setDiagnostics } from "@codemirror/lint";

@@ -9,16 +9,16 @@ from pathlib import Path
 import pytest
 from socketio.base_client import reconnecting_clients
 
-from jobs import folder as folders
-from jobs import launcher
-from jobs.folder import JobFolder
+from jobs.core import folder as folders
+from jobs.core import launcher
+from jobs.core.folder import JobFolder
+from jobs.core.paths import ROOT
+from jobs.media.sample_clip import make_clip
 from jobs.run import main as run_worker
-from jobs.sample_clip import make_clip
 from jobs.specs import DatasetSpec, ModelSpec
-from tests.server import Server
-from tests.server import free_port as a_free_port
+from tests.support.server import Server
+from tests.support.server import free_port as a_free_port
 
-ROOT = Path(__file__).parent.parent
 MEDIA = ROOT.parent / "shared" / "media"
 
 Clip = tuple[Path, Path]

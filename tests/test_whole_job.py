@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 import socketio
 
-from jobs.events import read
-from jobs.folder import JobFolder
-from tests.real import real_clip
-from tests.server import Server
+from jobs.core.events import read
+from jobs.core.folder import JobFolder
+from tests.support.real import real_clip
+from tests.support.server import Server
 
 Clip = tuple[Path, Path]
 

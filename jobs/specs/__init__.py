@@ -2,6 +2,7 @@
 
 Each field carries its label (`title`), its help line (`description`), bounds, choices and default.
 How a form shows it stands in `json_schema_extra`: `unit`, `more` (folded away), `widget`.
+Imports nothing else of ours.
 """
 
 from typing import Any, Literal

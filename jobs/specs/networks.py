@@ -1,4 +1,4 @@
-"""Which network is trained, and how wide and deep it is. The settings of each are those of its function in models/networks.py."""
+"""The network to train, its width and depth. Each spec has the settings of its function in models/definitions/networks.py."""
 
 from typing import Annotated, Any, Literal
 

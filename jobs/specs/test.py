@@ -4,8 +4,9 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, ConfigDict, model_validator
 
-from jobs.outputs import Codec
 from jobs.specs.base import SNAPSHOT, JobId, Number, ServerPath, Spec, Words, setting
+
+Codec = Literal["h264", "ffv1"]
 
 
 def _split_lines(value: Any) -> Any:

@@ -24,12 +24,12 @@ import psutil
 import pytest
 import socketio
 
-from jobs import launcher
-from jobs.events import FINAL_STATES, Event, read
-from jobs.folder import JobFolder
-from jobs.view import empty, fold
-from tests.disk import fill, small_disk
-from tests.server import Server, free_port
+from jobs.core import launcher
+from jobs.core.events import FINAL_STATES, Event, read
+from jobs.core.folder import JobFolder
+from jobs.core.view import empty, fold
+from tests.support.disk import fill, small_disk
+from tests.support.server import Server, free_port
 
 Clip = tuple[Path, Path]
 
@@ -64,7 +64,7 @@ class Browser:
 
     def _take_in(self, message: dict[str, Any]) -> None:
         seen = self.seen[message["job"]]
-        # As static/js/live.js: what was sent twice over a new connection is no news.
+        # As static/js/base/live.js: what was sent twice over a new connection is no news.
         seen += [event["seq"] for event in message["events"] if event["seq"] > (seen[-1] if seen else 0)]
 
     def cut(self) -> None:

@@ -15,9 +15,10 @@ from pathlib import Path
 import pytest
 import websocket
 
-from tests.server import Server, free_port
+from jobs.core.paths import ROOT
+from tests.support.server import Server, free_port
 
-DEPLOY = Path(__file__).parent.parent.parent / "deploy"
+DEPLOY = ROOT / "deploy"
 TOKEN = "a-token-for-these-tests"  # noqa: S105
 NAME = "clearframe.example"
 

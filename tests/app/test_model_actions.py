@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from app.comparing import differing, same_datasets
-from jobs.events import read
-from jobs.folder import JobFolder
+from app.forms.comparing import differing, same_datasets
+from jobs.core.events import read
+from jobs.core.folder import JobFolder
 from jobs.specs import ModelSpec
-from tests.server import Server
+from tests.support.server import Server
 
 Clip = tuple[Path, Path]
 

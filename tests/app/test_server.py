@@ -10,16 +10,17 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from app import create_app, openapi
-from app.catalog import Catalog
-from app.extensions import socketio
-from app.files import MAX_ENTRIES
-from app.follower import Follower
-from app.listeners import Listeners
-from app.scheduler import Scheduler
+from app import create_app
+from app.api import openapi
+from app.catalog.catalog import Catalog
+from app.files.paths import MAX_ENTRIES
+from app.live.extensions import socketio
+from app.live.listeners import Listeners
+from app.runner.follower import Follower
+from app.runner.scheduler import Scheduler
+from app.runner.warm import WarmWorkers
 from app.settings import Settings, Slots
-from app.warm import WarmWorkers
-from jobs.events import EventLog
+from jobs.core.events import EventLog
 
 Clip = tuple[Path, Path]
 
@@ -29,7 +30,7 @@ listeners_of: WeakKeyDictionary[Catalog, Listeners] = WeakKeyDictionary()
 @pytest.fixture
 def app(home: Path, tmp_path: Path, clip: Clip) -> Flask:
     app = create_app(Settings(home, (clip[0].parent.resolve(), tmp_path.resolve())), work=False)
-    app.config["WTF_CSRF_ENABLED"] = False  # Forms without it are sent by tests/app/test_safety.py.
+    app.config["WTF_CSRF_ENABLED"] = False  # Forms without it are sent by tests/app/web/test_safety.py.
     listeners_of[app.extensions["catalog"]] = app.extensions["listeners"]
     return app
 

@@ -17,15 +17,15 @@ from typing import Any
 import psutil
 import pytest
 
-from app.catalog import Catalog
-from app.database import connect
-from app.follower import Follower
-from jobs import folder as folders
-from jobs import launcher
-from jobs.events import EventLog, read
-from jobs.folder import JobFolder
+from app.catalog.catalog import Catalog
+from app.catalog.database import connect
+from app.runner.follower import Follower
+from jobs.core import folder as folders
+from jobs.core import launcher
+from jobs.core.events import EventLog, read
+from jobs.core.folder import JobFolder
 from jobs.specs import DatasetSpec
-from tests.server import Server
+from tests.support.server import Server
 
 Clip = tuple[Path, Path]
 

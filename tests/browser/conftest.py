@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 
-from tests.server import Server
+from tests.support.server import Server
 
 ARTIFACTS = Path(__file__).parent.parent.parent / "artifacts"
 

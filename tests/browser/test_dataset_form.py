@@ -9,16 +9,16 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, Route, expect
 
-from jobs import folder as folders
-from jobs.events import EventLog
-from jobs.folder import JobFolder
+from jobs.core import folder as folders
+from jobs.core.events import EventLog
+from jobs.core.folder import JobFolder
+from jobs.media.sample_clip import make_clip
 from jobs.run import hold
-from jobs.sample_clip import make_clip
 from jobs.specs import DatasetSpec
 from tests.browser.conftest import ARTIFACTS, watched
 from tests.browser.test_five_steps import until
 from tests.conftest import Clip
-from tests.server import Server
+from tests.support.server import Server
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, Page
 from tests.browser.conftest import watched
 from tests.browser.test_uploads import STREAM, choose, value
 from tests.conftest import Clip
-from tests.server import Server, free_port
+from tests.support.server import Server, free_port
 
 MARKUP = """"'><img src=x onerror=window.hurt=1>{{ 7*7 }}"""
 TOKEN = "a-token-for-these-tests"  # noqa: S105

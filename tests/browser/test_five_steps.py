@@ -7,12 +7,12 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, Page, expect
 
-from jobs.endings import natural
-from jobs.events import read
-from jobs.folder import JobFolder
+from jobs.core.events import read
+from jobs.core.folder import JobFolder
+from jobs.core.suffixes import natural
 from tests.browser.conftest import ARTIFACTS
-from tests.real import real_clip
-from tests.server import Server
+from tests.support.real import real_clip
+from tests.support.server import Server
 
 Clip = tuple[Path, Path]
 
@@ -96,7 +96,7 @@ def last_input(server: Server, stream: Path) -> Path:
     """The last decoded frame as a PNG file in a folder that the server may read."""
     from PIL import Image
 
-    from jobs.video import decode
+    from jobs.media.video import decode
 
     path = server.home.parent / "last.png"
     *_, frame = decode(stream)

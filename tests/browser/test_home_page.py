@@ -5,14 +5,14 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from jobs import folder as folders
-from jobs.events import EventLog
+from jobs.core import folder as folders
+from jobs.core.events import EventLog
 from jobs.specs import ImageTest, ModelSpec
 from tests.browser.conftest import watched
 from tests.browser.test_five_steps import until
 from tests.browser.test_one_page import looked_at
 from tests.conftest import Clip
-from tests.server import Server
+from tests.support.server import Server
 
 LONG = {"epochs": 10_000, "batch_size": 4, "patch_size": 16, "patches_per_frame": 1}
 GAINS = {"carphone": 0.31, "foreman": 0.12, "mobile": -0.2}

@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 from tests.browser.axe import serious_findings
 from tests.browser.conftest import watched
 from tests.browser.test_five_steps import until
-from tests.server import Server, free_port
+from tests.support.server import Server, free_port
 
 Clip = tuple[Path, Path]
 

@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.conftest import Clip
-from tests.server import Server
+from tests.support.server import Server
 
 FOLLOW = """async (url) => {
   document.body.innerHTML = `<details id="log" data-log="${url}"><summary>Log</summary>

@@ -7,9 +7,9 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
-from jobs import folder as folders
-from jobs.events import EventLog
-from jobs.folder import JobFolder
+from jobs.core import folder as folders
+from jobs.core.events import EventLog
+from jobs.core.folder import JobFolder
 from jobs.specs import SplitTest
 from tests.browser.conftest import watched
 from tests.browser.test_five_steps import until

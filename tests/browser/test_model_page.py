@@ -15,7 +15,7 @@ from playwright.sync_api import Browser, Page, Route, expect
 from tests.browser.axe import serious_findings
 from tests.browser.conftest import ARTIFACTS, watched
 from tests.browser.test_five_steps import until
-from tests.server import Server, free_port
+from tests.support.server import Server, free_port
 
 Clip = tuple[Path, Path]
 

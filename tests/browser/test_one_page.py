@@ -16,7 +16,7 @@ from tests.browser.axe import serious_findings
 from tests.browser.conftest import ARTIFACTS, watched
 from tests.browser.test_five_steps import until
 from tests.browser.test_pairs_page import painted, values
-from tests.server import Server, free_port
+from tests.support.server import Server, free_port
 
 Clip = tuple[Path, Path]
 

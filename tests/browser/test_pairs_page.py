@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from jobs.store import PairReader
+from jobs.datasets.store import PairReader
 from tests.browser.conftest import ARTIFACTS
 from tests.browser.test_five_steps import until
-from tests.server import Server
+from tests.support.server import Server
 
 Clip = tuple[Path, Path]
 

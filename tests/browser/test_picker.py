@@ -7,7 +7,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.conftest import ARTIFACTS
 from tests.conftest import Clip
-from tests.server import Server
+from tests.support.server import Server
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from playwright.sync_api import Browser, Page, expect
 from tests.browser.conftest import watched
 from tests.browser.test_one_page import looked_at
 from tests.conftest import Clip
-from tests.server import Server
+from tests.support.server import Server
 
 LONG = {"epochs": 10_000, "batch_size": 4, "patch_size": 16, "patches_per_frame": 1}
 

@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 from tests.browser.conftest import ARTIFACTS
 from tests.browser.test_five_steps import until
 from tests.conftest import Clip
-from tests.server import Server
+from tests.support.server import Server
 
 STREAM, ORIGINALS = "#f-stream-source-stream", "#f-stream-source-originals"
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from jobs.video import decode
+from jobs.media.video import decode
 from tests.browser.conftest import watched
 from tests.browser.test_five_steps import until
 from tests.browser.test_one_page import Shown, looked_at, shown

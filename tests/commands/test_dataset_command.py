@@ -13,11 +13,12 @@ from pathlib import Path
 
 import pytest
 
-from jobs.events import last_state
-from jobs.folder import JobFolder
-from jobs.sample_clip import make_clip
-from tests.conftest import ROOT, Clip
-from tests.server import Server
+from jobs.core.events import last_state
+from jobs.core.folder import JobFolder
+from jobs.core.paths import ROOT
+from jobs.media.sample_clip import make_clip
+from tests.conftest import Clip
+from tests.support.server import Server
 
 
 def command(*arguments: str | Path) -> list[str]:

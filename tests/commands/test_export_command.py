@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from jobs.folder import JobFolder
-from tests.conftest import ROOT
-from tests.exported import make_model
-from tests.server import Server
+from jobs.core.folder import JobFolder
+from jobs.core.paths import ROOT
+from tests.support.exported import make_model
+from tests.support.server import Server
 
 
 @pytest.fixture

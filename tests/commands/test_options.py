@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from app.command_line import option_name
-from app.forms import fields, values_of
-from app.openapi import document
+from app.api.openapi import document
+from app.forms.command_line import option_name
+from app.forms.fields import fields_of, values_of
 from app.problems import validate
 from commands.main import create_dataset
 from commands.options import typed_values
@@ -23,7 +23,7 @@ def help() -> str:
     return CliRunner().invoke(create_dataset, ["--help"], terminal_width=400).output
 
 
-@pytest.mark.parametrize("name", sorted({field.name for field in fields(DatasetSpec)}))
+@pytest.mark.parametrize("name", sorted({field.name for field in fields_of(DatasetSpec)}))
 def test_every_field_is_an_option_and_in_the_description_of_the_api(name: str, help: str) -> None:
     assert f"{option_name(name)} " in help or f"{option_name(name)} / " in help or f"{option_name(name)} [" in help
     last = name.split(".")[-1]
@@ -33,7 +33,7 @@ def test_every_field_is_an_option_and_in_the_description_of_the_api(name: str, h
 @pytest.mark.parametrize("kind", ["stream", "folders", "compress", "sequences"])
 def test_the_same_words_make_the_same_spec_by_form_and_by_options(kind: str) -> None:
     """Every field of a kind of source is given a value, once as a browser sends it and once as options."""
-    shown = [field for field in fields(DatasetSpec, {"source": {"kind": kind}}) if field.active]
+    shown = [field for field in fields_of(DatasetSpec, {"source": {"kind": kind}}) if field.active]
     form: dict[str, str] = {}
     given: dict[str, Any] = {}
     for field in shown:

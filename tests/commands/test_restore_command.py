@@ -16,16 +16,16 @@ from PIL import Image
 from pydantic import TypeAdapter
 
 from commands.restore import restore
-from jobs.events import EventLog
-from jobs.folder import JobFolder
-from jobs.images import read_image
-from jobs.planes import planes_of
-from jobs.sample_clip import make_clip
-from jobs.snapshots import Kind, save
+from jobs.core.events import EventLog
+from jobs.core.folder import JobFolder
+from jobs.core.paths import ROOT
+from jobs.media.images import read_image
+from jobs.media.sample_clip import make_clip
+from jobs.media.video import decode_frames
+from jobs.networks.snapshots import Kind, save
+from jobs.restoring.planes import planes_of
 from jobs.specs.networks import Network
-from jobs.video import decode_frames
-from tests.conftest import ROOT
-from tests.exported import TINY, make_model
+from tests.support.exported import TINY, make_model
 
 Clip = tuple[Path, Path]
 

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from jobs.folder import JobFolder
+from jobs.core.folder import JobFolder
 from tests.commands.test_train_command import clearframe
 from tests.conftest import Clip, Make
 

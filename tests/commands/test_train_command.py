@@ -6,12 +6,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from app.forms import fields
+from app.forms.fields import fields_of
 from commands.main import _asked_for
-from jobs.folder import JobFolder
+from jobs.core.folder import JobFolder
+from jobs.core.paths import ROOT
 from jobs.specs import ModelSpec
-from tests.conftest import ROOT, Clip
-from tests.server import Server
+from tests.conftest import Clip
+from tests.support.server import Server
 
 SMALL = ("--epochs", "1", "--patch-size", "32", "--patches-per-frame", "1", "--network-maps1", "8", "--network-maps2", "4")
 
@@ -56,7 +57,7 @@ def test_on_a_server(server: Server, clip: Clip) -> None:
 
 def asked(told: dict[str, Any], **typed: str) -> dict[str, Any]:
     """The settings of some options over a file of settings."""
-    return _asked_for({**{one.name.replace(".", "__"): None for one in fields(ModelSpec)}, **typed}, told)
+    return _asked_for({**{one.name.replace(".", "__"): None for one in fields_of(ModelSpec)}, **typed}, told)
 
 
 def test_options_are_laid_over_a_file_of_settings() -> None:

@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.server import Server
+from tests.support.server import Server
 
 Clip = tuple[Path, Path]
 

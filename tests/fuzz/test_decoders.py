@@ -9,7 +9,7 @@ from random import Random
 import pytest
 from PIL import Image
 
-from jobs.images import read_image
+from jobs.media.images import read_image
 
 ROUNDS = 40
 AT_MOST = 120
@@ -18,9 +18,9 @@ AT_MOST = 120
 READ = """
 import json, sys, warnings
 from pathlib import Path
-from jobs.any_image import read_any
-from jobs.errors import JobError
-from jobs.video import decode, facts
+from jobs.media.any_image import read_any
+from jobs.core.errors import JobError
+from jobs.media.video import decode, facts
 warnings.simplefilter("ignore")
 for line in sys.stdin:
     path = Path(line.strip())

@@ -8,15 +8,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as any_
 
-from app import log_index
+from app.catalog import log_index
 from app.problems import Invalid, validate
-from jobs.events import EventLog, last_state, read, read_from
-from jobs.folder import JobFolder
+from jobs.core.events import EventLog, last_state, read, read_from
+from jobs.core.folder import JobFolder
+from jobs.core.paths import EXAMPLES
+from jobs.core.view import empty, fold
 from jobs.specs import DatasetSpec, ImageTest, ModelSpec, SplitTest
 from jobs.specs.base import Spec
-from jobs.view import empty, fold
-from models import prototxt
-from models.graph import GraphError
+from models.definitions.caffe import prototxt
+from models.definitions.graph import GraphError
 
 # Nothing here depends on how quick the machine is today.
 SLOW = [HealthCheck.too_slow]
@@ -30,7 +31,7 @@ VALUES = any_.recursive(
     max_leaves=12,
 )
 WORDS = ["sources", "stream", "kind", "name", "\0", "", "1e999", "-1", "0", "nan", "best", "epoch-0001", "~", "../..", "a" * 5000]
-EXAMPLES = sorted((Path(__file__).parent.parent.parent / "examples").glob("*.prototxt"))
+TEXTS = sorted(EXAMPLES.glob("*.prototxt"))
 
 
 @pytest.mark.parametrize("spec", SPECS)
@@ -85,7 +86,7 @@ def test_any_curves_can_be_read(scalars: list[tuple[int, dict[str, float | None]
         assert row.endswith("\n")
 
 
-@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("example", TEXTS, ids=lambda path: path.stem)
 @given(data=any_.data())
 def test_a_network_that_was_cut_and_mixed_is_read_or_refused(example: Path, data: Any) -> None:
     text = example.read_text(encoding="utf-8")

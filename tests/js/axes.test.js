@@ -2,8 +2,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { extentOf, logTicks, nearest, paddedRange, placeWords } from "../../static/js/axes.js";
-import { factsOfRecord, messageOf } from "../../static/js/record.js";
+import { extentOf, logTicks, nearest, paddedRange, placeWords } from "../../static/js/charts/axes.js";
+import { factsOfRecord, messageOf } from "../../static/js/runs/record.js";
 
 test("numbers that differ by their rounding alone have a range", () => {
   for (const [low, high] of [[0.0238, 0.0238], [0.1 + 0.2, 0.3], [0, 0], [-5, -5]]) {

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { folderOf, meter, plan, transferWords } from "../../static/js/batch.js";
+import { folderOf, meter, plan, transferWords } from "../../static/js/paths/batch.js";
 
 const files = (...paths) => paths.map((path) => ({ path, file: path }));
 

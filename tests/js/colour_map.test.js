@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { channelsOf, DIVERGING, gradient, onScale, SEQUENTIAL } from "../../static/js/colour_map.js";
+import { channelsOf, DIVERGING, gradient, onScale, SEQUENTIAL } from "../../static/js/viewer/colour_map.js";
 
 /** Red, green and blue in 0 to 255 as [L, a, b] (Ottosson's forward matrices, which the module does not use). */
 function oklab(rgb) {

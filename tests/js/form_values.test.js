@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { carried, isChosen, nested, suggestedName } from "../../static/js/form_values.js";
+import { carried, isChosen, nested, suggestedName } from "../../static/js/forms/form_values.js";
 
 test("names with dots are nested, and what was left empty is left out", () => {
   const entries = [["source.kind", "stream"], ["source.stream", " /a.h264 "], ["source.raw.width", ""], ["source.offset", "1"], ["name", "  "]];

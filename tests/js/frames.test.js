@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { frameAt, middleOf } from "../../static/js/frames.js";
+import { frameAt, middleOf } from "../../static/js/viewer/frames.js";
 
 const uneven = [0, 0.04, 0.1, 0.2];
 

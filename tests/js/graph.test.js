@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { layout } from "../../static/js/graph.js";
+import { layout } from "../../static/js/forms/graph.js";
 
 const input = { name: "input", words: "1 channel", parameters: 0 };
 const layer = (name, ...inputs) => ({ name, inputs, words: "", parameters: 1 });

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { boxOf } from "../../static/js/atlas.js";
-import { enlargement } from "../../static/js/channel.js";
-import { kernelAt } from "../../static/js/kernels.js";
-import { heightOf } from "../../static/js/layers.js";
-import { arrange, numberOf, wordsOf } from "../../static/js/maps.js";
+import { boxOf } from "../../static/js/layers/atlas.js";
+import { enlargement } from "../../static/js/layers/channel.js";
+import { kernelAt } from "../../static/js/layers/kernels.js";
+import { heightOf } from "../../static/js/layers/layers.js";
+import { arrange, numberOf, wordsOf } from "../../static/js/layers/maps.js";
 
 test("channels are as large as all of them together have room", () => {
   const page = { count: 64, width: 320, height: 192 };

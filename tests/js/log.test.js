@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { after, drawn, isAtEnd, taken } from "../../static/js/log.js";
+import { after, drawn, isAtEnd, taken } from "../../static/js/runs/log.js";
 
 test("of a line that was drawn over itself the last drawing is seen", () => {
   assert.equal(drawn("plain"), "plain");

@@ -2,10 +2,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { factsOf, hardwareWords } from "../../static/js/facts.js";
-import { addEvents, curvesOf } from "../../static/js/curves.js";
-import { withShown } from "../../static/js/samples.js";
-import { bestOf, withSnapshot } from "../../static/js/snapshots.js";
+import { factsOf, hardwareWords } from "../../static/js/runs/facts.js";
+import { addEvents, curvesOf } from "../../static/js/charts/curves.js";
+import { withShown } from "../../static/js/runs/samples.js";
+import { bestOf, withSnapshot } from "../../static/js/runs/snapshots.js";
 
 test("what a resumed run does anew takes the place of what was done before", () => {
   const point = (step, value) => ({ type: "scalars", step, epoch: step, time: step, scalars: { a: value } });

@@ -4,13 +4,13 @@ import { test } from "node:test";
 
 import { readFile } from "node:fs/promises";
 
-import { bytes, count, decibel, epochs, gain, hardware, losses, progressWords, seconds, similarity, similarityGain, small, verdict } from "../../static/js/format.js";
-import { histogramPath } from "../../static/js/layers.js";
-import { withLoss } from "../../static/js/sparkline.js";
-import { addEvents, align, csv, curvesOf, keysIn, smoothed, stepsBetween, thin, unseen } from "../../static/js/curves.js";
+import { bytes, count, decibel, epochs, gain, hardware, losses, progressWords, seconds, similarity, similarityGain, small, verdict } from "../../static/js/base/format.js";
+import { histogramPath } from "../../static/js/layers/layers.js";
+import { withLoss } from "../../static/js/charts/sparkline.js";
+import { addEvents, align, csv, curvesOf, keysIn, smoothed, stepsBetween, thin, unseen } from "../../static/js/charts/curves.js";
 
 const SAID = { loss: losses, similarity, similarity_gain: similarityGain, epoch: epochs, decibel, gain, count, small, seconds, size: bytes, progress: progressWords, hardware, verdict };
-const CASES = JSON.parse(await readFile(new URL("../words.json", import.meta.url), "utf8"));
+const CASES = JSON.parse(await readFile(new URL("../support/formatting.json", import.meta.url), "utf8"));
 
 for (const [name, cases] of Object.entries(CASES))
   test(`${name} says the same as the server`, () => {

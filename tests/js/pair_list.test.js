@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { worstFirst } from "../../static/js/pair_list.js";
+import { worstFirst } from "../../static/js/forms/pair_list.js";
 
 /** Datasets by name: the PSNR of each pair. Pages of two, sorted as the server does. */
 const serverOf = (datasets, asked = []) => async (id, page) => {

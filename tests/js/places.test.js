@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { crumbs, suits } from "../../static/js/places.js";
+import { crumbs, suits } from "../../static/js/paths/places.js";
 
 test("the way to a place begins at its root", () => {
   const roots = ["/data", "/data/clips"];

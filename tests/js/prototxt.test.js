@@ -4,7 +4,7 @@ import { test } from "node:test";
 
 import { StreamLanguage } from "@codemirror/language";
 
-import { prototxt } from "../../static/js/prototxt.js";
+import { prototxt } from "../../static/js/forms/prototxt.js";
 
 /** The parts of a line with what they are taken for. */
 function parts(line) {

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { clamp, difference, errorMap, fit, pan, pixelAt, place, step, tiles, visible, zoomTo } from "../../static/js/view.js";
+import { clamp, difference, errorMap, fit, pan, pixelAt, place, step, tiles, visible, zoomTo } from "../../static/js/viewer/view.js";
 
 const size = { width: 352, height: 288 };
 const box = { width: 1000, height: 600 };

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from models.build import GraphNetwork
+from models.definitions.networks import NETWORKS
 from models.inspection import (
     WIDEST,
     ZERO,
@@ -18,7 +19,6 @@ from models.inspection import (
     weights_of,
 )
 from models.middle import middle
-from models.networks import NETWORKS
 from models.restorer import Restorer
 
 

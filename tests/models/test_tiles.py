@@ -9,8 +9,8 @@ from torch import Tensor, nn
 
 from models import tiles
 from models.build import GraphNetwork
-from models.graph import INPUT, Activation, Conv, Crop, Filler, Graph, Node, Pool
-from models.networks import NETWORKS
+from models.definitions.graph import INPUT, Activation, Conv, Crop, Filler, Graph, Node, Pool
+from models.definitions.networks import NETWORKS
 from models.restorer import Channels, Restorer
 from models.tiles import Reach, TooLarge, bytes_a_pixel, in_tiles, plan, reach_of, restore, windows
 

@@ -1,0 +1,123 @@
+"""Jobs by the API: list, change, move, abort, resume and delete them; their events, curves, record and log."""
+
+import json
+from typing import Any
+
+from flask import Blueprint, Response, request
+from werkzeug.utils import secure_filename
+
+from app.actions import delete, describe, queue
+from app.api.replies import body, job_or_404, number
+from app.catalog import log_index, worker_log
+from app.catalog.catalog import as_json
+from app.current import catalog
+from app.forms.record import record
+from app.problems import Invalid
+from app.runner.scheduler import why_waits
+from jobs.core.events import read
+
+blueprint = Blueprint("jobs", __name__)
+
+MOST_JOBS = 500
+MOST_POINTS = 100_000
+
+
+@blueprint.get("/jobs")
+def list_jobs() -> Any:
+    limit = min(number("limit", 100, 1), MOST_JOBS)
+    states = frozenset(request.args.get("state", "").split(",")) - {""}
+    rows = catalog().find(request.args.get("kind", ""), states, request.args.get("q", ""), limit, request.args.get("cursor", ""))
+    return {"jobs": [as_json(row, brief=True) for row in rows], "cursor": rows[-1].id if len(rows) == limit else None}
+
+
+@blueprint.get("/jobs/<id>")
+def show_job(id: str) -> Any:
+    row = job_or_404(id)
+    return {**as_json(row), "waiting_for": why_waits(row, catalog())}
+
+
+@blueprint.patch("/jobs/<id>")
+def change_job(id: str) -> Any:
+    row, words = job_or_404(id), body()
+    of_queue = {name: words.pop(name) for name in ("priority", "anyway") if name in words}
+    if words or not of_queue:
+        describe(row, words)
+    if of_queue:
+        queue(id, of_queue)
+    return as_json(job_or_404(id))
+
+
+@blueprint.post("/jobs/<id>/move")
+def move_job(id: str) -> Any:
+    job_or_404(id)
+    asked = body()
+    before = asked.get("before")
+    if set(asked) != {"before"} or not (before is None or isinstance(before, str)):
+        raise Invalid({"before": "Give the id of a job that waits, or null for the end of the queue."})
+    catalog().move(id, before)
+    return as_json(job_or_404(id)), 202
+
+
+@blueprint.delete("/jobs/<id>")
+def delete_job(id: str) -> Any:
+    job_or_404(id)
+    delete(id)
+    return "", 204
+
+
+@blueprint.post("/jobs/<id>/abort")
+def abort_job(id: str) -> Any:
+    job_or_404(id)
+    catalog().abort(id)
+    return as_json(job_or_404(id)), 202
+
+
+@blueprint.post("/jobs/<id>/resume")
+def resume_job(id: str) -> Any:
+    job_or_404(id)
+    asked = body() if request.data else {}
+    if unknown := set(asked) - {"snapshot"}:
+        raise Invalid(dict.fromkeys(unknown, "There is no such field."))
+    catalog().resume(id, asked.get("snapshot", ""))
+    return as_json(job_or_404(id)), 202
+
+
+@blueprint.get("/jobs/<id>/events")
+def job_events(id: str) -> Any:
+    job_or_404(id)
+    types = frozenset(request.args.get("type", "").split(",")) - {""}
+    folder, since = catalog().folder(id), number("since", 0)
+    quickly = types and types <= log_index.RARE
+    events = log_index.rare(folder, since, types) if quickly else list(read(folder.events, since, types or None))
+    return {"events": events, "seq": events[-1]["seq"] if events else since}
+
+
+@blueprint.get("/jobs/<id>/scalars")
+def job_scalars(id: str) -> Any:
+    job_or_404(id)
+    keys = frozenset(request.args.get("keys", "").split(",")) - {""}
+    between = (float(number("from_step", 0)), float(number("to_step", 10**15)))
+    series, seq = log_index.series(catalog().folder(id), keys or None, min(number("max_points", 2000, 2), MOST_POINTS), between)
+    # Not by jsonify, which sorts keys and indents: these are many numbers.
+    return Response(json.dumps({"seq": seq, "series": series}, separators=(",", ":")), mimetype="application/json")
+
+
+@blueprint.get("/jobs/<id>/scalars.csv")
+def job_csv(id: str) -> Any:
+    row = job_or_404(id)
+    keys = frozenset(request.args.get("keys", "").split(",")) - {""}
+    name = secure_filename(row.name) or id
+    headers = {"Content-Disposition": f'attachment; filename="{name}.csv"'}
+    return Response(log_index.as_csv(catalog().folder(id), keys or None), mimetype="text/csv", headers=headers)
+
+
+@blueprint.get("/jobs/<id>/record")
+def job_record(id: str) -> Any:
+    return record(job_or_404(id), catalog())
+
+
+@blueprint.get("/jobs/<id>/log")
+def job_log(id: str) -> Any:
+    job_or_404(id)
+    start = number("from", 0) if request.args.get("from") else None
+    return worker_log.part(catalog().folder(id).worker_log, start)

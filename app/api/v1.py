@@ -1,0 +1,48 @@
+"""The JSON API under /api/v1: the blueprints of all its routes, its description, and its errors."""
+
+from typing import Any
+
+from flask import Blueprint, request
+
+from app.api import channels, datasets, jobs, models, openapi, results, tus
+from app.api.replies import NotFound, error
+from app.catalog.catalog import Refused
+from app.current import catalog
+from app.files.paths import FileProblem
+from app.problems import Invalid
+
+blueprint = Blueprint("api", __name__, url_prefix="/api/v1")
+for part in (jobs, datasets, models, results, channels, tus):
+    blueprint.register_blueprint(part.blueprint)
+
+
+@blueprint.get("/healthz")
+def healthz() -> Any:
+    return {"status": "ok", "jobs": len(catalog().find(states=frozenset({"waiting", "running"})))}
+
+
+@blueprint.get("/openapi.json")
+def openapi_document() -> Any:
+    return openapi.document(request.script_root)
+
+
+@blueprint.errorhandler(Invalid)
+def invalid(problem: Invalid) -> Any:
+    whole = problem.problems.get("")
+    first = next(iter(problem.problems.items()))
+    return error(422, whole or f"{first[0]}: {first[1]}", problem.problems)
+
+
+@blueprint.errorhandler(FileProblem)
+def unreadable(problem: FileProblem) -> Any:
+    return error(400, str(problem), {"path": str(problem)})
+
+
+@blueprint.errorhandler(Refused)
+def refused(problem: Refused) -> Any:
+    return error(409, str(problem))
+
+
+@blueprint.errorhandler(NotFound)
+def not_found(problem: NotFound) -> Any:
+    return error(404, str(problem))

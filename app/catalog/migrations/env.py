@@ -1,0 +1,11 @@
+"""What Alembic runs for each migration: on the connection that app/catalog/database.py hands over."""
+
+from alembic import context
+
+from app.catalog.database import Base
+
+context.configure(
+    connection=context.config.attributes["connection"], target_metadata=Base.metadata, render_as_batch=True, compare_type=True
+)
+with context.begin_transaction():
+    context.run_migrations()

@@ -1,0 +1,4 @@
+"""Files of the machine: paths that may be read, uploads and their content, ZIP downloads.
+
+Imports `app.catalog` and `jobs.core`.
+"""

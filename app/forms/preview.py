@@ -1,0 +1,248 @@
+"""What a training would be, told while its form is filled in: the network, the rate over the run, steps and time.
+
+Values may be missing or wrong: what can be told of the others is told, with a sentence for each wrong one.
+"""
+
+import math
+from dataclasses import astuple, dataclass
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from app.catalog.catalog import Catalog
+from app.catalog.database import JobRow
+from app.checks import sweeps
+from app.checks.training import channels_seen
+from app.problems import NEEDED, Invalid, Problems, validate
+from jobs.specs import ModelSpec
+from jobs.specs.networks import Custom, Network, Package, PythonFile
+from jobs.specs.solvers import LrPolicy, Solver
+from models.definitions import lr_policies
+from models.definitions.graph import Activation, Combine, Conv, Graph, GraphError, Node, Pool, Power, Take
+from models.definitions.identity import identity_start
+from models.definitions.networks import NETWORKS
+
+POINTS = 101
+DEAD, TOO_SOON = 0.01, 0.25
+"""A rate under 1 % of its base teaches nothing; before a quarter of the run, that is a mistake."""
+
+NAMELESS, NO_DATASET = "preview", "00000000"
+USUAL_EPOCHS, USUAL_STEPS_AN_EPOCH = 30, 100
+"""Where nothing says how many they are."""
+
+
+@dataclass(frozen=True)
+class Length:
+    """Of a run: unknown numbers are None."""
+
+    patches_an_epoch: int | None
+    steps_an_epoch: int | None
+    steps: int | None
+    epochs: float | None
+
+
+def preview(values: dict[str, Any], catalog: Catalog) -> dict[str, Any]:
+    """The answer of POST /models/preview, in JSON's types."""
+    problems: Problems = {}
+    try:
+        each = sweeps.expand(values)
+    except Invalid as invalid:
+        problems |= invalid.problems
+        each = [values]
+    first = {key: value for key, value in each[0].items() if key != "sweep"}
+    try:
+        spec: ModelSpec | None = validate(ModelSpec, {"name": NAMELESS, "dataset": NO_DATASET, **first})
+    except Invalid as invalid:
+        spec = None
+        problems |= invalid.problems
+    datasets = [catalog.get(id) for id in spec.datasets] if spec else []
+    graph, notes, lines = _graph(first, spec, datasets, problems)
+    speed = _speed(catalog)
+    length = _length(spec, datasets, graph, speed)
+    return {
+        "network": graph and {**_facts(graph, spec.patch_size if spec else 64), **_of_registry(first)},
+        "notes": notes,
+        "rate": _rate(first, spec, length),
+        "steps": length.steps,
+        "steps_an_epoch": length.steps_an_epoch,
+        "patches_an_epoch": length.patches_an_epoch,
+        "seconds": _seconds(spec, graph, length, speed),
+        "jobs": len(each),
+        "problems": {field: text for field, text in problems.items() if text != NEEDED},
+        "lines": lines,
+    }
+
+
+def _graph(
+    values: dict[str, Any], spec: ModelSpec | None, datasets: list[JobRow | None], problems: Problems
+) -> tuple[Graph | None, list[str], dict[str, int]]:
+    """The network, what is to be said of it, and the lines of a pasted text where something is wrong."""
+    try:
+        network: Network = spec.network if spec else TypeAdapter(Network).validate_python(values.get("network", {}))
+    except ValidationError:
+        return None, [], {}
+    seen = channels_seen(spec, datasets[0]) if spec else 1
+    match network:
+        case Package() | PythonFile():
+            return None, ["What a package or a Python file brings is seen when the training starts."], {}
+        case Custom():
+            from models.definitions.caffe.prototxt import read
+
+            try:
+                custom = read(network.prototxt, seen)
+            except GraphError as error:
+                where = f"Line {error.line}: " if error.line else ""
+                problems["network.prototxt"] = f"{where}{error}"
+                return None, [], {"network.prototxt": error.line} if error.line else {}
+            return custom.graph, [*custom.notes, *_about_loss(custom.loss, spec)], {}
+        case _:
+            settings = network.model_dump(exclude={"name", "start"})
+            return NETWORKS[network.name].graph(seen, **settings), [], {}
+
+
+def _about_loss(named: str, spec: ModelSpec | None) -> list[str]:
+    if not named or spec is None or spec.loss.name == named:
+        return []
+    return [f"The text names the loss {named.upper()}; this training takes the form's, {spec.loss.name.upper()}."]
+
+
+def _of_registry(values: dict[str, Any]) -> dict[str, str]:
+    network = values.get("network")
+    name = network.get("name") if isinstance(network, dict) else None
+    known = NETWORKS.get(str(name or next(iter(NETWORKS))))
+    return {"title": known.title, "paper": known.paper} if known else {"title": "Custom network", "paper": ""}
+
+
+def _facts(graph: Graph, side: int) -> dict[str, Any]:
+    """Shapes are those for a patch."""
+    shapes, parameters = graph.shapes(side, side), graph.parameters()
+    return {
+        "layers": [
+            {
+                "name": node.name,
+                "words": words(node),
+                "inputs": list(node.inputs),
+                "shape": "×".join(map(str, astuple(shapes[node.name]))),
+                "parameters": parameters[node.name],
+                "line": node.line,
+            }
+            for node in graph.nodes
+        ],
+        "output": graph.output,
+        "channels": graph.channels,
+        "parameters": sum(parameters.values()),
+        "receptive_field": list(graph.receptive_field()),
+        "multiply_adds": graph.multiply_adds(),
+        "identity": identity_start(graph) is not None,
+    }
+
+
+def words(node: Node) -> str:
+    """What a layer is, in a few words: "Conv 9x9"."""
+    match node.op:
+        case Conv() as conv:
+            side = f"{conv.kernel[0]}x{conv.kernel[1]}"
+            more = [f"stride {conv.stride[0]}"] if conv.stride != (1, 1) else []
+            more += [f"dilation {conv.dilation[0]}"] if conv.dilation != (1, 1) else []
+            more += [f"{conv.groups} groups"] if conv.groups > 1 else []
+            return ", ".join([f"{'Deconv' if conv.transposed else 'Conv'} {side}", *more])
+        case Activation(kind=kind):
+            return {"relu": "ReLU", "prelu": "PReLU", "elu": "ELU", "tanh": "TanH", "sigmoid": "Sigmoid"}[kind]
+        case Pool(kind=kind, kernel=kernel):
+            return f"{kind.capitalize()} of {kernel[0]}x{kernel[1]}"
+        case Combine(kind=kind):
+            return kind.capitalize()
+        case Power(power=1.0, scale=scale, shift=shift):
+            return f"{scale:.4g} x {'+' if shift >= 0 else '−'} {abs(shift):.4g}" if shift else f"{scale:.4g} x"
+        case Take(first=first, end=end):
+            return f"Maps {first} to {end - 1}"
+    return type(node.op).__name__
+
+
+def _length(spec: ModelSpec | None, datasets: list[JobRow | None], graph: Graph | None, speed: float | None) -> Length:
+    """By the training pairs of the datasets, where they are known (as jobs/training/patches.py plans them).
+
+    With a time budget, by the speed of an earlier training."""
+    pairs = [row.view["summary"].get("pairs", {}).get("train") if row is not None else None for row in datasets]
+    if spec is None or not pairs or any(count is None for count in pairs):
+        return Length(None, None, spec.steps if spec else None, spec.epochs if spec else None)
+    patches = sum(count for count in pairs if count) * spec.patches_per_frame
+    an_epoch = max(math.ceil(patches / (spec.batch_size * spec.accumulation)), 1)
+    steps = spec.steps or (spec.epochs * an_epoch if spec.epochs else None)
+    if spec.minutes and graph is not None and speed is not None:
+        steps = max(round(60 * spec.minutes * speed / _cost(spec, graph)), 1)
+    return Length(patches, an_epoch, steps, steps / an_epoch if steps else None)
+
+
+def _rate(values: dict[str, Any], spec: ModelSpec | None, length: Length) -> dict[str, Any] | None:
+    """The rate at 0 to 100 % of the run; where it dies, and what to say of that."""
+    try:
+        policy: LrPolicy = spec.lr_policy if spec else TypeAdapter(LrPolicy).validate_python(values.get("lr_policy", {}))
+        solver: Solver = spec.solver if spec else TypeAdapter(Solver).validate_python(values.get("solver", {}))
+    except ValidationError:
+        return None
+    base = solver.learning_rate
+    settings = policy.model_dump(exclude={"name", "per"})
+    note = ""
+    if policy.name == "exponential":
+        epochs = length.epochs or float(USUAL_EPOCHS)
+        steps = length.steps or epochs * (length.steps_an_epoch or USUAL_STEPS_AN_EPOCH)
+        settings["scale"] = lr_policies.decay_scale(policy.per, epochs, steps)
+        guessed = (policy.per == "epoch" and not length.epochs) or (policy.per == "iteration" and not length.steps)
+        note = (
+            f"How long the run will be is not known yet: drawn for {epochs:g} epochs of {steps / epochs:g} steps."
+            if guessed
+            else ""
+        )
+    points = [lr_policies.rate(base, policy.name, number / (POINTS - 1), settings) for number in range(POINTS)]
+    dead_at = _dead_at(points, base)
+    return {"base": base, "points": points, "dead_at": dead_at, "warning": _warning(dead_at, policy), "note": note}
+
+
+def _dead_at(points: list[float], base: float) -> float | None:
+    """The share of the run from which on the rate is under 1 % of its base; None where it never is."""
+    alive = max((number for number, rate in enumerate(points) if rate >= DEAD * base), default=-1)
+    return None if alive == len(points) - 1 else (alive + 1) / (len(points) - 1)
+
+
+ADVICE = {
+    "exponential": "Count the decay per run, or choose a larger gamma.",
+    "step": "Choose a larger step, or a larger gamma.",
+    "multistep": "Put the steps later, or choose a larger gamma.",
+    "inverse": "Choose a smaller gamma, or a smaller power.",
+    "polynomial": "Choose a smaller power.",
+    "sigmoid": "Put the step later, or choose a smaller gamma.",
+    "cosine": "Choose a shorter warm-up.",
+    "one-cycle": "Choose a shorter warm-up.",
+}
+"""What keeps the rate of a policy alive."""
+
+
+def _warning(dead_at: float | None, policy: LrPolicy) -> str:
+    if dead_at is None or dead_at >= TOO_SOON:
+        return ""
+    return (
+        f"The rate falls under 1 % of its base after {100 * dead_at:.0f} % of the run: next to nothing is learned from then on. "
+        f"{ADVICE[policy.name]}"
+    )
+
+
+def _speed(catalog: Catalog) -> float | None:
+    """Multiply-adds a second of the last training that told them."""
+    done = catalog.find("model", frozenset({"done"}), limit=20)
+    speeds = (row.view["summary"].get("multiply_adds_per_second") for row in done)
+    return next((float(speed) for speed in speeds if speed), None)
+
+
+def _cost(spec: ModelSpec, graph: Graph) -> float:
+    """Multiply-adds of a step: forwards once, and backwards once for the inputs and once for the weights."""
+    return max(3 * graph.multiply_adds() * spec.patch_size**2 * spec.batch_size * spec.accumulation, 1.0)
+
+
+def _seconds(spec: ModelSpec | None, graph: Graph | None, length: Length, speed: float | None) -> float | None:
+    """How long it will take, by the speed of an earlier training."""
+    if spec is not None and spec.minutes:
+        return spec.minutes * 60
+    if spec is None or graph is None or length.steps is None or speed is None:
+        return None
+    return length.steps * _cost(spec, graph) / speed

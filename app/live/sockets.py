@@ -1,0 +1,67 @@
+"""Live updates: the Socket.IO namespace `/jobs`.
+
+A client emits `watch {"job": id or "*", "since": seq}` and gets `events {"job", "events"}`: first all it missed, then what
+happens, each event once and in order. `watch {"job": "*", "shown": [ids]}` gives the states of all jobs, and progress, curves,
+snapshots and hardware of those that are shown.
+"""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from flask import request
+from flask_socketio import Namespace, emit
+
+from app.catalog.catalog import Catalog
+from app.live.listeners import ALL, NAMESPACE, Listeners
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+MOST_SHOWN = 1000
+GONE = "This job was deleted."
+
+
+def uncompressed(wsgi: "WSGIApplication") -> "WSGIApplication":
+    """No permessage-deflate (RFC 7692): to pack each small message anew for each client took the server as long as all else, and
+    a window of its own for each."""
+
+    def application(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        environ.pop("HTTP_SEC_WEBSOCKET_EXTENSIONS", None)
+        return wsgi(environ, start_response)
+
+    return application
+
+
+class Jobs(Namespace):  # type: ignore[misc]  # flask-socketio has no types
+    """What clients say."""
+
+    def __init__(self, catalog: Catalog, listeners: Listeners) -> None:
+        super().__init__(NAMESPACE)
+        self._catalog, self._listeners = catalog, listeners
+
+    def on_watch(self, message: Any) -> None:
+        job, since = _read_message(message)
+        if job == ALL:
+            self._listeners.add_to_all(request.sid, _shown(message))  # type: ignore[attr-defined]
+        elif self._catalog.get(job) is not None:
+            self._listeners.add(request.sid, job, since)  # type: ignore[attr-defined]
+        else:
+            emit("events", {"job": job, "events": [], "error": GONE})
+
+    def on_unwatch(self, message: Any) -> None:
+        self._listeners.remove(request.sid, _read_message(message)[0])  # type: ignore[attr-defined]
+
+    def on_disconnect(self, reason: Any = None) -> None:
+        self._listeners.forget(request.sid)  # type: ignore[attr-defined]
+
+
+def _read_message(message: Any) -> tuple[str, int]:
+    if not isinstance(message, dict) or not isinstance(message.get("job"), str):
+        return "", 0
+    since = message.get("since")
+    return message["job"], since if isinstance(since, int) else 0
+
+
+def _shown(message: dict[str, Any]) -> frozenset[str]:
+    shown = message.get("shown")
+    return frozenset(id for id in shown[:MOST_SHOWN] if isinstance(id, str)) if isinstance(shown, list) else frozenset()

@@ -1,0 +1,4 @@
+"""The HTML pages, a file a page family: views that parse, call one function and render.
+
+Imports every other package of `app` but `api`.
+"""

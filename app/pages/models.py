@@ -1,0 +1,85 @@
+"""The form of a training, a model's page, and how a training goes on."""
+
+from typing import Any
+
+from flask import Blueprint, abort, redirect, request, send_file, url_for
+
+from app.actions import create_models, extend
+from app.catalog.catalog import Refused, as_json
+from app.current import catalog, settings
+from app.forms.fields import values_of
+from app.forms.inference import inference_fields
+from app.forms.training import PASTED, Choices, training_fields
+from app.pages.common import MOST_CHOICES, cloned, form_page, job_or_404, job_page, jobs, refused_page, with_chosen
+from app.problems import Invalid
+from jobs.core.paths import EXAMPLES
+from jobs.specs import ModelSpec
+from jobs.specs.base import members, titles
+
+blueprint = Blueprint("models", __name__)
+
+
+@blueprint.route("/models/new", methods=["GET", "POST"])
+def new_model() -> Any:
+    values, problems = values_of(ModelSpec, request.form or request.args), {}
+    if "clone" in request.args and request.method == "GET":
+        values = cloned(job_or_404(request.args["clone"], "model"))
+        if "start_from" in request.args:
+            begins = {key: request.args[key] for key in ("start_from", "start_snapshot") if key in request.args}
+            values |= {**begins, "name": values["name"].removesuffix(" (copy)") + " (fine-tuned)"}
+    if request.method == "POST":
+        try:
+            ids, sweep = create_models(values)
+            return redirect(url_for(".sweep", id=sweep) if sweep else url_for(".model", id=ids[0]))
+        except Invalid as invalid:
+            problems = invalid.problems
+    datasets = jobs("dataset", "waiting", "running", "done", limit=MOST_CHOICES)
+    choices = Choices(
+        with_chosen(datasets, values, "dataset", "more_datasets"),
+        with_chosen(jobs("model", limit=MOST_CHOICES), values, "start_from"),
+        settings().allow_user_code,
+    )
+    shown = training_fields(values, problems, choices)
+    return form_page("models/new.html", "New model", "models", shown, problems, datasets=datasets)
+
+
+@blueprint.get("/examples/<name>.prototxt")
+def example(name: str) -> Any:
+    """A network to paste."""
+    if name not in PASTED:
+        abort(404)
+    return send_file(EXAMPLES / f"{name}.prototxt", mimetype="text/plain")
+
+
+@blueprint.get("/models/<id>")
+def model(id: str) -> str:
+    job = job_or_404(id, "model")
+    rows = [catalog().get(dataset) for dataset in dict.fromkeys((job["spec"]["dataset"], *job["spec"]["more_datasets"]))]
+    datasets = [as_json(row, brief=True) for row in rows if row is not None]
+    return job_page(
+        "models/model.html",
+        job,
+        datasets=datasets,
+        fields=inference_fields(catalog(), job),
+        folder=str(catalog().folder(id).path),
+    )
+
+
+@blueprint.post("/models/<id>/extend")
+def extend_model(id: str) -> Any:
+    job_or_404(id, "model")
+    row = catalog().get(id)
+    assert row is not None
+    try:
+        extend(row, request.form.to_dict())
+    except Refused as refused:
+        return refused_page("Not now", str(refused), 409)
+    except Invalid as invalid:
+        return refused_page("Not trained on", " ".join(invalid.problems.values()), 422)
+    return redirect(url_for(".model", id=id))
+
+
+@blueprint.app_template_global()
+def title_of(chosen: dict[str, Any], field: str = "network") -> str:
+    """What a form calls a network, a loss or a solver."""
+    return titles(members(ModelSpec.model_fields[field]))[chosen["name"]]

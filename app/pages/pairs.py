@@ -1,0 +1,94 @@
+"""The pairs of a dataset: a gallery, one pair at full size, their pictures, and all of them as a ZIP."""
+
+from typing import Any
+
+from flask import Blueprint, Response, abort, render_template, request, url_for
+from werkzeug.utils import secure_filename
+
+from app.catalog import pairs
+from app.catalog.catalog import Refused
+from app.catalog.database import JobRow
+from app.catalog.pairs import Sorting
+from app.current import catalog
+from app.files import pair_zip, zips
+from app.problems import Invalid, validate
+
+blueprint = Blueprint("pairs", __name__, url_prefix="/datasets/<id>")
+
+MIMETYPES = {"png": "image/png", "jpg": "image/jpeg"}
+
+
+def dataset_or_404(id: str) -> JobRow:
+    row = catalog().get(id)
+    if row is None or row.kind != "dataset":
+        abort(404, f"There is no dataset {id}.")
+    return row
+
+
+@blueprint.get("/pairs")
+def gallery(id: str) -> str:
+    row = dataset_or_404(id)
+    shown = pairs.listing(row, catalog().folder(id), request.args.to_dict())
+    return render_template("datasets/pairs.html", title=f"Pairs of {row.name}", active="datasets", job=row, **shown)
+
+
+@blueprint.get("/pairs/<any(train, val, test):split>/<int:number>")
+def pair(id: str, split: str, number: int) -> str:
+    row, sorting = dataset_or_404(id), validate(Sorting, request.args.to_dict())
+    shown = pairs.pair(row, catalog().folder(id), split, number)
+    if shown is None:
+        abort(404, f"“{row.name}” has no pair {number} in {split}.")
+    store = catalog().folder(id).store(split)
+    near = pairs.neighbours(store, number, sorting)
+    page = (near.position - 1) // pairs.PAIRS_A_PAGE + 1
+    total = pairs.splits(catalog().folder(id))[split]
+    title = f"Pair {number} of {row.name}, {split}"
+    query = sorting.model_dump()
+    return render_template(
+        "datasets/pair.html", title=title, active="datasets", job=row, pair=shown, near=near, page=page, total=total, query=query
+    )
+
+
+@blueprint.get("/pairs/<any(train, val, test):split>/<int:number>/<any(input, target):role>.<any(png, jpg):ending>")
+def picture(id: str, split: str, number: int, role: str, ending: str) -> Response:
+    """The stored file, under either ending. What is done never changes: a browser that has it need not ask again."""
+    row = dataset_or_404(id)
+    store = pairs.finished(row, catalog().folder(id)).store(split)
+    if not store.is_dir():
+        abort(404, f"“{row.name}” has no {split} pairs.")
+    try:
+        data, kind = pairs.picture(store, number, role)
+    except IndexError:
+        abort(404, f"“{row.name}” has no pair {number} in {split}.")
+    response = Response(data, mimetype=MIMETYPES[kind])
+    response.set_etag(f"{id}-{split}-{number}-{role}")
+    response.cache_control.private = True
+    response.cache_control.max_age = 365 * 24 * 3600
+    response.cache_control.immutable = True
+    response.make_conditional(request)
+    return response
+
+
+@blueprint.get("/pairs.zip")
+def as_zip(id: str) -> Response:
+    row = dataset_or_404(id)
+    folder = pairs.finished(row, catalog().folder(id))
+    return zips.sent(pair_zip.stream(folder), secure_filename(row.name) or id)
+
+
+@blueprint.errorhandler(Invalid)
+def invalid(problem: Invalid) -> Any:
+    return _error(422, "No such page", " ".join(f"{field}: {text}" for field, text in problem.problems.items()))
+
+
+@blueprint.errorhandler(Refused)
+def refused(problem: Refused) -> Any:
+    return _error(409, "Not finished", str(problem))
+
+
+def _error(status: int, heading: str, message: str) -> tuple[str, int]:
+    back = url_for("datasets.dataset", id=(request.view_args or {})["id"])
+    page = render_template(
+        "error.html", title=heading, active="datasets", status=status, heading=heading, message=message, back=back
+    )
+    return page, status

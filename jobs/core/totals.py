@@ -1,0 +1,117 @@
+"""What many restored images are together: means, medians, and how the gain is distributed. Light: the server imports it."""
+
+import math
+from array import array
+from typing import Any
+
+from jobs.core.report import finite
+
+Row = dict[str, Any]
+"""Of one image: its scores, or why it has none."""
+
+SCORES = ("psnr_input", "psnr_output", "ssim_input", "ssim_output")
+LEAST_GAIN = 0.005
+"""dB; less is none, as it is shown."""
+BARS = 24
+NICE = (1, 2, 5)
+
+
+def is_measured(row: Row) -> bool:
+    """Whether there was a ground truth to measure by."""
+    return "pair" in row or row.get("target") is not None
+
+
+def gain_of(row: Row) -> float:
+    """dB that the output is nearer to its ground truth than the input: infinite where one of them equals it, NaN where it is
+    not known."""
+    if not is_measured(row):
+        return math.nan
+    # JSON has no infinity: the PSNR of equal images is null.
+    before, after = (math.inf if row[key] is None else float(row[key]) for key in ("psnr_input", "psnr_output"))
+    return 0.0 if before == after else after - before
+
+
+class Totals:
+    """Keeps of each image no more than five numbers."""
+
+    def __init__(self) -> None:
+        self._restored = self._failed = self._measured = self._better = self._worse = 0
+        self._gains = array("d")
+        self._scores = {key: array("d") for key in SCORES}
+
+    @property
+    def restored(self) -> int:
+        return self._restored
+
+    def add(self, row: Row) -> None:
+        if "why" in row:
+            self._failed += 1
+            return
+        self._restored += 1
+        if not is_measured(row):
+            return
+        gain = gain_of(row)
+        self._measured += 1
+        self._better += gain >= LEAST_GAIN
+        self._worse += gain <= -LEAST_GAIN
+        if math.isfinite(gain):
+            self._gains.append(gain)
+        for score in ("psnr", "ssim"):
+            both = {key: row[key] for key in (f"{score}_input", f"{score}_output")}
+            # Of which one is not known is left out of both means, so that these can be compared.
+            if None not in both.values():
+                for key, value in both.items():
+                    self._scores[key].append(value)
+
+    def told(self) -> dict[str, Any]:
+        """The fields of a `facts` event."""
+        return {
+            "images": self._restored,
+            "failed": self._failed,
+            "measured": self._measured,
+            "better": self._better,
+            "worse": self._worse,
+            "mean": {key: _mean(values) for key, values in self._scores.items()},
+            "median": {key: _median(values) for key, values in self._scores.items()},
+            "gain": self._told_gain(),
+        }
+
+    def _told_gain(self) -> dict[str, Any] | None:
+        if not self._gains:
+            return None
+        return {
+            "mean": _mean(self._gains),
+            "median": _median(self._gains),
+            "best": max(self._gains),
+            "worst": min(self._gains),
+            "improved": self._better / self._measured,
+            "histogram": histogram(self._gains),
+        }
+
+
+def _mean(values: "array[float]") -> float | None:
+    return finite(math.fsum(values) / len(values)) if values else None
+
+
+def _median(values: "array[float]") -> float | None:
+    if not values:
+        return None
+    middle = sorted(values)[(len(values) - 1) // 2 : len(values) // 2 + 1]
+    return sum(middle) / len(middle)
+
+
+def histogram(values: "array[float]") -> dict[str, list[int] | list[float]]:
+    """Counts and edges; these are round numbers, so that zero is one of them where there are values on both sides of it."""
+    low, high = min(values), max(values)
+    step = _round_up(max((high - low) / BARS, LEAST_GAIN))
+    first = math.floor(low / step)
+    counts = [0] * (math.floor(high / step) + 1 - first)
+    for value in values:
+        counts[math.floor(value / step) - first] += 1
+    return {"counts": counts, "edges": [round(place * step, 6) for place in range(first, first + len(counts) + 1)]}
+
+
+def _round_up(step: float) -> float:
+    """1, 2 or 5 times a power of ten, at least as large."""
+    power = 10.0 ** math.floor(math.log10(step))
+    return float(next((one * power for one in NICE if one * power >= step * (1 - 1e-9)), 10 * power))

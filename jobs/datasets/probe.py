@@ -1,0 +1,215 @@
+"""A look at the sources of a dataset before it is made: `python -m jobs.datasets.probe < spec.json` prints JSON.
+
+A process of its own: a stream that crashes a decoder takes nothing with it. Comparing frames stops when its
+time is over, so that the form has its answer in about a second; the answer says how far it came.
+"""
+
+import base64
+import json
+import math
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from jobs.core.errors import JobError
+from jobs.core.report import finite
+from jobs.datasets import sources
+from jobs.datasets.alignment import OFFSETS, Alignment, align, glance
+from jobs.datasets.sources import Sequence
+from jobs.media import video
+from jobs.media.encodings import encode as encode_pair
+from jobs.media.h264 import encode, options_of, rates_of
+from jobs.media.images import Picture, size, to_rgb
+from jobs.media.originals import Images, Video, originals_of
+from jobs.media.png import encode_png
+from jobs.media.quality import psnr, ssim
+from jobs.specs.dataset import MAX_OFFSET, CompressSource, DatasetSpec, FoldersSource, StreamSource
+
+SECONDS = 0.5
+"""For comparing frames; the answer comes after about twice that."""
+THOROUGH_SECONDS = 25.0
+LISTED = 50
+UNLIKE = 18.0
+"""dB: pictures of one scene, eight frames apart, are nearer to each other than that."""
+TRIED_FRAMES = 4
+
+Answer = dict[str, Any]
+
+
+def probe(spec: DatasetSpec, seconds: float = SECONDS) -> Answer:
+    """What the form shows: sequences, whether they fit, the first pair, the alignment, the room that is needed."""
+    answer: Answer = {"problems": [], "warnings": [], "skipped": [], "sequences": []}
+    try:
+        if isinstance(spec.source, CompressSource):
+            _probe_compress(spec, spec.source, answer)
+        else:
+            _probe_pairs(spec, answer, seconds)
+    except JobError as error:
+        answer["problems"].append(str(error))
+    return answer
+
+
+def _probe_pairs(spec: DatasetSpec, answer: Answer, seconds: float) -> None:
+    assert not isinstance(spec.source, CompressSource)
+    found = sources.find_pairs(spec.source, lambda name, why: answer["skipped"].append({"name": name, "why": why}))
+    answer["sequences"] = [_facts(sequence) for sequence in found[:LISTED]]
+    answer["frames"] = sum(sequence.inputs.count for sequence in found)
+    answer["originals"] = sum(sequence.originals.count for sequence in found)
+    for sequence in found:
+        _compare_counts(sequence, answer)
+    first = found[0]
+    _first_pair(first, spec, answer, answer["originals"])
+    by_stem = isinstance(spec.source, FoldersSource) and spec.source.pairing == "stem"
+    if not by_stem and not answer["problems"]:
+        _alignment(first, spec, answer, seconds)
+
+
+def _facts(sequence: Sequence) -> Answer:
+    originals = sequence.originals
+    return {
+        "name": sequence.name or sequence.inputs.place,
+        "input": video.facts(sequence.inputs.path).as_json() if isinstance(sequence.inputs, Video) else None,
+        "inputs": sequence.inputs.count,
+        "originals": originals.count,
+        "original": video.facts(originals.path, originals.raw).as_json() if isinstance(originals, Video) else None,
+        "split": sequence.split,
+    }
+
+
+def _compare_counts(sequence: Sequence, answer: Answer) -> None:
+    frames, originals = sequence.inputs.count, sequence.originals.count
+    if abs(frames - originals) > abs(sequence.offset):
+        answer["warnings"].append(
+            f"{sequence.inputs.place} has {frames} frames, but there are {originals} originals in {sequence.originals.place}."
+        )
+
+
+def _first_pair(sequence: Sequence, spec: DatasetSpec, answer: Answer, count: int) -> None:
+    """The first pair at the offset that is set: pictures, sizes, PSNR, and what all pairs will take."""
+    load_input, load_original = (
+        next(islice(side.load(), max(skipped, 0), None), None)
+        for side, skipped in ((sequence.inputs, -sequence.offset), (sequence.originals, sequence.offset))
+    )
+    if load_input is None or load_original is None:
+        raise JobError(f"No frame of {sequence.inputs.place} could be decoded. Give a stream with pictures in it.")
+    input, target = load_input(), load_original()
+    answer["input_size"], answer["target_size"] = size(input), size(target)
+    if input.shape[:2] != target.shape[:2]:
+        answer["problems"].append(
+            f"{sequence.originals.name(max(sequence.offset, 0))} is {size(target)}, but the frames of {sequence.inputs.place} "
+            f"are {size(input)}. Give the originals of this stream."
+        )
+    _show(input, target, spec, answer, count)
+
+
+def _show(input: Picture, target: Picture, spec: DatasetSpec, answer: Answer, count: int) -> None:
+    answer["first"] = {"input": _data_url(input), "target": _data_url(target)}
+    if input.shape[:2] != target.shape[:2]:
+        return
+    input, target = (to_rgb(input), to_rgb(target)) if input.shape != target.shape else (input, target)
+    began = time.monotonic()
+    answer["first"] |= {"psnr": finite(psnr(input, target)), "ssim": finite(ssim(input, target))}
+    stored = sum(
+        len(encode_pair(picture, encoding, spec.jpeg_quality))
+        for picture, encoding in ((input, spec.input_encoding), (target, spec.target_encoding))
+    )
+    pairs = min(len(range(spec.frames.first, count, spec.frames.step)), spec.frames.most or count)
+    # Reading and decoding take about as long as measuring and encoding.
+    answer["estimate"] = {"pairs": pairs, "bytes": stored * pairs, "seconds": 2 * (time.monotonic() - began) * pairs}
+
+
+def _data_url(picture: Picture) -> str:
+    return "data:image/png;base64," + base64.b64encode(encode_png(picture)).decode()
+
+
+def _alignment(sequence: Sequence, spec: DatasetSpec, answer: Answer, seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    with ThreadPoolExecutor(2) as pool:
+        inputs = pool.submit(_glances, sequence.inputs, deadline)
+        targets = pool.submit(_glances, sequence.originals, deadline)
+        # The side that came further has no partners for its last frames.
+        frames, originals = inputs.result(), targets.result()
+    frames = frames[: len(originals)]
+    whole = len(frames) + MAX_OFFSET >= min(sequence.inputs.count, sequence.originals.count)
+    found = align(frames, originals)
+    answer["alignment"] = _aligned(found, whole)
+    offset = spec.source.offset if isinstance(spec.source, StreamSource) else 0
+    if max(value for value in found.psnr if not math.isnan(value)) < UNLIKE:
+        answer["warnings"].append(
+            f"The frames do not look like these originals at any offset: {found.at(found.best):.1f} dB at best."
+        )
+        return
+    if found.best != offset:
+        answer["warnings"].append(
+            f"The frames match their originals at offset {found.best:+d}, not {offset}: "
+            f"{found.at(found.best):.1f} dB against {found.at(offset):.1f} dB."
+        )
+    answer["warnings"] += [jump.words() for jump in found.jumps]
+
+
+def _glances(side: Images | Video, deadline: float) -> list[Any]:
+    taken = []
+    for load in side.load():
+        taken.append(glance(to_rgb(load())))
+        if time.monotonic() > deadline:
+            break
+    return taken
+
+
+def _aligned(found: Alignment, whole: bool) -> Answer:
+    return {
+        "offsets": list(OFFSETS),
+        "psnr": [None if math.isnan(value) else value for value in found.psnr],
+        "best": found.best,
+        "jumps": [{**asdict(jump), "words": jump.words()} for jump in found.jumps],
+        "frames": found.frames,
+        "whole": whole,
+    }
+
+
+def _probe_compress(spec: DatasetSpec, source: CompressSource, answer: Answer) -> None:
+    """The originals, and what each rate makes of the first of them."""
+    originals = originals_of(Path(source.originals), source.raw)
+    facts = video.facts(originals.path, originals.raw).as_json() if isinstance(originals, Video) else None
+    answer["sequences"] = [{"name": originals.place, "input": None, "original": facts, "originals": originals.count}]
+    answer["originals"] = originals.count
+    pictures = [to_rgb(load()) for load in islice(originals.load(), TRIED_FRAMES)]
+    if not pictures:
+        raise JobError(f"No frame of {originals.place} could be decoded.")
+    answer["target_size"] = size(pictures[0])
+    answer["rates"] = []
+    rates = rates_of(source)
+    for _, options in rates:
+        coded, bytes_a_frame = _coded(iter(pictures), {**options, **options_of(source)})
+        target = pictures[0][: coded.shape[0], : coded.shape[1]]
+        if "first" not in answer:
+            _show(coded, target, spec, answer, originals.count)
+        answer["rates"].append({"name": _in_words(options), "psnr": finite(psnr(coded, target)), "bytes_a_frame": bytes_a_frame})
+    for key in ("pairs", "bytes", "seconds"):
+        answer["estimate"][key] *= len(rates)
+
+
+def _in_words(rate: dict[str, str]) -> str:
+    """QP 37, CRF 23 or 500 kbit/s, as a stream's own note is told."""
+    ((kind, value),) = rate.items()
+    return f"{value.removesuffix('k')} kbit/s" if kind == "b" else f"{kind.upper()} {value}"
+
+
+def _coded(pictures: Iterator[Picture], options: dict[str, str]) -> tuple[Picture, float]:
+    """The first picture after coding, and the mean bytes of a frame."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "tried.h264"
+        encode(pictures, path, options)
+        return next(video.decode(path)), path.stat().st_size / TRIED_FRAMES
+
+
+if __name__ == "__main__":
+    sent = json.load(sys.stdin)
+    thorough = bool(sent.pop("thorough", False))
+    print(json.dumps(probe(DatasetSpec.model_validate(sent), THOROUGH_SECONDS if thorough else SECONDS), allow_nan=False))

@@ -1,0 +1,116 @@
+"""What is said of a finished dataset: counts, sizes, how damaged the input is, and which pairs are the worst."""
+
+import math
+from array import array
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jobs.core.events import read
+from jobs.core.folder import JobFolder
+from jobs.core.report import Report
+from jobs.core.stored import metas
+from jobs.datasets.sources import Sequence
+from jobs.datasets.store import PairReader
+from jobs.media.originals import Video
+from jobs.media.png import encode_png
+
+SAMPLES = 4
+RANKED = 6
+MOST_SKIPPED = 200
+BINS = 32
+
+
+def samples(folder: JobFolder, report: Report) -> None:
+    """Write a few pairs as PNG for the page, spread over the training split."""
+    reader = PairReader(folder.store("train"))
+    (folder.path / "results").mkdir(exist_ok=True)
+    for number in sorted({index * (len(reader) - 1) // (SAMPLES - 1) for index in range(SAMPLES)}):
+        meta = reader.meta(number)
+        urls = {}
+        for role, picture in zip(("input", "target"), reader[number], strict=True):
+            name = f"results/train-{number:06d}-{role}.png"
+            (folder.path / name).write_bytes(encode_png(picture))
+            urls[role] = folder.url(name)
+        shown = {key: meta[key] for key in ("frame", "original", "psnr_input")}
+        report.log.append("sample", pair=number, split="train", **shown, **urls)
+    reader.close()
+
+
+def summary(folder: JobFolder, splits: list[str], sequences: list[Sequence], seconds: float) -> dict[str, Any]:
+    """The numbers that the page shows."""
+    pairs: dict[str, int] = {}
+    sizes: set[tuple[int, int]] = set()
+    channels: set[int] = set()
+    places: list[tuple[str, int]] = []
+    psnrs, ssims = array("d"), array("d")
+    for split in splits:
+        number = -1
+        for number, meta in enumerate(metas(folder.store(split))):
+            sizes.add((meta["height"], meta["width"]))
+            channels.add(meta["channels"])
+            places.append((split, number))
+            psnrs.append(math.inf if meta["psnr_input"] is None else meta["psnr_input"])
+            ssims.append(math.nan if meta["ssim_input"] is None else meta["ssim_input"])
+        pairs[split] = number + 1
+    height, width = max(sizes)
+    psnr, ssim = np.array(psnrs), np.array(ssims)
+    finite = psnr[np.isfinite(psnr)]
+    order = np.argsort(psnr, kind="stable")
+    return {
+        "pairs": pairs,
+        "height": height,
+        "width": width,
+        "sizes": len(sizes),
+        "smallest_side": min(map(min, sizes)),
+        "channels": max(channels),
+        "psnr_input": float(finite.mean()) if len(finite) else None,
+        "ssim_input": None if np.isnan(ssim).all() else float(np.nanmean(ssim)),
+        "psnr_histogram": _histogram(finite),
+        "equal_pairs": len(psnr) - len(finite),
+        "worst_pairs": [_ranked(folder, *places[place]) for place in order[:RANKED]],
+        "best_pairs": [_ranked(folder, *places[place]) for place in order[::-1][:RANKED]],
+        "sources": [_source(sequence) for sequence in sequences],
+        **_skipped(folder),
+        "bytes": sum(file.stat().st_size for split in splits for file in folder.store(split).iterdir()),
+        "seconds": seconds,
+        "pairs_per_second": len(psnr) / seconds,
+    }
+
+
+def _histogram(psnrs: NDArray[np.float64]) -> dict[str, list[float]] | None:
+    """Counts and edges (dB); None where all pairs are equal."""
+    if not len(psnrs):
+        return None
+    low = float(psnrs.min())
+    counts, edges = np.histogram(psnrs, BINS, (low, max(float(psnrs.max()), low + 0.1)))
+    return {"counts": counts.tolist(), "edges": edges.tolist()}
+
+
+def _ranked(folder: JobFolder, split: str, number: int) -> dict[str, Any]:
+    reader = PairReader(folder.store(split))
+    meta = reader.meta(number)
+    reader.close()
+    kept = ("sequence", "frame", "original", "qp", "psnr_input", "ssim_input")
+    return {"split": split, "pair": number, **{key: meta[key] for key in kept}}
+
+
+def _source(sequence: Sequence) -> dict[str, Any]:
+    return {
+        "name": sequence.name,
+        "inputs": sequence.inputs.place,
+        "originals": sequence.originals.place,
+        "frames": sequence.originals.count,
+        "rate": sequence.rate,
+        "colour": sequence.colour.words() if isinstance(sequence.inputs, Video) else None,
+    }
+
+
+def _skipped(folder: JobFolder) -> dict[str, Any]:
+    """What was left out, by the log: the same thing said by two workers counts once."""
+    said = {event["name"]: event["why"] for event in read(folder.events, types=frozenset({"skipped"}))}
+    return {
+        "skipped": len(said),
+        "skipped_first": [{"name": name, "why": why} for name, why in list(said.items())[:MOST_SKIPPED]],
+    }

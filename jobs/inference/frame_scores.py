@@ -1,0 +1,125 @@
+"""PSNR and SSIM of a restored video, frame by frame: of what was decoded and of what was written, against the original."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from jobs.core.errors import JobError
+from jobs.core.report import Report, finite
+from jobs.media import video
+from jobs.media.images import Picture, size, to_gray, to_rgb
+from jobs.media.originals import Images, Video, originals_of
+from jobs.media.video import Facts
+from jobs.networks.pictures import as_tensor
+from models.metrics import psnr, ssim
+
+UNIT = "frames measured"
+
+Originals = Images | Video
+
+
+def find_originals(path: Path, source: Path, facts: Facts) -> Originals:
+    """The originals of a video, in the order of its frames. Raises JobError where they cannot be those."""
+    found = originals_of(path)
+    if isinstance(found, Video):
+        found = replace(found, like=facts.colour)
+    load = next(found.load(), None)
+    if load is None:
+        raise JobError(f"No frame of {found.place} could be decoded. Give a folder of images, or another video.")
+    first = load()
+    if not _fits(first, facts.height, facts.width):
+        raise JobError(
+            f"{found.name(0)} is {size(first)}, but {source.name} is {facts.width}x{facts.height}. Give the originals of this "
+            "video, or none."
+        )
+    return found
+
+
+def _fits(original: Picture, height: int, width: int) -> bool:
+    """Of one size, but for an odd last row or column, which H.264 in 4:2:0 does not keep."""
+    return all(side in (kept, kept + side % 2) for side, kept in zip(original.shape[:2], (height, width), strict=True))
+
+
+def note(source: Path, frames: int, originals: Originals) -> str:
+    """What is compared where there are more of one than of the other; empty where there are as many."""
+    both = min(originals.count, frames)
+    if originals.count == frames:
+        return ""
+    first = f"the first {both:,} are" if both > 1 else "only the first is"
+    counts = f"{source.name} has {frames:,} frames, but {originals.place} has {originals.count:,} originals"
+    return f"{counts}: {first} compared, in order."
+
+
+@dataclass
+class _Means:
+    """Sums over frames of what is a number: the PSNR of a frame that equals its original is none."""
+
+    sums: dict[str, float] = field(default_factory=dict)
+    counts: dict[str, int] = field(default_factory=dict)
+    frames: int = 0
+    worst: dict[str, float] | None = None
+
+    def add(self, number: int, scores: dict[str, float]) -> None:
+        self.frames += 1
+        for key, value in scores.items():
+            if finite(value) is not None:
+                self.sums[key] = self.sums.get(key, 0.0) + value
+                self.counts[key] = self.counts.get(key, 0) + 1
+        gain = finite(scores["output/psnr"] - scores["input/psnr"])
+        if gain is not None and (self.worst is None or gain < self.worst["gain"]):
+            self.worst = {"frame": number, "gain": gain}
+
+    def told(self) -> dict[str, Any]:
+        means = {_name(key): self.sums[key] / self.counts[key] if key in self.sums else None for key in KEYS}
+        return {**means, "measured": self.frames, "worst": self.worst}
+
+
+KEYS = ("input/psnr", "output/psnr", "input/ssim", "output/ssim")
+
+
+def _name(key: str) -> str:
+    """psnr_input for input/psnr: as tests of images call it."""
+    return "_".join(reversed(key.split("/")))
+
+
+def measure(source: Path, output: Path, originals: Originals, channels: int, frames: int, report: Report) -> None:
+    """Tell the scores of each frame as `scalars`, and their means as `facts`, also of those that were measured before an end.
+
+    Raises JobError for an original of another size."""
+    means = _Means()
+    total = min(frames, originals.count)
+    report.begin(0)
+    try:
+        for number, (input, restored, original) in enumerate(_triples(source, output, originals, channels)):
+            report.check()
+            truth = as_tensor(original)
+            scores = {
+                f"{side}/{metric.__name__}": metric(as_tensor(picture), truth)
+                for side, picture in (("input", input), ("output", restored))
+                for metric in (psnr, ssim)
+            }
+            means.add(number, scores)
+            report.scalars(number, 0.0, scores)
+            report.progress(number + 1, total, UNIT)
+    finally:
+        if means.frames:
+            report.log.append("facts", **means.told())
+
+
+def _triples(source: Path, output: Path, originals: Originals, channels: int) -> Iterator[tuple[Picture, Picture, Picture]]:
+    """Input, output and original of each frame, as the network sees colours; without what the file could not keep of them."""
+    loads = zip(video.frames(source), video.frames(output), originals.load(), strict=False)
+    for number, (load_input, load_output, load_original) in enumerate(loads):
+        input, restored, original = (_seen(load(), channels) for load in (load_input, load_output, load_original))
+        if not _fits(original, *input.shape[:2]):
+            raise JobError(
+                f"{originals.name(number)} is {size(original)}, but the video is {size(input)}. The frames before it are "
+                "measured, and the restored video is whole."
+            )
+        height, width = restored.shape[:2]
+        yield input[:height, :width], restored, original[:height, :width]
+
+
+def _seen(picture: Picture, channels: int) -> Picture:
+    return to_gray(picture, "BT.601") if channels == 1 else to_rgb(picture)

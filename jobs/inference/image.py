@@ -1,0 +1,155 @@
+"""The test job: one image through a network, and what each layer made of it."""
+
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from jobs.core import layer_files
+from jobs.core.errors import JobError
+from jobs.core.folder import JobFolder
+from jobs.core.report import Report, finite
+from jobs.datasets.pair_sets import PairSet
+from jobs.media.any_image import read_any
+from jobs.media.images import Picture, size, to_gray
+from jobs.media.video import frames
+from jobs.networks.channel import cut
+from jobs.networks.loaded import Loaded, load
+from jobs.networks.pictures import as_tensor, save_picture, show_layers
+from jobs.specs import ImageTest, ModelSpec
+from models import tiles
+from models.metrics import psnr, ssim, to_uint8
+from models.middle import middle
+from models.restorer import Restorer
+
+Tell = Callable[[str], object]
+"""Takes a sentence for the person who reads the page."""
+
+
+@torch.inference_mode()
+def test_image(folder: JobFolder, spec: ImageTest, report: Report) -> dict[str, Any]:
+    """Restore one image, score it where the ground truth is known, then show the layers one by one."""
+    model = folder.sibling(spec.model)
+    loaded = load(model, spec.snapshot)
+    training, restorer = model.spec(), loaded.restorer
+    assert isinstance(training, ModelSpec)
+    input, target = read_pair(folder, training.datasets, spec, loaded.channels, report.message)
+    image = as_tensor(input)
+
+    began = time.perf_counter()
+    output = to_uint8(restored(restorer, image))
+    told = {"snapshot": loaded.snapshot, "seconds": round(time.perf_counter() - began, 4)}
+    report.log.append("sample", **told, **pictures(folder, image, output, target), **scores(image, output, target))
+    if spec.layers:
+        show_all_layers(folder, loaded, image, report)
+    return {}
+
+
+def restored(restorer: Restorer, image: Tensor) -> Tensor:
+    """What the network makes of an image (C, H, W), uint8; float32 in 0 to 1, in tiles where it is too large for the memory."""
+    try:
+        return tiles.restore(restorer, image[None])[0]
+    except tiles.TooLarge as error:
+        raise JobError(str(error)) from error
+
+
+def show_all_layers(folder: JobFolder, loaded: Loaded, image: Tensor, report: Report) -> None:
+    """What each layer made of an image (C, H, W); of its middle, where the memory allows no more."""
+    shutil.rmtree(folder.path / layer_files.FOLDER, ignore_errors=True)  # Of an earlier run, of another snapshot.
+    part = middle(loaded.restorer, image.shape, tiles.free_memory(loaded.device))
+    if part is not None:
+        report.log.append("facts", layers_of=asdict(part))
+    shown = image if part is None else cut(image, asdict(part))
+    show_layers(folder, loaded.restorer, shown[None].to(loaded.device) / 255, lambda layer: tell(report, layer))
+
+
+def tell(report: Report, layer: dict[str, Any]) -> None:
+    report.log.append("layer", **layer)
+    report.check()
+
+
+def read_pair(
+    folder: JobFolder, datasets: list[str], spec: ImageTest, channels: int, tell: Tell
+) -> tuple[Picture, Picture | None]:
+    """The image and, where there is one, its ground truth, in the network's channels; `tell` hears what was done to make them
+    so. Raises JobError."""
+    if spec.pair is not None:
+        return _pair(folder, datasets, spec.split, spec.pair)
+    if channels == 1:
+        tell("The network restores grayscale: it is tested on the brightness of the image (Y of BT.601).")
+    if spec.stream is not None:
+        input = frame_of(Path(spec.stream), spec.frame or 0, tell)
+    else:
+        assert spec.image is not None
+        input = image_of(spec.image, tell)
+    target = image_of(spec.target, tell) if spec.target else None
+    if target is not None and target.shape != input.shape:
+        raise JobError(f"The ground truth is {size(target)}, but the image is {size(input)}. They must be of one size.")
+    return in_channels(input, channels), None if target is None else in_channels(target, channels)
+
+
+def _pair(folder: JobFolder, datasets: list[str], split: str, number: int) -> tuple[Picture, Picture]:
+    pairs, called = PairSet.of(folder, datasets, split), {"val": "validation", "test": "test"}[split]
+    if len(pairs) == 0:
+        raise JobError(f"The model's datasets have no {called} pairs any more: give an image.")
+    if number >= len(pairs):
+        raise JobError(f"There is no {called} pair {number}: the dataset has the pairs 0 to {len(pairs) - 1}.")
+    with pairs:
+        damaged, true = pairs[number]
+    return damaged.numpy(), true.numpy()
+
+
+def image_of(path: str, tell: Tell) -> Picture:
+    picture, notes = read_any(Path(path))
+    for note in notes:
+        tell(note)
+    return picture
+
+
+def frame_of(path: Path, number: int, tell: Tell) -> Picture:
+    """A frame of a video, counted from 0 as they are shown. Raises JobError, with what broke where there are not so many."""
+    broken: list[str] = []
+    count = 0
+    for as_picture in frames(path, broken.append):
+        if count == number:
+            for problem in broken:
+                tell(f"{problem}: this may not be the frame that was meant.")
+            return as_picture()
+        count += 1
+    why = "".join(f" {problem}." for problem in broken[:1])
+    if count == 0:
+        raise JobError(f"No frame of {path.name} could be decoded.{why} Give a stream with pictures in it.")
+    raise JobError(f"{path.name} has no frame {number}: it has {count}, choose one from 0 to {count - 1}.{why}")
+
+
+def in_channels(picture: Picture, channels: int) -> Picture:
+    """RGB as it is, or its Y for a network that restores grayscale."""
+    return picture if channels == 3 else to_gray(picture, "BT.601")
+
+
+def pictures(folder: JobFolder, image: Tensor, output: Tensor, target: Picture | None) -> dict[str, Any]:
+    """Write the pictures as PNG; return their addresses and their size."""
+    truth = None if target is None else as_tensor(target)
+    urls = {
+        role: None if picture is None else save_picture(folder, f"results/{role}.png", picture)
+        for role, picture in (("input", image), ("output", output), ("target", truth))
+    }
+    return {**urls, "height": image.shape[1], "width": image.shape[2]}
+
+
+def scores(image: Tensor, output: Tensor, target: Picture | None) -> dict[str, float | None]:
+    """PSNR (dB) and SSIM of input and output against the ground truth, None where it is not known."""
+    if target is None:
+        return dict.fromkeys(("psnr_input", "psnr_output", "ssim_input", "ssim_output"))
+    truth = as_tensor(target)
+    return {
+        "psnr_input": finite(psnr(image, truth)),
+        "psnr_output": finite(psnr(output, truth)),
+        "ssim_input": finite(ssim(image, truth)),
+        "ssim_output": finite(ssim(output, truth)),
+    }

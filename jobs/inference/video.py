@@ -1,0 +1,95 @@
+"""The test job of a video: restored into a file, with what a browser needs to show it beside its input, and measured frame by
+frame where the original is known.
+
+What is known is told by `facts` events, so that it is there however the job ends.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import av
+
+from jobs.core.errors import JobError
+from jobs.core.folder import JobFolder
+from jobs.core.report import Report
+from jobs.inference import frame_scores
+from jobs.media import video
+from jobs.media.video import Facts
+from jobs.networks import snapshots
+from jobs.networks.device import choose_device
+from jobs.restoring.video import Copies, Model, Restored, restore_video
+from jobs.specs import VideoTest
+from jobs.specs.test import Codec
+from models.tiles import device_of, free_memory
+
+ENDINGS: dict[Codec, str] = {"h264": ".mp4", "ffv1": ".mkv"}
+OF_INPUT = ("codec", "profile", "width", "height", "pixel_format", "frames", "frame_rate", "rate")
+
+
+def test_video(folder: JobFolder, spec: VideoTest, report: Report) -> dict[str, Any]:
+    """Restore a video, then score each frame where the ground truth is known."""
+    model = folder.sibling(spec.model)
+    if not model.path.exists():
+        raise JobError("The model was deleted. Choose another one.")
+    source = Path(spec.video)
+    facts = video.facts(source)
+    originals = frame_scores.find_originals(Path(spec.originals), source, facts) if spec.originals else None
+    note = frame_scores.note(source, facts.frames, originals) if originals else ""
+    snapshot, restorer, channels = snapshots.load(model, spec.snapshot)
+    restorer = restorer.to(choose_device("auto"))
+    report.log.append("facts", snapshot=snapshot, input=_told(facts), note=note)
+
+    results = folder.path / "results"
+    results.mkdir(exist_ok=True)
+    out, copies = results / f"restored{ENDINGS[spec.codec]}", Copies(results / "input.mp4", results / "output.mp4")
+    how = Model(restorer, channels, free_memory(device_of(restorer)))
+    restored = restore_video(source, out, how, report, spec.codec, overwrite=True, copies=copies, frames=facts.frames)
+    report.log.append("facts", **_shown(folder, restored, copies))
+    report.check()
+    if originals is not None:
+        frame_scores.measure(source, restored.out, originals, channels, restored.frames, report)
+    if restored.why:
+        raise JobError(f"{restored.why} What was restored is kept.")
+    return {}
+
+
+def _told(facts: Facts) -> dict[str, Any]:
+    said = facts.as_json()
+    return {name: said[name] for name in OF_INPUT}
+
+
+def _shown(folder: JobFolder, restored: Restored, copies: Copies) -> dict[str, Any]:
+    """What there is of the restored video, and what a page needs to show it beside its input."""
+    output = copies.output if copies.output.exists() else restored.out
+    times = folder.path / "results" / "times.json"
+    times.write_text(json.dumps(frame_times(output)), encoding="ascii")
+    return {
+        "frames": restored.frames,
+        "frames_per_second": restored.frames_per_second,
+        "width": restored.width,
+        "height": restored.height,
+        "codec": restored.codec,
+        "file": _url(folder, restored.out),
+        "bytes": restored.out.stat().st_size,
+        "sound": _has_sound(output),
+        "shown": {"input": _url(folder, copies.input), "output": _url(folder, output), "times": _url(folder, times)},
+    }
+
+
+def _url(folder: JobFolder, path: Path) -> str:
+    return folder.url(str(path.relative_to(folder.path)))
+
+
+def frame_times(path: Path) -> list[float]:
+    """When each frame of a video is shown, in seconds, as browsers count them: from its first stream on where that is early."""
+    with av.open(str(path)) as container:
+        packets = container.demux(container.streams.video[0])
+        times = [packet.pts * packet.time_base for packet in packets if packet.pts is not None and packet.time_base is not None]
+        early = min(0.0, (container.start_time or 0) / av.time_base)
+        return [round(float(at) - early, 6) for at in sorted(times)]
+
+
+def _has_sound(path: Path) -> bool:
+    with av.open(str(path)) as container:
+        return len(container.streams.audio) > 0

@@ -1,0 +1,33 @@
+"""Pictures as the values of a store: raw bytes, PNG or JPEG."""
+
+import io
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL import Image
+
+from jobs.media.images import Picture
+from jobs.media.png import encode_png
+
+if TYPE_CHECKING:
+    from jobs.specs.dataset import Encoding
+
+
+def encode(picture: Picture, encoding: "Encoding", quality: int = 95) -> bytes:
+    """A picture as stored: raw bytes (H, W, C), PNG, or JPEG without chroma subsampling."""
+    if encoding == "none":
+        return picture.tobytes()
+    if encoding == "png":
+        return encode_png(picture)
+    buffer = io.BytesIO()
+    image = Image.fromarray(picture[:, :, 0] if picture.shape[2] == 1 else picture)
+    image.save(buffer, "JPEG", quality=quality, subsampling=0)
+    return buffer.getvalue()
+
+
+def decode(value: bytes | memoryview, encoding: "Encoding", shape: tuple[int, int, int]) -> Picture:
+    """The picture uint8 (H, W, C) of a stored value."""
+    if encoding == "none":
+        return np.frombuffer(value, np.uint8).reshape(shape)
+    with Image.open(io.BytesIO(value)) as image:
+        return np.asarray(image).reshape(shape)

@@ -1,0 +1,132 @@
+"""Pictures out of image files: uint8 (H, W, C), C = 3 for RGB and 1 for grayscale."""
+
+import io
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from isal import igzip, igzip_lib
+from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
+from PIL.ImageFile import ImageFile as OpenImage
+
+from jobs.core.errors import JobError
+from jobs.core.limits import MAX_IMAGE_BYTES, MAX_IMAGE_MB, too_large
+from jobs.core.suffixes import IMAGES, is_image, natural
+
+Picture = NDArray[np.uint8]
+
+Image.MAX_IMAGE_PIXELS = None  # The limit is ours: jobs.core.limits.
+
+FORMATS = ("BMP", "DIB", "PNG", "TIFF", "JPEG", "WEBP")
+"""What is read, whatever a file is called: some of the other formats that Pillow knows start programs."""
+
+DEEP = re.compile(r";(12|16|32|64)")
+"""In what Pillow calls the values of a file: RGB;16B."""
+
+
+def images_in(folder: Path) -> list[Path]:
+    """The images of a folder in natural order. Hidden files are none."""
+    return sorted(
+        (path for path in folder.iterdir() if is_image(path.name) and path.is_file()), key=lambda path: natural(path.name)
+    )
+
+
+def list_images(folder: Path) -> list[Path]:
+    """The images of a folder in natural order. Raises JobError where there are none."""
+    if not folder.is_dir():
+        raise JobError(f"{folder} is no folder. Give the folder of the originals.")
+    images = images_in(folder)
+    if not images:
+        raise JobError(f"{folder} has no image in it. Give the folder of the originals: {', '.join(IMAGES)}.")
+    return images
+
+
+def stem(path: Path) -> str:
+    """The name without the ending of an image: `a` for a.bmp.gz."""
+    ending = next((ending for ending in IMAGES if path.name.lower().endswith(ending)), path.suffix)
+    return path.name[: len(path.name) - len(ending)]
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[tuple[OpenImage, bytes]]:
+    """An image file, gzipped or not, that takes no more than a picture may; and its bytes.
+
+    Raises JobError, with the file's name, for what is no image, also where that shows only as its pixels are read."""
+    try:
+        data = _unzip(path) if path.suffix.lower() == ".gz" else path.read_bytes()
+        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+            why = too_large(image.width, image.height)
+            if why:
+                raise JobError(f"{path.name} is refused: {why}.")
+            yield image, data
+    except UnidentifiedImageError as error:
+        what = "it is no BMP, PNG, TIFF, JPEG or WebP" if data else "it is empty"
+        raise JobError(f"{path.name} is no image that can be read: {what}. Replace it or take it away.") from error
+    except (OSError, EOFError, SyntaxError, ValueError, OverflowError, igzip_lib.IsalError) as error:  # type: ignore[misc]  # isal's stub has its error as an instance
+        raise JobError(f"{path.name} is no image that can be read: {error}. Replace it or take it away.") from error
+
+
+def is_deep(image: OpenImage) -> bool:
+    """Whether a file that was just opened has more than 8 bits a value. Of colours Pillow does not say so: it cuts them."""
+    raw = [tile.args if isinstance(tile.args, str) else str(tile.args[0]) for tile in image.tile if tile.args]
+    cut = image.format in ("PNG", "TIFF") and any(DEEP.search(mode) for mode in raw)
+    return cut or image.mode.startswith("I") or image.mode == "F"
+
+
+def read_image(path: Path, keep_gray: bool = False) -> Picture:
+    """An image file as datasets take it: RGB, or with `keep_gray` one channel where the file has one.
+
+    Raises JobError, with the file's name, for all that is no picture of 8 bits a value."""
+    with opened(path) as (image, _):
+        if is_deep(image):
+            raise JobError(f"{path.name} has more than 8 bits a value. Convert it to 8 bits.")
+        if image.has_transparency_data:
+            raise JobError(f"{path.name} has transparency. Flatten it first: a network cannot restore what lies behind.")
+        gray = keep_gray and image.mode in ("L", "1")
+        pixels = np.asarray(image.convert("L" if gray else "RGB"))
+        return pixels[:, :, None] if gray else pixels
+
+
+@dataclass(frozen=True)
+class ImageFile:
+    """A picture that is read when it is asked for; unlike a decoded frame, it can be handed to another process."""
+
+    path: Path
+
+    def __call__(self) -> Picture:
+        return read_image(self.path, keep_gray=True)
+
+
+def _unzip(path: Path) -> bytes:
+    with igzip.open(path) as file:
+        data: bytes = file.read(MAX_IMAGE_BYTES + 1)
+    if len(data) > MAX_IMAGE_BYTES:
+        raise JobError(f"{path.name} is refused: it unpacks to more than {MAX_IMAGE_MB} MiB (--max-image-mb).")
+    return data
+
+
+def size(picture: Picture) -> str:
+    """352x288"""
+    return f"{picture.shape[1]}x{picture.shape[0]}"
+
+
+LUMA = {"BT.601": (19595, 38470, 7471), "BT.709": (13933, 46871, 4732)}
+"""Weights of R, G and B in Y, in 1/65536 (ITU-R BT.601 and BT.709: 0.299, 0.587, 0.114 and 0.2126, 0.7152, 0.0722)."""
+
+
+def to_gray(picture: Picture, matrix: str) -> Picture:
+    """Y of an RGB picture, (H, W, 1), in full range 0 to 255, rounded."""
+    if picture.shape[2] == 1:
+        return picture
+    red, green, blue = LUMA[matrix]
+    wide = picture.astype(np.uint32)
+    weighted = wide[:, :, 0] * red + wide[:, :, 1] * green + wide[:, :, 2] * blue
+    return ((weighted + 32768) >> 16).astype(np.uint8)[:, :, None]
+
+
+def to_rgb(picture: Picture) -> Picture:
+    return np.repeat(picture, 3, axis=2) if picture.shape[2] == 1 else picture

@@ -1,0 +1,60 @@
+"""Originals: the images of a folder, or the frames of a video, loaded one by one when a job asks for them."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from jobs.core.suffixes import is_image
+from jobs.media import video
+from jobs.media.images import ImageFile, list_images
+from jobs.media.video import Colour, Load, Warn
+from jobs.specs.dataset import RawVideo
+
+
+@dataclass(frozen=True)
+class Images:
+    """The images of a folder, in their order."""
+
+    paths: list[Path]
+
+    @property
+    def place(self) -> str:
+        return str(self.paths[0].parent)
+
+    @property
+    def count(self) -> int:
+        return len(self.paths)
+
+    def name(self, number: int) -> str:
+        return self.paths[number].name
+
+    def load(self, warn: Warn = video.nothing) -> Iterator[Load]:
+        return (ImageFile(path) for path in self.paths)
+
+
+@dataclass(frozen=True)
+class Video:
+    """The frames of a video; `count` is that of its packets; `like` tells the colour where it does not say it itself."""
+
+    path: Path
+    count: int
+    raw: RawVideo | None = None
+    like: Colour | None = None
+
+    @property
+    def place(self) -> str:
+        return self.path.name
+
+    def name(self, number: int) -> str:
+        return f"frame {number} of {self.path.name}"
+
+    def load(self, warn: Warn = video.nothing) -> Iterator[Load]:
+        return video.frames(self.path, warn, self.raw, self.like)
+
+
+def originals_of(path: Path, raw: RawVideo | None = None) -> Images | Video:
+    if path.is_dir():
+        return Images(list_images(path))
+    if is_image(path.name):
+        return Images([path])
+    return Video(path, video.count_frames(path, raw), raw)

@@ -1,0 +1,68 @@
+"""What the machine does while a job runs: GPUs by NVML, the processor and this process by psutil."""
+
+import threading
+from contextlib import suppress
+from typing import Any
+
+import psutil
+import pynvml
+import torch
+
+from jobs.core.report import Report
+
+INTERVAL = 2.0
+
+
+class Watch:
+    """Reports a `hardware` event every other second, from a thread of its own, until it is left."""
+
+    def __init__(self, report: Report, device: torch.device) -> None:
+        self._report, self._gpus = report, _handles(device)
+        self._over = threading.Event()
+        self._process = psutil.Process()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def __enter__(self) -> "Watch":
+        self._process.cpu_percent()  # The first reading is always 0: it starts the count.
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._over.wait(INTERVAL):
+            self._report.log.append("hardware", **self._read())
+
+    def _read(self) -> dict[str, Any]:
+        """Shares in percent, memory in bytes, temperatures in degrees Celsius; `cpu` is 100 for each core in full use."""
+        return {
+            "cpu": self._process.cpu_percent(),
+            "cores": psutil.cpu_count(),
+            "rss": self._process.memory_info().rss,
+            "memory_total": psutil.virtual_memory().total,
+            "gpus": [_gpu(handle) for handle in self._gpus],
+        }
+
+
+def _handles(device: torch.device) -> list[Any]:
+    """NVML's handle of the GPU in use; none where there is no GPU, or no NVML."""
+    if device.type != "cuda":
+        return []
+    with suppress(pynvml.NVMLError):
+        pynvml.nvmlInit()
+        uuid = torch.cuda.get_device_properties(device).uuid
+        return [pynvml.nvmlDeviceGetHandleByUUID(f"GPU-{uuid}")]
+    return []
+
+
+def _gpu(handle: Any) -> dict[str, Any]:
+    told: dict[str, Any] = {}
+    with suppress(pynvml.NVMLError):  # Some cards do not tell all of it.
+        memory = pynvml.nvmlDeviceGetMemoryInfo(handle)
+        told |= {"memory_used": int(memory.used), "memory_total": int(memory.total)}
+        told["name"] = str(pynvml.nvmlDeviceGetName(handle))
+        told["temperature"] = pynvml.nvmlDeviceGetTemperature(handle, pynvml.NVML_TEMPERATURE_GPU)
+        told["utilisation"] = pynvml.nvmlDeviceGetUtilizationRates(handle).gpu
+    return told

@@ -1,0 +1,4 @@
+"""Caffe's prototxt, read into a graph of layers.
+
+Imports `models.definitions` only.
+"""

@@ -1,0 +1,192 @@
+"""The networks, each a function from its settings to a graph that maps an image to one of equal size.
+
+They differ from their papers in this: borders are padded, so that the output has the input's size; and unless
+`start` is "paper", they start as the identity (models/definitions/identity.py).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from models.definitions.graph import INPUT, Activation, BatchNorm, Combine, Concat, Conv, Filler, Graph, Node, Op
+
+
+@dataclass(frozen=True)
+class Network:
+    """An entry of the registry: `graph(channels, **settings)`."""
+
+    title: str
+    paper: str
+    graph: Callable[..., Graph]
+
+    @property
+    def about(self) -> str:
+        return (self.graph.__doc__ or "").strip()
+
+
+NETWORKS: dict[str, Network] = {}
+
+Define = Callable[..., Graph]
+
+
+def network(name: str, title: str, paper: str) -> Callable[[Define], Define]:
+    def register(graph: Define) -> Define:
+        NETWORKS[name] = Network(title, paper, graph)
+        return graph
+
+    return register
+
+
+class Layers:
+    """A graph as it is written down, from the image on: each layer takes the last one's output unless told otherwise."""
+
+    def __init__(self, channels: int) -> None:
+        self.channels, self.last = channels, INPUT
+        self._nodes: list[Node] = []
+
+    def add(self, name: str, op: Op, *inputs: str) -> str:
+        self._nodes.append(Node(name, op, inputs or (self.last,)))
+        self.last = name
+        return name
+
+    def conv(self, name: str, maps: int, side: int, *inputs: str, **more: Any) -> str:
+        return self.add(name, Conv(maps, (side, side), pad=(side // 2, side // 2), **more), *inputs)
+
+    def relu(self, name: str) -> str:
+        return self.add(name, Activation("relu"))
+
+    def plus_image(self, skip: bool = True) -> Graph:
+        """The graph whose output is the last layer's, added to the image if `skip`."""
+        if skip:
+            self.add("sum", Combine("sum"), INPUT, self.last)
+        return Graph(tuple(self._nodes), self.last, self.channels)
+
+
+SMALL = Filler("gaussian", 0.001)
+"""How Dong et al. start all layers."""
+
+LAST_SLOWER: dict[str, Any] = {"weights": SMALL, "rate": (0.1, 0.1)}
+"""Their last layer learns at a tenth of the rate."""
+
+
+@network(
+    "srcnn-9-1-5",
+    "SRCNN 9-1-5",
+    "Dong, Loy, He, Tang: Learning a Deep Convolutional Network for Image Super-Resolution, ECCV 2014",
+)
+def srcnn_915(channels: int, maps1: int = 64, maps2: int = 32, skip: bool = True) -> Graph:
+    """Three layers: 9x9, 1x1, 5x5. The network of the DIGITS example."""
+    return _srcnn(channels, 1, maps1, maps2, skip)
+
+
+@network(
+    "srcnn-9-5-5",
+    "SRCNN 9-5-5",
+    "Dong, Loy, He, Tang: Image Super-Resolution Using Deep Convolutional Networks, TPAMI 38(2), 2016 (arXiv 2014)",
+)
+def srcnn_955(channels: int, maps1: int = 64, maps2: int = 32, skip: bool = True) -> Graph:
+    """Three layers: 9x9, 5x5, 5x5."""
+    return _srcnn(channels, 5, maps1, maps2, skip)
+
+
+@network(
+    "ar-cnn",
+    "AR-CNN",
+    "Dong, Deng, Loy, Tang: Compression Artifacts Reduction by a Deep Convolutional Network, ICCV 2015",
+)
+def ar_cnn(channels: int, maps1: int = 64, maps2: int = 32, maps3: int = 16, skip: bool = False) -> Graph:
+    """Four layers, 9-7-1-5: SRCNN with a layer that enhances the features. In the paper without a skip."""
+    net = Layers(channels)
+    net.conv("conv1", maps1, 9, weights=SMALL)
+    net.relu("relu1")
+    net.conv("conv2", maps2, 7, weights=SMALL)
+    net.relu("relu2")
+    net.conv("conv3", maps3, 1, weights=SMALL)
+    net.relu("relu3")
+    net.conv("conv4", channels, 5, **LAST_SLOWER)
+    return net.plus_image(skip)
+
+
+@network(
+    "vrcnn",
+    "VRCNN",
+    "Dai, Liu, Wu: A Convolutional Neural Network Approach for Post-Processing in HEVC Intra Coding, MMM 2017",
+)
+def vrcnn(channels: int, maps: int = 64) -> Graph:
+    """Four layers with kernels of two sizes in the middle ones, added to the image."""
+    net = Layers(channels)
+    net.conv("conv1", maps, 5)
+    net.relu("relu1")
+    for number, wide, narrow in ((2, 5, 3), (3, 3, 1)):
+        before = net.last
+        net.conv(f"conv{number}-{wide}x{wide}", maps // 4, wide, before)
+        net.conv(f"conv{number}-{narrow}x{narrow}", maps // 2, narrow, before)
+        net.add(f"concat{number}", Concat(), f"conv{number}-{wide}x{wide}", f"conv{number}-{narrow}x{narrow}")
+        net.relu(f"relu{number}")
+    net.conv("conv4", channels, 3)
+    return net.plus_image()
+
+
+@network(
+    "vdsr",
+    "VDSR",
+    "Kim, Lee, Lee: Accurate Image Super-Resolution Using Very Deep Convolutional Networks, CVPR 2016",
+)
+def vdsr(channels: int, depth: int = 20, maps: int = 64) -> Graph:
+    """Layers of 3x3, each but the last with a ReLU; their output is added to the image."""
+    net = Layers(channels)
+    for number in range(1, depth):
+        net.conv(f"conv{number}", maps, 3)
+        net.relu(f"relu{number}")
+    net.conv(f"conv{depth}", channels, 3)
+    return net.plus_image()
+
+
+@network(
+    "dncnn",
+    "DnCNN",
+    "Zhang, Zuo, Chen, Meng, Zhang: Beyond a Gaussian Denoiser, TIP 26(7), 2017",
+)
+def dncnn(channels: int, depth: int = 17, maps: int = 64) -> Graph:
+    """Layers of 3x3 with batch normalisation in all but the first and the last; they find the noise, which is taken away."""
+    net = Layers(channels)
+    net.conv("conv1", maps, 3)
+    net.relu("relu1")
+    for number in range(2, depth):
+        net.conv(f"conv{number}", maps, 3, bias=False)
+        net.add(f"norm{number}", BatchNorm())
+        net.relu(f"relu{number}")
+    net.conv(f"conv{depth}", channels, 3)
+    return net.plus_image()
+
+
+@network(
+    "edsr",
+    "EDSR, small",
+    "Lim, Son, Kim, Nah, Lee: Enhanced Deep Residual Networks for Single Image Super-Resolution, CVPRW 2017",
+)
+def edsr(channels: int, blocks: int = 8, maps: int = 48, skip: bool = True) -> Graph:
+    """Residual blocks of two 3x3 layers without normalisation, at one resolution. In the paper 16 or 32 blocks, and no skip of
+    the image."""
+    net = Layers(channels)
+    head = net.conv("head", maps, 3)
+    for number in range(1, blocks + 1):
+        before = net.last
+        net.conv(f"block{number}-conv1", maps, 3)
+        net.relu(f"block{number}-relu")
+        net.conv(f"block{number}-conv2", maps, 3)
+        net.add(f"block{number}-sum", Combine("sum"), before, net.last)
+    net.conv("body", maps, 3)
+    net.add("body-sum", Combine("sum"), head, net.last)
+    net.conv("tail", channels, 3)
+    return net.plus_image(skip)
+
+
+def _srcnn(channels: int, middle: int, maps1: int, maps2: int, skip: bool) -> Graph:
+    net = Layers(channels)
+    net.conv("conv1", maps1, 9, weights=SMALL)
+    net.relu("relu1")
+    net.conv("conv2", maps2, middle, weights=SMALL)
+    net.relu("relu2")
+    net.conv("conv3", channels, 5, **LAST_SLOWER)
+    return net.plus_image(skip)

@@ -1,0 +1,172 @@
+"""What the server says of datasets before and after they are made: probe, clone, rename, delete, full disk."""
+
+import http.client
+import re
+import shutil
+import urllib.parse
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from jobs.media.sample_clip import make_clip
+from tests.conftest import Clip
+from tests.support import disk
+from tests.support.server import Server
+
+
+def stream_source(clip: Clip, **fields: Any) -> dict[str, Any]:
+    return {"source": {"kind": "stream", "stream": str(clip[0]), "originals": str(clip[1]), **fields}}
+
+
+def page(server: Server, path: str) -> str:
+    with urllib.request.urlopen(server.url + path) as answer:
+        text: str = answer.read().decode()
+        return text
+
+
+def post(server: Server, path: str, **form: str) -> tuple[int, str]:
+    """Status and location of the answer to a form, with the token of the home page; redirections are not followed."""
+    connection = http.client.HTTPConnection("127.0.0.1", server.port)
+    connection.request("GET", "/")
+    shown = connection.getresponse()
+    cookie = (shown.getheader("Set-Cookie") or "").partition(";")[0]
+    found = re.search(r'name="csrf-token" content="([^"]+)"', shown.read().decode())
+    assert found is not None
+    headers = {"Content-Type": "application/x-www-form-urlencoded", "Cookie": cookie}
+    connection.request("POST", path, urllib.parse.urlencode({**form, "csrf_token": found[1]}), headers)
+    answer = connection.getresponse()
+    answer.read()
+    connection.close()
+    return answer.status, answer.getheader("Location", "")
+
+
+def test_a_probe_tells_the_facts_and_the_first_pair(server: Server, clip: Clip) -> None:
+    status, told = server.call("/probe", stream_source(clip))
+    assert status == 200
+    (sequence,) = told["sequences"]
+    video = sequence["input"]
+    assert (video["codec"], video["width"], video["height"], video["pixel_format"]) == ("h264", 96, 64, "yuv420p")
+    assert (told["frames"], told["originals"], told["target_size"]) == (24, 24, "96x64")
+    assert told["problems"] == told["warnings"] == []
+    assert told["alignment"]["best"] == 0
+    assert len(told["alignment"]["psnr"]) == 17
+    assert 20 < told["first"]["psnr"] < 60
+    assert told["first"]["input"].startswith("data:image/png;base64,")
+    assert told["estimate"]["pairs"] == 24
+    assert told["free"] > 0
+
+
+def test_a_probe_finds_the_offset(server: Server, clip: Clip, tmp_path: Path) -> None:
+    shifted = tmp_path / "shifted"
+    shutil.copytree(clip[1], shifted)
+    for path in sorted(shifted.iterdir())[:2]:
+        path.unlink()
+    status, told = server.call("/probe", stream_source((clip[0], shifted)))
+    assert status == 200
+    assert told["alignment"]["best"] == -2
+    assert any("-2" in warning for warning in told["warnings"])
+
+
+def test_a_probe_of_what_is_not_there_names_the_field(server: Server, clip: Clip) -> None:
+    status, told = server.call("/probe", stream_source((Path("/nowhere.h264"), clip[1])))
+    assert status == 422
+    assert told["error"]["fields"]["source.stream"].startswith("/nowhere.h264 is")
+    status, told = server.call("/probe", stream_source((clip[1] / ".." / "clip.h264", Path("/etc"))))
+    assert status == 422
+    assert "outside the folders" in told["error"]["fields"]["source.originals"]
+
+
+def test_a_probe_of_compression_tells_what_each_rate_would_do(server: Server, clip: Clip) -> None:
+    source = {"kind": "compress", "originals": str(clip[1]), "qp": [27, 42]}
+    status, told = server.call("/probe", {"source": source})
+    assert status == 200
+    fine, coarse = told["rates"]
+    assert fine["psnr"] > coarse["psnr"] + 2
+    assert fine["bytes_a_frame"] > coarse["bytes_a_frame"]
+
+
+def test_words_of_a_dataset_are_changed_by_api_and_form(server: Server, clip: Clip) -> None:
+    id = server.dataset(clip)
+    server.wait(id, "done")
+    status, job = server.call(f"/jobs/{id}", {"name": "renamed", "notes": "Line 1\nLine 2"}, "PATCH")
+    assert (status, job["name"], job["spec"]["notes"]) == (200, "renamed", "Line 1\nLine 2")
+    assert post(server, f"/jobs/{id}/edit", name="again", group="codec", notes="")[0] in (302, 303)
+    job = server.job(id)
+    assert (job["name"], job["spec"]["group"], job["spec"]["notes"]) == ("again", "codec", "")
+    assert "<h1>again " in page(server, f"/datasets/{id}")
+    status, told = server.call(f"/jobs/{id}", {"seed": 3}, "PATCH")
+    assert (status, list(told["error"]["fields"])) == (422, ["seed"])
+    status, told = server.call(f"/jobs/{id}", {"name": ""}, "PATCH")
+    assert (status, told["error"]["fields"]) == (422, {"name": "This is needed."})
+
+
+def test_renaming_outlives_the_server(server: Server, clip: Clip) -> None:
+    id = server.dataset(clip)
+    server.wait(id, "done")
+    server.call(f"/jobs/{id}", {"name": "kept"}, "PATCH")
+    server.kill()
+    (server.home / "clearframe.db").unlink()
+    server.start()
+    assert server.job(id)["name"] == "kept"
+
+
+def test_a_clone_has_the_form_filled_in(server: Server, clip: Clip) -> None:
+    id = server.create(
+        "/datasets",
+        {
+            "name": "first",
+            "source": {"kind": "compress", "originals": str(clip[1]), "qp": [30, 40], "preset": "veryfast"},
+            "validation": {"method": "frames", "percent": 20},
+            "channels": "grayscale",
+            "keep_decoded": True,
+        },
+    )
+    form = page(server, f"/datasets/new?clone={id}")
+    values = dict(re.findall(r'<input[^>]*name="([^"]+)" [^>]*value="([^"]*)"', form))
+    assert values["source.qp"] == "30, 40"
+    assert values["validation.percent"] == "20"
+    assert re.search(r'name="source.kind" value="compress" checked', form)
+    assert re.search(r'<option value="veryfast" selected', form)
+    assert re.search(r'<option value="grayscale" selected', form)
+    assert re.search(r'<input type="checkbox" [^>]*name="keep_decoded"[^>]* checked', form)
+
+
+def test_a_dataset_that_models_use_is_not_deleted(server: Server, clip: Clip) -> None:
+    id = server.dataset(clip)
+    server.wait(id, "done")
+    model = server.create("/models", {"name": "user", "dataset": id, "epochs": 1, "patch_size": 32, "patches_per_frame": 1})
+    server.wait(model, "done")
+    status, told = server.call(f"/jobs/{id}", method="DELETE")
+    assert status == 409
+    assert "user" in told["error"]["message"]
+    assert server.call(f"/jobs/{model}", method="DELETE")[0] == 204
+    assert server.call(f"/jobs/{id}", method="DELETE")[0] == 204
+
+
+def test_progress_tells_the_pairs_of_each_split(server: Server, clip: Clip) -> None:
+    id = server.dataset(clip)
+    server.wait(id, "done")
+    _, told = server.call(f"/jobs/{id}/events?type=progress")
+    assert told["events"][-1]["pairs"] == {"train": 22, "val": 2}
+
+
+@pytest.fixture
+def full_home(tmp_path: Path) -> Iterator[Path]:
+    """A home on a disk of 8 MB."""
+    with disk.small_disk(tmp_path, 8) as mounted:
+        yield mounted / "home"
+
+
+def test_a_full_disk_is_said_by_the_server_which_lives_on(full_home: Path, tmp_path: Path, free_port: int) -> None:
+    clip = make_clip(tmp_path / "clip", frames=24, width=96, height=64)
+    full_home.mkdir()
+    with Server(full_home, [tmp_path], free_port) as server:
+        ballast = disk.fill(full_home.parent)
+        assert server.call("/datasets", {"name": "full", **stream_source(clip)})[0] == 507
+        assert server.call("/healthz")[0] == 200
+        ballast.unlink()
+        id = server.dataset(clip)
+        assert server.wait(id, "done", "error")["state"] == "done"

@@ -1,0 +1,128 @@
+"""Exports over the JSON API, on a real server."""
+
+import time
+import urllib.request
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import onnxruntime
+import pytest
+import torch
+
+from app.catalog.catalog import Refused
+from app.runner import exporting
+from jobs.core import folder as folders
+from jobs.core.events import EventLog
+from jobs.core.folder import JobFolder
+from jobs.networks import snapshots
+from jobs.specs import ModelSpec
+from jobs.specs.export import ExportSpec
+from tests.support.exported import make_model
+from tests.support.server import Server
+
+
+@pytest.fixture
+def trained(home: Path) -> JobFolder:
+    return make_model(home)
+
+
+@pytest.fixture
+def running(trained: JobFolder, home: Path, tmp_path: Path, free_port: int) -> Iterator[Server]:
+    """A server that finds the model when it starts."""
+    with Server(home, [tmp_path], free_port) as running:
+        yield running
+
+
+def refused(server: Server, id: str, body: Any) -> tuple[int, dict[str, Any]]:
+    status, answer = server.call(f"/models/{id}/exports", body)
+    return status, answer["error"]
+
+
+def test_a_snapshot_is_exported_listed_and_downloaded_while_the_server_goes_on(running: Server, trained: JobFolder) -> None:
+    exports = f"/models/{trained.id}/exports"
+    assert running.call(exports) == (200, {"exports": []})
+    with ThreadPoolExecutor() as pool:
+        waiting = [pool.submit(running.call, exports, {"snapshot": "best", "format": "onnx"}) for _ in range(2)]
+        began = time.monotonic()
+        assert running.call("/healthz")[0] == 200
+        assert time.monotonic() - began < 1
+        assert not any(one.done() for one in waiting)
+        answers = [one.result() for one in waiting]
+    for status, answer in answers:
+        assert status == 201, answer
+        assert set(answer) == {"file", "snapshot", "size", "difference", "checked_with", "seconds", "url"}
+        assert (answer["file"], answer["snapshot"]) == ("exports/epoch-0001.onnx", "epoch-0001")
+        assert answer["url"] == f"/jobs/{trained.id}/files/exports/epoch-0001.onnx"
+        assert answer["difference"] < 1e-5
+    assert running.call(exports, {"snapshot": "epoch-0001", "format": "torchscript"})[0] == 201
+    listed = running.call(exports)[1]["exports"]
+    assert [(one["name"], one["snapshot"], one["format"]) for one in listed] == [
+        ("epoch-0001.onnx", "epoch-0001", "onnx"),
+        ("epoch-0001.pt", "epoch-0001", "torchscript"),
+    ]
+    with urllib.request.urlopen(running.url + listed[0]["url"]) as answer:
+        content = answer.read()
+    assert len(content) == listed[0]["size"] == answers[0][1]["size"]
+    image = torch.rand(2, 3, 31, 44)
+    restored = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"]).run(None, {"image": image.numpy()})[0]
+    expected = snapshots.load(trained, "best")[1](image).detach()
+    assert torch.allclose(torch.from_numpy(restored), expected, atol=1e-5)
+
+
+def test_what_cannot_be_exported_is_refused_with_a_sentence_at_its_field(running: Server, trained: JobFolder) -> None:
+    fields = {"format": "Must be one of 'onnx', 'torchscript' or 'torch.export'."}
+    assert refused(running, trained.id, {"format": "caffe"})[1]["fields"] == fields
+    for name in ("epoch-0009", "../../x", ""):
+        status, error = refused(running, trained.id, {"snapshot": name})
+        assert (status, error["fields"]) == (422, {"snapshot": f"There is no snapshot {name}. There are: epoch-0001."})
+    assert refused(running, trained.id, {"snapshots": "best"})[1]["fields"] == {"snapshots": "There is no such field."}
+    assert refused(running, trained.id, ["best"])[0] == 422
+    assert refused(running, "abcdefgh", {})[0] == 404
+    assert running.call("/models/abcdefgh/exports")[0] == 404
+    assert not trained.exports.exists()
+    (trained.snapshots / "epoch-0001.safetensors").unlink()
+    status, error = refused(running, trained.id, {"snapshot": "last"})
+    assert (status, "Snapshot epoch-0001 cannot be read" in error["message"]) == (409, True)
+
+
+def test_a_model_without_a_snapshot_is_refused(home: Path, tmp_path: Path, free_port: int) -> None:
+    folder = folders.create(home, "model", ModelSpec.model_validate({"name": "m", "dataset": "abcdefgh"}))
+    with EventLog(folder.events) as log:
+        log.append("state", state="aborted", reason="")
+    with Server(home, [tmp_path], free_port) as running:
+        status, error = refused(running, folder.id, {})
+    assert (status, error["fields"]) == (422, {"snapshot": "The model has no snapshot yet. Wait for its first one."})
+
+
+def test_a_users_code_runs_only_where_the_server_lets_it(
+    home: Path, tmp_path: Path, free_port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code = tmp_path / "net.py"
+    code.write_text("import torch\n\ndef network(channels):\n    return torch.nn.Conv2d(channels, channels, 3, padding=1)\n")
+    with monkeypatch.context() as allowed:
+        allowed.setenv("CLEARFRAME_USER_CODE", "1")
+        folder = make_model(home, {"name": "python", "file": str(code)})
+    code.write_text(f"open({str(tmp_path / 'ran')!r}, 'w').close()\n{code.read_text()}")
+    with Server(home, [tmp_path], free_port) as running:
+        status, error = refused(running, folder.id, {"format": "torchscript"})
+        assert (status, "start the server, or the command, with --allow-user-code" in error["message"]) == (409, True)
+        assert not (tmp_path / "ran").exists()
+        running.kill()
+        running.options = ["--allow-user-code"]
+        running.start()
+        status, answer = running.call(f"/models/{folder.id}/exports", {"format": "torchscript"})
+    assert (status, (tmp_path / "ran").exists()) == (201, True), answer
+
+
+def test_a_process_that_takes_too_long_or_dies_is_told(
+    trained: JobFolder, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(exporting, "SECONDS", 0.1)
+        with pytest.raises(Refused, match=r"not done within 0\.1 s, and was stopped"):
+            exporting.export(trained, ExportSpec(), False)
+    (trained.path / "job.json").write_text("{")
+    with pytest.raises(Refused, match=r"the process that writes it ended \(json\.decoder\.JSONDecodeError"):
+        exporting.export(trained, ExportSpec(), False)

@@ -1,0 +1,98 @@
+"""The log of a worker, a part at a time."""
+
+from pathlib import Path
+
+import pytest
+
+from app.catalog.worker_log import MOST, part
+from tests.conftest import Clip
+from tests.support.server import Server
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Path:
+    return tmp_path / "worker.log"
+
+
+def test_a_log_that_is_not_there_yet_is_empty(log: Path) -> None:
+    nothing = {"text": "", "from": 0, "next": 0, "size": 0}
+    assert part(log, None) == part(log, 0) == part(log, 99) == nothing
+    log.touch()
+    assert part(log, None) == part(log, 5) == nothing
+
+
+def test_what_is_new_is_what_lies_behind_the_offset(log: Path) -> None:
+    log.write_text("one\ntwo\n")
+    first = part(log, None)
+    assert first == {"text": "one\ntwo\n", "from": 0, "next": 8, "size": 8}
+    assert part(log, 8) == {"text": "", "from": 8, "next": 8, "size": 8}
+    log.write_text("one\ntwo\nthree")
+    assert part(log, 8) == {"text": "three", "from": 8, "next": 13, "size": 13}
+
+
+def test_an_offset_beyond_the_end_begins_anew(log: Path) -> None:
+    log.write_text("new\n")
+    assert part(log, 5) == {"text": "new\n", "from": 0, "next": 4, "size": 4}
+
+
+@pytest.mark.parametrize("character", ["é", "–", "🎞"])
+def test_a_character_is_never_cut(log: Path, character: str) -> None:
+    whole = character.encode()
+    for there in range(1, len(whole)):
+        log.write_bytes(b"a" + whole[:there])
+        assert part(log, 0) == {"text": "a", "from": 0, "next": 1, "size": 1 + there}
+    log.write_bytes(b"a" + whole)
+    assert part(log, 1)["text"] == character
+    log.write_text(character * MOST, encoding="utf-8")
+    text, next = "", 0
+    while (answer := part(log, next))["text"]:
+        assert answer["next"] - answer["from"] <= MOST
+        text, next = text + answer["text"], answer["next"]
+    assert text == character * MOST
+
+
+def test_bytes_that_are_no_text_are_replaced(log: Path) -> None:
+    log.write_bytes(b"a\xffb\n\x9f\x98c")
+    assert part(log, 0)["text"] == "a\ufffdb\n\ufffd\ufffdc"
+
+
+def test_the_end_of_a_long_log_begins_with_a_line(log: Path) -> None:
+    lines = [f"{number}: ünïcödé\n" for number in range(20_000)]
+    log.write_text("".join(lines), encoding="utf-8")
+    answer = part(log, None)
+    shown = answer["text"].splitlines(keepends=True)
+    assert shown == lines[-len(shown) :]
+    assert MOST - 30 < answer["next"] - answer["from"] <= MOST
+    assert answer["next"] == answer["size"] == log.stat().st_size
+
+
+def test_a_line_that_begins_just_there_is_whole(log: Path) -> None:
+    log.write_bytes(b"a\n" + b"b" * (MOST - 1) + b"\n")
+    assert part(log, None)["text"] == "b" * (MOST - 1) + "\n"
+
+
+def test_one_line_that_is_longer_than_an_answer(log: Path) -> None:
+    """A bar of progress that is drawn over itself; or words without any end."""
+    log.write_bytes(b"".join(b"\r%d of 100000" % done for done in range(20_000)) + b"\n")
+    assert part(log, None)["text"].startswith("1")
+    assert part(log, None)["text"].endswith("19999 of 100000\n")
+    log.write_text("🎞" * MOST, encoding="utf-8")
+    assert set(part(log, None)["text"]) == {"🎞"}
+    log.write_text("a" + "🎞" * MOST + "\n", encoding="utf-8")
+    assert set(part(log, None)["text"]) == {"🎞", "\n"}
+
+
+def test_the_route(server: Server, clip: Clip) -> None:
+    id = server.dataset(clip)
+    server.wait(id, "done")
+    log = server.home / "jobs" / id / "worker.log"
+    log.write_text("a\rb\r\nc")
+    assert server.call(f"/jobs/{id}/log") == (200, {"text": "a\rb\r\nc", "from": 0, "next": 6, "size": 6})
+    assert server.call(f"/jobs/{id}/log?from=4")[1] == {"text": "\nc", "from": 4, "next": 6, "size": 6}
+    assert server.call(f"/jobs/{id}/log?from=")[1]["from"] == 0
+    log.unlink()
+    assert server.call(f"/jobs/{id}/log?from=6")[1] == {"text": "", "from": 0, "next": 0, "size": 0}
+    for wrong in ("-1", "x", "1.5", "9" * 16):
+        status, answer = server.call(f"/jobs/{id}/log?from={wrong}")
+        assert (status, answer["error"]["fields"]["from"]) == (422, "Must be a whole number of at least 0.")
+    assert server.call("/jobs/abcdefgh/log")[0] == 404

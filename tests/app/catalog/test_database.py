@@ -1,0 +1,146 @@
+"""The database: of every earlier version, and PostgreSQL in place of SQLite."""
+
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Engine, create_engine, text
+
+from app.catalog.catalog import Catalog
+from app.catalog.database import MIGRATIONS, VERSION, Base, FromTheFuture, connect, upgrade
+from jobs.core import folder as folders
+from jobs.specs import DatasetSpec
+from tests.support.server import Server, free_port
+
+SPEC = DatasetSpec.model_validate({"name": "d", "source": {"kind": "folders", "input": "/a", "target": "/b"}})
+VERSIONS = [script.revision for script in ScriptDirectory(str(MIGRATIONS)).walk_revisions()]
+ROW = """
+    INSERT INTO jobs (id, kind, name, created, state, "offset", spec, view{more})
+    VALUES ('{id}', 'dataset', 'as it was', 1, 'done', 7, '{{}}', '{{}}'{values})
+"""
+
+
+@pytest.fixture(scope="module")
+def postgresql() -> Iterator[str]:
+    """The address of a PostgreSQL of its own, started by `initdb` and `pg_ctl`."""
+    places = os.pathsep.join([os.environ["PATH"], *map(str, Path("/usr/lib/postgresql").glob("*/bin"))])  # Debian's, in no PATH.
+    initdb, pg_ctl = (shutil.which(name, path=places) for name in ("initdb", "pg_ctl"))
+    if initdb is None or pg_ctl is None:
+        pytest.skip("PostgreSQL is not installed")
+    root = os.getuid() == 0  # It refuses to run as root.
+    if root and shutil.which("runuser") is None:
+        pytest.skip("PostgreSQL cannot be started as root, and there is no runuser")
+    as_its_own = ["runuser", "-u", "postgres", "--"] if root else []
+    place, port = Path(tempfile.mkdtemp()), free_port()  # Not below pytest's folder, into which only its own user may look.
+    if root:
+        shutil.chown(place, "postgres")
+
+    def run(*line: str) -> None:
+        done = subprocess.run([*as_its_own, *line], capture_output=True, text=True, check=False, cwd=place)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    data = str(place / "data")
+    run(initdb, "-D", data, "-U", "clearframe", "--auth=trust", "--no-sync", "--encoding=UTF8")
+    # Its output may not be a pipe that somebody waits for the end of.
+    options = f"-p {port} -k {place} -c listen_addresses=127.0.0.1"
+    run(pg_ctl, "-D", data, "-w", "-l", str(place / "log"), "-o", options, "start")
+    try:
+        yield f"postgresql+psycopg://clearframe@127.0.0.1:{port}"
+    finally:
+        run(pg_ctl, "-D", data, "-m", "immediate", "stop")
+        shutil.rmtree(place)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The address of an empty database."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'clearframe.db'}"
+    server: str = request.getfixturevalue("postgresql")
+    name = f"test_{tmp_path.name.lower().replace('-', '_')}"
+    engine = create_engine(f"{server}/postgres", isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(text(f'DROP DATABASE IF EXISTS "{name}"'))
+        connection.execute(text(f'CREATE DATABASE "{name}"'))
+    engine.dispose()
+    return f"{server}/{name}"
+
+
+def not_as_today(engine: Engine) -> list[Any]:
+    """In what its tables differ from those that the server expects."""
+    with engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        return list(compare_metadata(context, Base.metadata))
+
+
+@pytest.mark.parametrize("version", VERSIONS[1:])
+def test_a_database_of_each_version_becomes_todays_and_tells_what_the_logs_say(version: str, url: str, tmp_path: Path) -> None:
+    id = folders.create(tmp_path, "dataset", SPEC).id
+    old = create_engine(url)
+    with old.begin() as connection:
+        upgrade(connection, version)
+        has_queue = version >= "0002"
+        row = ROW.format(id=id, more=", queue" if has_queue else "", values=", '{}'" if has_queue else "")
+        connection.execute(text(row))
+    old.dispose()
+    engine = connect(url, tmp_path)
+    catalog = Catalog(tmp_path)
+    catalog.begin()
+    row_now = catalog.get(id)
+    assert row_now is not None
+    assert (row_now.name, row_now.state, row_now.queue, row_now.about) == ("d", "waiting", {}, "Two folders")
+    assert not_as_today(engine) == []
+    engine.dispose()
+
+
+def test_the_newest_version_is_this_ones() -> None:
+    assert ScriptDirectory(str(MIGRATIONS)).get_current_head() == VERSION
+
+
+def test_one_of_a_later_clearframe_is_left_alone(url: str, tmp_path: Path) -> None:
+    connect(url, tmp_path).dispose()
+    later = create_engine(url)
+    with later.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    later.dispose()
+    with pytest.raises(FromTheFuture, match="version 9999"):
+        connect(url, tmp_path)
+
+
+def test_one_of_before_there_were_versions_is_made_anew_from_the_logs(url: str, tmp_path: Path) -> None:
+    id = folders.create(tmp_path, "dataset", SPEC).id
+    old = create_engine(url)
+    with old.begin() as connection:
+        connection.execute(text("CREATE TABLE jobs (id VARCHAR PRIMARY KEY, launched BOOLEAN)"))
+    old.dispose()
+    engine = connect(url, tmp_path)
+    catalog = Catalog(tmp_path)
+    catalog.begin()
+    row = catalog.get(id)
+    assert row is not None
+    assert row.state == "waiting"
+    assert not_as_today(engine) == []
+    engine.dispose()
+
+
+def test_a_server_works_on_postgresql(url: str, tmp_path: Path, clip: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CLEARFRAME_DATABASE_URL", url)
+    with Server(tmp_path / "home", [clip[0].parent], free_port()) as server:
+        id = server.dataset(clip)
+        server.wait(id, "done")
+        server.kill()
+        server.start()
+        assert server.job(id)["state"] == "done"
+        model = server.create("/models", {"name": "100%", "dataset": id, "steps": 2, "batch_size": 2, "patch_size": 16})
+        server.wait(model, "done")
+        assert [job["id"] for job in server.call("/jobs?q=0%25&kind=model")[1]["jobs"]] == [model]
+        assert server.call(f"/jobs/{model}", method="DELETE")[0] == 204
+    assert not (tmp_path / "home" / "clearframe.db").exists()

@@ -1,0 +1,158 @@
+"""The index beside a log: the same curves as the log, whenever and however often it was made."""
+
+import json
+import random
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.catalog import log_index
+from jobs.core.events import EventLog, read
+from jobs.core.folder import JobFolder
+
+Curve = list[tuple[float, float]]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> JobFolder:
+    return JobFolder(tmp_path)
+
+
+def point(log: EventLog, step: int, **scalars: float | None) -> None:
+    named = {name.replace("_", "/", 1): value for name, value in scalars.items()}
+    log.append("scalars", step=step, epoch=step / 10, scalars=named)
+
+
+def curve(folder: JobFolder, key: str, most: int = 1000, **between: Any) -> Curve:
+    found = log_index.series(folder, frozenset({key}), most, **between)[0].get(key)
+    return list(zip(found["step"], found["value"], strict=True)) if found else []
+
+
+def test_the_curves_are_those_of_the_log_however_it_was_read(folder: JobFolder) -> None:
+    """Random trainings, with resumes, points that come again and values that are not known, read in pieces of any size."""
+    draw = random.Random(5)
+    truth: dict[str, dict[int, float]] = {"train/l1": {}, "val/psnr": {}}
+    with EventLog(folder.events) as log:
+        step = 0
+        for _ in range(2000):
+            step += draw.randint(0, 3)
+            key, value = draw.choice(list(truth)), draw.choice([None, draw.random()])
+            point(log, step, **{key.replace("/", "_"): value})
+            truth[key] = {at: kept for at, kept in truth[key].items() if at < step}
+            if value is not None:
+                truth[key][step] = value
+            if draw.random() < 0.01:
+                step = draw.randint(0, step)
+                log.append("resumed", step=step)
+                truth = {key: {at: kept for at, kept in points.items() if at <= step} for key, points in truth.items()}
+            if draw.random() < 0.02:
+                log_index.update(folder)
+    for key, points in truth.items():
+        assert curve(folder, key) == sorted(points.items())
+    whole = {key: curve(folder, key) for key in truth}
+    for path in (folder.path / ".index").iterdir():
+        path.unlink()
+    assert {key: curve(folder, key) for key in truth} == whole
+
+
+def test_a_long_series_keeps_its_extremes_and_zooms_to_every_point(folder: JobFolder) -> None:
+    with EventLog(folder.events) as log:
+        for step in range(10_000):
+            point(log, step, train_l1=9.0 if step == 4321 else -9.0 if step == 77 else 1.0)
+    kept = curve(folder, "train/l1", 200)
+    assert len(kept) <= 200
+    assert {(4321, 9.0), (77, -9.0)} <= set(kept)
+    assert kept == sorted(kept)
+    assert {kept[0][0], kept[-1][0]} == {0, 9_999}
+    # With a neighbour on either side, to which the line is drawn.
+    assert curve(folder, "train/l1", 200, between=(4300, 4350)) == [
+        (step, 9.0 if step == 4321 else 1.0) for step in range(4299, 4352)
+    ]
+
+
+def test_the_machine_is_shown_over_the_steps_it_had_done(folder: JobFolder) -> None:
+    with EventLog(folder.events) as log:
+        point(log, 10, train_l1=0.1)
+        for done in (12, 12, 18):
+            log.append("progress", done=done, total=40, unit="steps", rate=1.0, eta=1.0)
+            gpu = {"utilisation": 97, "memory_used": 5e9}
+            log.append("hardware", cpu=150.0, cores=2, rss=1e9, memory_total=4e9, gpus=[gpu])
+    found, seq = log_index.series(folder, None, 100)
+    assert seq == 7
+    assert found["hardware/cpu"]["step"] == [12, 12, 18]
+    assert found["hardware/cpu"]["epoch"] == [1.2, 1.2, 1.8]
+    assert found["hardware/cpu"]["value"] == [75.0] * 3
+    assert found["hardware/gpu0"]["value"] == [97.0] * 3
+
+
+@pytest.mark.parametrize("broken", ["", "{", '{"version": 0, "offset": 1}'])
+def test_an_index_that_was_left_half_made_is_made_anew(folder: JobFolder, broken: str) -> None:
+    with EventLog(folder.events) as log:
+        point(log, 1, train_l1=0.5)
+        point(log, 2, train_l1=0.4)
+    assert curve(folder, "train/l1") == [(1, 0.5), (2, 0.4)]
+    (folder.path / ".index" / "state.json").write_text(broken)
+    assert curve(folder, "train/l1") == [(1, 0.5), (2, 0.4)]
+
+
+def test_what_a_killed_server_wrote_and_did_not_count_is_overwritten(folder: JobFolder) -> None:
+    with EventLog(folder.events) as log:
+        point(log, 1, train_l1=0.5)
+        log.append("message", level="info", text="a")
+        log_index.update(folder)
+        counted = (folder.path / ".index" / "state.json").read_text()
+        point(log, 2, train_l1=0.4)
+        log.append("message", level="info", text="b")
+        log_index.update(folder)
+        (folder.path / ".index" / "state.json").write_text(counted)
+    assert curve(folder, "train/l1") == [(1, 0.5), (2, 0.4)]
+    assert [event["text"] for event in log_index.rare(folder, 0, frozenset({"message"}))] == ["a", "b"]
+
+
+def test_an_index_that_a_crash_of_the_machine_left_short_is_made_anew(folder: JobFolder) -> None:
+    with EventLog(folder.events) as log:
+        for step in range(5):
+            point(log, step, train_l1=0.5)
+    whole = curve(folder, "train/l1")
+    with (folder.path / ".index" / "0-3.f64").open("r+b") as column:
+        column.truncate(8)
+    assert curve(folder, "train/l1") == whole
+
+
+def test_an_index_of_a_longer_log_is_not_believed(folder: JobFolder) -> None:
+    with EventLog(folder.events) as log:
+        for step in range(5):
+            point(log, step, train_l1=0.5)
+    log_index.update(folder)
+    folder.events.unlink()
+    with EventLog(folder.events) as log:
+        point(log, 1, train_l1=0.1)
+    assert curve(folder, "train/l1") == [(1, 0.1)]
+
+
+def test_rare_events_are_those_of_the_log(folder: JobFolder) -> None:
+    with EventLog(folder.events) as log:
+        for number in range(50):
+            log.append("sample", index=number % 4, step=number)
+            point(log, number, train_l1=0.5)
+            log.append("message", level="info", text="“ä”")
+    for types in (frozenset({"sample"}), frozenset({"sample", "message"})):
+        assert log_index.rare(folder, 70, types) == list(read(folder.events, 70, types))
+
+
+def test_a_log_without_curves_has_none(folder: JobFolder) -> None:
+    assert log_index.series(folder, None, 10) == ({}, 0)
+
+
+def test_events_after_a_number_are_found_in_a_long_log(tmp_path: Path) -> None:
+    path = tmp_path / "events.jsonl"
+    lengths = random.Random(3)
+    with path.open("w") as file:
+        for seq in range(1, 20_001):
+            text = "x" * (100_000 if lengths.random() < 0.001 else lengths.randint(0, 200))
+            file.write(json.dumps({"seq": seq, "time": 0.0, "type": "message", "text": text}, separators=(",", ":")) + "\n")
+    for since in (0, 1, 777, 9_999, 19_998, 19_999, 20_000, 30_000):
+        assert [event["seq"] for event in read(path, since)] == list(range(since + 1, 20_001))
+    with EventLog(path) as log:
+        assert log.append("message", text="")["seq"] == 20_001

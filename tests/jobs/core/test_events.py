@@ -1,0 +1,72 @@
+"""The event log and what is folded out of it."""
+
+from pathlib import Path
+
+from jobs.core.events import EventLog, last_state, read, read_from
+from jobs.core.view import empty, fold
+
+
+def test_sequence_numbers_go_on_where_the_log_was_opened_again(tmp_path: Path) -> None:
+    path = tmp_path / "events.jsonl"
+    for _ in range(2):
+        with EventLog(path, clock=lambda: 5.0) as log:
+            log.append("message", level="info", text="a")
+            log.append("message", level="info", text="b")
+    assert [event["seq"] for event in read(path)] == [1, 2, 3, 4]
+    assert {event["time"] for event in read(path)} == {5.0}
+
+
+def test_half_a_line_is_no_event_and_the_next_writer_removes_it(tmp_path: Path) -> None:
+    path = tmp_path / "events.jsonl"
+    with EventLog(path) as log:
+        log.append("state", state="running")
+    with path.open("ab") as file:
+        file.write(b'{"seq":2,"ti')
+    assert len(read_from(path, 0)[0]) == 1
+    with EventLog(path) as log:
+        log.append("state", state="done")
+    assert [(event["seq"], event["state"]) for event in read(path)] == [(1, "running"), (2, "done")]
+    state = last_state(path)
+    assert state is not None
+    assert state["state"] == "done"
+
+
+def test_reading_goes_on_at_an_offset(tmp_path: Path) -> None:
+    path = tmp_path / "events.jsonl"
+    assert read_from(path, 0) == ([], 0)
+    with EventLog(path) as log:
+        log.append("message", text="a")
+        _, offset = read_from(path, 0)
+        log.append("message", text="b")
+    assert [event["text"] for event in read_from(path, offset)[0]] == ["b"]
+
+
+def test_an_event_that_comes_twice_is_folded_once() -> None:
+    event = {"seq": 1, "time": 0.0, "type": "layer", "index": 1, "name": "conv1"}
+    assert len(fold(fold(empty(), event), event)["summary"]["layers"]) == 1
+
+
+def test_the_best_snapshot_is_the_one_with_the_lowest_validation_loss() -> None:
+    view = empty()
+    for number, loss in enumerate([0.3, 0.1, 0.2], 1):
+        scalars = {"val/l1": loss, "val/psnr": 30.0, "val/psnr_input": 29.0}
+        event = {"seq": number, "time": 0.0, "type": "snapshot", "name": f"epoch-{number:04d}", "epoch": number}
+        view = fold(view, {**event, "step": 1, "size": 1, "scalars": scalars})
+    assert view["summary"]["best"]["snapshot"] == "epoch-0002"
+    assert view["summary"]["last"]["snapshot"] == "epoch-0003"
+
+
+def test_a_job_that_runs_again_has_no_end() -> None:
+    view = empty()
+    for number, state in enumerate(["waiting", "running", "error", "waiting", "running"], 1):
+        view = fold(
+            view,
+            {
+                "seq": number,
+                "time": float(number),
+                "type": "state",
+                "state": state,
+                "reason": "broken" if state == "error" else "",
+            },
+        )
+    assert (view["state"], view["reason"], view["started"], view["finished"]) == ("running", "", 5.0, None)

@@ -1,0 +1,201 @@
+"""Dataset jobs on real streams, good and bad."""
+
+import gzip
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from jobs.core import folder as folders
+from jobs.core.events import last_state, read
+from jobs.core.folder import JobFolder
+from jobs.datasets.store import PairReader
+from jobs.media.images import read_image
+from jobs.media.quality import psnr
+from jobs.media.video import decode
+from jobs.run import main as run_worker
+from jobs.specs import DatasetSpec
+
+Clip = tuple[Path, Path]
+Make = Callable[..., JobFolder]
+
+
+@pytest.fixture
+def copy(clip: Clip, tmp_path: Path) -> Clip:
+    """The clip, to be damaged."""
+    shutil.copytree(clip[1], tmp_path / "originals")
+    return Path(shutil.copy(clip[0], tmp_path / "clip.h264")), tmp_path / "originals"
+
+
+def end(folder: JobFolder) -> dict[str, object]:
+    state = last_state(folder.events)
+    assert state is not None
+    return state
+
+
+def reason(folder: JobFolder) -> str:
+    assert end(folder)["state"] == "error"
+    return str(end(folder)["reason"])
+
+
+@pytest.mark.parametrize("encoding", ["none", "png"])
+def test_pairs_are_the_frames_and_their_originals(encoding: str, clip: Clip, make_dataset: Make) -> None:
+    folder = make_dataset(clip, input_encoding=encoding, target_encoding=encoding)
+    assert end(folder)["state"] == "done"
+    frames = list(decode(clip[0]))
+    seen = set()
+    for split in ("train", "val"):
+        reader = PairReader(folder.store(split))
+        for number in range(len(reader)):
+            meta, (input, target) = reader.meta(number), reader[number]
+            seen.add(meta["frame"])
+            assert np.array_equal(input, frames[meta["frame"]])
+            assert np.array_equal(target, read_image(clip[1] / meta["original"]))
+            assert meta["psnr_input"] == pytest.approx(psnr(input, target))
+    assert seen == set(range(24))
+    assert end(folder)["summary"]["pairs"] == {"train": 22, "val": 2}
+
+
+def test_jpeg_pairs_lose_little(clip: Clip, make_dataset: Make) -> None:
+    folder = make_dataset(clip, input_encoding="jpeg", target_encoding="none")
+    input, _ = PairReader(folder.store("train"))[0]
+    assert 30 < psnr(input, next(decode(clip[0]))) < 60
+
+
+def test_decoded_frames_are_kept_where_wanted(clip: Clip, make_dataset: Make) -> None:
+    folder = make_dataset(clip, keep_decoded=True)
+    kept = sorted((folder.path / "decoded").iterdir())
+    assert [path.name for path in kept] == [f"{number:06d}.bmp" for number in range(24)]
+    assert np.array_equal(read_image(kept[7]), list(decode(clip[0]))[7])
+
+
+def test_a_job_that_was_cut_off_goes_on_to_the_same_pairs(clip: Clip, make_dataset: Make) -> None:
+    whole, cut = make_dataset(clip), make_dataset(clip)
+    shutil.rmtree(cut.store("val"))
+    run_worker(str(cut.path))
+    for split in ("train", "val"):
+        a, b = PairReader(whole.store(split)), PairReader(cut.store(split))
+        assert len(a) == len(b)
+        assert all(np.array_equal(a[n], b[n]) and a.meta(n) == b.meta(n) for n in range(len(a)))
+
+
+def test_progress_is_told_up_to_the_last_pair(clip: Clip, make_dataset: Make) -> None:
+    progress = list(read(make_dataset(clip).events, types=frozenset({"progress"})))
+    assert (progress[-1]["done"], progress[-1]["total"], progress[-1]["unit"]) == (24, 24, "pairs")
+    assert progress[-1]["rate"] > 0
+
+
+def test_memory_does_not_grow_with_the_number_of_frames(tmp_path: Path, python: Callable[[str], str]) -> None:
+    """Peak memory of a job of 600 frames is within 40 MB of that of one of 60: one frame decoded is 0.4 MB."""
+    code = """
+import resource, subprocess, sys
+from pathlib import Path
+from jobs import folder
+from jobs.run import main
+from jobs.specs import DatasetSpec
+where, frames = Path({where!r}), {frames}
+make = "import sys; from pathlib import Path; from jobs.media.sample_clip import make_clip"
+subprocess.run([sys.executable, "-c", make + f"; make_clip(Path(sys.argv[1]), frames={{frames}})", str(where)], check=True)
+source = {{"kind": "stream", "stream": str(where / "clip.h264"), "originals": str(where / "originals")}}
+job = folder.create(where / "home", "dataset", DatasetSpec.model_validate({{"name": "m", "source": source}}))
+assert main(str(job.path)) == 0, job.events.read_text()
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+    small, large = (int(python(code.format(where=str(tmp_path / str(frames)), frames=frames))) for frames in (60, 600))
+    # Pages of the LMDB map count as resident: what was written (about 170 kB a pair) may be added, decoded frames not.
+    written = sum(file.stat().st_size for file in (tmp_path / "600" / "home").rglob("data.mdb")) // 1024
+    assert large - small < 40_000 + written
+
+
+# Bad input: each ends with a reason that names what, where, and what to do.
+
+
+def test_a_text_file_is_no_video(copy: Clip, make_dataset: Make) -> None:
+    copy[0].write_text("Not a video.\n" * 100)
+    assert "clip.h264" in reason(make_dataset(copy))
+    text = copy[0].with_suffix(".mp4")
+    text.write_text("Not a video.\n" * 100)
+    assert "clip.mp4 is no video that can be read" in reason(make_dataset((text, copy[1])))
+
+
+def test_a_stream_without_frames(copy: Clip, make_dataset: Make) -> None:
+    copy[0].write_bytes(copy[0].read_bytes()[:40])
+    assert reason(make_dataset(copy)).startswith("No frame of clip.h264 could be decoded")
+
+
+def test_a_truncated_stream_says_how_many_frames_were_found_and_keeps_its_pairs(copy: Clip, make_dataset: Make) -> None:
+    data = copy[0].read_bytes()
+    copy[0].write_bytes(data[: len(data) // 2])
+    folder = make_dataset(copy)
+    found = len(list(decode(copy[0])))
+    assert 0 < found < 24
+    assert f"clip.h264 has {found} frames, but" in reason(folder)
+    assert "24 originals" in reason(folder)
+    assert sum(len(PairReader(folder.store(split))) for split in ("train", "val")) == found
+
+
+def test_too_few_originals(copy: Clip, make_dataset: Make) -> None:
+    (copy[1] / "000023.bmp.gz").unlink()
+    assert "has 24 frames, but" in reason(make_dataset(copy))
+    assert "only 23 originals" in reason(make_dataset(copy))
+
+
+def test_a_folder_without_images(copy: Clip, tmp_path: Path, make_dataset: Make) -> None:
+    (tmp_path / "empty").mkdir()
+    assert "has no image in it" in reason(make_dataset((copy[0], tmp_path / "empty")))
+
+
+def test_an_original_of_another_size_is_named_with_both_sizes(copy: Clip, make_dataset: Make) -> None:
+    (copy[1] / "000009.bmp.gz").unlink()
+    Image.new("RGB", (96, 60)).save(copy[1] / "000009.png")
+    folder = make_dataset(copy)
+    assert reason(folder).startswith("000009.png is 96x60, but frame 9 of clip.h264 is 96x64")
+    assert sum(len(PairReader(folder.store(split))) for split in ("train", "val")) == 9, "what was finished is kept"
+
+
+@pytest.mark.parametrize(
+    "damage", [lambda data: data[:200], lambda data: b"no gzip at all", lambda data: gzip.compress(b"BM no bitmap")]
+)
+def test_a_corrupt_original_is_named(damage: Callable[[bytes], bytes], copy: Clip, make_dataset: Make) -> None:
+    bad = copy[1] / "000005.bmp.gz"
+    bad.write_bytes(damage(bad.read_bytes()))
+    assert reason(make_dataset(copy)).startswith("000005.bmp.gz is no image that can be read")
+
+
+# Real media.
+
+
+def test_a_real_stream_without_frames_is_an_error(media: Path, clip: Clip, make_dataset: Make) -> None:
+    folder = make_dataset((media / "h264" / "sps_subsetsps_bothVUI.264", clip[1]))
+    assert "sps_subsetsps_bothVUI.264" in reason(folder)
+
+
+def test_a_real_stream_whose_size_changes_names_the_frame(media: Path, tmp_path: Path, make_dataset: Make) -> None:
+    stream = media / "h264" / "Error_I_P.264"
+    for number, frame in enumerate(decode(stream)):
+        Image.new("RGB", (640, 480)).save(tmp_path / f"{number}.png")
+        last = frame
+    assert last.shape != (480, 640, 3)
+    assert "of Error_I_P.264 is 352x288" in reason(make_dataset((stream, tmp_path)))
+
+
+def test_near_duplicates_are_looked_for_within_a_sequence_and_kept_files_apart(clip: Clip, home: Path) -> None:
+    """The same originals at two rates: the second stream's are no duplicates of the first's, and both keep their frames."""
+    source = {"kind": "compress", "originals": str(clip[1]), "qp": [30, 40]}
+    frames = {"near_duplicates": 64, "last": 11}
+    spec = {
+        "name": "two",
+        "source": source,
+        "frames": frames,
+        "keep_decoded": True,
+        "validation": {"method": "frames", "percent": 50},
+    }
+    folder = folders.create(home, "dataset", DatasetSpec.model_validate(spec))
+    run_worker(str(folder.path))
+    left = {event["name"] for event in read(folder.events, types=frozenset({"skipped"}))}
+    assert len(left) == 22
+    kept = sorted(str(path.relative_to(folder.path / "decoded")) for path in (folder.path / "decoded").rglob("*.bmp"))
+    assert (len(kept), kept[0], kept[-1]) == (24, "000-qp30/000000.bmp", "001-qp40/000011.bmp")

@@ -1,0 +1,158 @@
+"""Images of all kinds, as somebody gives them to be restored: read for what they are, or refused with a sentence."""
+
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from PIL import Image
+
+from jobs.core import limits
+from jobs.core.errors import JobError
+from jobs.media.any_image import read_any
+from jobs.media.images import Picture, read_image
+from tests.support.real import picture_or_sentence
+
+GRAY = np.random.default_rng(1).integers(0, 256, (12, 16), np.uint8)
+COLOUR = np.random.default_rng(2).integers(0, 256, (12, 16, 3), np.uint8)
+DEEP = np.random.default_rng(3).integers(0, 65536, (12, 16, 3), np.uint16)
+
+Make = Callable[[Path], object]
+
+
+def in_rgb(gray: Picture) -> Picture:
+    return np.repeat(gray[:, :, None], 3, axis=2)
+
+
+def save_deep(path: Path, format: str) -> None:
+    """The deep picture in one of FFmpeg's formats, which Pillow cannot write."""
+    frame = av.VideoFrame.from_ndarray(DEEP.copy(), format="rgb48le").reformat(format=format)
+    encoder = av.CodecContext.create("tiff" if path.suffix == ".tif" else "png", "w")
+    assert isinstance(encoder, av.VideoCodecContext)
+    encoder.width, encoder.height, encoder.pix_fmt, encoder.time_base = 16, 12, format, Fraction(1, 25)
+    path.write_bytes(b"".join(bytes(packet) for packet in [*encoder.encode(frame), *encoder.encode(None)]))
+
+
+def palette(path: Path) -> None:
+    Image.fromarray(GRAY // 16 * 16).convert("P").save(path)
+
+
+def with_alpha(value: int) -> Make:
+    return lambda path: Image.fromarray(np.dstack([COLOUR, np.full((12, 16), value, np.uint8)])).save(path)
+
+
+def keyed(path: Path) -> None:
+    """A colour that is said to be transparent, and that no pixel has."""
+    Image.fromarray(np.minimum(COLOUR, 200)).save(path, transparency=(255, 255, 255))
+
+
+@pytest.mark.parametrize(
+    ("name", "make", "expected"),
+    [
+        ("gray.png", lambda path: Image.fromarray(GRAY).save(path), in_rgb(GRAY)),
+        ("palette.png", palette, in_rgb(GRAY // 16 * 16)),
+        ("two.png", lambda path: Image.fromarray(GRAY > 99).save(path), in_rgb((GRAY > 99).astype(np.uint8) * 255)),
+        ("opaque.png", with_alpha(255), COLOUR),
+        ("opaque.webp", lambda path: Image.fromarray(COLOUR).convert("RGBA").save(path, lossless=True), COLOUR),
+        ("keyed.png", keyed, np.minimum(COLOUR, 200)),
+        ("named_wrong.bmp", lambda path: Image.fromarray(COLOUR).save(path, "PNG"), COLOUR),
+    ],
+)
+def test_what_has_8_bits_and_hides_nothing_is_read_as_it_is(name: str, make: Make, expected: Picture, tmp_path: Path) -> None:
+    make(tmp_path / name)
+    picture, notes = read_any(tmp_path / name)
+    assert np.array_equal(picture, expected)
+    assert notes == []
+
+
+@pytest.mark.parametrize(
+    ("name", "format"),
+    [
+        ("deep.png", "rgb48be"),
+        ("deep.tif", "rgb48le"),
+        ("alpha.png", "rgba64be"),
+        ("gray.png", "gray16be"),
+        ("gray.tif", "gray16le"),
+    ],
+)
+def test_16_bits_are_rounded_and_not_cut(name: str, format: str, tmp_path: Path) -> None:
+    save_deep(tmp_path / name, format)
+    picture, notes = read_any(tmp_path / name)
+    gray = np.asarray(Image.open(tmp_path / name)).astype(float).reshape(12, 16, -1)
+    exact = (gray if "gray" in format else DEEP) / 257
+    assert np.abs(picture - exact).max() <= 0.5
+    assert notes == [f"{name} has 16 bits a value: they are rounded to 8 for the network."]
+
+
+@pytest.mark.parametrize(("name", "format"), [("deep.png", "rgb48be"), ("deep.tif", "rgb48le"), ("gray.png", "gray16be")])
+def test_datasets_refuse_what_pillow_would_cut_to_8_bits(name: str, format: str, tmp_path: Path) -> None:
+    save_deep(tmp_path / name, format)
+    with pytest.raises(JobError, match=f"{name} has more than 8 bits a value"):
+        read_image(tmp_path / name)
+
+
+@pytest.mark.parametrize("name", ["turned.png", "turned.tif", "turned.webp"])
+def test_an_image_stands_as_people_see_it(name: str, tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6  # To be turned to the right by a quarter.
+    Image.fromarray(np.rot90(COLOUR).copy()).save(tmp_path / name, exif=exif, lossless=True)
+    picture, notes = read_any(tmp_path / name)
+    assert np.array_equal(picture, COLOUR)
+    assert [note for note in notes if "EXIF" in note]
+
+
+def test_of_several_pictures_the_first_is_taken_and_that_is_said(tmp_path: Path) -> None:
+    pictures = [Image.fromarray(np.roll(COLOUR, shift, axis=0)) for shift in range(3)]
+    for name in ("pages.tif", "moving.png", "moving.webp"):
+        pictures[0].save(tmp_path / name, save_all=True, append_images=pictures[1:], lossless=True)
+        picture, notes = read_any(tmp_path / name)
+        assert np.array_equal(picture, COLOUR)
+        assert notes == [f"{name} has 3 pictures: the first one is taken."]
+
+
+def cut_in_half(path: Path) -> None:
+    Image.fromarray(np.tile(COLOUR, (20, 20, 1))).save(path)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def deep_and_cut(path: Path) -> None:
+    save_deep(path, "rgb48be")
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+@pytest.mark.parametrize(
+    ("name", "make", "reason"),
+    [
+        ("empty.png", lambda path: path.touch(), "is no image that can be read: it is empty"),
+        ("words.png", lambda path: path.write_text("no image"), "it is no BMP, PNG, TIFF, JPEG or WebP"),
+        ("script.png", lambda path: path.write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n"), "it is no BMP"),
+        ("cut.png", cut_in_half, "is no image that can be read"),
+        ("cut.jpg", cut_in_half, "is no image that can be read"),
+        ("deep.png", deep_and_cut, "is no image that can be read"),
+        ("clear.png", with_alpha(254), "has transparency"),
+        ("clear16.png", lambda path: Image.fromarray(GRAY).save(path, transparency=int(GRAY[0, 0])), "has transparency"),
+        ("print.jpg", lambda path: Image.new("CMYK", (9, 9)).save(path), "is in CMYK"),
+        ("lab.tif", lambda path: Image.new("LAB", (9, 9)).save(path), "is in LAB"),
+        ("float.tif", lambda path: Image.fromarray(GRAY.astype(np.float32)).save(path), "is in floating point numbers"),
+        ("long.tif", lambda path: Image.fromarray(GRAY.astype(np.int32)).save(path), "is in values of 32 bits"),
+    ],
+)
+def test_what_cannot_be_read_honestly_is_refused(name: str, make: Make, reason: str, tmp_path: Path) -> None:
+    make(tmp_path / name)
+    with pytest.raises(JobError, match=f"{name}.*{reason}"):
+        read_any(tmp_path / name)
+
+
+def test_an_image_larger_than_memory_allows_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "MAX_IMAGE_BYTES", 12 * 16 * 3 - 1)
+    Image.fromarray(COLOUR).save(tmp_path / "large.png")
+    with pytest.raises(JobError, match=r"large.png is refused: it is 16x12, more than"):
+        read_any(tmp_path / "large.png")
+
+
+@pytest.mark.parametrize(("kind", "least"), [("valid", 30), ("lenient", 1), ("bad", 0)])
+def test_every_real_bmp_is_a_picture_or_a_sentence(kind: str, least: int, media: Path) -> None:
+    pictures = [picture_or_sentence(lambda path: read_any(path)[0], path) for path in sorted((media / "bmp" / kind).iterdir())]
+    assert len([picture for picture in pictures if picture is not None]) >= least

@@ -1,0 +1,33 @@
+"""Our PNGs are read by others as what was written."""
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from jobs.media.encodings import decode
+from jobs.media.png import encode_png
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 3), (1, 1, 1), (5, 1, 3), (1, 7, 1), (64, 96, 3), (270, 481, 1)])
+def test_pillow_reads_what_was_written(shape: tuple[int, int, int]) -> None:
+    picture = np.random.default_rng(1).integers(0, 256, shape, np.uint8)
+    data = encode_png(picture)
+    with Image.open(io.BytesIO(data)) as image:
+        image.load()  # Checks the checksums of all chunks.
+        assert image.mode == ("RGB" if shape[2] == 3 else "L")
+        assert np.array_equal(np.asarray(image).reshape(shape), picture)
+    assert np.array_equal(decode(data, "png", shape), picture)
+
+
+def test_pictures_that_are_no_contiguous_arrays() -> None:
+    whole = np.random.default_rng(1).integers(0, 256, (40, 60, 3), np.uint8)
+    for part in (whole[5:30, 10:50], whole[::2, ::3], whole[:, ::-1]):
+        assert np.array_equal(decode(encode_png(part), "png", part.shape), part)
+
+
+def test_a_smooth_picture_is_packed() -> None:
+    rows = np.linspace(0, 255, 200).astype(np.uint8)
+    smooth = np.broadcast_to(rows[:, None, None], (200, 300, 3)).copy()
+    assert len(encode_png(smooth)) < smooth.size / 20

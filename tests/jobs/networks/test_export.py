@@ -1,0 +1,355 @@
+"""Snapshots as files for other programs: what they say, that they restore what torch does, and what is refused."""
+
+import fcntl
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import onnx
+import onnxruntime
+import pytest
+import torch
+from torch import Tensor
+
+from jobs.core.errors import JobError
+from jobs.core.folder import JobFolder
+from jobs.core.paths import ROOT
+from jobs.networks import export as exporting
+from jobs.networks import snapshots
+from jobs.networks.export import export
+from jobs.networks.export_formats import FORMATS, Format
+from jobs.specs.export import ENDINGS, ExportFormat
+from models.definitions.networks import NETWORKS
+from models.restorer import Channels
+from tests.support.exported import TINY, add_snapshot, make_model
+
+SMALL: dict[str, dict[str, int]] = {
+    "srcnn-9-1-5": {"maps1": 4, "maps2": 4},
+    "srcnn-9-5-5": {"maps1": 4, "maps2": 4},
+    "ar-cnn": {"maps1": 4, "maps2": 4, "maps3": 4},
+    "vrcnn": {"maps": 8},
+    "vdsr": {"depth": 3, "maps": 4},
+    "dncnn": {"depth": 3, "maps": 4},
+    "edsr": {"blocks": 1, "maps": 4},
+}
+
+EVERY_LAYER = """
+layer { name: "data" type: "Data" top: "data" } layer { name: "label" type: "Data" top: "label" }
+layer { name: "conv/1 a" type: "Convolution" bottom: "data" top: "c"
+        convolution_param { num_output: 4 kernel_size: 3 pad: 2 dilation: 2 bias_term: false } }
+layer { name: "bn" type: "BatchNorm" bottom: "c" top: "c" batch_norm_param { eps: 0.01 } }
+layer { name: "sc" type: "Scale" bottom: "c" top: "c" scale_param { bias_term: true filler { value: 0.5 } } }
+layer { name: "pr" type: "PReLU" bottom: "c" top: "c" }
+layer { name: "el" type: "ELU" bottom: "c" top: "e" elu_param { alpha: 0.5 } }
+layer { name: "si" type: "Sigmoid" bottom: "c" top: "s" }
+layer { name: "ta" type: "TanH" bottom: "c" top: "t" }
+layer { name: "po" type: "Pooling" bottom: "c" top: "p" pooling_param { pool: AVE kernel_h: 3 kernel_w: 1 pad_h: 1 pad_w: 0 } }
+layer { name: "mp" type: "Pooling" bottom: "c" top: "m" pooling_param { pool: MAX kernel_size: 3 pad: 1 } }
+layer { name: "ew" type: "Eltwise" bottom: "e" bottom: "s" bottom: "t" bottom: "p" top: "w"
+        eltwise_param { operation: SUM coeff: 1 coeff: -1 coeff: 2 coeff: 0.5 } }
+layer { name: "mx" type: "Eltwise" bottom: "w" bottom: "m" top: "x" eltwise_param { operation: MAX } }
+layer { name: "pd" type: "Eltwise" bottom: "x" bottom: "s" top: "y" eltwise_param { operation: PROD } }
+layer { name: "sl" type: "Slice" bottom: "y" top: "w1" top: "w2" slice_param { slice_point: 1 } }
+layer { name: "si2" type: "Silence" bottom: "w1" }
+layer { name: "de" type: "Deconvolution" bottom: "w2" top: "d"
+        convolution_param { num_output: 2 kernel_size: 4 stride: 2 pad: 1 weight_filler { type: "bilinear" } } }
+layer { name: "cr" type: "Crop" bottom: "d" bottom: "w" top: "r" crop_param { axis: 2 offset: 1 offset: 2 } }
+layer { name: "dr" type: "Dropout" bottom: "r" top: "r" dropout_param { dropout_ratio: 0.25 } }
+layer { name: "pw" type: "Power" bottom: "r" top: "q" power_param { power: 2 scale: 0.3 shift: 0.4 } }
+layer { name: "co" type: "Concat" bottom: "q" bottom: "data" top: "k" }
+layer { name: "last" type: "Convolution" bottom: "k" top: "o" convolution_param { num_output: 1 kernel_size: 1 } }
+layer { name: "loss" type: "EuclideanLoss" bottom: "o" bottom: "label" top: "loss" }
+"""
+
+
+def pasted(name: str) -> dict[str, str]:
+    return {"name": "custom", "prototxt": (ROOT / "examples" / f"{name}.prototxt").read_text()}
+
+
+def networks() -> dict[str, dict[str, Any]]:
+    built_in = {name: {"name": name, **small} for name, small in SMALL.items()}
+    prototxts = {name: pasted(name) for name in ("residual", "sr-model")}
+    return {**built_in, **prototxts, "every layer": {"name": "custom", "prototxt": EVERY_LAYER, "start": "paper"}}
+
+
+def run(path: Path, format: str, image: Tensor) -> Tensor:
+    """As a program would that knows the format alone."""
+    if format == "onnx":
+        session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+        return torch.from_numpy(session.run(None, {"image": image.numpy()})[0])
+    return FORMATS[format].run(path, image)
+
+
+def assert_restores(folder: JobFolder, format: ExportFormat) -> None:
+    """The file that is written gives what torch does of images of sizes that it has never seen."""
+    told = export(folder, "best", format)
+    _, restorer, channels = snapshots.load(folder, "best")
+    path = folder.path / told["file"]
+    assert (told["file"], told["snapshot"]) == (f"exports/epoch-0001{ENDINGS[format]}", "epoch-0001")
+    assert told["size"] == path.stat().st_size
+    assert 0 <= told["difference"] < 1e-5
+    assert told["seconds"] > 0
+    for size in ((3, 50, 131), (1, 17, 16)):
+        image = torch.rand(size[0], channels, *size[1:])
+        with torch.no_grad():
+            expected = restorer(image)
+        assert not torch.allclose(expected, image, atol=1e-4), "it would prove nothing"
+        assert torch.allclose(run(path, format, image), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize("network", networks())
+def test_each_network_is_exported_to(network: str, format: ExportFormat, home: Path) -> None:
+    assert_restores(make_model(home, networks()[network]), format)
+
+
+def test_no_network_was_forgotten() -> None:
+    assert set(SMALL) == set(NETWORKS)
+
+
+@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize(
+    ("channels", "of_image", "mean"),
+    [("rgb", 3, True), ("ycbcr", 3, True), ("ycbcr", 1, False)],
+)
+def test_colours_and_the_mean_are_part_of_it(
+    format: ExportFormat, channels: Channels, of_image: int, mean: bool, home: Path
+) -> None:
+    assert_restores(make_model(home, TINY, channels, of_image, mean), format)
+
+
+def test_an_onnx_file_says_what_it_is_and_nothing_of_this_machine(home: Path) -> None:
+    folder = make_model(home, channels="ycbcr")
+    told = export(folder, "last", "onnx")
+    assert told["checked_with"] == f"onnxruntime {onnxruntime.__version__}"
+    path = folder.path / told["file"]
+    model = onnx.load(path)
+    about = {entry.key: entry.value for entry in model.metadata_props}
+    assert {key: about[key] for key in ("model", "snapshot", "channels", "image_channels")} == {
+        "model": "tiny",
+        "snapshot": "epoch-0001",
+        "channels": "ycbcr",
+        "image_channels": "3",
+    }
+    assert about["range"].startswith("float32 (N, 3, H, W) in 0..1, RGB")
+    assert model.producer_name == "Clearframe"
+    (image,), (restored,) = model.graph.input, model.graph.output
+    for value, name in ((image, "image"), (restored, "restored")):
+        sides = [side.dim_param or side.dim_value for side in value.type.tensor_type.shape.dim]
+        assert (value.name, sides) == (name, ["n", 3, "height", "width"])
+    assert str(ROOT).encode() not in path.read_bytes()
+
+
+@pytest.mark.parametrize("format", ["torchscript", "torch.export"])
+def test_the_files_of_torch_say_what_they_are(format: ExportFormat, home: Path) -> None:
+    folder = make_model(home)
+    path = folder.path / export(folder, "last", format)["file"]
+    kept = {"clearframe.json": ""}
+    if format == "torchscript":
+        with pytest.warns(FutureWarning, match=r"torch\.jit\.load"):
+            torch.jit.load(path, _extra_files=kept)
+    else:
+        torch.export.load(path, extra_files=kept)
+    assert json.loads(kept["clearframe.json"])["model"] == "tiny"
+
+
+# What is not kept.
+
+
+def with_run(monkeypatch: pytest.MonkeyPatch, run: Any) -> None:
+    monkeypatch.setitem(FORMATS, "torchscript", Format(FORMATS["torchscript"].make, run, "torch"))
+
+
+@pytest.mark.parametrize(
+    ("run", "words"),
+    [
+        (lambda path, image: image + 1, "differs from torch by"),
+        (lambda path, image: image * float("nan"), "differs from torch by nan"),
+        (lambda path, image: image[..., :48, :64], "of an image of (1, 3, 77, 101)"),
+    ],
+)
+def test_a_file_that_does_not_restore_what_torch_does_is_removed(
+    run: Any, words: str, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = make_model(home)
+    before = export(folder, "best", "torchscript")
+    with_run(monkeypatch, run)
+    with pytest.raises(JobError) as refused:
+        export(folder, "best", "torchscript")
+    assert words in str(refused.value)
+    assert [path.name for path in folder.exports.iterdir() if path.name != ".lock"] == ["epoch-0001.pt"]
+    assert (folder.path / before["file"]).stat().st_size == before["size"], "the one from before is as it was"
+
+
+def code_of(tmp_path: Path, body: str) -> dict[str, str]:
+    file = tmp_path / "net.py"
+    file.write_text(f"import torch\nfrom torch import nn\n\n{body}\ndef network(channels):\n    return Net(channels)\n")
+    return {"name": "python", "file": str(file)}
+
+
+SIZED = """
+class Net(nn.Module):
+    def __init__(self, channels):
+        super().__init__()
+        self.conv = nn.Conv2d(channels, channels, 3, padding=1)
+    def forward(self, x):
+        return self.conv(x) * len(range(x.shape[-1]))
+"""
+
+
+def test_a_network_that_knows_only_the_size_it_was_traced_with_is_refused(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CLEARFRAME_USER_CODE", "1")
+    folder = make_model(home, code_of(tmp_path, SIZED))
+    with pytest.raises(
+        JobError, match=r"cannot be written as torch\.export for images of every size: .*constant \(64\).* another format"
+    ):
+        export(folder, "best", "torch.export")
+    with pytest.raises(JobError, match="differs from torch by"):
+        export(folder, "best", "torchscript")
+    with pytest.raises(JobError, match=r"cannot be run with onnxruntime on an image of 101x77: .* It was removed"):
+        export(folder, "best", "onnx")
+    assert not list(folder.exports.glob("epoch*"))
+
+
+EVEN = """
+class Net(nn.Module):
+    def __init__(self, channels):
+        super().__init__()
+        self.down, self.up = nn.Conv2d(channels, 8, 3, 2, 1), nn.Conv2d(8, channels * 4, 3, 1, 1)
+    def forward(self, x):
+        rows, columns = x.shape[-2:]
+        even = nn.functional.pad(x, (0, -columns % 2, 0, -rows % 2), mode="replicate")
+        return x + nn.functional.pixel_shuffle(self.up(self.down(even).relu()), 2)[..., :rows, :columns]
+"""
+
+
+def test_a_network_that_fills_up_to_even_sides_goes_where_the_format_can_say_so(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CLEARFRAME_USER_CODE", "1")
+    folder = make_model(home, code_of(tmp_path, EVEN))
+    assert_restores(folder, "onnx")
+    assert_restores(folder, "torchscript")
+    with pytest.raises(JobError, match="cannot be run with torch on an image of 101x77"):
+        export(folder, "best", "torch.export")
+
+
+def test_code_of_others_runs_only_where_that_is_allowed(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = (
+        "class Net(nn.Conv2d):\n    def __init__(self, channels):\n        super().__init__(channels, channels, 3, padding=1)\n"
+    )
+    with monkeypatch.context() as allowed:
+        allowed.setenv("CLEARFRAME_USER_CODE", "1")
+        folder = make_model(home, code_of(tmp_path, plain))
+        assert_restores(folder, "torchscript")
+        code_of(tmp_path, plain.replace("3, padding=1", "5, padding=2"))
+        with pytest.raises(JobError, match="do not fit the network"):
+            export(folder, "best", "torchscript")
+    with pytest.raises(JobError, match="only where that is allowed"):
+        export(folder, "best", "onnx")
+
+
+def test_what_is_not_there_is_named(home: Path) -> None:
+    folder = make_model(home)
+    with pytest.raises(JobError, match="There is no snapshot epoch-0009 any more"):
+        export(folder, "epoch-0009", "torchscript")
+    with pytest.raises(JobError, match="The model was deleted"):
+        export(folder.sibling("abcdefgh"), "best", "torchscript")
+
+
+def test_weights_that_are_too_many_for_onnx_are_refused(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("jobs.networks.export_formats.ONNX_BYTES", 1000)
+    with pytest.raises(JobError, match="an ONNX file holds at most 2"):
+        export(make_model(home), "best", "onnx")
+
+
+# The process.
+
+
+def start(folder: JobFolder, format: str = "torchscript", **environment: str) -> subprocess.Popen[str]:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "jobs.networks.export"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
+        env={**os.environ, **environment},
+    )
+    assert process.stdin is not None
+    with process.stdin as stdin:
+        json.dump({"folder": str(folder.path), "snapshot": "best", "format": format}, stdin)
+    return process
+
+
+def answer(process: subprocess.Popen[str]) -> dict[str, Any]:
+    assert process.stdout is not None
+    with process.stdout as stdout:
+        told: dict[str, Any] = json.load(stdout)
+    assert process.wait() == 0
+    return told
+
+
+def test_nothing_but_the_answer_comes_from_the_process(home: Path, tmp_path: Path) -> None:
+    loud = (
+        "import os\nprint('loud')\nos.write(1, b'louder')\n"
+        "class Net(nn.Conv2d):\n    def __init__(self, channels):\n        super().__init__(channels, channels, 1)\n"
+    )
+    with pytest.MonkeyPatch.context() as allowed:
+        allowed.setenv("CLEARFRAME_USER_CODE", "1")
+        folder = make_model(home, code_of(tmp_path, loud))
+    told = answer(start(folder, "onnx", CLEARFRAME_USER_CODE="1"))
+    assert set(told) == {"file", "snapshot", "size", "difference", "checked_with", "seconds"}
+
+
+def test_two_at_once_wait_for_each_other_and_what_a_killed_one_left_is_overwritten(home: Path) -> None:
+    folder = make_model(home)
+    folder.exports.mkdir()
+    half = folder.exports / ".epoch-0001.pt"
+    half.write_bytes(b"half")
+    with (folder.exports / ".lock").open("ab") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        both = [start(folder), start(folder)]
+        while waiting_for(lock.fileno()) < 2:
+            time.sleep(0.02)
+        assert half.read_bytes() == b"half", "they wait"
+    assert [answer(one)["difference"] < 1e-6 for one in both] == [True, True]
+    assert sorted(path.name for path in folder.exports.iterdir()) == [".lock", "epoch-0001.pt"]
+
+
+def waiting_for(lock: int) -> int:
+    """How many processes wait for the lock on a file."""
+    ends_with = f":{os.fstat(lock).st_ino} 0 EOF"
+    lines = Path("/proc/locks").read_text().splitlines()
+    return sum("->" in line and line.endswith(ends_with) for line in lines)
+
+
+def test_a_full_disk_is_told_as_one(home: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+    def full(path: Path, content: bytes) -> None:
+        with open("/dev/full", "wb", buffering=0) as file:
+            file.write(content)
+
+    folder = make_model(home)
+    monkeypatch.setattr(Path, "write_bytes", full)
+    monkeypatch.setattr(os, "dup2", lambda *_: None)
+    sent = {"folder": str(folder.path), "snapshot": "best", "format": "torchscript"}
+    monkeypatch.setattr(json, "load", lambda _: sent)
+    exporting.main()
+    assert json.loads(capfd.readouterr().out) == {"error": "The disk is full. Make room, then export again."}
+    assert not list(folder.exports.glob("*.pt"))
+
+
+def test_best_and_last_are_told_apart(home: Path) -> None:
+    from jobs.core.events import EventLog
+
+    folder = make_model(home)
+    with EventLog(folder.events) as log:
+        add_snapshot(folder, log, "epoch-0002")
+        log.append("snapshot", name="epoch-0002", epoch=2.0, step=12, size=1, scalars={"val/l1": 0.5}, removed=[])
+    assert export(folder, "best", "torchscript")["snapshot"] == "epoch-0001"
+    assert export(folder, "last", "torchscript")["snapshot"] == "epoch-0002"

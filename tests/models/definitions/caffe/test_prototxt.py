@@ -1,0 +1,386 @@
+"""Networks pasted as text: what they say, and where they are wrong."""
+
+import random
+from dataclasses import astuple
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+from jobs.core.paths import EXAMPLES
+from models.build import GraphNetwork
+from models.definitions.caffe.prototxt import Custom, read
+from models.definitions.graph import INPUT, Activation, Combine, Conv, Filler, Graph, GraphError, Pool, Power, Take
+from models.definitions.identity import identity_start
+from models.definitions.networks import NETWORKS
+
+TEXTS = {path.stem: path.read_text() for path in sorted(EXAMPLES.glob("*.prototxt"))}
+
+IMAGE = 'layer { name: "data" type: "Data" top: "data" top: "label" transform_param { scale: 0.00392156862745098 } }\n'
+
+
+def conv(name: str, bottom: str = "data", top: str = "", maps: int = 1, more: str = 'weight_filler { type: "xavier" }') -> str:
+    told = f"convolution_param {{ num_output: {maps} kernel_size: 3 pad: 1 {more} }}"
+    return f'layer {{ name: "{name}" type: "Convolution" bottom: "{bottom}" top: "{top or name}" {told} }}\n'
+
+
+def loss(output: str, label: str = "label") -> str:
+    return f'layer {{ name: "loss" type: "EuclideanLoss" bottom: "{output}" bottom: "{label}" top: "loss" }}\n'
+
+
+def data(name: str) -> str:
+    return f'layer {{ name: "{name}" type: "Data" top: "{name}" }}\n'
+
+
+def power(name: str, bottom: str, scale: float) -> str:
+    return f'layer {{ name: "{name}" type: "Power" bottom: "{bottom}" top: "{name}" power_param {{ scale: {scale} }} }}\n'
+
+
+def concat(*bottoms: str) -> str:
+    taken = " ".join(f'bottom: "{bottom}"' for bottom in bottoms)
+    return f'layer {{ name: "k" type: "Concat" {taken} top: "k" }}\n'
+
+
+def enlarge(name: str, bottom: str = "data") -> str:
+    told = "convolution_param { num_output: 1 kernel_size: 16 stride: 16 }"
+    return f'layer {{ name: "{name}" type: "Deconvolution" bottom: "{bottom}" top: "{name}" {told} }}\n'
+
+
+def python_loss(layer: str, module: str = "layers") -> str:
+    told = f'python_param {{ module: "{module}" layer: "{layer}" }}'
+    return f'layer {{ name: "loss" type: "Python" bottom: "a" bottom: "label" {told} }}\n'
+
+
+def ops(custom: Custom) -> dict[str, object]:
+    return {node.name: node.op for node in custom.graph.nodes}
+
+
+def same(one: Graph, other: Graph) -> bool:
+    found = (one.parameters(), one.multiply_adds(), one.receptive_field(), [str(shape) for shape in one.shapes().values()])
+    return found == (
+        other.parameters(),
+        other.multiply_adds(),
+        other.receptive_field(),
+        [str(shape) for shape in other.shapes().values()],
+    )
+
+
+def test_the_examples_are_the_networks_of_the_registry() -> None:
+    plain, residual = (read(TEXTS[name], 1) for name in ("sr-model", "residual"))
+    assert same(plain.graph, NETWORKS["srcnn-9-1-5"].graph(1, skip=False))
+    assert same(residual.graph, NETWORKS["srcnn-9-1-5"].graph(1, skip=True))
+    assert (plain.loss, plain.notes, residual.loss) == ("l1", (), "l1")
+    last = ops(plain)["conv3"]
+    assert isinstance(last, Conv)
+    assert (last.rate, last.weights) == ((0.1, 0.1), Filler("gaussian", 0.001))
+
+
+def test_a_residual_text_starts_as_the_identity() -> None:
+    net = GraphNetwork(read(TEXTS["residual"], 1).graph, "identity")
+    image = torch.rand(1, 1, 20, 30)
+    assert torch.equal(net(image), image)
+
+
+def test_pixel_values_of_0_to_255_are_scaled_in_and_out() -> None:
+    """Neither data nor label is scaled in the text: the convolution sees 0..255, and so does the loss."""
+    custom = read(conv("conv") + loss("conv"), 1)
+    assert [node.name for node in custom.graph.nodes] == ["conv-in", "conv", "output"]
+    net = GraphNetwork(custom.graph, "paper")
+    image = torch.rand(1, 1, 9, 9)
+    weights, biases = (net.get_parameter(f"conv.{name}") for name in ("weight", "bias"))
+    expected = F.conv2d(255 * image, weights, biases, padding=1) / 255
+    assert torch.allclose(net(image), expected, atol=1e-5)
+
+
+def test_a_residual_text_in_pixel_values_starts_as_the_identity() -> None:
+    """The sum is made in 0..255, one scaling before it and one behind."""
+    add = 'layer { name: "sum" type: "Eltwise" bottom: "data" bottom: "b" top: "sum" }\n'
+    net = GraphNetwork(read(conv("a", maps=8) + conv("b", "a") + add + loss("sum"), 1).graph, "identity")
+    image = torch.rand(1, 1, 12, 16)
+    assert torch.allclose(net(image), image, atol=1e-6)
+
+
+def test_scalings_that_undo_each_other_leave_no_layer() -> None:
+    scale = 'layer {{ name: "{0}" type: "Power" bottom: "{1}" top: "{0}" power_param {{ scale: 0.0078431372549 shift: -1 }} }}\n'
+    text = scale.format("x", "data") + conv("conv", "x") + scale.format("t", "label") + loss("conv", "t")
+    custom = read(text, 1)
+    first, last = (ops(custom)[name] for name in ("x", "output"))
+    assert isinstance(first, Power)
+    assert astuple(first) == pytest.approx((1.0, 2.0, -1.0)), "0..1 becomes -1..1"
+    assert isinstance(last, Power)
+    assert astuple(last) == pytest.approx((1.0, 0.5, 0.5))
+    assert identity_start(custom.graph) == {"conv": "dirac"}
+    assert [*ops(read(IMAGE + conv("conv") + loss("conv"), 1))] == ["conv"]
+
+
+def test_the_scale_of_the_data_layer_counts() -> None:
+    text = IMAGE.replace("}", "mean_value: 127.5 }", 1) + conv("conv")
+    (power,) = [op for op in ops(read(text, 1)).values() if isinstance(op, Power)][:1]
+    assert (power.scale, power.shift) == pytest.approx((1.0, -0.5))
+
+
+def test_layers_in_place_take_the_newest_of_a_blob() -> None:
+    relu = 'layer { name: "relu" type: "ReLU" bottom: "a" top: "a" relu_param { negative_slope: 0.25 } }\n'
+    custom = read(IMAGE + conv("a") + relu + conv("b", "a") + loss("b"), 1)
+    assert {node.name: node.inputs for node in custom.graph.nodes} == {"a": (INPUT,), "relu": ("a",), "b": ("relu",)}
+    assert ops(custom)["relu"] == Activation("relu", 0.25)
+
+
+def test_every_supported_layer_is_read() -> None:
+    text = IMAGE + conv("c", maps=4, more='dilation: 2 pad: 1 weight_filler { type: "msra" } bias_term: false').replace(
+        "pad: 1", "pad: 2", 1
+    ).replace("pad: 1 ", "", 1)
+    text += """
+    layer { name: "bn" type: "BatchNorm" bottom: "c" top: "c" batch_norm_param { eps: 0.01 } }
+    layer { name: "sc" type: "Scale" bottom: "c" top: "c" scale_param { bias_term: true filler { value: 0.5 } } }
+    layer { name: "pr" type: "PReLU" bottom: "c" top: "c" param { lr_mult: 3 } }
+    layer { name: "el" type: "ELU" bottom: "c" top: "e" elu_param { alpha: 0.5 } }
+    layer { name: "si" type: "Sigmoid" bottom: "c" top: "s" }
+    layer { name: "ta" type: "TanH" bottom: "c" top: "t" }
+    layer { name: "po" type: "Pooling" bottom: "c" top: "p"
+            pooling_param { pool: AVE kernel_h: 3 kernel_w: 1 pad_h: 1 pad_w: 0 } }
+    layer { name: "ew" type: "Eltwise" bottom: "e" bottom: "s" bottom: "t" bottom: "p" top: "w"
+            eltwise_param { operation: SUM coeff: 1 coeff: -1 coeff: 2 coeff: 0.5 } }
+    layer { name: "sl" type: "Slice" bottom: "w" top: "w1" top: "w2" slice_param { slice_point: 1 } }
+    layer { name: "si2" type: "Silence" bottom: "w1" }
+    layer { name: "de" type: "Deconvolution" bottom: "w2" top: "d" param { lr_mult: 2 decay_mult: 0 } param { lr_mult: 4 }
+            convolution_param { num_output: 2 kernel_size: 4 stride: 2 pad: 1 weight_filler { type: "bilinear" } } }
+    layer { name: "cr" type: "Crop" bottom: "d" bottom: "w" top: "r" crop_param { axis: 2 offset: 1 offset: 2 } }
+    layer { name: "dr" type: "Dropout" bottom: "r" top: "r" dropout_param { dropout_ratio: 0.25 } }
+    layer { name: "pw" type: "Power" bottom: "r" top: "q" power_param { power: 2 scale: 3 shift: 4 } }
+    layer { name: "co" type: "Concat" bottom: "q" bottom: "data" top: "k" }
+    """
+    custom = read(text + conv("last", "k") + loss("last"), 1)
+    found = ops(custom)
+    assert found["pr"] == Activation("prelu", 0.25, 3.0)
+    assert found["po"] == Pool("average", (3, 1), (1, 0))
+    assert found["ew"] == Combine("sum", (1.0, -1.0, 2.0, 0.5))
+    assert found["sl-w2"] == Take(1, 4)
+    assert found["pw"] == Power(2.0, 3.0, 4.0)
+    up = found["de"]
+    assert isinstance(up, Conv)
+    assert (up.transposed, up.rate, up.decay, up.weights.kind) == (True, (2.0, 4.0), (0.0, 1.0), "bilinear")
+    first = found["c"]
+    assert isinstance(first, Conv)
+    assert (first.dilation, first.bias) == ((2, 2), False)
+    shapes = custom.graph.shapes(10, 12)
+    assert (str(shapes["d" if "d" in shapes else "de"]), str(shapes["co"])) == ("2x20x24", "3x10x12")
+    image = torch.rand(2, 1, 10, 12)
+    assert GraphNetwork(custom.graph, "paper").eval()(image).shape == image.shape
+    assert custom.loss == "l2"
+    assert any("mean is used" in note or "their mean" in note for note in custom.notes)
+
+
+def test_the_training_stage_counts_and_a_deploy_text_needs_no_loss() -> None:
+    only_in = "include {{ {} }} }}\n"
+    text = (
+        IMAGE
+        + conv("train").replace(" }\n", only_in.format('stage: "train"'))
+        + conv("other", top="train").replace(" }\n", only_in.format("phase: TEST"))
+        + loss("train").replace(" }\n", ' exclude { stage: "deploy" } }\n')
+    )
+    assert [*ops(read(text, 1))] == ["train"]
+    assert read(IMAGE + conv("a"), 1).loss == ""
+    deploy = read('input: "data" input_dim: 1 input_dim: 1 input_dim: 8 input_dim: 8\n' + conv("a"), 1)
+    assert ([*ops(deploy)], deploy.loss) == (["a-in", "a", "output"], "")
+
+
+def test_what_differs_from_caffe_is_noted() -> None:
+    unused = conv("aside") + 'layer { name: "end" type: "Silence" bottom: "aside" }\n'
+    notes = read(IMAGE.replace("scale", "mirror: true scale") + unused + conv("a", more="") + loss("a"), 1).notes
+    assert len(notes) == 4
+    assert "no weight_filler" in " ".join(notes)
+    assert "1 layer does not lead to the output" in " ".join(notes)
+
+
+WRONG = {
+    "": (None, "no layer in the text"),
+    "layer {": (1, "This is no network definition"),
+    "\nlayer { name: 3 }": (2, "Expected string"),
+    "# \u2028\x0c\r\n" + IMAGE + "layer { x: 1 }": (3, "no field “x” in Layer"),
+    IMAGE + "\n# \ud800": (3, "half a character"),
+    IMAGE + 'layer { name: "\\377" }': (2, "This is no network definition"),
+    'layer: [{ name: "a" },\n{ type: "ReLU" }]': (1, "Layer 1 has no type"),
+    'layer: [{ type: "ReLU" },\n{ name: "a" }]': (2, "Layer 2 has no type"),
+    IMAGE + 'layer { name: "ip" type: "InnerProduct" inner_product_param { num_output: 3 } }': (
+        2,
+        "no “inner_product_param” here",
+    ),
+    IMAGE + 'layer { name: "a" typo: 1 }': (2, "no field “typo” in Layer"),
+    IMAGE + "\n" + conv("a").replace("Convolution", "Convolve"): (3, "type Convolve, which is not supported. There are: "),
+    IMAGE + 'layer { name: "a" top: "a" }': (2, "Layer 2 has no type"),
+    IMAGE + conv("a", "nothing"): (2, "takes “nothing”, which no layer makes. There are: “data”, “label”"),
+    IMAGE + conv("a", "b") + conv("b", "data"): (2, "made only further down, by “b” in line 3"),
+    IMAGE + conv("a", "b") + conv("b", "a"): (2, "a cycle"),
+    IMAGE + conv("a") + conv("a", "a", "b"): (3, "two layers “a”"),
+    IMAGE + conv("a") + conv("b", "data", "a"): (3, "makes “a”, which is there already"),
+    IMAGE + conv("a") + loss("a") + loss("a").replace('"loss"', '"loss2"'): (4, "a second loss"),
+    IMAGE + conv("a") + conv("b"): (None, "several outputs, “a”, “b”"),
+    IMAGE + conv("a").replace("num_output: 1", ""): (2, "num_output is 0, but must be 1 to 4096"),
+    IMAGE + conv("a").replace("kernel_size: 3", ""): (2, "“a”: it has no kernel_size"),
+    IMAGE + conv("a").replace("pad: 1", ""): (2, "must be of equal size"),
+    IMAGE + conv("a", maps=2): (2, "“a” has 2 maps, but the image has 1 channel: set num_output: 1."),
+    IMAGE + conv("a", maps=3): (
+        2,
+        "“a” has 3 maps, but the image has 1 channel: choose RGB or YCbCr in the form, or set num_output: 1.",
+    ),
+    IMAGE + conv("a", maps=3) + concat("data", "a"): (3, "“k” has 4 maps, but the image has 1 channel: give it 1."),
+    IMAGE + conv("a", more='group: 3 weight_filler { type: "msra" }'): (2, "the groups must divide both"),
+    IMAGE + conv("a", more='weight_filler { type: "positive_unitball" }'): (2, "there is no filler “positive_unitball”"),
+    IMAGE + conv("a", more='weight_filler { type: "uniform" min: 1 max: 0 }'): (2, "min must not be above max"),
+    IMAGE + conv("a", more='weight_filler { type: "gaussian" std: -1 }'): (2, "std of 0 or more"),
+    IMAGE + conv("a", more='weight_filler { type: "gaussian" mean: 5 }'): (2, "mean 0"),
+    IMAGE + conv("a").replace('top: "a"', 'top: "a" param { name: "w" }'): (2, "shares its weights"),
+    IMAGE + conv("a") + 'layer { name: "p" type: "Pooling" bottom: "a" top: "p" pooling_param { kernel_size: 2 stride: 2 } }': (
+        3,
+        "only pooling of stride 1",
+    ),
+    IMAGE + conv("a") + 'layer { name: "p" type: "Python" bottom: "a" top: "p" python_param { layer: "Spy" } }': (
+        3,
+        "runs Python code",
+    ),
+    **{
+        IMAGE + conv("a") + python_loss(name): (3, f"runs Python code, {name}")
+        for name in ("SmoothL1LossLayer", "Channel1Loss", "PixelL1Spy", "MaelstromLoss", "Layer")
+    },
+    data("x") + data("y") + data("label") + concat("x", "y") + conv("a", "k") + loss("a"): (4, "A second image"),
+    IMAGE + 'layer { name: "r" type: "ReLU" bottom: "data" top: "r" }' + loss("r"): (None, "nothing to learn"),
+    IMAGE + conv("a") + 'layer { name: "s" type: "Silence" bottom: "a" }' + loss("data"): (None, "nothing to learn"),
+    IMAGE + 'layer { name: "s" type: "Split" top: "s" }' + conv("a", "s"): (2, "has 0 bottoms, but Split takes 1"),
+    IMAGE + conv("a") + power("t", "label", 1e-320) + loss("a", "t"): (3, "too small or too large"),
+    IMAGE + conv("a") + power("t", "label", 0) + loss("a", "t"): (3, "scales by 0"),
+    IMAGE + power("p", "data", 1e300) + conv("a", "p"): (2, "no number may be greater than 1e+12"),
+    IMAGE + conv("a") + 'layer { name: "b" type: "BatchNorm" bottom: "a" top: "a" batch_norm_param { eps: 0 } }': (
+        3,
+        "eps must be above 0",
+    ),
+    IMAGE + enlarge("a") + enlarge("b", "a"): (3, "at most 32 times its size"),
+    IMAGE + conv("a", "label") + loss("a"): (2, "changes the label"),
+    IMAGE + conv("a") + loss("a", "a"): (3, "compare one output with the label"),
+    IMAGE + 'layer { name: "e" type: "Eltwise" bottom: "data" top: "e" }': (2, "has 1 bottoms, but Eltwise takes 2 or more"),
+    IMAGE + 'layer { name: "p" type: "Power" bottom: "data" top: "p" power_param { scale: nan } }': (2, "finite"),
+    'layers { name: "a" type: CONVOLUTION }': (1, "old form"),
+    IMAGE: (None, "No layer leads from the data"),
+    conv("a") * 2001: (None, "2,001 layers: at most 2,000"),
+    IMAGE
+    + conv("a", maps=4096).replace("kernel_size: 3 pad: 1", "kernel_size: 101 pad: 50")
+    + conv("b", "a").replace("kernel_size: 3 pad: 1", "kernel_size: 101 pad: 50").replace("num_output: 1", "num_output: 4096")
+    + conv("c", "b"): (None, "more than 100,000,000 weights"),
+}
+
+
+@pytest.mark.parametrize("text", list(WRONG), ids=[reason for _, reason in WRONG.values()])
+def test_a_text_that_cannot_be_trained_is_refused_with_line_and_reason(text: str) -> None:
+    line, reason = WRONG[text]
+    with pytest.raises(GraphError) as refused:
+        read(text, 1)
+    assert reason in str(refused.value)
+    assert refused.value.line == line
+
+
+def test_no_text_breaks_the_reader() -> None:
+    """Cut off anywhere, or with words changed: a network, or a GraphError."""
+    dice = random.Random(0)
+    texts = [text[: dice.randrange(len(text))] for text in TEXTS.values() for _ in range(60)]
+    for text in TEXTS.values():
+        words = text.split(" ")
+        for _ in range(150):
+            changed = list(words)
+            for _ in range(dice.randrange(1, 4)):
+                changed[dice.randrange(len(words))] = dice.choice(
+                    [
+                        *words,
+                        "-1",
+                        "{",
+                        "}",
+                        '"',
+                        "1e99",
+                        "\0",
+                        "layer",
+                        "é",
+                        "layer: [",
+                        "]",
+                        "\x0c",
+                        "\u2028",
+                        "\ud800",
+                        "<",
+                        "1e-320",
+                    ]
+                )
+            texts.append(" ".join(changed))
+    refused: list[tuple[GraphError, str]] = []
+    for text in texts:
+        try:
+            read(text, 1)
+        except GraphError as error:
+            refused.append((error, text))
+    assert 0 < len(refused) < len(texts)
+    for refusal, text in refused:
+        assert str(refusal)
+        assert refusal.line is None or 1 <= refusal.line <= text.count("\n") + 1
+
+
+def test_the_label_is_what_the_loss_compares_with_whatever_it_is_called() -> None:
+    text = data("low") + data("high") + power("half", "high", 0.5) + conv("a", "low") + loss("a", "half")
+    assert ops(read(text, 1))["output"] == Power(1.0, 1 / 127.5)
+
+
+@pytest.mark.parametrize(
+    ("layer", "module"),
+    [
+        ("L1LossLayer", "m"),
+        ("l1loss", "m"),
+        ("AbsLoss", "m"),
+        ("MAELoss", "m"),
+        ("MeanAbsoluteErrorLayer", "m"),
+        ("Loss", "nn.l1_loss"),
+    ],
+)
+def test_an_l1_loss_in_python_is_known_by_its_name(layer: str, module: str) -> None:
+    assert read(IMAGE + conv("a") + python_loss(layer, module), 1).loss == "l1"
+
+
+def test_without_a_loss_the_deploy_stage_counts() -> None:
+    end = 'layer {{ name: "{0}" type: "{1}" bottom: "a" top: "a" include {{ {2} }} }}\n'
+    text = IMAGE + conv("a") + end.format("d", "Dropout", "phase: TRAIN") + end.format("s", "Sigmoid", 'stage: "deploy"')
+    assert [*ops(read(text, 1))] == ["a", "s"]
+    assert [*ops(read(text + loss("a"), 1))] == ["a", "d"]
+
+
+def test_layers_of_other_stages_are_left_alone() -> None:
+    told = 'accuracy_param { top_k: 5 } include { stage: "val" }'
+    accuracy = f'layer {{ name: "acc" type: "Accuracy" bottom: "a" bottom: "label" {told} }}\n'
+    silence = 'layer { name: "s" type: "Silence" bottom: "loss" }\n'
+    assert [*ops(read(IMAGE + conv("a") + accuracy + loss("a") + silence, 1))] == ["a"]
+
+
+def test_weights_start_uniform_between_min_and_max() -> None:
+    text = IMAGE + conv("a", "data", maps=200, more='weight_filler { type: "uniform" min: -0.5 max: -0.25 }') + conv("b", "a")
+    weights = GraphNetwork(read(text, 1).graph, "paper").get_parameter("a.weight")
+    assert -0.5 <= weights.min() < -0.49
+    assert -0.26 < weights.max() <= -0.25
+
+
+def test_a_byte_order_mark_and_line_ends_of_windows_are_no_matter() -> None:
+    assert [*ops(read("\ufeff" + (IMAGE + conv("a") + loss("a")).replace("\n", "\r\n"), 1))] == ["a"]
+
+
+def test_the_longest_network_is_read_and_started() -> None:
+    text = IMAGE + "".join(conv(f"c{number}", f"c{number - 1}" if number else "data") for number in range(1999))
+    graph = read(text, 1).graph
+    assert len(graph.nodes) == 1999
+    starts = identity_start(graph)
+    assert starts is not None
+    assert set(starts.values()) == {"dirac"}
+
+
+def test_many_ways_through_a_network_are_looked_at_once() -> None:
+    """Sums of sums without an identity: found in no time, however many ways lead through."""
+    text = IMAGE + 'layer { name: "s" type: "Sigmoid" bottom: "data" top: "x0" }\n'
+    for number in range(60):
+        for branch in "ab":
+            relu = f'layer {{ name: "{branch}{number}" type: "ReLU" bottom: "x{number}" top: "{branch}{number}" }}\n'
+            text += relu
+        bottoms = f'bottom: "a{number}" bottom: "b{number}"'
+        text += f'layer {{ name: "x{number + 1}" type: "Eltwise" {bottoms} top: "x{number + 1}" }}\n'
+    assert identity_start(read(text + conv("last", "x60"), 1).graph) is None

@@ -1,0 +1,157 @@
+"""The networks against their papers, and how they start."""
+
+import inspect
+
+import pytest
+import torch
+
+from jobs.specs import networks as specs
+from jobs.specs.base import members
+from jobs.specs.model import ModelSpec
+from models.build import GraphNetwork, fill
+from models.definitions.graph import Activation, Combine, Concat, Conv, Filler, Graph, GraphError, Node
+from models.definitions.identity import identity_start
+from models.definitions.networks import NETWORKS
+
+WITHOUT_SKIP = [("srcnn-9-1-5", {"skip": False}), ("srcnn-9-5-5", {"skip": False}), ("edsr", {"skip": False})]
+ALL = [*((name, {}) for name in NETWORKS), *WITHOUT_SKIP, ("ar-cnn", {"skip": True})]
+
+
+def start_of(name: str, **settings: int | bool) -> Graph:
+    return NETWORKS[name].graph(3, **settings)
+
+
+@pytest.mark.parametrize(("name", "settings"), ALL)
+@pytest.mark.parametrize("channels", [1, 3])
+def test_an_untrained_network_gives_its_input_back(name: str, settings: dict[str, bool], channels: int) -> None:
+    image = torch.rand(2, channels, 24, 40)
+    net = GraphNetwork(NETWORKS[name].graph(channels, **settings)).eval()
+    assert torch.allclose(net(image), image, atol=1e-6)
+
+
+@pytest.mark.parametrize(("name", "settings"), ALL)
+def test_a_network_that_starts_as_in_its_paper_is_no_identity(name: str, settings: dict[str, bool]) -> None:
+    image = torch.rand(1, 3, 24, 40)
+    assert not torch.equal(GraphNetwork(start_of(name, **settings), "paper").eval()(image), image)
+
+
+@pytest.mark.parametrize(
+    ("name", "weights"),
+    [
+        ("srcnn-9-1-5", 8_032),  # Dong et al. 2014, section 4.1
+        ("srcnn-9-5-5", 57_184),  # Dong et al. 2016, section 4.3.2
+        ("ar-cnn", 106_448),  # Dong et al. 2015, section 4
+        ("vrcnn", 54_512),  # Dai et al. 2017, table 1
+        ("vdsr", 664_704),
+    ],
+)
+def test_a_network_has_the_weights_of_its_paper_on_luma(name: str, weights: int) -> None:
+    assert NETWORKS[name].graph(1).multiply_adds() == weights
+
+
+@pytest.mark.parametrize("name", list(NETWORKS))
+@pytest.mark.parametrize("channels", [1, 3])
+def test_parameters_are_counted_as_torch_has_them(name: str, channels: int) -> None:
+    graph = NETWORKS[name].graph(channels)
+    net = GraphNetwork(graph)
+    assert sum(graph.parameters().values()) == sum(parameter.numel() for parameter in net.parameters())
+
+
+@pytest.mark.parametrize("name", list(NETWORKS))
+def test_the_receptive_field_is_where_gradients_come_from(name: str) -> None:
+    torch.manual_seed(1)
+    graph = NETWORKS[name].graph(1)
+    # All weights at a positive number, so that no path is dead.
+    net = GraphNetwork(graph).eval().double()
+    for parameter in net.parameters():
+        torch.nn.init.constant_(parameter, 1e-2)
+    image = torch.ones(1, 1, 61, 61, dtype=torch.float64, requires_grad=True)
+    net(image)[0, 0, 30, 30].backward()
+    assert image.grad is not None
+    touched = (image.grad[0, 0] != 0).nonzero()
+    size = (touched.max(0).values - touched.min(0).values + 1).tolist()
+    assert tuple(size) == graph.receptive_field()
+
+
+@pytest.mark.parametrize("name", list(NETWORKS))
+def test_shapes_are_those_that_layers_put_out(name: str) -> None:
+    graph = NETWORKS[name].graph(3)
+    net, seen = GraphNetwork(graph).eval(), {}
+    for node in graph.nodes:
+        net.layer(node).register_forward_hook(lambda _, __, output, name=node.name: seen.update({name: tuple(output.shape[1:])}))
+    net(torch.rand(1, 3, 20, 28))
+    shapes = graph.shapes(20, 28)
+    assert seen == {
+        node.name: (shapes[node.name].channels, shapes[node.name].height, shapes[node.name].width) for node in graph.nodes
+    }
+
+
+def test_the_spec_of_a_network_has_the_settings_and_defaults_of_its_function() -> None:
+    kinds = members(ModelSpec.model_fields["network"])
+    assert set(kinds) == {*NETWORKS, "custom", "package", "python"}
+    for name, network in NETWORKS.items():
+        told = kinds[name](**{}).model_dump(exclude={"name", "start"})
+        wanted = {key: one.default for key, one in inspect.signature(network.graph).parameters.items() if key != "channels"}
+        assert told == wanted, name
+
+
+def test_an_unknown_spec_field_is_named() -> None:
+    assert specs.Vdsr(depth=5).model_dump()["depth"] == 5
+
+
+def test_a_wrong_output_is_found_for_any_size() -> None:
+    conv = Node("conv", Conv(3, (2, 2), pad=(1, 1)), ("input",))
+    with pytest.raises(GraphError, match="“conv”, is 3x65x65 for an image of 3x64x64"):
+        Graph((conv,), "conv", 3).check()
+
+
+def test_unequal_shapes_cannot_be_added() -> None:
+    conv = Node("conv", Conv(8, (3, 3), pad=(1, 1)), ("input",))
+    sum = Node("sum", Combine(), ("input", "conv"), line=7)
+    with pytest.raises(GraphError, match="“sum” combines “input” of 3x64x64 with “conv” of 8x64x64") as error:
+        Graph((conv, sum), "sum", 3).check()
+    assert error.value.line == 7
+
+
+def test_there_is_no_identity_start_behind_a_sigmoid() -> None:
+    nodes = (Node("conv", Conv(3, (3, 3), pad=(1, 1)), ("input",)), Node("act", Activation("sigmoid"), ("conv",)))
+    graph = Graph(nodes, "act", 3)
+    assert identity_start(graph) is None
+    assert GraphNetwork(graph)(torch.rand(1, 3, 9, 9)).shape == (1, 3, 9, 9)
+
+
+def test_an_identity_goes_through_the_first_part_of_a_concat() -> None:
+    nodes = (
+        Node("a", Conv(4, (3, 3), pad=(1, 1)), ("input",)),
+        Node("b", Conv(4, (5, 5), pad=(2, 2)), ("input",)),
+        Node("both", Concat(), ("a", "b")),
+        Node("out", Conv(3, (1, 1)), ("both",)),
+    )
+    graph = Graph(nodes, "out", 3)
+    assert identity_start(graph) == {"a": "dirac", "out": "dirac"}
+    image = torch.rand(1, 3, 12, 12)
+    assert torch.allclose(GraphNetwork(graph)(image), image, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("filler", "deviation"),
+    [
+        (Filler("xavier"), (1 / 75) ** 0.5),
+        (Filler("msra"), (2 / 75) ** 0.5),
+        (Filler("gaussian", 0.02), 0.02),
+        (Filler("uniform", 0.5), 0.5 / 12**0.5),
+        (Filler("constant", 0.3), 0.0),
+    ],
+)
+def test_fillers_have_the_spread_that_caffe_gives_them(filler: Filler, deviation: float) -> None:
+    torch.manual_seed(0)
+    weight = torch.empty(400, 3, 5, 5)
+    fill(weight, filler)
+    assert float(weight.std()) == pytest.approx(deviation, rel=0.03, abs=1e-9)
+
+
+def test_a_bilinear_filler_doubles_a_picture_smoothly() -> None:
+    weight = torch.empty(1, 1, 4, 4)
+    fill(weight, Filler("bilinear"))
+    line = torch.tensor([0.25, 0.75, 0.75, 0.25])
+    assert torch.allclose(weight[0, 0], line[:, None] * line[None, :])

@@ -1,0 +1,1 @@
+"""Helpers of tests: servers, disks, real media, values, exported networks."""

@@ -1,0 +1,140 @@
+"""A real server in a process of its own, and a client that speaks to its JSON API."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from jobs.core.folder import JobFolder
+from jobs.core.paths import ROOT
+
+
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
+class Server:
+    def __init__(self, home: Path, roots: list[Path], port: int) -> None:
+        self.home, self.roots, self.port = home, roots, port
+        self.url = f"http://127.0.0.1:{port}"
+        self.options: list[str] = []
+        self.took = 0.0
+
+    def __enter__(self) -> "Server":
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.kill()
+        self._end_workers()
+
+    def start(self, seconds: float = 30) -> float:
+        """Start it; returns the seconds until the first page was served, which it also keeps."""
+        began = time.monotonic()
+        roots = [f"--data-root={root}" for root in self.roots]
+        command = [sys.executable, str(ROOT / "run_server.py"), f"--port={self.port}", f"--home={self.home}", *roots]
+        command += self.options
+        with (self.home.parent / "server.log").open("ab") as log:
+            self.process = subprocess.Popen(command, stdout=log, stderr=log)
+        while True:
+            try:
+                with urllib.request.urlopen(f"{self.url}/healthz"):
+                    self.took = time.monotonic() - began
+                    return self.took
+            except urllib.error.URLError:
+                assert self.process.poll() is None, "the server did not start"
+                assert time.monotonic() - began < seconds
+                time.sleep(0.02)
+
+    def kill(self) -> None:
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait()
+
+    def _end_workers(self) -> None:
+        for lock in self.home.glob("jobs/*/worker.lock"):
+            pid = JobFolder(lock.parent).worker_pid()
+            if pid is not None:
+                os.killpg(pid, signal.SIGKILL)
+
+    def call(self, path: str, body: Any = None, method: str | None = None) -> tuple[int, Any]:
+        """Status and JSON of an answer."""
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(f"{self.url}/api/v1{path}", data, {"Content-Type": "application/json"}, method=method)
+        try:
+            with urllib.request.urlopen(request) as answer:
+                return answer.status, json.loads(answer.read() or b"null")
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, json.load(error)
+
+    def create(self, path: str, body: Any) -> str:
+        status, answer = self.call(path, body)
+        assert status == 201, answer
+        return str(answer["id"])
+
+    def job(self, id: str) -> dict[str, Any]:
+        status, job = self.call(f"/jobs/{id}")
+        assert status == 200, job
+        assert isinstance(job, dict)
+        return job
+
+    def wait_until_known(self, id: str, seconds: float = 60) -> None:
+        """Return as soon as the server lists a job whose folder was put into its home."""
+        deadline = time.monotonic() + seconds
+        while self.call(f"/jobs/{id}")[0] != 200:
+            assert time.monotonic() < deadline, f"the server does not know {id}"
+            time.sleep(0.05)
+
+    def wait(self, id: str, *states: str, seconds: float = 120) -> dict[str, Any]:
+        """The job, as soon as it is in one of the states."""
+        deadline = time.monotonic() + seconds
+        while (job := self.job(id))["state"] not in states:
+            assert job["state"] not in ("error", "aborted"), job["reason"]
+            assert time.monotonic() < deadline, f"still {job['state']}"
+            time.sleep(0.05)
+        return job
+
+    def wait_for(self, id: str, condition: Callable[[dict[str, Any]], bool], seconds: float = 120) -> dict[str, Any]:
+        """The job, as soon as the condition holds."""
+        deadline = time.monotonic() + seconds
+        while not condition(job := self.job(id)):
+            assert job["state"] != "error", job["reason"]
+            assert time.monotonic() < deadline, job
+            time.sleep(0.05)
+        return job
+
+    def wait_for_end(self, id: str, seconds: float = 120) -> dict[str, Any]:
+        """The job, as soon as it has ended, in whatever way."""
+        deadline = time.monotonic() + seconds
+        while (job := self.job(id))["state"] not in ("done", "error", "aborted"):
+            assert time.monotonic() < deadline, f"still {job['state']}"
+            time.sleep(0.05)
+        return job
+
+    def wait_for_events(self, id: str, kind: str, seconds: float = 60) -> list[dict[str, Any]]:
+        """The job's events of a type, as soon as there is one."""
+        deadline = time.monotonic() + seconds
+        while not (events := self.call(f"/jobs/{id}/events?type={kind}")[1]["events"]):
+            assert time.monotonic() < deadline, f"no {kind} event"
+            time.sleep(0.05)
+        return list(events)
+
+    def page(self, path: str) -> str:
+        """A page's text."""
+        with urllib.request.urlopen(self.url + path) as answer:
+            text: str = answer.read().decode()
+        return text
+
+    def dataset(self, clip: tuple[Path, Path], **fields: Any) -> str:
+        source = {"kind": "stream", "stream": str(clip[0]), "originals": str(clip[1])}
+        return self.create("/datasets", {"name": "clip", "source": source, **fields})
