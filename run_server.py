@@ -23,7 +23,9 @@ from app.web.serving import serve
 def _as_prefix(context: click.Context, parameter: click.Parameter, told: str) -> str:
     prefix = told.rstrip("/")
     if not PREFIX.fullmatch(prefix):
-        raise click.BadParameter(f"{told!r} is no path such as /clearframe, of letters, digits and . _ ~ - between slashes.")
+        raise click.BadParameter(
+            f"{told!r} is no path such as /clearframe, of letters, digits and . _ ~ - between slashes."
+        )
     return prefix
 
 
@@ -36,7 +38,11 @@ def _as_prefix(context: click.Context, parameter: click.Parameter, told: str) ->
 )
 @click.option("--port", default=5000, show_default=True, type=click.IntRange(1, 65535))
 @click.option(
-    "--home", envvar="CLEARFRAME_HOME", default="data", show_default=True, type=click.Path(path_type=Path, file_okay=False)
+    "--home",
+    envvar="CLEARFRAME_HOME",
+    default="data",
+    show_default=True,
+    type=click.Path(path_type=Path, file_okay=False),
 )
 @click.option(
     "--data-root",
@@ -99,10 +105,26 @@ def _as_prefix(context: click.Context, parameter: click.Parameter, told: str) ->
     metavar="/PATH",
     help="The path below which a proxy shows it, as /clearframe of https://clips.example/clearframe/.",
 )
-@click.option("--dataset-workers", default=2, show_default=True, type=click.IntRange(1, 64), help="Datasets made at a time.")
-@click.option("--test-workers", default=2, show_default=True, type=click.IntRange(1, 64), help="Tests at a time.")
 @click.option(
-    "--cpu-trainings", default=1, show_default=True, type=click.IntRange(1, 64), help="Trainings on the processor at a time."
+    "--dataset-workers",
+    default=2,
+    show_default=True,
+    type=click.IntRange(1, 64),
+    help="Datasets made at a time.",
+)
+@click.option(
+    "--test-workers",
+    default=2,
+    show_default=True,
+    type=click.IntRange(1, 64),
+    help="Tests at a time.",
+)
+@click.option(
+    "--cpu-trainings",
+    default=1,
+    show_default=True,
+    type=click.IntRange(1, 64),
+    help="Trainings on the processor at a time.",
 )
 @click.option(
     "--log-format",
@@ -120,7 +142,11 @@ def _as_prefix(context: click.Context, parameter: click.Parameter, told: str) ->
     type=click.Choice(["debug", "info", "warning"]),
     help="info tells what becomes of jobs, debug each request, too.",
 )
-@click.option("--gpus", metavar="0,1", help="The GPUs that trainings may use. Default: CUDA_VISIBLE_DEVICES, or all.")
+@click.option(
+    "--gpus",
+    metavar="0,1",
+    help="The GPUs that trainings may use. Default: CUDA_VISIBLE_DEVICES, or all.",
+)
 def main(
     host: str,
     port: int,
@@ -144,26 +170,47 @@ def main(
     """Clearframe: undo compression damage in images and video."""
     logs.begin(log_format, log_level)
     if token is not None and len(token) < 16:
-        raise click.ClickException("The token is short enough to be guessed. Give one of 16 characters or more, or none.")
+        raise click.ClickException(
+            "The token is short enough to be guessed. Give one of 16 characters or more, or none."
+        )
     os.environ.pop("CLEARFRAME_TOKEN", None)  # Workers inherit the rest.
-    if token is None and (names or proxies or prefix or not is_loopback(host)):  # Others reach it by a proxy, too.
+    if token is None and (
+        names or proxies or prefix or not is_loopback(host)
+    ):  # Others reach it by a proxy, too.
         token = secrets.token_urlsafe(32)
     limits = {"IMAGE_MB": max_image_mb, "WORKER_GB": max_worker_gb, "HOURS": max_hours}
-    os.environ.update({f"CLEARFRAME_MAX_{name}": str(most) for name, most in limits.items()})  # For jobs/core/limits.py.
+    os.environ.update(
+        {f"CLEARFRAME_MAX_{name}": str(most) for name, most in limits.items()}
+    )  # For jobs/core/limits.py.
     roots = tuple(root.resolve() for root in data_roots or (Path.cwd(),))
     if gpus is not None:
         os.environ["CUDA_VISIBLE_DEVICES"] = gpus
     slots = Slots(dataset_workers, test_workers, cpu_trainings)
     try:
         database = os.environ.get("CLEARFRAME_DATABASE_URL")
-        app = create_app(Settings(home.resolve(), roots, database, allow_user_code, host, token, names, proxies, prefix, slots))
+        app = create_app(
+            Settings(
+                home.resolve(),
+                roots,
+                database,
+                allow_user_code,
+                host,
+                token,
+                names,
+                proxies,
+                prefix,
+                slots,
+            )
+        )
     except (HomeInUse, FromTheFuture) as error:
         raise click.ClickException(str(error)) from error
     click.echo(f"Clearframe is at {link(host, port, token, prefix)}")
     try:
         serve(app, host, port)
     except OSError as error:
-        raise click.ClickException(f"Port {port} cannot be used: {error.strerror}. Give another one with --port.") from error
+        raise click.ClickException(
+            f"Port {port} cannot be used: {error.strerror}. Give another one with --port."
+        ) from error
     click.echo("Stopped. Jobs that run go on.")
 
 

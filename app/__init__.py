@@ -73,12 +73,21 @@ def create_app(settings: Settings, work: bool = True) -> Flask:
     app.wsgi_app = wsgi  # type: ignore[assignment, method-assign]
     socketio.on_namespace(Jobs(catalog, listeners))
     if work:
-        follower = Follower(catalog, listeners.send, lambda job: listeners.send_gone(job, GONE), listeners.send_changed)
-        warm = WarmWorkers(follower.look, catalog.waits.set, settings.allow_user_code, catalog.aborting)
+        follower = Follower(
+            catalog,
+            listeners.send,
+            lambda job: listeners.send_gone(job, GONE),
+            listeners.send_changed,
+        )
+        warm = WarmWorkers(
+            follower.look, catalog.waits.set, settings.allow_user_code, catalog.aborting
+        )
         app.extensions["warm"] = warm
         gevent.spawn(follower.run)
         gevent.spawn(listeners.run)
-        gevent.spawn(Scheduler(catalog, gpus.names(), warm, settings.slots, settings.allow_user_code).run)
+        gevent.spawn(
+            Scheduler(catalog, gpus.names(), warm, settings.slots, settings.allow_user_code).run
+        )
     return app
 
 
@@ -93,8 +102,17 @@ def show_hindrance(error: OSError | OperationalError) -> Any:
 def show_error(error: HTTPException) -> Any:
     """JSON for the API, a page for a browser."""
     status, message = error.code or 500, error.description or error.name
-    headers = [(name, value) for name, value in error.get_headers() if name != "Content-Type"]  # Such as Allow.
+    headers = [
+        (name, value) for name, value in error.get_headers() if name != "Content-Type"
+    ]  # Such as Allow.
     if request.path.startswith("/api/"):
         return *error_reply(status, message), headers
-    page = render_template("error.html", title=error.name, active="", status=status, heading=error.name, message=message)
+    page = render_template(
+        "error.html",
+        title=error.name,
+        active="",
+        status=status,
+        heading=error.name,
+        message=message,
+    )
     return page, status, headers

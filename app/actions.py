@@ -56,7 +56,9 @@ def create_test(model: str, values: Any) -> str:
     kind = values.get("kind", "image")
     if not isinstance(kind, str) or kind not in TESTS:
         raise Invalid({"kind": f"Must be one of {', '.join(TESTS)}."})
-    spec = checked_test(validate(TESTS[kind], {**values, "model": model}), catalog().get, settings().readable)
+    spec = checked_test(
+        validate(TESTS[kind], {**values, "model": model}), catalog().get, settings().readable
+    )
     return catalog().create("test", spec)
 
 
@@ -66,7 +68,12 @@ def describe(row: JobRow, values: dict[str, Any]) -> None:
     changeable = {"name", "group", "notes"} & set(spec.model_fields)
     unknown = set(values) - changeable
     if unknown or not values:
-        raise Invalid({name: "There is no such field, or it cannot be changed." for name in unknown or changeable})
+        raise Invalid(
+            {
+                name: "There is no such field, or it cannot be changed."
+                for name in unknown or changeable
+            }
+        )
     whole = validate(spec, {**row.spec, **values})
     catalog().describe(row.id, **{name: str(getattr(whole, name)) for name in values})
     listeners().send_changed()

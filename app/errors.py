@@ -26,7 +26,9 @@ class DatabaseBusy(HTTPException):
     """The answer to a request while another program holds the database."""
 
     code = 503
-    description = "Another program holds the server's database. Nothing was changed: try again in a moment."
+    description = (
+        "Another program holds the server's database. Nothing was changed: try again in a moment."
+    )
 
 
 def is_full(error: OSError | OperationalError) -> bool:

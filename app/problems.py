@@ -54,7 +54,9 @@ def validate(model: type[T], values: Any) -> T:
     try:
         return model.model_validate(values)
     except ValidationError as error:
-        raise Invalid({_name(part["loc"], model): _sentence(dict(part)) for part in error.errors()}) from error
+        raise Invalid(
+            {_name(part["loc"], model): _sentence(dict(part)) for part in error.errors()}
+        ) from error
 
 
 def _name(location: tuple[int | str, ...], model: type[BaseModel]) -> str:

@@ -45,12 +45,23 @@ MEMORY_INTERVAL = 0.1
 @click.command()
 @click.option("--sizes", default=",".join(FRAMES), show_default=True)
 @click.option("--frames", type=int, help="Frames of each clip; fewer for larger sizes by default.")
-@click.option("--folder", type=click.Path(path_type=Path, file_okay=False), help="Where the files go: the disk that is measured.")
-@click.option("--memory/--no-memory", default=False, help="Also compare the peak memory of 1,000 and of 10,000 frames.")
+@click.option(
+    "--folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Where the files go: the disk that is measured.",
+)
+@click.option(
+    "--memory/--no-memory",
+    default=False,
+    help="Also compare the peak memory of 1,000 and of 10,000 frames.",
+)
 def main(sizes: str, frames: int | None, folder: Path | None, memory: bool) -> None:
     with tempfile.TemporaryDirectory(dir=folder) as work:
         for size in sizes.split(","):
-            print(json.dumps(compare(size, frames or FRAMES.get(size, 120), Path(work) / size)), flush=True)
+            print(
+                json.dumps(compare(size, frames or FRAMES.get(size, 120), Path(work) / size)),
+                flush=True,
+            )
         if memory:
             print(json.dumps(memory_of_many(Path(work) / "memory")), flush=True)
 
@@ -81,9 +92,18 @@ def compare(size: str, frames: int, work: Path) -> dict[str, Any]:
 
 def machine() -> dict[str, Any]:
     model = next(
-        (line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line), ""
+        (
+            line.split(":")[1].strip()
+            for line in Path("/proc/cpuinfo").read_text().splitlines()
+            if "model name" in line
+        ),
+        "",
     )
-    return {"processor": model or platform.processor(), "cores": os.cpu_count(), "python": platform.python_version()}
+    return {
+        "processor": model or platform.processor(),
+        "cores": os.cpu_count(),
+        "python": platform.python_version(),
+    }
 
 
 def make_clip(size: str, frames: int, work: Path) -> tuple[Path, Path]:
@@ -147,10 +167,22 @@ def recipe(stream: Path, originals: Path, work: Path) -> tuple[float, int]:
         return buffer.getvalue()
 
     def run() -> None:
-        command = ["ffmpeg", "-v", "error", "-i", str(stream), "-vsync", "passthrough", str(decoded / "%06d.bmp")]
+        command = [
+            "ffmpeg",
+            "-v",
+            "error",
+            "-i",
+            str(stream),
+            "-vsync",
+            "passthrough",
+            str(decoded / "%06d.bmp"),
+        ]
         subprocess.run(command, check=True)
         pairs = zip(sorted(decoded.iterdir()), sorted(originals.iterdir()), strict=True)
-        with lmdb.open(str(work / "lmdb"), map_size=2**36, max_dbs=2) as env, ThreadPoolExecutor(4) as pool:
+        with (
+            lmdb.open(str(work / "lmdb"), map_size=2**36, max_dbs=2) as env,
+            ThreadPoolExecutor(4) as pool,
+        ):
             databases = [env.open_db(name) for name in (b"input", b"target")]
             encoded = pool.map(lambda pair: (png(pair[0]), png(pair[1])), pairs)
             number = 0
@@ -170,11 +202,18 @@ def job(stream: Path, originals: Path, encoding: str, home: Path) -> dict[str, A
     from jobs.core.launcher import ALONE
 
     source = {"kind": "stream", "stream": str(stream), "originals": str(originals)}
-    spec = {"name": "benchmark", "source": source, "input_encoding": encoding, "target_encoding": encoding}
+    spec = {
+        "name": "benchmark",
+        "source": source,
+        "input_encoding": encoding,
+        "target_encoding": encoding,
+    }
     os.sync()
     before = time.monotonic()
     command = [sys.executable, __file__, "job", json.dumps(spec), str(home)]
-    with subprocess.Popen(command, env={**os.environ, **ALONE}, stdout=subprocess.PIPE, text=True) as running:
+    with subprocess.Popen(
+        command, env={**os.environ, **ALONE}, stdout=subprocess.PIPE, text=True
+    ) as running:
         peak = peak_memory(running)
         assert running.stdout is not None
         made: dict[str, Any] = json.loads(running.stdout.read().splitlines()[-1])
@@ -192,7 +231,9 @@ def peak_memory(process: subprocess.Popen[str]) -> int:
 
 def children(pid: int) -> list[int]:
     try:
-        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+        return [
+            int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        ]
     except FileNotFoundError:
         return []
 
@@ -217,7 +258,9 @@ def run_job(spec: str, home: Path) -> None:
     state = last_state(folder.events)
     assert state is not None
     assert state["state"] == "done", state["reason"]
-    print(json.dumps({key: state["summary"][key] for key in ("pairs_per_second", "seconds", "bytes")}))
+    print(
+        json.dumps({key: state["summary"][key] for key in ("pairs_per_second", "seconds", "bytes")})
+    )
 
 
 def memory_of_many(work: Path) -> dict[str, Any]:

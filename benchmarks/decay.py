@@ -22,11 +22,20 @@ def main(results: str, left_out: str = "carphone") -> None:
     rates, gains = {}, {}
     for per in READINGS:
         settings = {"gamma": 0.098, "scale": decay_scale(per, 1, 1)}
-        rates[per] = [(float(percent), rate(0.001, "exponential", percent / 100, settings)) for percent in range(101)]
-        row = next(row for row in rows if row["row"] == f"9-1-5 plain, decay per {per}" and row["left_out"] == left_out)
+        rates[per] = [
+            (float(percent), rate(0.001, "exponential", percent / 100, settings))
+            for percent in range(101)
+        ]
+        row = next(
+            row
+            for row in rows
+            if row["row"] == f"9-1-5 plain, decay per {per}" and row["left_out"] == left_out
+        )
         last = row["curve"][-1][0]
         gains[per] = [(100 * step / last, gain) for step, gain in row["curve"]]
-    low = 4 * (min(gain for points in gains.values() for _, gain in points) // 4)  # Four parts of whole numbers.
+    low = 4 * (
+        min(gain for points in gains.values() for _, gain in points) // 4
+    )  # Four parts of whole numbers.
     picture = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {2 * WIDTH + GAP + LEFT + 20} {HEIGHT + TOP + 70}" '
         'font-family="system-ui, sans-serif" font-size="12" fill="#565f69">',
@@ -36,11 +45,15 @@ def main(results: str, left_out: str = "carphone") -> None:
     ]
     for number, (colour, words) in enumerate(READINGS.values()):
         x, y = LEFT + number * 230, HEIGHT + TOP + 54
-        picture.append(f'<path d="M{x},{y - 4}h24" stroke="{colour}" stroke-width="2"/><text x="{x + 30}" y="{y}">{words}</text>')
+        picture.append(
+            f'<path d="M{x},{y - 4}h24" stroke="{colour}" stroke-width="2"/><text x="{x + 30}" y="{y}">{words}</text>'
+        )
     (ROOT / "docs" / "decay.svg").write_text("\n".join([*picture, "</svg>", ""]))
 
 
-def panel(left: int, title: str, curves: dict[str, Points], low: float, high: float, form: str) -> list[str]:
+def panel(
+    left: int, title: str, curves: dict[str, Points], low: float, high: float, form: str
+) -> list[str]:
     """Curves over the percent of the run, from `low` to `high`."""
     left += LEFT
     drawn = [f'<text x="{left}" y="20" fill="#16191d" font-weight="600">{title}</text>']
@@ -48,14 +61,23 @@ def panel(left: int, title: str, curves: dict[str, Points], low: float, high: fl
         y = TOP + HEIGHT * part / 4
         x = left + WIDTH * part / 4
         value = high + (low - high) * part / 4
-        drawn.append(f'<path d="M{left},{y}h{WIDTH}M{x},{TOP}v{HEIGHT}" stroke="#d9dde1" fill="none"/>')
-        drawn.append(f'<text x="{left - 8}" y="{y + 4}" text-anchor="end">{form.format(value)}</text>')
-        drawn.append(f'<text x="{x}" y="{TOP + HEIGHT + 18}" text-anchor="middle">{25 * part} %</text>')
+        drawn.append(
+            f'<path d="M{left},{y}h{WIDTH}M{x},{TOP}v{HEIGHT}" stroke="#d9dde1" fill="none"/>'
+        )
+        drawn.append(
+            f'<text x="{left - 8}" y="{y + 4}" text-anchor="end">{form.format(value)}</text>'
+        )
+        drawn.append(
+            f'<text x="{x}" y="{TOP + HEIGHT + 18}" text-anchor="middle">{25 * part} %</text>'
+        )
     for per, points in curves.items():
         placed = (
-            f"{left + WIDTH * percent / 100:.1f},{TOP + HEIGHT * (high - value) / (high - low):.1f}" for percent, value in points
+            f"{left + WIDTH * percent / 100:.1f},{TOP + HEIGHT * (high - value) / (high - low):.1f}"
+            for percent, value in points
         )
-        drawn.append(f'<polyline points="{" ".join(placed)}" fill="none" stroke="{READINGS[per][0]}" stroke-width="2"/>')
+        drawn.append(
+            f'<polyline points="{" ".join(placed)}" fill="none" stroke="{READINGS[per][0]}" stroke-width="2"/>'
+        )
     return drawn
 
 

@@ -44,7 +44,9 @@ ADDRESSES = (
 
 
 def main() -> None:
-    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     options.add_argument("--jobs", type=int, default=10_000)
     options.add_argument("--rounds", type=int, default=20)
     asked = options.parse_args()
@@ -67,15 +69,30 @@ def fill(home: Path, jobs: int) -> None:
     for number in range(jobs):
         words = {"name": f"clip {number}", "group": f"group {number % 10}"}
         if number % 10 == 0:
-            summary = {"pairs": {"train": 270, "val": 30}, "width": 352, "height": 288, "psnr_input": 30 + random.random()}
-            datasets.append(made(home, "dataset", DatasetSpec.model_validate({**words, "source": source}), [], summary))
+            summary = {
+                "pairs": {"train": 270, "val": 30},
+                "width": 352,
+                "height": 288,
+                "psnr_input": 30 + random.random(),
+            }
+            datasets.append(
+                made(
+                    home,
+                    "dataset",
+                    DatasetSpec.model_validate({**words, "source": source}),
+                    [],
+                    summary,
+                )
+            )
         elif number % 2 == 0:
             snapshots = [snapshot(at, random) for at in range(SNAPSHOTS)]
             spec = ModelSpec.model_validate({**words, "dataset": random.choice(datasets)})
             models.append(made(home, "model", spec, snapshots, {}))
         else:
             scores = {"psnr_input": 30.0, "psnr_output": 30 + random.random()}
-            test = ImageTest.model_validate({**words, "model": random.choice(models or ["0" * 8]), "image": "/clips/in/0.png"})
+            test = ImageTest.model_validate(
+                {**words, "model": random.choice(models or ["0" * 8]), "image": "/clips/in/0.png"}
+            )
             made(home, "test", test, [], scores)
 
 
@@ -95,21 +112,37 @@ def made(home: Path, kind: str, spec: JobSpec, events: list[Event], summary: dic
     """The id of a job that has run, and failed one time in seven."""
     folder = folders.create(home, kind, spec)
     state = "error" if hash(folder.id) % 7 == 0 else "done"
-    all = [{"type": "state", "state": "running"}, *events, {"type": "state", "state": state, "summary": summary}]
+    all = [
+        {"type": "state", "state": "running"},
+        *events,
+        {"type": "state", "state": state, "summary": summary},
+    ]
     with folder.events.open("a") as log:  # Not by EventLog, which waits for the disk at each state.
-        log.writelines(json.dumps({"seq": seq, "time": time.time(), **event}) + "\n" for seq, event in enumerate(all, 2))
+        log.writelines(
+            json.dumps({"seq": seq, "time": time.time(), **event}) + "\n"
+            for seq, event in enumerate(all, 2)
+        )
     return folder.id
 
 
 def measured(server: Server, jobs: int, rounds: int, first_start: float) -> dict[str, Any]:
     client = http.client.HTTPConnection("127.0.0.1", server.port)
     first = urllib.request.urlopen(server.url).read().decode()
-    following = first.split('rel="next"')[0].rpartition('href="')[2].partition('"')[0].replace("&amp;", "&").partition("#")[0]
+    following = (
+        first.split('rel="next"')[0]
+        .rpartition('href="')[2]
+        .partition('"')[0]
+        .replace("&amp;", "&")
+        .partition("#")[0]
+    )
     taken = {}
     for address in ADDRESSES:
         path = following if address == "next" else address
         times = [answered(client, path) for _ in range(rounds + 1)][1:]
-        taken[address] = {"median_ms": round(statistics.median(times), 1), "slowest_ms": round(max(times), 1)}
+        taken[address] = {
+            "median_ms": round(statistics.median(times), 1),
+            "slowest_ms": round(max(times), 1),
+        }
     return {
         "date": date.today().isoformat(),
         "processor": cpu_name(),

@@ -44,11 +44,16 @@ from tests.support.server import Server, free_port  # noqa: E402
 RATE = 50
 FASTER = 10
 ROUNDS = 5
-NODE = shutil.which("node", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}") or "node"
+NODE = (
+    shutil.which("node", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+    or "node"
+)
 
 
 def main() -> None:
-    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     options.add_argument("--clients", type=int, default=200)
     options.add_argument("--slow", type=int, default=10)
     options.add_argument("--seconds", type=float, default=60)
@@ -57,7 +62,11 @@ def main() -> None:
     asked = options.parse_args()
     place = Path(tempfile.mkdtemp())
     try:
-        told: dict[str, Any] = {"date": date.today().isoformat(), "processor": cpu_name(), "cores": os.cpu_count()}
+        told: dict[str, Any] = {
+            "date": date.today().isoformat(),
+            "processor": cpu_name(),
+            "cores": os.cpu_count(),
+        }
         told |= {"python": platform.python_version(), "clients": asked.clients, "slow": asked.slow}
         with Server(place / "home", [place], free_port()) as server:
             told["live"] = logged(server, asked, RATE, asked.seconds)
@@ -69,9 +78,13 @@ def main() -> None:
         shutil.rmtree(place)
 
 
-def logged(server: Server, asked: argparse.Namespace, rate: float, seconds: float) -> dict[str, Any]:
+def logged(
+    server: Server, asked: argparse.Namespace, rate: float, seconds: float
+) -> dict[str, Any]:
     """A training that this process plays: so many events a second."""
-    folder = folders.create(server.home, "model", ModelSpec(name="played", dataset="00000000", steps=1_000_000))
+    folder = folders.create(
+        server.home, "model", ModelSpec(name="played", dataset="00000000", steps=1_000_000)
+    )
     lock = folder.lock()
     assert lock is not None
     with open(lock, "rb"), EventLog(folder.events) as log:
@@ -86,14 +99,25 @@ def logged(server: Server, asked: argparse.Namespace, rate: float, seconds: floa
             for step in range(count):
                 if step % (count // 10) == 0:
                     memory.append(process.memory_info().rss // 2**20)
-                log.append("scalars", step=step, epoch=step / 1000, scalars={"train/l1": 0.02, "lr": 0.001, "step": step})
+                log.append(
+                    "scalars",
+                    step=step,
+                    epoch=step / 1000,
+                    scalars={"train/l1": 0.02, "lr": 0.001, "step": step},
+                )
                 time.sleep(max(0.0, began + (step + 1) / rate - time.monotonic()))
             used = process.cpu_times()
             cpu = (used.user + used.system - busy.user - busy.system) / (time.monotonic() - began)
             last = log.append("state", state="done", reason="", summary={})
             found = clients.until(last["seq"])
             memory.append(process.memory_info().rss // 2**20)
-    return {"events_a_second": rate, "seconds": seconds, **found, "server_mb": memory, "server_cpu": round(100 * cpu)}
+    return {
+        "events_a_second": rate,
+        "seconds": seconds,
+        **found,
+        "server_mb": memory,
+        "server_cpu": round(100 * cpu),
+    }
 
 
 class Clients:
@@ -106,14 +130,21 @@ class Clients:
     def __enter__(self) -> "Clients":
         # A group of its own: the node of a Python package is started by another process.
         self._process = subprocess.Popen(
-            self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True
+            self._command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
         )
         assert self._process.stdout is not None
         assert self._process.stdout.readline() == "ready\n"
         return self
 
     def keep_to(self, cores: set[int]) -> None:
-        for process in (psutil.Process(self._process.pid), *psutil.Process(self._process.pid).children(recursive=True)):
+        for process in (
+            psutil.Process(self._process.pid),
+            *psutil.Process(self._process.pid).children(recursive=True),
+        ):
             keep_to(process.pid, cores)
 
     def until(self, seq: int) -> dict[str, Any]:
@@ -140,7 +171,9 @@ def training(server: Server, place: Path, asked: argparse.Namespace) -> dict[str
     }
 
 
-def slower(server: Server, dataset: str, asked: argparse.Namespace, its: set[int], others: set[int]) -> dict[str, Any]:
+def slower(
+    server: Server, dataset: str, asked: argparse.Namespace, its: set[int], others: set[int]
+) -> dict[str, Any]:
     """A training on its cores, the server and the clients on others."""
     speeds: dict[str, list[float]] = {"alone": [], "with_clients": []}
     for _ in range(ROUNDS):
@@ -157,7 +190,10 @@ def slower(server: Server, dataset: str, asked: argparse.Namespace, its: set[int
                 job = server.wait(id, "done", seconds=600)
             found.append(round(job["summary"]["patches_per_second"], 1))
     medians = {name: statistics.median(found) for name, found in speeds.items()}
-    return {**speeds, "slower_by_percent": round(100 * (1 - medians["with_clients"] / medians["alone"]), 2)}
+    return {
+        **speeds,
+        "slower_by_percent": round(100 * (1 - medians["with_clients"] / medians["alone"]), 2),
+    }
 
 
 def keep_to(pid: int, cores: set[int]) -> None:

@@ -41,9 +41,13 @@ POINTS = 1000
 
 
 def main() -> None:
-    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     options.add_argument("--steps", type=int, default=1_000_000)
-    options.add_argument("--keep", type=Path, help="a folder for the log; it is used again where it is there")
+    options.add_argument(
+        "--keep", type=Path, help="a folder for the log; it is used again where it is there"
+    )
     asked = options.parse_args()
     place = asked.keep or Path(tempfile.mkdtemp())
     try:
@@ -57,7 +61,11 @@ def main() -> None:
 
 
 def told() -> dict[str, Any]:
-    return {"date": date.today().isoformat(), "processor": cpu_name(), "python": platform.python_version()}
+    return {
+        "date": date.today().isoformat(),
+        "processor": cpu_name(),
+        "python": platform.python_version(),
+    }
 
 
 def write_log(home: Path, steps: int) -> JobFolder:
@@ -76,16 +84,35 @@ def write_log(home: Path, steps: int) -> JobFolder:
 
         append("state", state="running", reason="")
         for step in range(1, steps + 1):
-            told = {"train/l1": 0.02 + draw.random() / 1000, "lr": 0.001, "gradient_norm": draw.random()}
-            speed = {"images_per_second": 1e3 * draw.random(), "pixels_per_second": 4e6, "data_wait": draw.random()}
+            told = {
+                "train/l1": 0.02 + draw.random() / 1000,
+                "lr": 0.001,
+                "gradient_norm": draw.random(),
+            }
+            speed = {
+                "images_per_second": 1e3 * draw.random(),
+                "pixels_per_second": 4e6,
+                "data_wait": draw.random(),
+            }
             append("scalars", step=step, epoch=step / STEPS_AN_EPOCH, scalars={**told, **speed})
             if step % 25 == 0:
                 append("progress", done=step, total=steps, unit="steps", rate=100.0, eta=1.0)
             if step % 200 == 0:
-                append("hardware", cpu=190.0 * draw.random(), cores=2, rss=10**9, memory_total=10**10, gpus=[])
+                append(
+                    "hardware",
+                    cpu=190.0 * draw.random(),
+                    cores=2,
+                    rss=10**9,
+                    memory_total=10**10,
+                    gpus=[],
+                )
             if step % STEPS_AN_EPOCH == 0:
                 scores = {name: draw.random() for name in ("l1", "psnr", "psnr_y", "ssim")}
-                both = {f"val/{name}{kind}": value for name, value in scores.items() for kind in ("", "_input")}
+                both = {
+                    f"val/{name}{kind}": value
+                    for name, value in scores.items()
+                    for kind in ("", "_input")
+                }
                 append("scalars", step=step, epoch=step / STEPS_AN_EPOCH, scalars=both)
         append("state", state="done", reason="", summary={"seconds": steps / 100})
     return folder
@@ -94,7 +121,10 @@ def write_log(home: Path, steps: int) -> JobFolder:
 def measured(home: Path, folder: JobFolder) -> dict[str, Any]:
     shutil.rmtree(folder.path / ".index", ignore_errors=True)
     with Server(home, [home], free_port()) as server:
-        page, curves = f"{server.url}/models/{folder.id}", f"{server.url}/api/v1/jobs/{folder.id}/scalars?max_points={POINTS}"
+        page, curves = (
+            f"{server.url}/models/{folder.id}",
+            f"{server.url}/api/v1/jobs/{folder.id}/scalars?max_points={POINTS}",
+        )
         first, _ = fetched(curves)
         # A server that has just started has nothing in its memory.
         server.kill()
@@ -155,7 +185,9 @@ def drawn(page: str) -> dict[str, float]:
 
     first, again = list[float](), list[float]()
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"])
+        browser = playwright.chromium.launch(
+            executable_path=path, args=["--no-sandbox", "--disable-gpu"]
+        )
         for _ in range(5):
             context = browser.new_context(viewport={"width": 1440, "height": 900})
             for times in (first, again):
@@ -169,7 +201,10 @@ def drawn(page: str) -> dict[str, float]:
                 tab.close()
             context.close()
         browser.close()
-    return {"drawn_ms": round(statistics.median(again), 1), "drawn_first_visit_ms": round(statistics.median(first), 1)}
+    return {
+        "drawn_ms": round(statistics.median(again), 1),
+        "drawn_first_visit_ms": round(statistics.median(first), 1),
+    }
 
 
 if __name__ == "__main__":

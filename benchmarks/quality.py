@@ -114,13 +114,29 @@ def main() -> None:
 
 
 @main.command()
-@click.option("--results", type=click.Path(path_type=Path), default=ROOT / "benchmarks/results/quality.jsonl", show_default=True)
-@click.option("--work", type=click.Path(path_type=Path, file_okay=False), default=ROOT / "data/quality", show_default=True)
-@click.option("--only", multiple=True, type=click.Choice(list(ROWS)), help="A row; several are possible.")
+@click.option(
+    "--results",
+    type=click.Path(path_type=Path),
+    default=ROOT / "benchmarks/results/quality.jsonl",
+    show_default=True,
+)
+@click.option(
+    "--work",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=ROOT / "data/quality",
+    show_default=True,
+)
+@click.option(
+    "--only", multiple=True, type=click.Choice(list(ROWS)), help="A row; several are possible."
+)
 @click.option("--leave-out", default=",".join(SEQUENCES), help="Sequences, by name.")
 @click.option("--qps", default=",".join(map(str, QPS)), show_default=True)
-@click.option("--change", default="{}", help="JSON laid over the settings of each row, for experiments.")
-def run(results: Path, work: Path, only: tuple[str, ...], leave_out: str, qps: str, change: str) -> None:
+@click.option(
+    "--change", default="{}", help="JSON laid over the settings of each row, for experiments."
+)
+def run(
+    results: Path, work: Path, only: tuple[str, ...], leave_out: str, qps: str, change: str
+) -> None:
     wanted = [int(qp) for qp in qps.split(",")]
     done = {key(row) for row in read(results)}
     for left_out in leave_out.split(","):
@@ -128,7 +144,12 @@ def run(results: Path, work: Path, only: tuple[str, ...], leave_out: str, qps: s
             for qp in wanted:
                 settings = {**ROWS[name], **json.loads(change)}
                 trained = [qp - 10, qp - 5, qp] if settings.pop("milder", False) else [qp]
-                asked = {"row": name, "left_out": left_out, "trained": trained, "settings": settings}
+                asked = {
+                    "row": name,
+                    "left_out": left_out,
+                    "trained": trained,
+                    "settings": settings,
+                }
                 if key(asked) in done:
                     continue
                 made = train(work, asked, qp)
@@ -138,18 +159,28 @@ def run(results: Path, work: Path, only: tuple[str, ...], leave_out: str, qps: s
 
 
 def key(row: dict[str, Any]) -> str:
-    return json.dumps([row["row"], row["left_out"], row["trained"], row["settings"]], sort_keys=True)
+    return json.dumps(
+        [row["row"], row["left_out"], row["trained"], row["settings"]], sort_keys=True
+    )
 
 
 def read(results: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in results.read_text().splitlines()] if results.exists() else []
+    return (
+        [json.loads(line) for line in results.read_text().splitlines()] if results.exists() else []
+    )
 
 
 def train(work: Path, asked: dict[str, Any], qp: int) -> dict[str, Any]:
     """One training, and its test at a QP."""
     names = [name for name in SEQUENCES if name != asked["left_out"]]
     ids = [dataset(work, name, qp) for name in names for qp in asked["trained"]]
-    spec = {"name": asked["row"], "dataset": ids[0], "more_datasets": ids[1:], **SAME, **asked["settings"]}
+    spec = {
+        "name": asked["row"],
+        "dataset": ids[0],
+        "more_datasets": ids[1:],
+        **SAME,
+        **asked["settings"],
+    }
     model = folders.create(work, "model", ModelSpec.model_validate(spec))
     cpu_seconds, wall = finish(model)
     state = last_state(model.events)
@@ -165,14 +196,27 @@ def train(work: Path, asked: dict[str, Any], qp: int) -> dict[str, Any]:
     }
 
 
-SAME = {"batch_size": 16, "patch_size": 64, "patches_per_frame": 16, "validation_interval": 1000, "snapshot_interval": 1000}
+SAME = {
+    "batch_size": 16,
+    "patch_size": 64,
+    "patches_per_frame": 16,
+    "validation_interval": 1000,
+    "snapshot_interval": 1000,
+}
 """Of all rows, but for the defaults of the form. A thousand epochs are never reached: one snapshot, at the end."""
 
 
 def curve(model: JobFolder) -> list[tuple[int, float]]:
     """Steps, and the gain in PSNR of the validation at each."""
-    scalars = ((event["step"], event["scalars"]) for event in events(model.events, types=frozenset({"scalars"})))
-    return [(step, round(of["val/psnr"] - of["val/psnr_input"], 4)) for step, of in scalars if "val/psnr" in of]
+    scalars = (
+        (event["step"], event["scalars"])
+        for event in events(model.events, types=frozenset({"scalars"}))
+    )
+    return [
+        (step, round(of["val/psnr"] - of["val/psnr_input"], 4))
+        for step, of in scalars
+        if "val/psnr" in of
+    ]
 
 
 def finish(job: JobFolder) -> tuple[float, float]:
@@ -220,7 +264,9 @@ def score(model: Path, dataset: str) -> None:
     _, restorer, _ = snapshots.load(folder, "last")
     stores = [folder.sibling(dataset).store(split) for split in ("train", "val")]
     restorer.dtype = choose_precision("auto", device).dtype
-    scores = Validation(PairSet(stores), Ranks(), device).scores(restorer.to(device), Report(NoLog()))
+    scores = Validation(PairSet(stores), Ranks(), device).scores(
+        restorer.to(device), Report(NoLog())
+    )
     gains = {name: scores[f"val/{name}"] - scores[f"val/{name}_input"] for name in GAINS}
     print(json.dumps({**gains, "input": {name: scores[f"val/{name}_input"] for name in GAINS}}))
 
@@ -231,7 +277,9 @@ def dataset(work: Path, name: str, qp: int) -> str:
     ids: dict[str, str] = json.loads(known.read_text()) if known.exists() else {}
     if f"{name} {qp}" not in ids:
         source = {"kind": "compress", "originals": str(originals(work, name)), "qp": [qp]}
-        spec = DatasetSpec.model_validate({"name": f"{name} {qp}", "source": source, "input_encoding": "none"})
+        spec = DatasetSpec.model_validate(
+            {"name": f"{name} {qp}", "source": source, "input_encoding": "none"}
+        )
         job = folders.create(work, "dataset", spec)
         finish(job)
         ids[f"{name} {qp}"] = job.id
@@ -255,33 +303,55 @@ def frames(clip: Clip) -> Iterator[Image.Image]:
     from jobs.media.video import decode_frames, to_picture
     from jobs.specs.dataset import RawVideo
 
-    decoded = decode_frames(CLIPS / clip.file, raw=RawVideo.model_validate(clip.raw) if clip.raw else None)
+    decoded = decode_frames(
+        CLIPS / clip.file, raw=RawVideo.model_validate(clip.raw) if clip.raw else None
+    )
     for frame in islice(decoded, 0, clip.every * FRAMES, clip.every):
         picture = Image.fromarray(to_picture(frame))
         width, height = (side // clip.divide // 2 * 2 for side in picture.size)
-        yield picture if clip.divide == 1 else picture.resize((width, height), Image.Resampling.LANCZOS)
+        yield (
+            picture
+            if clip.divide == 1
+            else picture.resize((width, height), Image.Resampling.LANCZOS)
+        )
 
 
 @main.command()
-@click.option("--results", type=click.Path(path_type=Path), default=ROOT / "benchmarks/results/quality.jsonl", show_default=True)
+@click.option(
+    "--results",
+    type=click.Path(path_type=Path),
+    default=ROOT / "benchmarks/results/quality.jsonl",
+    show_default=True,
+)
 def table(results: Path) -> None:
     """Markdown: for each QP a row a network, a column a sequence that was left out."""
     rows = read(results)
     for qp in QPS:
-        print(f"QP {qp}\n\n| network | {' | '.join(SEQUENCES)} | mean | min. |\n|---|{'---|' * (len(SEQUENCES) + 2)}")
+        print(
+            f"QP {qp}\n\n| network | {' | '.join(SEQUENCES)} | mean | min. |\n|---|{'---|' * (len(SEQUENCES) + 2)}"
+        )
         for name in ROWS:
-            of = {row["left_out"]: row for row in rows if row["row"] == name and str(qp) in row["tested"]}
+            of = {
+                row["left_out"]: row
+                for row in rows
+                if row["row"] == name and str(qp) in row["tested"]
+            }
             if of:
                 gains = {sequence: row["tested"][str(qp)] for sequence, row in of.items()}
                 minutes = sum(row["minutes"] for row in of.values()) / len(of)
-                cells = [*(words([gains[one]]) if one in gains else "" for one in SEQUENCES), words(list(gains.values()))]
+                cells = [
+                    *(words([gains[one]]) if one in gains else "" for one in SEQUENCES),
+                    words(list(gains.values())),
+                ]
                 print(f"| {name} | {' | '.join(cells)} | {minutes:.1f} |")
         print()
 
 
 def words(gains: list[dict[str, float]]) -> str:
     """Means, as dB in Y, dB in RGB, and thousandths of SSIM."""
-    y, rgb, ssim = (sum(one[gain] for one in gains) / len(gains) for gain in ("psnr_y", "psnr", "ssim"))
+    y, rgb, ssim = (
+        sum(one[gain] for one in gains) / len(gains) for gain in ("psnr_y", "psnr", "ssim")
+    )
     return f"{y:+.2f}, {rgb:+.2f}, {1000 * ssim:+.1f}"
 
 

@@ -25,7 +25,9 @@ from tests.support.server import Server, free_port  # noqa: E402
 
 
 def main() -> None:
-    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     options.add_argument("--rounds", type=int, default=5)
     rounds = options.parse_args().rounds
     taken: dict[str, list[float]] = {"first": [], "again": [], "imports": []}
@@ -39,7 +41,13 @@ def main() -> None:
         subprocess.run([sys.executable, "-c", "import run_server"], cwd=ROOT, check=True)
         taken["imports"].append(time.monotonic() - began)
     seconds = {name: round(statistics.median(all), 2) for name, all in taken.items()}
-    told = {"date": date.today().isoformat(), "processor": cpu_name(), "cores": os.cpu_count(), "rounds": rounds, **seconds}
+    told = {
+        "date": date.today().isoformat(),
+        "processor": cpu_name(),
+        "cores": os.cpu_count(),
+        "rounds": rounds,
+        **seconds,
+    }
     print(json.dumps(told))
 
 

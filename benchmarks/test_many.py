@@ -27,14 +27,25 @@ from tests.support.server import Server, free_port  # noqa: E402
 
 
 def main() -> None:
-    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     options.add_argument("--images", type=int, default=10_000)
     options.add_argument("--size", default="96x64")
     asked = options.parse_args()
     place = Path(tempfile.mkdtemp())
     try:
         with Server(place / "home", [place], free_port()) as server:
-            print(json.dumps({**told(), "images": asked.images, "size": asked.size, **measured(server, place, asked)}))
+            print(
+                json.dumps(
+                    {
+                        **told(),
+                        "images": asked.images,
+                        "size": asked.size,
+                        **measured(server, place, asked),
+                    }
+                )
+            )
     finally:
         shutil.rmtree(place)
 
@@ -46,7 +57,9 @@ def measured(server: Server, place: Path, asked: argparse.Namespace) -> dict[str
     began = time.perf_counter()
     body = {"kind": "images", "images": [str(folders[0])], "targets": str(folders[1])}
     id = server.create(f"/models/{model}/tests", body)
-    early = server.wait_for(id, lambda job: bool(job["progress"]) and job["progress"]["done"] >= asked.images // 10, 600)
+    early = server.wait_for(
+        id, lambda job: bool(job["progress"]) and job["progress"]["done"] >= asked.images // 10, 600
+    )
     worker = psutil.Process(int((server.home / "jobs" / id / "worker.lock").read_text()))
     before = memory(worker, server)
     late = before

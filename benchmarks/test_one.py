@@ -44,7 +44,9 @@ FIRST = (320, 192)
 
 
 def main() -> None:
-    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     options.add_argument("--size", nargs="+", default=["320x192", "640x384", "1920x1080"])
     options.add_argument("--tests", type=int, default=9)
     options.add_argument("--network", default="srcnn-9-1-5")
@@ -53,13 +55,19 @@ def main() -> None:
     try:
         with Server(place / "home", [place], free_port()) as server:
             model = trained(server, place, asked.network)
-            sizes = [(int(width), int(height)) for width, _, height in (text.partition("x") for text in asked.size)]
+            sizes = [
+                (int(width), int(height))
+                for width, _, height in (text.partition("x") for text in asked.size)
+            ]
             print(
                 json.dumps(
                     {
                         **told(),
                         "network": asked.network,
-                        **{f"{w}x{h}": of_size(server, place, model, (w, h), asked.tests) for w, h in sizes},
+                        **{
+                            f"{w}x{h}": of_size(server, place, model, (w, h), asked.tests)
+                            for w, h in sizes
+                        },
                     }
                 )
             )
@@ -68,7 +76,11 @@ def main() -> None:
 
 
 def told() -> dict[str, Any]:
-    return {"date": date.today().isoformat(), "processor": cpu_name(), "python": platform.python_version()}
+    return {
+        "date": date.today().isoformat(),
+        "processor": cpu_name(),
+        "python": platform.python_version(),
+    }
 
 
 def trained(server: Server, place: Path, network: str) -> str:
@@ -76,16 +88,28 @@ def trained(server: Server, place: Path, network: str) -> str:
     clip = make_clip(place / "clip", 24)
     dataset = server.dataset(clip)
     server.wait(dataset, "done")
-    spec = {"name": "m", "dataset": dataset, "network": {"name": network}, "steps": 4, "batch_size": 4, "patch_size": 32}
+    spec = {
+        "name": "m",
+        "dataset": dataset,
+        "network": {"name": network},
+        "steps": 4,
+        "batch_size": 4,
+        "patch_size": 32,
+    }
     model = server.create("/models", spec)
     server.wait(model, "done")
     return model
 
 
-def of_size(server: Server, place: Path, model: str, size: tuple[int, int], tests: int) -> dict[str, Any]:
+def of_size(
+    server: Server, place: Path, model: str, size: tuple[int, int], tests: int
+) -> dict[str, Any]:
     """The first test, and those after it."""
     original = next((place / "clip").rglob("*.bmp.gz"))
-    image, target = enlarged(original, place / "input.png", size, quality=20), enlarged(original, place / "target.png", size)
+    image, target = (
+        enlarged(original, place / "input.png", size, quality=20),
+        enlarged(original, place / "target.png", size),
+    )
     body = {"image": str(image), "target": str(target)}
     end_workers(server)
     cold = measure(server, model, body)

@@ -90,7 +90,9 @@ class Decoding(Dataset[tuple[Tensor, Tensor]]):
             self.env = lmdb.open(str(self.path), readonly=True, lock=False)
         with self.env.begin() as transaction:
             pair = [
-                np.asarray(Image.open(io.BytesIO(transaction.get(b"%s-%06d" % (role, number)) or b"")))
+                np.asarray(
+                    Image.open(io.BytesIO(transaction.get(b"%s-%06d" % (role, number)) or b""))
+                )
                 for role in (b"input", b"target")
             ]
         return patch(*pair)
@@ -116,7 +118,9 @@ def patch(input: np.ndarray, target: np.ndarray) -> tuple[Tensor, Tensor]:
     return first, second
 
 
-def loop(data: Dataset[tuple[Tensor, Tensor]], batch: int, workers: int, device: torch.device) -> Run:
+def loop(
+    data: Dataset[tuple[Tensor, Tensor]], batch: int, workers: int, device: torch.device
+) -> Run:
     """The plain loop: float32, the loss read at each step."""
     loader = DataLoader(
         data,
@@ -182,13 +186,17 @@ def finished(folder: JobFolder) -> dict[str, Any]:
 def limits(batch: int, device: torch.device) -> Iterator[tuple[str, Run]]:
     """Forward and backward on a fixed batch, by format."""
     for dtype, order, compiled in itertools.product(
-        (torch.float32, torch.bfloat16), (torch.contiguous_format, torch.channels_last), (False, device.type == "cuda")
+        (torch.float32, torch.bfloat16),
+        (torch.contiguous_format, torch.channels_last),
+        (False, device.type == "cuda"),
     ):
         name = f"{str(dtype)[6:]}, {str(order)[6:]}" + (", compiled" if compiled else "")
         yield name, fixed(batch, device, dtype, order, compiled)
 
 
-def fixed(batch: int, device: torch.device, dtype: torch.dtype, order: torch.memory_format, compiled: bool) -> Run:
+def fixed(
+    batch: int, device: torch.device, dtype: torch.dtype, order: torch.memory_format, compiled: bool
+) -> Run:
     """In a process with the environment that a job has: how glibc keeps memory counts as much as what is computed."""
 
     def run(seconds: float) -> float:
@@ -196,7 +204,9 @@ def fixed(batch: int, device: torch.device, dtype: torch.dtype, order: torch.mem
         os.environ |= launcher.ALONE
         try:
             with multiprocessing.get_context("spawn").Pool(1) as pool:
-                return pool.apply(steps_on_a_fixed_batch, (seconds, batch, device, dtype, order, compiled))
+                return pool.apply(
+                    steps_on_a_fixed_batch, (seconds, batch, device, dtype, order, compiled)
+                )
         finally:
             os.environ.clear()
             os.environ |= before
@@ -205,11 +215,19 @@ def fixed(batch: int, device: torch.device, dtype: torch.dtype, order: torch.mem
 
 
 def steps_on_a_fixed_batch(
-    seconds: float, batch: int, device: torch.device, dtype: torch.dtype, order: torch.memory_format, compiled: bool
+    seconds: float,
+    batch: int,
+    device: torch.device,
+    dtype: torch.dtype,
+    order: torch.memory_format,
+    compiled: bool,
 ) -> float:
     made = Net().to(device, memory_format=order)  # type: ignore[call-overload]
     net = torch.compile(made) if compiled else made
-    input, target = (torch.rand(batch, CHANNELS, SIDE, SIDE, device=device).to(memory_format=order) for _ in range(2))
+    input, target = (
+        torch.rand(batch, CHANNELS, SIDE, SIDE, device=device).to(memory_format=order)
+        for _ in range(2)
+    )
 
     def step() -> None:
         made.zero_grad()
@@ -236,13 +254,23 @@ def synchronize(device: torch.device) -> None:
 
 def prepare(work: Path) -> tuple[str, list[Pair]]:
     """The dataset's id in the home `work`, and its pairs; `work`/plain.lmdb holds them as PNGs."""
-    stream, originals = make_clip(SIZE, FRAMES, work / "clip") if VIDEO.exists() else make_sample(work / "clip")
+    stream, originals = (
+        make_clip(SIZE, FRAMES, work / "clip") if VIDEO.exists() else make_sample(work / "clip")
+    )
     source = {"kind": "stream", "stream": str(stream), "originals": str(originals)}
-    dataset = folders.create(work, "dataset", DatasetSpec.model_validate({"name": "benchmark", "source": source}))
+    dataset = folders.create(
+        work, "dataset", DatasetSpec.model_validate({"name": "benchmark", "source": source})
+    )
     finished(dataset)
     inputs = [frame.to_ndarray(format="rgb24") for frame in decoded_frames(stream)]
-    pairs = [(input, np.asarray(Image.open(path))) for input, path in zip(inputs, sorted(originals.iterdir()), strict=True)]
-    with lmdb.open(str(work / "plain.lmdb"), map_size=2**33) as env, env.begin(write=True) as transaction:
+    pairs = [
+        (input, np.asarray(Image.open(path)))
+        for input, path in zip(inputs, sorted(originals.iterdir()), strict=True)
+    ]
+    with (
+        lmdb.open(str(work / "plain.lmdb"), map_size=2**33) as env,
+        env.begin(write=True) as transaction,
+    ):
         for number, pair in enumerate(pairs):
             for role, picture in zip((b"input", b"target"), pair, strict=True):
                 buffer = io.BytesIO()
@@ -253,7 +281,9 @@ def prepare(work: Path) -> tuple[str, list[Pair]]:
 
 @click.command()
 @click.option("--device", "wanted", default="auto", show_default=True)
-@click.option("--batch", type=int, help="Patches a step: 32 on a processor, 512 on a GPU by default.")
+@click.option(
+    "--batch", type=int, help="Patches a step: 32 on a processor, 512 on a GPU by default."
+)
 @click.option("--seconds", default=15.0, show_default=True, help="Of each measurement.")
 @click.option("--rounds", default=3, show_default=True)
 @click.option("--folder", type=click.Path(path_type=Path, file_okay=False))
@@ -279,7 +309,9 @@ def main(wanted: str, batch: int | None, seconds: float, rounds: int, folder: Pa
     print(json.dumps(report(measured, batch, device, seconds, rounds)))
 
 
-def report(measured: dict[str, list[float]], batch: int, device: torch.device, seconds: float, rounds: int) -> dict[str, Any]:
+def report(
+    measured: dict[str, list[float]], batch: int, device: torch.device, seconds: float, rounds: int
+) -> dict[str, Any]:
     medians = {name: statistics.median(speeds) for name, speeds in measured.items()}
     best = {
         what: max((name for name in medians if name.startswith(what)), key=medians.__getitem__)
@@ -292,7 +324,11 @@ def report(measured: dict[str, list[float]], batch: int, device: torch.device, s
         "patch": f"{SIDE}x{SIDE}",
         "batch": batch,
         **{
-            what: {"patches_per_second": speed, "pixels_per_second": speed * SIDE**2, "as": best[what]}
+            what: {
+                "patches_per_second": speed,
+                "pixels_per_second": speed * SIDE**2,
+                "as": best[what],
+            }
             for what, speed in speeds.items()
         },
         "ratio_to_plain": speeds["ours"] / speeds["plain"],

@@ -51,7 +51,9 @@ MOVED_MS = 4
 
 
 def main() -> None:
-    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     options.add_argument("--size", default="1920x1080")
     options.add_argument("--window", default="1440x900")
     options.add_argument("--seconds", type=float, default=3.0)
@@ -71,17 +73,28 @@ def tested(server: Server, place: Path, size: tuple[int, int]) -> str:
     """The address of a test with three pictures of that size."""
     model = trained(server, place, "srcnn-9-1-5")
     original = next((place / "clip").rglob("*.bmp.gz"))
-    image, target = enlarged(original, place / "input.png", size, quality=20), enlarged(original, place / "target.png", size)
-    test = server.create(f"/models/{model}/tests", {"image": str(image), "target": str(target), "layers": False})
+    image, target = (
+        enlarged(original, place / "input.png", size, quality=20),
+        enlarged(original, place / "target.png", size),
+    )
+    test = server.create(
+        f"/models/{model}/tests", {"image": str(image), "target": str(target), "layers": False}
+    )
     server.wait(test, "done")
     return f"{server.url}/tests/{test}"
 
 
 def measured(url: str, window: tuple[int, int], seconds: float) -> dict[str, Any]:
     with sync_playwright() as playwright:
-        path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+        path = (
+            shutil.which("chromium")
+            or shutil.which("chromium-browser")
+            or shutil.which("google-chrome")
+        )
         with playwright.chromium.launch(executable_path=path, args=QUIET) as chromium:
-            page = chromium.new_context(viewport={"width": window[0], "height": window[1]}).new_page()
+            page = chromium.new_context(
+                viewport={"width": window[0], "height": window[1]}
+            ).new_page()
             page.goto(url)
             page.locator(".tags span").first.wait_for()
             return {

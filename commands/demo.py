@@ -20,27 +20,50 @@ Job = dict[str, Any]
 
 @click.command()
 @click.option("--port", default=5000, show_default=True)
-@click.option("--home", default=ROOT / "data", show_default=True, type=click.Path(path_type=Path, file_okay=False))
 @click.option(
-    "--clip", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="An H.264 stream; default: a clip made here."
+    "--home",
+    default=ROOT / "data",
+    show_default=True,
+    type=click.Path(path_type=Path, file_okay=False),
 )
-@click.option("--originals", type=click.Path(path_type=Path, exists=True, file_okay=False), help="The folder of its originals.")
-@click.option("--epochs", type=click.IntRange(min=1), help="Epochs to train. Default: as many as a minute has.")
+@click.option(
+    "--clip",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="An H.264 stream; default: a clip made here.",
+)
+@click.option(
+    "--originals",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="The folder of its originals.",
+)
+@click.option(
+    "--epochs",
+    type=click.IntRange(min=1),
+    help="Epochs to train. Default: as many as a minute has.",
+)
 @click.option("--stay/--leave", default=True, help="Keep the server up at the end.")
-def main(port: int, home: Path, clip: Path | None, originals: Path | None, epochs: int | None, stay: bool) -> None:
+def main(
+    port: int, home: Path, clip: Path | None, originals: Path | None, epochs: int | None, stay: bool
+) -> None:
     """Make a dataset, train on it, test one image, and say what came of it."""
     if (clip is None) != (originals is None):
-        raise click.UsageError("Give both, the stream (CLIP) and the folder of its originals (ORIGINALS), or neither.")
+        raise click.UsageError(
+            "Give both, the stream (CLIP) and the folder of its originals (ORIGINALS), or neither."
+        )
     with socket.socket() as probe:
         if probe.connect_ex(("127.0.0.1", port)) == 0:
-            raise click.ClickException(f"Port {port} is taken by another program. Give another one: make demo PORT={port + 1}")
+            raise click.ClickException(
+                f"Port {port} is taken by another program. Give another one: make demo PORT={port + 1}"
+            )
     if clip is None or originals is None:
         click.echo("The sample clip: 96 frames of 320x192 at QP 37")
         clip, originals = sample.clip(home / "uploads/sample")
     clip, originals = clip.resolve(), originals.resolve()
     base = f"http://127.0.0.1:{port}"
     roots = [f"--data-root={folder}" for folder in (clip.parent, originals)]
-    server = subprocess.Popen([sys.executable, str(ROOT / "run_server.py"), f"--port={port}", f"--home={home}", *roots])
+    server = subprocess.Popen(
+        [sys.executable, str(ROOT / "run_server.py"), f"--port={port}", f"--home={home}", *roots]
+    )
     try:
         wait_for_server(server, base)
         run(base, clip, originals, epochs)
@@ -59,19 +82,31 @@ def run(base: str, clip: Path, originals: Path, epochs: int | None) -> None:
     dataset = do(base, "/datasets", {"name": f"demo {clip.stem}", "source": source})
     made = dataset["summary"]
     pairs, size = made["pairs"], f"{made['width']}x{made['height']}"
-    click.echo(f"Dataset   {pairs['train']} + {pairs['val']} pairs of {size}, {made['pairs_per_second']:.0f} frames/s")
+    click.echo(
+        f"Dataset   {pairs['train']} + {pairs['val']} pairs of {size}, {made['pairs_per_second']:.0f} frames/s"
+    )
 
     length: dict[str, Any] = {"epochs": epochs} if epochs else {"minutes": sample.MINUTES}
     model = do(base, "/models", {"name": f"demo {clip.stem}", "dataset": dataset["id"], **length})
     trained, best = model["summary"], model["summary"]["best"]
     before, after = best["val/psnr_input"], best["val/psnr"]
-    click.echo(f"Training  {trained['seconds']:.0f} s on {trained['device']}, best at epoch {best['epoch']:.1f}:")
+    click.echo(
+        f"Training  {trained['seconds']:.0f} s on {trained['device']}, best at epoch {best['epoch']:.1f}:"
+    )
     click.echo(f"          validation L1 {best['val/l1']:.4f},")
-    click.echo(f"          PSNR {after:.2f} dB beside {before:.2f} dB of the input ({after - before:+.2f} dB)")
+    click.echo(
+        f"          PSNR {after:.2f} dB beside {before:.2f} dB of the input ({after - before:+.2f} dB)"
+    )
 
     test = do(base, f"/models/{model['id']}/tests", {"pair": 0})
-    before, after, layers = test["summary"]["psnr_input"], test["summary"]["psnr_output"], len(test["summary"]["layers"])
-    click.echo(f"One image PSNR {before:.2f} dB before, {after:.2f} dB after ({after - before:+.2f} dB), {layers} layers shown")
+    before, after, layers = (
+        test["summary"]["psnr_input"],
+        test["summary"]["psnr_output"],
+        len(test["summary"]["layers"]),
+    )
+    click.echo(
+        f"One image PSNR {before:.2f} dB before, {after:.2f} dB after ({after - before:+.2f} dB), {layers} layers shown"
+    )
     for name, job in (("datasets", dataset), ("models", model), ("tests", test)):
         click.echo(f"  {base}/{name}/{job['id']}")
 
@@ -95,7 +130,9 @@ def do(base: str, path: str, body: dict[str, Any]) -> Job:
 
 def call(base: str, path: str, body: dict[str, Any] | None = None) -> Job:
     data = None if body is None else json.dumps(body).encode()
-    request = urllib.request.Request(f"{base}/api/v1{path}", data, {"Content-Type": "application/json"})
+    request = urllib.request.Request(
+        f"{base}/api/v1{path}", data, {"Content-Type": "application/json"}
+    )
     try:
         with urllib.request.urlopen(request) as response:
             answer: Job = json.load(response)

@@ -41,7 +41,14 @@ class Finding(NamedTuple):
 )
 def doctor(home: Path) -> None:
     """Say what devices, codecs, disk and limits were found; ends with 1 where something is missing."""
-    found = [*_machine(), *_devices(), *_codecs(), *_disk(home.absolute()), *_database(), *_limits()]
+    found = [
+        *_machine(),
+        *_devices(),
+        *_codecs(),
+        *_disk(home.absolute()),
+        *_database(),
+        *_limits(),
+    ]
     for level, about, words in found:
         click.echo(click.style(level.ljust(8), fg=COLOURS[level]) + about.ljust(12) + words)
     if any(level == "missing" for level, _, _ in found):
@@ -49,10 +56,18 @@ def doctor(home: Path) -> None:
 
 
 def _machine() -> Iterator[Finding]:
-    yield Finding("ok", "Clearframe", f"{version('clearframe')} on Python {platform.python_version()}, {platform.platform()}")
+    yield Finding(
+        "ok",
+        "Clearframe",
+        f"{version('clearframe')} on Python {platform.python_version()}, {platform.platform()}",
+    )
     memory = psutil.virtual_memory()
     cores = len(os.sched_getaffinity(0))
-    yield Finding("ok", "Processor", f"{cores} cores, {memory.total / GIB:.1f} GiB of memory, {memory.available / GIB:.1f} free")
+    yield Finding(
+        "ok",
+        "Processor",
+        f"{cores} cores, {memory.total / GIB:.1f} GiB of memory, {memory.available / GIB:.1f} free",
+    )
 
 
 def _devices() -> Iterator[Finding]:
@@ -64,7 +79,9 @@ def _devices() -> Iterator[Finding]:
     usable = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if usable:
         names = ", ".join(torch.cuda.get_device_name(number) for number in range(usable))
-        yield Finding("ok", "GPU", f"{names}; PyTorch {torch.__version__} with CUDA {torch.version.cuda}")
+        yield Finding(
+            "ok", "GPU", f"{names}; PyTorch {torch.__version__} with CUDA {torch.version.cuda}"
+        )
     elif seen:
         yield Finding(
             "note",
@@ -78,10 +95,17 @@ def _devices() -> Iterator[Finding]:
 def _codecs() -> Iterator[Finding]:
     import av
 
-    libraries = ", ".join(f"{name} {'.'.join(map(str, number))}" for name, number in sorted(av.library_versions.items())[:1])
+    libraries = ", ".join(
+        f"{name} {'.'.join(map(str, number))}"
+        for name, number in sorted(av.library_versions.items())[:1]
+    )
     for name, mode, what in (
         ("h264", "r", "H.264 streams cannot be read."),
-        ("libx264", "w", "Originals cannot be compressed here, and restored videos not be written as H.264."),
+        (
+            "libx264",
+            "w",
+            "Originals cannot be compressed here, and restored videos not be written as H.264.",
+        ),
         ("ffv1", "w", "Restored videos cannot be written without loss."),
     ):
         there = name in av.codecs_available
@@ -100,12 +124,18 @@ def _disk(home: Path) -> Iterator[Finding]:
         with tempfile.TemporaryFile(dir=place) as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
-        yield Finding("missing", "Home", f"{home}: no file can be made and locked in {place}: {error.strerror}")
+        yield Finding(
+            "missing",
+            "Home",
+            f"{home}: no file can be made and locked in {place}: {error.strerror}",
+        )
         return
     free = shutil.disk_usage(place).free
     words = f"{home}: {free / GIB:.1f} GiB free"
     yield (
-        Finding("ok", "Home", words) if free > LEAST_FREE else Finding("note", "Home", f"{words}: too little for large datasets")
+        Finding("ok", "Home", words)
+        if free > LEAST_FREE
+        else Finding("note", "Home", f"{words}: too little for large datasets")
     )
 
 
@@ -119,13 +149,21 @@ def _database() -> Iterator[Finding]:
         with engine.connect():
             yield Finding("ok", "Database", engine.url.render_as_string())
     except (SQLAlchemyError, ImportError) as error:
-        yield Finding("missing", "Database", f"CLEARFRAME_DATABASE_URL does not lead to one: {str(error).splitlines()[0]}")
+        yield Finding(
+            "missing",
+            "Database",
+            f"CLEARFRAME_DATABASE_URL does not lead to one: {str(error).splitlines()[0]}",
+        )
 
 
 def _limits() -> Iterator[Finding]:
     files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     enough = files >= LEAST_FILES
-    yield Finding("ok" if enough else "note", "Open files", f"{files}" + ("" if enough else ": each page that is open takes one"))
+    yield Finding(
+        "ok" if enough else "note",
+        "Open files",
+        f"{files}" + ("" if enough else ": each page that is open takes one"),
+    )
     memory = resource.getrlimit(resource.RLIMIT_AS)[0]
     if memory != resource.RLIM_INFINITY:
         yield Finding("note", "Memory", f"Limited to {memory / GIB:.1f} GiB a process (ulimit -v)")

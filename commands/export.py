@@ -27,17 +27,39 @@ from jobs.specs.export import ExportSpec
     help="The file to write. [default: NAME-SNAPSHOT and the ending of the format, in the current folder]",
 )
 @click.option(
-    "--home", type=click.Path(path_type=Path, file_okay=False), default=Path("data"), envvar="CLEARFRAME_HOME", show_default=True
+    "--home",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("data"),
+    envvar="CLEARFRAME_HOME",
+    show_default=True,
 )
-@click.option("--server", metavar="URL", help="Take it from this server; without it, from the home, here and now.")
-@click.option("--allow-user-code", is_flag=True, help="Run the Python file or the package of a network, here and now.")
-def export(model: str, out: Path | None, home: Path, server: str | None, allow_user_code: bool, **given: Any) -> None:
+@click.option(
+    "--server",
+    metavar="URL",
+    help="Take it from this server; without it, from the home, here and now.",
+)
+@click.option(
+    "--allow-user-code",
+    is_flag=True,
+    help="Run the Python file or the package of a network, here and now.",
+)
+def export(
+    model: str,
+    out: Path | None,
+    home: Path,
+    server: str | None,
+    allow_user_code: bool,
+    **given: Any,
+) -> None:
     """Write a snapshot as ONNX, TorchScript or torch.export, and say how near it comes to torch."""
     values = typed_values(ExportSpec, given)
     folder = JobFolder(home.resolve() / "jobs" / model)
     if server:
         id = quote(model, safe="")
-        answer, name = call(server, f"/models/{id}/exports", values), call(server, f"/jobs/{id}")["name"]
+        answer, name = (
+            call(server, f"/models/{id}/exports", values),
+            call(server, f"/jobs/{id}")["name"],
+        )
     else:
         answer, name = _export_here(folder, values, allow_user_code), folder.read()["name"]
     out = out or _named(name, answer)
@@ -53,7 +75,9 @@ def export(model: str, out: Path | None, home: Path, server: str | None, allow_u
 
 def _export_here(folder: JobFolder, values: dict[str, Any], user_code: bool) -> dict[str, Any]:
     if not (folder.path / "job.json").is_file() or folder.read()["kind"] != "model":
-        raise click.ClickException(f"There is no model {folder.id} in {folder.path.parent.parent}. Give --home, or --server.")
+        raise click.ClickException(
+            f"There is no model {folder.id} in {folder.path.parent.parent}. Give --home, or --server."
+        )
     try:
         return exporting.export(folder, exporting.asked_for(values, row_of(folder)), user_code)
     except Invalid as invalid:

@@ -24,7 +24,13 @@ from commands.test import test
 from jobs.core.launcher import USER_CODE
 from jobs.specs import DatasetSpec, ModelSpec
 
-KINDS = {"input": "folders", "target": "folders", "manifest": "sequences", "stream": "stream", "originals": "compress"}
+KINDS = {
+    "input": "folders",
+    "target": "folders",
+    "manifest": "sequences",
+    "stream": "stream",
+    "originals": "compress",
+}
 """Which kind of source an option speaks of, where --kind does not say it; the first one that is given counts."""
 
 UNIONS = ("network", "loss", "solver", "lr_policy")
@@ -50,9 +56,18 @@ def dataset() -> None:
 
 @dataset.command("create")
 @options(DatasetSpec)
-@click.option("--spec", "spec_file", type=click.File(), help="Take the settings from a JSON file, as the API takes them.")
 @click.option(
-    "--home", type=click.Path(path_type=Path, file_okay=False), default=Path("data"), envvar="CLEARFRAME_HOME", show_default=True
+    "--spec",
+    "spec_file",
+    type=click.File(),
+    help="Take the settings from a JSON file, as the API takes them.",
+)
+@click.option(
+    "--home",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("data"),
+    envvar="CLEARFRAME_HOME",
+    show_default=True,
 )
 @click.option("--server", metavar="URL", help="Make it on this server; without it, here and now.")
 def create_dataset(spec_file: TextIO | None, home: Path, server: str | None, **given: Any) -> None:
@@ -60,7 +75,11 @@ def create_dataset(spec_file: TextIO | None, home: Path, server: str | None, **g
     told = _told(spec_file) if spec_file else {}
     typed = typed_values(DatasetSpec, _with_kinds(given, told))
     values = _over(typed, {"name": _name(given), **told})
-    view = run_on(server, "/datasets", values) if server else run_here(home.resolve(), "dataset", _checked(values))
+    view = (
+        run_on(server, "/datasets", values)
+        if server
+        else run_here(home.resolve(), "dataset", _checked(values))
+    )
     click.echo(json.dumps(view["summary"], indent=1))
 
 
@@ -70,17 +89,31 @@ def _told(spec_file: TextIO) -> dict[str, Any]:
     except ValueError as error:
         raise click.ClickException(f"{spec_file.name} is no JSON: {error}.") from error
     if not isinstance(told, dict):
-        raise click.ClickException(f"{spec_file.name} must hold a JSON object, as the API takes it.")
+        raise click.ClickException(
+            f"{spec_file.name} must hold a JSON object, as the API takes it."
+        )
     return told
 
 
 def _with_kinds(given: dict[str, Any], told: dict[str, Any]) -> dict[str, Any]:
     """Say the kind of each source that is spoken of, unless it was said; where none is, the file's kinds stand."""
-    for tag, section in (("validation__method", told.get("validation")), ("test__method", told.get("test"))):
+    for tag, section in (
+        ("validation__method", told.get("validation")),
+        ("test__method", told.get("test")),
+    ):
         _default(given, tag, (section or {}).get("method"))
-    for prefix, section in (("source", told), ("validation__source", told.get("validation")), ("test__source", told.get("test"))):
-        named = next((kind for field, kind in KINDS.items() if given.get(f"{prefix}__{field}") is not None), None)
-        _default(given, f"{prefix}__kind", named or ((section or {}).get("source") or {}).get("kind"))
+    for prefix, section in (
+        ("source", told),
+        ("validation__source", told.get("validation")),
+        ("test__source", told.get("test")),
+    ):
+        named = next(
+            (kind for field, kind in KINDS.items() if given.get(f"{prefix}__{field}") is not None),
+            None,
+        )
+        _default(
+            given, f"{prefix}__kind", named or ((section or {}).get("source") or {}).get("kind")
+        )
     return given
 
 
@@ -103,7 +136,9 @@ def _section(typed: Any, told: Any) -> Any:
 
 def _name(given: dict[str, Any]) -> str | None:
     """As the form suggests it: what the stream, or else the other source, is called."""
-    paths = (given.get(f"source__{field}") for field in ("stream", "input", "originals", "manifest"))
+    paths = (
+        given.get(f"source__{field}") for field in ("stream", "input", "originals", "manifest")
+    )
     return next((Path(path).name.split(".")[0] for path in paths if path), None)
 
 
@@ -117,13 +152,28 @@ def _checked(values: dict[str, Any]) -> DatasetSpec:
 
 @main.command()
 @options(ModelSpec)
-@click.option("--spec", "spec_file", type=click.File(), help="Take the settings from a JSON file, as the API takes them.")
 @click.option(
-    "--home", type=click.Path(path_type=Path, file_okay=False), default=Path("data"), envvar="CLEARFRAME_HOME", show_default=True
+    "--spec",
+    "spec_file",
+    type=click.File(),
+    help="Take the settings from a JSON file, as the API takes them.",
+)
+@click.option(
+    "--home",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("data"),
+    envvar="CLEARFRAME_HOME",
+    show_default=True,
 )
 @click.option("--server", metavar="URL", help="Train on this server; without it, here and now.")
-@click.option("--allow-user-code", is_flag=True, help="Run the Python file of a network or a loss, here and now.")
-def train(spec_file: TextIO | None, home: Path, server: str | None, allow_user_code: bool, **given: Any) -> None:
+@click.option(
+    "--allow-user-code",
+    is_flag=True,
+    help="Run the Python file of a network or a loss, here and now.",
+)
+def train(
+    spec_file: TextIO | None, home: Path, server: str | None, allow_user_code: bool, **given: Any
+) -> None:
     """Train a network on a dataset: --dataset ID --name first. Several rates or batch sizes train one after another."""
     values = _asked_for(given, _told(spec_file) if spec_file else {})
     if server:
@@ -141,9 +191,15 @@ def _asked_for(given: dict[str, Any], told: dict[str, Any]) -> dict[str, Any]:
     """The options over the file; a kind that no option names is the file's, or else left to the pasted network's text."""
     for section in UNIONS:
         in_file = told.get(section)
-        _default(given, f"{section}__name", in_file.get("name") if isinstance(in_file, dict) else None)
+        _default(
+            given, f"{section}__name", in_file.get("name") if isinstance(in_file, dict) else None
+        )
     typed = typed_values(ModelSpec, given)
-    unsaid = [section for section in UNIONS if given[f"{section}__name"] is None and len(typed[section]) == 1]
+    unsaid = [
+        section
+        for section in UNIONS
+        if given[f"{section}__name"] is None and len(typed[section]) == 1
+    ]
     typed = {key: value for key, value in typed.items() if key not in unsaid}
     if any(length in typed for length in LENGTHS):
         told = {key: value for key, value in told.items() if key not in LENGTHS}
@@ -162,7 +218,9 @@ def _trainings(values: dict[str, Any], home: Path, user_code: bool) -> list[Mode
     for id in specs[0].datasets:
         dataset = find(id)
         if dataset is not None and dataset.state != "done":
-            raise click.ClickException(f"--dataset: “{dataset.name}” is not finished yet ({dataset.state}). Wait for it.")
+            raise click.ClickException(
+                f"--dataset: “{dataset.name}” is not finished yet ({dataset.state}). Wait for it."
+            )
     return specs
 
 

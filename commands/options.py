@@ -28,16 +28,29 @@ def _option(one: Field) -> Callable[[Command], Command]:
     choices = [value for value, _ in one.choices]
     if one.widget == "checkbox":
         option = option_name(one.name)
-        return click.option(f"{option}/{opposite(option)}", _key(one.name), default=None, help=one.help)
+        return click.option(
+            f"{option}/{opposite(option)}", _key(one.name), default=None, help=one.help
+        )
     shown = "" if one.when or one.value == "" else f" [default: {one.value}]"
     kind = click.Choice(choices) if choices else None
     return click.option(
-        option_name(one.name), _key(one.name), type=kind, metavar=None if kind else _metavar(one), help=one.help + shown
+        option_name(one.name),
+        _key(one.name),
+        type=kind,
+        metavar=None if kind else _metavar(one),
+        help=one.help + shown,
     )
 
 
 def _metavar(one: Field) -> str:
-    words = {"file": "FILE", "python": "FILE", "folder": "FOLDER", "any": "PATH", "number": "NUMBER", "list": "NUMBERS"}
+    words = {
+        "file": "FILE",
+        "python": "FILE",
+        "folder": "FOLDER",
+        "any": "PATH",
+        "number": "NUMBER",
+        "list": "NUMBERS",
+    }
     return words.get(one.widget, "TEXT")
 
 

@@ -27,15 +27,30 @@ MIB = 2**20
 @click.argument("source", metavar="IN", type=click.Path(path_type=Path, exists=True))
 @click.argument("out", metavar="OUT", type=click.Path(path_type=Path))
 @click.option("--model", "model_id", metavar="ID", required=True, help="The model that restores.")
-@click.option("--snapshot", default="best", show_default=True, help="best, last, or a snapshot's name.")
 @click.option(
-    "--home", type=click.Path(path_type=Path, file_okay=False), default=Path("data"), envvar="CLEARFRAME_HOME", show_default=True
+    "--snapshot", default="best", show_default=True, help="best, last, or a snapshot's name."
 )
 @click.option(
-    "--codec", type=click.Choice(["h264", "ffv1"]), default="h264", show_default=True, help="ffv1 is lossless, in .mkv."
+    "--home",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("data"),
+    envvar="CLEARFRAME_HOME",
+    show_default=True,
+)
+@click.option(
+    "--codec",
+    type=click.Choice(["h264", "ffv1"]),
+    default="h264",
+    show_default=True,
+    help="ffv1 is lossless, in .mkv.",
 )
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:1.")
-@click.option("--memory", type=click.IntRange(1), metavar="MIB", help="What layers may take. [default: half of what is free]")
+@click.option(
+    "--memory",
+    type=click.IntRange(1),
+    metavar="MIB",
+    help="What layers may take. [default: half of what is free]",
+)
 @click.option("--overwrite", is_flag=True, help="Replace what is there.")
 @click.option("--allow-user-code", is_flag=True, help="Run the Python file of a network.")
 def restore(
@@ -58,11 +73,17 @@ def restore(
         os.environ[USER_CODE] = "1"
     folder = JobFolder(home.resolve() / "jobs" / model_id)
     if not (folder.path / "job.json").is_file() or folder.read()["kind"] != "model":
-        raise click.ClickException(f"There is no model {model_id} in {home.resolve()}. Give --home.")
+        raise click.ClickException(
+            f"There is no model {model_id} in {home.resolve()}. Give --home."
+        )
     try:
         if not (source.is_dir() or is_image(source.name)):
-            check_video(source, out, codec, overwrite)  # Before torch is loaded, which takes seconds.
-        restored = _restored(source, out, codec, _model(folder, snapshot, device, memory), _report(), overwrite)
+            check_video(
+                source, out, codec, overwrite
+            )  # Before torch is loaded, which takes seconds.
+        restored = _restored(
+            source, out, codec, _model(folder, snapshot, device, memory), _report(), overwrite
+        )
     except JobError as error:
         raise click.ClickException(str(error)) from error
     click.echo(json.dumps(_told(restored)))
@@ -83,12 +104,18 @@ def _model(folder: JobFolder, wanted: str, device: str, memory: int | None) -> "
 
 def _device(wanted: str, choose: Any) -> Any:
     kind, _, number = wanted.partition(":")
-    if kind not in ("auto", "cpu", "cuda") or (number and not number.isdecimal()) or (kind != "cuda" and number):
+    if (
+        kind not in ("auto", "cpu", "cuda")
+        or (number and not number.isdecimal())
+        or (kind != "cuda" and number)
+    ):
         raise JobError(f"--device: {wanted} is no device. Give auto, cpu, cuda or cuda:1.")
     return choose(wanted)
 
 
-def _restored(source: Path, out: Path, codec: Codec, model: "Model", report: "Report", overwrite: bool) -> "Restored":
+def _restored(
+    source: Path, out: Path, codec: Codec, model: "Model", report: "Report", overwrite: bool
+) -> "Restored":
     from jobs.restoring.images import restore_folder, restore_image
     from jobs.restoring.video import restore_video
 

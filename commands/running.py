@@ -53,12 +53,19 @@ def _events_here(folder: JobFolder) -> Iterator[Event]:
         yield from events
         if not alive and not events:
             words = folder.worker_log.read_text(errors="replace").strip().splitlines()
-            raise click.ClickException(f"The worker ended without saying how: {words[-1] if words else 'it left no word'}")
+            raise click.ClickException(
+                f"The worker ended without saying how: {words[-1] if words else 'it left no word'}"
+            )
         time.sleep(INTERVAL)
 
 
 def _last(folder: JobFolder) -> Event:
-    return last_state(folder.events) or {"seq": 1, "type": "state", "state": "aborted", "reason": ""}
+    return last_state(folder.events) or {
+        "seq": 1,
+        "type": "state",
+        "state": "aborted",
+        "reason": "",
+    }
 
 
 def run_on(server: str, path: str, body: dict[str, Any]) -> dict[str, Any]:
@@ -84,7 +91,9 @@ def _events_on(server: str, id: str) -> Iterator[Event]:
 def call(server: str, path: str, body: dict[str, Any] | None = None) -> Any:
     """The JSON that a server answers. Raises ClickException with its words where it refuses."""
     data = None if body is None else json.dumps(body).encode()
-    request = urllib.request.Request(f"{server.rstrip('/')}/api/v1{path}", data, {"Content-Type": "application/json"})
+    request = urllib.request.Request(
+        f"{server.rstrip('/')}/api/v1{path}", data, {"Content-Type": "application/json"}
+    )
     with _answered(server, request) as answer:
         return json.load(answer)
 
@@ -92,10 +101,15 @@ def call(server: str, path: str, body: dict[str, Any] | None = None) -> Any:
 def download(server: str, url: str, out: Path) -> None:
     """Take a file from a server, whole or not at all. Raises ClickException, or OSError where it cannot be written."""
     draft = out.with_name(f".{out.name}.part")
-    with _answered(server, urllib.request.Request(f"{server.rstrip('/')}{url}")) as answer, draft.open("wb") as file:
+    with (
+        _answered(server, urllib.request.Request(f"{server.rstrip('/')}{url}")) as answer,
+        draft.open("wb") as file,
+    ):
         shutil.copyfileobj(answer, file)
         if answer.length:
-            raise click.ClickException(f"{server} ended {answer.length} bytes before the end of the file. Try again.")
+            raise click.ClickException(
+                f"{server} ended {answer.length} bytes before the end of the file. Try again."
+            )
     draft.replace(out)
 
 
@@ -112,10 +126,13 @@ def _answered(server: str, request: urllib.request.Request) -> Iterator[Any]:
     except urllib.error.HTTPError as error:
         with error:
             raise click.ClickException(
-                _refusal(error.read()) or f"{server} does not answer as a Clearframe server: {error}"
+                _refusal(error.read())
+                or f"{server} does not answer as a Clearframe server: {error}"
             ) from error
     except (urllib.error.URLError, ValueError) as error:
-        raise click.ClickException(f"{server} does not answer as a Clearframe server: {error}") from error
+        raise click.ClickException(
+            f"{server} does not answer as a Clearframe server: {error}"
+        ) from error
 
 
 def _refusal(answer: bytes) -> str:
@@ -129,13 +146,17 @@ def _refusal(answer: bytes) -> str:
 
 def sentences(problems: dict[str, str]) -> str:
     """What is wrong, by the options that can mend it."""
-    return "\n".join(f"{option_name(field)}: {text}" if field else text for field, text in problems.items())
+    return "\n".join(
+        f"{option_name(field)}: {text}" if field else text for field, text in problems.items()
+    )
 
 
 def show(events: Iterator[Event]) -> dict[str, Any]:
     """Show a job's progress as a bar and its messages as lines until it ends; its view. Raises ClickException where it failed."""
     view = empty()
-    drawn: Any = click.progressbar(length=1000, show_pos=False, show_percent=True, item_show_func=_words, file=sys.stderr)
+    drawn: Any = click.progressbar(
+        length=1000, show_pos=False, show_percent=True, item_show_func=_words, file=sys.stderr
+    )
     with drawn as bar:
         for event in events:
             view = fold(view, event)
@@ -152,4 +173,8 @@ def show(events: Iterator[Event]) -> dict[str, Any]:
 
 
 def _words(event: Any) -> str:
-    return f"{event['done']:,} of {event['total']:,} {event['unit']}, {event['rate']:,.0f} a second" if event else ""
+    return (
+        f"{event['done']:,} of {event['total']:,} {event['unit']}, {event['rate']:,.0f} a second"
+        if event
+        else ""
+    )

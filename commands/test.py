@@ -33,8 +33,12 @@ def _command(kind: str, spec: type[AnyTest]) -> click.Command:
         show_default=True,
     )
     @click.option("--server", metavar="URL", help="Test on this server; without it, here and now.")
-    @click.option("--allow-user-code", is_flag=True, help="Run the Python file of a network, here and now.")
-    def run(model: str, home: Path, server: str | None, allow_user_code: bool, **given: Any) -> None:
+    @click.option(
+        "--allow-user-code", is_flag=True, help="Run the Python file of a network, here and now."
+    )
+    def run(
+        model: str, home: Path, server: str | None, allow_user_code: bool, **given: Any
+    ) -> None:
         values = {**typed_values(spec, given), "kind": kind}
         if server:
             view = run_on(server, f"/models/{quote(model, safe='')}/tests", values)
@@ -51,7 +55,9 @@ def _command(kind: str, spec: type[AnyTest]) -> click.Command:
 def _checked(spec: type[AnyTest], values: dict[str, Any], home: Path) -> AnyTest:
     """The spec, with paths of this machine: whoever runs the command may read what they may read."""
     try:
-        return checked_test(validate(spec, values), functools.partial(find_in, home), (Path.cwd(), Path("/")))
+        return checked_test(
+            validate(spec, values), functools.partial(find_in, home), (Path.cwd(), Path("/"))
+        )
     except Invalid as invalid:
         raise click.ClickException(sentences(invalid.problems)) from invalid
 

@@ -93,7 +93,9 @@ def run(folder: JobFolder, log: EventLog) -> int:
             raise
         _reserve(folder).unlink(missing_ok=True)
         os.sync()  # Some file systems give out freed blocks only then.
-        return _say(log, "error", "The disk is full. Make room, then Resume: what was finished is kept.")
+        return _say(
+            log, "error", "The disk is full. Make room, then Resume: what was finished is kept."
+        )
     finally:
         report.stop_after(0)
     _reserve(folder).unlink()

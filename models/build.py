@@ -14,7 +14,9 @@ from models.definitions.identity import Start, identity_start
 class GraphNetwork(nn.Module):
     """Runs the layers of a graph, each a module of its own: image (N, C, H, W) to (N, C, H, W)."""
 
-    def __init__(self, graph: Graph, start: Literal["identity", "paper"] = "identity", signed: bool = False) -> None:
+    def __init__(
+        self, graph: Graph, start: Literal["identity", "paper"] = "identity", signed: bool = False
+    ) -> None:
         """`signed`: whether images have values below zero, so that no ReLU lets them pass."""
         super().__init__()
         self.graph = graph
@@ -25,7 +27,9 @@ class GraphNetwork(nn.Module):
         for node in graph.nodes:
             attribute = _attribute(self, node.name)
             self.add_module(attribute, module_of(node.op, graph.inputs_of(node, shapes)))
-            done_with = tuple(name for name in dict.fromkeys(node.inputs) if last_use.get(name) == node.name)
+            done_with = tuple(
+                name for name in dict.fromkeys(node.inputs) if last_use.get(name) == node.name
+            )
             self._steps.append((node.name, attribute, node.inputs, done_with))
         self._start(start, signed)
 
@@ -39,7 +43,11 @@ class GraphNetwork(nn.Module):
 
     def layer(self, node: Node) -> nn.Module:
         """The module of a node."""
-        return next(self.get_submodule(attribute) for name, attribute, _, _ in self._steps if name == node.name)
+        return next(
+            self.get_submodule(attribute)
+            for name, attribute, _, _ in self._steps
+            if name == node.name
+        )
 
     @torch.no_grad()
     def _start(self, start: str, signed: bool) -> None:
@@ -135,9 +143,18 @@ def module_of(op: Op, channels: int) -> nn.Module:
 def _conv(op: g.Conv, channels: int) -> nn.Conv2d | nn.ConvTranspose2d:
     if op.transposed:
         return nn.ConvTranspose2d(
-            channels, op.maps, op.kernel, op.stride, op.pad, groups=op.groups, bias=op.bias, dilation=op.dilation
+            channels,
+            op.maps,
+            op.kernel,
+            op.stride,
+            op.pad,
+            groups=op.groups,
+            bias=op.bias,
+            dilation=op.dilation,
         )
-    return nn.Conv2d(channels, op.maps, op.kernel, op.stride, op.pad, op.dilation, op.groups, op.bias)
+    return nn.Conv2d(
+        channels, op.maps, op.kernel, op.stride, op.pad, op.dilation, op.groups, op.bias
+    )
 
 
 def _activation(op: g.Activation, channels: int) -> nn.Module:

@@ -54,7 +54,9 @@ def watch_layers(net: nn.Module, seen: Callable[[str, nn.Module, Tensor], None])
             seen(name, module, first)
 
     hooks = [
-        module.register_forward_hook(lambda module, _, output, name=name: hear(name, module, output))
+        module.register_forward_hook(
+            lambda module, _, output, name=name: hear(name, module, output)
+        )
         for name, module in net.named_modules()
         if not any(module.children())
     ]
@@ -71,7 +73,9 @@ def sights_of(net: nn.Module) -> dict[nn.Module, tuple[Sight, Sight]]:
         return {}
     rows, columns = (sights(net.graph, axis) for axis in (0, 1))
     return {
-        net.layer(node): (rows[node.name], columns[node.name]) for node in net.graph.nodes if node.name in rows.keys() & columns
+        net.layer(node): (rows[node.name], columns[node.name])
+        for node in net.graph.nodes
+        if node.name in rows.keys() & columns
     }
 
 
@@ -153,8 +157,13 @@ class Seen:
             columns = math.ceil(math.sqrt(count))
             shrink = max(1.0, columns * width / WIDEST)
             size = (max(1, round(height / shrink)), max(1, round(width / shrink)))
-            tiles = (_gray(smaller(self.channels[index], size), *self._range(index)) for index in range(first, first + count))
-            yield Page(first, count, columns, size[1], size[0], _beside(tiles, count, columns, size))
+            tiles = (
+                _gray(smaller(self.channels[index], size), *self._range(index))
+                for index in range(first, first + count)
+            )
+            yield Page(
+                first, count, columns, size[1], size[0], _beside(tiles, count, columns, size)
+            )
 
     def picture(self, channel: int) -> Gray:
         """One channel at its full size."""
@@ -167,7 +176,13 @@ class Seen:
 def _measured(values: Floats) -> tuple[float, float, float, float, int]:
     mean = float(values.mean(dtype=np.float32))
     about = values - np.float32(mean)
-    return float(values.min()), float(values.max()), mean, float(np.dot(about, about)), int(np.count_nonzero(values == 0))
+    return (
+        float(values.min()),
+        float(values.max()),
+        mean,
+        float(np.dot(about, about)),
+        int(np.count_nonzero(values == 0)),
+    )
 
 
 def _gray(values: Floats, low: float, high: float) -> Gray:
@@ -184,7 +199,9 @@ def smaller(values: Floats, size: tuple[int, int]) -> Floats:
     """(H, W) at another size, each pixel the mean of those in its place."""
     if values.shape == size:
         return values
-    shrunk: Floats = F.interpolate(torch.from_numpy(values)[None, None], size, mode="area")[0, 0].numpy()
+    shrunk: Floats = F.interpolate(torch.from_numpy(values)[None, None], size, mode="area")[
+        0, 0
+    ].numpy()
     return shrunk
 
 
@@ -234,7 +251,11 @@ def kernel_pages(kernels: Tensor) -> Iterator[Kernels]:
             columns = across if min(across, down) > 1 else math.ceil(math.sqrt(across * down))
             tiles = iter(block.transpose(1, 0, 2, 3).reshape(-1, height, width))
             picture = _beside(tiles, across * down, columns, (height, width))
-            yield Kernels((output, across), (input, down), Page(0, across * down, columns, width, height, picture))
+            yield Kernels(
+                (output, across),
+                (input, down),
+                Page(0, across * down, columns, width, height, picture),
+            )
 
 
 def strongest(values: Floats, apart: tuple[int, int], most: int = 9) -> list[tuple[int, int]]:
@@ -245,5 +266,8 @@ def strongest(values: Floats, apart: tuple[int, int], most: int = 9) -> list[tup
         if left[row, column] <= low:
             break
         found.append((row, column))
-        left[max(0, row - apart[0] + 1) : row + apart[0], max(0, column - apart[1] + 1) : column + apart[1]] = low
+        left[
+            max(0, row - apart[0] + 1) : row + apart[0],
+            max(0, column - apart[1] + 1) : column + apart[1],
+        ] = low
     return found

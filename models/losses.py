@@ -72,6 +72,11 @@ def sobel_l1(output: Tensor, target: Tensor, weight: float = 0.5) -> Tensor:
 
 def sobel(images: Tensor) -> Tensor:
     """The derivatives along rows and columns: (N, C, H, W) to (N C, 2, H - 2, W - 2)."""
-    kernel = torch.tensor([[-1.0, 0, 1], [-2, 0, 2], [-1, 0, 1]], dtype=images.dtype, device=images.device) / 8
+    kernel = (
+        torch.tensor(
+            [[-1.0, 0, 1], [-2, 0, 2], [-1, 0, 1]], dtype=images.dtype, device=images.device
+        )
+        / 8
+    )
     flat = images.reshape(-1, 1, *images.shape[-2:])
     return F.conv2d(flat, torch.stack((kernel, kernel.T))[:, None])

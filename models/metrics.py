@@ -48,7 +48,14 @@ def ssim(a: Tensor, b: Tensor) -> float:
     total, count = 0.0, 0
     for top in range(0, a.shape[-2] - WINDOW + 1, TILE):
         for left in range(0, a.shape[-1] - WINDOW + 1, TILE):
-            tile = (slice(None), slice(top, top + TILE + WINDOW - 1), slice(left, left + TILE + WINDOW - 1))
+            tile = (
+                slice(None),
+                slice(top, top + TILE + WINDOW - 1),
+                slice(left, left + TILE + WINDOW - 1),
+            )
             similarity, _ = ssim_maps(a[tile].to(dtype) / 255, b[tile].to(dtype) / 255)
-            total, count = total + float(similarity.sum(dtype=torch.float64)), count + similarity.numel()
+            total, count = (
+                total + float(similarity.sum(dtype=torch.float64)),
+                count + similarity.numel(),
+            )
     return total / count if count else float("nan")

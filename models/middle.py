@@ -33,4 +33,6 @@ def middle(restorer: Restorer, shape: torch.Size | tuple[int, ...], limit: int) 
         return None
     shrink = min(1.0, math.sqrt(most / (height * width)))
     rows, columns = (min(side, SIDE, max(LEAST, int(side * shrink))) for side in (height, width))
-    return Part((width - columns) // 2, (height - rows) // 2, columns, rows, int(height * width * a_pixel))
+    return Part(
+        (width - columns) // 2, (height - rows) // 2, columns, rows, int(height * width * a_pixel)
+    )

@@ -30,7 +30,13 @@ class Restorer(nn.Module):
 
     mean: Tensor | None
 
-    def __init__(self, net: nn.Module, channels: Channels, mean: Tensor | None = None, dtype: torch.dtype | None = None) -> None:
+    def __init__(
+        self,
+        net: nn.Module,
+        channels: Channels,
+        mean: Tensor | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
         super().__init__()
         self.net, self.channels, self.dtype = net, channels, dtype
         self.register_buffer("mean", mean)
@@ -68,8 +74,16 @@ def mix(image: Tensor, matrix: Matrix, shift: Sequence[float] = (0.0, 0.0, 0.0))
     """Each pixel's channels by a matrix (to, from), plus a summand each. Written out: a product of matrices would be rounded
     to the short numbers that layers may compute in (autocast, TF32), by up to half a grey level."""
     planes = image.split(1, 1)
-    rows = [sum((plane * factor for plane, factor in zip(planes, row, strict=True)), start=torch.zeros(())) for row in matrix]
-    return torch.cat([row + summand if summand else row for row, summand in zip(rows, shift, strict=False)], 1)
+    rows = [
+        sum(
+            (plane * factor for plane, factor in zip(planes, row, strict=True)),
+            start=torch.zeros(()),
+        )
+        for row in matrix
+    ]
+    return torch.cat(
+        [row + summand if summand else row for row, summand in zip(rows, shift, strict=False)], 1
+    )
 
 
 def channels_seen(channels: Channels, of_image: int) -> int:

@@ -24,12 +24,16 @@ def ssim_maps(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
     Raises ValueError for images smaller than the window.
     """
     if min(a.shape[-2:]) < WINDOW:
-        raise ValueError(f"SSIM needs at least {WINDOW}x{WINDOW} pixels, not {a.shape[-1]}x{a.shape[-2]}")
+        raise ValueError(
+            f"SSIM needs at least {WINDOW}x{WINDOW} pixels, not {a.shape[-1]}x{a.shape[-2]}"
+        )
     light, contrast = _light_and_contrast(a, b, blur)
     return light * contrast, contrast
 
 
-def _light_and_contrast(a: Tensor, b: Tensor, blur: Callable[[Tensor], Tensor]) -> tuple[Tensor, Tensor]:
+def _light_and_contrast(
+    a: Tensor, b: Tensor, blur: Callable[[Tensor], Tensor]
+) -> tuple[Tensor, Tensor]:
     """The two factors of SSIM, l and cs."""
     # Variances do not change with a shift, and are rounded less around zero.
     a, b = a - 0.5, b - 0.5
@@ -53,7 +57,9 @@ def _band(side: int, like: Tensor) -> Tensor:
     """(side - 10, side): each row is the window, one place further on."""
     places = torch.arange(side, device=like.device)
     distance = places[None, :] - places[: side - WINDOW + 1, None] - WINDOW // 2
-    window = torch.exp(-distance.to(like.dtype).square() / (2 * SIGMA**2)) * (distance.abs() <= WINDOW // 2)
+    window = torch.exp(-distance.to(like.dtype).square() / (2 * SIGMA**2)) * (
+        distance.abs() <= WINDOW // 2
+    )
     return window / window.sum(1, keepdim=True)
 
 
@@ -69,7 +75,9 @@ def ms_ssim(a: Tensor, b: Tensor) -> Tensor:
     for scale in range(scales):
         similarity, contrast = ssim_maps(a, b)
         # Negative correlation has no root: it counts as none.
-        parts.append((similarity if scale == scales - 1 else contrast).mean((-2, -1)).clamp(min=1e-6))
+        parts.append(
+            (similarity if scale == scales - 1 else contrast).mean((-2, -1)).clamp(min=1e-6)
+        )
         a, b = F.avg_pool2d(a, 2), F.avg_pool2d(b, 2)
     return torch.stack(parts, -1).pow(exponents).prod(-1).mean(-1)
 

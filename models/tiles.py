@@ -73,7 +73,9 @@ class Tiling:
     @property
     def pixels(self) -> int:
         """That are computed: those that tiles share count more than once."""
-        return sum(row.end - row.start for row in self.rows) * sum(column.end - column.start for column in self.columns)
+        return sum(row.end - row.start for row in self.rows) * sum(
+            column.end - column.start for column in self.columns
+        )
 
 
 def restore(restorer: Restorer, image: Tensor, limit: int | None = None) -> Tensor:
@@ -83,7 +85,11 @@ def restore(restorer: Restorer, image: Tensor, limit: int | None = None) -> Tens
     `limit`: bytes that layers may take at a time, by estimate; a share of what is free where it is not given. Image and
     output come on top. Raises TooLarge.
     """
-    return run(restorer, image, plan(restorer, image.shape, free_memory(device_of(restorer)) if limit is None else limit))
+    return run(
+        restorer,
+        image,
+        plan(restorer, image.shape, free_memory(device_of(restorer)) if limit is None else limit),
+    )
 
 
 @torch.inference_mode()
@@ -103,7 +109,11 @@ def _unit(image: Tensor) -> Tensor:
 
 def free_memory(device: torch.device) -> int:
     """Bytes that a network may take there: a share of what is free."""
-    free = torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else psutil.virtual_memory().available
+    free = (
+        torch.cuda.mem_get_info(device)[0]
+        if device.type == "cuda"
+        else psutil.virtual_memory().available
+    )
     return int(SHARE * free)
 
 
@@ -157,8 +167,14 @@ def in_tiles(function: Callable[[Tensor], Tensor], image: Tensor, tiling: Tiling
         tile = image[..., row.start : row.end, column.start : column.end]
         output = _same_size(function(tile), tile)
         if whole is None:
-            whole = torch.empty(*output.shape[:2], height, width, dtype=output.dtype, device=image.device)
-        kept = output[..., row.first - row.start : row.last - row.start, column.first - column.start : column.last - column.start]
+            whole = torch.empty(
+                *output.shape[:2], height, width, dtype=output.dtype, device=image.device
+            )
+        kept = output[
+            ...,
+            row.first - row.start : row.last - row.start,
+            column.first - column.start : column.last - column.start,
+        ]
         whole[..., row.first : row.last, column.first : column.last] = kept
     assert whole is not None
     return whole
@@ -230,7 +246,11 @@ def sights(graph: Graph, axis: int) -> dict[str, Sight]:
     """What each node sees, along one side; without those of which it is not known."""
     seen = {INPUT: Sight(Fraction(1), Fraction(0), Fraction(0))}
     for node in graph.nodes:
-        found = _see(node, [seen[name] for name in node.inputs], axis) if seen.keys() >= set(node.inputs) else None
+        found = (
+            _see(node, [seen[name] for name in node.inputs], axis)
+            if seen.keys() >= set(node.inputs)
+            else None
+        )
         if found is not None:
             seen[node.name] = found
     return seen
@@ -244,7 +264,11 @@ def _see(node: Node, inputs: list[Sight], axis: int) -> Sight | None:
         return Sight(first.jump, first.low + offset, first.high + offset)
     if len({one.jump for one in inputs}) > 1:
         return None
-    jump, low, high = inputs[0].jump, min(one.low for one in inputs), max(one.high for one in inputs)
+    jump, low, high = (
+        inputs[0].jump,
+        min(one.low for one in inputs),
+        max(one.high for one in inputs),
+    )
     if not isinstance(op, Conv | Pool):
         return Sight(jump, low, high)
     span, pad = _span(op, axis), op.pad[axis]
@@ -288,8 +312,14 @@ def _live(graph: Graph) -> float:
     for number, node in enumerate(graph.nodes):
         live[node.name] = sizes[node.name]
         inputs = sum(sizes[name] for name in set(node.inputs))
-        peak = max(peak, sum(live.values()) + (SPARE - 1) * (inputs + sizes[node.name]) * _copies(node.op))
-        live = {name: size for name, size in live.items() if last_use.get(name, -1) > number or name == graph.output}
+        peak = max(
+            peak, sum(live.values()) + (SPARE - 1) * (inputs + sizes[node.name]) * _copies(node.op)
+        )
+        live = {
+            name: size
+            for name, size in live.items()
+            if last_use.get(name, -1) > number or name == graph.output
+        }
         live.setdefault(node.name, sizes[node.name])
     return peak / side**2
 
@@ -306,11 +336,17 @@ def _measured(net: nn.Module, seen: int) -> list[float]:
         if isinstance(output, Tensor):
             found.append(output.numel() / PROBED**2)
 
-    hooks = [module.register_forward_hook(note) for module in net.modules() if not any(module.children())]
+    hooks = [
+        module.register_forward_hook(note) for module in net.modules() if not any(module.children())
+    ]
     weights = next(net.parameters(), None)
     try:
         with torch.inference_mode():
-            net(torch.zeros(1, seen, PROBED, PROBED, device=weights.device if weights is not None else None))
+            net(
+                torch.zeros(
+                    1, seen, PROBED, PROBED, device=weights.device if weights is not None else None
+                )
+            )
     finally:
         for hook in hooks:
             hook.remove()

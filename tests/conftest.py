@@ -81,7 +81,14 @@ def make_model(home: Path) -> Callable[..., JobFolder]:
     """Run a training job here and now; returns its folder."""
 
     def make(dataset: JobFolder, **fields: object) -> JobFolder:
-        small = {"name": "model", "dataset": dataset.id, "epochs": 2, "batch_size": 8, "patch_size": 32, "patches_per_frame": 2}
+        small = {
+            "name": "model",
+            "dataset": dataset.id,
+            "epochs": 2,
+            "batch_size": 8,
+            "patch_size": 32,
+            "patches_per_frame": 2,
+        }
         folder = folders.create(home, "model", ModelSpec.model_validate({**small, **fields}))
         run_worker(str(folder.path))
         return folder
@@ -108,7 +115,13 @@ def python() -> Callable[[str], str]:
 
     def run(code: str) -> str:
         environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=True)
+        done = subprocess.run(
+            [sys.executable, "-c", code],
+            capture_output=True,
+            text=True,
+            env=environment,
+            check=True,
+        )
         return done.stdout
 
     return run

@@ -49,8 +49,12 @@ def arrows() -> dict[str, set[str]]:
     found: dict[str, set[str]] = {}
     for top in TOPS:
         for path in sorted((ROOT / top).rglob("*.py")):
-            here = home_of(".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"))
-            found.setdefault(here, set()).update(home for home in map(home_of, imported(path)) if home != here)
+            here = home_of(
+                ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+            )
+            found.setdefault(here, set()).update(
+                home for home in map(home_of, imported(path)) if home != here
+            )
     return found
 
 
@@ -81,29 +85,53 @@ def test_arrows_between_packages_point_one_way(top: str, others: set[str]) -> No
 
 
 def test_every_package_says_what_it_is_for_and_what_it_may_import() -> None:
-    said = {name: ast.parse(ROOT.joinpath(*name.split("."), "__init__.py").read_text()) for name in packages()}
+    said = {
+        name: ast.parse(ROOT.joinpath(*name.split("."), "__init__.py").read_text())
+        for name in packages()
+    }
     documented = {name: ast.get_docstring(tree) or "" for name, tree in said.items()}
     assert not [name for name, text in documented.items() if "import" not in text.lower()]
-    assert not [name for name, tree in said.items() if name not in ("app", "jobs.specs") and len(tree.body) > 1]
+    assert not [
+        name
+        for name, tree in said.items()
+        if name not in ("app", "jobs.specs") and len(tree.body) > 1
+    ]
 
 
-@pytest.mark.parametrize("folder", ["app", "commands", "jobs", "models", "static/js", "static/css", "templates"])
+@pytest.mark.parametrize(
+    "folder", ["app", "commands", "jobs", "models", "static/js", "static/css", "templates"]
+)
 def test_no_folder_is_too_full_to_be_looked_through(folder: str) -> None:
-    files = [path for path in (ROOT / folder).rglob("*") if path.suffix in (".py", ".js", ".css", ".html")]
+    files = [
+        path
+        for path in (ROOT / folder).rglob("*")
+        if path.suffix in (".py", ".js", ".css", ".html")
+    ]
     places = [path.parent for path in files]
     assert files
     assert not [place for place in set(places) if places.count(place) > MOST_FILES]
 
 
-def test_what_the_server_takes_from_jobs_and_models_needs_neither_torch_nor_av(python: Callable[[str], str]) -> None:
-    paths = [path for name in sorted(OF_THE_SERVER) for path in sorted(ROOT.joinpath(*name.split(".")).glob("*.py"))]
-    modules = [".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__") for path in paths]
+def test_what_the_server_takes_from_jobs_and_models_needs_neither_torch_nor_av(
+    python: Callable[[str], str],
+) -> None:
+    paths = [
+        path
+        for name in sorted(OF_THE_SERVER)
+        for path in sorted(ROOT.joinpath(*name.split(".")).glob("*.py"))
+    ]
+    modules = [
+        ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+        for path in paths
+    ]
     assert "models.definitions.networks" in modules
     code = f"import {', '.join(modules)}, sys; print([name for name in ('torch', 'torchvision', 'av') if name in sys.modules])"
     assert python(code).strip() == "[]"
 
 
-def test_the_server_has_not_imported_heavy_packages_after_its_first_page(python: Callable[[str], str], tmp_path: Path) -> None:
+def test_the_server_has_not_imported_heavy_packages_after_its_first_page(
+    python: Callable[[str], str], tmp_path: Path
+) -> None:
     """benchmarks/start.py tells how long that takes."""
     code = f"""
 from gevent import monkey; monkey.patch_all()

@@ -26,7 +26,14 @@ def test_dataset_model_and_test_through_the_api(server: Server, clip: Clip) -> N
     test = server.create(f"/models/{model}/tests", {"pair": 0})
     summary = server.wait(test, "done")["summary"]
     assert summary["snapshot"] == best["snapshot"]
-    assert [layer["name"] for layer in summary["layers"]] == ["conv1", "relu1", "conv2", "relu2", "conv3", "sum"]
+    assert [layer["name"] for layer in summary["layers"]] == [
+        "conv1",
+        "relu1",
+        "conv2",
+        "relu2",
+        "conv3",
+        "sum",
+    ]
     for url in (summary["output"], *(layer["picture"] for layer in summary["layers"])):
         with urllib.request.urlopen(server.url + url) as picture:
             assert picture.read(8) == b"\x89PNG\r\n\x1a\n"
@@ -62,9 +69,10 @@ def test_a_training_survives_the_death_of_the_server(server: Server, clip: Clip)
     _, answer = server.call(f"/jobs/{model}/scalars?max_points=100000")
     logged = _steps(server, model)
     assert len(logged) > len(steps_at_death)
-    assert set(answer["series"]["train/l1"]["step"]) | set(answer["series"]["val/l1"]["step"]) == logged, (
-        "the chart has every point"
-    )
+    assert (
+        set(answer["series"]["train/l1"]["step"]) | set(answer["series"]["val/l1"]["step"])
+        == logged
+    ), "the chart has every point"
     assert len(answer["series"]["val/l1"]["step"]) == 41
     seqs = [event["seq"] for event in read(JobFolder(server.home / "jobs" / model).events)]
     assert seqs == list(range(1, len(seqs) + 1))
@@ -75,7 +83,9 @@ def _steps(server: Server, model: str) -> set[int]:
     return {event["step"] for event in events}
 
 
-def test_a_job_that_ends_while_no_server_lives_is_known_to_the_next(server: Server, clip: Clip) -> None:
+def test_a_job_that_ends_while_no_server_lives_is_known_to_the_next(
+    server: Server, clip: Clip
+) -> None:
     dataset = server.dataset(clip)
     server.wait(dataset, "running", "done")
     server.kill()
@@ -105,7 +115,9 @@ def test_abort_and_resume(server: Server, clip: Clip) -> None:
 
 
 @pytest.mark.parametrize("clip_name", ["carphone_pristine.mp4"])
-def test_a_real_clip_becomes_better_than_its_input(clip_name: str, server: Server, media: Path, tmp_path: Path) -> None:
+def test_a_real_clip_becomes_better_than_its_input(
+    clip_name: str, server: Server, media: Path, tmp_path: Path
+) -> None:
     dataset = server.dataset(real_clip(media / "clips" / clip_name, tmp_path / "real"))
     model = server.create("/models", {"name": "real", "dataset": dataset, "epochs": 12})
     best = server.wait(model, "done", seconds=300)["summary"]["best"]

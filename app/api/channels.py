@@ -24,10 +24,17 @@ def show(id: str, number: int, channel: int) -> Any:
     layer = _layer(row.view["summary"].get("layers", []), number)
     count = layer["shape"][0]
     if channel >= count:
-        abort(404, f"Layer {number}, {layer['name']}, has no channel {channel}: it has {count}, counted from 0.")
+        abort(
+            404,
+            f"Layer {number}, {layer['name']}, has no channel {channel}: it has {count}, counted from 0.",
+        )
     folder = catalog().folder(id)
     kept = folder.path / f"{layer_files.of_channel(number, layer['name'], channel)}.json"
-    return json.loads(kept.read_text(encoding="utf-8")) if kept.exists() else _ask(row.spec["model"], folder, number, channel)
+    return (
+        json.loads(kept.read_text(encoding="utf-8"))
+        if kept.exists()
+        else _ask(row.spec["model"], folder, number, channel)
+    )
 
 
 def _layer(layers: list[dict[str, Any]], number: int) -> dict[str, Any]:

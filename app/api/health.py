@@ -28,7 +28,10 @@ def healthz() -> Any:
 
 @blueprint.get("/metrics")
 def metrics() -> Response:
-    return Response(generate_latest(current_app.extensions["numbers"].registry), content_type=CONTENT_TYPE_LATEST)
+    return Response(
+        generate_latest(current_app.extensions["numbers"].registry),
+        content_type=CONTENT_TYPE_LATEST,
+    )
 
 
 class Numbers:
@@ -39,36 +42,63 @@ class Numbers:
         self.registry = CollectorRegistry()
         self.registry.register(self)
         self.requests = Counter(
-            "clearframe_requests", "Requests that were answered.", ["endpoint", "method", "status"], registry=self.registry
+            "clearframe_requests",
+            "Requests that were answered.",
+            ["endpoint", "method", "status"],
+            registry=self.registry,
         )
-        self.seconds = Histogram("clearframe_request_seconds", "Seconds until an answer.", ["endpoint"], registry=self.registry)
+        self.seconds = Histogram(
+            "clearframe_request_seconds",
+            "Seconds until an answer.",
+            ["endpoint"],
+            registry=self.registry,
+        )
 
     def collect(self) -> Iterable[GaugeMetricFamily]:
-        jobs = GaugeMetricFamily("clearframe_jobs", "Jobs by kind and state.", labels=["kind", "state"])
+        jobs = GaugeMetricFamily(
+            "clearframe_jobs", "Jobs by kind and state.", labels=["kind", "state"]
+        )
         for (kind, state), number in self._catalog.counts().items():
             jobs.add_metric([kind, state], number)
         yield jobs
-        yield GaugeMetricFamily("clearframe_clients", "Clients that follow jobs live.", value=self._listeners.clients())
-        yield GaugeMetricFamily("clearframe_clients_late", "Clients that are told out of the log.", value=self._listeners.late())
+        yield GaugeMetricFamily(
+            "clearframe_clients", "Clients that follow jobs live.", value=self._listeners.clients()
+        )
+        yield GaugeMetricFamily(
+            "clearframe_clients_late",
+            "Clients that are told out of the log.",
+            value=self._listeners.late(),
+        )
 
 
 def count(app: Flask) -> None:
     """Let the numbers have every request of an application."""
-    numbers = app.extensions["numbers"] = Numbers(app.extensions["catalog"], app.extensions["listeners"])
+    numbers = app.extensions["numbers"] = Numbers(
+        app.extensions["catalog"], app.extensions["listeners"]
+    )
 
     def begin() -> None:
         g.began = time.perf_counter()
 
     def end(response: Response) -> Response:
         endpoint = request.endpoint or "none"
-        method = request.method if request.method in METHODS else "other"  # Anybody can make up more.
+        method = (
+            request.method if request.method in METHODS else "other"
+        )  # Anybody can make up more.
         numbers.requests.labels(endpoint, method, response.status_code).inc()
         taken = time.perf_counter() - g.began
         numbers.seconds.labels(endpoint).observe(taken)
         # Not its query: a token may stand there.
-        told = {"method": request.method, "path": request.path, "status": response.status_code, "ms": round(1000 * taken, 1)}
+        told = {
+            "method": request.method,
+            "path": request.path,
+            "status": response.status_code,
+            "ms": round(1000 * taken, 1),
+        }
         words = "%(method)s %(path)s %(status)s in %(ms)s ms"
-        logging.getLogger(__name__).debug(words, told, extra={**told, "client": request.remote_addr})
+        logging.getLogger(__name__).debug(
+            words, told, extra={**told, "client": request.remote_addr}
+        )
         return response
 
     app.before_request(begin)

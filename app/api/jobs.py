@@ -26,8 +26,17 @@ MOST_POINTS = 100_000
 def list_jobs() -> Any:
     limit = min(number("limit", 100, 1), MOST_JOBS)
     states = frozenset(request.args.get("state", "").split(",")) - {""}
-    rows = catalog().find(request.args.get("kind", ""), states, request.args.get("q", ""), limit, request.args.get("cursor", ""))
-    return {"jobs": [as_json(row, brief=True) for row in rows], "cursor": rows[-1].id if len(rows) == limit else None}
+    rows = catalog().find(
+        request.args.get("kind", ""),
+        states,
+        request.args.get("q", ""),
+        limit,
+        request.args.get("cursor", ""),
+    )
+    return {
+        "jobs": [as_json(row, brief=True) for row in rows],
+        "cursor": rows[-1].id if len(rows) == limit else None,
+    }
 
 
 @blueprint.get("/jobs/<id>")
@@ -53,7 +62,9 @@ def move_job(id: str) -> Any:
     asked = body()
     before = asked.get("before")
     if set(asked) != {"before"} or not (before is None or isinstance(before, str)):
-        raise Invalid({"before": "Give the id of a job that waits, or null for the end of the queue."})
+        raise Invalid(
+            {"before": "Give the id of a job that waits, or null for the end of the queue."}
+        )
     catalog().move(id, before)
     return as_json(job_or_404(id)), 202
 
@@ -88,7 +99,11 @@ def job_events(id: str) -> Any:
     types = frozenset(request.args.get("type", "").split(",")) - {""}
     folder, since = catalog().folder(id), number("since", 0)
     quickly = types and types <= log_index.RARE
-    events = log_index.rare(folder, since, types) if quickly else list(read(folder.events, since, types or None))
+    events = (
+        log_index.rare(folder, since, types)
+        if quickly
+        else list(read(folder.events, since, types or None))
+    )
     return {"events": events, "seq": events[-1]["seq"] if events else since}
 
 
@@ -97,9 +112,14 @@ def job_scalars(id: str) -> Any:
     job_or_404(id)
     keys = frozenset(request.args.get("keys", "").split(",")) - {""}
     between = (float(number("from_step", 0)), float(number("to_step", 10**15)))
-    series, seq = log_index.series(catalog().folder(id), keys or None, min(number("max_points", 2000, 2), MOST_POINTS), between)
+    series, seq = log_index.series(
+        catalog().folder(id), keys or None, min(number("max_points", 2000, 2), MOST_POINTS), between
+    )
     # Not by jsonify, which sorts keys and indents: these are many numbers.
-    return Response(json.dumps({"seq": seq, "series": series}, separators=(",", ":")), mimetype="application/json")
+    return Response(
+        json.dumps({"seq": seq, "series": series}, separators=(",", ":")),
+        mimetype="application/json",
+    )
 
 
 @blueprint.get("/jobs/<id>/scalars.csv")
@@ -108,7 +128,9 @@ def job_csv(id: str) -> Any:
     keys = frozenset(request.args.get("keys", "").split(",")) - {""}
     name = secure_filename(row.name) or id
     headers = {"Content-Disposition": f'attachment; filename="{name}.csv"'}
-    return Response(log_index.as_csv(catalog().folder(id), keys or None), mimetype="text/csv", headers=headers)
+    return Response(
+        log_index.as_csv(catalog().folder(id), keys or None), mimetype="text/csv", headers=headers
+    )
 
 
 @blueprint.get("/jobs/<id>/record")

@@ -36,7 +36,9 @@ def whole_as_csv(id: str) -> Response:
 @blueprint.get("/<id>/results.json")
 def whole_as_json(id: str) -> Response:
     row = _row(id)
-    return _sent(row, "json", "application/json", [json.dumps(rows(catalog().folder(id)), indent=1)])
+    return _sent(
+        row, "json", "application/json", [json.dumps(rows(catalog().folder(id)), indent=1)]
+    )
 
 
 def _row(id: str) -> JobRow:
@@ -50,7 +52,9 @@ def _row(id: str) -> JobRow:
 
 def _sent(row: JobRow, ending: str, type: str, parts: Iterable[str]) -> Response:
     name = f"{secure_filename(row.name) or row.id}.{ending}"
-    return Response(parts, mimetype=type, headers={"Content-Disposition": f'attachment; filename="{name}"'})
+    return Response(
+        parts, mimetype=type, headers={"Content-Disposition": f'attachment; filename="{name}"'}
+    )
 
 
 def _as_csv(all_rows: list[Row]) -> Iterator[str]:

@@ -38,7 +38,14 @@ CHUNK_TYPE = "application/offset+octet-stream"
 @blueprint.route("", methods=["OPTIONS"])
 @blueprint.route("/<id>", methods=["OPTIONS"])
 def capabilities(id: str = "") -> Any:
-    return "", 204, {"Tus-Extension": "creation,creation-with-upload,termination", "Tus-Max-Size": str(MAX_SIZE)}
+    return (
+        "",
+        204,
+        {
+            "Tus-Extension": "creation,creation-with-upload,termination",
+            "Tus-Max-Size": str(MAX_SIZE),
+        },
+    )
 
 
 @blueprint.post("")
@@ -82,7 +89,11 @@ def override(id: str) -> Any:
 def ask(id: str) -> Any:
     upload = found(id)
     settled(upload)
-    return "", 200, {"Upload-Length": str(upload.length), "Cache-Control": "no-store", **state(upload)}
+    return (
+        "",
+        200,
+        {"Upload-Length": str(upload.length), "Cache-Control": "no-store", **state(upload)},
+    )
 
 
 @blueprint.patch("/<id>")
@@ -93,7 +104,11 @@ def append(id: str) -> Any:
     if number("Upload-Offset") != upload.offset:
         abort(409, f"The upload is at byte {upload.offset}: go on from there.")
     receive(upload)
-    return "", 204, state(found(id))  # It may have been put in its place, or taken away, by another request meanwhile.
+    return (
+        "",
+        204,
+        state(found(id)),
+    )  # It may have been put in its place, or taken away, by another request meanwhile.
 
 
 @blueprint.delete("/<id>")
@@ -152,7 +167,11 @@ def settled(upload: Upload) -> None:
 
 
 def state(upload: Upload) -> dict[str, str]:
-    finished = {"Upload-Path": quote(str(upload.target)), "Upload-Kind": kind(upload.target.name)} if upload.finished else {}
+    finished = (
+        {"Upload-Path": quote(str(upload.target)), "Upload-Kind": kind(upload.target.name)}
+        if upload.finished
+        else {}
+    )
     return {"Upload-Offset": str(upload.offset), **finished}
 
 
@@ -160,7 +179,10 @@ def found(id: str) -> Upload:
     check_version()
     upload = uploads.find(settings().uploads, id)
     if upload is None:
-        abort(404, "There is no such upload. It was refused, removed, or left alone for days: begin a new one.")
+        abort(
+            404,
+            "There is no such upload. It was refused, removed, or left alone for days: begin a new one.",
+        )
     return upload
 
 
@@ -178,8 +200,14 @@ def number(header: str) -> int:
 
 def metadata() -> dict[str, str]:
     """Upload-Metadata: pairs of a key and a value in Base64, with commas between."""
-    pairs = (pair.split() for pair in request.headers.get("Upload-Metadata", "").split(",") if pair.strip())
+    pairs = (
+        pair.split()
+        for pair in request.headers.get("Upload-Metadata", "").split(",")
+        if pair.strip()
+    )
     try:
-        return {key: base64.b64decode("".join(value), validate=True).decode() for key, *value in pairs}
+        return {
+            key: base64.b64decode("".join(value), validate=True).decode() for key, *value in pairs
+        }
     except ValueError:  # Of Base64 and of UTF-8 alike.
         abort(400, "Upload-Metadata must be keys with values in UTF-8 and Base64.")

@@ -62,7 +62,9 @@ class Catalog:
         folder = folders.create(self.home, kind, spec)
         try:
             self._take_in(folder)
-        except OperationalError:  # Who is told that it did not work will try again, and wants one job.
+        except (
+            OperationalError
+        ):  # Who is told that it did not work will try again, and wants one job.
             shutil.rmtree(folder.path)
             raise
         self.waits.set()
@@ -101,14 +103,18 @@ class Catalog:
             with Sessions.begin() as session:
                 session.execute(delete(JobRow).where(JobRow.id.in_(gone)))
         for folder in map(self.folder, sorted(there - known - self._not_understood)):
-            if not (folder.path / "job.json").is_file() or not (at_start or folder.worker_lives() or _is_quiet(folder)):
+            if not (folder.path / "job.json").is_file() or not (
+                at_start or folder.worker_lives() or _is_quiet(folder)
+            ):
                 continue
             try:
                 self._take_in(folder)
             except (ValueError, KeyError, TypeError) as problem:
                 self._not_understood.add(folder.id)
                 why = f"{type(problem).__name__}: {problem}"
-                logging.getLogger(__name__).warning("The folder %s is left alone, as it is no job: %s", folder.path, why)
+                logging.getLogger(__name__).warning(
+                    "The folder %s is left alone, as it is no job: %s", folder.path, why
+                )
         return gone
 
     def catch_up(self, row: JobRow) -> tuple[str, list[Event], int]:
@@ -135,10 +141,17 @@ class Catalog:
 
     def get(self, id: str) -> JobRow | None:
         with Sessions() as session:
-            return session.get(JobRow, id) if "\0" not in id else None  # PostgreSQL has no such text.
+            return (
+                session.get(JobRow, id) if "\0" not in id else None
+            )  # PostgreSQL has no such text.
 
     def find(
-        self, kind: str = "", states: frozenset[str] = frozenset(), q: str = "", limit: int = 100, before: str = ""
+        self,
+        kind: str = "",
+        states: frozenset[str] = frozenset(),
+        q: str = "",
+        limit: int = 100,
+        before: str = "",
     ) -> list[JobRow]:
         """Jobs, newest first; `before` is the id that the last page ended with."""
         query = select(JobRow).order_by(JobRow.id.desc()).limit(limit)
@@ -156,7 +169,9 @@ class Catalog:
     def counts(self) -> dict[tuple[str, str], int]:
         """How many jobs there are, by kind and state."""
         with Sessions() as session:
-            found = session.execute(select(JobRow.kind, JobRow.state, func.count()).group_by(JobRow.kind, JobRow.state))
+            found = session.execute(
+                select(JobRow.kind, JobRow.state, func.count()).group_by(JobRow.kind, JobRow.state)
+            )
             return {(kind, state): number for kind, state, number in found}
 
     def describe(self, id: str, **words: str) -> None:
@@ -173,7 +188,9 @@ class Catalog:
         row = self.get(id)
         if row is None or row.state != "waiting" or id in self.launched:
             raise Refused("The job does not wait any more.")
-        self._rewrite(id, {}, Queue.model_validate({**row.queue, **words}).model_dump(exclude_defaults=True))
+        self._rewrite(
+            id, {}, Queue.model_validate({**row.queue, **words}).model_dump(exclude_defaults=True)
+        )
         self.waits.set()
 
     def move(self, id: str, before: str | None) -> None:
@@ -185,7 +202,9 @@ class Catalog:
         for other, words in changes.items():
             self.queue(other, **words)
 
-    def _rewrite(self, id: str, values: Mapping[str, Any], queue: dict[str, Any] | None = None) -> None:
+    def _rewrite(
+        self, id: str, values: Mapping[str, Any], queue: dict[str, Any] | None = None
+    ) -> None:
         """Change fields of a job's spec, or what is said of when it starts, in its folder and in the database."""
         path = self.folder(id).path / "job.json"
         job = json.loads(path.read_text(encoding="utf-8"))
@@ -232,14 +251,18 @@ class Catalog:
             raise Refused("Only a job that failed or was aborted can be resumed.")
         there = [one["snapshot"] for one in row.view["summary"].get("snapshots", [])]
         if snapshot and snapshot not in there:
-            raise Refused(f"There is no snapshot {snapshot} to go on from. There are: {', '.join(there) or 'none'}.")
+            raise Refused(
+                f"There is no snapshot {snapshot} to go on from. There are: {', '.join(there) or 'none'}."
+            )
         self._wait_again(id, **({"resume_from": snapshot} if snapshot else {}))
 
     def extend(self, id: str, length: str, value: float) -> None:
         """Let a training that has ended go on from its last snapshot, to a length beyond the planned one. Raises Refused."""
         row = self.get(id)
         if row is None or row.state not in FINAL_STATES:
-            raise Refused("The training has not ended yet. Train it longer when it has, or abort it first.")
+            raise Refused(
+                "The training has not ended yet. Train it longer when it has, or abort it first."
+            )
         if not row.view["summary"].get("snapshots"):
             raise Refused("There is no snapshot to go on from. Clone the model instead.")
         self._wait_again(id)
@@ -267,14 +290,20 @@ class Catalog:
         Raises Refused."""
         self._must_be_there(id)
         row, folder = self.get(id), self.folder(id)
-        if row is None or name not in [one["snapshot"] for one in row.view["summary"].get("snapshots", [])]:
+        if row is None or name not in [
+            one["snapshot"] for one in row.view["summary"].get("snapshots", [])
+        ]:
             raise Refused(f"There is no snapshot {name}: it may have been deleted before.")
         for other in self.find("model", frozenset({"waiting"}), limit=100_000):
             if other.spec["start_from"] == id and other.spec["start_snapshot"] == name:
-                raise Refused(f"“{other.name}” waits to start from it. Delete the snapshot when that has begun.")
+                raise Refused(
+                    f"“{other.name}” waits to start from it. Delete the snapshot when that has begun."
+                )
         lock = folder.lock() if row.state in FINAL_STATES else None
         if lock is None:
-            raise Refused(f"The training is {row.state}. Delete the snapshot when it has ended, or abort it first.")
+            raise Refused(
+                f"The training is {row.state}. Delete the snapshot when it has ended, or abort it first."
+            )
         with open(lock, "rb"):
             with EventLog(folder.events) as log:
                 log.append("removed", snapshots=[name])
@@ -285,11 +314,17 @@ class Catalog:
 
     def users(self, id: str) -> list[JobRow]:
         """The models that were or are to be trained on a dataset."""
-        return [row for row in self.find("model", limit=100_000) if id in (row.spec["dataset"], *row.spec["more_datasets"])]
+        return [
+            row
+            for row in self.find("model", limit=100_000)
+            if id in (row.spec["dataset"], *row.spec["more_datasets"])
+        ]
 
     def sweep(self, id: str) -> list[JobRow]:
         """The trainings of a sweep, in the order in which they were made."""
-        return [row for row in reversed(self.find("model", limit=100_000)) if row.spec["sweep"] == id]
+        return [
+            row for row in reversed(self.find("model", limit=100_000)) if row.spec["sweep"] == id
+        ]
 
     def delete(self, id: str) -> None:
         """Remove a job and its folder; a running one is aborted first."""
@@ -327,7 +362,13 @@ def row_of(folder: JobFolder) -> JobRow:
         raise ValueError("its event log is missing or empty")
     for event in events:
         view = fold(view, event)
-    row = JobRow(id=folder.id, kind=job["kind"], name=job["name"], created=job["created"], state=view["state"])
+    row = JobRow(
+        id=folder.id,
+        kind=job["kind"],
+        name=job["name"],
+        created=job["created"],
+        state=view["state"],
+    )
     row.spec, row.view, row.offset = job["spec"], view, offset
     row.queue = Queue.model_validate(job.get("queue", {})).model_dump(exclude_defaults=True)
     _let_lists_know(row)
@@ -341,12 +382,26 @@ def _let_lists_know(row: JobRow) -> None:
 
 def as_json(row: JobRow, brief: bool = False) -> dict[str, Any]:
     """A job as the API and the pages see it; `brief`, for lists, is without its layers, samples and list of snapshots."""
-    shown = {key: row.view[key] for key in ("reason", "progress", "summary", "seq", "started", "finished")}
+    shown = {
+        key: row.view[key]
+        for key in ("reason", "progress", "summary", "seq", "started", "finished")
+    }
     if not brief:
         shown["history"] = row.view["history"]
     else:
-        long = ("layers", "samples", "snapshots", "worst_pairs", "best_pairs", "sources", "skipped_first", "psnr_histogram")
-        shown["summary"] = {key: value for key, value in shown["summary"].items() if key not in long}
+        long = (
+            "layers",
+            "samples",
+            "snapshots",
+            "worst_pairs",
+            "best_pairs",
+            "sources",
+            "skipped_first",
+            "psnr_histogram",
+        )
+        shown["summary"] = {
+            key: value for key, value in shown["summary"].items() if key not in long
+        }
     return {
         "id": row.id,
         "kind": row.kind,

@@ -3,7 +3,18 @@
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, Connection, Double, Engine, Index, create_engine, event, inspect, text
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Connection,
+    Double,
+    Engine,
+    Index,
+    create_engine,
+    event,
+    inspect,
+    text,
+)
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, sessionmaker
 
 
@@ -35,7 +46,19 @@ class JobRow(Base):
     view: Mapped[dict[str, Any]] = mapped_column(JSON)
 
     __table_args__ = (
-        Index("ix_jobs_lists", "kind", "id", "state", "name", "group", "about", "number", "psnr", "gain", "seconds"),
+        Index(
+            "ix_jobs_lists",
+            "kind",
+            "id",
+            "state",
+            "name",
+            "group",
+            "about",
+            "number",
+            "psnr",
+            "gain",
+            "seconds",
+        ),
     )
 
 
@@ -52,7 +75,9 @@ class FromTheFuture(Exception):
 def connect(url: str, home: Path) -> Engine:
     """Open the database, bring its table to this version, and bind `Sessions` to it. Raises FromTheFuture."""
     home.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(url, pool_pre_ping=not url.startswith("sqlite"))  # A database elsewhere may have been restarted.
+    engine = create_engine(
+        url, pool_pre_ping=not url.startswith("sqlite")
+    )  # A database elsewhere may have been restarted.
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _write_ahead)
     with engine.begin() as connection:
@@ -79,7 +104,9 @@ def _version(connection: Connection) -> str | None:
 
 def upgrade(connection: Connection, version: str = VERSION) -> None:
     """Bring the table from whatever earlier version to this one (app/migrations)."""
-    from alembic import command  # A sixth of the time that a server takes to start, and nearly always for nothing.
+    from alembic import (
+        command,
+    )  # A sixth of the time that a server takes to start, and nearly always for nothing.
     from alembic.config import Config
 
     tables = inspect(connection).get_table_names()
@@ -94,6 +121,8 @@ def upgrade(connection: Connection, version: str = VERSION) -> None:
 def _write_ahead(connection: Any, _: Any) -> None:
     """Readers do not wait for the writer, nor it for them."""
     connection.execute("PRAGMA journal_mode=WAL")
-    connection.execute("PRAGMA synchronous=NORMAL")  # What a power cut takes from the table, the logs tell anew.
+    connection.execute(
+        "PRAGMA synchronous=NORMAL"
+    )  # What a power cut takes from the table, the logs tell anew.
     # Nothing else is served meanwhile: whoever meets a lock says so, and tries again (app/runner/loops.py, app/errors.py).
     connection.execute("PRAGMA busy_timeout=250")

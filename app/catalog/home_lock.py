@@ -16,5 +16,7 @@ def hold(home: Path) -> int:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         os.close(descriptor)
-        raise HomeInUse(f"Another server works on the jobs in {home}. Stop it, or give another folder with --home.") from None
+        raise HomeInUse(
+            f"Another server works on the jobs in {home}. Stop it, or give another folder with --home."
+        ) from None
     return descriptor

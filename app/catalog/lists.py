@@ -9,7 +9,16 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Result, SQLColumnExpression, func, literal, or_, select, tuple_
+from sqlalchemy import (
+    ColumnElement,
+    Result,
+    SQLColumnExpression,
+    func,
+    literal,
+    or_,
+    select,
+    tuple_,
+)
 from sqlalchemy.orm import InstrumentedAttribute
 
 from app.catalog.database import JobRow, Sessions
@@ -90,16 +99,29 @@ def listed(kind: str, spec: Mapping[str, Any], view: Mapping[str, Any]) -> dict[
     """What the table keeps of a job for lists."""
     summary = view["summary"]
     took = view["finished"] - view["started"] if view["finished"] and view["started"] else None
-    row: dict[str, Any] = {"group": spec.get("group", ""), "seconds": took, "number": None, "psnr": None, "gain": None}
+    row: dict[str, Any] = {
+        "group": spec.get("group", ""),
+        "seconds": took,
+        "number": None,
+        "psnr": None,
+        "gain": None,
+    }
     more: dict[str, Any] = {"reason": view["reason"]}
     match kind:
         case "model":
             best = summary.get("best") or {}
-            row |= {"about": TITLES[kind].get(spec["network"]["name"], ""), "psnr": best.get("val/psnr"), "gain": gain_of(best)}
+            row |= {
+                "about": TITLES[kind].get(spec["network"]["name"], ""),
+                "psnr": best.get("val/psnr"),
+                "gain": gain_of(best),
+            }
             more |= {"of": spec["dataset"], "epoch": best.get("epoch")}
         case "dataset":
             pairs = summary.get("pairs")
-            row |= {"about": TITLES[kind].get(spec["source"]["kind"], ""), "psnr": summary.get("psnr_input")}
+            row |= {
+                "about": TITLES[kind].get(spec["source"]["kind"], ""),
+                "psnr": summary.get("psnr_input"),
+            }
             row["number"] = sum(pairs.values()) if pairs else None
             more["size"] = [summary["width"], summary["height"]] if "width" in summary else None
         case "test":
@@ -139,7 +161,10 @@ def page(kind: str, wanted: Wanted, size: int = PAGE) -> Page:
         raise ValueError(f"Jobs cannot be sorted by {name}.")
     key = _key(name, falling)
     matching = _matching(kind, wanted)
-    place, by = tuple_(key, JobRow.id), (key.desc(), JobRow.id.desc()) if falling else (key, JobRow.id)
+    place, by = (
+        tuple_(key, JobRow.id),
+        (key.desc(), JobRow.id.desc()) if falling else (key, JobRow.id),
+    )
     query = select(JobRow.id, key).where(*matching).order_by(*by).limit(size + 1)
     if wanted.after:
         last = tuple_(*_place(wanted.after, name))
@@ -149,14 +174,27 @@ def page(kind: str, wanted: Wanted, size: int = PAGE) -> Page:
         total = session.scalar(select(func.count()).select_from(JobRow).where(*matching)) or 0
         ids = [id for id, _ in found[:size]]
         rows = {row["id"]: row for row in _rows(session.execute(_ROW.where(JobRow.id.in_(ids))))}
-        of = session.execute(select(JobRow.id, JobRow.name).where(JobRow.id.in_(_others(rows.values()))))
+        of = session.execute(
+            select(JobRow.id, JobRow.name).where(JobRow.id.in_(_others(rows.values())))
+        )
         names = {id: name for id, name in of}
     jobs = [{**rows[id], "of_name": names.get(rows[id].get("of", ""))} for id in ids if id in rows]
-    return Page(jobs, total, f"{found[size - 1][0]}~{found[size - 1][1]}" if len(found) > size else "")
+    return Page(
+        jobs, total, f"{found[size - 1][0]}~{found[size - 1][1]}" if len(found) > size else ""
+    )
 
 
 _ROW = select(
-    *(JobRow.id, JobRow.kind, JobRow.name, JobRow.state, JobRow.created, JobRow.group, JobRow.about, JobRow.number),
+    *(
+        JobRow.id,
+        JobRow.kind,
+        JobRow.name,
+        JobRow.state,
+        JobRow.created,
+        JobRow.group,
+        JobRow.about,
+        JobRow.number,
+    ),
     *(JobRow.psnr, JobRow.gain, JobRow.seconds, JobRow.shown),
 )
 
@@ -198,12 +236,21 @@ def _matching(kind: str, wanted: Wanted) -> list[ColumnElement[bool]]:
     if wanted.group:
         conditions.append(JobRow.group == wanted.group)
     for word in wanted.q.split():
-        conditions.append(or_(*(one.icontains(word, autoescape=True) for one in (JobRow.name, JobRow.group, JobRow.about))))
+        conditions.append(
+            or_(
+                *(
+                    one.icontains(word, autoescape=True)
+                    for one in (JobRow.name, JobRow.group, JobRow.about)
+                )
+            )
+        )
     return conditions
 
 
 def groups() -> list[str]:
     """The groups that there are."""
     with Sessions() as session:
-        found = session.scalars(select(JobRow.group).where(JobRow.kind.in_(COLUMNS), JobRow.group != "").distinct())
+        found = session.scalars(
+            select(JobRow.group).where(JobRow.kind.in_(COLUMNS), JobRow.group != "").distinct()
+        )
         return sorted(found, key=str.casefold)

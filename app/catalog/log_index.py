@@ -26,7 +26,9 @@ from gevent.lock import RLock
 from jobs.core.events import Event, read, read_from
 from jobs.core.folder import JobFolder
 
-RARE = frozenset({"state", "message", "snapshot", "removed", "sample", "resumed", "facts", "skipped"})
+RARE = frozenset(
+    {"state", "message", "snapshot", "removed", "sample", "resumed", "facts", "skipped"}
+)
 PLACE = ("step", "epoch", "time")
 PIECE = 2**18
 """Bytes of the log that are taken in at once, between two turns of the server's other work."""
@@ -69,7 +71,10 @@ class State:
 
 
 def series(
-    folder: JobFolder, keys: frozenset[str] | None, max_points: int, between: Steps = (-math.inf, math.inf)
+    folder: JobFolder,
+    keys: frozenset[str] | None,
+    max_points: int,
+    between: Steps = (-math.inf, math.inf),
 ) -> tuple[dict[str, Series], int]:
     """Each scalar as {"step", "epoch", "time", "value"}, by step, and the sequence number up to which they are known.
 
@@ -90,7 +95,9 @@ def as_csv(folder: JobFolder, keys: frozenset[str] | None) -> Iterator[str]:
     import numpy as np
 
     state = update(folder)
-    there = sorted({key for table in state.tables for key in table.keys if keys is None or key in keys})
+    there = sorted(
+        {key for table in state.tables for key in table.keys if keys is None or key in keys}
+    )
     found = [_columns(folder, state, key, (-math.inf, math.inf)) for key in there]
     yield ",".join([*PLACE, *there]) + "\n"
     if not found:
@@ -102,8 +109,16 @@ def as_csv(folder: JobFolder, keys: frozenset[str] | None) -> Iterator[str]:
         row[np.searchsorted(steps, column[0])] = column[3]
     for begin in range(0, len(steps), ROWS_A_PART):
         part = slice(begin, begin + ROWS_A_PART)
-        rows = zip(steps[part].tolist(), *(place[part].tolist() for place in places), *values[:, part].tolist(), strict=True)
-        yield "".join(f"{int(step)},{epoch:.6g},{time:.3f},{','.join(map(_cell, rest))}\n" for step, epoch, time, *rest in rows)
+        rows = zip(
+            steps[part].tolist(),
+            *(place[part].tolist() for place in places),
+            *values[:, part].tolist(),
+            strict=True,
+        )
+        yield "".join(
+            f"{int(step)},{epoch:.6g},{time:.3f},{','.join(map(_cell, rest))}\n"
+            for step, epoch, time, *rest in rows
+        )
 
 
 def _cell(value: float) -> str:
@@ -150,7 +165,14 @@ def _load(folder: JobFolder) -> State:
         return State()
     size = folder.events.stat().st_size if folder.events.exists() else 0
     if told.pop("version", None) == VERSION and told["offset"] <= size:
-        state = State(**{**told, "tables": [Table(**{**table, "last": _number(table["last"])}) for table in told["tables"]]})
+        state = State(
+            **{
+                **told,
+                "tables": [
+                    Table(**{**table, "last": _number(table["last"])}) for table in told["tables"]
+                ],
+            }
+        )
         if _is_whole(path.parent, state):
             return state
     shutil.rmtree(path.parent)
@@ -161,8 +183,13 @@ def _is_whole(place: Path, state: State) -> bool:
     """Whether the files hold what the state says: after a crash of the machine they may be older than it."""
     ends = {place / "rare.jsonl": state.rare}
     for number, table in enumerate(state.tables):
-        ends |= {_column_file(place, number, column): 8 * table.rows for column in range(len(PLACE) + len(table.keys))}
-    return all(not end or (path.exists() and path.stat().st_size >= end) for path, end in ends.items())
+        ends |= {
+            _column_file(place, number, column): 8 * table.rows
+            for column in range(len(PLACE) + len(table.keys))
+        }
+    return all(
+        not end or (path.exists() and path.stat().st_size >= end) for path, end in ends.items()
+    )
 
 
 def _number(told: float | None) -> float:
@@ -174,8 +201,15 @@ def _save(folder: JobFolder, state: State) -> None:
     tables = []
     for number, table in enumerate(state.tables):
         _write_out(place, number, table)
-        tables.append({"keys": table.keys, "rows": table.rows, "last": table.last if table.rows else None})
-    told = {**{name: getattr(state, name) for name in ("offset", "seq", "step", "epoch_a_step", "rare")}, "tables": tables}
+        tables.append(
+            {"keys": table.keys, "rows": table.rows, "last": table.last if table.rows else None}
+        )
+    told = {
+        **{
+            name: getattr(state, name) for name in ("offset", "seq", "step", "epoch_a_step", "rare")
+        },
+        "tables": tables,
+    }
     draft = place / ".state.json"
     draft.write_text(json.dumps({"version": VERSION, **told}), encoding="utf-8")
     draft.replace(place / "state.json")
@@ -191,11 +225,18 @@ def _take_in(folder: JobFolder, state: State, events: list[Event]) -> None:
             case "scalars":
                 _add(place, state, event["scalars"], (event["step"], event["epoch"], event["time"]))
                 state.step = event["step"]
-                state.epoch_a_step = event["epoch"] / event["step"] if event["step"] else state.epoch_a_step
+                state.epoch_a_step = (
+                    event["epoch"] / event["step"] if event["step"] else state.epoch_a_step
+                )
             case "progress":
                 state.step = event["done"] if event["unit"] == "steps" else state.step
             case "hardware":
-                _add(place, state, hardware(event), (state.step, state.step * state.epoch_a_step, event["time"]))
+                _add(
+                    place,
+                    state,
+                    hardware(event),
+                    (state.step, state.step * state.epoch_a_step, event["time"]),
+                )
             case "resumed":
                 for number, table in enumerate(state.tables):
                     _cut(place, number, table, event["step"] + 0.5)
@@ -209,18 +250,26 @@ def _take_in(folder: JobFolder, state: State, events: list[Event]) -> None:
 
 def hardware(event: Event) -> dict[str, float | None]:
     """The curves of a `hardware` event: loads in percent of all cores or of a GPU, memory in bytes."""
-    told: dict[str, float | None] = {"hardware/cpu": event["cpu"] / (event["cores"] or 1), "hardware/memory": event["rss"]}
+    told: dict[str, float | None] = {
+        "hardware/cpu": event["cpu"] / (event["cores"] or 1),
+        "hardware/memory": event["rss"],
+    }
     for number, gpu in enumerate(event["gpus"]):
         told[f"hardware/gpu{number}"] = gpu.get("utilisation")
         told[f"hardware/gpu{number}_memory"] = gpu.get("memory_used")
     return told
 
 
-def _add(place: Path, state: State, scalars: dict[str, float | None], at: tuple[float, float, float]) -> None:
+def _add(
+    place: Path, state: State, scalars: dict[str, float | None], at: tuple[float, float, float]
+) -> None:
     if not scalars:
         return
     keys = sorted(scalars)
-    number = next((number for number, table in enumerate(state.tables) if table.keys == keys), len(state.tables))
+    number = next(
+        (number for number, table in enumerate(state.tables) if table.keys == keys),
+        len(state.tables),
+    )
     if number == len(state.tables):
         state.tables.append(Table(keys))
     table = state.tables[number]
@@ -228,7 +277,9 @@ def _add(place: Path, state: State, scalars: dict[str, float | None], at: tuple[
     again = table.last > at[0] if keys[0].startswith("hardware/") else table.last >= at[0]
     if again:
         _cut(place, number, table, at[0])
-    table.fresh.append((*at, *(math.nan if scalars[key] is None else float(scalars[key] or 0) for key in keys)))
+    table.fresh.append(
+        (*at, *(math.nan if scalars[key] is None else float(scalars[key] or 0) for key in keys))
+    )
     table.last = at[0]
 
 
@@ -244,7 +295,9 @@ def _write_out(place: Path, number: int, table: Table) -> None:
     if not table.fresh:
         return
     for column, values in enumerate(zip(*table.fresh, strict=True)):
-        _overwrite(_column_file(place, number, column), 8 * table.rows, array("d", values).tobytes())
+        _overwrite(
+            _column_file(place, number, column), 8 * table.rows, array("d", values).tobytes()
+        )
     table.rows += len(table.fresh)
     table.fresh = []
 
@@ -267,29 +320,46 @@ def _read(place: Path, number: int, column: int, rows: int) -> Any:
 
     if not rows:
         return np.empty(0)
-    return np.memmap(_column_file(place, number, column), np.float64, "r", shape=(rows,)).view(np.ndarray)
+    return np.memmap(_column_file(place, number, column), np.float64, "r", shape=(rows,)).view(
+        np.ndarray
+    )
 
 
-def _columns(folder: JobFolder, state: State, key: str, between: Steps, most: int | None = None) -> list[Any]:
+def _columns(
+    folder: JobFolder, state: State, key: str, between: Steps, most: int | None = None
+) -> list[Any]:
     """Step, epoch, time and value of the points of a key between two steps, both included; at most `most`, extremes kept."""
     import numpy as np
 
-    tables = [(number, table) for number, table in enumerate(state.tables) if key in table.keys and table.rows]
+    tables = [
+        (number, table)
+        for number, table in enumerate(state.tables)
+        if key in table.keys and table.rows
+    ]
     parts = [_part(_place(folder), number, table, key, between, most) for number, table in tables]
     if len(parts) == 1:
         return parts[0]
-    joined = [np.concatenate(columns) for columns in zip(*parts, strict=True)] if parts else [np.empty(0)] * 4
+    joined = (
+        [np.concatenate(columns) for columns in zip(*parts, strict=True)]
+        if parts
+        else [np.empty(0)] * 4
+    )
     order = joined[0].argsort(kind="stable")
     columns = [column[order] for column in joined]
     kept = _kept(columns[3], most)
     return [column[kept] for column in columns]
 
 
-def _part(place: Path, number: int, table: Table, key: str, between: Steps, most: int | None) -> list[Any]:
+def _part(
+    place: Path, number: int, table: Table, key: str, between: Steps, most: int | None
+) -> list[Any]:
     """The points of a key in one table. Of the columns beside the values only the points that are kept are looked at."""
     import numpy as np
 
-    columns = [_read(place, number, column, table.rows) for column in (0, 1, 2, len(PLACE) + table.keys.index(key))]
+    columns = [
+        _read(place, number, column, table.rows)
+        for column in (0, 1, 2, len(PLACE) + table.keys.index(key))
+    ]
     # With a neighbour on either side, to which the line is drawn.
     first = max(columns[0].searchsorted(between[0], "left") - 1, 0)
     last = columns[0].searchsorted(between[1], "right") + 1
@@ -315,7 +385,9 @@ def _kept(value: Any, most: int | None) -> Any:
     buckets = value[: whole * size].reshape(whole, size)
     starts = np.arange(whole) * size
     rest = value[whole * size :]
-    ends = [0, count - 1] + ([whole * size + int(rest.argmin()), whole * size + int(rest.argmax())] if len(rest) else [])
+    ends = [0, count - 1] + (
+        [whole * size + int(rest.argmin()), whole * size + int(rest.argmax())] if len(rest) else []
+    )
     return np.unique(np.concatenate((starts + buckets.argmin(1), starts + buckets.argmax(1), ends)))
 
 

@@ -46,9 +46,13 @@ class Neighbours:
 def finished(row: JobRow, folder: JobFolder) -> JobFolder:
     """The folder of a dataset that is done. Raises Refused: until then its stores are being written."""
     if row.state in ("waiting", "running"):
-        raise Refused(f"“{row.name}” is still being made ({row.state}). Its pairs can be seen as soon as it is done.")
+        raise Refused(
+            f"“{row.name}” is still being made ({row.state}). Its pairs can be seen as soon as it is done."
+        )
     if row.state != "done":
-        raise Refused(f"“{row.name}” was not finished ({row.state}). Resume it; its pairs can be seen when it is done.")
+        raise Refused(
+            f"“{row.name}” was not finished ({row.state}). Resume it; its pairs can be seen when it is done."
+        )
     return folder
 
 
@@ -56,7 +60,11 @@ def splits(folder: JobFolder) -> dict[str, int]:
     """How many pairs each split has."""
     from jobs.core import pair_index
 
-    return {split: len(pair_index.read(folder.store(split))) for split in SPLITS if folder.store(split).is_dir()}
+    return {
+        split: len(pair_index.read(folder.store(split)))
+        for split in SPLITS
+        if folder.store(split).is_dir()
+    }
 
 
 def listing(row: JobRow, folder: JobFolder, query: dict[str, str]) -> dict[str, Any]:
@@ -67,17 +75,30 @@ def listing(row: JobRow, folder: JobFolder, query: dict[str, str]) -> dict[str, 
     folder, wanted = finished(row, folder), validate(Wanted, query)
     store, counts = folder.store(wanted.split), splits(folder)
     if wanted.split not in counts:
-        raise Invalid({"split": f"The dataset has no {wanted.split} pairs: choose one of {', '.join(counts)}."})
+        raise Invalid(
+            {
+                "split": f"The dataset has no {wanted.split} pairs: choose one of {', '.join(counts)}."
+            }
+        )
     total = counts[wanted.split]
     pages = max(1, -(-total // PAIRS_A_PAGE))
     if wanted.page > pages:
         raise Invalid({"page": f"There is no page {wanted.page}: the last one is {pages}."})
     first = (wanted.page - 1) * PAIRS_A_PAGE
-    numbers = pair_index.order(store, wanted.sort, wanted.order == "desc")[first : first + PAIRS_A_PAGE].tolist()
+    numbers = pair_index.order(store, wanted.sort, wanted.order == "desc")[
+        first : first + PAIRS_A_PAGE
+    ].tolist()
     with opened(store) as pairs:
         shown = [_pair(row.id, wanted.split, number, pairs.meta(number)) for number in numbers]
     keys = pair_index.known(store)
-    return {"pairs": shown, "total": total, "pages": pages, "splits": counts, "keys": keys, **wanted.model_dump()}
+    return {
+        "pairs": shown,
+        "total": total,
+        "pages": pages,
+        "splits": counts,
+        "keys": keys,
+        **wanted.model_dump(),
+    }
 
 
 def pair(row: JobRow, folder: JobFolder, split: str, number: int) -> Pair | None:
@@ -118,19 +139,41 @@ def _png(value: bytes, meta: Meta) -> bytes:
 
     buffer = io.BytesIO()
     mode = "L" if meta.get("channels") == 1 else "RGB"
-    Image.frombytes(mode, (meta["width"], meta["height"]), value).save(buffer, "PNG", compress_level=1)
+    Image.frombytes(mode, (meta["width"], meta["height"]), value).save(
+        buffer, "PNG", compress_level=1
+    )
     return buffer.getvalue()
 
 
-FACTS = ("frame", "sequence", "original", "qp", "rate", "patch", "psnr_input", "ssim_input", "height", "width", "channels")
+FACTS = (
+    "frame",
+    "sequence",
+    "original",
+    "qp",
+    "rate",
+    "patch",
+    "psnr_input",
+    "ssim_input",
+    "height",
+    "width",
+    "channels",
+)
 
 
 def facts(meta: Meta) -> Meta:
     """What is known of a pair, under the same names whatever made it."""
-    return {**dict.fromkeys(FACTS), "sequence": "", "channels": 3, **{key: meta[key] for key in FACTS if key in meta}}
+    return {
+        **dict.fromkeys(FACTS),
+        "sequence": "",
+        "channels": 3,
+        **{key: meta[key] for key in FACTS if key in meta},
+    }
 
 
 def _pair(id: str, split: str, number: int, meta: Meta) -> Pair:
-    urls = {role: f"/datasets/{id}/pairs/{split}/{number}/{role}.{ending(meta, role)}" for role in ("input", "target")}
+    urls = {
+        role: f"/datasets/{id}/pairs/{split}/{number}/{role}.{ending(meta, role)}"
+        for role in ("input", "target")
+    }
     encodings = {f"{role}_encoding": meta[f"{role}_encoding"] for role in urls}
     return {"number": number, "split": split, **facts(meta), **encodings, **urls}

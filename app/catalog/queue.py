@@ -13,7 +13,9 @@ class Queue(BaseModel):
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
     priority: int = Field(0, ge=-100, le=100, description="Those of a higher one start first.")
-    place: float | None = Field(None, description="Seconds since the epoch: where it stands among those of its priority.")
+    place: float | None = Field(
+        None, description="Seconds since the epoch: where it stands among those of its priority."
+    )
     anyway: bool = Field(False, description="Start on a GPU that others use.")
 
 
@@ -39,5 +41,9 @@ def reordered(waiting: list[JobRow], id: str, before: str | None) -> dict[str, d
     neighbour = order[at] if before is not None else order[-1] if order else mover
     priority = Queue.model_validate(neighbour.queue).priority
     order.insert(at, mover)
-    group = [row for row in order if row is mover or Queue.model_validate(row.queue).priority == priority]
-    return {row.id: {"priority": priority, "place": float(place)} for place, row in enumerate(group)}
+    group = [
+        row for row in order if row is mover or Queue.model_validate(row.queue).priority == priority
+    ]
+    return {
+        row.id: {"priority": priority, "place": float(place)} for place, row in enumerate(group)
+    }

@@ -38,7 +38,10 @@ def rows(folder: JobFolder) -> list[Row]:
 def listing(folder: JobFolder, query: dict[str, str]) -> dict[str, Any]:
     """A page of the restored images, and those that could not be. Raises Invalid."""
     wanted, all_rows = validate(Wanted, query), rows(folder)
-    restored, failed = [row for row in all_rows if "why" not in row], [row for row in all_rows if "why" in row]
+    restored, failed = (
+        [row for row in all_rows if "why" not in row],
+        [row for row in all_rows if "why" in row],
+    )
     known = any(not math.isnan(gain_of(row)) for row in restored)
     sort: Sort = wanted.sort or ("gain" if known else "index")
     pages = max(1, -(-len(restored) // ROWS_A_PAGE))

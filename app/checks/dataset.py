@@ -38,9 +38,13 @@ def source(spec: Source, name: str, roots: tuple[Path, ...], problems: Problems)
     changes: dict[str, Any] = {}
     for field, wanted in PATHS[spec.kind].items():
         text = getattr(spec, field)
-        changes[field] = path_or_problem(problems, f"{name}.{field}", lambda text=text, wanted=wanted: wanted(text, roots))  # type: ignore[misc]
+        changes[field] = path_or_problem(
+            problems, f"{name}.{field}", lambda text=text, wanted=wanted: wanted(text, roots)
+        )  # type: ignore[misc]
     if isinstance(spec, SequencesSource) and changes["manifest"]:
-        changes["entries"] = _entries(Path(changes["manifest"]), f"{name}.manifest", roots, problems)
+        changes["entries"] = _entries(
+            Path(changes["manifest"]), f"{name}.manifest", roots, problems
+        )
     return spec.model_copy(update=changes)
 
 
@@ -69,12 +73,17 @@ PATHS: dict[str, dict[str, Callable[[str, tuple[Path, ...]], Path]]] = {
 """The fields of each kind of source that are paths, and what must lie there."""
 
 
-def _entries(manifest: Path, field: str, roots: tuple[Path, ...], problems: Problems) -> list[Entry]:
+def _entries(
+    manifest: Path, field: str, roots: tuple[Path, ...], problems: Problems
+) -> list[Entry]:
     """The sequences of a manifest: its paths are checked like those that are typed."""
     try:
         return [
             entry.model_copy(
-                update={"stream": str(_stream(entry.stream, roots)), "originals": str(_originals(entry.originals, roots))}
+                update={
+                    "stream": str(_stream(entry.stream, roots)),
+                    "originals": str(_originals(entry.originals, roots)),
+                }
             )
             for entry in entries(manifest)
         ]

@@ -41,15 +41,20 @@ def checked_test(spec: AnyTest, find: Find, roots: Roots) -> AnyTest:
                 _check_pair(spec.pair, spec.split, pairs(find, row, spec.split), problems)
         case ImagesTest():
             changes["images"] = [
-                path_or_problem(problems, "images", functools.partial(_images, path, roots)) for path in spec.images
+                path_or_problem(problems, "images", functools.partial(_images, path, roots))
+                for path in spec.images
             ]
             real("targets", lambda text, roots: paths.folder(text, roots, IMAGES))
         case SplitTest():
             if pairs(find, row, spec.split) == 0:
-                problems["split"] = f"The model's datasets have no {SPLITS[spec.split]} pairs: choose another split."
+                problems["split"] = (
+                    f"The model's datasets have no {SPLITS[spec.split]} pairs: choose another split."
+                )
         case VideoTest():
             real("video", paths.file)
-            real("originals", lambda text, roots: paths.file_or_folder(text, roots, IMAGES, "image"))
+            real(
+                "originals", lambda text, roots: paths.file_or_folder(text, roots, IMAGES, "image")
+            )
     if problems:
         raise Invalid(problems)
     return spec.model_copy(update=changes)
@@ -57,8 +62,14 @@ def checked_test(spec: AnyTest, find: Find, roots: Roots) -> AnyTest:
 
 def pairs(find: Find, model: JobRow, split: str) -> int:
     """How many pairs the model's datasets have in a split; one that is given twice brings them once."""
-    datasets = [find(id) for id in dict.fromkeys((model.spec["dataset"], *model.spec["more_datasets"]))]
-    return sum(int(row.view["summary"].get("pairs", {}).get(split, 0)) for row in datasets if row is not None)
+    datasets = [
+        find(id) for id in dict.fromkeys((model.spec["dataset"], *model.spec["more_datasets"]))
+    ]
+    return sum(
+        int(row.view["summary"].get("pairs", {}).get(split, 0))
+        for row in datasets
+        if row is not None
+    )
 
 
 def _images(text: str, roots: Roots) -> Path:
@@ -75,6 +86,10 @@ def _check_snapshot(model: JobRow, wanted: str, problems: Problems) -> None:
 
 def _check_pair(pair: int, split: str, count: int, problems: Problems) -> None:
     if count == 0:
-        problems["pair"] = f"The model's dataset has no {SPLITS[split]} pairs any more: give an image."
+        problems["pair"] = (
+            f"The model's dataset has no {SPLITS[split]} pairs any more: give an image."
+        )
     elif pair >= count:
-        problems["pair"] = f"There is no {SPLITS[split]} pair {pair}: the dataset has the pairs 0 to {count - 1}."
+        problems["pair"] = (
+            f"There is no {SPLITS[split]} pair {pair}: the dataset has the pairs 0 to {count - 1}."
+        )

@@ -26,7 +26,9 @@ def expand(values: dict[str, Any]) -> list[dict[str, Any]]:
         raise Invalid({next(iter(swept)): f"These are {count} trainings: at most {MOST} at once."})
     sweep = secrets.token_hex(8)
     ways = [dict(zip(swept, way, strict=True)) for way in product(*swept.values())]
-    return [{**_with(values, {**single, **way}), **_name(values, way), "sweep": sweep} for way in ways]
+    return [
+        {**_with(values, {**single, **way}), **_name(values, way), "sweep": sweep} for way in ways
+    ]
 
 
 def _several(value: Any) -> list[Any]:

@@ -38,12 +38,18 @@ def checked_training(spec: ModelSpec, find: Find, settings: Settings) -> ModelSp
     for id, row in datasets.items():
         side = _smallest_side(row)
         if side is not None and side < spec.patch_size:
-            problems.setdefault("patch_size", f"The frames of “{row.name if row else id}” are only {side} px: give at most that.")
+            problems.setdefault(
+                "patch_size",
+                f"The frames of “{row.name if row else id}” are only {side} px: give at most that.",
+            )
     _device(spec.device, problems)
-    kinds = {row.view["summary"].get("channels") for row in datasets.values() if row is not None} - {None}
+    kinds = {
+        row.view["summary"].get("channels") for row in datasets.values() if row is not None
+    } - {None}
     if len(kinds) > 1:
         problems.setdefault(
-            "more_datasets", "Some of the datasets are in colour and some in grayscale. Choose those of one kind."
+            "more_datasets",
+            "Some of the datasets are in colour and some in grayscale. Choose those of one kind.",
         )
     _start_from(spec, find, problems)
     if problems:
@@ -107,7 +113,9 @@ def _network(network: Network, channels: int, settings: Settings, problems: Prob
         case Package():
             _entry("network.entry", NETWORKS, network.entry, problems)
         case PythonFile():
-            return network.model_copy(update={"file": _python("network.file", network.file, settings, problems)})
+            return network.model_copy(
+                update={"file": _python("network.file", network.file, settings, problems)}
+            )
     return network
 
 
@@ -116,20 +124,26 @@ def _loss(loss: Loss, settings: Settings, problems: Problems) -> Loss:
         case PackageLoss():
             _entry("loss.entry", LOSSES, loss.entry, problems)
         case PythonFileLoss():
-            return loss.model_copy(update={"file": _python("loss.file", loss.file, settings, problems)})
+            return loss.model_copy(
+                update={"file": _python("loss.file", loss.file, settings, problems)}
+            )
     return loss
 
 
 def _entry(field: str, group: str, name: str, problems: Problems) -> None:
     there = entries(group)
     if name not in there:
-        problems[field] = f"No installed package has {name} in {group}. There are: {', '.join(there) or 'none'}."
+        problems[field] = (
+            f"No installed package has {name} in {group}. There are: {', '.join(there) or 'none'}."
+        )
 
 
 def _python(field: str, path: str, settings: Settings, problems: Problems) -> str:
     """The real path of a file that may run."""
     if not settings.allow_user_code:
-        problems[field] = "This server runs no Python files: it was started without --allow-user-code."
+        problems[field] = (
+            "This server runs no Python files: it was started without --allow-user-code."
+        )
         return path
     try:
         found = paths.file(path, settings.readable)
@@ -147,7 +161,9 @@ def _device(device: str, problems: Problems) -> None:
     numbers = [int(number) for number in device.partition(":")[2].split(",") if number]
     if device.startswith("cuda") and max(numbers, default=0) >= there:
         has = f"it has {there}, counted from 0" if there else "it has none"
-        problems["device"] = f"This machine has no GPU {max(numbers, default=0)}: {has}. Choose auto or cpu."
+        problems["device"] = (
+            f"This machine has no GPU {max(numbers, default=0)}: {has}. Choose auto or cpu."
+        )
 
 
 def _start_from(spec: ModelSpec, find: Find, problems: Problems) -> None:
@@ -159,6 +175,10 @@ def _start_from(spec: ModelSpec, find: Find, problems: Problems) -> None:
         return
     names = {one["snapshot"] for one in row.view["summary"].get("snapshots", [])}
     if not names:
-        problems["start_from"] = f"“{row.name}” has no snapshot yet. Wait for its first, or choose another model."
+        problems["start_from"] = (
+            f"“{row.name}” has no snapshot yet. Wait for its first, or choose another model."
+        )
     elif spec.start_snapshot not in {"best", "last", *names}:
-        problems["start_snapshot"] = f"“{row.name}” has no snapshot {spec.start_snapshot}. It has: {', '.join(sorted(names))}."
+        problems["start_snapshot"] = (
+            f"“{row.name}” has no snapshot {spec.start_snapshot}. It has: {', '.join(sorted(names))}."
+        )

@@ -88,7 +88,9 @@ def fitting_name(name: str, head: bytes) -> str:
     if name.lower().endswith(found.endings):
         return name
     if found is TEXT:
-        raise Unusable(f"{name} is text by its content. Only lists of sequences are, and their names end in .csv.")
+        raise Unusable(
+            f"{name} is text by its content. Only lists of sequences are, and their names end in .csv."
+        )
     wrong = next((ending for ending in ENDINGS if name.lower().endswith(ending)), "")
     return (name[: len(name) - len(wrong)] or "file") + found.endings[0]
 
@@ -101,7 +103,11 @@ def _inflated(head: bytes) -> bytes:
 
 
 def _is_bmp(head: bytes) -> bool:
-    return head.startswith(b"BM") and len(head) >= 18 and struct.unpack_from("<I", head, 14)[0] in BMP_HEADERS
+    return (
+        head.startswith(b"BM")
+        and len(head) >= 18
+        and struct.unpack_from("<I", head, 14)[0] in BMP_HEADERS
+    )
 
 
 def _is_h264(head: bytes) -> bool:
@@ -114,7 +120,8 @@ def _is_h264(head: bytes) -> bool:
 def _is_ts(head: bytes) -> bool:
     """Packets of 188 bytes, or of 192 with a time before each, that all begin with 0x47."""
     return any(
-        len(head) > first + 2 * size and all(byte == 0x47 for byte in head[first::size]) for first, size in ((0, 188), (4, 192))
+        len(head) > first + 2 * size and all(byte == 0x47 for byte in head[first::size])
+        for first, size in ((0, 188), (4, 192))
     )
 
 

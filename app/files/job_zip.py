@@ -40,7 +40,9 @@ def _files(root: Path) -> Iterator[Path]:
     """All but the lock, drafts and links that lead out of the folder."""
     for here, folders, names in os.walk(root):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
-        yield from (path for path in (Path(here, name) for name in sorted(names)) if _belongs(path, root))
+        yield from (
+            path for path in (Path(here, name) for name in sorted(names)) if _belongs(path, root)
+        )
 
 
 def _belongs(path: Path, root: Path) -> bool:

@@ -56,7 +56,9 @@ def file(text: str, roots: tuple[Path, ...]) -> Path:
     return path
 
 
-def folder(text: str, roots: tuple[Path, ...], endings: tuple[str, ...], what: str = "image") -> Path:
+def folder(
+    text: str, roots: tuple[Path, ...], endings: tuple[str, ...], what: str = "image"
+) -> Path:
     """A folder with at least one file of the given endings. Raises FileProblem."""
     path = resolve(text, roots)
     if not path.is_dir():
@@ -71,7 +73,9 @@ def folder(text: str, roots: tuple[Path, ...], endings: tuple[str, ...], what: s
 
 def file_or_folder(text: str, roots: tuple[Path, ...], endings: tuple[str, ...], what: str) -> Path:
     """A file, or a folder with at least one file of the given endings. Raises FileProblem."""
-    return folder(text, roots, endings, what) if resolve(text, roots).is_dir() else file(text, roots)
+    return (
+        folder(text, roots, endings, what) if resolve(text, roots).is_dir() else file(text, roots)
+    )
 
 
 def listing(text: str, roots: tuple[Path, ...]) -> dict[str, Any]:
@@ -89,7 +93,9 @@ def listing(text: str, roots: tuple[Path, ...]) -> dict[str, Any]:
         raise FileProblem(f"{text} is no folder.")
     prefix = "" if inside else typed.name.lower()
     found = [
-        (not entry.is_dir(), natural(entry.name), entry.name) for entry in _seen(parent, text) if _begins(entry.name, prefix)
+        (not entry.is_dir(), natural(entry.name), entry.name)
+        for entry in _seen(parent, text)
+        if _begins(entry.name, prefix)
     ]
     names = [name for _, _, name in sorted(found)]
     return {
@@ -116,9 +122,21 @@ def _described(path: Path, name: str) -> dict[str, Any]:
     try:
         about = path.stat()
     except OSError:  # A link to nowhere, or a file that has just gone.
-        return {"name": name, "path": str(path), "type": "file", "kind": "other", "size": None, "modified": None}
+        return {
+            "name": name,
+            "path": str(path),
+            "type": "file",
+            "kind": "other",
+            "size": None,
+            "modified": None,
+        }
     described = {"name": name, "path": str(path), "modified": about.st_mtime}
     if stat.S_ISDIR(about.st_mode):
         return {**described, "type": "folder", "kind": "folder", "size": None}
     ordinary = stat.S_ISREG(about.st_mode)
-    return {**described, "type": "file", "kind": kind(name) if ordinary else "other", "size": about.st_size if ordinary else None}
+    return {
+        **described,
+        "type": "file",
+        "kind": kind(name) if ordinary else "other",
+        "size": about.st_size if ordinary else None,
+    }

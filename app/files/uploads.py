@@ -93,7 +93,11 @@ def find(root: Path, id: str) -> Upload | None:
 def _write(upload: Upload) -> None:
     """The record is there whole or not at all."""
     new = upload.record.with_suffix(".new")
-    new.write_text(json.dumps({key: value for key, value in asdict(upload).items() if key in ("length", "path")}))
+    new.write_text(
+        json.dumps(
+            {key: value for key, value in asdict(upload).items() if key in ("length", "path")}
+        )
+    )
     new.replace(upload.record)
 
 
@@ -134,11 +138,15 @@ def _put_in_place(upload: Upload) -> None:
     try:
         upload.target.parent.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError) as error:
-        raise Unusable(f"{upload.target.name} is in a folder called like a file beside it. Rename one of them.") from error
+        raise Unusable(
+            f"{upload.target.name} is in a folder called like a file beside it. Rename one of them."
+        ) from error
     if upload.target.exists():
         # The same file twice is one whose answer got lost: the sender tried again.
         if not filecmp.cmp(upload.unfinished, upload.target, shallow=False):
-            raise Unusable(f"{upload.target.name} is there twice, with different contents. Rename one of them.")
+            raise Unusable(
+                f"{upload.target.name} is there twice, with different contents. Rename one of them."
+            )
         upload.unfinished.unlink()
     else:
         upload.unfinished.replace(upload.target)
@@ -172,7 +180,9 @@ def has_room(root: Path, length: int) -> bool:
 def is_crowded(root: Path) -> bool:
     """Whether there are as many uploads as there may be."""
     place = root / UNFINISHED
-    return place.exists() and sum(name.endswith(".json") for name in os.listdir(place)) >= MOST_UPLOADS
+    return (
+        place.exists() and sum(name.endswith(".json") for name in os.listdir(place)) >= MOST_UPLOADS
+    )
 
 
 def safe_parts(name: str) -> list[str]:
@@ -182,7 +192,12 @@ def safe_parts(name: str) -> list[str]:
 
 
 def _safe(part: str) -> str:
-    plain = "".join(letter for letter in part if unicodedata.category(letter)[0] != "C").strip().lstrip(".").strip()
+    plain = (
+        "".join(letter for letter in part if unicodedata.category(letter)[0] != "C")
+        .strip()
+        .lstrip(".")
+        .strip()
+    )
     if len(plain.encode()) <= MOST_BYTES_OF_A_NAME:
         return plain
     ending = re.search(r"(\.\w{1,5}){0,2}$", plain, re.ASCII)

@@ -8,12 +8,18 @@ from jobs.specs import spec_of
 
 COMMANDS = {"dataset": ("dataset", "create"), "model": ("train",)}
 
-SHORT = {"solver.learning_rate": "learning-rate", "solver.weight_decay": "weight-decay", "solver.momentum": "momentum"}
+SHORT = {
+    "solver.learning_rate": "learning-rate",
+    "solver.weight_decay": "weight-decay",
+    "solver.momentum": "momentum",
+}
 
 
 def option_name(field: str) -> str:
     """--stream of "source.stream", --validation of "validation.method", --validation-percent of "validation.percent"."""
-    short = SHORT.get(field) or field.removeprefix("source.").removesuffix(".method").removesuffix(".name")
+    short = SHORT.get(field) or field.removeprefix("source.").removesuffix(".method").removesuffix(
+        ".name"
+    )
     return "--" + short.replace(".", "-").replace("_", "-")
 
 
@@ -33,7 +39,12 @@ def as_command(kind: str, spec: dict[str, Any]) -> str:
     said = [one for one in shown if one.active and (one.value != one.default or one.name in named)]
     runs_code = any(_kind(spec, section) == "python" for section in ("network", "loss"))
     return shlex.join(
-        ["clearframe", *command, *(word for one in said for word in _words(one)), *["--allow-user-code"] * runs_code]
+        [
+            "clearframe",
+            *command,
+            *(word for one in said for word in _words(one)),
+            *["--allow-user-code"] * runs_code,
+        ]
     )
 
 

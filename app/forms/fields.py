@@ -72,7 +72,9 @@ class Setting:
     """For the choice of a union's kind: the kinds, the default first."""
 
 
-def fields_of(spec: type[BaseModel], values: Values | None = None, problems: Problems | None = None) -> list[Field]:
+def fields_of(
+    spec: type[BaseModel], values: Values | None = None, problems: Problems | None = None
+) -> list[Field]:
     """The fields of a spec with what was typed (or the defaults) and what is wrong with it."""
     shown: list[Field] = []
     chosen: dict[str, str] = {}
@@ -82,7 +84,11 @@ def fields_of(spec: type[BaseModel], values: Values | None = None, problems: Pro
         one.active = all(chosen.get(name) == kind for name, kind in one.when)
         typed = _look_up(values or {}, one.name) if one.active else None
         if typed is not None:
-            one.value = "\n".join(map(str, typed)) if isinstance(typed, list) and one.widget == "paths" else _as_typed(typed)
+            one.value = (
+                "\n".join(map(str, typed))
+                if isinstance(typed, list) and one.widget == "paths"
+                else _as_typed(typed)
+            )
         one.error = (problems or {}).get(one.name, "") if one.active else ""
         if one.kinds:
             chosen[one.name] = str(one.value)
@@ -98,7 +104,11 @@ def _as_typed(value: Any) -> Any:
 
 
 def _settings(
-    spec: type[BaseModel], prefix: str = "", when: When = (), more: bool = False, tag_of_union: str = ""
+    spec: type[BaseModel],
+    prefix: str = "",
+    when: When = (),
+    more: bool = False,
+    tag_of_union: str = "",
 ) -> Iterator[Setting]:
     for name, info in spec.model_fields.items():
         if name == tag_of_union:
@@ -109,7 +119,9 @@ def _settings(
             tag = f"{full}.{info.discriminator}"
             yield Setting(tag, info, when, folded, _default_first(info, kinds))
             for kind, member in kinds.items():
-                yield from _settings(member, f"{full}.", (*when, (tag, kind)), folded, str(info.discriminator))
+                yield from _settings(
+                    member, f"{full}.", (*when, (tag, kind)), folded, str(info.discriminator)
+                )
         elif inner is not None:
             yield from _settings(inner, f"{full}.", when, folded)
         elif name not in NOT_IN_FORMS:
@@ -128,11 +140,15 @@ def _extra(info: FieldInfo) -> dict[str, Any]:
 def _field(setting: Setting) -> Field:
     info, extra = setting.info, _extra(setting.info)
     label = info.title or setting.name.split(".")[-1].capitalize()
-    one = Field(setting.name, label, info.description or "", "", when=setting.when, more=setting.more)
+    one = Field(
+        setting.name, label, info.description or "", "", when=setting.when, more=setting.more
+    )
     kinds = members(info)
     if setting.kinds:
         return _choice_of_kind(one, setting, kinds)
-    types = [kind for kind in get_args(info.annotation) if kind is not NoneType] or [info.annotation]
+    types = [kind for kind in get_args(info.annotation) if kind is not NoneType] or [
+        info.annotation
+    ]
     one.widget = str(extra.get("widget", "")) or _widget(info, types)
     one.unit = str(extra.get("unit", ""))
     one.required = info.is_required()
@@ -140,7 +156,9 @@ def _field(setting: Setting) -> Field:
         one.value = info.default
     if get_origin(info.annotation) is Literal:
         titles = extra.get("titles") or {}
-        one.choices = [(choice, str(titles.get(choice, choice))) for choice in get_args(info.annotation)]
+        one.choices = [
+            (choice, str(titles.get(choice, choice))) for choice in get_args(info.annotation)
+        ]
     one.step = "1" if int in types else "any"
     for bound in info.metadata:
         one.minimum = getattr(bound, "ge", getattr(bound, "gt", one.minimum))

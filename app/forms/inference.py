@@ -22,7 +22,11 @@ MISSING = {
 
 
 def inference_fields(
-    catalog: Catalog, job: Job, kind: str = "image", values: Values | None = None, problems: Problems | None = None
+    catalog: Catalog,
+    job: Job,
+    kind: str = "image",
+    values: Values | None = None,
+    problems: Problems | None = None,
 ) -> list[Field]:
     """With the model's snapshots, best first, and bounded by how many pairs there are to choose from."""
     shown = fields_of(TESTS[kind], values, problems)
@@ -40,7 +44,11 @@ def inference_fields(
 def input_of(sent: Mapping[str, str], values: Values) -> str:
     """The input that is chosen; where nothing says so, the one that something is given of."""
     chosen = sent.get(INPUT, "")
-    return chosen if chosen in INPUTS else next((name for name in ("stream", "pair") if name in values), "image")
+    return (
+        chosen
+        if chosen in INPUTS
+        else next((name for name in ("stream", "pair") if name in values), "image")
+    )
 
 
 def of_input(values: Values, chosen: str) -> Values:

@@ -18,7 +18,17 @@ from jobs.specs import ModelSpec
 from jobs.specs.networks import Custom, Network, Package, PythonFile
 from jobs.specs.solvers import LrPolicy, Solver
 from models.definitions import lr_policies
-from models.definitions.graph import Activation, Combine, Conv, Graph, GraphError, Node, Pool, Power, Take
+from models.definitions.graph import (
+    Activation,
+    Combine,
+    Conv,
+    Graph,
+    GraphError,
+    Node,
+    Pool,
+    Power,
+    Take,
+)
 from models.definitions.identity import identity_start
 from models.definitions.networks import NETWORKS
 
@@ -51,7 +61,9 @@ def preview(values: dict[str, Any], catalog: Catalog) -> dict[str, Any]:
         each = [values]
     first = {key: value for key, value in each[0].items() if key != "sweep"}
     try:
-        spec: ModelSpec | None = validate(ModelSpec, {"name": NAMELESS, "dataset": NO_DATASET, **first})
+        spec: ModelSpec | None = validate(
+            ModelSpec, {"name": NAMELESS, "dataset": NO_DATASET, **first}
+        )
     except Invalid as invalid:
         spec = None
         problems |= invalid.problems
@@ -60,7 +72,8 @@ def preview(values: dict[str, Any], catalog: Catalog) -> dict[str, Any]:
     speed = _speed(catalog)
     length = _length(spec, datasets, graph, speed)
     return {
-        "network": graph and {**_facts(graph, spec.patch_size if spec else 64), **_of_registry(first)},
+        "network": graph
+        and {**_facts(graph, spec.patch_size if spec else 64), **_of_registry(first)},
         "notes": notes,
         "rate": _rate(first, spec, length),
         "steps": length.steps,
@@ -74,17 +87,28 @@ def preview(values: dict[str, Any], catalog: Catalog) -> dict[str, Any]:
 
 
 def _graph(
-    values: dict[str, Any], spec: ModelSpec | None, datasets: list[JobRow | None], problems: Problems
+    values: dict[str, Any],
+    spec: ModelSpec | None,
+    datasets: list[JobRow | None],
+    problems: Problems,
 ) -> tuple[Graph | None, list[str], dict[str, int]]:
     """The network, what is to be said of it, and the lines of a pasted text where something is wrong."""
     try:
-        network: Network = spec.network if spec else TypeAdapter(Network).validate_python(values.get("network", {}))
+        network: Network = (
+            spec.network
+            if spec
+            else TypeAdapter(Network).validate_python(values.get("network", {}))
+        )
     except ValidationError:
         return None, [], {}
     seen = channels_seen(spec, datasets[0]) if spec else 1
     match network:
         case Package() | PythonFile():
-            return None, ["What a package or a Python file brings is seen when the training starts."], {}
+            return (
+                None,
+                ["What a package or a Python file brings is seen when the training starts."],
+                {},
+            )
         case Custom():
             from models.definitions.caffe.prototxt import read
 
@@ -103,14 +127,20 @@ def _graph(
 def _about_loss(named: str, spec: ModelSpec | None) -> list[str]:
     if not named or spec is None or spec.loss.name == named:
         return []
-    return [f"The text names the loss {named.upper()}; this training takes the form's, {spec.loss.name.upper()}."]
+    return [
+        f"The text names the loss {named.upper()}; this training takes the form's, {spec.loss.name.upper()}."
+    ]
 
 
 def _of_registry(values: dict[str, Any]) -> dict[str, str]:
     network = values.get("network")
     name = network.get("name") if isinstance(network, dict) else None
     known = NETWORKS.get(str(name or next(iter(NETWORKS))))
-    return {"title": known.title, "paper": known.paper} if known else {"title": "Custom network", "paper": ""}
+    return (
+        {"title": known.title, "paper": known.paper}
+        if known
+        else {"title": "Custom network", "paper": ""}
+    )
 
 
 def _facts(graph: Graph, side: int) -> dict[str, Any]:
@@ -147,23 +177,38 @@ def words(node: Node) -> str:
             more += [f"{conv.groups} groups"] if conv.groups > 1 else []
             return ", ".join([f"{'Deconv' if conv.transposed else 'Conv'} {side}", *more])
         case Activation(kind=kind):
-            return {"relu": "ReLU", "prelu": "PReLU", "elu": "ELU", "tanh": "TanH", "sigmoid": "Sigmoid"}[kind]
+            return {
+                "relu": "ReLU",
+                "prelu": "PReLU",
+                "elu": "ELU",
+                "tanh": "TanH",
+                "sigmoid": "Sigmoid",
+            }[kind]
         case Pool(kind=kind, kernel=kernel):
             return f"{kind.capitalize()} of {kernel[0]}x{kernel[1]}"
         case Combine(kind=kind):
             return kind.capitalize()
         case Power(power=1.0, scale=scale, shift=shift):
-            return f"{scale:.4g} x {'+' if shift >= 0 else '−'} {abs(shift):.4g}" if shift else f"{scale:.4g} x"
+            return (
+                f"{scale:.4g} x {'+' if shift >= 0 else '−'} {abs(shift):.4g}"
+                if shift
+                else f"{scale:.4g} x"
+            )
         case Take(first=first, end=end):
             return f"Maps {first} to {end - 1}"
     return type(node.op).__name__
 
 
-def _length(spec: ModelSpec | None, datasets: list[JobRow | None], graph: Graph | None, speed: float | None) -> Length:
+def _length(
+    spec: ModelSpec | None, datasets: list[JobRow | None], graph: Graph | None, speed: float | None
+) -> Length:
     """By the training pairs of the datasets, where they are known (as jobs/training/patches.py plans them).
 
     With a time budget, by the speed of an earlier training."""
-    pairs = [row.view["summary"].get("pairs", {}).get("train") if row is not None else None for row in datasets]
+    pairs = [
+        row.view["summary"].get("pairs", {}).get("train") if row is not None else None
+        for row in datasets
+    ]
     if spec is None or not pairs or any(count is None for count in pairs):
         return Length(None, None, spec.steps if spec else None, spec.epochs if spec else None)
     patches = sum(count for count in pairs if count) * spec.patches_per_frame
@@ -177,8 +222,14 @@ def _length(spec: ModelSpec | None, datasets: list[JobRow | None], graph: Graph 
 def _rate(values: dict[str, Any], spec: ModelSpec | None, length: Length) -> dict[str, Any] | None:
     """The rate at 0 to 100 % of the run; where it dies, and what to say of that."""
     try:
-        policy: LrPolicy = spec.lr_policy if spec else TypeAdapter(LrPolicy).validate_python(values.get("lr_policy", {}))
-        solver: Solver = spec.solver if spec else TypeAdapter(Solver).validate_python(values.get("solver", {}))
+        policy: LrPolicy = (
+            spec.lr_policy
+            if spec
+            else TypeAdapter(LrPolicy).validate_python(values.get("lr_policy", {}))
+        )
+        solver: Solver = (
+            spec.solver if spec else TypeAdapter(Solver).validate_python(values.get("solver", {}))
+        )
     except ValidationError:
         return None
     base = solver.learning_rate
@@ -188,15 +239,26 @@ def _rate(values: dict[str, Any], spec: ModelSpec | None, length: Length) -> dic
         epochs = length.epochs or float(USUAL_EPOCHS)
         steps = length.steps or epochs * (length.steps_an_epoch or USUAL_STEPS_AN_EPOCH)
         settings["scale"] = lr_policies.decay_scale(policy.per, epochs, steps)
-        guessed = (policy.per == "epoch" and not length.epochs) or (policy.per == "iteration" and not length.steps)
+        guessed = (policy.per == "epoch" and not length.epochs) or (
+            policy.per == "iteration" and not length.steps
+        )
         note = (
             f"How long the run will be is not known yet: drawn for {epochs:g} epochs of {steps / epochs:g} steps."
             if guessed
             else ""
         )
-    points = [lr_policies.rate(base, policy.name, number / (POINTS - 1), settings) for number in range(POINTS)]
+    points = [
+        lr_policies.rate(base, policy.name, number / (POINTS - 1), settings)
+        for number in range(POINTS)
+    ]
     dead_at = _dead_at(points, base)
-    return {"base": base, "points": points, "dead_at": dead_at, "warning": _warning(dead_at, policy), "note": note}
+    return {
+        "base": base,
+        "points": points,
+        "dead_at": dead_at,
+        "warning": _warning(dead_at, policy),
+        "note": note,
+    }
 
 
 def _dead_at(points: list[float], base: float) -> float | None:
@@ -236,10 +298,14 @@ def _speed(catalog: Catalog) -> float | None:
 
 def _cost(spec: ModelSpec, graph: Graph) -> float:
     """Multiply-adds of a step: forwards once, and backwards once for the inputs and once for the weights."""
-    return max(3 * graph.multiply_adds() * spec.patch_size**2 * spec.batch_size * spec.accumulation, 1.0)
+    return max(
+        3 * graph.multiply_adds() * spec.patch_size**2 * spec.batch_size * spec.accumulation, 1.0
+    )
 
 
-def _seconds(spec: ModelSpec | None, graph: Graph | None, length: Length, speed: float | None) -> float | None:
+def _seconds(
+    spec: ModelSpec | None, graph: Graph | None, length: Length, speed: float | None
+) -> float | None:
     """How long it will take, by the speed of an earlier training."""
     if spec is not None and spec.minutes:
         return spec.minutes * 60

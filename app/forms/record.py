@@ -55,7 +55,12 @@ def as_files(told: dict[str, Any]) -> dict[str, str]:
 def _made_from(row: JobRow) -> list[str]:
     """The ids of the jobs that the spec names."""
     spec = row.spec
-    named = [spec.get("dataset"), *spec.get("more_datasets", []), spec.get("start_from"), spec.get("model")]
+    named = [
+        spec.get("dataset"),
+        *spec.get("more_datasets", []),
+        spec.get("start_from"),
+        spec.get("model"),
+    ]
     return list(dict.fromkeys(id for id in named if id))
 
 

@@ -33,12 +33,16 @@ def training_fields(values: Values, problems: Problems, choices: Choices) -> lis
     """All fields, with what was typed and what is wrong with it."""
     if not any(name in values for name in LENGTHS) and not problems:
         values = {**values, "epochs": USUAL_EPOCHS}
-    shown = [field for field in fields_of(ModelSpec, values, problems) if _is_offered(field, choices)]
+    shown = [
+        field for field in fields_of(ModelSpec, values, problems) if _is_offered(field, choices)
+    ]
     for field in shown:
         field.choices = _choices(field, choices)
         if field.widget in ("dataset", "datasets", "model"):
             field.choices += _gone(field)
-        field.kinds = {kind: help for kind, help in field.kinds.items() if kind in dict(field.choices)}
+        field.kinds = {
+            kind: help for kind, help in field.kinds.items() if kind in dict(field.choices)
+        }
     return shown
 
 
@@ -61,7 +65,11 @@ def _choices(field: Field, choices: Choices) -> list[tuple[str, str]]:
             there = [(name, name) for name in training.entries(group)]
             return there or [("", f"No installed package has {group}")]
         case "code":
-            return [(f"/examples/{name}.prototxt", label) for name, label in PASTED.items() if _example(name).is_file()]
+            return [
+                (f"/examples/{name}.prototxt", label)
+                for name, label in PASTED.items()
+                if _example(name).is_file()
+            ]
     if field.kinds and not choices.user_code and field.value != "python":
         return [(kind, label) for kind, label in field.choices if kind != "python"]
     return field.choices

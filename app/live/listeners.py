@@ -99,7 +99,11 @@ class Listeners:
             some = [event for event in events if event["type"] in types]
             if not some or not clients:
                 continue
-            in_time = [client for client in clients if (client, ALL) not in self._late and _takes_in(client)]
+            in_time = [
+                client
+                for client in clients
+                if (client, ALL) not in self._late and _takes_in(client)
+            ]
             _emit({"job": job, "events": some}, in_time)
             self._late |= {(client, ALL) for client in clients if client not in in_time}
             if len(in_time) < len(clients):

@@ -64,4 +64,8 @@ def _read_message(message: Any) -> tuple[str, int]:
 
 def _shown(message: dict[str, Any]) -> frozenset[str]:
     shown = message.get("shown")
-    return frozenset(id for id in shown[:MOST_SHOWN] if isinstance(id, str)) if isinstance(shown, list) else frozenset()
+    return (
+        frozenset(id for id in shown[:MOST_SHOWN] if isinstance(id, str))
+        if isinstance(shown, list)
+        else frozenset()
+    )

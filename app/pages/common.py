@@ -30,13 +30,19 @@ def address(job: Job) -> str:
 
 
 def jobs(kind: str = "", *states: str, limit: int = 100) -> list[Job]:
-    return [as_json(row, brief=True) for row in catalog().find(kind, frozenset(states), limit=limit)]
+    return [
+        as_json(row, brief=True) for row in catalog().find(kind, frozenset(states), limit=limit)
+    ]
 
 
 def with_chosen(offered: list[Job], values: Values, *fields: str) -> list[Job]:
     """With the jobs that were chosen before, though they be too old for the list, or not usable any more."""
     chosen = [id for field in fields for id in split_text(values.get(field, "")) or []]
-    rows = [catalog().get(str(id)) for id in dict.fromkeys(chosen) if id not in {job["id"] for job in offered}]
+    rows = [
+        catalog().get(str(id))
+        for id in dict.fromkeys(chosen)
+        if id not in {job["id"] for job in offered}
+    ]
     return [*offered, *(as_json(row, brief=True) for row in rows if row is not None)]
 
 
@@ -49,18 +55,35 @@ def job_page(template: str, job: Job, **more: Any) -> str:
     row = catalog().get(job["id"])
     waiting_for = why_waits(row, catalog()) if row is not None else ""
     shown = {**job, "waiting_for": waiting_for}
-    return render_template(template, title=job["name"], active=f"{job['kind']}s", job=shown, waiting_for=waiting_for, **more)
+    return render_template(
+        template,
+        title=job["name"],
+        active=f"{job['kind']}s",
+        job=shown,
+        waiting_for=waiting_for,
+        **more,
+    )
 
 
-def form_page(template: str, title: str, active: str, fields: list[Field], problems: Problems, **context: Any) -> tuple[str, int]:
-    unplaced = {name: text for name, text in problems.items() if name not in {field.name for field in fields}}
+def form_page(
+    template: str, title: str, active: str, fields: list[Field], problems: Problems, **context: Any
+) -> tuple[str, int]:
+    unplaced = {
+        name: text
+        for name, text in problems.items()
+        if name not in {field.name for field in fields}
+    }
     errors = [(field.id, field.label, field.error) for field in fields if field.error]
     errors += [("", name, text) for name, text in unplaced.items()]
-    page = render_template(template, title=title, active=active, fields=fields, problems=errors, **context)
+    page = render_template(
+        template, title=title, active=active, fields=fields, problems=errors, **context
+    )
     return page, 422 if problems else 200
 
 
 def refused_page(heading: str, message: str, status: int) -> tuple[str, int]:
     """What was asked for by a form, and cannot be done."""
-    page = render_template("error.html", title="Refused", active="", status=status, heading=heading, message=message)
+    page = render_template(
+        "error.html", title="Refused", active="", status=status, heading=heading, message=message
+    )
     return page, status

@@ -27,7 +27,12 @@ def compare() -> Any:
         offered = [job for job in shown if job["kind"] == "model"]
         gone = len(ids) - len(chosen)
         return render_template(
-            "models/compare_choose.html", title="Compare models", active="models", jobs=offered, ids=ids, gone=gone
+            "models/compare_choose.html",
+            title="Compare models",
+            active="models",
+            jobs=offered,
+            ids=ids,
+            gone=gone,
         )
     return _compared(f"Compare {len(chosen)} models", chosen, dropped=len(once) - len(ids))
 
@@ -54,5 +59,7 @@ def _compared(title: str, chosen: list[Job], dropped: int = 0) -> str:
         dropped=dropped,
         differing=comparing.differing(chosen, _name_of),
         same_datasets=comparing.same_datasets(chosen),
-        fields=[field for field in fields_of(ImageTest) if field.name in ("image", "target", "pair")],
+        fields=[
+            field for field in fields_of(ImageTest) if field.name in ("image", "target", "pair")
+        ],
     )

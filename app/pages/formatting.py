@@ -91,7 +91,9 @@ def size(value: float | None) -> str:
     while value >= 1000 and power < len(units) - 1:
         value /= 1000
         power += 1
-    return f"{value:.1f} {units[power]}" if power and value < 100 else f"{round(value)} {units[power]}"
+    return (
+        f"{value:.1f} {units[power]}" if power and value < 100 else f"{round(value)} {units[power]}"
+    )
 
 
 def progress(told: dict[str, Any] | None) -> str:
@@ -99,7 +101,11 @@ def progress(told: dict[str, Any] | None) -> str:
     if not told:
         return ""
     unit = told["unit"]
-    words = [f"{count(told['done'])} of {count(told['total'])} {unit}" if told["total"] else f"{count(told['done'])} {unit}"]
+    words = [
+        f"{count(told['done'])} of {count(told['total'])} {unit}"
+        if told["total"]
+        else f"{count(told['done'])} {unit}"
+    ]
     if told.get("rate"):
         words.append(f"{small(told['rate'])} {unit}/s")
     if told.get("eta") is not None:
@@ -123,7 +129,9 @@ def hardware(told: dict[str, Any] | None) -> str:
 def verdict(best: dict[str, Any] | None, state: str = "running") -> str:
     """What a model achieved; `best` is the snapshot with the lowest validation loss."""
     if not best or best.get("val/l1") is None:
-        return NOTHING_YET.get(state, "It ended before anything was kept: there is nothing to test.")
+        return NOTHING_YET.get(
+            state, "It ended before anything was kept: there is nothing to test."
+        )
     by = gain_of(best)
     if by is None:
         return "The inputs of the validation equal their originals: there is nothing to gain."

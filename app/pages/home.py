@@ -32,9 +32,16 @@ def show() -> str:
         title="Clearframe",
         active="home",
         empty=not counts,
-        running=[_running(row) for row in catalog().find(states=frozenset({"running"}), limit=MOST_RUNNING)],
+        running=[
+            _running(row)
+            for row in catalog().find(states=frozenset({"running"}), limit=MOST_RUNNING)
+        ],
         waiting=sum(number for (_, state), number in counts.items() if state == "waiting"),
-        headings={kind: words for kind, words in HEADINGS.items() if any(kind == other for other, _ in counts)},
+        headings={
+            kind: words
+            for kind, words in HEADINGS.items()
+            if any(kind == other for other, _ in counts)
+        },
         lists={kind: _page(kind, wanted[kind]) for kind in COLUMNS},
         wanted=wanted,
         columns={kind: _columns(kind, bool(known)) for kind in COLUMNS},
@@ -55,14 +62,18 @@ def try_sample() -> Any:
         abort(500, problem.strerror or str(problem))
     source = {"kind": "stream", "stream": str(stream), "originals": str(originals)}
     dataset = create_dataset({"name": "Sample clip", "source": source})
-    (model,), _ = create_models({"name": "Sample clip", "dataset": dataset, "minutes": sample.MINUTES})
+    (model,), _ = create_models(
+        {"name": "Sample clip", "dataset": dataset, "minutes": sample.MINUTES}
+    )
     return redirect(url_for("models.model", id=model), 303)
 
 
 def _wanted(kind: str) -> Wanted:
     told = request.args
     order, after = told.get(f"{kind}s.sort", "-made"), told.get(f"{kind}s.after", "")
-    return Wanted(told.get("q", "").strip(), told.get("state", ""), told.get("group", ""), order, after)
+    return Wanted(
+        told.get("q", "").strip(), told.get("state", ""), told.get("group", ""), order, after
+    )
 
 
 def _page(kind: str, wanted: Wanted) -> Page:
@@ -74,14 +85,24 @@ def _page(kind: str, wanted: Wanted) -> Page:
 
 def _running(row: JobRow) -> dict[str, Any]:
     told = ("progress", "losses", "hardware", "gpus", "seq")
-    return {"id": row.id, "kind": row.kind, "name": row.name, "gain": row.gain, **{key: row.view[key] for key in told}}
+    return {
+        "id": row.id,
+        "kind": row.kind,
+        "name": row.name,
+        "gain": row.gain,
+        **{key: row.view[key] for key in told},
+    }
 
 
 def _columns(kind: str, grouped: bool) -> list[Column]:
     """Those that this browser was told to show, and always the name."""
     chosen = request.cookies.get(_cookie(kind), "").split(".")
     if chosen == [""]:
-        return [column for column in COLUMNS[kind] if column.usual or (column.name == "group" and grouped)]
+        return [
+            column
+            for column in COLUMNS[kind]
+            if column.usual or (column.name == "group" and grouped)
+        ]
     return [column for column in COLUMNS[kind] if column.name in ("name", *chosen)]
 
 
@@ -95,7 +116,9 @@ def choose_columns(kind: str) -> Any:
     known = [column.name for column in COLUMNS[kind]]
     chosen = [name for name in known if name in request.form.getlist("columns")]
     answer = make_response(redirect(_back(f"#{kind}s"), 303))
-    answer.set_cookie(_cookie(kind), ".".join(["name", *chosen]), max_age=YEAR, httponly=True, samesite="Lax")
+    answer.set_cookie(
+        _cookie(kind), ".".join(["name", *chosen]), max_age=YEAR, httponly=True, samesite="Lax"
+    )
     return answer
 
 
@@ -116,7 +139,12 @@ def change_many() -> Any:
     if not refused:
         return redirect(_back(), 303)
     return render_template(
-        "jobs/refused.html", title="Not all done", done=ENDED[action], refused=refused, of=len(ids), back=_back()
+        "jobs/refused.html",
+        title="Not all done",
+        done=ENDED[action],
+        refused=refused,
+        of=len(ids),
+        back=_back(),
     ), 409
 
 
@@ -138,6 +166,9 @@ def _back(anchor: str = "") -> str:
 @blueprint.app_template_global()
 def with_args(**changes: str) -> str:
     """The home page as it is asked for now, but for what is changed; `models__sort` stands for `models.sort`. "" removes."""
-    args = {**request.args.to_dict(), **{name.replace("__", "."): value for name, value in changes.items()}}
+    args = {
+        **request.args.to_dict(),
+        **{name.replace("__", "."): value for name, value in changes.items()},
+    }
     kept = {name: value for name, value in args.items() if value}
     return f"{request.script_root}/" + ("?" + urlencode(kept) if kept else "")

@@ -48,7 +48,9 @@ def new_test(id: str) -> Any:
     kinds = [(name, str(one.model_config["title"])) for name, one in TESTS.items()]
     shown = inference_fields(catalog(), job, kind, values, problems)
     context = {"job": job, "kind": kind, "kinds": kinds, "input": chosen}
-    return form_page("inference/new.html", f"Test {job['name']}", "models", shown, problems, **context)
+    return form_page(
+        "inference/new.html", f"Test {job['name']}", "models", shown, problems, **context
+    )
 
 
 @blueprint.get("/tests/<id>")
@@ -58,7 +60,9 @@ def test(id: str) -> str:
     kind = job["spec"]["kind"]
     many = kind in ("images", "split")
     try:
-        more = {"found": results.listing(catalog().folder(id), request.args.to_dict())} if many else {}
+        more = (
+            {"found": results.listing(catalog().folder(id), request.args.to_dict())} if many else {}
+        )
     except Invalid:  # A page that is not there, or an order that nobody knows.
         abort(404)
     return job_page(PAGES[kind], job, model=as_json(model, brief=True) if model else None, **more)

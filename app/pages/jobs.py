@@ -44,7 +44,9 @@ def edit(id: str) -> Any:
     try:
         describe(row, request.form.to_dict())
     except Invalid as invalid:
-        message = " ".join(f"{field.capitalize()}: {text}" for field, text in invalid.problems.items())
+        message = " ".join(
+            f"{field.capitalize()}: {text}" for field, text in invalid.problems.items()
+        )
         return refused_page("Not saved", message, 422)
     return redirect(address(job))
 
@@ -56,7 +58,9 @@ def whole_job(id: str) -> Any:
     if row is None:
         abort(404)
     name = secure_filename(row.name) or id
-    return zips.sent(job_zip.stream(catalog().folder(id), name, as_files(record(row, catalog()))), name)
+    return zips.sent(
+        job_zip.stream(catalog().folder(id), name, as_files(record(row, catalog()))), name
+    )
 
 
 @blueprint.get("/jobs/<id>/files/<path:name>")
@@ -73,5 +77,9 @@ def job_file(id: str, name: str) -> Any:
         abort(404)
     text = path.suffix in (".log", ".jsonl")
     if path.parent.name in ("snapshots", "exports"):
-        return send_file(path, as_attachment=True, download_name=f"{secure_filename(job['name']) or id}-{path.name}")
+        return send_file(
+            path,
+            as_attachment=True,
+            download_name=f"{secure_filename(job['name']) or id}-{path.name}",
+        )
     return send_file(path, mimetype="text/plain" if text else None)

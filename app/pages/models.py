@@ -10,7 +10,16 @@ from app.current import catalog, settings
 from app.forms.fields import values_of
 from app.forms.inference import inference_fields
 from app.forms.training import PASTED, Choices, training_fields
-from app.pages.common import MOST_CHOICES, cloned, form_page, job_or_404, job_page, jobs, refused_page, with_chosen
+from app.pages.common import (
+    MOST_CHOICES,
+    cloned,
+    form_page,
+    job_or_404,
+    job_page,
+    jobs,
+    refused_page,
+    with_chosen,
+)
 from app.problems import Invalid
 from jobs.core.paths import EXAMPLES
 from jobs.specs import ModelSpec
@@ -25,7 +34,11 @@ def new_model() -> Any:
     if "clone" in request.args and request.method == "GET":
         values = cloned(job_or_404(request.args["clone"], "model"))
         if "start_from" in request.args:
-            begins = {key: request.args[key] for key in ("start_from", "start_snapshot") if key in request.args}
+            begins = {
+                key: request.args[key]
+                for key in ("start_from", "start_snapshot")
+                if key in request.args
+            }
             values |= {**begins, "name": values["name"].removesuffix(" (copy)") + " (fine-tuned)"}
     if request.method == "POST":
         try:
@@ -54,7 +67,10 @@ def example(name: str) -> Any:
 @blueprint.get("/models/<id>")
 def model(id: str) -> str:
     job = job_or_404(id, "model")
-    rows = [catalog().get(dataset) for dataset in dict.fromkeys((job["spec"]["dataset"], *job["spec"]["more_datasets"]))]
+    rows = [
+        catalog().get(dataset)
+        for dataset in dict.fromkeys((job["spec"]["dataset"], *job["spec"]["more_datasets"]))
+    ]
     datasets = [as_json(row, brief=True) for row in rows if row is not None]
     return job_page(
         "models/model.html",

@@ -29,7 +29,9 @@ def dataset_or_404(id: str) -> JobRow:
 def gallery(id: str) -> str:
     row = dataset_or_404(id)
     shown = pairs.listing(row, catalog().folder(id), request.args.to_dict())
-    return render_template("datasets/pairs.html", title=f"Pairs of {row.name}", active="datasets", job=row, **shown)
+    return render_template(
+        "datasets/pairs.html", title=f"Pairs of {row.name}", active="datasets", job=row, **shown
+    )
 
 
 @blueprint.get("/pairs/<any(train, val, test):split>/<int:number>")
@@ -45,11 +47,21 @@ def pair(id: str, split: str, number: int) -> str:
     title = f"Pair {number} of {row.name}, {split}"
     query = sorting.model_dump()
     return render_template(
-        "datasets/pair.html", title=title, active="datasets", job=row, pair=shown, near=near, page=page, total=total, query=query
+        "datasets/pair.html",
+        title=title,
+        active="datasets",
+        job=row,
+        pair=shown,
+        near=near,
+        page=page,
+        total=total,
+        query=query,
     )
 
 
-@blueprint.get("/pairs/<any(train, val, test):split>/<int:number>/<any(input, target):role>.<any(png, jpg):ending>")
+@blueprint.get(
+    "/pairs/<any(train, val, test):split>/<int:number>/<any(input, target):role>.<any(png, jpg):ending>"
+)
 def picture(id: str, split: str, number: int, role: str, ending: str) -> Response:
     """The stored file, under either ending. What is done never changes: a browser that has it need not ask again."""
     row = dataset_or_404(id)
@@ -78,7 +90,11 @@ def as_zip(id: str) -> Response:
 
 @blueprint.errorhandler(Invalid)
 def invalid(problem: Invalid) -> Any:
-    return _error(422, "No such page", " ".join(f"{field}: {text}" for field, text in problem.problems.items()))
+    return _error(
+        422,
+        "No such page",
+        " ".join(f"{field}: {text}" for field, text in problem.problems.items()),
+    )
 
 
 @blueprint.errorhandler(Refused)
@@ -89,6 +105,12 @@ def refused(problem: Refused) -> Any:
 def _error(status: int, heading: str, message: str) -> tuple[str, int]:
     back = url_for("datasets.dataset", id=(request.view_args or {})["id"])
     page = render_template(
-        "error.html", title=heading, active="datasets", status=status, heading=heading, message=message, back=back
+        "error.html",
+        title=heading,
+        active="datasets",
+        status=status,
+        heading=heading,
+        message=message,
+        back=back,
     )
     return page, status

@@ -17,7 +17,11 @@ blueprint = Blueprint("queue", __name__)
 @blueprint.get("/queue")
 def show() -> str:
     jobs = [
-        {**as_json(row, brief=True), "waiting_for": why_waits(row, catalog()), "held_up": row.id in catalog().held_up}
+        {
+            **as_json(row, brief=True),
+            "waiting_for": why_waits(row, catalog()),
+            "held_up": row.id in catalog().held_up,
+        }
         for row in catalog().waiting()
     ]
     return render_template("jobs/queue.html", title="Queue", active="queue", jobs=jobs)

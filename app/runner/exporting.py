@@ -28,7 +28,9 @@ def asked_for(values: Any, row: JobRow) -> ExportSpec:
     if not names:
         raise Invalid({"snapshot": "The model has no snapshot yet. Wait for its first one."})
     if spec.snapshot not in {"best", "last", *names}:
-        raise Invalid({"snapshot": f"There is no snapshot {spec.snapshot}. There are: {', '.join(names)}."})
+        raise Invalid(
+            {"snapshot": f"There is no snapshot {spec.snapshot}. There are: {', '.join(names)}."}
+        )
     return spec
 
 
@@ -51,10 +53,14 @@ def export(folder: JobFolder, spec: ExportSpec, user_code: bool) -> dict[str, An
                 timeout=SECONDS,
             )
         except subprocess.TimeoutExpired as error:
-            raise Refused(f"The export was not done within {SECONDS} s, and was stopped. Choose another format.") from error
+            raise Refused(
+                f"The export was not done within {SECONDS} s, and was stopped. Choose another format."
+            ) from error
     if done.returncode:
         said = (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1]
-        raise Refused(f"The snapshot could not be exported: the process that writes it ended ({said[:300]}).")
+        raise Refused(
+            f"The snapshot could not be exported: the process that writes it ended ({said[:300]})."
+        )
     answer: dict[str, Any] = json.loads(done.stdout)
     if "error" in answer:
         raise Refused(answer["error"])

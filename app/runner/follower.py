@@ -28,7 +28,13 @@ class Follower:
     """Reads what is new in the logs; `send(job id, events)` passes it on, `gone(job id)` that its folder was taken away, `came()`
     that there are jobs that were not there before, or go on."""
 
-    def __init__(self, catalog: Catalog, send: Send, gone: Callable[[str], Any], came: Callable[[], Any] = lambda: None) -> None:
+    def __init__(
+        self,
+        catalog: Catalog,
+        send: Send,
+        gone: Callable[[str], Any],
+        came: Callable[[], Any] = lambda: None,
+    ) -> None:
         self._catalog, self._send, self._gone, self._came = catalog, send, gone, came
         self._looked = time.monotonic()
         self._read_to: dict[str, int] = {}
@@ -52,7 +58,9 @@ class Follower:
             if not folder.path.exists():
                 continue  # It was deleted, or taken away.
             # Asked before the last read: a worker that ends in between has written its end by then.
-            lost = (row.id in self._catalog.launched or row.state == "running") and not folder.worker_lives()
+            lost = (
+                row.id in self._catalog.launched or row.state == "running"
+            ) and not folder.worker_lives()
             state = self._read(row, folder)
             if state == "running" and _hangs(row) and row.id not in self._catalog.aborting:
                 self._catalog.abort(row.id, limits.too_long())
@@ -68,7 +76,9 @@ class Follower:
 
     def _read(self, row: JobRow, folder: JobFolder) -> str:
         """Take in the new events of a job and pass them on; return its state."""
-        row.offset = max(row.offset, self._read_to.get(row.id, 0))  # A row that was fetched a moment ago may be behind.
+        row.offset = max(
+            row.offset, self._read_to.get(row.id, 0)
+        )  # A row that was fetched a moment ago may be behind.
         state, events, offset = self._catalog.catch_up(row)
         self._read_to[row.id] = offset
         for event in events:
@@ -88,13 +98,25 @@ def _hangs(row: JobRow) -> bool:
 
 
 def _say(row: JobRow, event: Event) -> None:
-    told = {"job": row.id, "kind": row.kind, "job_name": row.name, "state": event["state"], "reason": event.get("reason", "")}
+    told = {
+        "job": row.id,
+        "kind": row.kind,
+        "job_name": row.name,
+        "state": event["state"],
+        "reason": event.get("reason", ""),
+    }
     why = f": {told['reason']}" if told["reason"] else ""
-    logging.getLogger(__name__).info("The %s “%s” (%s) is %s%s", row.kind, row.name, row.id, event["state"], why, extra=told)
+    logging.getLogger(__name__).info(
+        "The %s “%s” (%s) is %s%s", row.kind, row.name, row.id, event["state"], why, extra=told
+    )
 
 
 def _last_words(folder: JobFolder) -> str:
-    lines = folder.worker_log.read_text(errors="replace").split("\n") if folder.worker_log.exists() else []
+    lines = (
+        folder.worker_log.read_text(errors="replace").split("\n")
+        if folder.worker_log.exists()
+        else []
+    )
     last = next((line.strip() for line in reversed(lines) if line.strip()), "")
     said = f" Its last words: {last[:300]}" if last else ""
     return f"The worker ended without saying how.{said} What it had finished is kept: Resume goes on from there."

@@ -19,14 +19,20 @@ def names() -> tuple[str, ...]:
     except pynvml.NVMLError:
         return ()
     if "CUDA_VISIBLE_DEVICES" in os.environ:
-        return tuple(name for name in os.environ["CUDA_VISIBLE_DEVICES"].replace(" ", "").split(",") if name)
+        return tuple(
+            name for name in os.environ["CUDA_VISIBLE_DEVICES"].replace(" ", "").split(",") if name
+        )
     return tuple(map(str, range(count)))
 
 
 def bytes_used(name: str) -> int:
     """Bytes of a GPU's memory that are in use, by whomever; 0 where that cannot be told."""
     with suppress(pynvml.NVMLError):
-        handle = pynvml.nvmlDeviceGetHandleByIndex(int(name)) if name.isdigit() else pynvml.nvmlDeviceGetHandleByUUID(name)
+        handle = (
+            pynvml.nvmlDeviceGetHandleByIndex(int(name))
+            if name.isdigit()
+            else pynvml.nvmlDeviceGetHandleByUUID(name)
+        )
         return int(pynvml.nvmlDeviceGetMemoryInfo(handle).used)
     return 0
 

@@ -29,9 +29,15 @@ def probe(spec: DatasetSpec, thorough: bool) -> dict[str, Any]:
                 timeout=SECONDS,
             )
         except subprocess.TimeoutExpired as error:
-            raise Invalid({"source": f"The files could not be looked at within {SECONDS} s."}) from error
+            raise Invalid(
+                {"source": f"The files could not be looked at within {SECONDS} s."}
+            ) from error
     if done.returncode:
         said = (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1]
-        raise Invalid({"source": f"The files could not be looked at: the process that decodes them ended ({said[:300]})."})
+        raise Invalid(
+            {
+                "source": f"The files could not be looked at: the process that decodes them ended ({said[:300]})."
+            }
+        )
     answer: dict[str, Any] = json.loads(done.stdout)
     return answer

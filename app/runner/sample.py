@@ -26,7 +26,9 @@ def clip(folder: Path) -> tuple[Path, Path]:
             subprocess.run(command, check=True, cwd=ROOT, capture_output=True, text=True)
             (draft / "whole").rename(folder)
         except subprocess.CalledProcessError as error:
-            why = (error.stderr.strip().splitlines() or [f"its process ended with {error.returncode}"])[-1]
+            why = (
+                error.stderr.strip().splitlines() or [f"its process ended with {error.returncode}"]
+            )[-1]
             number = errno.ENOSPC if f"[Errno {errno.ENOSPC}]" in why else errno.EIO
             raise OSError(number, f"The sample clip could not be made: {why}") from error
         except OSError:

@@ -21,10 +21,21 @@ class Scheduler:
     """Trainings share GPUs and the processor out among them; datasets and tests work beside them. GPUs are counted from 0."""
 
     def __init__(
-        self, catalog: Catalog, names: tuple[str, ...], warm: WarmWorkers, slots: Slots, user_code: bool = False
+        self,
+        catalog: Catalog,
+        names: tuple[str, ...],
+        warm: WarmWorkers,
+        slots: Slots,
+        user_code: bool = False,
     ) -> None:
         """`names`: the GPUs, as CUDA_VISIBLE_DEVICES names them."""
-        self._catalog, self._names, self._warm, self._slots, self._user_code = catalog, names, warm, slots, user_code
+        self._catalog, self._names, self._warm, self._slots, self._user_code = (
+            catalog,
+            names,
+            warm,
+            slots,
+            user_code,
+        )
         self._gpus = frozenset(range(len(names)))
         self._held: dict[str, frozenset[int]] = {}
         """By the id of a training: where it computes."""
@@ -38,8 +49,14 @@ class Scheduler:
         """One round: start all that can start now."""
         live = self._catalog.find(states=frozenset({"waiting", "running"}), limit=100_000)
         self._catalog.launched &= {row.id for row in live}
-        occupied = [row for row in live if row.id in self._catalog.launched or row.state == "running"]
-        self._held = {row.id: self._held.get(row.id) or self._told_by(row) for row in occupied if row.kind == "model"}
+        occupied = [
+            row for row in live if row.id in self._catalog.launched or row.state == "running"
+        ]
+        self._held = {
+            row.id: self._held.get(row.id) or self._told_by(row)
+            for row in occupied
+            if row.kind == "model"
+        }
         self._taken = Counter()
         for row in occupied:
             self._take(row, self._held.get(row.id, frozenset()))
@@ -73,7 +90,9 @@ class Scheduler:
         if device == "cpu" or not self._gpus:
             return frozenset({CPU})
         _, _, numbers = device.partition(":")
-        return frozenset(int(number) for number in numbers.split(",")) if numbers else frozenset({0})
+        return (
+            frozenset(int(number) for number in numbers.split(",")) if numbers else frozenset({0})
+        )
 
     def _free_for(self, row: JobRow, reserved: frozenset[int]) -> frozenset[int] | None:
         """Where a training can compute now; None where it has to wait."""
@@ -92,7 +111,9 @@ class Scheduler:
             return asked
         if others := sorted(set(roomy) - set(free)):
             names = ", ".join(f"GPU {place}" for place in others)
-            self._catalog.held_up[row.id] = f"{names} {'are' if len(others) > 1 else 'is'} used by other programs."
+            self._catalog.held_up[row.id] = (
+                f"{names} {'are' if len(others) > 1 else 'is'} used by other programs."
+            )
         return None
 
     def _has_room(self, row: JobRow, place: int) -> bool:
@@ -101,21 +122,29 @@ class Scheduler:
 
     def _is_ours(self, row: JobRow, place: int) -> bool:
         """Whether nobody but us uses a place; what our own jobs use beside others on a shared GPU cannot be told apart."""
-        others = place != CPU and not self._taken[place] and place in self._gpus and gpus.is_used(self._names[place])
+        others = (
+            place != CPU
+            and not self._taken[place]
+            and place in self._gpus
+            and gpus.is_used(self._names[place])
+        )
         return not others or Queue.model_validate(row.queue).anyway
 
     def _ready(self, row: JobRow) -> bool:
         """Whether what the job builds on is there; a job whose dataset failed ends with that reason."""
         if row.kind != "model":
             return True
-        datasets = [self._catalog.get(id) for id in (row.spec["dataset"], *row.spec["more_datasets"])]
+        datasets = [
+            self._catalog.get(id) for id in (row.spec["dataset"], *row.spec["more_datasets"])
+        ]
         for dataset in datasets:
             if dataset is None:
                 self._fail(row, "Its dataset was deleted. Clone the model and choose another one.")
                 return False
             if dataset.state in ("error", "aborted"):
                 self._fail(
-                    row, f"Its dataset “{dataset.name}” was not finished ({dataset.state}). Resume the dataset, then this model."
+                    row,
+                    f"Its dataset “{dataset.name}” was not finished ({dataset.state}). Resume the dataset, then this model.",
                 )
                 return False
         return all(dataset is not None and dataset.state == "done" for dataset in datasets)
@@ -135,17 +164,24 @@ class Scheduler:
         except OSError as error:
             if is_full(error):
                 raise  # It goes on waiting: the next round tries again.
-            self._fail(row, f"No worker could be started: {error.strerror}. Resume it when the machine has room again.")
+            self._fail(
+                row,
+                f"No worker could be started: {error.strerror}. Resume it when the machine has room again.",
+            )
         else:
             self._catalog.launched.add(row.id)
 
     def _environment(self, row: JobRow) -> dict[str, str]:
-        user_code = {launcher.USER_CODE: "1"} if self._user_code and row.kind in ("model", "test") else {}
+        user_code = (
+            {launcher.USER_CODE: "1"} if self._user_code and row.kind in ("model", "test") else {}
+        )
         if row.kind != "model" or not self._gpus or CPU in self._held[row.id]:
             return user_code
         place = {launcher.GPUS: ",".join(map(str, sorted(self._held[row.id])))}
         if _any_gpu(row):
-            place["CUDA_VISIBLE_DEVICES"] = ",".join(self._names[number] for number in sorted(self._held[row.id]))
+            place["CUDA_VISIBLE_DEVICES"] = ",".join(
+                self._names[number] for number in sorted(self._held[row.id])
+            )
         return {**place, **user_code}
 
 
@@ -158,13 +194,21 @@ def why_waits(row: JobRow, catalog: Catalog) -> str:
             dataset = catalog.get(id)
             if dataset is not None and dataset.state in ("waiting", "running"):
                 told = dataset.view["progress"]
-                far = f", {100 * told['done'] // told['total']} % done" if told and told.get("total") else ""
+                far = (
+                    f", {100 * told['done'] // told['total']} % done"
+                    if told and told.get("total")
+                    else ""
+                )
                 return f"Waits for its dataset “{dataset.name}” ({dataset.state}{far})."
     if held_up := catalog.held_up.get(row.id):
         return f"{held_up} It waits for the end of that."
     before = catalog.find(row.kind, frozenset({"running"}), limit=3)
     names = ", ".join(f"“{other.name}”" for other in before)
-    return f"Waits for its turn: {names} {'are' if len(before) > 1 else 'is'} running." if before else "Waits for its turn."
+    return (
+        f"Waits for its turn: {names} {'are' if len(before) > 1 else 'is'} running."
+        if before
+        else "Waits for its turn."
+    )
 
 
 def _any_gpu(row: JobRow) -> bool:

@@ -111,7 +111,9 @@ class WarmWorkers:
         try:
             told: dict[str, Any] = answer.get(timeout=ANSWER_SECONDS)
         except gevent.Timeout as error:
-            raise WorkerLost(f"There was no answer within {ANSWER_SECONDS:g} s. Try again in a moment.") from error
+            raise WorkerLost(
+                f"There was no answer within {ANSWER_SECONDS:g} s. Try again in a moment."
+            ) from error
         finally:
             worker.questions.pop(number, None)
         if "error" in told:
@@ -129,7 +131,10 @@ class WarmWorkers:
         own = [worker for worker in self._workers if worker.model == model and not worker.busy]
         if own:
             return own[0]
-        idle = sorted((worker for worker in self._workers if not worker.busy), key=lambda worker: worker.idle_since)
+        idle = sorted(
+            (worker for worker in self._workers if not worker.busy),
+            key=lambda worker: worker.idle_since,
+        )
         for worker in idle[: max(0, len(self._workers) + 1 - MOST)]:
             self._dismiss(worker)
         return self._begin(model)
@@ -182,7 +187,11 @@ class WarmWorkers:
         if worker in self._workers:
             self._workers.remove(worker)
         for asked in worker.questions.values():
-            asked.set_exception(WorkerLost("The worker ended before it had an answer. Try again: the next one starts anew."))
+            asked.set_exception(
+                WorkerLost(
+                    "The worker ended before it had an answer. Try again: the next one starts anew."
+                )
+            )
         for id, job in worker.jobs.items():
             has_begun = job.lock is None  # Else nothing was done, and nothing is done twice.
             if not has_begun and job.tries < TRIES and id not in self._aborting:

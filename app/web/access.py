@@ -52,10 +52,16 @@ def link(host: str, port: int, token: str | None, prefix: str = "") -> str:
     return f"http://{name}:{port}{prefix}/" + (f"?token={quote(token)}" if token else "")
 
 
-def guarded(wsgi: "WSGIApplication", host: str, token: str | None, more: Iterable[str] = ()) -> "WSGIApplication":
+def guarded(
+    wsgi: "WSGIApplication", host: str, token: str | None, more: Iterable[str] = ()
+) -> "WSGIApplication":
     """The application, for those who may: `host` is the address that it listens on, `token` None where none is needed, `more` are
     names that it was given besides its machine's."""
-    names = {"localhost", *more} if is_loopback(host) else {"localhost", host, socket.gethostname(), socket.getfqdn(), *more}
+    names = (
+        {"localhost", *more}
+        if is_loopback(host)
+        else {"localhost", host, socket.gethostname(), socket.getfqdn(), *more}
+    )
 
     def application(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         refused = _answer(Request(environ), names, is_loopback(host), token)
@@ -64,10 +70,14 @@ def guarded(wsgi: "WSGIApplication", host: str, token: str | None, more: Iterabl
     return application
 
 
-def _answer(request: Request, names: set[str], loopback: bool, token: str | None) -> Response | None:
+def _answer(
+    request: Request, names: set[str], loopback: bool, token: str | None
+) -> Response | None:
     """What is said in place of an answer; None to those who may have one."""
     if not _is_ours(request.headers.get("Host", ""), names, loopback):
-        return _said(request, 400, "The server answers under its machine's names and addresses only.")
+        return _said(
+            request, 400, "The server answers under its machine's names and addresses only."
+        )
     if token is None or request.path in OPEN or _has(request, token):
         return None
     given = request.args.get("token")
@@ -75,10 +85,20 @@ def _answer(request: Request, names: set[str], loopback: bool, token: str | None
         return _said(request, 401, "It can be reached by others than you.")
     if request.method != "GET" or not _same(given, token):
         return _said(request, 401, "That is not its token.")
-    rest = urlencode([(name, value) for name, value in request.args.items(multi=True) if name != "token"])
-    response = Response(status=303, headers={"Location": request.root_path + request.path + ("?" + rest if rest else "")})
+    rest = urlencode(
+        [(name, value) for name, value in request.args.items(multi=True) if name != "token"]
+    )
+    response = Response(
+        status=303,
+        headers={"Location": request.root_path + request.path + ("?" + rest if rest else "")},
+    )
     response.set_cookie(
-        _cookie(request), _mark(token), httponly=True, samesite="Lax", max_age=30 * 86400, secure=request.is_secure
+        _cookie(request),
+        _mark(token),
+        httponly=True,
+        samesite="Lax",
+        max_age=30 * 86400,
+        secure=request.is_secure,
     )
     return response
 
@@ -120,7 +140,9 @@ def _cookie(request: Request) -> str:
 def _said(request: Request, status: int, why: str) -> Response:
     headers = {**HEADERS, "Cache-Control": "no-store"}
     if request.path.startswith(("/api/", "/socket.io")):
-        body = json.dumps({"error": {"message": f"{why} {HOW}" if status == 401 else why, "fields": {}}})
+        body = json.dumps(
+            {"error": {"message": f"{why} {HOW}" if status == 401 else why, "fields": {}}}
+        )
         return Response(body, status, headers, mimetype="application/json")
     page = ASK.format(why=why) if status == 401 else why
     return Response(page, status, headers, mimetype="text/html" if status == 401 else "text/plain")

@@ -41,13 +41,19 @@ def imported(entry: str) -> tuple[str, ...]:
             continue
         found[name] = None
         if path.is_relative_to(SCRIPTS):  # What comes from packages is one file each.
-            waiting += [(path.parent / relative).resolve() for relative in IMPORT.findall(path.read_text(encoding="utf-8"))]
+            waiting += [
+                (path.parent / relative).resolve()
+                for relative in IMPORT.findall(path.read_text(encoding="utf-8"))
+            ]
     return tuple(found)
 
 
 def module(entry: str) -> Markup:
     """The tags that load a module."""
-    links = [Markup('<link rel="modulepreload" href="{}">').format(_url(name)) for name in imported(entry)[1:]]
+    links = [
+        Markup('<link rel="modulepreload" href="{}">').format(_url(name))
+        for name in imported(entry)[1:]
+    ]
     script = Markup('<script type="module" src="{}"></script>').format(_url(f"js/{entry}"))
     return Markup("\n").join([*links, script])
 

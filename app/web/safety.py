@@ -12,9 +12,7 @@ from markupsafe import Markup
 from werkzeug.datastructures import ImmutableMultiDict
 
 FIELD = "csrf_token"
-STALE = (
-    "This server did not give this form to this browser, or its cookies were deleted since. Reload the page, and send it again."
-)
+STALE = "This server did not give this form to this browser, or its cookies were deleted since. Reload the page, and send it again."
 HEADERS = {
     "Content-Security-Policy": "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; "
     "connect-src 'self' ws: wss:; object-src 'none'; base-uri 'none'; frame-ancestors 'none'; form-action 'self'",
@@ -27,9 +25,13 @@ def guard(app: Flask, home: Path) -> None:
     """Bind the checks and headers to an application. Its secret stands in the home: a form that was open before a new start of
     the server can be sent after it."""
     app.secret_key = _secret(home / "server.key")
-    mark = sha256(str(home).encode()).hexdigest()[:12]  # Browsers do not tell the ports of a machine apart.
+    mark = sha256(str(home).encode()).hexdigest()[
+        :12
+    ]  # Browsers do not tell the ports of a machine apart.
     app.config.update(SESSION_COOKIE_NAME=f"clearframe-{mark}", SESSION_COOKIE_SAMESITE="Lax")
-    app.config.update(WTF_CSRF_TIME_LIMIT=None, WTF_CSRF_CHECK_DEFAULT=False, WTF_CSRF_FIELD_NAME=FIELD)
+    app.config.update(
+        WTF_CSRF_TIME_LIMIT=None, WTF_CSRF_CHECK_DEFAULT=False, WTF_CSRF_FIELD_NAME=FIELD
+    )
     protection = CSRFProtect(app)
 
     def check_form() -> None:
@@ -39,14 +41,18 @@ def guard(app: Flask, home: Path) -> None:
                 protection.protect()
             except CSRFError:
                 abort(403, STALE)
-            request.form = ImmutableMultiDict((name, value) for name, value in request.form.items(multi=True) if name != FIELD)
+            request.form = ImmutableMultiDict(
+                (name, value) for name, value in request.form.items(multi=True) if name != FIELD
+            )
 
     app.before_request(refuse_strangers)
     app.before_request(refuse_nul)
     app.before_request(check_form)
     app.after_request(add_headers)
     globals: dict[str, Any] = app.jinja_env.globals
-    globals["csrf"] = lambda: Markup('<input type="hidden" name="{}" value="{}">').format(FIELD, globals["csrf_token"]())
+    globals["csrf"] = lambda: Markup('<input type="hidden" name="{}" value="{}">').format(
+        FIELD, globals["csrf_token"]()
+    )
 
 
 def _secret(path: Path) -> bytes:
@@ -63,13 +69,21 @@ def refuse_strangers() -> None:
     """Only our own pages may change anything."""
     origin = request.headers.get("Origin")
     foreign = origin is not None and origin != f"{request.scheme}://{request.host}"
-    if request.method not in ("GET", "HEAD", "OPTIONS") and (foreign or request.headers.get("Sec-Fetch-Site") == "cross-site"):
+    if request.method not in ("GET", "HEAD", "OPTIONS") and (
+        foreign or request.headers.get("Sec-Fetch-Site") == "cross-site"
+    ):
         abort(403, "A page of another site may not change anything here.")
 
 
 def refuse_nul() -> None:
     """No name, path or text has it; what is behind it would be cut off, or refused, somewhere further in."""
-    if any("\0" in text for text in (request.path, *(text for pair in request.args.items(multi=True) for text in pair))):
+    if any(
+        "\0" in text
+        for text in (
+            request.path,
+            *(text for pair in request.args.items(multi=True) for text in pair),
+        )
+    ):
         abort(400, "There is a NUL character in the address.")
 
 

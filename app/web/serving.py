@@ -38,7 +38,9 @@ class _Requests:
         self._wsgi, self._number, self._none = wsgi, 0, Event()
         self._none.set()
 
-    def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+    def __call__(
+        self, environ: "WSGIEnvironment", start_response: "StartResponse"
+    ) -> Iterable[bytes]:
         if "/socket.io/" in environ["PATH_INFO"]:
             return self._wsgi(environ, start_response)
         self._number += 1

@@ -74,7 +74,9 @@ def _mend(path: Path) -> int:
     if end < path.stat().st_size:
         os.truncate(path, end)
     event = _parsed(last)
-    if last and event is None:  # The last line that says its number counts, and this one is left as it is.
+    if (
+        last and event is None
+    ):  # The last line that says its number counts, and this one is left as it is.
         return max((event["seq"] for event in read(path)), default=0)
     return int(event["seq"]) if event else 0
 
@@ -112,7 +114,11 @@ def _parsed(line: bytes) -> Event | None:
         event = json.loads(line)
     except ValueError:
         return None
-    return event if isinstance(event, dict) and isinstance(event.get("seq"), int) and "type" in event else None
+    return (
+        event
+        if isinstance(event, dict) and isinstance(event.get("seq"), int) and "type" in event
+        else None
+    )
 
 
 def read(path: Path, since: int = 0, types: frozenset[str] | None = None) -> Iterator[Event]:

@@ -118,7 +118,13 @@ def create(home: Path, kind: str, spec: JobSpec, now: float | None = None) -> Jo
     folder = JobFolder(home / "jobs" / new_id(created))
     draft = folder.path.with_name("." + folder.id)
     draft.mkdir(parents=True)
-    job = {"id": folder.id, "kind": kind, "name": spec.name, "created": created, "spec": spec.model_dump(mode="json")}
+    job = {
+        "id": folder.id,
+        "kind": kind,
+        "name": spec.name,
+        "created": created,
+        "spec": spec.model_dump(mode="json"),
+    }
     (draft / "job.json").write_text(json.dumps(job, indent=1), encoding="utf-8")
     with EventLog(draft / "events.jsonl") as log:
         log.append("state", state="waiting", reason="")

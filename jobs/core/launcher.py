@@ -19,7 +19,11 @@ USER_CODE = "CLEARFRAME_USER_CODE"
 """Set where Python files of users may run."""
 GPUS = "CLEARFRAME_GPUS"
 """Names the GPUs that the server gave to a training, as it counts them: for the log."""
-ALONE = {"OPENBLAS_NUM_THREADS": "1", "MALLOC_MMAP_THRESHOLD_": str(2**25), "MALLOC_TRIM_THRESHOLD_": str(2**30)}
+ALONE = {
+    "OPENBLAS_NUM_THREADS": "1",
+    "MALLOC_MMAP_THRESHOLD_": str(2**25),
+    "MALLOC_TRIM_THRESHOLD_": str(2**30),
+}
 """Several threads make pairs, each on its own: threads inside numpy's BLAS would only get in their way. And glibc
 keeps the memory of one picture for the next: giving it back and asking anew takes longer than to fill it."""
 
@@ -39,7 +43,13 @@ def start(folder: JobFolder, env: dict[str, str] | None = None) -> int | None:
         with folder.worker_log.open("ab") as log:
             child = subprocess.Popen(
                 [sys.executable, "-m", "jobs.run", str(folder.path)],
-                env={**os.environ, **ALONE, **(env or {}), LOCK_VARIABLE: str(lock), **_marked(folder)},
+                env={
+                    **os.environ,
+                    **ALONE,
+                    **(env or {}),
+                    LOCK_VARIABLE: str(lock),
+                    **_marked(folder),
+                },
                 cwd=ROOT,
                 stdin=subprocess.DEVNULL,
                 stdout=log,

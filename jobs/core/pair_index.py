@@ -52,7 +52,13 @@ def known(store: Path) -> list[str]:
 def _row(meta: Meta, sequences: dict[str, int]) -> tuple[int, int, float, float, float]:
     sequence = sequences.setdefault(meta.get("sequence", ""), len(sequences))
     psnr = meta.get("psnr_input", math.nan)
-    return meta["frame"], sequence, _or_nan(meta.get("qp")), math.inf if psnr is None else psnr, _or_nan(meta.get("ssim_input"))
+    return (
+        meta["frame"],
+        sequence,
+        _or_nan(meta.get("qp")),
+        math.inf if psnr is None else psnr,
+        _or_nan(meta.get("ssim_input")),
+    )
 
 
 def _or_nan(value: float | None) -> float:

@@ -58,7 +58,12 @@ class Report:
         self._started, self._begun_at, self._told = time.monotonic(), done, 0.0
 
     def progress(
-        self, done: int, total: int | None, unit: str, eta: float | None = None, pairs: dict[str, int] | None = None
+        self,
+        done: int,
+        total: int | None,
+        unit: str,
+        eta: float | None = None,
+        pairs: dict[str, int] | None = None,
     ) -> None:
         """Tell how far the work is, at most four times a second and always at its end; `pairs` are those of each split."""
         now = time.monotonic()
@@ -67,7 +72,12 @@ class Report:
         self._told = now
         rate = max(done - self._begun_at, 0) / max(now - self._started, 1e-9)
         # Of the first seconds nothing can be told: a first step takes many times as long as the next.
-        if eta is None and total is not None and rate > 0 and (now - self._started > 2 or done == total):
+        if (
+            eta is None
+            and total is not None
+            and rate > 0
+            and (now - self._started > 2 or done == total)
+        ):
             eta = (total - done) / rate
         more = {} if pairs is None else {"pairs": pairs}
         self.log.append("progress", done=done, total=total, unit=unit, rate=rate, eta=eta, **more)
@@ -79,11 +89,32 @@ class Report:
             listener(event)
 
     def scalars(self, step: int, epoch: float, values: dict[str, float]) -> None:
-        self.tell("scalars", step=step, epoch=epoch, scalars={key: finite(value) for key, value in values.items()})
+        self.tell(
+            "scalars",
+            step=step,
+            epoch=epoch,
+            scalars={key: finite(value) for key, value in values.items()},
+        )
 
-    def snapshot(self, name: str, step: int, epoch: float, size: int, scores: dict[str, float], removed: list[str]) -> None:
+    def snapshot(
+        self,
+        name: str,
+        step: int,
+        epoch: float,
+        size: int,
+        scores: dict[str, float],
+        removed: list[str],
+    ) -> None:
         scalars = {key: finite(value) for key, value in scores.items()}
-        self.log.append("snapshot", name=name, epoch=epoch, step=step, size=size, scalars=scalars, removed=removed)
+        self.log.append(
+            "snapshot",
+            name=name,
+            epoch=epoch,
+            step=step,
+            size=size,
+            scalars=scalars,
+            removed=removed,
+        )
 
     def skip(self, name: str, why: str) -> None:
         """Tell of something that was left out, for the list of what is not in a dataset."""

@@ -40,7 +40,10 @@ class StoredPairs:
 
     def metas(self, first: int = 0, count: int | None = None) -> Iterator[Meta]:
         """The metas from number `first` on, in one walk: all of them, or `count`."""
-        with self._env.begin() as transaction, transaction.cursor(self._databases["meta"]) as cursor:
+        with (
+            self._env.begin() as transaction,
+            transaction.cursor(self._databases["meta"]) as cursor,
+        ):
             if cursor.set_range(key(first)):
                 for value in islice(cursor.iternext(keys=False), count):
                     yield json.loads(value)
@@ -59,7 +62,10 @@ class StoredPairs:
 @contextmanager
 def opened(store: Path) -> Iterator[StoredPairs]:
     """The pairs of a split, for a moment: opening costs 0.05 ms, and LMDB refuses to open a store twice in a process."""
-    with _one_at_a_time, lmdb.open(str(store), readonly=True, lock=False, max_dbs=len(DATABASES)) as environment:
+    with (
+        _one_at_a_time,
+        lmdb.open(str(store), readonly=True, lock=False, max_dbs=len(DATABASES)) as environment,
+    ):
         yield StoredPairs(environment)
 
 

@@ -12,7 +12,11 @@ VIDEOS = tuple(dict.fromkeys((*STREAMS, *ORIGINAL_VIDEOS, ".webm", ".m2ts")))
 
 def natural(name: str) -> list[tuple[int, int | str]]:
     """Sort key by which frame2 comes before frame10."""
-    return [(0, int(part)) if part.isdecimal() else (1, part.lower()) for part in re.split(r"(\d+)", name) if part]
+    return [
+        (0, int(part)) if part.isdecimal() else (1, part.lower())
+        for part in re.split(r"(\d+)", name)
+        if part
+    ]
 
 
 def is_image(name: str) -> bool:
@@ -25,5 +29,13 @@ def is_video(name: str) -> bool:
 
 def kind(name: str) -> str:
     """What a file can be for a dataset: image, stream, video, manifest, python or other."""
-    kinds = {"image": IMAGES, "stream": RAW_H264, "video": VIDEOS, "manifest": (".csv",), "python": PYTHON}
-    return next((kind for kind, endings in kinds.items() if name.lower().endswith(endings)), "other")
+    kinds = {
+        "image": IMAGES,
+        "stream": RAW_H264,
+        "video": VIDEOS,
+        "manifest": (".csv",),
+        "python": PYTHON,
+    }
+    return next(
+        (kind for kind, endings in kinds.items() if name.lower().endswith(endings)), "other"
+    )

@@ -27,7 +27,9 @@ def gain_of(row: Row) -> float:
     if not is_measured(row):
         return math.nan
     # JSON has no infinity: the PSNR of equal images is null.
-    before, after = (math.inf if row[key] is None else float(row[key]) for key in ("psnr_input", "psnr_output"))
+    before, after = (
+        math.inf if row[key] is None else float(row[key]) for key in ("psnr_input", "psnr_output")
+    )
     return 0.0 if before == after else after - before
 
 
@@ -108,10 +110,15 @@ def histogram(values: "array[float]") -> dict[str, list[int] | list[float]]:
     counts = [0] * (math.floor(high / step) + 1 - first)
     for value in values:
         counts[math.floor(value / step) - first] += 1
-    return {"counts": counts, "edges": [round(place * step, 6) for place in range(first, first + len(counts) + 1)]}
+    return {
+        "counts": counts,
+        "edges": [round(place * step, 6) for place in range(first, first + len(counts) + 1)],
+    }
 
 
 def _round_up(step: float) -> float:
     """1, 2 or 5 times a power of ten, at least as large."""
     power = 10.0 ** math.floor(math.log10(step))
-    return float(next((one * power for one in NICE if one * power >= step * (1 - 1e-9)), 10 * power))
+    return float(
+        next((one * power for one in NICE if one * power >= step * (1 - 1e-9)), 10 * power)
+    )

@@ -97,7 +97,11 @@ def _with_shown(summary: dict[str, Any], event: Event) -> dict[str, Any]:
     if event["type"] == "sample" and "output" in shown and "index" not in shown:
         return {**summary, **shown}
     name = event["type"] + "s"
-    others = [one for one in summary.get(name, []) if "index" not in one or one["index"] != shown.get("index")]
+    others = [
+        one
+        for one in summary.get(name, [])
+        if "index" not in one or one["index"] != shown.get("index")
+    ]
     return {**summary, name: sorted([*others, shown], key=lambda one: one.get("index", 0))}
 
 
@@ -117,7 +121,9 @@ def _with_snapshot(summary: dict[str, Any], event: Event) -> dict[str, Any]:
 
 
 def _without_snapshots(summary: dict[str, Any], gone: set[str]) -> dict[str, Any]:
-    rest = {key: value for key, value in summary.items() if key not in ("snapshots", "best", "last")}
+    rest = {
+        key: value for key, value in summary.items() if key not in ("snapshots", "best", "last")
+    }
     left = [known for known in summary.get("snapshots", []) if known["snapshot"] not in gone]
     return {**rest, "snapshots": left, "best": best_of(left), "last": left[-1]} if left else rest
 

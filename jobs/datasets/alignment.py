@@ -68,8 +68,17 @@ def align(inputs: list[Levels], targets: list[Levels]) -> Alignment:
     """Compare glances of frames with those of originals, all of one size, at all offsets."""
     psnr = psnr_at_offsets(inputs, targets)
     # At equal PSNR (a standing picture) the simplest answer counts: offset 0.
-    means = np.array([column[~np.isnan(column)].mean() if not np.isnan(column).all() else np.nan for column in psnr.T])
-    peak = 0 if means[OFFSETS.index(0)] >= np.nanmax(means) - TIE else OFFSETS[int(np.nanargmax(means))]
+    means = np.array(
+        [
+            column[~np.isnan(column)].mean() if not np.isnan(column).all() else np.nan
+            for column in psnr.T
+        ]
+    )
+    peak = (
+        0
+        if means[OFFSETS.index(0)] >= np.nanmax(means) - TIE
+        else OFFSETS[int(np.nanargmax(means))]
+    )
     path = best_offsets(psnr, means, peak)
     return Alignment(means.tolist(), path[0], jumps_in(path), len(inputs))
 
@@ -108,4 +117,8 @@ def best_offsets(psnr: Psnr, means: Psnr, peak: int) -> list[int]:
 
 def jumps_in(path: list[int]) -> list[Jump]:
     changes = pairwise(path)
-    return [Jump(number, before, after) for number, (before, after) in enumerate(changes, 1) if before != after]
+    return [
+        Jump(number, before, after)
+        for number, (before, after) in enumerate(changes, 1)
+        if before != after
+    ]

@@ -85,16 +85,31 @@ def choose(sequences: list[Sequence], spec: DatasetSpec) -> list[Chosen]:
                 f"The originals {sequence.originals.place} are meant for {known.split or 'training'} and for "
                 f"{sequence.split or 'training'}: a network would be judged by what it was trained on. Keep them to one split."
             )
-    taken = {scene: sources.numbers(one.originals.count, spec.frames, max(one.offset, 0)) for scene, one in scenes.items()}
-    splits = split_scenes([len(numbers) for numbers in taken.values()], [one.split for one in scenes.values()], spec)
-    chosen = {scene: dict(zip(taken[scene], names, strict=True)) for scene, names in zip(taken, splits, strict=True)}
+    taken = {
+        scene: sources.numbers(one.originals.count, spec.frames, max(one.offset, 0))
+        for scene, one in scenes.items()
+    }
+    splits = split_scenes(
+        [len(numbers) for numbers in taken.values()], [one.split for one in scenes.values()], spec
+    )
+    chosen = {
+        scene: dict(zip(taken[scene], names, strict=True))
+        for scene, names in zip(taken, splits, strict=True)
+    }
     if not any(chosen.values()):
-        raise JobError("No frame is left to make a pair of. Choose other frames: first, last and step.")
+        raise JobError(
+            "No frame is left to make a pair of. Choose other frames: first, last and step."
+        )
     return [chosen[sequence.scene] for sequence in sequences]
 
 
 def items(
-    sequences: list[Sequence], chosen: list[Chosen], stores: Stores, folder: JobFolder, spec: DatasetSpec, report: Report
+    sequences: list[Sequence],
+    chosen: list[Chosen],
+    stores: Stores,
+    folder: JobFolder,
+    spec: DatasetSpec,
+    report: Report,
 ) -> Iterator[Wanted]:
     """What is to be made, in an order that depends on the spec alone. Decodes as it goes.
 
@@ -113,13 +128,29 @@ def items(
             if stored and not spec.frames.near_duplicates:
                 continue
             told_apart = sequence_number if len(sequences) > 1 else None
-            keep = kept_path(folder, told_apart, sequence, pair.frame) if spec.keep_decoded else None
-            item = item_of(pair, sequence, sequence_number, places[pair.original], frames[pair.original], stored, keep)
+            keep = (
+                kept_path(folder, told_apart, sequence, pair.frame) if spec.keep_decoded else None
+            )
+            item = item_of(
+                pair,
+                sequence,
+                sequence_number,
+                places[pair.original],
+                frames[pair.original],
+                stored,
+                keep,
+            )
             yield item, at_hand(pair.load_input), at_hand(pair.load_original)
 
 
 def item_of(
-    pair: Paired, sequence: Sequence, sequence_number: int, number: int, split: str, stored: bool, keep: Path | None
+    pair: Paired,
+    sequence: Sequence,
+    sequence_number: int,
+    number: int,
+    split: str,
+    stored: bool,
+    keep: Path | None,
 ) -> Item:
     return Item(
         number=number,
@@ -138,7 +169,9 @@ def item_of(
     )
 
 
-def kept_path(folder: JobFolder, sequence_number: int | None, sequence: Sequence, frame: int) -> Path:
+def kept_path(
+    folder: JobFolder, sequence_number: int | None, sequence: Sequence, frame: int
+) -> Path:
     """decoded/000007.bmp, or of several sequences decoded/001-qp32/000007.bmp: by number, for names may be alike."""
     plain = re.sub(r"[^\w.-]+", "-", sequence.name)
     name = "" if sequence_number is None else f"{sequence_number:03d}-{plain}".rstrip("-")
@@ -151,7 +184,12 @@ def at_hand(load: Load) -> Side:
 
 
 def write_pairs(
-    wanted: Iterator[Wanted], total: int, stores: Stores, folder: JobFolder, spec: DatasetSpec, report: Report
+    wanted: Iterator[Wanted],
+    total: int,
+    stores: Stores,
+    folder: JobFolder,
+    spec: DatasetSpec,
+    report: Report,
 ) -> None:
     """Make the pairs of the items and add them in order; near-duplicates are left out."""
     unit = "frames" if spec.patches.size else "pairs"
@@ -166,7 +204,9 @@ def write_pairs(
         if item.sequence_number != sequence_number:
             glance, sequence_number = None, item.sequence_number
         if glance is not None and made.glance is not None and alike(glance, made.glance, threshold):
-            report.skip(item.name, f"nearly the same as the frame before it (under {threshold:g} levels)")
+            report.skip(
+                item.name, f"nearly the same as the frame before it (under {threshold:g} levels)"
+            )
         else:
             glance = made.glance
             if not item.only_glance:
@@ -178,7 +218,9 @@ def write_pairs(
     report.progress(total, total, unit, pairs=stores.pairs())
 
 
-def in_order(wanted: Iterator[Wanted], total: int, spec: DatasetSpec, report: Report) -> Iterator[Made]:
+def in_order(
+    wanted: Iterator[Wanted], total: int, spec: DatasetSpec, report: Report
+) -> Iterator[Made]:
     """What comes of the items, in their order. A handful is made sooner than processes are started."""
     how = making(spec)
     ending: list[JobError] = []
@@ -225,7 +267,9 @@ def in_units(size: int) -> str:
 def check_splits(pairs: dict[str, int], spec: DatasetSpec) -> None:
     """Raises JobError where there is nothing to train on, or nothing to validate with."""
     if not pairs.get("train"):
-        raise JobError("No pair is left to train on. Choose more frames, keep fewer back, or drop fewer flat patches.")
+        raise JobError(
+            "No pair is left to train on. Choose more frames, keep fewer back, or drop fewer flat patches."
+        )
     if not pairs.get("val"):
         raise JobError(
             "No pair is left to validate with: the source is too small for this split. "

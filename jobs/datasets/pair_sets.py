@@ -35,7 +35,9 @@ class PairSet:
                 self._places.append((store, number))
                 channels.add(int(meta["channels"]))
         if len(channels) > 1:
-            raise JobError("Some of the datasets are in colour and some in grayscale. Train on those of one kind.")
+            raise JobError(
+                "Some of the datasets are in colour and some in grayscale. Train on those of one kind."
+            )
         self.channels = channels.pop() if channels else 3
 
     @classmethod
@@ -100,5 +102,7 @@ PAIRS_FOR_MEAN = 256
 def mean_seen(pairs: PairSet, encode: Callable[[Tensor], Tensor]) -> Tensor:
     """The mean of each channel that a network sees of the inputs, (C,), in 0 to 1: over all pairs, or so many of them."""
     chosen = range(0, len(pairs), -(-len(pairs) // PAIRS_FOR_MEAN))
-    means = [encode(pairs[number][0].permute(2, 0, 1)[None] / 255).mean((0, 2, 3)) for number in chosen]
+    means = [
+        encode(pairs[number][0].permute(2, 0, 1)[None] / 255).mean((0, 2, 3)) for number in chosen
+    ]
     return torch.stack(means).mean(0)

@@ -129,14 +129,20 @@ def _make(item: Item, input: Picture, target: Picture, how: Making) -> Made:
         Image.fromarray(to_rgb(input)).save(item.keep)
     glance = _glance(target) if how.glances else None
     input, target, gray = _in_channels(input, target, item, how)
-    return Made(item, [_record(a, b, place, item, how, gray) for place, a, b in _cut(input, target, item, how)], glance)
+    return Made(
+        item,
+        [_record(a, b, place, item, how, gray) for place, a, b in _cut(input, target, item, how)],
+        glance,
+    )
 
 
 def _glance(target: Picture) -> Picture:
     return target[::GLANCE_STEP, ::GLANCE_STEP].copy()
 
 
-def _in_channels(input: Picture, target: Picture, item: Item, how: Making) -> tuple[Picture, Picture, str | None]:
+def _in_channels(
+    input: Picture, target: Picture, item: Item, how: Making
+) -> tuple[Picture, Picture, str | None]:
     """Both in the channels that were asked for, and the matrix of grayscale: one conversion for input and target alike."""
     if how.channels == "grayscale":
         return to_gray(input, item.matrix), to_gray(target, item.matrix), item.matrix
@@ -145,7 +151,9 @@ def _in_channels(input: Picture, target: Picture, item: Item, how: Making) -> tu
     return input, target, None
 
 
-def _cut(input: Picture, target: Picture, item: Item, how: Making) -> Iterator[tuple[list[int] | None, Picture, Picture]]:
+def _cut(
+    input: Picture, target: Picture, item: Item, how: Making
+) -> Iterator[tuple[list[int] | None, Picture, Picture]]:
     """The whole pair, or the patches [top, left] of a training pair that are not flat."""
     side, stride = how.side, how.stride
     if side is None or stride is None or item.split != "train":
@@ -153,15 +161,28 @@ def _cut(input: Picture, target: Picture, item: Item, how: Making) -> Iterator[t
         return
     height, width = target.shape[:2]
     if side > min(height, width):
-        raise JobError(f"Patches of {side}x{side} do not fit into {item.original}, which is {size(target)}. Cut smaller ones.")
+        raise JobError(
+            f"Patches of {side}x{side} do not fit into {item.original}, which is {size(target)}. Cut smaller ones."
+        )
     for top in range(0, height - side + 1, stride):
         for left in range(0, width - side + 1, stride):
             area = slice(top, top + side), slice(left, left + side)
             if how.flat_below == 0 or float(target[area].var()) >= how.flat_below:
-                yield [top, left], np.ascontiguousarray(input[area]), np.ascontiguousarray(target[area])
+                yield (
+                    [top, left],
+                    np.ascontiguousarray(input[area]),
+                    np.ascontiguousarray(target[area]),
+                )
 
 
-def _record(input: Picture, target: Picture, place: list[int] | None, item: Item, how: Making, gray: str | None) -> Record:
+def _record(
+    input: Picture,
+    target: Picture,
+    place: list[int] | None,
+    item: Item,
+    how: Making,
+    gray: str | None,
+) -> Record:
     height, width, channels = target.shape
     psnr, ssim = psnr_and_ssim(input, target)
     meta: dict[str, Any] = {
@@ -182,5 +203,7 @@ def _record(input: Picture, target: Picture, place: list[int] | None, item: Item
         "ssim_input": finite(ssim),
     }
     return Record(
-        encode(input, how.input_encoding, how.jpeg_quality), encode(target, how.target_encoding, how.jpeg_quality), meta
+        encode(input, how.input_encoding, how.jpeg_quality),
+        encode(target, how.target_encoding, how.jpeg_quality),
+        meta,
     )

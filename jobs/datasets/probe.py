@@ -57,7 +57,9 @@ def probe(spec: DatasetSpec, seconds: float = SECONDS) -> Answer:
 
 def _probe_pairs(spec: DatasetSpec, answer: Answer, seconds: float) -> None:
     assert not isinstance(spec.source, CompressSource)
-    found = sources.find_pairs(spec.source, lambda name, why: answer["skipped"].append({"name": name, "why": why}))
+    found = sources.find_pairs(
+        spec.source, lambda name, why: answer["skipped"].append({"name": name, "why": why})
+    )
     answer["sequences"] = [_facts(sequence) for sequence in found[:LISTED]]
     answer["frames"] = sum(sequence.inputs.count for sequence in found)
     answer["originals"] = sum(sequence.originals.count for sequence in found)
@@ -74,10 +76,14 @@ def _facts(sequence: Sequence) -> Answer:
     originals = sequence.originals
     return {
         "name": sequence.name or sequence.inputs.place,
-        "input": video.facts(sequence.inputs.path).as_json() if isinstance(sequence.inputs, Video) else None,
+        "input": video.facts(sequence.inputs.path).as_json()
+        if isinstance(sequence.inputs, Video)
+        else None,
         "inputs": sequence.inputs.count,
         "originals": originals.count,
-        "original": video.facts(originals.path, originals.raw).as_json() if isinstance(originals, Video) else None,
+        "original": video.facts(originals.path, originals.raw).as_json()
+        if isinstance(originals, Video)
+        else None,
         "split": sequence.split,
     }
 
@@ -94,10 +100,15 @@ def _first_pair(sequence: Sequence, spec: DatasetSpec, answer: Answer, count: in
     """The first pair at the offset that is set: pictures, sizes, PSNR, and what all pairs will take."""
     load_input, load_original = (
         next(islice(side.load(), max(skipped, 0), None), None)
-        for side, skipped in ((sequence.inputs, -sequence.offset), (sequence.originals, sequence.offset))
+        for side, skipped in (
+            (sequence.inputs, -sequence.offset),
+            (sequence.originals, sequence.offset),
+        )
     )
     if load_input is None or load_original is None:
-        raise JobError(f"No frame of {sequence.inputs.place} could be decoded. Give a stream with pictures in it.")
+        raise JobError(
+            f"No frame of {sequence.inputs.place} could be decoded. Give a stream with pictures in it."
+        )
     input, target = load_input(), load_original()
     answer["input_size"], answer["target_size"] = size(input), size(target)
     if input.shape[:2] != target.shape[:2]:
@@ -112,7 +123,9 @@ def _show(input: Picture, target: Picture, spec: DatasetSpec, answer: Answer, co
     answer["first"] = {"input": _data_url(input), "target": _data_url(target)}
     if input.shape[:2] != target.shape[:2]:
         return
-    input, target = (to_rgb(input), to_rgb(target)) if input.shape != target.shape else (input, target)
+    input, target = (
+        (to_rgb(input), to_rgb(target)) if input.shape != target.shape else (input, target)
+    )
     began = time.monotonic()
     answer["first"] |= {"psnr": finite(psnr(input, target)), "ssim": finite(ssim(input, target))}
     stored = sum(
@@ -121,7 +134,11 @@ def _show(input: Picture, target: Picture, spec: DatasetSpec, answer: Answer, co
     )
     pairs = min(len(range(spec.frames.first, count, spec.frames.step)), spec.frames.most or count)
     # Reading and decoding take about as long as measuring and encoding.
-    answer["estimate"] = {"pairs": pairs, "bytes": stored * pairs, "seconds": 2 * (time.monotonic() - began) * pairs}
+    answer["estimate"] = {
+        "pairs": pairs,
+        "bytes": stored * pairs,
+        "seconds": 2 * (time.monotonic() - began) * pairs,
+    }
 
 
 def _data_url(picture: Picture) -> str:
@@ -176,8 +193,14 @@ def _aligned(found: Alignment, whole: bool) -> Answer:
 def _probe_compress(spec: DatasetSpec, source: CompressSource, answer: Answer) -> None:
     """The originals, and what each rate makes of the first of them."""
     originals = originals_of(Path(source.originals), source.raw)
-    facts = video.facts(originals.path, originals.raw).as_json() if isinstance(originals, Video) else None
-    answer["sequences"] = [{"name": originals.place, "input": None, "original": facts, "originals": originals.count}]
+    facts = (
+        video.facts(originals.path, originals.raw).as_json()
+        if isinstance(originals, Video)
+        else None
+    )
+    answer["sequences"] = [
+        {"name": originals.place, "input": None, "original": facts, "originals": originals.count}
+    ]
     answer["originals"] = originals.count
     pictures = [to_rgb(load()) for load in islice(originals.load(), TRIED_FRAMES)]
     if not pictures:
@@ -190,7 +213,13 @@ def _probe_compress(spec: DatasetSpec, source: CompressSource, answer: Answer) -
         target = pictures[0][: coded.shape[0], : coded.shape[1]]
         if "first" not in answer:
             _show(coded, target, spec, answer, originals.count)
-        answer["rates"].append({"name": _in_words(options), "psnr": finite(psnr(coded, target)), "bytes_a_frame": bytes_a_frame})
+        answer["rates"].append(
+            {
+                "name": _in_words(options),
+                "psnr": finite(psnr(coded, target)),
+                "bytes_a_frame": bytes_a_frame,
+            }
+        )
     for key in ("pairs", "bytes", "seconds"):
         answer["estimate"][key] *= len(rates)
 
@@ -212,4 +241,9 @@ def _coded(pictures: Iterator[Picture], options: dict[str, str]) -> tuple[Pictur
 if __name__ == "__main__":
     sent = json.load(sys.stdin)
     thorough = bool(sent.pop("thorough", False))
-    print(json.dumps(probe(DatasetSpec.model_validate(sent), THOROUGH_SECONDS if thorough else SECONDS), allow_nan=False))
+    print(
+        json.dumps(
+            probe(DatasetSpec.model_validate(sent), THOROUGH_SECONDS if thorough else SECONDS),
+            allow_nan=False,
+        )
+    )

@@ -14,7 +14,14 @@ from jobs.media.h264 import compress
 from jobs.media.images import images_in, list_images, stem
 from jobs.media.originals import Images, Video, originals_of
 from jobs.media.video import Colour, Load, Warn
-from jobs.specs.dataset import CompressSource, FoldersSource, FrameChoice, SequencesSource, Source, StreamSource
+from jobs.specs.dataset import (
+    CompressSource,
+    FoldersSource,
+    FrameChoice,
+    SequencesSource,
+    Source,
+    StreamSource,
+)
 
 
 @dataclass(frozen=True)
@@ -48,7 +55,9 @@ Skip = Callable[[str, str], None]
 """Takes the name of what is left out, and why."""
 
 
-def find(source: Source, wanted: FrameChoice, folder: JobFolder, report: Report, split: str = "") -> list[Sequence]:
+def find(
+    source: Source, wanted: FrameChoice, folder: JobFolder, report: Report, split: str = ""
+) -> list[Sequence]:
     """The sequences of a source; compresses first where that is asked for. Raises JobError where files do not fit."""
     if isinstance(source, CompressSource):
         originals = originals_of(Path(source.originals), source.raw)
@@ -66,19 +75,30 @@ def numbers(count: int, wanted: FrameChoice, first: int = 0) -> range:
     return range(max(wanted.first, first), last + 1, wanted.step)[: wanted.most]
 
 
-def find_pairs(source: StreamSource | FoldersSource | SequencesSource, skip: Skip) -> list[Sequence]:
+def find_pairs(
+    source: StreamSource | FoldersSource | SequencesSource, skip: Skip
+) -> list[Sequence]:
     """The sequences of a source that has inputs and originals. Raises JobError where files do not fit."""
     match source:
         case StreamSource():
-            streams, originals = streams_of(Path(source.stream)), originals_of(Path(source.originals), source.raw)
+            streams, originals = (
+                streams_of(Path(source.stream)),
+                originals_of(Path(source.originals), source.raw),
+            )
             return _named([_sequence(path, originals, source.offset) for path in streams])
         case FoldersSource():
             return _named([two_folders(source, skip)])
         case SequencesSource():
             listed = source.entries or entries(Path(source.manifest))
-            found = [_sequence(Path(entry.stream), originals_of(Path(entry.originals))) for entry in listed]
+            found = [
+                _sequence(Path(entry.stream), originals_of(Path(entry.originals)))
+                for entry in listed
+            ]
             return _named(
-                [replace(one, name=entry.name or one.name, split=entry.split) for one, entry in zip(found, listed, strict=True)]
+                [
+                    replace(one, name=entry.name or one.name, split=entry.split)
+                    for one, entry in zip(found, listed, strict=True)
+                ]
             )
 
 
@@ -97,10 +117,16 @@ def streams_of(path: Path) -> list[Path]:
     """The stream, or the streams of a folder."""
     if not path.is_dir():
         return [path]
-    inside = (one for one in path.iterdir() if one.name.lower().endswith(STREAMS) and not one.name.startswith("."))
+    inside = (
+        one
+        for one in path.iterdir()
+        if one.name.lower().endswith(STREAMS) and not one.name.startswith(".")
+    )
     found = sorted(inside, key=lambda one: natural(one.name))
     if not found:
-        raise JobError(f"{path.name} has no stream in it. Give a stream, or a folder of streams: {', '.join(STREAMS)}.")
+        raise JobError(
+            f"{path.name} has no stream in it. Give a stream, or a folder of streams: {', '.join(STREAMS)}."
+        )
     return found
 
 
@@ -165,7 +191,10 @@ def _by_stem(folder: Path) -> dict[str, Path]:
 
 def pairs(sequence: Sequence, last: int | None, warn: Warn) -> Iterator[Paired]:
     """The pairs of a sequence up to original `last`. Raises JobError where one side has more than the other."""
-    inputs, originals = enumerate(sequence.inputs.load(warn)), enumerate(sequence.originals.load(warn))
+    inputs, originals = (
+        enumerate(sequence.inputs.load(warn)),
+        enumerate(sequence.originals.load(warn)),
+    )
     for _ in range(sequence.offset):
         next(originals, None)
     for _ in range(-sequence.offset):
@@ -174,7 +203,9 @@ def pairs(sequence: Sequence, last: int | None, warn: Warn) -> Iterator[Paired]:
     while last is None or original < last:
         input, target = next(inputs, None), next(originals, None)
         if input is None or target is None:
-            _check_counts(sequence, _counted(inputs, input, frame), _counted(originals, target, original))
+            _check_counts(
+                sequence, _counted(inputs, input, frame), _counted(originals, target, original)
+            )
             return
         (frame, load_input), (original, load_original) = input, target
         yield Paired(frame, original, load_input, load_original)

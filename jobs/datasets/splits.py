@@ -27,13 +27,20 @@ def split_scenes(counts: list[int], fixed: list[str], spec: DatasetSpec) -> list
     return splits
 
 
-def _keep(splits: list[Splits], free: list[int], name: str, how: Kept | NoSplit, random: Random) -> None:
+def _keep(
+    splits: list[Splits], free: list[int], name: str, how: Kept | NoSplit, random: Random
+) -> None:
     match how:
         case Blocks():
             for scene in free:
                 _keep_blocks(splits[scene], name, how.percent)
         case ByFrame():
-            places = [(scene, frame) for scene in free for frame, split in enumerate(splits[scene]) if split == "train"]
+            places = [
+                (scene, frame)
+                for scene in free
+                for frame, split in enumerate(splits[scene])
+                if split == "train"
+            ]
             for scene, frame in random.sample(
                 places, _share(sum(len(splits[scene]) for scene in free), len(places), how.percent)
             ):

@@ -83,7 +83,9 @@ class PairWriter:
         # are a mapped file, which on a full disk has no blocks: to touch it is a SIGBUS. The job's lock lets nobody else write.
         size = map_size // PAGE * PAGE
         try:
-            self._env = lmdb.open(str(self._path), map_size=size, max_dbs=len(DATABASES), sync=False, lock=False)
+            self._env = lmdb.open(
+                str(self._path), map_size=size, max_dbs=len(DATABASES), sync=False, lock=False
+            )
             self._databases = [self._env.open_db(name.encode()) for name in DATABASES]
             self._transaction = self._env.begin(write=True)
         except lmdb.Error as error:

@@ -38,7 +38,9 @@ def samples(folder: JobFolder, report: Report) -> None:
     reader.close()
 
 
-def summary(folder: JobFolder, splits: list[str], sequences: list[Sequence], seconds: float) -> dict[str, Any]:
+def summary(
+    folder: JobFolder, splits: list[str], sequences: list[Sequence], seconds: float
+) -> dict[str, Any]:
     """The numbers that the page shows."""
     pairs: dict[str, int] = {}
     sizes: set[tuple[int, int]] = set()
@@ -73,7 +75,9 @@ def summary(folder: JobFolder, splits: list[str], sequences: list[Sequence], sec
         "best_pairs": [_ranked(folder, *places[place]) for place in order[::-1][:RANKED]],
         "sources": [_source(sequence) for sequence in sequences],
         **_skipped(folder),
-        "bytes": sum(file.stat().st_size for split in splits for file in folder.store(split).iterdir()),
+        "bytes": sum(
+            file.stat().st_size for split in splits for file in folder.store(split).iterdir()
+        ),
         "seconds": seconds,
         "pairs_per_second": len(psnr) / seconds,
     }
@@ -109,8 +113,12 @@ def _source(sequence: Sequence) -> dict[str, Any]:
 
 def _skipped(folder: JobFolder) -> dict[str, Any]:
     """What was left out, by the log: the same thing said by two workers counts once."""
-    said = {event["name"]: event["why"] for event in read(folder.events, types=frozenset({"skipped"}))}
+    said = {
+        event["name"]: event["why"] for event in read(folder.events, types=frozenset({"skipped"}))
+    }
     return {
         "skipped": len(said),
-        "skipped_first": [{"name": name, "why": why} for name, why in list(said.items())[:MOST_SKIPPED]],
+        "skipped_first": [
+            {"name": name, "why": why} for name, why in list(said.items())[:MOST_SKIPPED]
+        ],
     }

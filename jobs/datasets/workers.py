@@ -62,7 +62,9 @@ class Member:
         memory = _memory()
         self._connection, theirs = Pipe()
         command = [sys.executable, "-m", "jobs.datasets.workers", str(theirs.fileno()), str(memory)]
-        self._process = subprocess.Popen(command, pass_fds=(theirs.fileno(), memory), stdin=subprocess.DEVNULL, cwd=ROOT)
+        self._process = subprocess.Popen(
+            command, pass_fds=(theirs.fileno(), memory), stdin=subprocess.DEVNULL, cwd=ROOT
+        )
         theirs.close()
         self._memory = mmap.mmap(memory, SLOTS * SLOT)
         os.close(memory)
@@ -76,7 +78,10 @@ class Member:
         self._release()
         slot = heappop(self._free)  # The lowest: memory that was touched once is touched again.
         offset = slot * SLOT
-        sent = [self._sent(side, place) for side, place in ((input, offset), (target, offset + SLOT // 2))]
+        sent = [
+            self._sent(side, place)
+            for side, place in ((input, offset), (target, offset + SLOT // 2))
+        ]
         self._waiting.append((item, slot))
         with suppress(BrokenPipeError, ConnectionResetError):  # `take` says why it has ended.
             self._connection.send((item, how, offset, *sent))
@@ -107,7 +112,9 @@ class Member:
 
     def _found(self, shipped: Shipped) -> Record:
         input, target = (
-            memoryview(self._memory)[value[0] : value[0] + value[1]] if isinstance(value, tuple) else value
+            memoryview(self._memory)[value[0] : value[0] + value[1]]
+            if isinstance(value, tuple)
+            else value
             for value in shipped[:2]
         )
         return Record(input, target, shipped[2])
@@ -138,7 +145,9 @@ def _memory() -> int:
     return memory
 
 
-def by_processes(items: Iterable[tuple[Item, Side, Side]], how: Making, report: Report) -> Iterator[Made]:
+def by_processes(
+    items: Iterable[tuple[Item, Side, Side]], how: Making, report: Report
+) -> Iterator[Made]:
     """What comes of the items, in their order; few are held at a time, however many there are."""
     with ExitStack() as stack:
         crew = [Member() for _ in range(PROCESSES)]
@@ -148,7 +157,10 @@ def by_processes(items: Iterable[tuple[Item, Side, Side]], how: Making, report: 
         sizes: deque[int] = deque()
         for item, input, target in items:
             # What a file holds is known when it has been read: the next one is taken to be like the last.
-            size = max(last, sum(side.nbytes for side in (input, target) if not isinstance(side, ImageFile)))
+            size = max(
+                last,
+                sum(side.nbytes for side in (input, target) if not isinstance(side, ImageFile)),
+            )
             while sizes and (len(sizes) == SLOTS * len(crew) or sum(sizes) + size > BYTES_AT_WORK):
                 made = crew[taken % len(crew)].take(report)
                 last = sum(record.size for record in made.records)
@@ -171,7 +183,10 @@ def work(connection: Connection, memory: mmap.mmap) -> None:
             return
         try:
             input, target = (
-                side if isinstance(side, ImageFile) else np.ndarray(side[1], np.uint8, memory, side[0]) for side in sent
+                side
+                if isinstance(side, ImageFile)
+                else np.ndarray(side[1], np.uint8, memory, side[0])
+                for side in sent
             )
             made = make(item, input, target, how)
             connection.send((replace(made, records=[]), _shipped(made.records, memory, offset)))
@@ -195,6 +210,10 @@ def _shipped(records: list[Record], memory: mmap.mmap, offset: int) -> list[Ship
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # Meant for the job, which ends this process when it has stored its pairs.
-    with suppress(BrokenPipeError, ConnectionResetError):  # The job has ended, and nobody wants the answer.
+    signal.signal(
+        signal.SIGTERM, signal.SIG_IGN
+    )  # Meant for the job, which ends this process when it has stored its pairs.
+    with suppress(
+        BrokenPipeError, ConnectionResetError
+    ):  # The job has ended, and nobody wants the answer.
         work(Connection(int(sys.argv[1])), mmap.mmap(int(sys.argv[2]), SLOTS * SLOT))

@@ -26,7 +26,9 @@ def find_originals(path: Path, source: Path, facts: Facts) -> Originals:
         found = replace(found, like=facts.colour)
     load = next(found.load(), None)
     if load is None:
-        raise JobError(f"No frame of {found.place} could be decoded. Give a folder of images, or another video.")
+        raise JobError(
+            f"No frame of {found.place} could be decoded. Give a folder of images, or another video."
+        )
     first = load()
     if not _fits(first, facts.height, facts.width):
         raise JobError(
@@ -38,7 +40,10 @@ def find_originals(path: Path, source: Path, facts: Facts) -> Originals:
 
 def _fits(original: Picture, height: int, width: int) -> bool:
     """Of one size, but for an odd last row or column, which H.264 in 4:2:0 does not keep."""
-    return all(side in (kept, kept + side % 2) for side, kept in zip(original.shape[:2], (height, width), strict=True))
+    return all(
+        side in (kept, kept + side % 2)
+        for side, kept in zip(original.shape[:2], (height, width), strict=True)
+    )
 
 
 def note(source: Path, frames: int, originals: Originals) -> str:
@@ -71,7 +76,10 @@ class _Means:
             self.worst = {"frame": number, "gain": gain}
 
     def told(self) -> dict[str, Any]:
-        means = {_name(key): self.sums[key] / self.counts[key] if key in self.sums else None for key in KEYS}
+        means = {
+            _name(key): self.sums[key] / self.counts[key] if key in self.sums else None
+            for key in KEYS
+        }
         return {**means, "measured": self.frames, "worst": self.worst}
 
 
@@ -83,7 +91,9 @@ def _name(key: str) -> str:
     return "_".join(reversed(key.split("/")))
 
 
-def measure(source: Path, output: Path, originals: Originals, channels: int, frames: int, report: Report) -> None:
+def measure(
+    source: Path, output: Path, originals: Originals, channels: int, frames: int, report: Report
+) -> None:
     """Tell the scores of each frame as `scalars`, and their means as `facts`, also of those that were measured before an end.
 
     Raises JobError for an original of another size."""
@@ -91,7 +101,9 @@ def measure(source: Path, output: Path, originals: Originals, channels: int, fra
     total = min(frames, originals.count)
     report.begin(0)
     try:
-        for number, (input, restored, original) in enumerate(_triples(source, output, originals, channels)):
+        for number, (input, restored, original) in enumerate(
+            _triples(source, output, originals, channels)
+        ):
             report.check()
             truth = as_tensor(original)
             scores = {
@@ -107,11 +119,15 @@ def measure(source: Path, output: Path, originals: Originals, channels: int, fra
             report.log.append("facts", **means.told())
 
 
-def _triples(source: Path, output: Path, originals: Originals, channels: int) -> Iterator[tuple[Picture, Picture, Picture]]:
+def _triples(
+    source: Path, output: Path, originals: Originals, channels: int
+) -> Iterator[tuple[Picture, Picture, Picture]]:
     """Input, output and original of each frame, as the network sees colours; without what the file could not keep of them."""
     loads = zip(video.frames(source), video.frames(output), originals.load(), strict=False)
     for number, (load_input, load_output, load_original) in enumerate(loads):
-        input, restored, original = (_seen(load(), channels) for load in (load_input, load_output, load_original))
+        input, restored, original = (
+            _seen(load(), channels) for load in (load_input, load_output, load_original)
+        )
         if not _fits(original, *input.shape[:2]):
             raise JobError(
                 f"{originals.name(number)} is {size(original)}, but the video is {size(input)}. The frames before it are "

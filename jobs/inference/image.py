@@ -44,7 +44,9 @@ def test_image(folder: JobFolder, spec: ImageTest, report: Report) -> dict[str, 
     began = time.perf_counter()
     output = to_uint8(restored(restorer, image))
     told = {"snapshot": loaded.snapshot, "seconds": round(time.perf_counter() - began, 4)}
-    report.log.append("sample", **told, **pictures(folder, image, output, target), **scores(image, output, target))
+    report.log.append(
+        "sample", **told, **pictures(folder, image, output, target), **scores(image, output, target)
+    )
     if spec.layers:
         show_all_layers(folder, loaded, image, report)
     return {}
@@ -60,12 +62,19 @@ def restored(restorer: Restorer, image: Tensor) -> Tensor:
 
 def show_all_layers(folder: JobFolder, loaded: Loaded, image: Tensor, report: Report) -> None:
     """What each layer made of an image (C, H, W); of its middle, where the memory allows no more."""
-    shutil.rmtree(folder.path / layer_files.FOLDER, ignore_errors=True)  # Of an earlier run, of another snapshot.
+    shutil.rmtree(
+        folder.path / layer_files.FOLDER, ignore_errors=True
+    )  # Of an earlier run, of another snapshot.
     part = middle(loaded.restorer, image.shape, tiles.free_memory(loaded.device))
     if part is not None:
         report.log.append("facts", layers_of=asdict(part))
     shown = image if part is None else cut(image, asdict(part))
-    show_layers(folder, loaded.restorer, shown[None].to(loaded.device) / 255, lambda layer: tell(report, layer))
+    show_layers(
+        folder,
+        loaded.restorer,
+        shown[None].to(loaded.device) / 255,
+        lambda layer: tell(report, layer),
+    )
 
 
 def tell(report: Report, layer: dict[str, Any]) -> None:
@@ -81,7 +90,9 @@ def read_pair(
     if spec.pair is not None:
         return _pair(folder, datasets, spec.split, spec.pair)
     if channels == 1:
-        tell("The network restores grayscale: it is tested on the brightness of the image (Y of BT.601).")
+        tell(
+            "The network restores grayscale: it is tested on the brightness of the image (Y of BT.601)."
+        )
     if spec.stream is not None:
         input = frame_of(Path(spec.stream), spec.frame or 0, tell)
     else:
@@ -89,16 +100,25 @@ def read_pair(
         input = image_of(spec.image, tell)
     target = image_of(spec.target, tell) if spec.target else None
     if target is not None and target.shape != input.shape:
-        raise JobError(f"The ground truth is {size(target)}, but the image is {size(input)}. They must be of one size.")
+        raise JobError(
+            f"The ground truth is {size(target)}, but the image is {size(input)}. They must be of one size."
+        )
     return in_channels(input, channels), None if target is None else in_channels(target, channels)
 
 
-def _pair(folder: JobFolder, datasets: list[str], split: str, number: int) -> tuple[Picture, Picture]:
-    pairs, called = PairSet.of(folder, datasets, split), {"val": "validation", "test": "test"}[split]
+def _pair(
+    folder: JobFolder, datasets: list[str], split: str, number: int
+) -> tuple[Picture, Picture]:
+    pairs, called = (
+        PairSet.of(folder, datasets, split),
+        {"val": "validation", "test": "test"}[split],
+    )
     if len(pairs) == 0:
         raise JobError(f"The model's datasets have no {called} pairs any more: give an image.")
     if number >= len(pairs):
-        raise JobError(f"There is no {called} pair {number}: the dataset has the pairs 0 to {len(pairs) - 1}.")
+        raise JobError(
+            f"There is no {called} pair {number}: the dataset has the pairs 0 to {len(pairs) - 1}."
+        )
     with pairs:
         damaged, true = pairs[number]
     return damaged.numpy(), true.numpy()
@@ -123,8 +143,12 @@ def frame_of(path: Path, number: int, tell: Tell) -> Picture:
         count += 1
     why = "".join(f" {problem}." for problem in broken[:1])
     if count == 0:
-        raise JobError(f"No frame of {path.name} could be decoded.{why} Give a stream with pictures in it.")
-    raise JobError(f"{path.name} has no frame {number}: it has {count}, choose one from 0 to {count - 1}.{why}")
+        raise JobError(
+            f"No frame of {path.name} could be decoded.{why} Give a stream with pictures in it."
+        )
+    raise JobError(
+        f"{path.name} has no frame {number}: it has {count}, choose one from 0 to {count - 1}.{why}"
+    )
 
 
 def in_channels(picture: Picture, channels: int) -> Picture:
@@ -132,7 +156,9 @@ def in_channels(picture: Picture, channels: int) -> Picture:
     return picture if channels == 3 else to_gray(picture, "BT.601")
 
 
-def pictures(folder: JobFolder, image: Tensor, output: Tensor, target: Picture | None) -> dict[str, Any]:
+def pictures(
+    folder: JobFolder, image: Tensor, output: Tensor, target: Picture | None
+) -> dict[str, Any]:
     """Write the pictures as PNG; return their addresses and their size."""
     truth = None if target is None else as_tensor(target)
     urls = {

@@ -73,7 +73,9 @@ def test_many(folder: JobFolder, spec: ImagesTest | SplitTest, report: Report) -
     finally:
         telling.end()
     if not totals.restored:
-        raise JobError(f"None of the {len(source):,} {source.unit} could be restored. The first: {why}")
+        raise JobError(
+            f"None of the {len(source):,} {source.unit} could be restored. The first: {why}"
+        )
     return {}
 
 
@@ -91,7 +93,9 @@ def _measured(row: Row, pictures: Pictures | None, loaded: Loaded) -> Row:
     return {**row, "gain": finite(gain_of(row))}
 
 
-def read_ahead(source: "Images | Pairs", numbers: list[int]) -> Generator[tuple[Row, Pictures | None]]:
+def read_ahead(
+    source: "Images | Pairs", numbers: list[int]
+) -> Generator[tuple[Row, Pictures | None]]:
     """The rows and pictures of a source; the next ones are read in a thread meanwhile. It alone reads from the source."""
     with ThreadPoolExecutor(1) as reader:
         coming: deque[Future[tuple[Row, Pictures | None]]] = deque()
@@ -145,7 +149,9 @@ class Images:
             return input, None
         truth = in_channels(image_of(str(target), tell), self._channels)
         if truth.shape != input.shape:
-            raise JobError(f"The ground truth is {size(truth)}, but the image is {size(input)}. They must be of one size.")
+            raise JobError(
+                f"The ground truth is {size(truth)}, but the image is {size(input)}. They must be of one size."
+            )
         return input, truth
 
     def _target(self, number: int) -> Path | None:
@@ -159,11 +165,15 @@ def _expanded(path: Path) -> list[Path]:
 def _by_stem(folder: Path) -> dict[str, Path]:
     """Raises JobError where two have one name."""
     if not folder.is_dir():
-        raise JobError(f"The folder of the ground truth, {folder}, is not there any more. Give another one.")
+        raise JobError(
+            f"The folder of the ground truth, {folder}, is not there any more. Give another one."
+        )
     found: dict[str, Path] = {}
     for path in images_in(folder):
         if stem(path) in found:
-            raise JobError(f"{folder} has {found[stem(path)].name} and {path.name}: which of them is meant? Take one away.")
+            raise JobError(
+                f"{folder} has {found[stem(path)].name} and {path.name}: which of them is meant? Take one away."
+            )
         found[stem(path)] = path
     return found
 
@@ -175,7 +185,9 @@ class Pairs:
 
     def __init__(self, pairs: PairSet) -> None:
         if not len(pairs):
-            raise JobError("The model's datasets have no pairs in this split any more. Choose another one.")
+            raise JobError(
+                "The model's datasets have no pairs in this split any more. Choose another one."
+            )
         self._pairs = pairs
 
     def __len__(self) -> int:
@@ -184,7 +196,11 @@ class Pairs:
     def row(self, number: int) -> Row:
         meta = self._pairs.meta(number)
         sequence, original = meta.get("sequence", ""), meta.get("original") or f"pair {number}"
-        return {"index": number, "name": f"{sequence}: {original}" if sequence else original, "pair": number}
+        return {
+            "index": number,
+            "name": f"{sequence}: {original}" if sequence else original,
+            "pair": number,
+        }
 
     def read(self, number: int, tell: Tell) -> Pictures:
         if number % PAIRS_A_VIEW == 0:

@@ -34,7 +34,9 @@ def test_video(folder: JobFolder, spec: VideoTest, report: Report) -> dict[str, 
         raise JobError("The model was deleted. Choose another one.")
     source = Path(spec.video)
     facts = video.facts(source)
-    originals = frame_scores.find_originals(Path(spec.originals), source, facts) if spec.originals else None
+    originals = (
+        frame_scores.find_originals(Path(spec.originals), source, facts) if spec.originals else None
+    )
     note = frame_scores.note(source, facts.frames, originals) if originals else ""
     snapshot, restorer, channels = snapshots.load(model, spec.snapshot)
     restorer = restorer.to(choose_device("auto"))
@@ -42,9 +44,14 @@ def test_video(folder: JobFolder, spec: VideoTest, report: Report) -> dict[str, 
 
     results = folder.path / "results"
     results.mkdir(exist_ok=True)
-    out, copies = results / f"restored{ENDINGS[spec.codec]}", Copies(results / "input.mp4", results / "output.mp4")
+    out, copies = (
+        results / f"restored{ENDINGS[spec.codec]}",
+        Copies(results / "input.mp4", results / "output.mp4"),
+    )
     how = Model(restorer, channels, free_memory(device_of(restorer)))
-    restored = restore_video(source, out, how, report, spec.codec, overwrite=True, copies=copies, frames=facts.frames)
+    restored = restore_video(
+        source, out, how, report, spec.codec, overwrite=True, copies=copies, frames=facts.frames
+    )
     report.log.append("facts", **_shown(folder, restored, copies))
     report.check()
     if originals is not None:
@@ -73,7 +80,11 @@ def _shown(folder: JobFolder, restored: Restored, copies: Copies) -> dict[str, A
         "file": _url(folder, restored.out),
         "bytes": restored.out.stat().st_size,
         "sound": _has_sound(output),
-        "shown": {"input": _url(folder, copies.input), "output": _url(folder, output), "times": _url(folder, times)},
+        "shown": {
+            "input": _url(folder, copies.input),
+            "output": _url(folder, output),
+            "times": _url(folder, times),
+        },
     }
 
 
@@ -85,7 +96,11 @@ def frame_times(path: Path) -> list[float]:
     """When each frame of a video is shown, in seconds, as browsers count them: from its first stream on where that is early."""
     with av.open(str(path)) as container:
         packets = container.demux(container.streams.video[0])
-        times = [packet.pts * packet.time_base for packet in packets if packet.pts is not None and packet.time_base is not None]
+        times = [
+            packet.pts * packet.time_base
+            for packet in packets
+            if packet.pts is not None and packet.time_base is not None
+        ]
         early = min(0.0, (container.start_time or 0) / av.time_base)
         return [round(float(at) - early, 6) for at in sorted(times)]
 

@@ -23,7 +23,9 @@ THREADS = "4"
 Options = dict[str, str]
 
 
-def compress(source: CompressSource, originals: Images | Video, count: int, streams: Path, report: Report) -> list[Path]:
+def compress(
+    source: CompressSource, originals: Images | Video, count: int, streams: Path, report: Report
+) -> list[Path]:
     """The streams of all rates, of the first `count` originals, in the folder `streams`; whole ones are not made again."""
     streams.mkdir(parents=True, exist_ok=True)
     rates = rates_of(source)
@@ -62,7 +64,9 @@ def options_of(codec: CompressSource) -> Options:
     return options
 
 
-def _told(originals: Images | Video, count: int, rate: tuple[int, int], report: Report) -> Iterator[Picture]:
+def _told(
+    originals: Images | Video, count: int, rate: tuple[int, int], report: Report
+) -> Iterator[Picture]:
     """The first originals, with the progress of reading them told; `rate` is which of how many."""
     number, rates = rate
     total = count * rates
@@ -74,7 +78,11 @@ def _told(originals: Images | Video, count: int, rate: tuple[int, int], report: 
 
 
 def encode(
-    pictures: Iterator[Picture], path: Path, options: Options, rate: Fraction = Fraction(25), gop: int | None = None
+    pictures: Iterator[Picture],
+    path: Path,
+    options: Options,
+    rate: Fraction = Fraction(25),
+    gop: int | None = None,
 ) -> None:
     """Write pictures (H, W, 3) as a raw H.264 stream in 4:2:0. An odd last row or column is left out: 4:2:0 has even sizes.
 
@@ -101,7 +109,9 @@ def encode(
                     f"Original {number} is {size(picture)}, but the first one is {size(first)}. A stream has one size."
                 )
             frame = av.VideoFrame.from_ndarray(picture[:height, :width].copy(), format="rgb24")
-            coded = reformat(frame, "yuv420p", dst_colorspace=matrix, dst_color_range=ColorRange.MPEG)
+            coded = reformat(
+                frame, "yuv420p", dst_colorspace=matrix, dst_color_range=ColorRange.MPEG
+            )
             coded.pts, coded.time_base = number, 1 / rate
             container.mux(stream.encode(coded))
         container.mux(stream.encode())

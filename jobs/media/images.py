@@ -31,7 +31,8 @@ DEEP = re.compile(r";(12|16|32|64)")
 def images_in(folder: Path) -> list[Path]:
     """The images of a folder in natural order. Hidden files are none."""
     return sorted(
-        (path for path in folder.iterdir() if is_image(path.name) and path.is_file()), key=lambda path: natural(path.name)
+        (path for path in folder.iterdir() if is_image(path.name) and path.is_file()),
+        key=lambda path: natural(path.name),
     )
 
 
@@ -41,7 +42,9 @@ def list_images(folder: Path) -> list[Path]:
         raise JobError(f"{folder} is no folder. Give the folder of the originals.")
     images = images_in(folder)
     if not images:
-        raise JobError(f"{folder} has no image in it. Give the folder of the originals: {', '.join(IMAGES)}.")
+        raise JobError(
+            f"{folder} has no image in it. Give the folder of the originals: {', '.join(IMAGES)}."
+        )
     return images
 
 
@@ -65,14 +68,29 @@ def opened(path: Path) -> Iterator[tuple[OpenImage, bytes]]:
             yield image, data
     except UnidentifiedImageError as error:
         what = "it is no BMP, PNG, TIFF, JPEG or WebP" if data else "it is empty"
-        raise JobError(f"{path.name} is no image that can be read: {what}. Replace it or take it away.") from error
-    except (OSError, EOFError, SyntaxError, ValueError, OverflowError, igzip_lib.IsalError) as error:  # type: ignore[misc]  # isal's stub has its error as an instance
-        raise JobError(f"{path.name} is no image that can be read: {error}. Replace it or take it away.") from error
+        raise JobError(
+            f"{path.name} is no image that can be read: {what}. Replace it or take it away."
+        ) from error
+    except (
+        OSError,
+        EOFError,
+        SyntaxError,
+        ValueError,
+        OverflowError,
+        igzip_lib.IsalError,
+    ) as error:  # type: ignore[misc]  # isal's stub has its error as an instance
+        raise JobError(
+            f"{path.name} is no image that can be read: {error}. Replace it or take it away."
+        ) from error
 
 
 def is_deep(image: OpenImage) -> bool:
     """Whether a file that was just opened has more than 8 bits a value. Of colours Pillow does not say so: it cuts them."""
-    raw = [tile.args if isinstance(tile.args, str) else str(tile.args[0]) for tile in image.tile if tile.args]
+    raw = [
+        tile.args if isinstance(tile.args, str) else str(tile.args[0])
+        for tile in image.tile
+        if tile.args
+    ]
     cut = image.format in ("PNG", "TIFF") and any(DEEP.search(mode) for mode in raw)
     return cut or image.mode.startswith("I") or image.mode == "F"
 
@@ -85,7 +103,9 @@ def read_image(path: Path, keep_gray: bool = False) -> Picture:
         if is_deep(image):
             raise JobError(f"{path.name} has more than 8 bits a value. Convert it to 8 bits.")
         if image.has_transparency_data:
-            raise JobError(f"{path.name} has transparency. Flatten it first: a network cannot restore what lies behind.")
+            raise JobError(
+                f"{path.name} has transparency. Flatten it first: a network cannot restore what lies behind."
+            )
         gray = keep_gray and image.mode in ("L", "1")
         pixels = np.asarray(image.convert("L" if gray else "RGB"))
         return pixels[:, :, None] if gray else pixels
@@ -105,7 +125,9 @@ def _unzip(path: Path) -> bytes:
     with igzip.open(path) as file:
         data: bytes = file.read(MAX_IMAGE_BYTES + 1)
     if len(data) > MAX_IMAGE_BYTES:
-        raise JobError(f"{path.name} is refused: it unpacks to more than {MAX_IMAGE_MB} MiB (--max-image-mb).")
+        raise JobError(
+            f"{path.name} is refused: it unpacks to more than {MAX_IMAGE_MB} MiB (--max-image-mb)."
+        )
     return data
 
 

@@ -28,7 +28,9 @@ def encode_png(picture: Picture) -> bytes:
     np.subtract(values[1:], values[:-1], out=rows[1:, 1:])
     header = struct.pack(">IIBBBBB", width, height, 8, COLOUR_TYPES[channels], 0, 0, 0)
     body = isal_zlib.compress(rows, 1)
-    return b"".join((SIGNATURE, *_chunk(b"IHDR", header), *_chunk(b"IDAT", body), *_chunk(b"IEND", b"")))
+    return b"".join(
+        (SIGNATURE, *_chunk(b"IHDR", header), *_chunk(b"IDAT", body), *_chunk(b"IEND", b""))
+    )
 
 
 def _chunk(kind: bytes, data: bytes) -> tuple[bytes, ...]:

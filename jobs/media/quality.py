@@ -67,7 +67,10 @@ def _cells(a: Picture, b: Picture) -> Sums:
     strip = max(1, VALUES_AT_ONCE // (4 * values))
     for row in range(0, rows, strip):
         end = min(row + strip, rows)
-        x, y = (p[row * 4 : end * 4].reshape(end - row, 4, -1)[:, :, :values].astype(np.float32) for p in (a, b))
+        x, y = (
+            p[row * 4 : end * 4].reshape(end - row, 4, -1)[:, :, :values].astype(np.float32)
+            for p in (a, b)
+        )
         sum_x, sum_y, squares, products = sums[:, row:end]
         np.einsum("nrv->nv", x, out=sum_x)
         np.einsum("nrv->nv", y, out=sum_y)

@@ -20,7 +20,12 @@ FRAMES, WIDTH, HEIGHT, SEED, QP = 96, 320, 192, 1, 37
 
 
 def make_clip(
-    folder: Path, frames: int = FRAMES, width: int = WIDTH, height: int = HEIGHT, qp: int = QP, seed: int = SEED
+    folder: Path,
+    frames: int = FRAMES,
+    width: int = WIDTH,
+    height: int = HEIGHT,
+    qp: int = QP,
+    seed: int = SEED,
 ) -> tuple[Path, Path]:
     """Write the originals (.bmp.gz) and their stream; return the paths of the stream and of the originals' folder."""
     originals = folder / "originals"
@@ -29,7 +34,9 @@ def make_clip(
     for number, picture in enumerate(pictures):
         buffer = io.BytesIO()
         Image.fromarray(picture).save(buffer, "BMP")
-        (originals / f"{number:06d}.bmp.gz").write_bytes(gzip.compress(buffer.getvalue(), compresslevel=1, mtime=0))
+        (originals / f"{number:06d}.bmp.gz").write_bytes(
+            gzip.compress(buffer.getvalue(), compresslevel=1, mtime=0)
+        )
     stream = folder / "clip.h264"
     encode(iter(pictures), stream, {"qp": str(qp)})
     return stream, originals
@@ -42,7 +49,10 @@ def scene(frames: int, width: int, height: int, seed: int) -> Iterator[Picture]:
     shapes = random.uniform(size=(10, 8))
     for number in range(frames):
         angle = 2 * np.pi * number / frames
-        left, top = int(width * (0.5 + 0.45 * np.sin(angle))), int(height * (0.5 + 0.45 * np.sin(2 * angle)))
+        left, top = (
+            int(width * (0.5 + 0.45 * np.sin(angle))),
+            int(height * (0.5 + 0.45 * np.sin(2 * angle))),
+        )
         image = Image.fromarray(texture[top : top + height, left : left + width])
         _draw_shapes(ImageDraw.Draw(image), shapes, number, width, height)
         yield np.asarray(image)
@@ -63,7 +73,9 @@ def _texture(random: np.random.Generator, width: int, height: int) -> Picture:
     return np.clip(value + 128, 0, 255).astype(np.uint8)
 
 
-def _draw_shapes(draw: ImageDraw.ImageDraw, shapes: NDArray[np.float64], number: int, width: int, height: int) -> None:
+def _draw_shapes(
+    draw: ImageDraw.ImageDraw, shapes: NDArray[np.float64], number: int, width: int, height: int
+) -> None:
     for index, (x, y, dx, dy, size, red, green, blue) in enumerate(shapes):
         centre_x = (x * width + (dx - 0.5) * 4 * number) % width
         centre_y = (y * height + (dy - 0.5) * 4 * number) % height

@@ -29,7 +29,15 @@ SAFE = {
     "format_whitelist": "h264,hevc,mov,matroska,mpegts,yuv4mpegpipe,rawvideo,avi,ivf,flv,mpeg,mpegvideo,m4v,ogg,mxf,nut,asf",
 }
 
-BITS_A_PIXEL = {"yuv420p": 12, "nv12": 12, "yuv422p": 16, "yuv444p": 24, "gray": 8, "rgb24": 24, "bgr24": 24}
+BITS_A_PIXEL = {
+    "yuv420p": 12,
+    "nv12": 12,
+    "yuv422p": 16,
+    "yuv444p": 24,
+    "gray": 8,
+    "rgb24": 24,
+    "bgr24": 24,
+}
 
 NAMED_SIZE = re.compile(r"(?<!\d)(\d{2,5})x(\d{2,5})(?!\d)")
 """clip_352x288.yuv: how raw video says its size by custom."""
@@ -102,7 +110,9 @@ def open_video(path: Path, raw: RawVideo | None = None) -> InputContainer:
     try:
         container = av.open(str(path), format=form, options=options)
     except (av.error.FFmpegError, OSError, ValueError) as error:
-        raise JobError(f"{path.name} is no video that can be read: {_words(error)}. Give an H.264 stream.") from error
+        raise JobError(
+            f"{path.name} is no video that can be read: {_words(error)}. Give an H.264 stream."
+        ) from error
     if not container.streams.video:
         container.close()
         raise JobError(f"{path.name} has no video in it. Give an H.264 stream.")
@@ -111,9 +121,15 @@ def open_video(path: Path, raw: RawVideo | None = None) -> InputContainer:
 
 def _raw_options(path: Path, raw: RawVideo) -> dict[str, str]:
     named = NAMED_SIZE.search(path.name)
-    width, height = (raw.width, raw.height) if (raw.width and raw.height) or not named else (int(named[1]), int(named[2]))
+    width, height = (
+        (raw.width, raw.height)
+        if (raw.width and raw.height) or not named
+        else (int(named[1]), int(named[2]))
+    )
     if width is None or height is None:
-        raise JobError(f"{path.name} is raw video, which does not say its size: give its width, height and pixel format.")
+        raise JobError(
+            f"{path.name} is raw video, which does not say its size: give its width, height and pixel format."
+        )
     size = width * height * BITS_A_PIXEL[raw.pixel_format] // 8
     if path.stat().st_size % size:
         raise JobError(
@@ -123,7 +139,9 @@ def _raw_options(path: Path, raw: RawVideo) -> dict[str, str]:
     return {"video_size": f"{width}x{height}", "pixel_format": raw.pixel_format}
 
 
-def decode_frames(path: Path, warn: Warn = nothing, raw: RawVideo | None = None) -> Iterator[av.VideoFrame]:
+def decode_frames(
+    path: Path, warn: Warn = nothing, raw: RawVideo | None = None
+) -> Iterator[av.VideoFrame]:
     """The frames of a video's first video stream, in display order.
 
     A packet that cannot be decoded is reported to `warn` and passed over, as players do: whether
@@ -147,10 +165,14 @@ def decode_frames(path: Path, warn: Warn = nothing, raw: RawVideo | None = None)
                     yield frame
                     number += 1
             except av.error.FFmpegError as error:
-                warn(f"{path.name}: what follows frame {number - 1} cannot be decoded ({_words(error)})")
+                warn(
+                    f"{path.name}: what follows frame {number - 1} cannot be decoded ({_words(error)})"
+                )
 
 
-def frames(path: Path, warn: Warn = nothing, raw: RawVideo | None = None, like: Colour | None = None) -> Iterator[Load]:
+def frames(
+    path: Path, warn: Warn = nothing, raw: RawVideo | None = None, like: Colour | None = None
+) -> Iterator[Load]:
     """The frames of a video, converted to RGB when they are asked for; `like` tells the colour where the video does not."""
     for frame in decode_frames(path, warn, raw):
         yield partial(to_picture, frame, like)
@@ -195,7 +217,9 @@ def facts(path: Path, raw: RawVideo | None = None) -> Facts:
     """What a video says about itself. Raises JobError where no frame of it decodes."""
     first = next(decode_frames(path, raw=raw), None)
     if first is None:
-        raise JobError(f"No frame of {path.name} could be decoded. Give a stream with pictures in it.")
+        raise JobError(
+            f"No frame of {path.name} could be decoded. Give a stream with pictures in it."
+        )
     with open_video(path, raw) as container:
         video = container.streams.video[0]
         context = video.codec_context
@@ -244,7 +268,9 @@ def rate_of(path: Path) -> tuple[float | None, str | None]:
     file's name (clip_qp37.264)."""
     with path.open("rb") as file:
         note = X264.search(file.read(2**18))
-    told = dict(part.split("=", 1) for part in note[1].decode().split() if "=" in part) if note else {}
+    told = (
+        dict(part.split("=", 1) for part in note[1].decode().split() if "=" in part) if note else {}
+    )
     if told.get("rc") == "cqp" and told.get("qp", "").isdigit():
         return float(told["qp"]), f"QP {told['qp']}"
     if told.get("rc") == "crf" and "crf" in told:

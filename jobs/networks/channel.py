@@ -45,8 +45,13 @@ def show_channel(folder: JobFolder, spec: ImageTest, layer: int, channel: int) -
     image = cut(whole, part)
     reached = _run(loaded.restorer, image[None].to(loaded.device) / 255, layer)
     if not 0 <= channel < len(reached.maps):
-        raise JobError(f"Layer {layer}, {reached.name}, has no channel {channel}: it has {len(reached.maps)}, counted from 0.")
-    seen, sight = Seen(reached.maps[channel : channel + 1]), sights_of(loaded.restorer.net).get(reached.module)
+        raise JobError(
+            f"Layer {layer}, {reached.name}, has no channel {channel}: it has {len(reached.maps)}, counted from 0."
+        )
+    seen, sight = (
+        Seen(reached.maps[channel : channel + 1]),
+        sights_of(loaded.restorer.net).get(reached.module),
+    )
     values = seen.channels[0]
     stem = layer_files.of_channel(layer, reached.name, channel)
     told = {
@@ -59,8 +64,15 @@ def show_channel(folder: JobFolder, spec: ImageTest, layer: int, channel: int) -
     sees, size = sight or _guess(values.shape, image.shape[1:]), image.shape[1:]
     origin = (part["top"], part["left"]) if part else (0, 0)
     places = [
-        {"x": column, "y": row, "value": float(values[row, column]), "sees": sees and _box(sees, (row, column), size, origin)}
-        for row, column in strongest(values, (_span(sees[0]), _span(sees[1])) if sees else (UNKNOWN, UNKNOWN))
+        {
+            "x": column,
+            "y": row,
+            "value": float(values[row, column]),
+            "sees": sees and _box(sees, (row, column), size, origin),
+        }
+        for row, column in strongest(
+            values, (_span(sees[0]), _span(sees[1])) if sees else (UNKNOWN, UNKNOWN)
+        )
     ]
     answer = {**told, "strongest": places}
     _keep(folder, f"{stem}.json", answer)
@@ -71,7 +83,9 @@ def cut(image: Tensor, part: dict[str, int] | None) -> Tensor:
     """The part of an image (C, H, W) of which the layers are shown; all of it where none is named."""
     if part is None:
         return image
-    return image[:, part["top"] : part["top"] + part["height"], part["left"] : part["left"] + part["width"]]
+    return image[
+        :, part["top"] : part["top"] + part["height"], part["left"] : part["left"] + part["width"]
+    ]
 
 
 def _shown(folder: JobFolder) -> tuple[str, dict[str, int] | None]:
@@ -117,13 +131,20 @@ def _span(sight: Sight) -> int:
     return max(1, ceil((sight.high - sight.low + 1) / sight.jump))
 
 
-def _box(sees: tuple[Sight, Sight], place: tuple[int, int], size: torch.Size, origin: tuple[int, int]) -> dict[str, int]:
+def _box(
+    sees: tuple[Sight, Sight], place: tuple[int, int], size: torch.Size, origin: tuple[int, int]
+) -> dict[str, int]:
     """What a place sees, within the image."""
     (top, bottom), (left, right) = (
         (max(0, floor(one.jump * at + one.low)), min(side, ceil(one.jump * at + one.high) + 1))
         for one, at, side in zip(sees, place, size, strict=True)
     )
-    return {"left": left + origin[1], "top": top + origin[0], "width": right - left, "height": bottom - top}
+    return {
+        "left": left + origin[1],
+        "top": top + origin[0],
+        "width": right - left,
+        "height": bottom - top,
+    }
 
 
 def _keep(folder: JobFolder, relative: str, answer: dict[str, Any]) -> None:

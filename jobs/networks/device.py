@@ -19,7 +19,11 @@ def choose_device(wanted: str, local_rank: int = 0) -> torch.device:
     if wanted == "cpu" or (wanted == "auto" and not torch.cuda.is_available()):
         return torch.device("cpu")
     named = gpus(wanted)
-    index = named[local_rank % len(named)] if ":" in wanted else local_rank % max(torch.cuda.device_count(), 1)
+    index = (
+        named[local_rank % len(named)]
+        if ":" in wanted
+        else local_rank % max(torch.cuda.device_count(), 1)
+    )
     check_gpu(index)
     device = torch.device("cuda", index)
     torch.cuda.set_device(device)
@@ -29,8 +33,14 @@ def choose_device(wanted: str, local_rank: int = 0) -> torch.device:
 def check_gpu(index: int) -> None:
     """Raises JobError for a GPU that is not there."""
     if index >= torch.cuda.device_count():
-        there = f"it has {torch.cuda.device_count()}, counted from 0" if torch.cuda.is_available() else "it has none"
-        raise JobError(f"This machine has no GPU {index} that PyTorch can use: {there}. Choose the device auto or cpu.")
+        there = (
+            f"it has {torch.cuda.device_count()}, counted from 0"
+            if torch.cuda.is_available()
+            else "it has none"
+        )
+        raise JobError(
+            f"This machine has no GPU {index} that PyTorch can use: {there}. Choose the device auto or cpu."
+        )
 
 
 def gpus(wanted: str) -> list[int]:
@@ -93,5 +103,9 @@ def _told_by_linux(field: str) -> str:
     """Of the first processor; "" where there is no /proc/cpuinfo, or nothing of that in it."""
     info = Path("/proc/cpuinfo")
     lines = info.read_text(errors="replace").splitlines() if info.exists() else []
-    values = (value.strip() for name, _, value in (line.partition(":") for line in lines) if name.strip() == field)
+    values = (
+        value.strip()
+        for name, _, value in (line.partition(":") for line in lines)
+        if name.strip() == field
+    )
     return next(values, "")

@@ -45,9 +45,13 @@ class Format:
 def _make_onnx(restorer: Restorer, example: Tensor, about: About) -> bytes:
     import onnx
 
-    size = sum(weights.numel() * weights.element_size() for weights in restorer.state_dict().values())
+    size = sum(
+        weights.numel() * weights.element_size() for weights in restorer.state_dict().values()
+    )
     if size > ONNX_BYTES:
-        raise JobError(f"The weights take {size / 2**30:.1f} GiB, and an ONNX file holds at most 2. Choose another format.")
+        raise JobError(
+            f"The weights take {size / 2**30:.1f} GiB, and an ONNX file holds at most 2. Choose another format."
+        )
     made = torch.onnx.export(
         restorer,
         (example,),
@@ -70,7 +74,14 @@ def _make_onnx(restorer: Restorer, example: Tensor, about: About) -> bytes:
 def _forget_traces(model: Any) -> None:
     """Take out what the exporter notes of where each node came from: that has the paths of this machine."""
     graph = model.graph
-    for part in (graph, *graph.node, *graph.input, *graph.output, *graph.initializer, *graph.value_info):
+    for part in (
+        graph,
+        *graph.node,
+        *graph.input,
+        *graph.output,
+        *graph.initializer,
+        *graph.value_info,
+    ):
         del part.metadata_props[:]
 
 
@@ -79,7 +90,13 @@ def _run_onnx(path: Path, image: Tensor) -> Tensor:
     import onnxruntime
     from onnxruntime.capi import onnxruntime_pybind11_state as errors
 
-    failures = (errors.Fail, errors.InvalidArgument, errors.InvalidGraph, errors.NotImplemented, errors.RuntimeException)
+    failures = (
+        errors.Fail,
+        errors.InvalidArgument,
+        errors.InvalidGraph,
+        errors.NotImplemented,
+        errors.RuntimeException,
+    )
     try:
         onnx.checker.check_model(str(path), full_check=True)
         session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])

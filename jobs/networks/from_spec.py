@@ -66,16 +66,22 @@ def _entry(group: str, name: str) -> Callable[..., Any]:
     found = entry_points(group=group, name=name)
     if not found:
         there = ", ".join(sorted(entry.name for entry in entry_points(group=group))) or "none"
-        raise JobError(f"No installed package has an entry point {name} in {group}. There are: {there}.")
+        raise JobError(
+            f"No installed package has an entry point {name} in {group}. There are: {there}."
+        )
     function: Callable[..., Any] = next(iter(found)).load()
     return function
 
 
 def _of_file(path: str, name: str) -> Callable[..., Any]:
     if not os.environ.get(USER_CODE):
-        raise JobError("A Python file runs only where the server was started with --allow-user-code.")
+        raise JobError(
+            "A Python file runs only where the server was started with --allow-user-code."
+        )
     try:
-        found = runpy.run_path(path, run_name="user_code")  # Its classes are of that module: TorchScript writes down the name.
+        found = runpy.run_path(
+            path, run_name="user_code"
+        )  # Its classes are of that module: TorchScript writes down the name.
     except OSError as error:
         raise JobError(f"{path} cannot be read: {error.strerror}.") from error
     if not callable(found.get(name)):
@@ -91,5 +97,7 @@ def _tried(net: Any, channels: int) -> nn.Module:
     with torch.no_grad():
         shape = tuple(net.eval()(torch.zeros(1, channels, 37, 53)).shape)
     if shape != (1, channels, 37, 53):
-        raise JobError(f"The network makes {shape} of (1, {channels}, 37, 53): it must give an image of equal size.")
+        raise JobError(
+            f"The network makes {shape} of (1, {channels}, 37, 53): it must give an image of equal size."
+        )
     return net

@@ -35,7 +35,9 @@ def load(model: JobFolder, wanted: str) -> Loaded:
     try:
         status = os.stat(snapshots.weights_of(model, name))
     except OSError as error:
-        raise JobError(f"Snapshot {name} is not there any more: {error.strerror}. Choose another one.") from error
+        raise JobError(
+            f"Snapshot {name} is not there any more: {error.strerror}. Choose another one."
+        ) from error
     key = (f"{model.path}/{name}", status.st_mtime_ns, status.st_size)
     if key in _kept:
         return _kept[key]
@@ -43,6 +45,8 @@ def load(model: JobFolder, wanted: str) -> Loaded:
     _, restorer, channels = snapshots.load(model, name)
     device = choose_device("auto")
     found = Loaded(name, restorer.to(device), channels, device)
-    if isinstance(restorer.net, GraphNetwork):  # Another one is of somebody's Python file, which may change meanwhile.
+    if isinstance(
+        restorer.net, GraphNetwork
+    ):  # Another one is of somebody's Python file, which may change meanwhile.
         _kept[key] = found
     return found

@@ -12,7 +12,16 @@ from torch import Tensor, nn
 from jobs.core import layer_files
 from jobs.core.folder import JobFolder
 from jobs.media.png import encode_png
-from models.inspection import Kernels, Page, Seen, kernel_pages, maps_of, sights_of, watch_layers, weights_of
+from models.inspection import (
+    Kernels,
+    Page,
+    Seen,
+    kernel_pages,
+    maps_of,
+    sights_of,
+    watch_layers,
+    weights_of,
+)
 from models.restorer import Restorer
 from models.tiles import Sight
 
@@ -33,11 +42,18 @@ def show_layers(folder: JobFolder, restorer: Restorer, image: Tensor, tell: Tell
 
 
 def layer(
-    folder: JobFolder, index: int, name: str, module: nn.Module, maps: Tensor, sight: tuple[Sight, Sight] | None
+    folder: JobFolder,
+    index: int,
+    name: str,
+    module: nn.Module,
+    maps: Tensor,
+    sight: tuple[Sight, Sight] | None,
 ) -> dict[str, Any]:
     """What a `layer` event says of one layer; writes its pictures. `maps` are (C, H, W)."""
     seen, stem = Seen(maps), layer_files.of_layer(index, name)
-    pages = [_page(folder, _numbered(stem, number), page) for number, page in enumerate(seen.pages())]
+    pages = [
+        _page(folder, _numbered(stem, number), page) for number, page in enumerate(seen.pages())
+    ]
     return {
         "index": index,
         "name": name,
@@ -57,7 +73,10 @@ def weights(folder: JobFolder, stem: str, module: nn.Module) -> dict[str, Any] |
     kernels = weights_of(module)
     if kernels is None:
         return None
-    pages = [_kernels(folder, _numbered(stem, number), page) for number, page in enumerate(kernel_pages(kernels))]
+    pages = [
+        _kernels(folder, _numbered(stem, number), page)
+        for number, page in enumerate(kernel_pages(kernels))
+    ]
     about = Seen(kernels.reshape(1, -1)).statistics()
     return {"shape": list(kernels.shape), **about, "picture": pages[0]["picture"], "pages": pages}
 
@@ -78,7 +97,11 @@ def _page(folder: JobFolder, relative: str, page: Page) -> dict[str, Any]:
 
 
 def _kernels(folder: JobFolder, relative: str, kernels: Kernels) -> dict[str, Any]:
-    return {**_page(folder, relative, kernels.page), "outputs": list(kernels.outputs), "inputs": list(kernels.inputs)}
+    return {
+        **_page(folder, relative, kernels.page),
+        "outputs": list(kernels.outputs),
+        "inputs": list(kernels.inputs),
+    }
 
 
 def _short(values: NDArray[np.float64]) -> list[float]:

@@ -93,7 +93,9 @@ def _read_state(folder: JobFolder, name: str) -> State:
     try:
         state: State = torch.load(_state(folder, name), map_location="cpu", weights_only=True)
     except (OSError, RuntimeError, EOFError, UnpicklingError) as error:
-        raise JobError(f"Snapshot {name} cannot be resumed from: {error}. Resume from another one.") from error
+        raise JobError(
+            f"Snapshot {name} cannot be resumed from: {error}. Resume from another one."
+        ) from error
     return state
 
 
@@ -135,9 +137,13 @@ def start_from(net: nn.Module, model: JobFolder, wanted: str) -> str:
     name = find(model, wanted)
     _, _, weights = read_weights(model, name)
     own = net.state_dict()
-    fitting = {key: value for key, value in weights.items() if key in own and own[key].shape == value.shape}
+    fitting = {
+        key: value for key, value in weights.items() if key in own and own[key].shape == value.shape
+    }
     if not fitting:
-        raise JobError("The model to start from has no layer of the name and shape of one of this network.")
+        raise JobError(
+            "The model to start from has no layer of the name and shape of one of this network."
+        )
     net.load_state_dict({**own, **fitting})
     rest = sorted(set(own) - set(fitting))
     left = f"; these start anew: {', '.join(rest[:10])}" if rest else ""
@@ -146,7 +152,9 @@ def start_from(net: nn.Module, model: JobFolder, wanted: str) -> str:
 
 def too_old(model: JobFolder, newest: str, scores: dict[str, float], keep: int) -> list[str]:
     """The snapshots to remove once the newest is there: all but the last `keep` and the best."""
-    others = [one for one in _view(model)["summary"].get("snapshots", []) if one["snapshot"] != newest]
+    others = [
+        one for one in _view(model)["summary"].get("snapshots", []) if one["snapshot"] != newest
+    ]
     known = [*others, {"snapshot": newest, **scores}]
     return [one["snapshot"] for one in known[:-keep] if one is not best_of(known)]
 
@@ -160,7 +168,9 @@ def find(model: JobFolder, wanted: str) -> str:
         return str(summary[wanted]["snapshot"])
     there = [one["snapshot"] for one in summary["snapshots"]]
     if wanted not in there:
-        raise JobError(f"There is no snapshot {wanted} any more. Choose another one: best, {', '.join(reversed(there))}.")
+        raise JobError(
+            f"There is no snapshot {wanted} any more. Choose another one: best, {', '.join(reversed(there))}."
+        )
     return wanted
 
 

@@ -36,27 +36,39 @@ FOR_ALL = ".png"
 """The ending of the images of a folder."""
 
 
-def restore_image(source: Path, out: Path, model: Model, report: Report, overwrite: bool = False) -> Restored:
+def restore_image(
+    source: Path, out: Path, model: Model, report: Report, overwrite: bool = False
+) -> Restored:
     """One image into a file; into a folder under its own name, as PNG. Raises JobError."""
     if out.is_dir():
         out = out / f"{stem(source)}{FOR_ALL}"
     ending = _ending(out)
     check_free(source, out, overwrite)
     if ending in LOSSY:
-        report.message(f"{out.name} is compressed anew, with loss. An ending like .png keeps what was restored.", "warning")
+        report.message(
+            f"{out.name} is compressed anew, with loss. An ending like .png keeps what was restored.",
+            "warning",
+        )
     began = time.monotonic()
     picture = _restore(source, out, model)
     report.progress(1, 1, "images")
-    return Restored(1, time.monotonic() - began, picture.shape[1], picture.shape[0], ending[1:], out)
+    return Restored(
+        1, time.monotonic() - began, picture.shape[1], picture.shape[0], ending[1:], out
+    )
 
 
-def restore_folder(source: Path, out: Path, model: Model, report: Report, overwrite: bool = False) -> Restored:
+def restore_folder(
+    source: Path, out: Path, model: Model, report: Report, overwrite: bool = False
+) -> Restored:
     """All images of a folder into another one, as PNG. One that cannot be read is left out, and said. Raises JobError."""
     images = list_images(source)
     if out.exists() and not out.is_dir():
         raise JobError(f"{out} is a file, and the input is a folder. Give a folder.")
     alike = Counter(stem(path) for path in images)
-    named = {path: out / f"{stem(path) if alike[stem(path)] == 1 else path.name}{FOR_ALL}" for path in images}
+    named = {
+        path: out / f"{stem(path) if alike[stem(path)] == 1 else path.name}{FOR_ALL}"
+        for path in images
+    }
     if out.is_dir():
         for path, target in named.items():
             check_free(path, target, overwrite)
@@ -91,11 +103,20 @@ def _make(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise JobError(f"The folder {folder} cannot be made: {error.strerror}. Give another one.") from error
+        raise JobError(
+            f"The folder {folder} cannot be made: {error.strerror}. Give another one."
+        ) from error
 
 
 def _ending(out: Path) -> str:
-    ending = next((ending for ending in sorted(WRITTEN, key=len, reverse=True) if out.name.lower().endswith(ending)), "")
+    ending = next(
+        (
+            ending
+            for ending in sorted(WRITTEN, key=len, reverse=True)
+            if out.name.lower().endswith(ending)
+        ),
+        "",
+    )
     if not ending or not is_image(out.name):
         raise JobError(
             f"{out.name} has no ending of an image. Choose one of {', '.join(WRITTEN)}; or give a folder that is there."
@@ -109,7 +130,9 @@ def _restore(source: Path, out: Path, model: Model) -> Picture:
     seen = picture if model.channels == 3 else to_gray(picture, "BT.601")
     image = torch.tensor(seen).permute(2, 0, 1)[None]
     try:
-        restored = to_uint8(tiles.restore(model.restorer, image, model.limit)[0]).permute(1, 2, 0).numpy()
+        restored = (
+            to_uint8(tiles.restore(model.restorer, image, model.limit)[0]).permute(1, 2, 0).numpy()
+        )
     except tiles.TooLarge as error:
         raise JobError(f"{source.name}: {error}") from error
     _write(restored, out, _kept(source))
@@ -131,8 +154,12 @@ def _write(picture: Picture, out: Path, kept: dict[str, Any]) -> None:
     image.save(written, **WRITTEN[ending], **({} if ending.startswith(".bmp") else kept))
     draft = out.with_name(f".{out.name}.part")
     try:
-        draft.write_bytes(gzip.compress(written.getvalue(), 6) if ending.endswith(".gz") else written.getvalue())
+        draft.write_bytes(
+            gzip.compress(written.getvalue(), 6) if ending.endswith(".gz") else written.getvalue()
+        )
         os.replace(draft, out)
     except OSError as error:
         draft.unlink(missing_ok=True)
-        raise JobError(FULL if error.errno == 28 else f"{out} cannot be written: {error.strerror}.") from error
+        raise JobError(
+            FULL if error.errno == 28 else f"{out} cannot be written: {error.strerror}."
+        ) from error

@@ -6,7 +6,13 @@ from jobs.core.errors import JobError
 from jobs.core.suffixes import RAW_H264
 from jobs.specs.test import Codec
 
-CONTAINERS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska", ".ts": "mpegts"} | dict.fromkeys(RAW_H264, "h264")
+CONTAINERS = {
+    ".mp4": "mp4",
+    ".m4v": "mp4",
+    ".mov": "mov",
+    ".mkv": "matroska",
+    ".ts": "mpegts",
+} | dict.fromkeys(RAW_H264, "h264")
 """FFmpeg's name of the container that an ending stands for."""
 FFV1 = (".mkv",)
 
@@ -15,9 +21,13 @@ def check_video(source: Path, out: Path, codec: Codec, overwrite: bool) -> None:
     """Raises JobError for an output that cannot be, or that must not be replaced."""
     ending = out.suffix.lower()
     if ending not in CONTAINERS:
-        raise JobError(f"{out.name} has no ending of a video that can be written. Choose one of {', '.join(CONTAINERS)}.")
+        raise JobError(
+            f"{out.name} has no ending of a video that can be written. Choose one of {', '.join(CONTAINERS)}."
+        )
     if codec == "ffv1" and ending not in FFV1:
-        raise JobError(f"FFV1 is written into .mkv only, and the output is {out.name}. Choose that ending, or the codec h264.")
+        raise JobError(
+            f"FFV1 is written into .mkv only, and the output is {out.name}. Choose that ending, or the codec h264."
+        )
     check_free(source, out, overwrite)
 
 

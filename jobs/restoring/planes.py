@@ -24,7 +24,13 @@ Plane = NDArray[np.uint8]
 FORMATS = {(0, 0): "yuv444p", (1, 0): "yuv422p", (1, 1): "yuv420p"}
 """By how often the columns and the rows of the chroma were halved."""
 
-LUMA = {1: (0.2126, 0.0722), 4: (0.30, 0.11), 7: (0.212, 0.087), 9: (0.2627, 0.0593), 10: (0.2627, 0.0593)}
+LUMA = {
+    1: (0.2126, 0.0722),
+    4: (0.30, 0.11),
+    7: (0.212, 0.087),
+    9: (0.2627, 0.0593),
+    10: (0.2627, 0.0593),
+}
 """Weights of R and B in Y by matrix_coefficients (ITU-T H.273); all others are BT.601."""
 BT601 = (0.299, 0.114)
 
@@ -56,11 +62,15 @@ def planar(frame: av.VideoFrame) -> av.VideoFrame:
         return frame
     if format.is_rgb or format.name == "pal8":
         matrix = Colorspace.ITU709 if frame.height >= HD else Colorspace.SMPTE170M
-        converted = reformat(frame, "yuv444p", dst_colorspace=matrix, dst_color_range=ColorRange.MPEG)
+        converted = reformat(
+            frame, "yuv444p", dst_colorspace=matrix, dst_color_range=ColorRange.MPEG
+        )
         converted.colorspace, converted.color_range = 1 if frame.height >= HD else 6, 1
         return converted
     gray = len([one for one in format.components if not one.is_alpha]) == 1
-    columns, rows = (int(np.log2(64 / side)) for side in (format.chroma_width(64), format.chroma_height(64)))
+    columns, rows = (
+        int(np.log2(64 / side)) for side in (format.chroma_width(64), format.chroma_height(64))
+    )
     full = frame.color_range == 2 or (gray and frame.color_range == 0)
     kept: dict[str, Any] = {"src_color_range": 2, "dst_color_range": 2} if full else {}
     return reformat(frame, "gray" if gray else FORMATS.get((columns, rows), "yuv444p"), **kept)
@@ -80,25 +90,36 @@ def loss_of(frame: av.VideoFrame) -> str:
 def layout_of(frame: av.VideoFrame) -> Layout:
     """Of a planar frame. yuvj says by its name that its range is full, and gray is full where nothing is signalled."""
     colour = colour_of(frame)
-    full = frame.format.name.startswith("yuvj") or (frame.format.name == "gray" and colour.full_range is None)
+    full = frame.format.name.startswith("yuvj") or (
+        frame.format.name == "gray" and colour.full_range is None
+    )
     return Layout(
-        frame.format.name.replace("yuvj", "yuv"), frame.width, frame.height, Colour(colour.matrix, full or colour.full_range)
+        frame.format.name.replace("yuvj", "yuv"),
+        frame.width,
+        frame.height,
+        Colour(colour.matrix, full or colour.full_range),
     )
 
 
 def planes_of(frame: av.VideoFrame) -> list[Plane]:
     """Copies of a planar frame's planes, each (rows, columns)."""
     return [
-        np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)[: plane.height, : plane.width].copy()
+        np.frombuffer(memoryview(plane), np.uint8)
+        .reshape(-1, plane.line_size)[: plane.height, : plane.width]
+        .copy()
         for plane in frame.planes
     ]
 
 
-def as_frame(planes: list[Plane], layout: Layout, format: str, width: int, height: int) -> av.VideoFrame:
+def as_frame(
+    planes: list[Plane], layout: Layout, format: str, width: int, height: int
+) -> av.VideoFrame:
     """A frame of those planes, cut to a size; gray gets the chroma that `format` asks for, without colour."""
     frame = av.VideoFrame(width, height, format)
     for number, plane in enumerate(frame.planes):
-        rows = np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)[: plane.height, : plane.width]
+        rows = np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)[
+            : plane.height, : plane.width
+        ]
         rows[:] = planes[number][: plane.height, : plane.width] if number < len(planes) else 128
     frame.colorspace = layout.colour.matrix
     frame.color_range = {None: 0, False: 1, True: 2}[layout.colour.full_range]
@@ -127,7 +148,9 @@ def change_of_rgb(change: Tensor, planes: list[Tensor], layout: Layout) -> list[
     if halved is None:
         return changed
     size = (2 ** halved[1], 2 ** halved[0])
-    for number, part in enumerate(((blue - y) / (2 - 2 * blue_weight), (red - y) / (2 - 2 * red_weight)), 1):
+    for number, part in enumerate(
+        ((blue - y) / (2 - 2 * blue_weight), (red - y) / (2 - 2 * red_weight)), 1
+    ):
         mean = F.avg_pool2d(part, size, ceil_mode=True, count_include_pad=False)
         changed[number] = _added(planes[number], mean * layout.scales[1])
     return changed

@@ -27,7 +27,16 @@ from jobs.restoring import planes
 from jobs.restoring.outputs import check_video
 from jobs.restoring.pipeline import Lane
 from jobs.restoring.planes import Layout
-from jobs.restoring.video_out import DiskFull, Shot, VideoOut, raw_rate, says_rate, time_base, untimed, words
+from jobs.restoring.video_out import (
+    DiskFull,
+    Shot,
+    VideoOut,
+    raw_rate,
+    says_rate,
+    time_base,
+    untimed,
+    words,
+)
 from jobs.specs.test import Codec
 from models import tiles
 from models.restorer import Restorer
@@ -125,7 +134,10 @@ def restore_video(
         try:
             whole = work.run(draft, out, codec, beside)
             if not work.written:
-                raise JobError(work.why or f"No frame of {source.name} could be decoded. Give a stream with pictures in it.")
+                raise JobError(
+                    work.why
+                    or f"No frame of {source.name} could be decoded. Give a stream with pictures in it."
+                )
             named = out if whole else out.with_name(f"{out.stem}.partial{out.suffix}")
             os.replace(draft, named)
             for other in filter(Path.exists, beside):
@@ -142,7 +154,9 @@ def restore_video(
 class _Work:
     """One video on its way through three threads: this one has the network."""
 
-    def __init__(self, container: InputContainer, name: str, model: Model, report: Report, frames: int | None) -> None:
+    def __init__(
+        self, container: InputContainer, name: str, model: Model, report: Report, frames: int | None
+    ) -> None:
         self._container, self._name, self._report, self._frames = container, name, report, frames
         self._painter = _Painter(model)
         self._decoded: Lane[_Batch] = Lane(BATCHES)
@@ -169,7 +183,9 @@ class _Work:
         outputs = [output]
         try:
             for path, named in list(beside.items())[: 1 if output.plays else 2]:
-                outputs.append(VideoOut(path, named, "h264", self._container, first, nothing, to_look_at=True))
+                outputs.append(
+                    VideoOut(path, named, "h264", self._container, first, nothing, to_look_at=True)
+                )
             self._of_input, self._of_output = outputs[1:2], [output, *outputs[2:]]
             with ThreadPoolExecutor(2, "restore") as threads:
                 reading = threads.submit(self._read, shots)
@@ -213,7 +229,9 @@ class _Work:
         for batch in self._decoded:
             self._report.check()
             inputs = batch.shots if self._of_input else []
-            if not self._restored.put(_Batch(self._painter.restore(batch.shots), batch.packets, inputs)):
+            if not self._restored.put(
+                _Batch(self._painter.restore(batch.shots), batch.packets, inputs)
+            ):
                 return
             if self.written:
                 self._report.progress(self.written, total, UNIT)
@@ -260,7 +278,11 @@ class _Reader:
         if video.frames:
             return video.frames
         rate, length = video.average_rate, self._container.duration
-        return int(length / av.time_base * rate) if rate and length and self._container.format.name != "h264" else None
+        return (
+            int(length / av.time_base * rate)
+            if rate and length and self._container.format.name != "h264"
+            else None
+        )
 
     def first(self) -> av.VideoFrame | None:
         """The first frame, which tells how the output must be made; it is handed out again. None where there is none."""
@@ -274,10 +296,14 @@ class _Reader:
             lost = planes.loss_of(first)
             if lost:
                 self._report.message(
-                    f"The output has 8 bits a value and no more than the video's Y, Cb and Cr: {lost}.", "warning"
+                    f"The output has 8 bits a value and no more than the video's Y, Cb and Cr: {lost}.",
+                    "warning",
                 )
             if first.interlaced_frame:
-                self._report.message("The video is interlaced: both fields of a frame are restored as one picture.", "warning")
+                self._report.message(
+                    "The video is interlaced: both fields of a frame are restored as one picture.",
+                    "warning",
+                )
         return first
 
     def batches(self, at_once: Callable[[int, int], int]) -> Iterator[_Batch]:
@@ -319,11 +345,21 @@ class _Reader:
             pts = self._read
         else:
             # Without a time of its own, or with one that goes back, a frame follows the last one.
-            pts = self._next if frame.pts is None else max(frame.pts, self._next if self._read else frame.pts)
-        self._next = pts + 1 if frame.pts is not None or untimed(self._container) else pts + max(frame.duration or 0, 1)
+            pts = (
+                self._next
+                if frame.pts is None
+                else max(frame.pts, self._next if self._read else frame.pts)
+            )
+        self._next = (
+            pts + 1
+            if frame.pts is not None or untimed(self._container)
+            else pts + max(frame.duration or 0, 1)
+        )
         parts = planes.planes_of(flat)
         self._read += 1
-        return Shot(self._read - 1, pts, self._base, parts, _rgb(parts, flat, layout) if self._rgb else None)
+        return Shot(
+            self._read - 1, pts, self._base, parts, _rgb(parts, flat, layout) if self._rgb else None
+        )
 
     def _break(self, why: str) -> None:
         self.why = self.why or why
@@ -356,7 +392,9 @@ class _Reader:
                     yield frame
                     number += 1
             except av.error.FFmpegError as error:
-                self._break(f"{self._name}: what follows frame {number - 1} cannot be decoded ({words(error)}), and is left out.")
+                self._break(
+                    f"{self._name}: what follows frame {number - 1} cannot be decoded ({words(error)}), and is left out."
+                )
 
     def _see(self, packet: Packet) -> None:
         if packet.pts is not None and packet.time_base is not None:
@@ -367,7 +405,9 @@ class _Reader:
         length = self._container.duration
         if not length or not any(name in self._container.format.name for name in TELL_LENGTH):
             return
-        told = Fraction(length, av.time_base) + Fraction(self._container.start_time or 0, av.time_base)
+        told = Fraction(length, av.time_base) + Fraction(
+            self._container.start_time or 0, av.time_base
+        )
         frame = 1 / float(self._video.average_rate or 25)
         if self._end and told - self._end > max(SHORT, 2 * frame):
             self._break(
@@ -402,7 +442,9 @@ class _Painter:
     def at_once(self, width: int, height: int) -> int:
         """Frames of a batch."""
         pixels = width * height
-        within = self._model.limit / (tiles.bytes_a_pixel(self._model.restorer, self._model.channels) * pixels)
+        within = self._model.limit / (
+            tiles.bytes_a_pixel(self._model.restorer, self._model.channels) * pixels
+        )
         return max(1, min(MOST, BATCH_PIXELS[self._device.type] // pixels, int(within)))
 
     @torch.inference_mode()
@@ -411,7 +453,10 @@ class _Painter:
         if not shots:
             return shots
         assert self.layout is not None
-        parts = [planes.stack([shot.planes[part] for shot in shots], self._device) for part in range(len(shots[0].planes))]
+        parts = [
+            planes.stack([shot.planes[part] for shot in shots], self._device)
+            for part in range(len(shots[0].planes))
+        ]
         if self.wants_rgb:
             rgb = planes.stack([shot.rgb for shot in shots if shot.rgb is not None], self._device)
             restored = self._run(rgb)

@@ -158,21 +158,29 @@ class VideoOut:
         columns, rows = (1, 1) if self.pixel_format == PLAYS else self.layout.halved or (1, 1)
         self.width, self.height = self.width >> columns << columns, self.height >> rows << rows
         if min(self.width, self.height) < 2:
-            raise JobError(f"The video is {self.layout.width}x{self.layout.height}: too small for H.264. Use the codec ffv1.")
+            raise JobError(
+                f"The video is {self.layout.width}x{self.layout.height}: too small for H.264. Use the codec ffv1."
+            )
         if (self.width, self.height) != (self.layout.width, self.layout.height):
             self._warn(
                 f"The video is {self.layout.width}x{self.layout.height}: its odd last row or column is left out, because H.264 "
                 "in 4:2:0 has even sizes. The codec ffv1 keeps it."
             )
 
-    def _open(self, others: Sequence[av.stream.Stream]) -> tuple[OutputContainer, dict[int, av.stream.Stream]]:
+    def _open(
+        self, others: Sequence[av.stream.Stream]
+    ) -> tuple[OutputContainer, dict[int, av.stream.Stream]]:
         """The container with its header written; without the other streams where it does not take them."""
         options = INDEX_FIRST if self._format in ("mp4", "mov") else None
-        out = av.open(self._room, "w", format=self._format, options=options, io_open=self._room.again)
+        out = av.open(
+            self._room, "w", format=self._format, options=options, io_open=self._room.again
+        )
         self._stream = self._add_video(out)
         copies = {} if self._format == "h264" else self._add_copies(out, others)
         if self._format == "h264" and others:
-            self._warn(f"Left out: {', '.join(_said(one) for one in others)}. A raw stream holds nothing but the video.")
+            self._warn(
+                f"Left out: {', '.join(_said(one) for one in others)}. A raw stream holds nothing but the video."
+            )
         for key, value in self._source.metadata.items():
             if key not in ("encoder", "major_brand", "minor_version", "compatible_brands"):
                 out.metadata[key] = value
@@ -182,8 +190,12 @@ class VideoOut:
             out.start_encoding()
         except (av.error.FFmpegError, ValueError) as error:
             if not copies:
-                raise JobError(f"The video cannot be written: {words(error)}. Give another name, or the codec ffv1.") from error
-            self._warn(f"Left out: {', '.join(_said(one) for one in others)}. A file of this kind does not take them.")
+                raise JobError(
+                    f"The video cannot be written: {words(error)}. Give another name, or the codec ffv1."
+                ) from error
+            self._warn(
+                f"Left out: {', '.join(_said(one) for one in others)}. A file of this kind does not take them."
+            )
             self._room.clear()
             return self._open([])
         return out, copies
@@ -191,7 +203,9 @@ class VideoOut:
     def _add_video(self, out: OutputContainer) -> VideoStream:
         video, first = self._source.streams.video[0], self._first
         rate = video.average_rate or video.guessed_rate or Fraction(25)
-        stream = out.add_stream("libx264" if self._codec == "h264" else "ffv1", rate=rate, options=self._options)
+        stream = out.add_stream(
+            "libx264" if self._codec == "h264" else "ffv1", rate=rate, options=self._options
+        )
         stream.width, stream.height, stream.pix_fmt = self.width, self.height, self.pixel_format
         context = stream.codec_context
         context.time_base = time_base(self._source)
@@ -200,7 +214,9 @@ class VideoOut:
             context.sample_aspect_ratio = aspect
         if aspect not in (None, 0, 1) and self._codec == "ffv1":
             # H.264 has it inside; FFV1 leaves it to the container, whose field PyAV does not set.
-            self._warn(f"Its pixels are {aspect} as wide as high, which an FFV1 file does not keep: players must be told.")
+            self._warn(
+                f"Its pixels are {aspect} as wide as high, which an FFV1 file does not keep: players must be told."
+            )
         context.colorspace = self.layout.colour.matrix
         context.color_range = {None: 0, False: 1, True: 2}[self.layout.colour.full_range]
         context.color_primaries, context.color_trc = first.color_primaries, first.color_trc
@@ -214,14 +230,20 @@ class VideoOut:
             if self._format in TURNED and hasattr(stream, "set_display_matrix"):
                 stream.set_display_matrix(memoryview(matrix).cast("i").tolist())
             else:
-                self._warn(f"That players turn the picture by {first.rotation}° is not kept: such a file cannot say it.")
+                self._warn(
+                    f"That players turn the picture by {first.rotation}° is not kept: such a file cannot say it."
+                )
         return stream
 
-    def _add_copies(self, out: OutputContainer, others: Sequence[av.stream.Stream]) -> dict[int, av.stream.Stream]:
+    def _add_copies(
+        self, out: OutputContainer, others: Sequence[av.stream.Stream]
+    ) -> dict[int, av.stream.Stream]:
         copies = {}
         for stream in others:
             try:
-                if stream.type not in ("audio", "subtitle") and not (stream.type == "attachment" and self._format == "matroska"):
+                if stream.type not in ("audio", "subtitle") and not (
+                    stream.type == "attachment" and self._format == "matroska"
+                ):
                     raise ValueError
                 copy = out.add_stream_from_template(stream, opaque=True)
             except (ValueError, av.error.FFmpegError):
@@ -283,7 +305,11 @@ class VideoOut:
 
 def time_base(source: InputContainer) -> Fraction:
     """The unit of the frames' times (s): the stream's, or a frame's length where the stream has no times."""
-    return 1 / raw_rate(source) if untimed(source) else source.streams.video[0].time_base or Fraction(1, 90_000)
+    return (
+        1 / raw_rate(source)
+        if untimed(source)
+        else source.streams.video[0].time_base or Fraction(1, 90_000)
+    )
 
 
 def untimed(source: InputContainer) -> bool:
@@ -299,7 +325,12 @@ def raw_rate(source: InputContainer) -> Fraction:
 def says_rate(source: InputContainer) -> bool:
     """FFmpeg sets the rate of raw H.264 that says none to one over its unit of time."""
     video = source.streams.video[0]
-    return bool(video.guessed_rate and video.base_rate and video.time_base and video.base_rate != 1 / video.time_base)
+    return bool(
+        video.guessed_rate
+        and video.base_rate
+        and video.time_base
+        and video.base_rate != 1 / video.time_base
+    )
 
 
 def words(error: Exception) -> str:

@@ -32,7 +32,9 @@ JobSpec = DatasetSpec | ModelSpec | AnyTest
 JobKind = Literal["dataset", "model", "test"]
 
 
-def spec_of(kind: str, values: dict[str, Any]) -> type[DatasetSpec] | type[ModelSpec] | type[AnyTest]:
+def spec_of(
+    kind: str, values: dict[str, Any]
+) -> type[DatasetSpec] | type[ModelSpec] | type[AnyTest]:
     """What says what a job of a kind can be asked to do; a test that does not say of what is one of an image."""
     if kind == "test":
         return TESTS[values.get("kind", "image")]

@@ -4,7 +4,14 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, Any, get_args
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, field_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    field_validator,
+)
 from pydantic.fields import FieldInfo
 
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
@@ -14,7 +21,9 @@ ServerPath = Annotated[str, StringConstraints(strip_whitespace=True, min_length=
 JobId = Annotated[str, StringConstraints(pattern=r"^[0-9a-z]{8,40}$")]
 SNAPSHOT = r"^(best|last|epoch-\d{4,}|step-\d{6,})$"
 """What a snapshot is asked for by: its name, or what it is."""
-Number = Annotated[int, BeforeValidator(lambda value: str(value) if isinstance(value, bool) else value)]
+Number = Annotated[
+    int, BeforeValidator(lambda value: str(value) if isinstance(value, bool) else value)
+]
 """Of a pair or a frame: yes and no are none, though Python counts with them."""
 Seed = Annotated[int, Field(ge=0, le=2**31 - 1)]
 
@@ -54,7 +63,9 @@ def setting(
 
 def told_by(tag: str, first: str) -> BeforeValidator:
     """For a union told apart by the field `tag`: values without it are of the kind `first`."""
-    return BeforeValidator(lambda value: {tag: first, **value} if isinstance(value, dict) else value)
+    return BeforeValidator(
+        lambda value: {tag: first, **value} if isinstance(value, dict) else value
+    )
 
 
 def members(info: FieldInfo) -> dict[str, type[Spec]]:
@@ -79,7 +90,9 @@ def nested(info: FieldInfo) -> type[Spec] | None:
 
 def split_text(value: Any) -> Any:
     """ "22, 27 32" as ["22", "27", "32"]: how a form and a command line say a list."""
-    return [part for part in re.split(r"[\s,;]+", value) if part] if isinstance(value, str) else value
+    return (
+        [part for part in re.split(r"[\s,;]+", value) if part] if isinstance(value, str) else value
+    )
 
 
 FromText = BeforeValidator(split_text)

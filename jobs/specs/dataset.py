@@ -19,10 +19,19 @@ ORIGINALS_HELP = (
 class RawVideo(Spec):
     """What a raw .yuv file does not say about itself."""
 
-    width: int | None = setting(None, "Width of .yuv", "Only for raw .yuv originals.", unit="px", more=True, ge=1, le=16384)
-    height: int | None = setting(None, "Height of .yuv", "Only for raw .yuv originals.", unit="px", more=True, ge=1, le=16384)
-    pixel_format: Literal["yuv420p", "yuv422p", "yuv444p", "nv12", "gray", "rgb24", "bgr24"] = setting(
-        "yuv420p", "Pixel format of .yuv", "As ffmpeg names it; yuv420p is the usual one.", more=True
+    width: int | None = setting(
+        None, "Width of .yuv", "Only for raw .yuv originals.", unit="px", more=True, ge=1, le=16384
+    )
+    height: int | None = setting(
+        None, "Height of .yuv", "Only for raw .yuv originals.", unit="px", more=True, ge=1, le=16384
+    )
+    pixel_format: Literal["yuv420p", "yuv422p", "yuv444p", "nv12", "gray", "rgb24", "bgr24"] = (
+        setting(
+            "yuv420p",
+            "Pixel format of .yuv",
+            "As ffmpeg names it; yuv420p is the usual one.",
+            more=True,
+        )
     )
 
 
@@ -55,7 +64,9 @@ class FoldersSource(Spec):
     input: ServerPath = setting(..., "Inputs", "The folder of damaged images.", widget="folder")
     target: ServerPath = setting(..., "Targets", "The folder of their originals.", widget="folder")
     pairing: Literal["stem", "order"] = setting(
-        "stem", "Pair by", "stem: a.jpg belongs to a.png; names without a partner are listed. order: the n-th to the n-th."
+        "stem",
+        "Pair by",
+        "stem: a.jpg belongs to a.png; names without a partner are listed. order: the n-th to the n-th.",
     )
 
 
@@ -67,7 +78,10 @@ class CompressSource(Spec):
     kind: Literal["compress"] = "compress"
     originals: ServerPath = setting(..., "Originals", ORIGINALS_HELP, widget="any")
     qp: Annotated[list[Annotated[int, Field(ge=0, le=51)]], FromText] = setting(
-        [], "QP", "Quantisers, 0 to 51: one stream each, such as 27, 32, 37. 37 where no rate is given.", widget="list"
+        [],
+        "QP",
+        "Quantisers, 0 to 51: one stream each, such as 27, 32, 37. 37 where no rate is given.",
+        widget="list",
     )
     crf: Annotated[list[Annotated[float, Field(ge=0, le=51)]], FromText] = setting(
         [], "CRF", "Constant qualities, 0 to 51: one stream each.", widget="list", more=True
@@ -75,21 +89,56 @@ class CompressSource(Spec):
     bitrate: Annotated[list[Annotated[int, Field(ge=1, le=1_000_000)]], FromText] = setting(
         [], "Bit rate", "Mean rates: one stream each.", unit="kbit/s", widget="list", more=True
     )
-    preset: Literal["ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow"] = setting(
-        "medium", "Preset", "Slower ones compress better.", more=True
-    )
+    preset: Literal[
+        "ultrafast",
+        "superfast",
+        "veryfast",
+        "faster",
+        "fast",
+        "medium",
+        "slow",
+        "slower",
+        "veryslow",
+    ] = setting("medium", "Preset", "Slower ones compress better.", more=True)
     gop: int | None = setting(
-        None, "GOP", "Most frames from one key frame to the next; x264 takes 250.", unit="frames", more=True, ge=1, le=10_000
+        None,
+        "GOP",
+        "Most frames from one key frame to the next; x264 takes 250.",
+        unit="frames",
+        more=True,
+        ge=1,
+        le=10_000,
     )
     b_frames: int | None = setting(
-        None, "B-frames", "Most B-frames in a row; the preset decides where nothing is given.", more=True, ge=0, le=16
+        None,
+        "B-frames",
+        "Most B-frames in a row; the preset decides where nothing is given.",
+        more=True,
+        ge=0,
+        le=16,
     )
-    tune: Literal["none", "film", "animation", "grain", "stillimage", "psnr", "ssim", "fastdecode", "zerolatency"] = setting(
-        "none", "Tune", "What x264 optimises for.", more=True
+    tune: Literal[
+        "none",
+        "film",
+        "animation",
+        "grain",
+        "stillimage",
+        "psnr",
+        "ssim",
+        "fastdecode",
+        "zerolatency",
+    ] = setting("none", "Tune", "What x264 optimises for.", more=True)
+    profile: Literal["auto", "baseline", "main", "high"] = setting(
+        "auto", "Profile", "The H.264 profile.", more=True
     )
-    profile: Literal["auto", "baseline", "main", "high"] = setting("auto", "Profile", "The H.264 profile.", more=True)
     frame_rate: float = setting(
-        25, "Frame rate", "Of image folders; matters for bit rates only.", unit="/s", more=True, gt=0, le=1000
+        25,
+        "Frame rate",
+        "Of image folders; matters for bit rates only.",
+        unit="/s",
+        more=True,
+        gt=0,
+        le=1000,
     )
     raw: RawVideo = RawVideo()
 
@@ -122,11 +171,15 @@ class SequencesSource(Spec):
         "Or a folder: one sub-folder a sequence with a stream and its originals, or clip.264 beside clip/ or clip.y4m.",
         widget="any",
     )
-    entries: list[Entry] = Field([], description="What the manifest said when the job was made: filled in by the program.")
+    entries: list[Entry] = Field(
+        [], description="What the manifest said when the job was made: filled in by the program."
+    )
 
 
 Source = Annotated[
-    StreamSource | FoldersSource | CompressSource | SequencesSource, Field(discriminator="kind"), told_by("kind", "stream")
+    StreamSource | FoldersSource | CompressSource | SequencesSource,
+    Field(discriminator="kind"),
+    told_by("kind", "stream"),
 ]
 
 
@@ -139,7 +192,9 @@ class NoSplit(Spec):
 
 
 class _Share(Spec):
-    percent: float = setting(10, "Share of the pairs", "The network is never trained on them.", unit="%", ge=1, le=50)
+    percent: float = setting(
+        10, "Share of the pairs", "The network is never trained on them.", unit="%", ge=1, le=50
+    )
 
 
 class Blocks(_Share):
@@ -175,19 +230,31 @@ class Separate(Spec):
     source: Source = setting(..., "Source", "Where these pairs come from.")
 
 
-Kept = Annotated[Blocks | BySequence | ByFrame | Separate, Field(discriminator="method"), told_by("method", "blocks")]
+Kept = Annotated[
+    Blocks | BySequence | ByFrame | Separate,
+    Field(discriminator="method"),
+    told_by("method", "blocks"),
+]
 MayBeKept = Annotated[
-    NoSplit | Blocks | BySequence | ByFrame | Separate, Field(discriminator="method"), told_by("method", "blocks")
+    NoSplit | Blocks | BySequence | ByFrame | Separate,
+    Field(discriminator="method"),
+    told_by("method", "blocks"),
 ]
 
 
 class FrameChoice(Spec):
     """Which frames of each sequence are taken."""
 
-    first: int = setting(0, "First frame", "The first original is number 0.", more=True, ge=0, le=10_000_000)
-    last: int | None = setting(None, "Last frame", "All of them where nothing is given.", more=True, ge=0, le=10_000_000)
+    first: int = setting(
+        0, "First frame", "The first original is number 0.", more=True, ge=0, le=10_000_000
+    )
+    last: int | None = setting(
+        None, "Last frame", "All of them where nothing is given.", more=True, ge=0, le=10_000_000
+    )
     step: int = setting(1, "Step", "2 takes every second frame.", more=True, ge=1, le=10_000)
-    most: int | None = setting(None, "At most", "Of each sequence.", unit="frames", more=True, ge=1, le=10_000_000)
+    most: int | None = setting(
+        None, "At most", "Of each sequence.", unit="frames", more=True, ge=1, le=10_000_000
+    )
     near_duplicates: float = setting(
         0,
         "Drop near-duplicates",
@@ -220,10 +287,22 @@ class PatchGrid(Spec):
         le=4096,
     )
     stride: int | None = setting(
-        None, "Stride", "From one patch to the next; the patch size where nothing is given.", unit="px", more=True, ge=1, le=4096
+        None,
+        "Stride",
+        "From one patch to the next; the patch size where nothing is given.",
+        unit="px",
+        more=True,
+        ge=1,
+        le=4096,
     )
     flat_below: float = setting(
-        0, "Drop flat patches", "Those whose target's variance is lower; 0 keeps all.", unit="levels²", more=True, ge=0, le=16384
+        0,
+        "Drop flat patches",
+        "Those whose target's variance is lower; 0 keeps all.",
+        unit="levels²",
+        more=True,
+        ge=0,
+        le=16384,
     )
 
 
@@ -231,7 +310,9 @@ class DatasetSpec(Spec):
     """Make a dataset of (decoded, original) pairs."""
 
     source: Source = setting(..., "Source", "Where the pairs come from.", widget="radio")
-    validation: Kept = setting(Blocks(), "Validation", "Pairs that the network is never trained on.")
+    validation: Kept = setting(
+        Blocks(), "Validation", "Pairs that the network is never trained on."
+    )
     test: MayBeKept = setting(NoSplit(), "Test split", "Pairs kept for the very end.", more=True)
     frames: FrameChoice = FrameChoice()
     patches: PatchGrid = PatchGrid()
@@ -247,10 +328,17 @@ class DatasetSpec(Spec):
         "png: lossless, about half the size. none: raw bytes, largest, and read fastest in training. jpeg: small, with loss.",
         more=True,
     )
-    target_encoding: Encoding = setting("png", "Encoding of targets", "As for inputs; jpeg spoils the truth.", more=True)
-    jpeg_quality: int = setting(95, "JPEG quality", "Where an encoding is jpeg.", more=True, ge=1, le=100)
+    target_encoding: Encoding = setting(
+        "png", "Encoding of targets", "As for inputs; jpeg spoils the truth.", more=True
+    )
+    jpeg_quality: int = setting(
+        95, "JPEG quality", "Where an encoding is jpeg.", more=True, ge=1, le=100
+    )
     keep_decoded: bool = setting(
-        False, "Keep the inputs as BMP", "Also writes decoded/000000.bmp and so on into the job's folder.", more=True
+        False,
+        "Keep the inputs as BMP",
+        "Also writes decoded/000000.bmp and so on into the job's folder.",
+        more=True,
     )
     seed: Seed = setting(0, "Seed", "Start of the random numbers of the splits.", more=True)
     name: Name = setting(..., "Name", "How the dataset is called in lists.")

@@ -22,5 +22,9 @@ class ExportSpec(Spec):
         "onnx",
         "Format",
         "onnx runs in ONNX Runtime and many others, torchscript in C++ with libtorch, torch.export in Python.",
-        titles={"onnx": "ONNX (.onnx)", "torchscript": "TorchScript (.pt)", "torch.export": "torch.export (.pt2)"},
+        titles={
+            "onnx": "ONNX (.onnx)",
+            "torchscript": "TorchScript (.pt)",
+            "torch.export": "torch.export (.pt2)",
+        },
     )

@@ -29,7 +29,13 @@ class Charbonnier(Spec):
     model_config = ConfigDict(title="Charbonnier")
 
     name: Literal["charbonnier"] = "charbonnier"
-    epsilon: float = setting(0.001, "ε", "Where it turns from a parabola into a line; the range of values is 0 to 1.", gt=0, le=1)
+    epsilon: float = setting(
+        0.001,
+        "ε",
+        "Where it turns from a parabola into a line; the range of values is 0 to 1.",
+        gt=0,
+        le=1,
+    )
 
 
 class Ssim(Spec):
@@ -54,7 +60,9 @@ class MsSsimL1(Spec):
     model_config = ConfigDict(title="MS-SSIM and L1")
 
     name: Literal["ms-ssim-l1"] = "ms-ssim-l1"
-    weight: float = setting(0.84, "Weight of MS-SSIM", "The rest is L1's; 0.84 in the paper.", ge=0, le=1)
+    weight: float = setting(
+        0.84, "Weight of MS-SSIM", "The rest is L1's; 0.84 in the paper.", ge=0, le=1
+    )
 
 
 class SobelL1(Spec):
@@ -72,7 +80,13 @@ class PackageLoss(Spec):
     model_config = ConfigDict(title="Of an installed package")
 
     name: Literal["package"] = "package"
-    entry: str = setting(..., "Entry point", "Its name in the group clearframe.losses.", widget="entry", max_length=200)
+    entry: str = setting(
+        ...,
+        "Entry point",
+        "Its name in the group clearframe.losses.",
+        widget="entry",
+        max_length=200,
+    )
 
 
 class PythonFileLoss(Spec):

@@ -24,7 +24,9 @@ def maps(default: int, layer: str) -> Any:
 
 
 def skip(default: bool) -> Any:
-    return setting(default, "Global skip", "The network learns what to add to its input.", more=True)
+    return setting(
+        default, "Global skip", "The network learns what to add to its input.", more=True
+    )
 
 
 class Srcnn915(_Published):
@@ -68,7 +70,10 @@ class Vrcnn(_Published):
 
     name: Literal["vrcnn"] = "vrcnn"
     maps: Annotated[int, Field(ge=4, le=1024, multiple_of=4)] = setting(
-        64, "Maps of layer 1", "The next layers have a quarter and a half of them for each kernel.", more=True
+        64,
+        "Maps of layer 1",
+        "The next layers have a quarter and a half of them for each kernel.",
+        more=True,
     )
 
 
@@ -88,7 +93,9 @@ class DnCnn(_Published):
     model_config = ConfigDict(title="DnCNN")
 
     name: Literal["dncnn"] = "dncnn"
-    depth: int = setting(17, "Layers", "The paper has 17, or 20 where the noise is not known.", ge=2, le=100)
+    depth: int = setting(
+        17, "Layers", "The paper has 17, or 20 where the noise is not known.", ge=2, le=100
+    )
     maps: Maps = maps(64, "each layer")
 
 
@@ -131,7 +138,13 @@ class Package(Spec):
     model_config = ConfigDict(title="Of an installed package")
 
     name: Literal["package"] = "package"
-    entry: str = setting(..., "Entry point", "Its name in the group clearframe.networks.", widget="entry", max_length=200)
+    entry: str = setting(
+        ...,
+        "Entry point",
+        "Its name in the group clearframe.networks.",
+        widget="entry",
+        max_length=200,
+    )
 
 
 class PythonFile(Spec):

@@ -9,18 +9,29 @@ from jobs.specs.base import FromText, Spec, setting, told_by
 
 class _Solver(Spec):
     learning_rate: float = setting(
-        0.001, "Base learning rate", "Several, such as 0.001, 0.0003, make a sweep: one job each.", widget="list", gt=0, le=10
+        0.001,
+        "Base learning rate",
+        "Several, such as 0.001, 0.0003, make a sweep: one job each.",
+        widget="list",
+        gt=0,
+        le=10,
     )
-    weight_decay: float = setting(0, "Weight decay", "Pulls weights towards zero.", more=True, ge=0, le=1)
+    weight_decay: float = setting(
+        0, "Weight decay", "Pulls weights towards zero.", more=True, ge=0, le=1
+    )
 
 
 class _Momentum(_Solver):
-    momentum: float = setting(0.9, "Momentum", "Share of the last step that goes on.", more=True, ge=0, lt=1)
+    momentum: float = setting(
+        0.9, "Momentum", "Share of the last step that goes on.", more=True, ge=0, lt=1
+    )
 
 
 class _AdamLike(_Solver):
     beta1: float = setting(0.9, "β1", "Memory of the mean of gradients.", more=True, ge=0, lt=1)
-    beta2: float = setting(0.999, "β2", "Memory of the mean of their squares.", more=True, ge=0, lt=1)
+    beta2: float = setting(
+        0.999, "β2", "Memory of the mean of their squares.", more=True, ge=0, lt=1
+    )
     epsilon: float = setting(1e-8, "ε", "Keeps the division from zero.", more=True, gt=0, le=1)
 
 
@@ -36,7 +47,9 @@ class AdamW(_AdamLike):
 
     model_config = ConfigDict(title="AdamW")
     name: Literal["adamw"] = "adamw"
-    weight_decay: float = setting(0.01, "Weight decay", "Pulls weights towards zero.", more=True, ge=0, le=1)
+    weight_decay: float = setting(
+        0.01, "Weight decay", "Pulls weights towards zero.", more=True, ge=0, le=1
+    )
 
 
 class Sgd(_Momentum):
@@ -51,7 +64,9 @@ class Nesterov(_Momentum):
 
     model_config = ConfigDict(title="Nesterov")
     name: Literal["nesterov"] = "nesterov"
-    momentum: float = setting(0.9, "Momentum", "Share of the last step that goes on.", more=True, gt=0, lt=1)
+    momentum: float = setting(
+        0.9, "Momentum", "Share of the last step that goes on.", more=True, gt=0, lt=1
+    )
 
 
 class RmsProp(_Momentum):
@@ -59,8 +74,12 @@ class RmsProp(_Momentum):
 
     model_config = ConfigDict(title="RMSprop")
     name: Literal["rmsprop"] = "rmsprop"
-    momentum: float = setting(0.0, "Momentum", "Share of the last step that goes on.", more=True, ge=0, lt=1)
-    decay: float = setting(0.99, "RMS decay", "Memory of the mean of squares.", more=True, ge=0, lt=1)
+    momentum: float = setting(
+        0.0, "Momentum", "Share of the last step that goes on.", more=True, ge=0, lt=1
+    )
+    decay: float = setting(
+        0.99, "RMS decay", "Memory of the mean of squares.", more=True, ge=0, lt=1
+    )
     epsilon: float = setting(1e-8, "ε", "Keeps the division from zero.", more=True, gt=0, le=1)
 
 
@@ -77,13 +96,24 @@ class Adadelta(_Solver):
 
     model_config = ConfigDict(title="Adadelta")
     name: Literal["adadelta"] = "adadelta"
-    learning_rate: float = setting(1, "Base learning rate", "A factor of the step that it finds.", widget="list", gt=0, le=10)
+    learning_rate: float = setting(
+        1, "Base learning rate", "A factor of the step that it finds.", widget="list", gt=0, le=10
+    )
     decay: float = setting(0.9, "Decay", "Memory of the means of squares.", more=True, ge=0, lt=1)
-    epsilon: float = setting(1e-6, "ε", "Keeps the division from zero, and starts the first steps.", more=True, gt=0, le=1)
+    epsilon: float = setting(
+        1e-6,
+        "ε",
+        "Keeps the division from zero, and starts the first steps.",
+        more=True,
+        gt=0,
+        le=1,
+    )
 
 
 Solver = Annotated[
-    Adam | AdamW | Sgd | Nesterov | RmsProp | Adagrad | Adadelta, Field(discriminator="name"), told_by("name", "adam")
+    Adam | AdamW | Sgd | Nesterov | RmsProp | Adagrad | Adadelta,
+    Field(discriminator="name"),
+    told_by("name", "adam"),
 ]
 
 
@@ -99,7 +129,9 @@ class Step(Spec):
 
     model_config = ConfigDict(title="Step")
     name: Literal["step"] = "step"
-    size: float = setting(33, "Step", "Percent of the run from one step to the next.", unit="%", gt=0, le=100)
+    size: float = setting(
+        33, "Step", "Percent of the run from one step to the next.", unit="%", gt=0, le=100
+    )
     gamma: float = setting(0.1, "Gamma", "The factor of each step.", gt=0, le=1)
 
 
@@ -108,7 +140,9 @@ class MultiStep(Spec):
 
     model_config = ConfigDict(title="Multistep")
     name: Literal["multistep"] = "multistep"
-    steps: Annotated[list[Annotated[float, Field(gt=0, le=100)]], FromText, Field(min_length=1, max_length=100)] = setting(
+    steps: Annotated[
+        list[Annotated[float, Field(gt=0, le=100)]], FromText, Field(min_length=1, max_length=100)
+    ] = setting(
         [50.0, 85.0], "Steps", "Percents of the run, such as 50, 85.", unit="%", widget="list"
     )
     gamma: float = setting(0.5, "Gamma", "The factor of each step.", gt=0, le=1)
@@ -126,7 +160,9 @@ class Exponential(Spec):
     name: Literal["exponential"] = "exponential"
     gamma: float = setting(0.098, "Gamma", "The factor by which the rate falls.", gt=0, le=1)
     per: Literal["run", "percent", "epoch", "iteration"] = setting(
-        "run", "Decay per", "run: once over the whole training. percent: as DIGITS counts. iteration: as Caffe counts."
+        "run",
+        "Decay per",
+        "run: once over the whole training. percent: as DIGITS counts. iteration: as Caffe counts.",
     )
 
 
@@ -161,8 +197,12 @@ class Cosine(Spec):
 
     model_config = ConfigDict(title="Cosine with warm-up")
     name: Literal["cosine"] = "cosine"
-    warm_up: float = setting(5, "Warm-up", "Share of the run in which the rate rises.", unit="%", ge=0, le=90)
-    floor: float = setting(0, "Floor", "The rate at the end, in percent of its base.", unit="%", ge=0, le=100)
+    warm_up: float = setting(
+        5, "Warm-up", "Share of the run in which the rate rises.", unit="%", ge=0, le=90
+    )
+    floor: float = setting(
+        0, "Floor", "The rate at the end, in percent of its base.", unit="%", ge=0, le=100
+    )
 
 
 class OneCycle(Spec):
@@ -170,7 +210,9 @@ class OneCycle(Spec):
 
     model_config = ConfigDict(title="One cycle")
     name: Literal["one-cycle"] = "one-cycle"
-    warm_up: float = setting(30, "Warm-up", "Share of the run in which the rate rises.", unit="%", gt=0, le=90)
+    warm_up: float = setting(
+        30, "Warm-up", "Share of the run in which the rate rises.", unit="%", gt=0, le=90
+    )
 
 
 LrPolicy = Annotated[

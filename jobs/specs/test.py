@@ -10,7 +10,11 @@ Codec = Literal["h264", "ffv1"]
 
 
 def _split_lines(value: Any) -> Any:
-    return [line.strip() for line in value.splitlines() if line.strip()] if isinstance(value, str) else value
+    return (
+        [line.strip() for line in value.splitlines() if line.strip()]
+        if isinstance(value, str)
+        else value
+    )
 
 
 Paths = Annotated[list[ServerPath], BeforeValidator(_split_lines)]
@@ -22,7 +26,11 @@ class _Test(Spec):
 
     model: JobId
     name: str = setting(
-        "", "Name", "How the test is called in lists: as what is restored, where nothing is given.", more=True, max_length=200
+        "",
+        "Name",
+        "How the test is called in lists: as what is restored, where nothing is given.",
+        more=True,
+        max_length=200,
     )
     group: Words = setting("", "Group", "Lists can be sorted and filtered by it.", more=True)
     snapshot: str = setting(
@@ -40,12 +48,21 @@ class ImageTest(_Test):
     model_config = ConfigDict(title="One image")
 
     kind: Literal["image"] = "image"
-    image: ServerPath | None = setting(None, "Image", "A path on the server, or a file from your machine.", widget="image")
+    image: ServerPath | None = setting(
+        None, "Image", "A path on the server, or a file from your machine.", widget="image"
+    )
     target: ServerPath | None = setting(
-        None, "Ground truth", "The undamaged image of the same size, where you have it.", widget="image"
+        None,
+        "Ground truth",
+        "The undamaged image of the same size, where you have it.",
+        widget="image",
     )
     pair: Number | None = setting(
-        None, "Validation pair", "Number of a pair of the model's dataset, in place of an image.", widget="pair", ge=0
+        None,
+        "Validation pair",
+        "Number of a pair of the model's dataset, in place of an image.",
+        widget="pair",
+        ge=0,
     )
     split: Literal["val", "test"] = setting(
         "val",
@@ -55,15 +72,24 @@ class ImageTest(_Test):
         titles={"val": "Validation", "test": "Test"},
     )
     stream: ServerPath | None = setting(
-        None, "Stream", "A video or an H.264 stream, in place of an image: one of its frames is restored.", widget="file"
+        None,
+        "Stream",
+        "A video or an H.264 stream, in place of an image: one of its frames is restored.",
+        widget="file",
     )
-    frame: Number | None = setting(None, "Frame", "Number of the stream's frame, from 0, as it is shown.", ge=0)
-    layers: bool = setting(True, "Show visualizations and statistics", "Each layer's activations, weights and numbers.")
+    frame: Number | None = setting(
+        None, "Frame", "Number of the stream's frame, from 0, as it is shown.", ge=0
+    )
+    layers: bool = setting(
+        True, "Show visualizations and statistics", "Each layer's activations, weights and numbers."
+    )
 
     @model_validator(mode="after")
     def _one_input(self) -> Self:
         if [self.image, self.pair, self.stream].count(None) != 2:
-            raise ValueError("give one of these: an image, the number of a validation pair, or a stream")
+            raise ValueError(
+                "give one of these: an image, the number of a validation pair, or a stream"
+            )
         if self.pair is not None and self.target is not None:
             raise ValueError("a validation pair brings its own ground truth")
         if self.frame is not None and self.stream is None:
@@ -85,7 +111,12 @@ class ImagesTest(_Test):
 
     kind: Literal["images"] = "images"
     images: Paths = setting(
-        ..., "Images", "A folder, or paths of images and folders, one a line.", widget="paths", min_length=1, max_length=10_000
+        ...,
+        "Images",
+        "A folder, or paths of images and folders, one a line.",
+        widget="paths",
+        min_length=1,
+        max_length=10_000,
     )
     targets: ServerPath | None = setting(
         None,
@@ -108,12 +139,17 @@ class SplitTest(_Test):
 
     kind: Literal["split"] = "split"
     split: Literal["val", "test"] = setting(
-        "val", "Split", "Pairs that the training has not learned from.", titles={"val": "Validation", "test": "Test"}
+        "val",
+        "Split",
+        "Pairs that the training has not learned from.",
+        titles={"val": "Validation", "test": "Test"},
     )
 
     @model_validator(mode="after")
     def _is_called(self) -> Self:
-        self.name = self.name.strip() or {"val": "validation split", "test": "test split"}[self.split]
+        self.name = (
+            self.name.strip() or {"val": "validation split", "test": "test split"}[self.split]
+        )
         return self
 
 
@@ -124,7 +160,10 @@ class VideoTest(_Test):
 
     kind: Literal["video"] = "video"
     video: ServerPath = setting(
-        ..., "Video", "A video or an H.264 stream: a path on the server, or a file from your machine.", widget="file"
+        ...,
+        "Video",
+        "A video or an H.264 stream: a path on the server, or a file from your machine.",
+        widget="file",
     )
     originals: ServerPath | None = setting(
         None,
@@ -150,4 +189,9 @@ def _last_part(path: str) -> str:
 
 
 AnyTest = ImageTest | ImagesTest | SplitTest | VideoTest
-TESTS: dict[str, type[AnyTest]] = {"image": ImageTest, "images": ImagesTest, "split": SplitTest, "video": VideoTest}
+TESTS: dict[str, type[AnyTest]] = {
+    "image": ImageTest,
+    "images": ImagesTest,
+    "split": SplitTest,
+    "video": VideoTest,
+}

@@ -96,10 +96,17 @@ class Curve:
         losses, self.losses.since_point = self.losses.since_point, []
         seconds = max(time.monotonic() - self._since, 1e-9)
         if self._points:
-            self._all_patches, self._all_seconds = self._all_patches + self._patches, self._all_seconds + seconds
+            self._all_patches, self._all_seconds = (
+                self._all_patches + self._patches,
+                self._all_seconds + seconds,
+            )
         self._points += 1
         speed = self._patches / seconds
-        told = {"images_per_second": speed, "pixels_per_second": speed * side**2, "data_wait": self._waited / seconds}
+        told = {
+            "images_per_second": speed,
+            "pixels_per_second": speed * side**2,
+            "data_wait": self._waited / seconds,
+        }
         self._start()
         return {"loss": sum(losses) / len(losses), **told}
 

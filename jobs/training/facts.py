@@ -19,7 +19,10 @@ def of_network(net: nn.Module) -> dict[str, Any]:
     """Its size; of a network that is a graph also what it sees and costs."""
     told: dict[str, Any] = {"parameters": sum(parameter.numel() for parameter in net.parameters())}
     if isinstance(net, GraphNetwork):
-        told |= {"receptive_field": list(net.graph.receptive_field()), "multiply_adds": net.graph.multiply_adds()}
+        told |= {
+            "receptive_field": list(net.graph.receptive_field()),
+            "multiply_adds": net.graph.multiply_adds(),
+        }
     return told
 
 
@@ -33,5 +36,9 @@ def of_machine(device: torch.device) -> dict[str, Any]:
             "memory": psutil.virtual_memory().total,
             "system": platform.platform(),
         },
-        "packages": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}, **cuda},
+        "packages": {
+            "python": platform.python_version(),
+            **{name: version(name) for name in PACKAGES},
+            **cuda,
+        },
     }

@@ -28,7 +28,9 @@ Say = Callable[[str], object]
 class Learner:
     """`restorer` holds the network as it was made; what is trained is the same, wrapped in what makes it fast."""
 
-    def __init__(self, restorer: Restorer, spec: ModelSpec, precision: Precision, ranks: Ranks, say: Say) -> None:
+    def __init__(
+        self, restorer: Restorer, spec: ModelSpec, precision: Precision, ranks: Ranks, say: Say
+    ) -> None:
         self._precision, self._ranks, self._say = precision, ranks, say
         self.net = restorer.net
         self._loss_of = make_loss(spec.loss)
@@ -38,7 +40,9 @@ class Learner:
         self._norm: Tensor | None = None
         """Of the gradients before they were clipped."""
         self._average = (
-            AveragedModel(self.net, multi_avg_fn=get_ema_multi_avg_fn(spec.ema), use_buffers=True) if spec.ema else None
+            AveragedModel(self.net, multi_avg_fn=get_ema_multi_avg_fn(spec.ema), use_buffers=True)
+            if spec.ema
+            else None
         )
         restorer.dtype = precision.dtype
         self.kept = restorer if self._average is None else _with_net(restorer, self._average.module)
@@ -84,16 +88,27 @@ class Learner:
         for number, (input, target) in enumerate(parts):
             share = weight * len(input) / len(batch[0])
             with self._gradients_stay_here(number < len(parts) - 1):
-                output = self._restorer.restore(self._restorer.encode(unit(input, self._precision.device)))
+                output = self._restorer.restore(
+                    self._restorer.encode(unit(input, self._precision.device))
+                )
                 # In float32: small differences are lost in shorter numbers.
-                loss = self._loss_of(output, self._restorer.encode(unit(target, self._precision.device))) * share
+                loss = (
+                    self._loss_of(
+                        output, self._restorer.encode(unit(target, self._precision.device))
+                    )
+                    * share
+                )
                 self._scaler.scale(loss).backward()
             total += loss.detach()
         return total
 
     def _gradients_stay_here(self, stay: bool) -> AbstractContextManager[Any]:
         """Ranks exchange gradients once a step, with the last part."""
-        return self._fast.no_sync() if stay and isinstance(self._fast, DistributedDataParallel) else nullcontext()
+        return (
+            self._fast.no_sync()
+            if stay and isinstance(self._fast, DistributedDataParallel)
+            else nullcontext()
+        )
 
     def _halve(self) -> None:
         if self._micro_batch == 1 or self._ranks.size > 1:
@@ -109,7 +124,9 @@ class Learner:
         """Of the last step, before it was clipped."""
         if self._norm is not None:
             return float(self._norm)
-        gradients = [parameter.grad for parameter in self.net.parameters() if parameter.grad is not None]
+        gradients = [
+            parameter.grad for parameter in self.net.parameters() if parameter.grad is not None
+        ]
         return float(nn.utils.get_total_norm(gradients)) if gradients else 0.0
 
     def settle(self) -> None:
@@ -128,7 +145,9 @@ class Learner:
             "scaler": self._scaler.state_dict(),
             "average": self._average.state_dict() if self._average is not None else {},
             "random": torch.get_rng_state(),
-            "random_gpu": torch.cuda.get_rng_state() if self._precision.device.type == "cuda" else None,
+            "random_gpu": torch.cuda.get_rng_state()
+            if self._precision.device.type == "cuda"
+            else None,
         }
 
     def take_up(self, state: State) -> None:

@@ -46,7 +46,12 @@ class Cuts:
         return Cuts(self.pair[chosen], self.top[chosen], self.left[chosen], self.turn[chosen])
 
     def to(self, device: torch.device) -> "Cuts":
-        return Cuts(*(values.to(device, non_blocking=True) for values in (self.pair, self.top, self.left, self.turn)))
+        return Cuts(
+            *(
+                values.to(device, non_blocking=True)
+                for values in (self.pair, self.top, self.left, self.turn)
+            )
+        )
 
 
 @dataclass(frozen=True)
@@ -73,7 +78,9 @@ class Plan:
     ) -> None:
         height, width = min(sizes, key=min)
         if side > min(height, width):
-            raise JobError(f"Patches of {side}x{side} do not fit into frames of {width}x{height}. Give a smaller patch size.")
+            raise JobError(
+                f"Patches of {side}x{side} do not fit into frames of {width}x{height}. Give a smaller patch size."
+            )
         self._sizes = torch.tensor(sizes)
         self.side, self.per_pair, self.a_step, self._seed = side, per_pair, a_step, seed
         self._turns = torch.tensor(TURNS[flips, quarter_turns])
@@ -86,7 +93,15 @@ class Plan:
     def of(cls, spec: ModelSpec, pairs: PairSet) -> "Plan":
         a_step = spec.batch_size * spec.accumulation
         turned = (spec.flips, spec.quarter_turns)
-        return cls(pairs.sizes, spec.patch_size, spec.patches_per_frame, a_step, spec.seed, *turned, 2 * pairs.channels)
+        return cls(
+            pairs.sizes,
+            spec.patch_size,
+            spec.patches_per_frame,
+            a_step,
+            spec.seed,
+            *turned,
+            2 * pairs.channels,
+        )
 
     @property
     def patches(self) -> int:
@@ -119,7 +134,10 @@ class Plan:
         room = self._sizes[pair] - self.side + 1
         places = (torch.rand(len(pair), 2, generator=random, dtype=torch.float64) * room).long()
         turn = self._turns[torch.randint(len(self._turns), (len(pair),), generator=random)]
-        return Window(Cuts(pair, places[:, 0], places[:, 1], turn), torch.randperm(len(pair), generator=random))
+        return Window(
+            Cuts(pair, places[:, 0], places[:, 1], turn),
+            torch.randperm(len(pair), generator=random),
+        )
 
     def _generator(self, *path: int) -> torch.Generator:
         """Random numbers of their own for the seed, an epoch, and a window of it."""

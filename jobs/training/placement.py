@@ -39,19 +39,27 @@ class Placement:
     batches: Callable[[int], Iterator[Batch]]
 
 
-def place(pairs: PairSet, plan: Plan, device: torch.device, share: Share, where: str = "") -> Placement:
+def place(
+    pairs: PairSet, plan: Plan, device: torch.device, share: Share, where: str = ""
+) -> Placement:
     """The nearest place with room: "device", "memory" or "disk"; or the one that is asked for."""
     where = where or nearest(pairs.bytes(), device)
     size = f"{pairs.bytes() / 2**20:,.0f} MiB"
     if where == "disk":
         streamed = Streamed(pairs, plan, device, share)
-        return Placement(f"{size}, read from disk by {streamed.workers} processes while it trains", streamed.batches)
+        return Placement(
+            f"{size}, read from disk by {streamed.workers} processes while it trains",
+            streamed.batches,
+        )
     resident = Resident(pairs, plan, device if where == "device" else torch.device("cpu"), share)
     if device.type == "cpu":
         return Placement(f"{size} in memory", resident.batches)
     if where == "device":
         return Placement(f"{size} on the GPU", resident.batches)
-    return Placement(f"{size} in memory, batches pinned for the GPU", lambda step: ahead(resident.batches(step), device))
+    return Placement(
+        f"{size} in memory, batches pinned for the GPU",
+        lambda step: ahead(resident.batches(step), device),
+    )
 
 
 def nearest(size: int, device: torch.device) -> str:
@@ -71,7 +79,9 @@ class Resident:
         starts = [0, *accumulate(areas)]
         self._starts = torch.tensor(starts[:-1], device=where)
         self._widths = torch.tensor([width for _, width in pairs.sizes], device=where)
-        self._input, self._target = (torch.empty(starts[-1], pairs.channels, dtype=torch.uint8, device=where) for _ in "it")
+        self._input, self._target = (
+            torch.empty(starts[-1], pairs.channels, dtype=torch.uint8, device=where) for _ in "it"
+        )
 
         def read(number: int) -> None:
             at = slice(starts[number], starts[number + 1])
@@ -161,7 +171,10 @@ class Reading(Dataset[Batch]):
         width, channels = input.shape[1:]
         alone = Cuts(torch.zeros_like(cuts.pair), cuts.top, cuts.left, cuts.turn)
         at = places(alone, self._side, torch.tensor([width]))
-        return tuple(cut(side.view(-1, channels), at).permute(0, 2, 3, 1).contiguous() for side in (input, target))  # type: ignore[return-value]
+        return tuple(
+            cut(side.view(-1, channels), at).permute(0, 2, 3, 1).contiguous()
+            for side in (input, target)
+        )  # type: ignore[return-value]
 
 
 def ahead(batches: Iterator[Batch], device: torch.device) -> Iterator[Batch]:

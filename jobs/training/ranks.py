@@ -53,7 +53,9 @@ class Ranks:
         on_gpu = next(net.parameters()).is_cuda
         if on_gpu:  # Else batch normalisation would see this rank's part of a batch alone. There is none of it for CPUs.
             net = nn.SyncBatchNorm.convert_sync_batchnorm(net)
-        return DistributedDataParallel(net, device_ids=[torch.cuda.current_device()] if on_gpu else None)
+        return DistributedDataParallel(
+            net, device_ids=[torch.cuda.current_device()] if on_gpu else None
+        )
 
     def sum(self, values: torch.Tensor) -> torch.Tensor:
         if self.size > 1:
@@ -67,7 +69,9 @@ class Ranks:
                 dist.broadcast(buffer, 0)
 
     def any(self, flag: bool, device: torch.device) -> bool:
-        return bool(self.sum(torch.tensor(float(flag), device=device)) > 0) if self.size > 1 else flag
+        return (
+            bool(self.sum(torch.tensor(float(flag), device=device)) > 0) if self.size > 1 else flag
+        )
 
     def of_first(self, value: float, device: torch.device) -> float:
         """The value that rank 0 has."""
@@ -110,7 +114,9 @@ def join(folder: JobFolder, device: str, report: Report) -> Ranks:
     if "RANK" not in os.environ:
         return Ranks()
     dist.init_process_group("nccl" if torch.cuda.is_available() and device != "cpu" else "gloo")
-    return Ranks(dist.get_rank(), dist.get_world_size(), int(os.environ.get("LOCAL_RANK", dist.get_rank())))
+    return Ranks(
+        dist.get_rank(), dist.get_world_size(), int(os.environ.get("LOCAL_RANK", dist.get_rank()))
+    )
 
 
 _meeting: list[TCPStore] = []
@@ -140,7 +146,9 @@ def _start_others(folder: JobFolder, size: int, report: Report) -> None:
     }
     command = [sys.executable, "-m", "jobs.run", str(folder.path)]
     for rank in range(1, size):
-        other = subprocess.Popen(command, env={**os.environ, "RANK": str(rank), FIRST: str(os.getpid())})
+        other = subprocess.Popen(
+            command, env={**os.environ, "RANK": str(rank), FIRST: str(os.getpid())}
+        )
         threading.Thread(target=_watch, args=(other, rank, report), daemon=True).start()
 
 

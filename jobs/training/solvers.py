@@ -49,7 +49,12 @@ def make_optimizer(net: nn.Module, solver: Solver, paper: bool) -> torch.optim.O
         parameter.requires_grad_(factors[0] != 0)
         groups.setdefault((*factors, parameter in soft), []).append(parameter)
     told = [
-        {"params": parameters, "factor": rate, "soft": soft, "weight_decay": solver.weight_decay * decay}
+        {
+            "params": parameters,
+            "factor": rate,
+            "soft": soft,
+            "weight_decay": solver.weight_decay * decay,
+        }
         for (rate, decay, soft), parameters in groups.items()
         if rate
     ]
@@ -81,10 +86,14 @@ def _soft(net: nn.Module) -> set[nn.Parameter]:
 def set_rate(optimizer: torch.optim.Optimizer, rate: float, step: int) -> None:
     """The rate of a step, counted from 0."""
     for group in optimizer.param_groups:
-        group["lr"] = rate * group["factor"] * (min(1.0, (step + 1) / SOFT_STEPS) if group["soft"] else 1.0)
+        group["lr"] = (
+            rate * group["factor"] * (min(1.0, (step + 1) / SOFT_STEPS) if group["soft"] else 1.0)
+        )
 
 
-def rate_at(solver: Solver, policy: LrPolicy, progress: float, epochs: float, iterations: float) -> float:
+def rate_at(
+    solver: Solver, policy: LrPolicy, progress: float, epochs: float, iterations: float
+) -> float:
     """The learning rate at a progress from 0 to 1 of a run of so many epochs and iterations."""
     settings = policy.model_dump(exclude={"name", "per"})
     if policy.name == "exponential":

@@ -27,7 +27,9 @@ QUEUE = 100
 
 
 @contextmanager
-def shown_beside(folder: JobFolder, spec: ModelSpec, report: Report, first_step: int) -> Iterator[None]:
+def shown_beside(
+    folder: JobFolder, spec: ModelSpec, report: Report, first_step: int
+) -> Iterator[None]:
     """Write what the report tells of curves and samples for TensorBoard, too.
 
     `first_step`: what an earlier run of the job has told of this step and later ones is hidden; 0 for one from the start.
@@ -53,7 +55,10 @@ class Board:
         with self._or_without():
             self._folder.tensorboard.mkdir(exist_ok=True)
             self._writer = SummaryWriter(
-                str(self._folder.tensorboard), purge_step=first_step, max_queue=QUEUE, flush_secs=FLUSH_SECONDS
+                str(self._folder.tensorboard),
+                purge_step=first_step,
+                max_queue=QUEUE,
+                flush_secs=FLUSH_SECONDS,
             )
             if first_step == 0:
                 self._writer.add_text("spec", _as_markdown(spec), 0, time.time())
@@ -66,12 +71,18 @@ class Board:
             if event["type"] == "scalars":
                 # One record for all of a point: a fifth of the time that SummaryWriter.add_scalar takes for each.
                 values = [
-                    Summary.Value(tag=tag, simple_value=value) for tag, value in event["scalars"].items() if value is not None
+                    Summary.Value(tag=tag, simple_value=value)
+                    for tag, value in event["scalars"].items()
+                    if value is not None
                 ]
-                self._writer._get_file_writer().add_summary(Summary(value=values), event["step"], event["time"])
+                self._writer._get_file_writer().add_summary(
+                    Summary(value=values), event["step"], event["time"]
+                )
             elif event["type"] == "sample":
                 tag, picture = f"samples/{event['index']}", self._side_by_side(event)
-                self._writer.add_image(tag, picture, event["step"], event["time"], dataformats="HWC")
+                self._writer.add_image(
+                    tag, picture, event["step"], event["time"], dataformats="HWC"
+                )
 
     def close(self) -> None:
         """Write what is left."""
@@ -83,7 +94,9 @@ class Board:
         """Input, output and truth in one picture: uint8 (H, 3 W, 3)."""
         pictures = []
         for role in ("input", "output", "target"):
-            with Image.open(self._folder.path / event[role].removeprefix(self._folder.url(""))) as picture:
+            with Image.open(
+                self._folder.path / event[role].removeprefix(self._folder.url(""))
+            ) as picture:
                 pictures.append(np.asarray(picture.convert("RGB")))
         return np.hstack(pictures)
 
@@ -102,4 +115,6 @@ class Board:
 
 def _as_markdown(spec: ModelSpec) -> str:
     """The spec as an indented block, which TensorBoard shows as it is."""
-    return "".join(f"    {line}\n" for line in json.dumps(spec.model_dump(mode="json"), indent=1).splitlines())
+    return "".join(
+        f"    {line}\n" for line in json.dumps(spec.model_dump(mode="json"), indent=1).splitlines()
+    )

@@ -72,7 +72,9 @@ def train(folder: JobFolder, spec: ModelSpec, report: Report) -> dict[str, Any]:
     with ExitStack() as stack:
         run = prepare(folder, spec, report, stack)
         if run.ranks.rank == 0:
-            stack.enter_context(dataset_hash.told(report.log, [folder.sibling(id).path for id in spec.datasets]))
+            stack.enter_context(
+                dataset_hash.told(report.log, [folder.sibling(id).path for id in spec.datasets])
+            )
         stack.enter_context(Watch(report, run.precision.device))
         try:
             go(run)
@@ -98,7 +100,9 @@ def prepare(folder: JobFolder, spec: ModelSpec, report: Report, stack: ExitStack
     precision = choose_precision(spec.precision, device)
     torch.manual_seed(spec.seed)
 
-    pairs, kept_back = (stack.enter_context(PairSet.of(folder, spec.datasets, split)) for split in ("train", "val"))
+    pairs, kept_back = (
+        stack.enter_context(PairSet.of(folder, spec.datasets, split)) for split in ("train", "val")
+    )
     plan = Plan.of(spec, pairs)
     placement = place(pairs, plan, device, ranks.share)
     validation = Validation(kept_back, ranks, device)
@@ -110,29 +114,52 @@ def prepare(folder: JobFolder, spec: ModelSpec, report: Report, stack: ExitStack
     restorer.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     state = ranks.same(snapshots.to_resume(folder, report.resume_from))
     if spec.start_from and not state:
-        report.message(snapshots.start_from(restorer.net, folder.sibling(spec.start_from), spec.start_snapshot))
+        report.message(
+            snapshots.start_from(restorer.net, folder.sibling(spec.start_from), spec.start_snapshot)
+        )
     learner = Learner(restorer, spec, precision, ranks, report.message)
 
     at = Position()
     if state:
         at = position_of(state)
         if spec.early_stopping is not None and at.validations_since_best >= spec.early_stopping:
-            at.validations_since_best = 0  # It had stopped by itself, and somebody wants it to go on.
+            at.validations_since_best = (
+                0  # It had stopped by itself, and somebody wants it to go on.
+            )
         learner.take_up(state)
         report.log.append("resumed", step=at.step)
     if ranks.rank == 0:
-        stack.enter_context(shown_beside(folder, spec, report, first_step=at.step + 1 if state else 0))
+        stack.enter_context(
+            shown_beside(folder, spec, report, first_step=at.step + 1 if state else 0)
+        )
     clock = Clock(spec, plan.steps, at.seconds)
     curve = Curve(plan.steps, ranks, at.losses)
     told = {"precision": precision.name, "placement": placement.words, "steps_an_epoch": plan.steps}
     report.log.append("facts", **told, **facts.of_network(restorer.net), **facts.of_machine(device))
-    return Run(folder, spec, report, ranks, precision, plan, placement, validation, kind, learner, at, clock, curve)
+    return Run(
+        folder,
+        spec,
+        report,
+        ranks,
+        precision,
+        plan,
+        placement,
+        validation,
+        kind,
+        learner,
+        at,
+        clock,
+        curve,
+    )
 
 
 def go(run: Run) -> None:
     """The steps, and what comes between them."""
     at, clock, curve, report = run.at, run.clock, run.curve, run.report
-    validate_every, snapshot_every = clock.every(run.spec.validation_interval), clock.every(run.spec.snapshot_interval)
+    validate_every, snapshot_every = (
+        clock.every(run.spec.validation_interval),
+        clock.every(run.spec.snapshot_interval),
+    )
     batches = run.placement.batches(at.step)
     report.begin(at.step)
     while True:
@@ -148,7 +175,11 @@ def go(run: Run) -> None:
         batch = next(batches)
         waited = time.monotonic() - asked
         rate = rate_at(
-            run.spec.solver, run.spec.lr_policy, clock.progress(at.step), clock.epochs(at.step), clock.iterations(at.step)
+            run.spec.solver,
+            run.spec.lr_policy,
+            clock.progress(at.step),
+            clock.epochs(at.step),
+            clock.iterations(at.step),
         )
         patches = run.plan.patches_in(at.step)
         loss = run.learner.learn(batch, at.step, rate, run.ranks.weight(patches))
@@ -187,7 +218,9 @@ def validate(run: Run) -> None:
         if run.ranks.rank == 0:
             show(run)
     at.validated = at.step
-    at.validations_since_best = 0 if run.scores["val/l1"] < at.best else at.validations_since_best + 1
+    at.validations_since_best = (
+        0 if run.scores["val/l1"] < at.best else at.validations_since_best + 1
+    )
     at.best = min(at.best, run.scores["val/l1"])
 
 
@@ -206,7 +239,10 @@ def show(run: Run) -> None:
 
 
 def has_stopped_improving(run: Run) -> bool:
-    return run.spec.early_stopping is not None and run.at.validations_since_best >= run.spec.early_stopping
+    return (
+        run.spec.early_stopping is not None
+        and run.at.validations_since_best >= run.spec.early_stopping
+    )
 
 
 def snapshot(run: Run) -> None:
@@ -214,7 +250,9 @@ def snapshot(run: Run) -> None:
     at = run.at
     run.curve.read(at.step)
     if not run.learner.is_sound():
-        raise JobError(f"The weights are no numbers any more after step {at.step}. Train again with a lower base learning rate.")
+        raise JobError(
+            f"The weights are no numbers any more after step {at.step}. Train again with a lower base learning rate."
+        )
     scores = run.scores if at.validated == at.step else {}
     with run.curve.paused():
         # One that was made because somebody stopped the run before its validation is made again, with scores.
@@ -222,7 +260,9 @@ def snapshot(run: Run) -> None:
         if run.ranks.rank > 0:
             return
         name = snapshots.name_of(at.step, run.plan.steps)
-        size = snapshots.save(run.folder, name, run.kind, run.learner.kept, {**run.learner.state(), **as_state(at)})
+        size = snapshots.save(
+            run.folder, name, run.kind, run.learner.kept, {**run.learner.state(), **as_state(at)}
+        )
         gone = snapshots.too_old(run.folder, name, scores, run.spec.keep)
         run.report.snapshot(name, at.step, run.clock.epoch(at.step), size, scores, gone)
         snapshots.remove(run.folder, gone)
@@ -244,5 +284,7 @@ def summary(run: Run) -> dict[str, Any]:
     told = {"seconds": run.clock.read(), "patches_per_second": run.curve.patches_per_second()}
     if "multiply_adds" in network:
         # Forwards once, and backwards once for the inputs and once for the weights.
-        told["multiply_adds_per_second"] = 3 * network["multiply_adds"] * run.plan.side**2 * told["patches_per_second"]
+        told["multiply_adds_per_second"] = (
+            3 * network["multiply_adds"] * run.plan.side**2 * told["patches_per_second"]
+        )
     return told

@@ -37,13 +37,17 @@ class Sample:
 class Validation:
     """The validation pairs of a run, and how near their inputs are to their targets."""
 
-    def __init__(self, pairs: PairSet, ranks: Ranks, device: torch.device, prefix: str = "val") -> None:
+    def __init__(
+        self, pairs: PairSet, ranks: Ranks, device: torch.device, prefix: str = "val"
+    ) -> None:
         self._pairs, self._ranks, self._device, self._prefix = pairs, ranks, device, prefix
         self._mine = range(ranks.rank, len(pairs), ranks.size)
         hold = pairs.bytes() < HELD_BYTES
         self._held = {number: self._read(number) for number in self._mine} if hold else {}
         self._of_inputs: dict[int, list[float]] = {}
-        self.samples = [self._sample(number) for number in self._chosen()] if ranks.rank == 0 else []
+        self.samples = (
+            [self._sample(number) for number in self._chosen()] if ranks.rank == 0 else []
+        )
 
     def _read(self, number: int) -> tuple[Tensor, Tensor]:
         """uint8 (C, H, W) each"""
@@ -69,13 +73,17 @@ class Validation:
         restorer.eval()
         sums = torch.zeros(len(SCORES), 3, dtype=torch.float64)
         for number in self._mine:
-            if self._ranks.size == 1:  # Several agree at their next step: one that left here would be waited for.
+            if (
+                self._ranks.size == 1
+            ):  # Several agree at their next step: one that left here would be waited for.
                 report.check()
             input, target = self._pair(number)
             output = restorer(unit(input[None], self._device))[0]
             if number not in self._of_inputs:
                 self._of_inputs[number] = _nearness(input / 255, target)
-            both = torch.tensor([_nearness(output, target), self._of_inputs[number]], dtype=torch.float64)
+            both = torch.tensor(
+                [_nearness(output, target), self._of_inputs[number]], dtype=torch.float64
+            )
             known = both.isfinite().all(0)
             sums += torch.cat((both.where(known, 0.0), known[None]), 0).T
         return self._named(self._ranks.sum(sums.to(self._device)).cpu())
@@ -97,26 +105,39 @@ class Validation:
         input, target = self._read(number)
         side = min(SAMPLE_SIDE, *input.shape[-2:])
         error = (input.float() - target.float()).square().mean(0)
-        hurt = torch.nn.functional.avg_pool2d(error[None, None], side, stride=max(side // 4, 1))[0, 0]
+        hurt = torch.nn.functional.avg_pool2d(error[None, None], side, stride=max(side // 4, 1))[
+            0, 0
+        ]
         row, column = divmod(int(hurt.argmax()), hurt.shape[1])
         top, left = row * max(side // 4, 1), column * max(side // 4, 1)
         cut = (slice(None), slice(top, top + side), slice(left, left + side))
         return Sample(number, input[cut].contiguous(), target[cut].contiguous())
 
     @torch.inference_mode()
-    def show_samples(self, folder: JobFolder, restorer: Restorer, report: Report, step: int, epoch: float) -> None:
+    def show_samples(
+        self, folder: JobFolder, restorer: Restorer, report: Report, step: int, epoch: float
+    ) -> None:
         """Write pictures of the samples, and tell of them."""
         restorer.eval()
         for index, sample in enumerate(self.samples):
             output = to_uint8(restorer(unit(sample.input[None], self._device))[0]).cpu()
-            report.tell("sample", **_told(folder, index, sample, output, step), step=step, epoch=epoch)
+            report.tell(
+                "sample", **_told(folder, index, sample, output, step), step=step, epoch=epoch
+            )
 
     @torch.inference_mode()
-    def show_layers(self, folder: JobFolder, restorer: Restorer, report: Report, step: int, epoch: float) -> None:
+    def show_layers(
+        self, folder: JobFolder, restorer: Restorer, report: Report, step: int, epoch: float
+    ) -> None:
         """Write pictures of what the layers do to the first sample, and tell of them."""
         restorer.eval()
         image = unit(self.samples[0].input[None], self._device)
-        show_layers(folder, restorer, image, lambda layer: report.log.append("layer", **layer, step=step, epoch=epoch))
+        show_layers(
+            folder,
+            restorer,
+            image,
+            lambda layer: report.log.append("layer", **layer, step=step, epoch=epoch),
+        )
 
 
 def _nearness(image: Tensor, target: Tensor) -> list[float]:
@@ -128,15 +149,25 @@ def _nearness(image: Tensor, target: Tensor) -> list[float]:
 
 def unit(images: Tensor, device: torch.device) -> Tensor:
     """uint8 (N, C, H, W) as float32 in 0 to 1 on the device, in the memory order that convolutions like."""
-    return images.to(device, non_blocking=True).to(torch.float32, memory_format=torch.channels_last).div_(255)
+    return (
+        images.to(device, non_blocking=True)
+        .to(torch.float32, memory_format=torch.channels_last)
+        .div_(255)
+    )
 
 
-def _told(folder: JobFolder, index: int, sample: Sample, output: Tensor, step: int) -> dict[str, Any]:
+def _told(
+    folder: JobFolder, index: int, sample: Sample, output: Tensor, step: int
+) -> dict[str, Any]:
     """What a `sample` event says; writes the pictures, those that never change once."""
     urls = {}
     for role, picture in (("input", sample.input), ("target", sample.target)):
         name = f"samples/{index}-{role}.png"
-        urls[role] = folder.url(name) if (folder.path / name).exists() else save_picture(folder, name, picture)
+        urls[role] = (
+            folder.url(name)
+            if (folder.path / name).exists()
+            else save_picture(folder, name, picture)
+        )
     return {
         "index": index,
         "pair": sample.pair,

@@ -54,7 +54,9 @@ class Conv:
     def keeps_size(self) -> bool:
         """Whether each output pixel lies on an input pixel, with the kernel's middle on it."""
         spans = zip(self.kernel, self.pad, self.dilation, strict=True)
-        return self.stride == (1, 1) and all((kernel - 1) * dilation == 2 * pad for kernel, pad, dilation in spans)
+        return self.stride == (1, 1) and all(
+            (kernel - 1) * dilation == 2 * pad for kernel, pad, dilation in spans
+        )
 
 
 @dataclass(frozen=True)
@@ -175,7 +177,9 @@ class Graph:
     output: str
     channels: int
 
-    def shapes(self, height: int = 64, width: int = 64, known: dict[str, Shape] | None = None) -> dict[str, Shape]:
+    def shapes(
+        self, height: int = 64, width: int = 64, known: dict[str, Shape] | None = None
+    ) -> dict[str, Shape]:
         """What each node puts out, for an image of that size; `known` are those of nodes before. Raises GraphError for a
         layer that cannot take its inputs."""
         shapes = dict(known or {INPUT: Shape(self.channels, height, width)})
@@ -186,7 +190,10 @@ class Graph:
     def check(self) -> None:
         """Raises GraphError unless the output has the size and the channels of the image, for any size."""
         for height, width in ((64, 64), (37, 53)):
-            found, wanted = self.shapes(height, width)[self.output], Shape(self.channels, height, width)
+            found, wanted = (
+                self.shapes(height, width)[self.output],
+                Shape(self.channels, height, width),
+            )
             if found != wanted:
                 line = next((node.line for node in self.nodes if node.name == self.output), None)
                 raise GraphError(
@@ -202,7 +209,9 @@ class Graph:
     def parameters(self) -> dict[str, int]:
         """Learned numbers of each node."""
         shapes = self.shapes()
-        return {node.name: _parameters(node.op, self.inputs_of(node, shapes)) for node in self.nodes}
+        return {
+            node.name: _parameters(node.op, self.inputs_of(node, shapes)) for node in self.nodes
+        }
 
     def multiply_adds(self) -> float:
         """Multiplications of all convolutions for each pixel of the image (their additions come with them)."""
@@ -239,7 +248,9 @@ def _shape(node: Node, inputs: list[Shape]) -> Shape:
         case Pool():
             rows, columns = (
                 side + 2 * pad - kernel + 1
-                for side, pad, kernel in zip((first.height, first.width), op.pad, op.kernel, strict=True)
+                for side, pad, kernel in zip(
+                    (first.height, first.width), op.pad, op.kernel, strict=True
+                )
             )
             return _positive(node, Shape(first.channels, rows, columns), first)
         case Combine():
@@ -261,9 +272,15 @@ def _shape(node: Node, inputs: list[Shape]) -> Shape:
             return Shape(sum(shape.channels for shape in inputs), first.height, first.width)
         case Crop():
             second = inputs[1]
-            fits = op.offset[0] + second.height <= first.height and op.offset[1] + second.width <= first.width
+            fits = (
+                op.offset[0] + second.height <= first.height
+                and op.offset[1] + second.width <= first.width
+            )
             if not fits:
-                raise GraphError(f"“{node.name}” would cut {second} at {op.offset} out of {first}: that does not fit", node.line)
+                raise GraphError(
+                    f"“{node.name}” would cut {second} at {op.offset} out of {first}: that does not fit",
+                    node.line,
+                )
             return Shape(first.channels, second.height, second.width)
         case Take():
             if not 0 <= op.first < op.end <= first.channels:
@@ -288,7 +305,10 @@ def _sides(op: Conv, seen: Shape) -> Iterator[int]:
 
 def _positive(node: Node, shape: Shape, seen: Shape) -> Shape:
     if shape.height < 1 or shape.width < 1:
-        raise GraphError(f"“{node.name}” leaves nothing of {seen}: its kernel is larger than that with its pad", node.line)
+        raise GraphError(
+            f"“{node.name}” leaves nothing of {seen}: its kernel is larger than that with its pad",
+            node.line,
+        )
     return shape
 
 

@@ -8,7 +8,19 @@ ReLUs let it pass. All other weights start as their fillers say.
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from models.definitions.graph import INPUT, Activation, Combine, Concat, Conv, Dropout, Graph, Node, Power, Scale, Take
+from models.definitions.graph import (
+    INPUT,
+    Activation,
+    Combine,
+    Concat,
+    Conv,
+    Dropout,
+    Graph,
+    Node,
+    Power,
+    Scale,
+    Take,
+)
 
 Start = Literal["zero", "dirac"]
 Starts = dict[str, Start]
@@ -65,19 +77,30 @@ class _Search:
             case Combine(kind="sum") as sum:
                 return self._carry_sum(node.inputs, sum.factors or (1.0,) * len(node.inputs))
             case Conv() as conv:
-                fits = conv.keeps_size and conv.groups == 1 and not conv.transposed and conv.maps >= self._channels
+                fits = (
+                    conv.keeps_size
+                    and conv.groups == 1
+                    and not conv.transposed
+                    and conv.maps >= self._channels
+                )
                 before = self.carry(node.inputs[0]) if fits else None
                 return before and replace(before, starts={**before.starts, node.name: "dirac"})
             case Power(power=1.0) as power:
                 before = self.carry(node.inputs[0])
                 return before and replace(
-                    before, scale=before.scale * power.scale, shift=before.shift * power.scale + power.shift
+                    before,
+                    scale=before.scale * power.scale,
+                    shift=before.shift * power.scale + power.shift,
                 )
             case Activation(kind="relu" | "prelu" | "elu"):
                 before = self.carry(node.inputs[0])
                 return before if before and before.never_negative else None
             case Scale(start=1.0) | Dropout() | Concat():
-                return self.carry(node.inputs[0]) if self._shapes[node.inputs[0]].channels >= self._channels else None
+                return (
+                    self.carry(node.inputs[0])
+                    if self._shapes[node.inputs[0]].channels >= self._channels
+                    else None
+                )
             case Take(first=0):
                 return self.carry(node.inputs[0])
         return None
@@ -92,7 +115,9 @@ class _Search:
             starts = _together([image.starts, *others])
             factor = factors[inputs.index(chosen)]
             if starts is not None:
-                return replace(image, starts=starts, scale=image.scale * factor, shift=image.shift * factor)
+                return replace(
+                    image, starts=starts, scale=image.scale * factor, shift=image.shift * factor
+                )
         return None
 
     def zero(self, name: str) -> Starts | None:

@@ -84,4 +84,6 @@ def _half_cosine(start: float, end: float, share: float) -> float:
 
 def decay_scale(per: str, epochs: float, iterations: float) -> float:
     """The `scale` of "run" (1), "percent" (100, as DIGITS counts), "epoch" or "iteration" (as Caffe counts)."""
-    return {"run": 1.0, "percent": 100.0, "epoch": float(epochs), "iteration": float(iterations)}[per]
+    return {"run": 1.0, "percent": 100.0, "epoch": float(epochs), "iteration": float(iterations)}[
+        per
+    ]

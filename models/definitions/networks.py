@@ -8,7 +8,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from models.definitions.graph import INPUT, Activation, BatchNorm, Combine, Concat, Conv, Filler, Graph, Node, Op
+from models.definitions.graph import (
+    INPUT,
+    Activation,
+    BatchNorm,
+    Combine,
+    Concat,
+    Conv,
+    Filler,
+    Graph,
+    Node,
+    Op,
+)
 
 
 @dataclass(frozen=True)
@@ -94,7 +105,9 @@ def srcnn_955(channels: int, maps1: int = 64, maps2: int = 32, skip: bool = True
     "AR-CNN",
     "Dong, Deng, Loy, Tang: Compression Artifacts Reduction by a Deep Convolutional Network, ICCV 2015",
 )
-def ar_cnn(channels: int, maps1: int = 64, maps2: int = 32, maps3: int = 16, skip: bool = False) -> Graph:
+def ar_cnn(
+    channels: int, maps1: int = 64, maps2: int = 32, maps3: int = 16, skip: bool = False
+) -> Graph:
     """Four layers, 9-7-1-5: SRCNN with a layer that enhances the features. In the paper without a skip."""
     net = Layers(channels)
     net.conv("conv1", maps1, 9, weights=SMALL)
@@ -121,7 +134,12 @@ def vrcnn(channels: int, maps: int = 64) -> Graph:
         before = net.last
         net.conv(f"conv{number}-{wide}x{wide}", maps // 4, wide, before)
         net.conv(f"conv{number}-{narrow}x{narrow}", maps // 2, narrow, before)
-        net.add(f"concat{number}", Concat(), f"conv{number}-{wide}x{wide}", f"conv{number}-{narrow}x{narrow}")
+        net.add(
+            f"concat{number}",
+            Concat(),
+            f"conv{number}-{wide}x{wide}",
+            f"conv{number}-{narrow}x{narrow}",
+        )
         net.relu(f"relu{number}")
     net.conv("conv4", channels, 3)
     return net.plus_image()

@@ -52,7 +52,9 @@ class Browser:
 
     def watch(self, job: str) -> None:
         self.seen[job] = []
-        with suppress(socketio.exceptions.BadNamespaceError):  # It is just away: it asks when it is back.
+        with suppress(
+            socketio.exceptions.BadNamespaceError
+        ):  # It is just away: it asks when it is back.
             self._ask(job)
 
     def _watch_all(self) -> None:
@@ -60,12 +62,16 @@ class Browser:
             self._ask(job)
 
     def _ask(self, job: str) -> None:
-        self._client.emit("watch", {"job": job, "since": self.seen[job][-1] if self.seen[job] else 0}, "/jobs")
+        self._client.emit(
+            "watch", {"job": job, "since": self.seen[job][-1] if self.seen[job] else 0}, "/jobs"
+        )
 
     def _take_in(self, message: dict[str, Any]) -> None:
         seen = self.seen[message["job"]]
         # As static/js/base/live.js: what was sent twice over a new connection is no news.
-        seen += [event["seq"] for event in message["events"] if event["seq"] > (seen[-1] if seen else 0)]
+        seen += [
+            event["seq"] for event in message["events"] if event["seq"] > (seen[-1] if seen else 0)
+        ]
 
     def cut(self) -> None:
         wire = self._client.eio.ws and self._client.eio.ws.sock
@@ -130,7 +136,9 @@ class Chaos:
 
     def fill_disk(self) -> None:
         # Asked before: one may have met the full disk, and have said so, by the time that all is filled.
-        self.starved |= {id for id in self.jobs if self.events(id)[-1].get("state") not in FINAL_STATES}
+        self.starved |= {
+            id for id in self.jobs if self.events(id)[-1].get("state") not in FINAL_STATES
+        }
         ballast = fill(self.disk)
         time.sleep(self.random.uniform(0.3, 1))
         ballast.unlink()
@@ -143,7 +151,9 @@ class Chaos:
 
     def _workers(self) -> list[tuple[str, int]]:
         """One job that is at work, with its process; none where none is."""
-        at_work = [(id, pid) for id in self.jobs if (pid := self.folder(id).worker_pid()) is not None]
+        at_work = [
+            (id, pid) for id in self.jobs if (pid := self.folder(id).worker_pid()) is not None
+        ]
         return [self.random.choice(at_work)] if at_work else []
 
     def _stop_and_continue(self, send: Callable[[signal.Signals], None]) -> None:
@@ -154,7 +164,10 @@ class Chaos:
 
 @pytest.fixture
 def chaos(tmp_path: Path, clip: Clip) -> Iterator[Chaos]:
-    with small_disk(tmp_path, 160) as disk, Server(disk / "home", [clip[0].parent], free_port()) as server:
+    with (
+        small_disk(tmp_path, 160) as disk,
+        Server(disk / "home", [clip[0].parent], free_port()) as server,
+    ):
         browsers = [Browser(server.url) for _ in range(CLIENTS)]
         yield Chaos(server, disk, browsers)
         for browser in browsers:
@@ -164,7 +177,9 @@ def chaos(tmp_path: Path, clip: Clip) -> Iterator[Chaos]:
 
 
 # python-socketio's client leaves connections unclosed that its server dropped.
-@pytest.mark.filterwarnings("ignore:Exception ignored in. <socket:pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.filterwarnings(
+    "ignore:Exception ignored in. <socket:pytest.PytestUnraisableExceptionWarning"
+)
 def test_after_forty_faults_all_that_is_told_is_true(chaos: Chaos, clip: Clip) -> None:
     server = chaos.server
     make = makers(chaos, clip)
@@ -241,7 +256,9 @@ def reason_is_true(chaos: Chaos, id: str) -> None:
     reason = job["reason"]
     if id in chaos.killed and reason.startswith("The worker ended without saying how."):
         return
-    if id in chaos.starved and re.search("disk is full|No space left|not enough room|only .* are free", reason):
+    if id in chaos.starved and re.search(
+        "disk is full|No space left|not enough room|only .* are free", reason
+    ):
         return
     told = f"{job['kind']}, killed: {id in chaos.killed}, without room: {id in chaos.starved}: {reason}"
     assert job["kind"] == "model", told
@@ -252,7 +269,9 @@ def reason_is_true(chaos: Chaos, id: str) -> None:
 def all_agree(chaos: Chaos) -> None:
     """Logs, database, API and browsers tell the same."""
     with sqlite3.connect(chaos.server.home / "clearframe.db") as database:
-        rows = {row[0]: row[1:] for row in database.execute("SELECT id, state, view, offset FROM jobs")}
+        rows = {
+            row[0]: row[1:] for row in database.execute("SELECT id, state, view, offset FROM jobs")
+        }
     for id in chaos.jobs:
         events = chaos.events(id)
         numbers = [event["seq"] for event in events]
@@ -261,11 +280,17 @@ def all_agree(chaos: Chaos) -> None:
         for event in events:
             view = fold(view, event)
         state, row_view, offset = rows[id]
-        assert (state, json.loads(row_view), offset) == (view["state"], view, chaos.folder(id).size())
+        assert (state, json.loads(row_view), offset) == (
+            view["state"],
+            view,
+            chaos.folder(id).size(),
+        )
         assert chaos.server.job(id)["seq"] == len(events)
         # Each run was asked for: no job ran twice.
         states = " ".join(event["state"] for event in events if event["type"] == "state")
-        assert re.fullmatch(r"waiting( running)? (done|error)( waiting( running)? (done|error))*", states), states
+        assert re.fullmatch(
+            r"waiting( running)? (done|error)( waiting( running)? (done|error))*", states
+        ), states
         for browser in chaos.browsers:
             saw_all(browser, id, numbers)
 

@@ -15,7 +15,12 @@ from tests.support.server import Server
 
 Clip = tuple[Path, Path]
 
-SMALL = {"batch_size": 8, "patch_size": 32, "patches_per_frame": 2, "network": {"name": "srcnn-9-1-5", "maps1": 4, "maps2": 4}}
+SMALL = {
+    "batch_size": 8,
+    "patch_size": 32,
+    "patches_per_frame": 2,
+    "network": {"name": "srcnn-9-1-5", "maps1": 4, "maps2": 4},
+}
 
 
 @pytest.fixture
@@ -64,7 +69,9 @@ def test_what_is_no_longer_training_is_refused(server: Server, dataset: str) -> 
     assert server.job(id)["state"] == "done"
 
 
-def test_one_that_stopped_by_itself_goes_on_when_it_is_asked_to(server: Server, dataset: str) -> None:
+def test_one_that_stopped_by_itself_goes_on_when_it_is_asked_to(
+    server: Server, dataset: str
+) -> None:
     wild = {"solver": {"name": "sgd", "learning_rate": 1e-9}, "early_stopping": 2, "epochs": 50}
     id = model(server, dataset, **wild)
     stopped = server.job(id)["progress"]["done"]
@@ -73,19 +80,28 @@ def test_one_that_stopped_by_itself_goes_on_when_it_is_asked_to(server: Server, 
     assert server.job(id)["progress"]["done"] > stopped
 
 
-def test_a_snapshot_is_deleted_with_its_state_and_the_best_is_another(server: Server, dataset: str) -> None:
+def test_a_snapshot_is_deleted_with_its_state_and_the_best_is_another(
+    server: Server, dataset: str
+) -> None:
     id = model(server, dataset, epochs=3)
     summary = server.job(id)["summary"]
     best = summary["best"]["snapshot"]
     assert server.call(f"/jobs/{id}/snapshots/{best}", method="DELETE")[0] == 204
     after = server.job(id)["summary"]
-    assert {one["snapshot"] for one in after["snapshots"]} == {one["snapshot"] for one in summary["snapshots"]} - {best}
+    assert {one["snapshot"] for one in after["snapshots"]} == {
+        one["snapshot"] for one in summary["snapshots"]
+    } - {best}
     assert after["best"]["snapshot"] != best
     folder = JobFolder(server.home / "jobs" / id)
     assert not list(folder.snapshots.glob(f"{best}.*"))
-    assert [event["seq"] for event in read(folder.events)] == list(range(1, server.job(id)["seq"] + 1))
+    assert [event["seq"] for event in read(folder.events)] == list(
+        range(1, server.job(id)["seq"] + 1)
+    )
     status, answer = server.call(f"/jobs/{id}/snapshots/{best}", method="DELETE")
-    assert (status, answer["error"]["message"]) == (409, f"There is no snapshot {best}: it may have been deleted before.")
+    assert (status, answer["error"]["message"]) == (
+        409,
+        f"There is no snapshot {best}: it may have been deleted before.",
+    )
     # What was deleted stays so for a server that starts anew, and for a training that goes on.
     server.kill()
     server.start()
@@ -100,22 +116,36 @@ def test_a_snapshot_of_a_running_training_stays(server: Server, dataset: str) ->
     status, answer = server.call(f"/jobs/{id}/snapshots/{name}", method="DELETE")
     assert status == 409
     # It may have been replaced by newer ones meanwhile; else the training holds its log.
-    assert answer["error"]["message"].startswith(("The training is running.", f"There is no snapshot {name}"))
+    assert answer["error"]["message"].startswith(
+        ("The training is running.", f"There is no snapshot {name}")
+    )
     server.call(f"/jobs/{id}/abort", {})
 
 
 def test_a_snapshot_that_somebody_waits_for_stays(server: Server, dataset: str) -> None:
     id = model(server, dataset)
     name = server.job(id)["summary"]["best"]["snapshot"]
-    long = server.create("/models", {"name": "long", "dataset": dataset, "epochs": 100_000, **SMALL})
+    long = server.create(
+        "/models", {"name": "long", "dataset": dataset, "epochs": 100_000, **SMALL}
+    )
     server.wait_for(long, lambda job: job["state"] == "running")
     server.create(
-        "/models", {"name": "tuned", "dataset": dataset, "epochs": 1, **SMALL, "start_from": id, "start_snapshot": name}
+        "/models",
+        {
+            "name": "tuned",
+            "dataset": dataset,
+            "epochs": 1,
+            **SMALL,
+            "start_from": id,
+            "start_snapshot": name,
+        },
     )
     status, answer = server.call(f"/jobs/{id}/snapshots/{name}", method="DELETE")
     assert (status, answer["error"]["message"][:32]) == (409, "“tuned” waits to start from it. ")
     assert server.call(f"/jobs/{id}/extend", {"epochs": 3})[0] == 202
-    other = next(one["snapshot"] for one in server.job(id)["summary"]["snapshots"] if one["snapshot"] != name)
+    other = next(
+        one["snapshot"] for one in server.job(id)["summary"]["snapshots"] if one["snapshot"] != name
+    )
     status, answer = server.call(f"/jobs/{id}/snapshots/{other}", method="DELETE")
     assert (status, answer["error"]["message"][:24]) == (409, "The training is waiting.")
     server.call(f"/jobs/{long}/abort", {})
@@ -123,7 +153,9 @@ def test_a_snapshot_that_somebody_waits_for_stays(server: Server, dataset: str) 
 
 def test_every_point_comes_as_csv(server: Server, dataset: str) -> None:
     id = model(server, dataset)
-    with urllib.request.urlopen(f"{server.url}/api/v1/jobs/{id}/scalars.csv?keys=train/l1,val/psnr") as answer:
+    with urllib.request.urlopen(
+        f"{server.url}/api/v1/jobs/{id}/scalars.csv?keys=train/l1,val/psnr"
+    ) as answer:
         assert answer.headers["Content-Disposition"] == 'attachment; filename="m.csv"'
         rows = list(csv.DictReader(io.TextIOWrapper(answer)))
     events = read(JobFolder(server.home / "jobs" / id).events, types=frozenset({"scalars"}))
@@ -133,13 +165,24 @@ def test_every_point_comes_as_csv(server: Server, dataset: str) -> None:
         for key, value in event["scalars"].items()
         if key in ("train/l1", "val/psnr")
     }
-    assert {(key, int(row["step"])): float(row[key]) for row in rows for key in ("train/l1", "val/psnr") if row[key]} == told
+    assert {
+        (key, int(row["step"])): float(row[key])
+        for row in rows
+        for key in ("train/l1", "val/psnr")
+        if row[key]
+    } == told
 
 
 def test_a_waiting_model_says_what_it_waits_for(server: Server, clip: Clip) -> None:
-    first = server.create("/models", {"name": "first", "dataset": server.dataset(clip, name="pairs"), "epochs": 1, **SMALL})
+    first = server.create(
+        "/models",
+        {"name": "first", "dataset": server.dataset(clip, name="pairs"), "epochs": 1, **SMALL},
+    )
     said = server.job(first)["waiting_for"]
-    assert said.startswith(("Waits for its dataset “pairs” (", "Waits for its turn.")) or server.job(first)["state"] != "waiting"
+    assert (
+        said.startswith(("Waits for its dataset “pairs” (", "Waits for its turn."))
+        or server.job(first)["state"] != "waiting"
+    )
     assert server.wait(first, "done")["waiting_for"] == ""
 
 
@@ -152,7 +195,8 @@ def test_what_differs_is_told_by_the_forms_labels() -> None:
     second = job(name="other", network={"name": "dncnn"}, epochs=5)
     rows = dict(
         differing(
-            [first, second, job(dataset="hgfedcba", network={"name": "dncnn"})], {"abcdefgh": "a", "hgfedcba": "b"}.__getitem__
+            [first, second, job(dataset="hgfedcba", network={"name": "dncnn"})],
+            {"abcdefgh": "a", "hgfedcba": "b"}.__getitem__,
         )
     )
     assert rows["Dataset"] == ["a", "a", "b"]

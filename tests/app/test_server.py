@@ -30,7 +30,9 @@ listeners_of: WeakKeyDictionary[Catalog, Listeners] = WeakKeyDictionary()
 @pytest.fixture
 def app(home: Path, tmp_path: Path, clip: Clip) -> Flask:
     app = create_app(Settings(home, (clip[0].parent.resolve(), tmp_path.resolve())), work=False)
-    app.config["WTF_CSRF_ENABLED"] = False  # Forms without it are sent by tests/app/web/test_safety.py.
+    app.config["WTF_CSRF_ENABLED"] = (
+        False  # Forms without it are sent by tests/app/web/test_safety.py.
+    )
     listeners_of[app.extensions["catalog"]] = app.extensions["listeners"]
     return app
 
@@ -79,7 +81,13 @@ def finish(catalog: Catalog, id: str, state: str = "done") -> None:
         "skipped": 0,
     }
     told |= {"worst_pairs": [], "best_pairs": [], "sources": [], "skipped_first": []}
-    summary = {"pairs": {"train": 22, "val": 2}, **size, **told, "seconds": 1.5, "pairs_per_second": 16.0}
+    summary = {
+        "pairs": {"train": 22, "val": 2},
+        **size,
+        **told,
+        "seconds": 1.5,
+        "pairs_per_second": 16.0,
+    }
     log(catalog, id, "state", state=state, reason="", summary=summary)
     follow(catalog)
 
@@ -102,9 +110,17 @@ def test_relative_paths_count_from_the_first_root(client: FlaskClient, clip: Cli
     [
         ({"stream": "nowhere.h264"}, "source.stream", r"nowhere.h264 is not there\."),
         ({"stream": "originals"}, "source.stream", "has no stream in it"),
-        ({"kind": "folders", "input": "clip.h264", "target": "originals"}, "source.input", "is a file; a folder is wanted"),
+        (
+            {"kind": "folders", "input": "clip.h264", "target": "originals"},
+            "source.input",
+            "is a file; a folder is wanted",
+        ),
         ({"originals": "."}, "source.originals", "has no image in it"),
-        ({"stream": "/etc/passwd"}, "source.stream", "outside the folders that this server may read"),
+        (
+            {"stream": "/etc/passwd"},
+            "source.stream",
+            "outside the folders that this server may read",
+        ),
         ({"stream": "../../../../../../etc/passwd"}, "source.stream", "outside the folders"),
         ({"stream": "a\0b"}, "source.stream", "NUL"),
         ({"stream": "x" * 3000}, "source.stream", "cannot be read"),
@@ -123,7 +139,10 @@ def test_a_path_that_cannot_be_used_is_told_at_its_field(
 def test_a_link_that_leaves_the_roots_is_refused(client: FlaskClient, clip: Clip) -> None:
     link = clip[0].parent / "link.h264"
     link.symlink_to("/etc/passwd")
-    body = {"name": "a", "source": {"kind": "stream", "stream": "link.h264", "originals": "originals"}}
+    body = {
+        "name": "a",
+        "source": {"kind": "stream", "stream": "link.h264", "originals": "originals"},
+    }
     answer = client.post("/api/v1/datasets", json=body)
     link.unlink()
     assert "outside the folders" in answer.json["error"]["fields"]["source.stream"]
@@ -131,8 +150,14 @@ def test_a_link_that_leaves_the_roots_is_refused(client: FlaskClient, clip: Clip
 
 def test_a_pipe_is_no_file(client: FlaskClient, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
-    body = {"name": "a", "source": {"kind": "stream", "stream": str(tmp_path / "pipe"), "originals": "originals"}}
-    assert "no ordinary file" in client.post("/api/v1/datasets", json=body).json["error"]["fields"]["source.stream"]
+    body = {
+        "name": "a",
+        "source": {"kind": "stream", "stream": str(tmp_path / "pipe"), "originals": "originals"},
+    }
+    assert (
+        "no ordinary file"
+        in client.post("/api/v1/datasets", json=body).json["error"]["fields"]["source.stream"]
+    )
 
 
 @pytest.mark.parametrize(
@@ -148,7 +173,9 @@ def test_a_pipe_is_no_file(client: FlaskClient, tmp_path: Path) -> None:
         ("GET", "/jobs?limit=minus", 422),
     ],
 )
-def test_every_error_has_one_shape(method: str, path: str, status: int, client: FlaskClient) -> None:
+def test_every_error_has_one_shape(
+    method: str, path: str, status: int, client: FlaskClient
+) -> None:
     answer = client.open("/api/v1" + path, method=method)
     assert answer.status_code == status
     assert set(answer.json["error"]) == {"message", "fields"}
@@ -156,7 +183,11 @@ def test_every_error_has_one_shape(method: str, path: str, status: int, client: 
 
 
 def test_the_description_lists_every_route(app: Flask, client: FlaskClient) -> None:
-    ours = [rule.rule.removeprefix("/api/v1") for rule in app.url_map.iter_rules() if rule.endpoint.startswith("api.")]
+    ours = [
+        rule.rule.removeprefix("/api/v1")
+        for rule in app.url_map.iter_rules()
+        if rule.endpoint.startswith("api.")
+    ]
     rules = {re.sub(r"<(?:int:)?(\w+)>", r"{\1}", rule) for rule in ours}
     assert rules == set(openapi.ROUTES)
     described = client.get("/api/v1/openapi.json").json
@@ -173,11 +204,16 @@ def test_jobs_are_listed_newest_first_and_page_by_page(client: FlaskClient, clip
     assert [job["id"] for job in first["jobs"]] == sorted(ids, reverse=True)[:2]
     second = client.get(f"/api/v1/jobs?limit=2&cursor={first['cursor']}").json
     assert [job["id"] for job in second["jobs"]] == sorted(ids)[:1]
-    assert [job["name"] for job in client.get("/api/v1/jobs?q=CLIP 1&kind=dataset&state=waiting").json["jobs"]] == ["clip 1"]
+    assert [
+        job["name"]
+        for job in client.get("/api/v1/jobs?q=CLIP 1&kind=dataset&state=waiting").json["jobs"]
+    ] == ["clip 1"]
     assert client.get("/api/v1/jobs?kind=model").json["jobs"] == []
 
 
-def test_a_new_name_stays_with_the_folder(client: FlaskClient, clip: Clip, catalog: Catalog) -> None:
+def test_a_new_name_stays_with_the_folder(
+    client: FlaskClient, clip: Clip, catalog: Catalog
+) -> None:
     id = dataset(client, clip)
     assert client.patch(f"/api/v1/jobs/{id}", json={"name": " foreman "}).json["name"] == "foreman"
     assert catalog.folder(id).read()["name"] == "foreman"
@@ -186,17 +222,25 @@ def test_a_new_name_stays_with_the_folder(client: FlaskClient, clip: Clip, catal
 
 def test_files_are_completed_below_the_roots(client: FlaskClient, clip: Clip) -> None:
     found = client.get(f"/api/v1/files?path={clip[0].parent}/cl").json
-    assert [(entry["name"], entry["type"], entry["kind"]) for entry in found["entries"]] == [("clip.h264", "file", "stream")]
+    assert [(entry["name"], entry["type"], entry["kind"]) for entry in found["entries"]] == [
+        ("clip.h264", "file", "stream")
+    ]
     assert str(clip[0].parent) in client.get("/api/v1/files").json["roots"]
 
 
-def test_a_folder_is_listed_folders_first_in_natural_order(client: FlaskClient, tmp_path: Path) -> None:
+def test_a_folder_is_listed_folders_first_in_natural_order(
+    client: FlaskClient, tmp_path: Path
+) -> None:
     for name in ("b10.bmp", "b2.bmp", ".hidden", "list.csv", "notes.txt"):
         (tmp_path / name).write_text("x")
     (tmp_path / "z").mkdir()
     (tmp_path / "nowhere.png").symlink_to("missing")
     found = client.get(f"/api/v1/files?path={tmp_path}/").json
-    assert [(entry["name"], entry["kind"], entry["size"]) for entry in found["entries"] if entry["name"] != "home"] == [
+    assert [
+        (entry["name"], entry["kind"], entry["size"])
+        for entry in found["entries"]
+        if entry["name"] != "home"
+    ] == [
         ("z", "folder", None),
         ("b2.bmp", "image", 1),
         ("b10.bmp", "image", 1),
@@ -221,7 +265,9 @@ def test_a_long_listing_says_how_much_it_left_out(client: FlaskClient, tmp_path:
 # Following and scheduling.
 
 
-def test_the_follower_brings_the_log_into_the_database(client: FlaskClient, clip: Clip, catalog: Catalog) -> None:
+def test_the_follower_brings_the_log_into_the_database(
+    client: FlaskClient, clip: Clip, catalog: Catalog
+) -> None:
     id = dataset(client, clip)
     log(catalog, id, "progress", done=3, total=24, unit="pairs", rate=10.0, eta=2.1)
     follow(catalog)
@@ -234,7 +280,9 @@ def test_the_follower_brings_the_log_into_the_database(client: FlaskClient, clip
     }
 
 
-def test_a_worker_that_vanished_is_an_error_with_its_last_words(client: FlaskClient, clip: Clip, catalog: Catalog) -> None:
+def test_a_worker_that_vanished_is_an_error_with_its_last_words(
+    client: FlaskClient, clip: Clip, catalog: Catalog
+) -> None:
     id = dataset(client, clip)
     log(catalog, id, "state", state="running", reason="")
     catalog.folder(id).worker_log.write_text("Traceback\nMemoryError: no more\n")
@@ -247,7 +295,9 @@ def test_a_worker_that_vanished_is_an_error_with_its_last_words(client: FlaskCli
     assert "Resume" in job["reason"]
 
 
-def test_a_model_waits_for_its_dataset_and_fails_with_it(client: FlaskClient, clip: Clip, catalog: Catalog) -> None:
+def test_a_model_waits_for_its_dataset_and_fails_with_it(
+    client: FlaskClient, clip: Clip, catalog: Catalog
+) -> None:
     of = dataset(client, clip)
     log(catalog, of, "state", state="running", reason="")
     lock = catalog.folder(of).lock()
@@ -266,7 +316,9 @@ def test_a_model_waits_for_its_dataset_and_fails_with_it(client: FlaskClient, cl
     assert "“clip” was not finished (aborted)" in job["reason"]
 
 
-def test_a_waiting_job_is_aborted_and_resumed(client: FlaskClient, clip: Clip, catalog: Catalog) -> None:
+def test_a_waiting_job_is_aborted_and_resumed(
+    client: FlaskClient, clip: Clip, catalog: Catalog
+) -> None:
     id = dataset(client, clip)
     assert client.post(f"/api/v1/jobs/{id}/resume").status_code == 409
     assert client.post(f"/api/v1/jobs/{id}/abort").status_code == 202
@@ -302,14 +354,18 @@ def test_a_new_server_takes_in_the_folders_and_drops_rows_without_one(
     for path in home.glob("clearframe.db*"):
         path.unlink()
     again = create_app(app.extensions["settings"], work=False).test_client()
-    assert [(job["id"], job["state"]) for job in again.get("/api/v1/jobs").json["jobs"]] == [(kept, "done")]
+    assert [(job["id"], job["state"]) for job in again.get("/api/v1/jobs").json["jobs"]] == [
+        (kept, "done")
+    ]
 
 
 # Live updates.
 
 
 def received(socket: Any) -> list[dict[str, Any]]:
-    return [event for message in socket.get_received("/jobs") for event in message["args"][0]["events"]]
+    return [
+        event for message in socket.get_received("/jobs") for event in message["args"][0]["events"]
+    ]
 
 
 def test_a_client_gets_what_it_missed_and_then_what_happens(
@@ -331,7 +387,10 @@ def test_a_client_gets_what_it_missed_and_then_what_happens(
     assert received(socket) == []
 
 
-@pytest.mark.parametrize("message", [None, "x", 3, {"job": 5}, {"job": "nothing", "since": "a"}, {"job": "*", "shown": 5}])
+@pytest.mark.parametrize(
+    "message",
+    [None, "x", 3, {"job": 5}, {"job": "nothing", "since": "a"}, {"job": "*", "shown": 5}],
+)
 def test_nonsense_on_the_socket_does_no_harm(message: Any, app: Flask) -> None:
     socket = socketio.test_client(app, namespace="/jobs")
     socket.emit("watch", message, namespace="/jobs")
@@ -341,13 +400,25 @@ def test_nonsense_on_the_socket_does_no_harm(message: Any, app: Flask) -> None:
 # Curves.
 
 
-def test_a_step_that_was_logged_again_counts_once(client: FlaskClient, clip: Clip, catalog: Catalog) -> None:
+def test_a_step_that_was_logged_again_counts_once(
+    client: FlaskClient, clip: Clip, catalog: Catalog
+) -> None:
     id = dataset(client, clip)
     for step, value in ((1, 0.5), (2, 0.4), (2, 0.3), (3, 0.2)):
-        log(catalog, id, "scalars", step=step, epoch=step / 2, scalars={"train/l1": value, "lr": 0.1})
+        log(
+            catalog,
+            id,
+            "scalars",
+            step=step,
+            epoch=step / 2,
+            scalars={"train/l1": value, "lr": 0.1},
+        )
     answer = client.get(f"/api/v1/jobs/{id}/scalars?keys=train/l1").json
     assert answer["series"].keys() == {"train/l1"}
-    assert (answer["series"]["train/l1"]["step"], answer["series"]["train/l1"]["value"]) == ([1, 2, 3], [0.5, 0.3, 0.2])
+    assert (answer["series"]["train/l1"]["step"], answer["series"]["train/l1"]["value"]) == (
+        [1, 2, 3],
+        [0.5, 0.3, 0.2],
+    )
     assert answer["seq"] == 5
 
 
@@ -375,7 +446,10 @@ def test_every_page_is_served(client: FlaskClient, clip: Clip, catalog: Catalog)
 
 
 def test_a_form_keeps_what_was_typed_and_says_what_is_wrong(client: FlaskClient) -> None:
-    answer = client.post("/datasets/new", data={"name": "mine", "source.stream": "nowhere.h264", "source.originals": "originals"})
+    answer = client.post(
+        "/datasets/new",
+        data={"name": "mine", "source.stream": "nowhere.h264", "source.originals": "originals"},
+    )
     assert answer.status_code == 422
     assert b"nowhere.h264 is not there." in answer.data
     assert b'value="mine"' in answer.data

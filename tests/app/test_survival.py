@@ -29,7 +29,9 @@ from tests.support.server import Server
 
 Clip = tuple[Path, Path]
 
-SPEC = DatasetSpec.model_validate({"name": "d", "source": {"kind": "folders", "input": "/a", "target": "/b"}})
+SPEC = DatasetSpec.model_validate(
+    {"name": "d", "source": {"kind": "folders", "input": "/a", "target": "/b"}}
+)
 LONG = {"epochs": 10_000, "batch_size": 4, "patch_size": 16, "patches_per_frame": 1}
 
 
@@ -124,7 +126,9 @@ def test_children_of_a_worker_that_was_killed_end_and_the_job_says_so(catalog: C
         have_ended(children)
 
 
-def test_a_running_job_is_aborted_before_it_is_deleted(catalog: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_running_job_is_aborted_before_it_is_deleted(
+    catalog: Catalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
     id = catalog.create("dataset", SPEC)
     folder = catalog.folder(id)
     monkeypatch.setattr(launcher.stop, "__defaults__", (0.2,))
@@ -140,7 +144,9 @@ def test_a_pid_that_somebody_else_has_by_now_is_left_alone(catalog: Catalog) -> 
     id = catalog.create("dataset", SPEC)
     folder = catalog.folder(id)
     write(folder, "state", state="running", reason="")
-    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], start_new_session=True) as other:
+    with subprocess.Popen(
+        [sys.executable, "-c", "import time; time.sleep(600)"], start_new_session=True
+    ) as other:
         (folder.path / "worker.lock").write_text(str(other.pid))
         launcher.stop(folder)
         follow(catalog)
@@ -190,7 +196,9 @@ def test_a_folder_that_was_taken_away_is_no_job_any_more(catalog: Catalog) -> No
     assert (gone, catalog.get(id)) == ([id], None)
 
 
-def test_a_folder_of_another_home_is_taken_in_when_it_is_whole(catalog: Catalog, tmp_path: Path) -> None:
+def test_a_folder_of_another_home_is_taken_in_when_it_is_whole(
+    catalog: Catalog, tmp_path: Path
+) -> None:
     other = folders.create(tmp_path / "other", "dataset", SPEC)
     write(other, "state", state="running", reason="")
     copied = catalog.folder(other.id)
@@ -210,7 +218,9 @@ def test_a_folder_of_another_home_is_taken_in_when_it_is_whole(catalog: Catalog,
     "damage",
     [
         lambda path: (path / "job.json").write_text('{"id": "'),
-        lambda path: (path / "job.json").write_text('{"kind": "sculpture", "name": "x", "created": 1, "spec": {}}'),
+        lambda path: (path / "job.json").write_text(
+            '{"kind": "sculpture", "name": "x", "created": 1, "spec": {}}'
+        ),
         lambda path: (path / "job.json").write_text("[]"),
         lambda path: (path / "events.jsonl").unlink(),
         lambda path: (path / "events.jsonl").write_bytes(b""),
@@ -235,7 +245,9 @@ def test_half_a_folder_is_left_alone_and_told_of(
     assert sorted((path.name, path.read_bytes()) for path in half.path.iterdir()) == before
 
 
-def test_a_delete_that_was_cut_short_is_finished_by_the_next_server(catalog: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_delete_that_was_cut_short_is_finished_by_the_next_server(
+    catalog: Catalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
     id = catalog.create("dataset", SPEC)
     with monkeypatch.context() as patched:
         patched.setattr(shutil, "rmtree", lambda path: None)
@@ -248,7 +260,9 @@ def test_what_a_log_says_counts_where_the_database_is_behind_it(catalog: Catalog
     id = catalog.create("dataset", SPEC)
     write(catalog.folder(id), "state", state="done", reason="", summary={"pairs": {"train": 1}})
     follow(catalog)
-    write(catalog.folder(id), "state", state="waiting", reason="")  # Resumed, and killed before the database knew.
+    write(
+        catalog.folder(id), "state", state="waiting", reason=""
+    )  # Resumed, and killed before the database knew.
     catalog.begin()
     assert state(catalog, id)[0] == "waiting"
 
@@ -256,7 +270,12 @@ def test_what_a_log_says_counts_where_the_database_is_behind_it(catalog: Catalog
 def test_a_log_that_was_put_back_from_a_copy_is_read_anew(catalog: Catalog) -> None:
     id = catalog.create("dataset", SPEC)
     copy = catalog.folder(id).events.read_bytes()
-    write(catalog.folder(id), "state", state="error", reason="A long sentence, of which the copy knows nothing.")
+    write(
+        catalog.folder(id),
+        "state",
+        state="error",
+        reason="A long sentence, of which the copy knows nothing.",
+    )
     follow(catalog)
     catalog.folder(id).events.write_bytes(copy)
     catalog.begin()
@@ -270,21 +289,30 @@ def test_a_database_that_another_program_holds_is_waited_for(server: Server, cli
     id = server.dataset(clip)
     with sqlite3.connect(server.home / "clearframe.db") as other:
         other.execute("BEGIN IMMEDIATE")
-        status, answer = server.call("/datasets", {"name": "x", "source": server.job(id)["spec"]["source"]})
-        assert (status, answer["error"]["message"][:37]) == (503, "Another program holds the server's da")
+        status, answer = server.call(
+            "/datasets", {"name": "x", "source": server.job(id)["spec"]["source"]}
+        )
+        assert (status, answer["error"]["message"][:37]) == (
+            503,
+            "Another program holds the server's da",
+        )
         assert len(list((server.home / "jobs").glob("[!.]*"))) == 1
         other.rollback()
     server.wait(id, "done")
 
 
-def test_a_server_that_is_killed_again_and_again_runs_each_job_once(server: Server, clip: Clip) -> None:
+def test_a_server_that_is_killed_again_and_again_runs_each_job_once(
+    server: Server, clip: Clip
+) -> None:
     ids = [server.dataset(clip) for _ in range(3)]
     for _ in range(4):
         server.kill()
         server.start()
     for id in ids:
         server.wait(id, "done")
-        states = [event["state"] for event in server.call(f"/jobs/{id}/events?type=state")[1]["events"]]
+        states = [
+            event["state"] for event in server.call(f"/jobs/{id}/events?type=state")[1]["events"]
+        ]
         assert states == ["waiting", "running", "done"]
 
 
@@ -307,7 +335,9 @@ def test_a_waiting_job_is_moved_and_given_a_priority(server: Server, clip: Clip)
     server.wait(dataset, "done")
     running = server.create("/models", {"name": "m", "dataset": dataset, **LONG})
     server.wait_for(running, lambda job: job["state"] == "running")
-    first, second = (server.create("/models", {"name": "m", "dataset": dataset, "steps": 1}) for _ in range(2))
+    first, second = (
+        server.create("/models", {"name": "m", "dataset": dataset, "steps": 1}) for _ in range(2)
+    )
     assert server.call(f"/jobs/{second}/move", {"before": first})[0] == 202
     assert server.job(second)["queue"]["place"] < server.job(first)["queue"]["place"]
     assert server.call(f"/jobs/{first}", {"priority": 7}, "PATCH")[1]["queue"]["priority"] == 7
@@ -317,7 +347,9 @@ def test_a_waiting_job_is_moved_and_given_a_priority(server: Server, clip: Clip)
     assert json.dumps(server.job(first)["history"]).count("waiting") == 1
 
 
-def test_a_second_server_of_a_home_is_refused_and_the_first_goes_on(server: Server, free_port: int) -> None:
+def test_a_second_server_of_a_home_is_refused_and_the_first_goes_on(
+    server: Server, free_port: int
+) -> None:
     command = [sys.executable, "run_server.py", f"--home={server.home}", f"--port={free_port + 1}"]
     second = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
     assert second.returncode == 1
@@ -328,16 +360,24 @@ def test_a_second_server_of_a_home_is_refused_and_the_first_goes_on(server: Serv
     assert server.call("/healthz")[0] == 200
 
 
-def test_a_machine_that_loses_its_power_goes_on_where_that_is_safe(server: Server, clip: Clip) -> None:
+def test_a_machine_that_loses_its_power_goes_on_where_that_is_safe(
+    server: Server, clip: Clip
+) -> None:
     dataset = server.dataset(clip)
     server.wait(dataset, "done")
-    running, waiting = (server.create("/models", {"name": name, "dataset": dataset, **LONG}) for name in ("first", "second"))
+    running, waiting = (
+        server.create("/models", {"name": name, "dataset": dataset, **LONG})
+        for name in ("first", "second")
+    )
     server.wait_for_events(running, "snapshot")
     server.kill()
     server._end_workers()
     server.start()
     job = server.wait_for(running, lambda job: job["state"] != "running")
-    assert (job["state"], job["reason"][:39]) == ("error", "The worker ended without saying how. Wh")
+    assert (job["state"], job["reason"][:39]) == (
+        "error",
+        "The worker ended without saying how. Wh",
+    )
     server.wait_for(waiting, lambda job: job["state"] == "running")
     assert server.call(f"/jobs/{waiting}/abort", {})[0] == 202
     assert server.call(f"/jobs/{running}/resume", {})[0] == 202

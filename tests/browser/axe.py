@@ -11,7 +11,9 @@ AXE = Path(__file__).parent.parent.parent / "node_modules" / "axe-core" / "axe.m
 def serious_findings(page: Page) -> list[str]:
     """One line for each element of a finding that axe-core calls serious or critical."""
     page.evaluate(AXE.read_text(encoding="utf-8"))
-    found = page.evaluate("axe.run(document, {resultTypes: ['violations']}).then(result => JSON.stringify(result.violations))")
+    found = page.evaluate(
+        "axe.run(document, {resultTypes: ['violations']}).then(result => JSON.stringify(result.violations))"
+    )
     return [
         f"{page.url} {finding['id']}: {node['target']} {node['failureSummary']}"
         for finding in json.loads(found)

@@ -13,7 +13,13 @@ from tests.support.server import Server
 
 ARTIFACTS = Path(__file__).parent.parent.parent / "artifacts"
 
-QUIET = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
+QUIET = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+]
 
 
 expect.set_options(timeout=20_000)
@@ -55,7 +61,12 @@ def watched(browser: Browser, name: str, expected: str = "no such error") -> Ite
         refused = "status of 500" not in message.text and (
             "/api/v1/" in message.location["url"] or "status of 422" in message.text
         )
-        if message.type == "error" and not refused and expected not in message.text and "favicon" not in message.text:
+        if (
+            message.type == "error"
+            and not refused
+            and expected not in message.text
+            and "favicon" not in message.text
+        ):
             problems.append(f"{page.url}: {message.text}")
 
     page.on("console", note)

@@ -52,7 +52,10 @@ def test_only_the_fields_of_the_chosen_source_are_there(form: Page) -> None:
 
 
 def test_random_frames_are_said_to_leak(form: Page) -> None:
-    select, help = form.locator("#f-validation-method"), form.locator("#f-validation-method-help [data-when]:visible")
+    select, help = (
+        form.locator("#f-validation-method"),
+        form.locator("#f-validation-method-help [data-when]:visible"),
+    )
     expect(help).to_contain_text("Contiguous blocks")
     select.select_option("frames")
     expect(help).to_contain_text("This leaks")
@@ -76,7 +79,9 @@ def test_what_will_be_made_is_shown_before_it_is(form: Page, clip: Clip) -> None
     expect(form.get_by_label("Name", exact=True)).to_have_value("mine")
 
 
-def test_frames_that_are_shifted_are_found_and_the_offset_is_used(form: Page, server: Server, clip: Clip, tmp_path: Path) -> None:
+def test_frames_that_are_shifted_are_found_and_the_offset_is_used(
+    form: Page, server: Server, clip: Clip, tmp_path: Path
+) -> None:
     shifted = tmp_path / "shifted"
     shutil.copytree(clip[1], shifted)
     min(shifted.iterdir()).unlink()
@@ -152,17 +157,23 @@ def held_dataset(server: Server, clip: Clip) -> HeldDataset:
     return HeldDataset(folder, lock)
 
 
-def test_what_a_dataset_holds_is_asked_for_until_the_server_answers(browser: Browser, server: Server, clip: Clip) -> None:
+def test_what_a_dataset_holds_is_asked_for_until_the_server_answers(
+    browser: Browser, server: Server, clip: Clip
+) -> None:
     dataset = held_dataset(server, clip)
     with watched(browser, "dataset-asked-again", expected="status of 503") as page:
         page.goto(f"{server.url}/datasets/{dataset.folder.id}")
-        page.route(f"**/datasets/{dataset.folder.id}", lambda route: route.fulfill(status=503), times=1)
+        page.route(
+            f"**/datasets/{dataset.folder.id}", lambda route: route.fulfill(status=503), times=1
+        )
         with page.expect_response(lambda answer: answer.status == 503):
             dataset.finish()
         expect(page.locator(".facts")).to_contain_text("22 to train, 2 to validate")
 
 
-def test_what_is_typed_stays_when_the_dataset_is_done(page: Page, server: Server, clip: Clip) -> None:
+def test_what_is_typed_stays_when_the_dataset_is_done(
+    page: Page, server: Server, clip: Clip
+) -> None:
     dataset = held_dataset(server, clip)
     page.goto(f"{server.url}/datasets/{dataset.folder.id}")
     page.get_by_text("Name, group and notes").click()
@@ -200,12 +211,16 @@ def test_a_form_that_is_refused_keeps_what_was_typed(form: Page, clip: Clip) -> 
     form.locator("#f-folders-source-target").fill("/nowhere")
     form.get_by_label("Name", exact=True).fill("kept")
     form.get_by_role("button", name="Create dataset").click()
-    expect(form.get_by_role("alert").first).to_contain_text("Targets: /nowhere is outside the folders")
+    expect(form.get_by_role("alert").first).to_contain_text(
+        "Targets: /nowhere is outside the folders"
+    )
     expect(form.locator("#f-folders-source-input")).to_have_value(str(clip[1]))
     expect(form.locator("#f-stream-source-stream")).to_be_hidden()
     assert (
-        json.loads(form.evaluate("JSON.stringify([...new FormData(document.querySelector('#dataset-form')).keys()])")).count(
-            "source.originals"
-        )
+        json.loads(
+            form.evaluate(
+                "JSON.stringify([...new FormData(document.querySelector('#dataset-form')).keys()])"
+            )
+        ).count("source.originals")
         == 0
     )

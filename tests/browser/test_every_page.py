@@ -19,7 +19,9 @@ SMALL = {"batch_size": 4, "patch_size": 16, "patches_per_frame": 1, "steps": 4}
 
 
 @pytest.fixture(scope="module")
-def named(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[tuple[Server, list[str]]]:
+def named(
+    tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> Iterator[tuple[Server, list[str]]]:
     """A server with jobs whose names, notes, groups, paths and reasons are markup; the addresses of all pages that show them."""
     clip: Clip = request.getfixturevalue("clip")
     place = tmp_path_factory.mktemp("named") / MARKUP
@@ -61,7 +63,10 @@ def named(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureReque
                 f"/datasets/{gone}",
                 f"/models/{model}",
                 f"/models/new?clone={model}",
-                *(f"/models/{model}/test?kind={kind}&image={quote(image)}" for kind in ("image", "images", "split", "video")),
+                *(
+                    f"/models/{model}/test?kind={kind}&image={quote(image)}"
+                    for kind in ("image", "images", "split", "video")
+                ),
                 f"/compare?ids={model},{other}",
                 "/compare",
                 *(f"/tests/{id}" for id in tests),
@@ -72,7 +77,9 @@ def named(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureReque
 
 
 @pytest.fixture
-def page(browser: Browser, named: tuple[Server, list[str]], request: pytest.FixtureRequest) -> Iterator[Page]:
+def page(
+    browser: Browser, named: tuple[Server, list[str]], request: pytest.FixtureRequest
+) -> Iterator[Page]:
     with watched(browser, request.node.name, expected="status of 404") as page:
         yield page
 
@@ -89,7 +96,9 @@ def unfold(page: Page, address: str) -> None:
     page.wait_for_timeout(300)
 
 
-def test_markup_in_names_and_paths_is_text_on_every_page(page: Page, named: tuple[Server, list[str]]) -> None:
+def test_markup_in_names_and_paths_is_text_on_every_page(
+    page: Page, named: tuple[Server, list[str]]
+) -> None:
     server, addresses = named
     for address in addresses:
         unfold(page, server.url + address)
@@ -124,7 +133,9 @@ def prefixed(named: tuple[Server, list[str]]) -> Iterator[tuple[Server, str, lis
             yield server, f"{server.url}/clips/clearframe", addresses
 
 
-def test_below_a_prefix_every_page_asks_and_leads_below_it(prefixed: tuple[Server, str, list[str]], page: Page) -> None:
+def test_below_a_prefix_every_page_asks_and_leads_below_it(
+    prefixed: tuple[Server, str, list[str]], page: Page
+) -> None:
     _, root, addresses = prefixed
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
@@ -142,7 +153,9 @@ LEADS_ELSEWHERE = """root => ["href", "src", "action"].flatMap(name =>
   [...document.querySelectorAll(`[${name}^="/"]`)].map(one => one.getAttribute(name)).filter(there => !there.startsWith(root)))"""
 
 
-def test_below_a_prefix_forms_lead_to_pages_below_it(prefixed: tuple[Server, str, list[str]], page: Page) -> None:
+def test_below_a_prefix_forms_lead_to_pages_below_it(
+    prefixed: tuple[Server, str, list[str]], page: Page
+) -> None:
     server, root, addresses = prefixed
     page.goto(f"{root}/?token={TOKEN}")
     assert page.url == f"{root}/"
@@ -163,4 +176,6 @@ def test_below_a_prefix_forms_lead_to_pages_below_it(prefixed: tuple[Server, str
 
 
 def is_unhurt(page: Page, where: str) -> None:
-    assert page.evaluate("window.hurt === undefined && document.querySelectorAll('img[src=x]').length === 0"), where
+    assert page.evaluate(
+        "window.hurt === undefined && document.querySelectorAll('img[src=x]').length === 0"
+    ), where

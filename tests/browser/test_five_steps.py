@@ -19,7 +19,9 @@ Clip = tuple[Path, Path]
 LAYERS = ["conv1", "relu1", "conv2", "relu2", "conv3", "sum"]
 
 
-def five_steps(page: Page, server: Server, clip: Clip, epochs: int, patch: int, per_frame: int) -> None:
+def five_steps(
+    page: Page, server: Server, clip: Clip, epochs: int, patch: int, per_frame: int
+) -> None:
     stream, originals = clip
     page.goto(server.url)
     page.get_by_role("link", name="New dataset").click()
@@ -54,7 +56,9 @@ def five_steps(page: Page, server: Server, clip: Clip, epochs: int, patch: int, 
 
     expect(page.get_by_label("Snapshot", exact=True)).to_have_value("best")
     page.get_by_label("Image", exact=True).fill(str(last_input(server, stream)))
-    page.get_by_label("Ground truth", exact=True).fill(str(max(originals.iterdir(), key=lambda path: natural(path.name))))
+    page.get_by_label("Ground truth", exact=True).fill(
+        str(max(originals.iterdir(), key=lambda path: natural(path.name)))
+    )
     page.get_by_label("Show visualizations and statistics").check()
     page.screenshot(path=ARTIFACTS / f"model-{patch}.png", full_page=True)
     page.get_by_role("button", name="Test one").click()
@@ -63,7 +67,12 @@ def five_steps(page: Page, server: Server, clip: Clip, epochs: int, patch: int, 
         until(page, f"document.querySelector('#viewer img[data-role={role}]')?.naturalWidth > 0")
     expect(page.locator("#numbers tbody")).to_contain_text("dB")
     expect(page.locator("#layers article")).to_have_count(len(LAYERS))
-    assert page.locator("#layers article").evaluate_all("cards => cards.map(card => card.dataset.layer)") == LAYERS
+    assert (
+        page.locator("#layers article").evaluate_all(
+            "cards => cards.map(card => card.dataset.layer)"
+        )
+        == LAYERS
+    )
     for name in LAYERS:
         page.locator(f"[data-layer={name}]").scroll_into_view_if_needed()
         expect(page.locator(f"[data-layer={name}] canvas[data-drawn]")).to_be_visible()
@@ -108,7 +117,9 @@ def test_five_steps_on_the_small_clip(page: Page, server: Server, clip: Clip) ->
     five_steps(page, server, clip, epochs=12, patch=32, per_frame=8)
 
 
-def test_five_steps_on_a_real_clip_end_better_than_the_input(page: Page, server: Server, media: Path, tmp_path: Path) -> None:
+def test_five_steps_on_a_real_clip_end_better_than_the_input(
+    page: Page, server: Server, media: Path, tmp_path: Path
+) -> None:
     clip = real_clip(media / "clips" / "carphone_pristine.mp4", tmp_path / "real")
     five_steps(page, server, clip, epochs=12, patch=64, per_frame=8)
     gain = page.locator("#verdict").inner_text()
@@ -117,7 +128,9 @@ def test_five_steps_on_a_real_clip_end_better_than_the_input(page: Page, server:
     expect(page.locator("#verdict")).to_contain_text("over its input")
 
 
-def test_a_page_that_lost_its_server_gets_what_it_missed(browser: Browser, server: Server, clip: Clip) -> None:
+def test_a_page_that_lost_its_server_gets_what_it_missed(
+    browser: Browser, server: Server, clip: Clip
+) -> None:
     dataset = server.dataset(clip)
     server.wait(dataset, "done")
     small = {"epochs": 60, "batch_size": 8, "patch_size": 32, "patches_per_frame": 4}
@@ -134,7 +147,11 @@ def test_a_page_that_lost_its_server_gets_what_it_missed(browser: Browser, serve
     server.start()
     expect(page.locator("#state")).to_have_text("done", timeout=120_000)
     scalars = read(folder.events, types=frozenset({"scalars"}))
-    steps = {event["step"] for event in scalars if event["scalars"].keys() & {"train/l1", "val/l1", "val/l1_input"}}
+    steps = {
+        event["step"]
+        for event in scalars
+        if event["scalars"].keys() & {"train/l1", "val/l1", "val/l1_input"}
+    }
     until(page, f"document.querySelector('.chart').dataset.points == {len(steps)}")
     assert page.evaluate("window.sameDocument") is True
     page.close()
@@ -142,7 +159,10 @@ def test_a_page_that_lost_its_server_gets_what_it_missed(browser: Browser, serve
 
 def test_an_upload_is_tested(page: Page, server: Server, clip: Clip) -> None:
     dataset = server.dataset(clip)
-    model = server.create("/models", {"name": "m", "dataset": dataset, "epochs": 1, "patch_size": 32, "patches_per_frame": 1})
+    model = server.create(
+        "/models",
+        {"name": "m", "dataset": dataset, "epochs": 1, "patch_size": 32, "patches_per_frame": 1},
+    )
     server.wait(model, "done")
     page.goto(f"{server.url}/models/{model}/test")
     with page.expect_file_chooser() as chooser:
@@ -157,7 +177,9 @@ def test_an_upload_is_tested(page: Page, server: Server, clip: Clip) -> None:
     expect(page.get_by_role("slider")).to_be_visible()
 
 
-def test_a_dataset_that_fails_says_why(page: Page, server: Server, clip: Clip, tmp_path: Path) -> None:
+def test_a_dataset_that_fails_says_why(
+    page: Page, server: Server, clip: Clip, tmp_path: Path
+) -> None:
     (tmp_path / "words.mp4").write_text("no video")
     page.goto(f"{server.url}/datasets/{server.dataset((tmp_path / 'words.mp4', clip[1]))}")
     expect(page.locator("#reason")).to_contain_text("words.mp4 is no video that can be read")
@@ -167,7 +189,10 @@ def test_a_dataset_that_fails_says_why(page: Page, server: Server, clip: Clip, t
 
 def test_no_page_is_wider_than_its_window(page: Page, server: Server, clip: Clip) -> None:
     dataset = server.dataset(clip)
-    model = server.create("/models", {"name": "m", "dataset": dataset, "epochs": 1, "patch_size": 32, "patches_per_frame": 1})
+    model = server.create(
+        "/models",
+        {"name": "m", "dataset": dataset, "epochs": 1, "patch_size": 32, "patches_per_frame": 1},
+    )
     server.wait(model, "done")
     test = server.create(f"/models/{model}/tests", {"pair": 0})
     server.wait(test, "done")
@@ -186,4 +211,8 @@ def test_no_page_is_wider_than_its_window(page: Page, server: Server, clip: Clip
         page.goto(server.url + path)
         page.wait_for_load_state("networkidle")
         assert page.evaluate("document.documentElement.scrollWidth") <= width, (path, width)
-        page.screenshot(path=ARTIFACTS / f"{path.split('/')[1] or 'home'}-{path.count('/')}-{width}-{scheme}.png", full_page=True)
+        page.screenshot(
+            path=ARTIFACTS
+            / f"{path.split('/')[1] or 'home'}-{path.count('/')}-{width}-{scheme}.png",
+            full_page=True,
+        )

@@ -24,10 +24,14 @@ def jobs(server: Server, clip: Clip) -> dict[str, str]:
     ids = {"clip": server.dataset(clip, group="first tries")}
     server.wait(ids["clip"], "done")
     for name, gain in GAINS.items():
-        spec = ModelSpec.model_validate({"name": name, "dataset": ids["clip"], "group": "sequences"})
+        spec = ModelSpec.model_validate(
+            {"name": name, "dataset": ids["clip"], "group": "sequences"}
+        )
         ids[name] = done(server, "model", spec, gain)
     for number in range(60):
-        spec_of_test = ImageTest.model_validate({"model": ids["mobile"], "image": f"/clips/{number:02}.png"})
+        spec_of_test = ImageTest.model_validate(
+            {"model": ids["mobile"], "image": f"/clips/{number:02}.png"}
+        )
         ids[f"test {number}"] = done(server, "test", spec_of_test, number / 100)
     for name in ("runs", "waits"):
         ids[name] = server.create("/models", {**LONG, "name": name, "dataset": ids["clip"]})
@@ -41,15 +45,21 @@ def done(server: Server, kind: str, spec: ModelSpec | ImageTest, gain: float) ->
         log.append("state", state="running")
         scores = {"val/l1": 0.1, "val/psnr": 30 + gain, "val/psnr_input": 30.0}
         log.append("snapshot", name="e1", epoch=4.0, step=10, size=5, scalars=scores)
-        log.append("state", state="done", reason="", summary={"psnr_input": 30.0, "psnr_output": 30 + gain})
+        log.append(
+            "state", state="done", reason="", summary={"psnr_input": 30.0, "psnr_output": 30 + gain}
+        )
     return folder.id
 
 
 @pytest.fixture
-def page(browser: Browser, server: Server, jobs: dict[str, str], request: pytest.FixtureRequest) -> Iterator[Page]:
+def page(
+    browser: Browser, server: Server, jobs: dict[str, str], request: pytest.FixtureRequest
+) -> Iterator[Page]:
     with watched(browser, request.node.name, expected="status of 409") as page:
         page.goto(server.url)
-        expect(page.locator("#models tbody tr")).to_have_count(5)  # The server has found the folders.
+        expect(page.locator("#models tbody tr")).to_have_count(
+            5
+        )  # The server has found the folders.
         yield page
 
 
@@ -57,7 +67,9 @@ def names(page: Page, list: str) -> list[str]:
     return page.locator(f"#{list} tbody tr[data-job] td:nth-child(2)").all_inner_texts()
 
 
-def test_what_runs_is_live_and_ends_by_itself(page: Page, server: Server, jobs: dict[str, str]) -> None:
+def test_what_runs_is_live_and_ends_by_itself(
+    page: Page, server: Server, jobs: dict[str, str]
+) -> None:
     page.evaluate("window.sameDocument = true")
     row = page.locator(f"#running tr[data-job='{jobs['runs']}']")
     expect(row.locator(".words")).to_contain_text("left")
@@ -75,7 +87,9 @@ def test_what_runs_is_live_and_ends_by_itself(page: Page, server: Server, jobs: 
     page.evaluate("window.sameDocument = true")
     server.call(f"/jobs/{jobs['waits']}/abort", {})
     expect(page.locator("#running")).to_have_count(0)
-    fresh = server.dataset((server.roots[0] / "clip.h264", server.roots[0] / "originals"), name="a new one")
+    fresh = server.dataset(
+        (server.roots[0] / "clip.h264", server.roots[0] / "originals"), name="a new one"
+    )
     expect(page.locator(f"#datasets tr[data-job='{fresh}'] .state")).to_have_text("done")
     expect(page.locator(f"#datasets tr[data-job='{fresh}'] time")).to_have_text("just now")
     assert page.evaluate("window.sameDocument") is True
@@ -111,7 +125,9 @@ def test_groups_pages_and_columns(page: Page) -> None:
     expect(page.locator("#tests tbody tr")).to_have_count(10)
     expect(page.locator("#models .of-group")).to_have_count(2)
     page.get_by_role("button", name="sequences").click()
-    expect(page.get_by_role("button", name="sequences 3")).to_have_attribute("aria-expanded", "false")
+    expect(page.get_by_role("button", name="sequences 3")).to_have_attribute(
+        "aria-expanded", "false"
+    )
     expect(page.locator("#models tbody tr[data-job]:visible")).to_have_count(2)
     page.reload()  # And it stays so.
     expect(page.locator("#models tbody tr[data-job]:visible")).to_have_count(2)
@@ -137,7 +153,9 @@ def test_many_are_chosen_and_changed(page: Page, server: Server, jobs: dict[str,
     boxes.nth(4).click(modifiers=["Shift"])
     expect(tests.locator(".how-many")).to_have_text("4 chosen")
     # Still so after the lists were written anew.
-    fresh = server.dataset((server.roots[0] / "clip.h264", server.roots[0] / "originals"), name="a new one")
+    fresh = server.dataset(
+        (server.roots[0] / "clip.h264", server.roots[0] / "originals"), name="a new one"
+    )
     expect(page.locator(f"#datasets tr[data-job='{fresh}'] .state")).to_have_text("done")
     expect(tests.locator("tbody input:checked")).to_have_count(4)
     looked_at(page, "home-chosen")
@@ -176,17 +194,25 @@ def test_models_are_compared_and_a_dataset_in_use_is_kept(page: Page, jobs: dict
     until(page, "document.querySelectorAll('#datasets tbody tr').length === 1")
 
 
-def test_an_empty_page_offers_the_sample_clip(browser: Browser, server: Server, request: pytest.FixtureRequest) -> None:
+def test_an_empty_page_offers_the_sample_clip(
+    browser: Browser, server: Server, request: pytest.FixtureRequest
+) -> None:
     with watched(browser, request.node.name) as page:
         page.goto(server.url)
         looked_at(page, "home-empty")
         button = page.get_by_role("button", name="Try it with the sample clip")
-        assert button.evaluate("one => { one.click(); return [one.textContent, one.disabled]; }") == ["Making the clip…", True]
+        assert button.evaluate(
+            "one => { one.click(); return [one.textContent, one.disabled]; }"
+        ) == ["Making the clip…", True]
         page.wait_for_url(f"{server.url}/models/*", timeout=60_000)
         expect(page.get_by_role("heading", level=1)).to_contain_text("Sample clip")
         dataset = server.call("/jobs?kind=dataset")[1]["jobs"][0]
         made = server.wait(dataset["id"], "done")["summary"]
-        assert (made["pairs"], made["width"], made["height"]) == ({"train": 86, "val": 10}, 320, 192)
+        assert (made["pairs"], made["width"], made["height"]) == (
+            {"train": 86, "val": 10},
+            320,
+            192,
+        )
         model = page.url.rsplit("/", 1)[1]
         server.wait_for(model, lambda job: job["state"] == "running")
         assert server.call(f"/jobs/{model}/abort", {})[0] == 202

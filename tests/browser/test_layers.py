@@ -31,9 +31,17 @@ def shown(tmp_path_factory: pytest.TempPathFactory, clip: Clip) -> Iterator[Show
     with Server(folder / "home", [clip[0].parent], free_port()) as server:
         dataset = server.dataset(clip)
         server.wait(dataset, "done")
-        small = {"steps": 4, "epochs": None, "batch_size": 4, "patch_size": 32, "patches_per_frame": 1}
+        small = {
+            "steps": 4,
+            "epochs": None,
+            "batch_size": 4,
+            "patch_size": 32,
+            "patches_per_frame": 1,
+        }
         network = {"name": "srcnn-9-1-5", "maps1": 70, "maps2": 4}
-        model = server.create("/models", {"name": "m", "dataset": dataset, "network": network, **small})
+        model = server.create(
+            "/models", {"name": "m", "dataset": dataset, "network": network, **small}
+        )
         server.wait(model, "done")
         for snapshot in (server.home / "jobs" / model / "snapshots").glob("*.safetensors"):
             kill_channel(snapshot)
@@ -71,9 +79,13 @@ def layer(page: Page, name: str) -> Locator:
 def test_all_channels_are_there_page_by_page_and_dead_ones_are_named(page: Page) -> None:
     relu = layer(page, "relu1")
     expect(relu.locator(".tiles button")).to_have_count(64)
-    expect(relu.locator(".readout").first).to_contain_text(re.compile("70 channels, of which .* dead .zero everywhere.: .*3"))
+    expect(relu.locator(".readout").first).to_contain_text(
+        re.compile("70 channels, of which .* dead .zero everywhere.: .*3")
+    )
     expect(relu.locator("[data-channel='3']")).to_have_text("dead")
-    expect(relu.locator("[data-channel='3']")).to_have_accessible_name("Channel 3: dead, zero everywhere")
+    expect(relu.locator("[data-channel='3']")).to_have_accessible_name(
+        "Channel 3: dead, zero everywhere"
+    )
     relu.get_by_role("button", name="Next page").click()
     expect(relu.locator(".turning span")).to_have_text("channels 64–69 of 70")
     expect(relu.locator(".tiles button")).to_have_count(6)
@@ -105,7 +117,12 @@ def test_a_channel_is_seen_at_full_size_by_keyboard(page: Page) -> None:
     expect(dialog.get_by_role("heading", level=2)).to_contain_text("channel 1")
     expect(dialog.locator(".strongest li").first).to_be_visible()
     assert page.url.endswith("#layer-2-channel-1")
-    assert dialog.locator(".pane canvas").evaluate_all("all => all.map(one => [one.width, one.height])") == [[96, 64]] * 2
+    assert (
+        dialog.locator(".pane canvas").evaluate_all(
+            "all => all.map(one => [one.width, one.height])"
+        )
+        == [[96, 64]] * 2
+    )
     expect(dialog.get_by_text("9×9 pixels")).to_be_visible()
     assert serious_findings(page) == []
     page.keyboard.press("ArrowRight")
@@ -117,7 +134,9 @@ def test_a_channel_is_seen_at_full_size_by_keyboard(page: Page) -> None:
     assert "#" not in page.url
 
 
-def test_an_address_names_a_channel_and_a_model_that_is_gone_is_said(page: Page, shown: Shown) -> None:
+def test_an_address_names_a_channel_and_a_model_that_is_gone_is_said(
+    page: Page, shown: Shown
+) -> None:
     page.goto(f"{shown.server.url}/tests/{shown.test}#layer-1-channel-66")
     page.reload()
     dialog = page.get_by_role("dialog")

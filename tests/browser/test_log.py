@@ -32,7 +32,12 @@ def log(page: Page, server: Server, clip: Clip) -> Path:
 def asked(page: Page) -> list[str]:
     """The addresses of the log that the page asks for."""
     seen: list[str] = []
-    page.on("request", lambda request: seen.append(request.url) if "/log" in request.url and "/api/" in request.url else None)
+    page.on(
+        "request",
+        lambda request: (
+            seen.append(request.url) if "/log" in request.url and "/api/" in request.url else None
+        ),
+    )
     return seen
 
 
@@ -45,7 +50,9 @@ def append(log: Path, text: str) -> None:
         file.write(text)
 
 
-def test_a_log_is_followed_while_it_is_open_and_the_job_lives(page: Page, log: Path, asked: list[str]) -> None:
+def test_a_log_is_followed_while_it_is_open_and_the_job_lives(
+    page: Page, log: Path, asked: list[str]
+) -> None:
     pre = page.locator("pre")
     append(log, "begin\n\r 1 %")
     page.wait_for_timeout(1500)
@@ -92,13 +99,18 @@ def test_the_end_stays_in_sight_unless_the_reader_looks_elsewhere(page: Page, lo
     expect(page.get_by_text("The beginning is left out here")).to_be_visible()
 
 
-def test_a_log_that_is_replaced_begins_anew_and_a_long_one_is_shown_from_its_end(page: Page, log: Path) -> None:
+def test_a_log_that_is_replaced_begins_anew_and_a_long_one_is_shown_from_its_end(
+    page: Page, log: Path
+) -> None:
     pre, note = page.locator("pre"), page.get_by_text("The beginning is left out here")
     log.write_text(lines(0, 100_000))
     page.locator("summary").click()
     expect(pre).to_contain_text("line 99999\n")
     expect(note).to_be_visible()
-    assert page.get_by_role("link", name="worker.log").get_attribute("href") == f"/jobs/{log.parent.name}/files/worker.log"
+    assert (
+        page.get_by_role("link", name="worker.log").get_attribute("href")
+        == f"/jobs/{log.parent.name}/files/worker.log"
+    )
     log.write_text("new\n")
     expect(pre).to_have_text("new\n", use_inner_text=True)
     expect(note).to_be_hidden()

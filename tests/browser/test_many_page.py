@@ -73,12 +73,16 @@ def test_many_images_some_of_which_are_none(page: Page, shown: Shown) -> None:
     looked_at(page, "test-many")
     page.locator(".results tbody a").first.click()
     expect(page.get_by_label("Image", exact=True)).to_have_value(re.compile(r"/many/\d.png$"))
-    expect(page.get_by_label("Ground truth", exact=True)).to_have_value(re.compile(r"/truth/\d.png$"))
+    expect(page.get_by_label("Ground truth", exact=True)).to_have_value(
+        re.compile(r"/truth/\d.png$")
+    )
     start(page)
     is_restored(page)
 
 
-def test_images_are_sent_from_here_and_added_to_those_of_the_server(page: Page, shown: Shown) -> None:
+def test_images_are_sent_from_here_and_added_to_those_of_the_server(
+    page: Page, shown: Shown
+) -> None:
     for number in range(2):
         Image.new("RGB", (48, 32), (60 * number, 90, 30)).save(shown.place / f"sent{number}.png")
     page.get_by_role("link", name="Many images").click()
@@ -97,7 +101,9 @@ def test_images_are_sent_from_here_and_added_to_those_of_the_server(page: Page, 
 
 def test_rows_appear_while_others_are_being_restored(page: Page, shown: Shown) -> None:
     """The worker is played: it is slower than any real one."""
-    folder: JobFolder = folders.create(shown.server.home, "test", SplitTest(model=shown.model, name="slow"))
+    folder: JobFolder = folders.create(
+        shown.server.home, "test", SplitTest(model=shown.model, name="slow")
+    )
     lock = folder.lock()
     assert lock is not None
     with open(lock, "rb"), EventLog(folder.events) as log:
@@ -108,7 +114,13 @@ def test_rows_appear_while_others_are_being_restored(page: Page, shown: Shown) -
         page.goto(f"{shown.server.url}/tests/{folder.id}")
         expect(page.locator(".empty-part")).to_have_text("What is restored appears here.")
         looked_at(page, "test-many-empty")
-        scores = {"psnr_input": 30.0, "psnr_output": 30.5, "gain": 0.5, "ssim_input": 0.9, "ssim_output": 0.91}
+        scores = {
+            "psnr_input": 30.0,
+            "psnr_output": 30.5,
+            "gain": 0.5,
+            "ssim_input": 0.9,
+            "ssim_output": 0.91,
+        }
         log.append("results", rows=[{"index": 0, "name": "first", "pair": 0, **scores}])
         log.append("progress", done=1, total=2, unit="pairs", rate=1.0, eta=1.0)
         expect(page.locator(".results tbody tr")).to_have_count(1)

@@ -34,7 +34,9 @@ def choose(page: Page, label: str, value: str) -> None:
 
 def values(page: Page, name: str) -> list[str]:
     """What the form would send under a name."""
-    sent: list[str] = page.evaluate(f"new FormData(document.querySelector('#model-form')).getAll('{name}')")
+    sent: list[str] = page.evaluate(
+        f"new FormData(document.querySelector('#model-form')).getAll('{name}')"
+    )
     return sent
 
 
@@ -55,7 +57,11 @@ def test_a_network_is_drawn_and_counted_as_soon_as_it_is_chosen(form: Page) -> N
 
 
 def test_all_that_is_decided_on_is_seen_at_once(form: Page) -> None:
-    for shown in (form.get_by_role("button", name="Start training"), form.get_by_label("Name", exact=True), part(form, "graph")):
+    for shown in (
+        form.get_by_role("button", name="Start training"),
+        form.get_by_label("Name", exact=True),
+        part(form, "graph"),
+    ):
         box = shown.bounding_box()
         assert box is not None
         assert box["y"] + box["height"] <= 900
@@ -94,9 +100,9 @@ def test_a_sweep_is_counted_before_it_is_started(form: Page) -> None:
 def test_steps_follow_the_dataset_and_a_wrong_value_is_told_at_its_field(form: Page) -> None:
     expect(part(form, "run")).to_contain_text("330")
     form.get_by_label("Batch size").fill("0")
-    expect(form.locator("#f-batch_size").locator("xpath=ancestor::*[contains(@class, 'field')]")).to_contain_text(
-        "Must be at least 1."
-    )
+    expect(
+        form.locator("#f-batch_size").locator("xpath=ancestor::*[contains(@class, 'field')]")
+    ).to_contain_text("Must be at least 1.")
     form.get_by_label("Batch size").fill("176")
     expect(part(form, "run")).to_contain_text("30")
     expect(form.locator(".error.live")).to_have_count(0)
@@ -105,7 +111,9 @@ def test_steps_follow_the_dataset_and_a_wrong_value_is_told_at_its_field(form: P
 def test_a_network_is_pasted_with_its_errors_marked_at_their_lines(form: Page) -> None:
     choose(form, "Network", "custom")
     expect(part(form, "unknown")).to_be_visible()
-    editor = form.get_by_role("textbox", name="Network definition").and_(form.locator(".cm-content"))
+    editor = form.get_by_role("textbox", name="Network definition").and_(
+        form.locator(".cm-content")
+    )
     form.get_by_role("button", name="with skip").click()
     expect(part(form, "graph").locator("path.around")).to_have_count(1)
     expect(part(form, "network")).to_contain_text("8,129")
@@ -124,7 +132,9 @@ def test_a_network_is_pasted_with_its_errors_marked_at_their_lines(form: Page) -
     expect(editor).to_be_focused()
 
 
-def test_nothing_that_was_typed_is_lost_when_the_form_is_refused(form: Page, server: Server, clip: Clip) -> None:
+def test_nothing_that_was_typed_is_lost_when_the_form_is_refused(
+    form: Page, server: Server, clip: Clip
+) -> None:
     server.dataset(clip)
     form.reload()
     form.locator("#model-form").evaluate("form => { form.noValidate = true; }")
@@ -150,7 +160,9 @@ def test_the_form_works_without_javascript(browser: Browser, server: Server, dat
     page = context.new_page()
     page.goto(f"{server.url}/models/new?network.name=custom&dataset={dataset}")
     expect(page.get_by_label("Network definition")).to_be_visible()
-    page.get_by_label("Network definition").fill((ROOT / "examples" / "residual.prototxt").read_text())
+    page.get_by_label("Network definition").fill(
+        (ROOT / "examples" / "residual.prototxt").read_text()
+    )
     page.get_by_text("More datasets").first.click()
     page.get_by_role("group", name="More datasets").get_by_role("checkbox").check()
     page.get_by_label("Epochs").fill("")
@@ -159,7 +171,11 @@ def test_the_form_works_without_javascript(browser: Browser, server: Server, dat
     page.get_by_role("button", name="Start training").click()
     expect(page.get_by_role("heading", level=1)).to_contain_text("no script")
     spec = server.job(page.url.rsplit("/", 1)[1])["spec"]
-    assert (spec["network"]["name"], spec["more_datasets"], spec["minutes"]) == ("custom", [dataset], 0.001)
+    assert (spec["network"]["name"], spec["more_datasets"], spec["minutes"]) == (
+        "custom",
+        [dataset],
+        0.001,
+    )
     context.close()
 
 
@@ -178,10 +194,22 @@ def test_a_narrow_page_in_the_dark_does_not_scroll_sideways(form: Page, network:
     form.screenshot(path=ARTIFACTS / f"model-form-narrow-{network}.png", full_page=True)
 
 
-def test_a_sweep_is_compared_on_one_page_and_names_are_no_markup(page: Page, server: Server, dataset: str) -> None:
+def test_a_sweep_is_compared_on_one_page_and_names_are_no_markup(
+    page: Page, server: Server, dataset: str
+) -> None:
     name = "<img src=x onerror=alert(1)>"
-    small = {"epochs": 1, "patch_size": 32, "patches_per_frame": 1, "network": {"name": "srcnn-9-1-5", "maps1": 4, "maps2": 4}}
-    asked = {"name": name, "dataset": dataset, **small, "solver": {"learning_rate": "0.001, 0.0003"}}
+    small = {
+        "epochs": 1,
+        "patch_size": 32,
+        "patches_per_frame": 1,
+        "network": {"name": "srcnn-9-1-5", "maps1": 4, "maps2": 4},
+    }
+    asked = {
+        "name": name,
+        "dataset": dataset,
+        **small,
+        "solver": {"learning_rate": "0.001, 0.0003"},
+    }
     status, answer = server.call("/models", asked)
     assert status == 201
     page.goto(f"{server.url}/sweeps/{answer['sweep']}")

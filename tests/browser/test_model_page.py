@@ -19,7 +19,12 @@ from tests.support.server import Server, free_port
 
 Clip = tuple[Path, Path]
 
-SMALL = {"batch_size": 8, "patch_size": 32, "patches_per_frame": 4, "network": {"name": "srcnn-9-1-5", "maps1": 8, "maps2": 8}}
+SMALL = {
+    "batch_size": 8,
+    "patch_size": 32,
+    "patches_per_frame": 4,
+    "network": {"name": "srcnn-9-1-5", "maps1": 8, "maps2": 8},
+}
 
 
 @dataclass
@@ -39,10 +44,21 @@ def shown(tmp_path_factory: pytest.TempPathFactory, clip: Clip) -> Iterator[Show
     with Server(folder / "home", [clip[0].parent, folder], free_port()) as server:
         dataset = server.dataset(clip)
         server.wait(dataset, "done")
-        done = server.create("/models", {"name": "first", "dataset": dataset, "epochs": 6, "notes": "One\nTwo", **SMALL})
-        other = server.create("/models", {"name": "second", "dataset": dataset, "epochs": 3, **SMALL, "loss": {"name": "l2"}})
-        wild = {"solver": {"name": "sgd", "learning_rate": 10.0}, "network": {"name": "srcnn-9-1-5", "skip": False}}
-        failed = server.create("/models", {"name": "wild", "dataset": dataset, "epochs": 50, **SMALL, **wild})
+        done = server.create(
+            "/models",
+            {"name": "first", "dataset": dataset, "epochs": 6, "notes": "One\nTwo", **SMALL},
+        )
+        other = server.create(
+            "/models",
+            {"name": "second", "dataset": dataset, "epochs": 3, **SMALL, "loss": {"name": "l2"}},
+        )
+        wild = {
+            "solver": {"name": "sgd", "learning_rate": 10.0},
+            "network": {"name": "srcnn-9-1-5", "skip": False},
+        }
+        failed = server.create(
+            "/models", {"name": "wild", "dataset": dataset, "epochs": 50, **SMALL, **wild}
+        )
         server.wait(done, "done")
         server.wait(other, "done")
         while server.job(failed)["state"] != "error":
@@ -60,7 +76,9 @@ class Chart:
     """A chart by its title."""
 
     def __init__(self, page: Page, title: str) -> None:
-        self.figure = page.locator("figure", has=page.get_by_role("heading", name=title, exact=True))
+        self.figure = page.locator(
+            "figure", has=page.get_by_role("heading", name=title, exact=True)
+        )
         self.holder = self.figure.locator(".chart")
 
     def points(self) -> int:
@@ -78,7 +96,9 @@ def open_model(page: Page, shown: Shown, id: str) -> None:
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [360, 1440])
 @pytest.mark.parametrize("state", ["done", "failed", "compare", "choose", "test", "new"])
-def test_pages_are_open_to_everybody(page: Page, shown: Shown, state: str, width: int, scheme: str) -> None:
+def test_pages_are_open_to_everybody(
+    page: Page, shown: Shown, state: str, width: int, scheme: str
+) -> None:
     page.set_viewport_size({"width": width, "height": 844})
     page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
     path = {
@@ -96,12 +116,18 @@ def test_pages_are_open_to_everybody(page: Page, shown: Shown, state: str, width
     assert serious_findings(page) == []
 
 
-def test_a_page_says_whether_it_works_before_any_script_has_run(browser: Browser, shown: Shown) -> None:
+def test_a_page_says_whether_it_works_before_any_script_has_run(
+    browser: Browser, shown: Shown
+) -> None:
     context = browser.new_context(java_script_enabled=False)
     page = context.new_page()
     page.goto(f"{shown.server.url}/models/{shown.done}")
-    expect(page.locator("#verdict")).to_have_text(re.compile(r"^(\+\d\.\d\d dB over|Not better than) its input"))
-    expect(page.locator("#snapshots tbody tr")).to_have_count(len(shown.server.job(shown.done)["summary"]["snapshots"]))
+    expect(page.locator("#verdict")).to_have_text(
+        re.compile(r"^(\+\d\.\d\d dB over|Not better than) its input")
+    )
+    expect(page.locator("#snapshots tbody tr")).to_have_count(
+        len(shown.server.job(shown.done)["summary"]["snapshots"])
+    )
     said = page.locator("#verdict").inner_text()
     context.close()
     with watched(browser, "with-scripts") as page:
@@ -132,9 +158,13 @@ def test_charts_change_their_axis_their_scale_and_their_smoothing(page: Page, sh
         pictures.append(loss.figure.locator("canvas").evaluate("canvas => canvas.toDataURL()"))
     assert len(set(pictures)) == len(pictures)
     expect(loss.figure.locator(".legend .at")).to_contain_text("epoch6")
-    expect(loss.figure.get_by_role("button", name=re.compile("^validation"))).to_have_attribute("aria-pressed", "false")
+    expect(loss.figure.get_by_role("button", name=re.compile("^validation"))).to_have_attribute(
+        "aria-pressed", "false"
+    )
     page.reload()
-    expect(page.get_by_role("button", name="Epoch", exact=True)).to_have_attribute("aria-pressed", "true")
+    expect(page.get_by_role("button", name="Epoch", exact=True)).to_have_attribute(
+        "aria-pressed", "true"
+    )
     expect(page.get_by_label("Smooth")).to_have_value("0.9")
 
 
@@ -145,12 +175,21 @@ def test_one_cursor_for_all_charts_moved_by_keys(page: Page, shown: Shown) -> No
     page.keyboard.press("ArrowRight")
     page.keyboard.press("ArrowRight")
     second = points["val/psnr"]["step"][1]
-    expect(Chart(page, "PSNR of validation, dB").figure.locator(".legend .at b")).to_have_text(str(second))
-    assert Chart(page, "PSNR of validation, dB").value("validation") == f"{points['val/psnr']['value'][1]:.2f} dB"
-    assert int(Chart(page, "Learning rate").figure.locator(".legend .at b").inner_text()) == pytest.approx(second, abs=2)
+    expect(Chart(page, "PSNR of validation, dB").figure.locator(".legend .at b")).to_have_text(
+        str(second)
+    )
+    assert (
+        Chart(page, "PSNR of validation, dB").value("validation")
+        == f"{points['val/psnr']['value'][1]:.2f} dB"
+    )
+    assert int(
+        Chart(page, "Learning rate").figure.locator(".legend .at b").inner_text()
+    ) == pytest.approx(second, abs=2)
     page.keyboard.press("Escape")
     last = points["val/psnr"]["step"][-1]
-    expect(Chart(page, "PSNR of validation, dB").figure.locator(".legend .at b")).to_have_text(str(last))
+    expect(Chart(page, "PSNR of validation, dB").figure.locator(".legend .at b")).to_have_text(
+        str(last)
+    )
 
 
 def test_a_drag_zooms_all_charts_and_asks_for_finer_points(page: Page, shown: Shown) -> None:
@@ -166,7 +205,8 @@ def test_a_drag_zooms_all_charts_and_asks_for_finer_points(page: Page, shown: Sh
         page.mouse.up()
     assert "max_points=" in asked.value.url
     until(
-        page, f"Number([...document.querySelectorAll('.chart')].find(one => one.dataset.keys === 'lr').dataset.points) < {whole}"
+        page,
+        f"Number([...document.querySelectorAll('.chart')].find(one => one.dataset.keys === 'lr').dataset.points) < {whole}",
     )
     page.get_by_role("button", name="Show all").click()
     until(
@@ -186,7 +226,9 @@ def test_a_chart_is_saved_as_a_picture_and_as_a_table(page: Page, shown: Shown) 
     with page.expect_download() as saved:
         page.get_by_role("button", name="CSV of L1 loss").click()
     rows = list(csv.DictReader(io.StringIO(saved.value.path().read_text())))
-    series = shown.server.call(f"/jobs/{shown.done}/scalars?keys=train/l1,val/l1&max_points=100000")[1]["series"]
+    series = shown.server.call(
+        f"/jobs/{shown.done}/scalars?keys=train/l1,val/l1&max_points=100000"
+    )[1]["series"]
     for key, line in series.items():
         there = [(int(row["step"]), float(row[key])) for row in rows if row[key]]
         assert there == list(zip(line["step"], line["value"], strict=True))
@@ -197,9 +239,15 @@ def test_a_chart_fills_the_screen_and_comes_back(page: Page, shown: Shown) -> No
     loss = Chart(page, "L1 loss")
     before = loss.holder.bounding_box()
     page.get_by_role("button", name="⤢ of L1 loss").click()
-    until(page, "document.fullscreenElement !== null && document.querySelector('figure canvas').clientHeight > 300")
+    until(
+        page,
+        "document.fullscreenElement !== null && document.querySelector('figure canvas').clientHeight > 300",
+    )
     page.evaluate("document.exitFullscreen()")
-    until(page, "document.fullscreenElement === null && document.querySelector('figure canvas').clientHeight < 300")
+    until(
+        page,
+        "document.fullscreenElement === null && document.querySelector('figure canvas').clientHeight < 300",
+    )
     assert loss.holder.bounding_box() == before
 
 
@@ -214,7 +262,10 @@ def test_samples_through_time(page: Page, shown: Shown) -> None:
     page.keyboard.press("Home")
     expect(page.locator("#samples-words")).to_contain_text("epoch 0, step 0")
     expect(page.locator("#samples img").nth(1)).not_to_have_attribute("src", str(newest))
-    until(page, "[...document.querySelectorAll('#samples img')].every(image => image.naturalWidth > 0)")
+    until(
+        page,
+        "[...document.querySelectorAll('#samples img')].every(image => image.naturalWidth > 0)",
+    )
     expect(page.get_by_role("button", name="Earlier samples")).to_be_disabled()
     page.get_by_role("button", name="Later samples").click()
     expect(page.locator("#samples-words")).to_contain_text(f"2 of {shows}")
@@ -234,7 +285,9 @@ def test_a_snapshot_is_exported_and_the_file_works(page: Page, shown: Shown) -> 
         link.click()
     import onnxruntime
 
-    assert onnxruntime.InferenceSession(saved.value.path().read_bytes()).get_inputs()[0].shape[1] == 3
+    assert (
+        onnxruntime.InferenceSession(saved.value.path().read_bytes()).get_inputs()[0].shape[1] == 3
+    )
 
 
 def test_fine_tuning_begins_with_a_filled_form(page: Page, shown: Shown) -> None:
@@ -277,7 +330,9 @@ def test_models_are_compared_and_one_image_goes_through_all(page: Page, shown: S
     expect(page.locator("#results .state")).to_have_text(["done", "done"], timeout=60_000)
     expect(page.locator("#viewer")).to_contain_text("Save")
     page.get_by_role("button", name="Side by side").click()
-    expect(page.locator("#viewer .tags span")).to_have_text(["Input", "second", "first", "Ground truth"])
+    expect(page.locator("#viewer .tags span")).to_have_text(
+        ["Input", "second", "first", "Ground truth"]
+    )
     page.reload()
     expect(page.locator("#results .state")).to_have_text(["done", "done"])
     page.screenshot(path=ARTIFACTS / "compare-tested.png", full_page=True)
@@ -308,7 +363,10 @@ def test_a_server_that_fails_once_is_asked_again(page: Page, shown: Shown) -> No
             route.continue_()
             return
         failed.append(kind)
-        route.fulfill(status=503 if kind == "scalars" else 507, json={"error": {"message": "The disk is full.", "fields": {}}})
+        route.fulfill(
+            status=503 if kind == "scalars" else 507,
+            json={"error": {"message": "The disk is full.", "fields": {}}},
+        )
 
     page.route(re.compile("/api/v1/jobs/.*/(scalars|events)"), fail_once)
     open_model(page, shown, shown.done)
@@ -326,7 +384,9 @@ def test_what_a_page_could_not_do_is_said(page: Page, shown: Shown) -> None:
     expect(page.locator("#export")).to_contain_text("The server does not answer. Is it running?")
     page.get_by_label("More that can be done").click()
     page.get_by_role("button", name="Copy as JSON").click()
-    expect(page.get_by_role("button", name="Not copied: The server does not answer.")).to_be_visible()
+    expect(
+        page.get_by_role("button", name="Not copied: The server does not answer.")
+    ).to_be_visible()
 
 
 @pytest.fixture
@@ -336,7 +396,9 @@ def live(browser: Browser, server: Server, request: pytest.FixtureRequest) -> It
         yield page
 
 
-def test_a_training_is_named_aborted_resumed_trained_longer_and_deleted(live: Page, server: Server, clip: Clip) -> None:
+def test_a_training_is_named_aborted_resumed_trained_longer_and_deleted(
+    live: Page, server: Server, clip: Clip
+) -> None:
     dataset = server.dataset(clip)
     server.wait(dataset, "done")
     model = server.create("/models", {"name": "m", "dataset": dataset, "epochs": 100_000, **SMALL})
@@ -378,7 +440,9 @@ def test_a_training_is_named_aborted_resumed_trained_longer_and_deleted(live: Pa
     assert server.call(f"/jobs/{model}")[0] == 404
 
 
-def test_a_page_says_that_its_server_or_its_job_is_gone(browser: Browser, server: Server, clip: Clip) -> None:
+def test_a_page_says_that_its_server_or_its_job_is_gone(
+    browser: Browser, server: Server, clip: Clip
+) -> None:
     dataset = server.dataset(clip)
     server.wait(dataset, "done")
     model = server.create("/models", {"name": "m", "dataset": dataset, "epochs": 100_000, **SMALL})
@@ -386,7 +450,9 @@ def test_a_page_says_that_its_server_or_its_job_is_gone(browser: Browser, server
         page.goto(f"{server.url}/models/{model}")
         until(page, "Number(document.querySelector('.chart').dataset.points) > 3")
         server.kill()
-        expect(page.locator("#said-lost")).to_contain_text("This page goes on by itself", timeout=20_000)
+        expect(page.locator("#said-lost")).to_contain_text(
+            "This page goes on by itself", timeout=20_000
+        )
         seen = int(page.locator(".chart").first.get_attribute("data-points") or 0)
         server.start()
         expect(page.locator("#said-lost")).to_have_count(0, timeout=20_000)
@@ -401,7 +467,10 @@ def watch_nothing_move(page: Page) -> None:
     """Where things are does not depend on the numbers that come: over some points of the curves nothing moves."""
     parts = "h1, .actions, #verdict, .chart-look, .chart, .legend, #samples"
     places = f"[...document.querySelectorAll('{parts}')].map(one => Math.round(one.getBoundingClientRect().top + scrollY)).join()"
-    before, seen = page.evaluate(places), int(page.locator(".chart").first.get_attribute("data-points") or 0)
+    before, seen = (
+        page.evaluate(places),
+        int(page.locator(".chart").first.get_attribute("data-points") or 0),
+    )
     until(page, f"Number(document.querySelector('.chart').dataset.points) > {seen + 20}")
     assert page.evaluate(places) == before
 

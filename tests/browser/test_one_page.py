@@ -34,7 +34,13 @@ def shown(tmp_path_factory: pytest.TempPathFactory, clip: Clip) -> Iterator[Show
     place = tmp_path_factory.mktemp("one")
     with Server(place / "home", [clip[0].parent, place], free_port()) as server:
         dataset = server.dataset(clip, validation={"method": "blocks", "percent": 25})
-        small = {"steps": 4, "epochs": None, "batch_size": 4, "patch_size": 32, "patches_per_frame": 1}
+        small = {
+            "steps": 4,
+            "epochs": None,
+            "batch_size": 4,
+            "patch_size": 32,
+            "patches_per_frame": 1,
+        }
         model = server.create("/models", {"name": "m", "dataset": dataset, **small})
         server.wait(model, "done")
         yield Shown(server, model, clip, place)
@@ -74,7 +80,10 @@ def test_a_pair_is_chosen_among_the_worst(page: Page, shown: Shown) -> None:
     page.get_by_role("radio", name="A validation pair").check()
     choices = page.locator(".pair-list label")
     expect(choices).to_have_count(6)
-    until(page, "[...document.querySelectorAll('.pair-list img')].every(image => image.naturalWidth > 0)")
+    until(
+        page,
+        "[...document.querySelectorAll('.pair-list img')].every(image => image.naturalWidth > 0)",
+    )
     psnrs = [float(re.findall(r"([\d.]+) dB", text)[0]) for text in choices.all_inner_texts()]
     assert psnrs == sorted(psnrs)
     looked_at(page, "test-form-pairs")
@@ -82,7 +91,9 @@ def test_a_pair_is_chosen_among_the_worst(page: Page, shown: Shown) -> None:
     number = page.get_by_label("Validation pair", exact=True).input_value()
     assert number == choices.nth(1).locator("b").inner_text()
     page.keyboard.press("ArrowLeft")
-    expect(page.get_by_label("Validation pair", exact=True)).to_have_value(choices.nth(0).locator("b").inner_text())
+    expect(page.get_by_label("Validation pair", exact=True)).to_have_value(
+        choices.nth(0).locator("b").inner_text()
+    )
     page.get_by_label("Show visualizations and statistics").uncheck()
     start(page)
     is_restored(page)
@@ -120,7 +131,9 @@ def test_the_error_map_says_how_far_each_pixel_is_off(page: Page, shown: Shown) 
     looked_at(page, "test-error-map")
 
 
-def test_a_frame_of_a_stream_is_restored_and_one_that_is_not_there_is_named(page: Page, shown: Shown) -> None:
+def test_a_frame_of_a_stream_is_restored_and_one_that_is_not_there_is_named(
+    page: Page, shown: Shown
+) -> None:
     page.get_by_role("radio", name="A frame of a stream").check()
     page.get_by_label("Stream", exact=True).fill(str(shown.clip[0]))
     page.get_by_label("Frame", exact=True).fill("7")
@@ -134,7 +147,9 @@ def test_a_frame_of_a_stream_is_restored_and_one_that_is_not_there_is_named(page
     page.get_by_label("Stream", exact=True).fill(str(shown.clip[0]))
     page.get_by_label("Frame", exact=True).fill("24")
     start(page)
-    expect(page.locator("#reason")).to_contain_text("has no frame 24: it has 24, choose one from 0 to 23.")
+    expect(page.locator("#reason")).to_contain_text(
+        "has no frame 24: it has 24, choose one from 0 to 23."
+    )
     expect(page.locator("#viewer")).to_have_text("There are no pictures: it ended before.")
     looked_at(page, "test-failed")
 
@@ -155,8 +170,12 @@ def test_an_image_is_dropped_and_what_was_done_to_it_is_said(page: Page, shown: 
     expect(page.get_by_label("Image", exact=True)).to_have_value(re.compile("/deep.png$"))
     start(page)
     is_restored(page)
-    expect(page.locator("#notes li")).to_have_text(["deep.png has 16 bits a value: they are rounded to 8 for the network."])
-    expect(page.locator("#verdict")).to_have_text("No ground truth was given: nothing to measure against.")
+    expect(page.locator("#notes li")).to_have_text(
+        ["deep.png has 16 bits a value: they are rounded to 8 for the network."]
+    )
+    expect(page.locator("#verdict")).to_have_text(
+        "No ground truth was given: nothing to measure against."
+    )
     expect(page.get_by_role("button", name="Error map")).to_be_hidden()
 
 
@@ -176,12 +195,16 @@ def test_a_truth_of_another_size_is_refused_and_can_be_mended(page: Page, shown:
     page.get_by_label("Image", exact=True).fill(str(image))
     page.get_by_label("Ground truth", exact=True).fill(str(truth))
     start(page)
-    expect(page.locator("#reason")).to_contain_text("The ground truth is 64x50, but the image is 64x48.")
+    expect(page.locator("#reason")).to_contain_text(
+        "The ground truth is 64x50, but the image is 64x48."
+    )
     Image.new("RGB", (64, 48), "gray").save(truth)
     page.get_by_role("button", name="Try again").click()
     is_restored(page)
     expect(page.locator("#reason")).to_be_hidden()
-    expect(page.locator("#verdict")).to_have_text("The input equals the ground truth: there is nothing to gain.")
+    expect(page.locator("#verdict")).to_have_text(
+        "The input equals the ground truth: there is nothing to gain."
+    )
 
 
 def test_a_worker_that_dies_is_told_of_and_the_next_click_works(page: Page, shown: Shown) -> None:

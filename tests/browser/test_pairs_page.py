@@ -37,14 +37,21 @@ def loaded(page: Page) -> None:
 
 def values(viewer: Locator) -> tuple[list[int], list[list[int]]]:
     """[x, y] under the pointer, and the values of the pictures there."""
-    where = [int(number) for number in re.findall(r"\d+", viewer.locator(".pixels .where").inner_text())]
-    return where, [[int(number) for number in text.split()] for text in viewer.locator(".pixels b").all_inner_texts()]
+    where = [
+        int(number) for number in re.findall(r"\d+", viewer.locator(".pixels .where").inner_text())
+    ]
+    return where, [
+        [int(number) for number in text.split()]
+        for text in viewer.locator(".pixels b").all_inner_texts()
+    ]
 
 
 def painted(page: Page, x: int, y: int) -> list[int]:
     """The colour of the canvas at a point of the stage."""
     return list(
-        page.evaluate(f"[...document.querySelector('.stage canvas').getContext('2d').getImageData({x}, {y}, 1, 1).data]")
+        page.evaluate(
+            f"[...document.querySelector('.stage canvas').getContext('2d').getImageData({x}, {y}, 1, 1).data]"
+        )
     )[:3]
 
 
@@ -73,7 +80,9 @@ def test_the_gallery_is_sorted_and_turned_by_keys(page: Page, server: Server, cl
     expect(page.locator(".gallery li")).to_have_count(1)
 
 
-def test_pixel_values_are_those_of_the_pair(page: Page, server: Server, dataset: str, viewer: Locator) -> None:
+def test_pixel_values_are_those_of_the_pair(
+    page: Page, server: Server, dataset: str, viewer: Locator
+) -> None:
     stage = viewer.locator(".stage").bounding_box()
     assert stage is not None
     reader = PairReader(server.home / "jobs" / dataset / "train.lmdb")
@@ -166,7 +175,9 @@ def test_the_way_of_comparing_is_kept_for_the_next_pair(page: Page, viewer: Loca
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [390, 1440])
-def test_pages_of_pairs_fit_their_window(page: Page, server: Server, dataset: str, width: int, scheme: str) -> None:
+def test_pages_of_pairs_fit_their_window(
+    page: Page, server: Server, dataset: str, width: int, scheme: str
+) -> None:
     page.set_viewport_size({"width": width, "height": 844})
     page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
     for name, path in (("pairs", "pairs?sort=psnr"), ("pair", "pairs/train/3?sort=psnr")):

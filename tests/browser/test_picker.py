@@ -38,7 +38,9 @@ def browse(page: Page, server: Server, field: str, typed: Path) -> Locator:
 
 @pytest.mark.parametrize("width", [390, 1440])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_a_stream_is_chosen_with_the_mouse(page: Page, server: Server, clip: Clip, place: Path, width: int, scheme: str) -> None:
+def test_a_stream_is_chosen_with_the_mouse(
+    page: Page, server: Server, clip: Clip, place: Path, width: int, scheme: str
+) -> None:
     page.set_viewport_size({"width": width, "height": 844})
     page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
     dialog = browse(page, server, "#f-stream-source-stream", place)
@@ -74,7 +76,9 @@ def test_a_folder_is_chosen_with_keys(page: Page, server: Server, clip: Clip, pl
     expect(page.locator("#f-stream-source-originals")).to_have_value(str(place / "frames"))
 
 
-def test_an_empty_folder_is_said_and_escape_changes_nothing(page: Page, server: Server, clip: Clip, place: Path) -> None:
+def test_an_empty_folder_is_said_and_escape_changes_nothing(
+    page: Page, server: Server, clip: Clip, place: Path
+) -> None:
     dialog = browse(page, server, "#f-stream-source-stream", place / "empty")
     expect(dialog.get_by_role("status")).to_have_text("The folder is empty.")
     dialog.get_by_role("button", name="media").click()
@@ -82,7 +86,11 @@ def test_an_empty_folder_is_said_and_escape_changes_nothing(page: Page, server: 
     page.keyboard.press("Escape")
     expect(dialog).to_be_hidden()
     expect(page.locator("#f-stream-source-stream")).to_have_value(f"{place}/empty/")
-    expect(page.locator("#f-stream-source-stream").locator("xpath=..").get_by_role("button", name="Browse")).to_be_focused()
+    expect(
+        page.locator("#f-stream-source-stream")
+        .locator("xpath=..")
+        .get_by_role("button", name="Browse")
+    ).to_be_focused()
 
 
 def test_a_path_that_is_nowhere_begins_at_the_roots(page: Page, server: Server, clip: Clip) -> None:

@@ -18,13 +18,18 @@ def queued(server: Server, clip: Clip) -> list[str]:
     """A training that runs, and behind it three that wait."""
     dataset = server.dataset(clip)
     server.wait(dataset, "done")
-    ids = [server.create("/models", {**LONG, "name": name, "dataset": dataset}) for name in ("runs", "one", "two", "three")]
+    ids = [
+        server.create("/models", {**LONG, "name": name, "dataset": dataset})
+        for name in ("runs", "one", "two", "three")
+    ]
     server.wait_for(ids[0], lambda job: job["state"] == "running")
     return ids
 
 
 @pytest.fixture
-def page(browser: Browser, server: Server, queued: list[str], request: pytest.FixtureRequest) -> Iterator[Page]:
+def page(
+    browser: Browser, server: Server, queued: list[str], request: pytest.FixtureRequest
+) -> Iterator[Page]:
     with watched(browser, request.node.name) as page:
         page.goto(server.url)
         page.get_by_role("link", name="3 waiting").click()
@@ -35,7 +40,9 @@ def names(page: Page) -> list[str]:
     return page.locator("tbody td:nth-child(2)").all_inner_texts()
 
 
-def test_waiting_jobs_are_put_in_another_order(page: Page, server: Server, queued: list[str]) -> None:
+def test_waiting_jobs_are_put_in_another_order(
+    page: Page, server: Server, queued: list[str]
+) -> None:
     expect(page.locator("tbody tr")).to_have_count(3)
     assert names(page) == ["one", "two", "three"]
     expect(page.locator("tbody tr").first).to_contain_text("Waits for its turn: “runs” is running.")

@@ -26,7 +26,9 @@ DROP = """([selector, name, data]) => {
 @pytest.fixture
 def form(page: Page, server: Server) -> Page:
     page.goto(f"{server.url}/datasets/new")
-    expect(page.locator(STREAM).locator("xpath=..").get_by_role("button", name="Upload file…")).to_be_visible()
+    expect(
+        page.locator(STREAM).locator("xpath=..").get_by_role("button", name="Upload file…")
+    ).to_be_visible()
     return page
 
 
@@ -67,7 +69,10 @@ def test_a_picture_with_another_ending_is_called_what_it_is(form: Page, clip: Cl
 
 
 def test_what_is_no_use_is_refused_at_the_field(form: Page) -> None:
-    form.evaluate(DROP, [STREAM, "program.h264", base64.b64encode(b"\x7fELF" + bytes(range(256)) * 4).decode()])
+    form.evaluate(
+        DROP,
+        [STREAM, "program.h264", base64.b64encode(b"\x7fELF" + bytes(range(256)) * 4).decode()],
+    )
     error = form.locator(".field", has=form.locator(STREAM)).get_by_role("alert")
     expect(error).to_contain_text("program.h264 is nothing that Clearframe can use")
     expect(form.locator(STREAM)).to_have_value("")
@@ -89,14 +94,20 @@ def slow(page: Page, rate: float) -> None:
     session.send("Network.emulateNetworkConditions", limits)
 
 
-def test_an_upload_outlives_a_server_that_is_killed(form: Page, server: Server, large: Path) -> None:
+def test_an_upload_outlives_a_server_that_is_killed(
+    form: Page, server: Server, large: Path
+) -> None:
     slow(form, 20e6)
     choose(form, STREAM, large)
     until(form, "document.querySelector('.transfer progress')?.position > 0.3")
     expect(form.locator(".transfer")).to_contain_text("MB/s")
     form.screenshot(path=ARTIFACTS / "upload-running.png")
     server.kill()
-    kept = sum(path.stat().st_size for path in (server.home / "uploads" / ".unfinished").iterdir() if path.suffix == "")
+    kept = sum(
+        path.stat().st_size
+        for path in (server.home / "uploads" / ".unfinished").iterdir()
+        if path.suffix == ""
+    )
     assert 0 < kept < large.stat().st_size
     server.start()
     place = value(form, STREAM)
@@ -140,7 +151,9 @@ def drop(page: Page, selector: str, *paths: Path) -> None:
         session.send("Input.dispatchDragEvent", {"type": type, **at, "data": data})
 
 
-def test_a_dropped_folder_stays_one_and_says_what_it_left_out(form: Page, clip: Clip, tmp_path: Path) -> None:
+def test_a_dropped_folder_stays_one_and_says_what_it_left_out(
+    form: Page, clip: Clip, tmp_path: Path
+) -> None:
     folder = tmp_path / "sent" / "frames"
     (folder / "deep").mkdir(parents=True)
     image = min(clip[1].iterdir())

@@ -57,7 +57,10 @@ def test_a_video_is_restored_played_over_its_input_and_measured(page: Page, show
     seen = picture(page, 1)
     # The copy for the browser is near the input, and of all frames nearest to the one that is meant.
     assert int(np.argmin([np.abs(seen - frame).mean() for frame in decoded])) == 17
-    restored = [frame.astype(float) for frame in decode(next((shown.server.home / "jobs").glob("*/results/restored.mp4")))]
+    restored = [
+        frame.astype(float)
+        for frame in decode(next((shown.server.home / "jobs").glob("*/results/restored.mp4")))
+    ]
     assert int(np.argmin([np.abs(picture(page, 0) - frame).mean() for frame in restored])) == 17
 
     page.locator("#worst").click()
@@ -75,7 +78,9 @@ def test_a_video_is_restored_played_over_its_input_and_measured(page: Page, show
     until(page, "document.querySelector('#player video').currentTime > 0.5")
     page.get_by_role("button", name=re.compile("Play|Pause")).click()
     until(page, PLAYING)
-    one, other = page.evaluate("[...document.querySelectorAll('#player video')].map(video => video.currentTime)")
+    one, other = page.evaluate(
+        "[...document.querySelectorAll('#player video')].map(video => video.currentTime)"
+    )
     assert abs(one - other) < 0.02
 
 
@@ -91,9 +96,16 @@ def test_what_is_no_video_is_said_where_the_video_would_be(page: Page, shown: Sh
 
 
 def test_parts_of_a_video_can_be_asked_for(shown: Shown) -> None:
-    id = shown.server.create(f"/models/{shown.model}/tests", {"kind": "video", "video": str(shown.clip[0])})
+    id = shown.server.create(
+        f"/models/{shown.model}/tests", {"kind": "video", "video": str(shown.clip[0])}
+    )
     summary = shown.server.wait(id, "done")["summary"]
-    request = urllib.request.Request(shown.server.url + summary["file"], headers={"Range": "bytes=10-19"})
+    request = urllib.request.Request(
+        shown.server.url + summary["file"], headers={"Range": "bytes=10-19"}
+    )
     with urllib.request.urlopen(request) as answer:
-        assert (answer.status, answer.headers["Content-Range"]) == (206, f"bytes 10-19/{summary['bytes']}")
+        assert (answer.status, answer.headers["Content-Range"]) == (
+            206,
+            f"bytes 10-19/{summary['bytes']}",
+        )
         assert len(answer.read()) == 10

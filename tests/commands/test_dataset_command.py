@@ -28,7 +28,9 @@ def command(*arguments: str | Path) -> list[str]:
 @pytest.fixture
 def create() -> Callable[..., subprocess.CompletedProcess[str]]:
     def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(command(*arguments), capture_output=True, text=True, cwd=ROOT, check=False)
+        return subprocess.run(
+            command(*arguments), capture_output=True, text=True, cwd=ROOT, check=False
+        )
 
     return run
 
@@ -42,7 +44,18 @@ def the_job(home: Path) -> JobFolder:
 
 
 def test_a_stream_and_its_originals(clip: Clip, home: Path, create: Create) -> None:
-    done = create("--stream", clip[0], "--originals", clip[1], "--home", home, "--name", "by hand", "--validation-percent", "25")
+    done = create(
+        "--stream",
+        clip[0],
+        "--originals",
+        clip[1],
+        "--home",
+        home,
+        "--name",
+        "by hand",
+        "--validation-percent",
+        "25",
+    )
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["pairs"] == {"train": 18, "val": 6}
     folder = the_job(home)
@@ -51,28 +64,59 @@ def test_a_stream_and_its_originals(clip: Clip, home: Path, create: Create) -> N
 
 
 def test_originals_alone_are_compressed(clip: Clip, home: Path, create: Create) -> None:
-    done = create("--originals", clip[1], "--qp", "30,40", "--home", home, "--channels", "grayscale", "--input-encoding", "none")
+    done = create(
+        "--originals",
+        clip[1],
+        "--qp",
+        "30,40",
+        "--home",
+        home,
+        "--channels",
+        "grayscale",
+        "--input-encoding",
+        "none",
+    )
     assert done.returncode == 0, done.stderr
     summary = json.loads(done.stdout)
     assert summary["channels"] == 1
     assert [source["rate"] for source in summary["sources"]] == ["QP 30", "QP 40"]
 
 
-def test_two_folders_and_separate_ones_for_validation(clip: Clip, home: Path, tmp_path: Path, create: Create) -> None:
+def test_two_folders_and_separate_ones_for_validation(
+    clip: Clip, home: Path, tmp_path: Path, create: Create
+) -> None:
     other = tmp_path / "other"
     shutil.copytree(clip[1], other)
-    kept = ["--validation", "separate", "--validation-source-input", clip[1], "--validation-source-target", other]
-    done = create("--input", clip[1], "--target", clip[1], "--frames-last", "11", *kept, "--home", home)
+    kept = [
+        "--validation",
+        "separate",
+        "--validation-source-input",
+        clip[1],
+        "--validation-source-target",
+        other,
+    ]
+    done = create(
+        "--input", clip[1], "--target", clip[1], "--frames-last", "11", *kept, "--home", home
+    )
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["pairs"] == {"train": 12, "val": 12}
     assert the_job(home).read()["name"] == clip[1].name
 
 
-def test_settings_from_a_file_and_options_over_them(clip: Clip, home: Path, tmp_path: Path, create: Create) -> None:
+def test_settings_from_a_file_and_options_over_them(
+    clip: Clip, home: Path, tmp_path: Path, create: Create
+) -> None:
     source = {"kind": "compress", "originals": str(clip[1]), "qp": [30, 40], "preset": "fast"}
-    spec = {"name": "from a file", "seed": 7, "source": source, "validation": {"method": "frames", "percent": 50}}
+    spec = {
+        "name": "from a file",
+        "seed": 7,
+        "source": source,
+        "validation": {"method": "frames", "percent": 50},
+    }
     (tmp_path / "spec.json").write_text(json.dumps(spec))
-    done = create("--spec", tmp_path / "spec.json", "--name", "renamed", "--qp", "35", "--home", home)
+    done = create(
+        "--spec", tmp_path / "spec.json", "--name", "renamed", "--qp", "35", "--home", home
+    )
     assert done.returncode == 0, done.stderr
     job = the_job(home).read()
     assert (job["name"], job["spec"]["seed"]) == ("renamed", 7)
@@ -95,12 +139,17 @@ def test_what_is_wrong_is_said_by_the_option(clip: Clip, home: Path, create: Cre
     assert not home.exists()
 
 
-def test_a_job_that_fails_ends_with_its_reason(clip: Clip, home: Path, tmp_path: Path, create: Create) -> None:
+def test_a_job_that_fails_ends_with_its_reason(
+    clip: Clip, home: Path, tmp_path: Path, create: Create
+) -> None:
     stream = tmp_path / "empty.h264"
     stream.write_bytes(b"no stream at all")
     done = create("--stream", stream, "--originals", clip[1], "--home", home)
     assert done.returncode == 1
-    assert "No frame of empty.h264 could be decoded" in done.stderr or "empty.h264 is no video" in done.stderr
+    assert (
+        "No frame of empty.h264 could be decoded" in done.stderr
+        or "empty.h264 is no video" in done.stderr
+    )
 
 
 def test_on_a_server(clip: Clip, server: Server, create: Create) -> None:
@@ -122,11 +171,22 @@ def test_no_server_there(clip: Clip, create: Create) -> None:
 def test_ctrl_c_aborts_and_keeps_what_was_made(home: Path, tmp_path: Path) -> None:
     stream, originals = make_clip(tmp_path / "long", frames=240, width=192, height=128)
     arguments = command(
-        "--stream", stream, "--originals", originals, "--home", home, "--patches-size", "32", "--patches-stride", "4"
+        "--stream",
+        stream,
+        "--originals",
+        originals,
+        "--home",
+        home,
+        "--patches-size",
+        "32",
+        "--patches-stride",
+        "4",
     )
     # As in a shell's foreground, also where these tests run in the background, which ignores SIGINT.
     heard = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
-    running = subprocess.Popen(arguments, stderr=subprocess.PIPE, text=True, cwd=ROOT, preexec_fn=heard)
+    running = subprocess.Popen(
+        arguments, stderr=subprocess.PIPE, text=True, cwd=ROOT, preexec_fn=heard
+    )
     while not list(home.glob("jobs/*/train.lmdb")):
         assert running.poll() is None
         time.sleep(0.02)

@@ -17,7 +17,17 @@ def test_a_machine_that_has_all_is_well(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.delenv("CLEARFRAME_DATABASE_URL", raising=False)
     status, words = told("--home", str(tmp_path / "not" / "yet"))
     assert status == 0, words
-    for about in ("Clearframe", "Processor", "GPU", "h264", "libx264", "ffv1", "Home", "SQLite in the home", "Open files"):
+    for about in (
+        "Clearframe",
+        "Processor",
+        "GPU",
+        "h264",
+        "libx264",
+        "ffv1",
+        "Home",
+        "SQLite in the home",
+        "Open files",
+    ):
         assert about in words
     assert not (tmp_path / "not").exists()
 
@@ -28,4 +38,6 @@ def test_what_is_missing_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     status, words = told("--home", str(tmp_path / "file"))
     assert status == 1
     assert "missing Home" in words.replace("  ", " ")
-    assert "missing Database    CLEARFRAME_DATABASE_URL does not lead to one" in words.replace("missing  ", "missing ")
+    assert "missing Database    CLEARFRAME_DATABASE_URL does not lead to one" in words.replace(
+        "missing  ", "missing "
+    )

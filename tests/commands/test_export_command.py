@@ -23,50 +23,97 @@ def clearframe(folder: Path, *arguments: str | Path) -> subprocess.CompletedProc
     """In a folder of its own."""
     command = [sys.executable, "-m", "commands.main", "export", *map(str, arguments)]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    return subprocess.run(command, capture_output=True, text=True, cwd=folder, env=environment, check=False)
+    return subprocess.run(
+        command, capture_output=True, text=True, cwd=folder, env=environment, check=False
+    )
 
 
-def test_a_snapshot_is_exported_here_and_now(trained: JobFolder, home: Path, tmp_path: Path) -> None:
+def test_a_snapshot_is_exported_here_and_now(
+    trained: JobFolder, home: Path, tmp_path: Path
+) -> None:
     done = clearframe(tmp_path, trained.id, "--home", home)
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)
-    assert (told["out"], told["file"], told["difference"] < 1e-5) == ("tiny-epoch-0001.onnx", "exports/epoch-0001.onnx", True)
-    assert (tmp_path / "tiny-epoch-0001.onnx").read_bytes() == (trained.exports / "epoch-0001.onnx").read_bytes()
+    assert (told["out"], told["file"], told["difference"] < 1e-5) == (
+        "tiny-epoch-0001.onnx",
+        "exports/epoch-0001.onnx",
+        True,
+    )
+    assert (tmp_path / "tiny-epoch-0001.onnx").read_bytes() == (
+        trained.exports / "epoch-0001.onnx"
+    ).read_bytes()
     out = tmp_path / "mine.bin"
-    done = clearframe(tmp_path, trained.id, "--format", "torchscript", "--snapshot", "epoch-0001", "--home", "home", "--out", out)
+    done = clearframe(
+        tmp_path,
+        trained.id,
+        "--format",
+        "torchscript",
+        "--snapshot",
+        "epoch-0001",
+        "--home",
+        "home",
+        "--out",
+        out,
+    )
     assert done.returncode == 0, done.stderr
     assert out.stat().st_size == json.loads(done.stdout)["size"]
 
 
-def test_a_snapshot_is_taken_from_a_server(trained: JobFolder, home: Path, tmp_path: Path, free_port: int) -> None:
+def test_a_snapshot_is_taken_from_a_server(
+    trained: JobFolder, home: Path, tmp_path: Path, free_port: int
+) -> None:
     with Server(home, [tmp_path], free_port) as running:
         options = (trained.id, "--server", running.url)
         done = clearframe(tmp_path, *options, "--format", "torchscript")
         assert done.returncode == 0, done.stderr
         assert json.loads(done.stdout)["url"] == f"/jobs/{trained.id}/files/exports/epoch-0001.pt"
-        assert (tmp_path / "tiny-epoch-0001.pt").read_bytes() == (trained.exports / "epoch-0001.pt").read_bytes()
+        assert (tmp_path / "tiny-epoch-0001.pt").read_bytes() == (
+            trained.exports / "epoch-0001.pt"
+        ).read_bytes()
         for arguments, words in (
-            ((*options, "--snapshot", "epoch-0009"), "--snapshot: There is no snapshot epoch-0009."),
+            (
+                (*options, "--snapshot", "epoch-0009"),
+                "--snapshot: There is no snapshot epoch-0009.",
+            ),
             (("a b/c", "--server", running.url), ""),
-            ((*options, "--format", "torchscript", "--out", tmp_path / "not" / "there.pt"), "cannot be written: No such file"),
+            (
+                (*options, "--format", "torchscript", "--out", tmp_path / "not" / "there.pt"),
+                "cannot be written: No such file",
+            ),
         ):
             done = clearframe(tmp_path, *arguments)
-            assert (done.returncode, "Traceback" in done.stderr, words in done.stderr) == (1, False, True), done.stderr
+            assert (done.returncode, "Traceback" in done.stderr, words in done.stderr) == (
+                1,
+                False,
+                True,
+            ), done.stderr
 
 
-def test_what_cannot_be_exported_is_said_by_its_option(trained: JobFolder, home: Path, tmp_path: Path) -> None:
+def test_what_cannot_be_exported_is_said_by_its_option(
+    trained: JobFolder, home: Path, tmp_path: Path
+) -> None:
     for arguments, words in (
-        ((trained.id, "--home", home, "--snapshot", "epoch-0009"), "--snapshot: There is no snapshot epoch-0009."),
-        (("abcdefgh", "--home", home), f"There is no model abcdefgh in {home}. Give --home, or --server."),
+        (
+            (trained.id, "--home", home, "--snapshot", "epoch-0009"),
+            "--snapshot: There is no snapshot epoch-0009.",
+        ),
+        (
+            ("abcdefgh", "--home", home),
+            f"There is no model abcdefgh in {home}. Give --home, or --server.",
+        ),
     ):
         done = clearframe(tmp_path, *arguments)
         assert (done.returncode, words in done.stderr) == (1, True), done.stderr
     assert clearframe(tmp_path, trained.id, "--home", home, "--format", "caffe").returncode == 2
 
 
-def test_a_users_code_runs_only_where_the_command_says_so(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_users_code_runs_only_where_the_command_says_so(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     code = tmp_path / "net.py"
-    code.write_text("import torch\n\ndef network(channels):\n    return torch.nn.Conv2d(channels, channels, 3, padding=1)\n")
+    code.write_text(
+        "import torch\n\ndef network(channels):\n    return torch.nn.Conv2d(channels, channels, 3, padding=1)\n"
+    )
     with monkeypatch.context() as allowed:
         allowed.setenv("CLEARFRAME_USER_CODE", "1")
         folder = make_model(home, {"name": "python", "file": str(code)})

@@ -14,7 +14,12 @@ from commands.main import create_dataset
 from commands.options import typed_values
 from jobs.specs import DatasetSpec
 
-SAMPLES: dict[str, str | bool] = {"number": "3", "list": "30, 40", "notes": "words", "checkbox": True}
+SAMPLES: dict[str, str | bool] = {
+    "number": "3",
+    "list": "30, 40",
+    "notes": "words",
+    "checkbox": True,
+}
 PATHS = {"file", "folder", "any"}
 
 
@@ -25,7 +30,11 @@ def help() -> str:
 
 @pytest.mark.parametrize("name", sorted({field.name for field in fields_of(DatasetSpec)}))
 def test_every_field_is_an_option_and_in_the_description_of_the_api(name: str, help: str) -> None:
-    assert f"{option_name(name)} " in help or f"{option_name(name)} / " in help or f"{option_name(name)} [" in help
+    assert (
+        f"{option_name(name)} " in help
+        or f"{option_name(name)} / " in help
+        or f"{option_name(name)} [" in help
+    )
     last = name.split(".")[-1]
     assert f'"{last}"' in json.dumps(document()["components"]["schemas"])
 
@@ -37,7 +46,11 @@ def test_the_same_words_make_the_same_spec_by_form_and_by_options(kind: str) -> 
     form: dict[str, str] = {}
     given: dict[str, Any] = {}
     for field in shown:
-        value = kind if field.name == "source.kind" else _sample(field.widget, field.choices, field.minimum)
+        value = (
+            kind
+            if field.name == "source.kind"
+            else _sample(field.widget, field.choices, field.minimum)
+        )
         given[field.name.replace(".", "__")] = value
         form |= {f"{field.name}.shown": "1"} if field.widget == "checkbox" else {}
         form[field.name] = "on" if value is True else str(value)

@@ -38,7 +38,15 @@ def untrained(home: Path) -> JobFolder:
     kind = Kind(network, "rgb", 3)
     with EventLog(folder.events) as log:
         size = save(folder, "epoch-0002", kind, kind.restorer(), {})
-        log.append("snapshot", name="epoch-0002", epoch=2.0, step=12, size=size, scalars={"val/l1": 0.01}, removed=[])
+        log.append(
+            "snapshot",
+            name="epoch-0002",
+            epoch=2.0,
+            step=12,
+            size=size,
+            scalars={"val/l1": 0.01},
+            removed=[],
+        )
     return folder
 
 
@@ -50,10 +58,19 @@ ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
 
 
 def clearframe(folder: Path, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command(*arguments), capture_output=True, text=True, cwd=folder, env=ENVIRONMENT, check=False)
+    return subprocess.run(
+        command(*arguments),
+        capture_output=True,
+        text=True,
+        cwd=folder,
+        env=ENVIRONMENT,
+        check=False,
+    )
 
 
-def test_a_stream_is_restored_and_told_as_json(untrained: JobFolder, home: Path, clip: Clip, tmp_path: Path) -> None:
+def test_a_stream_is_restored_and_told_as_json(
+    untrained: JobFolder, home: Path, clip: Clip, tmp_path: Path
+) -> None:
     options = ("--model", untrained.id, "--home", home, "--device", "cpu")
     done = clearframe(tmp_path, clip[0], "out.mkv", "--codec", "ffv1", *options)
     assert done.returncode == 0, done.stderr
@@ -69,15 +86,22 @@ def test_a_stream_is_restored_and_told_as_json(untrained: JobFolder, home: Path,
     assert told["frames_per_second"] == pytest.approx(24 / told["seconds"], rel=0.05)
     assert re.search(r"24 of 24 frames, [\d.]+ a second, 0:00 left", done.stderr)
     for old, new in zip(decode_frames(clip[0]), decode_frames(tmp_path / "out.mkv"), strict=True):
-        assert all(np.array_equal(one, other) for one, other in zip(planes_of(old), planes_of(new), strict=True))
+        assert all(
+            np.array_equal(one, other)
+            for one, other in zip(planes_of(old), planes_of(new), strict=True)
+        )
     again = clearframe(tmp_path, clip[0], "out.mkv", "--codec", "ffv1", *options)
     assert (again.returncode, "out.mkv is there already" in again.stderr) == (1, True)
-    other = clearframe(tmp_path, clip[0], "out.mkv", "--overwrite", "--snapshot", "epoch-0001", *options)
+    other = clearframe(
+        tmp_path, clip[0], "out.mkv", "--overwrite", "--snapshot", "epoch-0001", *options
+    )
     assert other.returncode == 0, other.stderr
     assert next(decode_frames(tmp_path / "out.mkv")).format.name == "yuv420p"
 
 
-def test_images_and_folders_are_restored(untrained: JobFolder, home: Path, clip: Clip, tmp_path: Path) -> None:
+def test_images_and_folders_are_restored(
+    untrained: JobFolder, home: Path, clip: Clip, tmp_path: Path
+) -> None:
     options = ("--model", untrained.id, "--home", home)
     done = clearframe(tmp_path, clip[1] / "000001.bmp.gz", "one.png", *options)
     assert done.returncode == 0, done.stderr
@@ -98,9 +122,18 @@ def test_what_cannot_be_restored_is_said_in_a_sentence(
     (tmp_path / "words.mp4").write_text("no video")
     monkeypatch.chdir(tmp_path)
     for arguments, words in (
-        ((clip[0], "out.mp4", "--model", "abcdefgh"), f"There is no model abcdefgh in {home}. Give --home."),
-        ((clip[0], "out.mp4", "--model", untrained.id, "--codec", "ffv1"), "FFV1 is written into .mkv only"),
-        ((clip[0], "out.mp4", "--model", untrained.id, "--device", "tpu"), "--device: tpu is no device."),
+        (
+            (clip[0], "out.mp4", "--model", "abcdefgh"),
+            f"There is no model abcdefgh in {home}. Give --home.",
+        ),
+        (
+            (clip[0], "out.mp4", "--model", untrained.id, "--codec", "ffv1"),
+            "FFV1 is written into .mkv only",
+        ),
+        (
+            (clip[0], "out.mp4", "--model", untrained.id, "--device", "tpu"),
+            "--device: tpu is no device.",
+        ),
         (
             (clip[0], "out.mp4", "--model", untrained.id, "--snapshot", "epoch-0009"),
             "There is no snapshot epoch-0009 any more. Choose another one: best, epoch-0002",
@@ -115,11 +148,18 @@ def test_what_cannot_be_restored_is_said_in_a_sentence(
     assert not (tmp_path / "out.mp4").exists()
 
 
-def test_ctrl_c_keeps_what_was_restored_and_names_it(untrained: JobFolder, home: Path, tmp_path: Path) -> None:
+def test_ctrl_c_keeps_what_was_restored_and_names_it(
+    untrained: JobFolder, home: Path, tmp_path: Path
+) -> None:
     stream, _ = make_clip(tmp_path / "long", frames=60, width=480, height=288)
     arguments = command(stream, "out.mp4", "--model", untrained.id, "--home", home)
     with subprocess.Popen(
-        arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path, env=ENVIRONMENT
+        arguments,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=tmp_path,
+        env=ENVIRONMENT,
     ) as running:
         assert running.stderr is not None
         for line in running.stderr:

@@ -14,7 +14,18 @@ from jobs.specs import ModelSpec
 from tests.conftest import Clip
 from tests.support.server import Server
 
-SMALL = ("--epochs", "1", "--patch-size", "32", "--patches-per-frame", "1", "--network-maps1", "8", "--network-maps2", "4")
+SMALL = (
+    "--epochs",
+    "1",
+    "--patch-size",
+    "32",
+    "--patches-per-frame",
+    "1",
+    "--network-maps1",
+    "8",
+    "--network-maps2",
+    "4",
+)
 
 
 def clearframe(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
@@ -23,25 +34,39 @@ def clearframe(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
 
 
 def test_a_dataset_and_a_sweep_here_and_now(clip: Clip, home: Path) -> None:
-    made = clearframe("dataset", "create", "--stream", clip[0], "--originals", clip[1], "--home", home)
+    made = clearframe(
+        "dataset", "create", "--stream", clip[0], "--originals", clip[1], "--home", home
+    )
     assert made.returncode == 0, made.stderr
     (dataset,) = (path.name for path in (home / "jobs").iterdir())
 
     options = ("--home", home, "--dataset", dataset, "--name", "m", *SMALL)
-    done = clearframe("train", *options, "--learning-rate", "0.001,0.0003", "--solver", "adamw", "--lr-policy", "fixed")
+    done = clearframe(
+        "train",
+        *options,
+        "--learning-rate",
+        "0.001,0.0003",
+        "--solver",
+        "adamw",
+        "--lr-policy",
+        "fixed",
+    )
     assert done.returncode == 0, done.stderr
     models = [JobFolder(path) for path in sorted((home / "jobs").iterdir()) if path.name != dataset]
     specs = [model.spec() for model in models]
     assert [model.read()["name"] for model in models] == ["m · rate 0.001", "m · rate 0.0003"]
     assert [spec.solver.learning_rate for spec in specs] == [0.001, 0.0003]
-    assert {(spec.solver.name, spec.lr_policy.name, spec.sweep == specs[0].sweep != "") for spec in specs} == {
-        ("adamw", "fixed", True)
-    }
+    assert {
+        (spec.solver.name, spec.lr_policy.name, spec.sweep == specs[0].sweep != "")
+        for spec in specs
+    } == {("adamw", "fixed", True)}
     assert done.stdout.count('"patches_per_second"') == 2
 
 
 def test_wrong_settings_are_said_by_their_options(home: Path) -> None:
-    done = clearframe("train", "--home", home, "--dataset", "abcdefgh", "--name", "m", "--learning-rate", "fast")
+    done = clearframe(
+        "train", "--home", home, "--dataset", "abcdefgh", "--name", "m", "--learning-rate", "fast"
+    )
     assert done.returncode == 1
     assert "--learning-rate: Must be a number." in done.stderr
     done = clearframe("train", "--home", home, "--dataset", "abcdefgh", "--name", "m")
@@ -50,14 +75,18 @@ def test_wrong_settings_are_said_by_their_options(home: Path) -> None:
 
 def test_on_a_server(server: Server, clip: Clip) -> None:
     dataset = server.dataset(clip)
-    done = clearframe("train", "--server", server.url, "--dataset", dataset, "--name", "far", *SMALL)
+    done = clearframe(
+        "train", "--server", server.url, "--dataset", dataset, "--name", "far", *SMALL
+    )
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["best"]["snapshot"] == "epoch-0001"
 
 
 def asked(told: dict[str, Any], **typed: str) -> dict[str, Any]:
     """The settings of some options over a file of settings."""
-    return _asked_for({**{one.name.replace(".", "__"): None for one in fields_of(ModelSpec)}, **typed}, told)
+    return _asked_for(
+        {**{one.name.replace(".", "__"): None for one in fields_of(ModelSpec)}, **typed}, told
+    )
 
 
 def test_options_are_laid_over_a_file_of_settings() -> None:
@@ -78,15 +107,22 @@ def test_options_are_laid_over_a_file_of_settings() -> None:
     assert (other["network"], other["loss"]) == ({"name": "edsr"}, {"name": "l1"})
 
 
-def test_what_cannot_be_trained_is_said_before_a_job_is_made(clip: Clip, home: Path, tmp_path: Path) -> None:
-    made = clearframe("dataset", "create", "--stream", clip[0], "--originals", clip[1], "--home", home)
+def test_what_cannot_be_trained_is_said_before_a_job_is_made(
+    clip: Clip, home: Path, tmp_path: Path
+) -> None:
+    made = clearframe(
+        "dataset", "create", "--stream", clip[0], "--originals", clip[1], "--home", home
+    )
     assert made.returncode == 0, made.stderr
     (dataset,) = (path.name for path in (home / "jobs").iterdir())
     options = ("train", "--home", home, "--dataset", dataset, "--name", "m")
     spec = tmp_path / "spec.json"
     spec.write_text('{"network": "vdsr"}')
     for more, words in (
-        (("--network", "custom", "--network-prototxt", "layer {", "--loss", "l1"), "--network-prototxt: Line 1: "),
+        (
+            ("--network", "custom", "--network-prototxt", "layer {", "--loss", "l1"),
+            "--network-prototxt: Line 1: ",
+        ),
         (("--network", "python", "--network-file", "net.py"), "--allow-user-code"),
         (("--start-from", "abcdefgh"), "--start-from: There is no such model."),
         (("--patch-size", "512"), "--patch-size: The frames of “clip” are only 64 px"),

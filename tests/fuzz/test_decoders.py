@@ -53,7 +53,9 @@ def damaged(data: bytes, random: Random) -> bytes:
 
 
 @pytest.mark.parametrize("seed", [1, 2])
-def test_damaged_files_are_read_or_refused(seed: int, clip: tuple[Path, Path], tmp_path: Path) -> None:
+def test_damaged_files_are_read_or_refused(
+    seed: int, clip: tuple[Path, Path], tmp_path: Path
+) -> None:
     random = Random(seed)
     image = Image.fromarray(read_image(next(clip[1].iterdir())))
     for ending in ("png", "jpg", "bmp", "tif", "webp"):
@@ -65,7 +67,14 @@ def test_damaged_files_are_read_or_refused(seed: int, clip: tuple[Path, Path], t
         paths.append(tmp_path / f"{number:03}{source.suffix}")
         paths[-1].write_bytes(damaged(source.read_bytes(), random))
     asked = "\n".join(map(str, paths))
-    ran = subprocess.run([sys.executable, "-c", READ], input=asked, capture_output=True, text=True, check=False, timeout=AT_MOST)
+    ran = subprocess.run(
+        [sys.executable, "-c", READ],
+        input=asked,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=AT_MOST,
+    )
     assert ran.returncode == 0, ran.stdout[-500:] + ran.stderr[-5000:]
     told = dict(json.loads(line) for line in ran.stdout.splitlines())
     assert list(told) == [path.name for path in paths]

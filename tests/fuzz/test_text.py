@@ -21,16 +21,36 @@ from models.definitions.graph import GraphError
 
 # Nothing here depends on how quick the machine is today.
 SLOW = [HealthCheck.too_slow]
-settings.register_profile("bounded", max_examples=100, deadline=None, derandomize=True, suppress_health_check=SLOW)
+settings.register_profile(
+    "bounded", max_examples=100, deadline=None, derandomize=True, suppress_health_check=SLOW
+)
 settings.load_profile("bounded")
 
 SPECS: list[type[Spec]] = [DatasetSpec, ModelSpec, ImageTest, SplitTest]
 VALUES = any_.recursive(
     any_.none() | any_.booleans() | any_.integers() | any_.floats() | any_.text(max_size=20),
-    lambda inner: any_.lists(inner, max_size=4) | any_.dictionaries(any_.text(max_size=8), inner, max_size=4),
+    lambda inner: (
+        any_.lists(inner, max_size=4) | any_.dictionaries(any_.text(max_size=8), inner, max_size=4)
+    ),
     max_leaves=12,
 )
-WORDS = ["sources", "stream", "kind", "name", "\0", "", "1e999", "-1", "0", "nan", "best", "epoch-0001", "~", "../..", "a" * 5000]
+WORDS = [
+    "sources",
+    "stream",
+    "kind",
+    "name",
+    "\0",
+    "",
+    "1e999",
+    "-1",
+    "0",
+    "nan",
+    "best",
+    "epoch-0001",
+    "~",
+    "../..",
+    "a" * 5000,
+]
 TEXTS = sorted(EXAMPLES.glob("*.prototxt"))
 
 
@@ -38,20 +58,31 @@ TEXTS = sorted(EXAMPLES.glob("*.prototxt"))
 @given(data=any_.data())
 def test_any_values_are_a_spec_or_are_refused(spec: type[Spec], data: Any) -> None:
     names = any_.sampled_from([*spec.model_fields, "nothing"])
-    values = data.draw(any_.dictionaries(names, VALUES | any_.sampled_from(WORDS), max_size=6) | VALUES)
+    values = data.draw(
+        any_.dictionaries(names, VALUES | any_.sampled_from(WORDS), max_size=6) | VALUES
+    )
     try:
         made = validate(spec, values)
     except Invalid as invalid:
-        assert all(sentence.endswith((".", "!")) and "Traceback" not in sentence for sentence in invalid.problems.values())
+        assert all(
+            sentence.endswith((".", "!")) and "Traceback" not in sentence
+            for sentence in invalid.problems.values()
+        )
     else:
         assert validate(spec, json.loads(made.model_dump_json())) == made
 
 
 @settings(suppress_health_check=[*SLOW, HealthCheck.function_scoped_fixture])
-@given(lines=any_.lists(any_.binary(max_size=60) | VALUES.map(lambda value: json.dumps(value).encode()), max_size=8))
+@given(
+    lines=any_.lists(
+        any_.binary(max_size=60) | VALUES.map(lambda value: json.dumps(value).encode()), max_size=8
+    )
+)
 def test_any_bytes_in_a_log_are_passed_over(lines: list[bytes], tmp_path: Path) -> None:
     folder = JobFolder(tmp_path)
-    folder.events.write_bytes(b'{"seq":1,"time":1.0,"type":"state","state":"waiting","reason":""}\n' + b"\n".join(lines))
+    folder.events.write_bytes(
+        b'{"seq":1,"time":1.0,"type":"state","state":"waiting","reason":""}\n' + b"\n".join(lines)
+    )
     events, offset = read_from(folder.events, 0)
     assert offset <= folder.events.stat().st_size
     assert [event["seq"] for event in read(folder.events)][:1] == [1]
@@ -69,18 +100,24 @@ def test_any_bytes_in_a_log_are_passed_over(lines: list[bytes], tmp_path: Path) 
     scalars=any_.lists(
         any_.tuples(
             any_.integers(0, 10**6),
-            any_.dictionaries(any_.text(max_size=6), any_.none() | any_.floats(allow_nan=False), max_size=3),
+            any_.dictionaries(
+                any_.text(max_size=6), any_.none() | any_.floats(allow_nan=False), max_size=3
+            ),
         ),
         max_size=8,
     )
 )
-def test_any_curves_can_be_read(scalars: list[tuple[int, dict[str, float | None]]], tmp_path: Path) -> None:
+def test_any_curves_can_be_read(
+    scalars: list[tuple[int, dict[str, float | None]]], tmp_path: Path
+) -> None:
     folder = JobFolder(tmp_path)
     folder.events.unlink(missing_ok=True)
     view = empty()
     with EventLog(folder.events) as log:
         for step, values in scalars:
-            finite = {key: value for key, value in values.items() if value is None or abs(value) < 1e300}
+            finite = {
+                key: value for key, value in values.items() if value is None or abs(value) < 1e300
+            }
             view = fold(view, log.append("scalars", step=step, epoch=step / 10, scalars=finite))
     for row in log_index.as_csv(folder, None):
         assert row.endswith("\n")
@@ -94,7 +131,10 @@ def test_a_network_that_was_cut_and_mixed_is_read_or_refused(example: Path, data
         at, length = data.draw(any_.integers(0, len(text))), data.draw(any_.integers(0, 40))
         text = (
             text[:at]
-            + data.draw(any_.text(max_size=12) | any_.sampled_from(["{", "}", "layer {", ": 0", ": -1", ": 99999999", '"']))
+            + data.draw(
+                any_.text(max_size=12)
+                | any_.sampled_from(["{", "}", "layer {", ": 0", ": -1", ": 99999999", '"'])
+            )
             + text[at + length :]
         )
     understood_or_refused(text)

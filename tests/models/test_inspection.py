@@ -28,7 +28,9 @@ def srcnn() -> GraphNetwork:
 
 def test_layers_are_seen_in_the_order_in_which_they_run() -> None:
     seen: list[tuple[str, tuple[int, ...]]] = []
-    with watch_layers(net := srcnn(), lambda name, module, output: seen.append((name, tuple(output.shape)))):
+    with watch_layers(
+        net := srcnn(), lambda name, module, output: seen.append((name, tuple(output.shape)))
+    ):
         net(torch.rand(1, 3, 16, 20))
     assert [name for name, _ in seen] == ["conv1", "relu1", "conv2", "relu2", "conv3", "sum"]
     assert seen[0][1] == (1, 64, 16, 20)
@@ -45,7 +47,9 @@ def test_statistics_are_those_of_all_values() -> None:
     assert found["zero_share"] == pytest.approx(float((values == 0).float().mean()))
     expected = np.histogram(values.numpy(), 40, (0, float(values.max())))[0]
     assert sum(found["histogram"]["counts"]) == values.numel()
-    assert np.abs(np.array(found["histogram"]["counts"]) - expected).max() <= 2, "values on an edge may fall to either side"
+    assert np.abs(np.array(found["histogram"]["counts"]) - expected).max() <= 2, (
+        "values on an edge may fall to either side"
+    )
 
 
 def test_statistics_of_a_constant_layer() -> None:
@@ -55,7 +59,9 @@ def test_statistics_of_a_constant_layer() -> None:
 
 def test_a_small_spread_far_from_zero_is_not_lost() -> None:
     values = 1000 + torch.randn(2, 64, 64, generator=torch.Generator().manual_seed(0)) * 0.01
-    assert Seen(values).statistics()["std"] == pytest.approx(float(values.double().std(correction=0)), rel=0.01)
+    assert Seen(values).statistics()["std"] == pytest.approx(
+        float(values.double().std(correction=0)), rel=0.01
+    )
 
 
 def test_values_that_are_no_numbers_are_counted() -> None:
@@ -110,7 +116,10 @@ def test_weights_are_shown_about_zero_and_none_is_left_out() -> None:
     assert sum(page.page.count for page in pages) == 70 * 65
     first, reach = pages[0].page, float(kernels.abs().max())
     tile = first.picture[2 * 3 : 3 * 3, 5 * 2 : 6 * 2]  # Input 2, output 5.
-    assert np.abs((tile.astype(float) - ZERO) / (ZERO - 1) * reach - kernels[5, 2].numpy()).max() <= reach / (ZERO - 1) / 2 + 1e-6
+    assert (
+        np.abs((tile.astype(float) - ZERO) / (ZERO - 1) * reach - kernels[5, 2].numpy()).max()
+        <= reach / (ZERO - 1) / 2 + 1e-6
+    )
     (wrapped,) = kernel_pages(torch.rand(64, 1, 9, 9))
     assert wrapped.page.columns == 8, "one row would be a sliver"
 
@@ -132,7 +141,13 @@ def test_weights_of_any_layer(module: nn.Module, shape: tuple[int, ...] | None) 
 
 
 @pytest.mark.parametrize(
-    ("shape", "expected"), [((1, 3, 4, 5), (3, 4, 5)), ((1, 9, 8), (1, 9, 8)), ((6, 2, 4, 4), (12, 4, 4)), ((1, 7), (1, 1, 7))]
+    ("shape", "expected"),
+    [
+        ((1, 3, 4, 5), (3, 4, 5)),
+        ((1, 9, 8), (1, 9, 8)),
+        ((6, 2, 4, 4), (12, 4, 4)),
+        ((1, 7), (1, 1, 7)),
+    ],
 )
 def test_what_is_no_map_is_shown_whole(shape: tuple[int, ...], expected: tuple[int, ...]) -> None:
     assert tuple(maps_of(torch.rand(shape)).shape) == expected
@@ -141,8 +156,13 @@ def test_what_is_no_map_is_shown_whole(shape: tuple[int, ...], expected: tuple[i
 def test_a_layer_is_known_to_see_what_changes_it() -> None:
     net = srcnn()
     sights, outputs = sights_of(net), list[Tensor]()
-    for image in (torch.zeros(1, 3, 40, 40), torch.zeros(1, 3, 40, 40).index_fill_(3, torch.tensor([20]), 1.0)):
-        with watch_layers(net, lambda name, module, output: outputs.append(output) if name == "conv3" else None):
+    for image in (
+        torch.zeros(1, 3, 40, 40),
+        torch.zeros(1, 3, 40, 40).index_fill_(3, torch.tensor([20]), 1.0),
+    ):
+        with watch_layers(
+            net, lambda name, module, output: outputs.append(output) if name == "conv3" else None
+        ):
             nn.init.constant_(net.get_submodule("conv3").weight, 0.1)  # type: ignore[arg-type]
             net(image)
     changed = (outputs[0] != outputs[1])[0, 0].any(0).nonzero().flatten()
@@ -164,7 +184,9 @@ def test_the_largest_middle_of_an_image_fits_into_the_memory() -> None:
     part = middle(restorer, (3, 2000, 4000), 2**30)
     assert part is not None
     assert part.height * part.width * part.bytes / (2000 * 4000) == pytest.approx(2**30, rel=0.01)
-    assert (part.left + part.width / 2, part.top + part.height / 2) == pytest.approx((2000, 1000), abs=1)
+    assert (part.left + part.width / 2, part.top + part.height / 2) == pytest.approx(
+        (2000, 1000), abs=1
+    )
     assert part.width / part.height == pytest.approx(2, rel=0.01)
     least = middle(restorer, (3, 2000, 50), 1)
     assert least is not None

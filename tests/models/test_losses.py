@@ -47,14 +47,18 @@ def test_the_gradient_of_a_loss_is_that_of_finite_differences(name: str) -> None
 def test_the_ssim_loss_is_one_less_the_reference() -> None:
     output, target = images(32)
     reference = reference_ssim(output, target, data_range=1.0, win_size=11, win_sigma=1.5)
-    assert float(loss_of("ssim", {})(output, target)) == pytest.approx(1 - float(reference), abs=1e-6)
+    assert float(loss_of("ssim", {})(output, target)) == pytest.approx(
+        1 - float(reference), abs=1e-6
+    )
 
 
 def gaussian(image: np.ndarray, sigma: float) -> np.ndarray:
     """scipy's, cut off at the borders and normalised there."""
 
     def blurred(one: np.ndarray) -> np.ndarray:
-        return np.asarray(ndimage.gaussian_filter(one, sigma, mode="constant", truncate=100 / sigma, axes=(2, 3)))
+        return np.asarray(
+            ndimage.gaussian_filter(one, sigma, mode="constant", truncate=100 / sigma, axes=(2, 3))
+        )
 
     return np.asarray(blurred(image) / blurred(np.ones_like(image)))
 
@@ -67,20 +71,30 @@ def test_the_mix_is_that_of_the_paper(weight: float) -> None:
     similarity = np.ones_like(a)
     for sigma in (0.5, 1, 2, 4, 8):
         mean_a, mean_b = gaussian(a, sigma), gaussian(b, sigma)
-        variance_a, variance_b = gaussian(a * a, sigma) - mean_a**2, gaussian(b * b, sigma) - mean_b**2
+        variance_a, variance_b = (
+            gaussian(a * a, sigma) - mean_a**2,
+            gaussian(b * b, sigma) - mean_b**2,
+        )
         both = gaussian(a * b, sigma) - mean_a * mean_b
         similarity *= (2 * both + 0.03**2) / (variance_a + variance_b + 0.03**2)
     similarity *= (2 * mean_a * mean_b + 0.01**2) / (mean_a**2 + mean_b**2 + 0.01**2)
     wanted = weight * (1 - similarity.mean()) + (1 - weight) * gaussian(abs(a - b), 8).mean()
-    assert float(loss_of("ms-ssim-l1", {"weight": weight})(output, target)) == pytest.approx(wanted, rel=1e-6)
+    assert float(loss_of("ms-ssim-l1", {"weight": weight})(output, target)) == pytest.approx(
+        wanted, rel=1e-6
+    )
 
 
 def test_sobel_is_that_of_scipy_over_eight() -> None:
     image = images()[0]
     ours = sobel(image).view(2, 3, 2, 22, 22)
     for number, axis in enumerate((1, 0)):
-        theirs = [torch.tensor(ndimage.sobel(one.numpy(), axis=axis)[1:-1, 1:-1] / 8) for one in image.view(6, 24, 24)]
-        assert torch.allclose(ours[:, :, number].reshape(6, 22, 22), torch.stack(theirs), atol=1e-12)
+        theirs = [
+            torch.tensor(ndimage.sobel(one.numpy(), axis=axis)[1:-1, 1:-1] / 8)
+            for one in image.view(6, 24, 24)
+        ]
+        assert torch.allclose(
+            ours[:, :, number].reshape(6, 22, 22), torch.stack(theirs), atol=1e-12
+        )
 
 
 def test_charbonnier_is_epsilon_where_nothing_differs() -> None:
@@ -94,4 +108,6 @@ def test_the_spec_of_a_loss_has_its_settings() -> None:
     output, target = images()
     for name in LOSSES:
         settings = kinds[name](**{}).model_dump(exclude={"name"})
-        assert float(loss_of(name, settings)(output, target)) == pytest.approx(float(loss_of(name, {})(output, target)))
+        assert float(loss_of(name, settings)(output, target)) == pytest.approx(
+            float(loss_of(name, {})(output, target))
+        )

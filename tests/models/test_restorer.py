@@ -33,8 +33,15 @@ def test_what_a_network_adds_to_y_leaves_chroma_as_it_was() -> None:
 
 def test_ycbcr_is_that_of_jpeg() -> None:
     pixels = torch.randint(0, 256, (8, 8, 3), dtype=torch.uint8)
-    theirs = torch.tensor(bytearray(Image.fromarray(pixels.numpy()).convert("YCbCr").tobytes())).view(8, 8, 3)
-    ours = Restorer(nn.Identity(), "ycbcr").encode(pixels.permute(2, 0, 1)[None] / 255)[0].permute(1, 2, 0) * 255
+    theirs = torch.tensor(
+        bytearray(Image.fromarray(pixels.numpy()).convert("YCbCr").tobytes())
+    ).view(8, 8, 3)
+    ours = (
+        Restorer(nn.Identity(), "ycbcr")
+        .encode(pixels.permute(2, 0, 1)[None] / 255)[0]
+        .permute(1, 2, 0)
+        * 255
+    )
     assert (ours - theirs).abs().max() <= 1.01
 
 

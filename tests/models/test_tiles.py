@@ -39,7 +39,9 @@ def seam(restorer: Restorer, size: tuple[int, int], most: tuple[int, int]) -> fl
     assert len(plan(restorer, image.shape, limit)) > 1
     with torch.inference_mode():
         whole = restorer(image)
-        return float((restore(restorer, image, limit) - whole).abs().max() / whole.abs().max().clamp(min=1))
+        return float(
+            (restore(restorer, image, limit) - whole).abs().max() / whole.abs().max().clamp(min=1)
+        )
 
 
 @pytest.mark.parametrize("name", list(NETWORKS))
@@ -69,8 +71,14 @@ def test_an_image_smaller_than_the_overlap_is_one_tile(size: tuple[int, int]) ->
         assert torch.equal(restore(restorer, image), restorer(image / 255))
 
 
-def conv(name: str, *inputs: str, kernel: int = 3, pad: int = 0, maps: int = 3, **more: object) -> Node:
-    return Node(name, Conv(maps, (kernel, kernel), pad=(pad, pad), biases=Filler("constant", 0.3), **more), inputs)  # type: ignore[arg-type]
+def conv(
+    name: str, *inputs: str, kernel: int = 3, pad: int = 0, maps: int = 3, **more: object
+) -> Node:
+    return Node(
+        name,
+        Conv(maps, (kernel, kernel), pad=(pad, pad), biases=Filler("constant", 0.3), **more),
+        inputs,
+    )  # type: ignore[arg-type]
 
 
 DOWN_AND_UP = (
@@ -97,7 +105,9 @@ GRAPHS = {
 
 @pytest.mark.parametrize("name", GRAPHS)
 @pytest.mark.parametrize("size", [(61, 83), (64, 80), (62, 41)])
-def test_pads_pools_and_strides_lie_where_they_lie_in_the_whole_image(name: str, size: tuple[int, int]) -> None:
+def test_pads_pools_and_strides_lie_where_they_lie_in_the_whole_image(
+    name: str, size: tuple[int, int]
+) -> None:
     nodes = GRAPHS[name]
     restorer = Restorer(moved(Graph(nodes, nodes[-1].name, 3)), "rgb").eval()
     image = torch.rand(1, 3, *size)
@@ -112,7 +122,9 @@ def test_each_place_is_kept_once() -> None:
         for reach in (Reach(0, 0), Reach(2, 3), Reach(3, 1, 4)):
             for most in range(12, 30):
                 found = windows(size, most, reach)
-                assert [place for window in found for place in range(window.first, window.last)] == list(range(size))
+                assert [
+                    place for window in found for place in range(window.first, window.last)
+                ] == list(range(size))
                 for window in found:
                     assert window.start % reach.step == 0
                     assert window.start == 0 or window.start <= window.first - reach.before
@@ -162,7 +174,10 @@ def moved_restorer(name: str, **options: int) -> Restorer:
 def test_tiles_are_as_large_as_the_memory_allows() -> None:
     restorer = moved_restorer("srcnn-9-1-5")
     shape = (1, 3, 1000, 2000)
-    counts = [len(plan(restorer, shape, enough_for(restorer, 3, pixels))) for pixels in (2 * 10**6, 10**6, 10**5, 10**4)]
+    counts = [
+        len(plan(restorer, shape, enough_for(restorer, 3, pixels)))
+        for pixels in (2 * 10**6, 10**6, 10**5, 10**4)
+    ]
     assert counts == sorted(counts)
     assert counts[-1] > 200
     # On the processor no larger than it is quick with; but one where much would be computed twice.

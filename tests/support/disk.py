@@ -15,8 +15,14 @@ def small_disk(place: Path, megabytes: int) -> Iterator[Path]:
     disk, image = place / "disk", place / "disk.img"
     disk.mkdir()
     image.write_bytes(bytes(megabytes * 2**20))
-    for command in (["mkfs.ext4", "-q", str(image)], ["mount", "-o", "loop", str(image), str(disk)]):
-        if shutil.which(command[0]) is None or subprocess.run(command, capture_output=True, check=False).returncode:
+    for command in (
+        ["mkfs.ext4", "-q", str(image)],
+        ["mount", "-o", "loop", str(image), str(disk)],
+    ):
+        if (
+            shutil.which(command[0]) is None
+            or subprocess.run(command, capture_output=True, check=False).returncode
+        ):
             pytest.skip("a small disk cannot be mounted here")
     try:
         yield disk

@@ -19,7 +19,11 @@ TINY = {"name": "srcnn-9-1-5", "maps1": 4, "maps2": 4}
 
 
 def make_model(
-    home: Path, network: dict[str, Any] = TINY, channels: Channels = "y", of_image: int = 3, mean: bool = False
+    home: Path,
+    network: dict[str, Any] = TINY,
+    channels: Channels = "y",
+    of_image: int = 3,
+    mean: bool = False,
 ) -> JobFolder:
     """A model that is done, with the snapshot epoch-0001."""
     values = {"name": "tiny", "dataset": "abcdefgh", "network": network, "channels": channels}
@@ -32,7 +36,12 @@ def make_model(
 
 
 def add_snapshot(
-    folder: JobFolder, log: EventLog, name: str, channels: Channels = "y", of_image: int = 3, mean: bool = False
+    folder: JobFolder,
+    log: EventLog,
+    name: str,
+    channels: Channels = "y",
+    of_image: int = 3,
+    mean: bool = False,
 ) -> None:
     network: Network = TypeAdapter(Network).validate_python(folder.read()["spec"]["network"])
     kind = Kind(network, channels, of_image)
@@ -43,4 +52,6 @@ def add_snapshot(
         for weights in restorer.parameters():
             weights.add_(torch.randn_like(weights), alpha=0.02)
     size = snapshots.save(folder, name, kind, restorer, {})
-    log.append("snapshot", name=name, epoch=1.0, step=6, size=size, scalars={"val/l1": 0.1}, removed=[])
+    log.append(
+        "snapshot", name=name, epoch=1.0, step=6, size=size, scalars={"val/l1": 0.1}, removed=[]
+    )

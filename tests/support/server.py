@@ -42,7 +42,13 @@ class Server:
         """Start it; returns the seconds until the first page was served, which it also keeps."""
         began = time.monotonic()
         roots = [f"--data-root={root}" for root in self.roots]
-        command = [sys.executable, str(ROOT / "run_server.py"), f"--port={self.port}", f"--home={self.home}", *roots]
+        command = [
+            sys.executable,
+            str(ROOT / "run_server.py"),
+            f"--port={self.port}",
+            f"--home={self.home}",
+            *roots,
+        ]
         command += self.options
         with (self.home.parent / "server.log").open("ab") as log:
             self.process = subprocess.Popen(command, stdout=log, stderr=log)
@@ -69,7 +75,9 @@ class Server:
     def call(self, path: str, body: Any = None, method: str | None = None) -> tuple[int, Any]:
         """Status and JSON of an answer."""
         data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(f"{self.url}/api/v1{path}", data, {"Content-Type": "application/json"}, method=method)
+        request = urllib.request.Request(
+            f"{self.url}/api/v1{path}", data, {"Content-Type": "application/json"}, method=method
+        )
         try:
             with urllib.request.urlopen(request) as answer:
                 return answer.status, json.loads(answer.read() or b"null")
@@ -104,7 +112,9 @@ class Server:
             time.sleep(0.05)
         return job
 
-    def wait_for(self, id: str, condition: Callable[[dict[str, Any]], bool], seconds: float = 120) -> dict[str, Any]:
+    def wait_for(
+        self, id: str, condition: Callable[[dict[str, Any]], bool], seconds: float = 120
+    ) -> dict[str, Any]:
         """The job, as soon as the condition holds."""
         deadline = time.monotonic() + seconds
         while not condition(job := self.job(id)):

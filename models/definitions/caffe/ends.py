@@ -43,7 +43,9 @@ class Value:
 
     def without(self, other: "Value") -> "Value":
         """With another one's scaling undone."""
-        return Value(self.source, self.scale / other.scale, (self.shift - other.shift) / other.scale)
+        return Value(
+            self.source, self.scale / other.scale, (self.shift - other.shift) / other.scale
+        )
 
 
 def scaled(value: Value, layer: CaffeLayer, scale: float, shift: float) -> Value:
@@ -64,7 +66,10 @@ def scaling_of_source(layer: CaffeLayer) -> Value:
     told = layer.told.transform_param
     means = set(told.mean_value) or {0.0}
     if len(means) > 1 or told.mean_file:
-        raise GraphError(f"“{layer.name}” subtracts a mean a channel: choose Subtract the mean in the form instead.", layer.line)
+        raise GraphError(
+            f"“{layer.name}” subtracts a mean a channel: choose Subtract the mean in the form instead.",
+            layer.line,
+        )
     scale = told.scale if told.HasField("scale") else 1.0
     unit = 1.0 if layer.kind in UNIT_SOURCES else 255.0
     return scaled(Value(INPUT, unit, -min(means)), layer, scale, 0.0)
@@ -72,8 +77,17 @@ def scaling_of_source(layer: CaffeLayer) -> Value:
 
 def labels_of(layers: Sequence[CaffeLayer], losses: Sequence[CaffeLayer]) -> set[str]:
     """The tops of data layers that are the label: by place or name, else that which the loss takes."""
-    sources = [(number, top) for layer in layers if layer.kind in SOURCES for number, top in enumerate(layer.told.top)]
-    named = {top for number, top in sources if number == 1 or re.search(r"label|target|truth", top, re.IGNORECASE)}
+    sources = [
+        (number, top)
+        for layer in layers
+        if layer.kind in SOURCES
+        for number, top in enumerate(layer.told.top)
+    ]
+    named = {
+        top
+        for number, top in sources
+        if number == 1 or re.search(r"label|target|truth", top, re.IGNORECASE)
+    }
     if named or len(sources) < 2 or not losses:
         return named
     compared = [_source_of(bottom, losses[0], layers) for bottom in losses[0].told.bottom]
@@ -94,7 +108,9 @@ def _source_of(blob: str, taker: CaffeLayer, layers: Sequence[CaffeLayer]) -> st
     return ""
 
 
-L1 = re.compile(r"(py|python|my)?(l1|l1norm|mae|(mean)?abs(olute)?(err|error|diff|difference)?)(loss)?(layer)?")
+L1 = re.compile(
+    r"(py|python|my)?(l1|l1norm|mae|(mean)?abs(olute)?(err|error|diff|difference)?)(loss)?(layer)?"
+)
 
 
 def loss_of(layer: CaffeLayer) -> str:
@@ -104,8 +120,13 @@ def loss_of(layer: CaffeLayer) -> str:
     if layer.kind != "Python":
         return ""
     told = layer.told.python_param
-    called, module = (re.sub(r"[^a-z0-9]", "", name.lower()) for name in (told.layer, told.module.rpartition(".")[2]))
-    known = L1.fullmatch(called) or (called in ("", "loss", "layer", "losslayer") and L1.fullmatch(module))
+    called, module = (
+        re.sub(r"[^a-z0-9]", "", name.lower())
+        for name in (told.layer, told.module.rpartition(".")[2])
+    )
+    known = L1.fullmatch(called) or (
+        called in ("", "loss", "layer", "losslayer") and L1.fullmatch(module)
+    )
     return "l1" if known else ""
 
 

@@ -111,10 +111,15 @@ def pooling(layer: Layer) -> Pool:
     told = layer.pooling_param
     method = word("Pooled", told.pool)
     if told.global_pooling or _sides(told, "stride", 1, 1000, default=1) != (1, 1):
-        raise GraphError("only pooling of stride 1 is supported: the output must have the size of the image")
+        raise GraphError(
+            "only pooling of stride 1 is supported: the output must have the size of the image"
+        )
     if method == "STOCHASTIC":
         raise GraphError("stochastic pooling is not supported: take MAX or AVE")
-    kernel, pad = _sides(told, "kernel_size", 1, LONGEST_SIDE), _sides(told, "pad", 0, LONGEST_SIDE, default=0)
+    kernel, pad = (
+        _sides(told, "kernel_size", 1, LONGEST_SIDE),
+        _sides(told, "pad", 0, LONGEST_SIDE, default=0),
+    )
     if any(2 * around > side for around, side in zip(pad, kernel, strict=True)):
         raise GraphError("its pad is more than half its kernel")
     return Pool("max" if method == "MAX" else "average", kernel, pad)
@@ -132,11 +137,16 @@ def batch_norm(layer: Layer) -> BatchNorm:
 @layer("Scale")
 def scale(layer: Layer) -> Scale:
     told = layer.scale_param
-    if told.HasField("bias_filler") and (filler(told.bias_filler).kind, told.bias_filler.value) != ("constant", 0):
+    if told.HasField("bias_filler") and (filler(told.bias_filler).kind, told.bias_filler.value) != (
+        "constant",
+        0,
+    ):
         raise GraphError("its bias_filler must be the constant 0")
     if set(_factors(layer, "lr_mult")) != {1.0}:
         raise GraphError("its lr_mult must be 1")
-    if (told.HasField("axis") and told.axis != 1) or (told.HasField("num_axes") and told.num_axes != 1):
+    if (told.HasField("axis") and told.axis != 1) or (
+        told.HasField("num_axes") and told.num_axes != 1
+    ):
         raise GraphError("only a factor a channel is supported: axis 1, num_axes 1")
     start = filler(told.filler) if told.HasField("filler") else Filler("constant", 1.0)
     if start.kind != "constant":
@@ -160,7 +170,9 @@ def eltwise(layer: Layer) -> Combine:
 @layer("Concat")
 def concat(layer: Layer) -> Concat:
     told = layer.concat_param
-    if (told.HasField("axis") and told.axis != 1) or (told.HasField("concat_dim") and told.concat_dim != 1):
+    if (told.HasField("axis") and told.axis != 1) or (
+        told.HasField("concat_dim") and told.concat_dim != 1
+    ):
         raise GraphError("only the axis 1, the channels, is supported")
     return Concat()
 
@@ -168,7 +180,12 @@ def concat(layer: Layer) -> Concat:
 @layer("Power")
 def power(layer: Layer) -> Power:
     told = layer.power_param
-    return Power(*(getattr(told, name) if told.HasField(name) else default for name, default in POWER_DEFAULTS))
+    return Power(
+        *(
+            getattr(told, name) if told.HasField(name) else default
+            for name, default in POWER_DEFAULTS
+        )
+    )
 
 
 POWER_DEFAULTS = (("power", 1.0), ("scale", 1.0), ("shift", 0.0))
@@ -196,9 +213,13 @@ def differences(name: str, layer: Layer) -> list[str]:
     told = layer.batch_norm_param
     notes = []
     if told.use_global_stats:
-        notes.append(f"“{name}” has use_global_stats: that is so in use; while training, it takes those of the batch.")
+        notes.append(
+            f"“{name}” has use_global_stats: that is so in use; while training, it takes those of the batch."
+        )
     if told.HasField("moving_average_fraction"):
-        notes.append(f"“{name}” has a moving_average_fraction: here averages move by a tenth a step.")
+        notes.append(
+            f"“{name}” has a moving_average_fraction: here averages move by a tenth a step."
+        )
     return notes
 
 
@@ -207,24 +228,35 @@ def filler(told: Any) -> Filler:
     kind = told.type or "constant"
     match kind:
         case "xavier" | "msra":
-            if told.HasField("variance_norm") and word("VarianceNorm", told.variance_norm) != "FAN_IN":
-                raise GraphError(f"the filler {kind} is supported with the variance_norm FAN_IN alone")
+            if (
+                told.HasField("variance_norm")
+                and word("VarianceNorm", told.variance_norm) != "FAN_IN"
+            ):
+                raise GraphError(
+                    f"the filler {kind} is supported with the variance_norm FAN_IN alone"
+                )
             return Filler(kind)
         case "gaussian":
             spread = told.std if told.HasField("std") else 1.0
             if spread < 0 or told.mean or told.sparse > 0:
-                raise GraphError("the filler gaussian is supported with a std of 0 or more, mean 0, and not sparse")
+                raise GraphError(
+                    "the filler gaussian is supported with a std of 0 or more, mean 0, and not sparse"
+                )
             return Filler("gaussian", spread)
         case "uniform":
             low, high = told.min, told.max if told.HasField("max") else 1.0
             if low > high:
-                raise GraphError(f"the filler uniform goes from min {low:g} to max {high:g}: min must not be above max")
+                raise GraphError(
+                    f"the filler uniform goes from min {low:g} to max {high:g}: min must not be above max"
+                )
             return Filler("uniform", high, low)
         case "constant":
             return Filler("constant", told.value)
         case "bilinear":
             return Filler("bilinear")
-    raise GraphError(f"there is no filler “{kind}”: take xavier, msra, gaussian, uniform, constant or bilinear")
+    raise GraphError(
+        f"there is no filler “{kind}”: take xavier, msra, gaussian, uniform, constant or bilinear"
+    )
 
 
 def _factors(layer: Layer, name: str) -> tuple[float, float]:
@@ -240,7 +272,11 @@ def _sides(told: Any, name: str, least: int, most: int, default: int | None = No
     """`kernel_size: 3`, `kernel_size: 3 kernel_size: 5`, or `kernel_h: 3 kernel_w: 5`: (rows, columns)."""
     short = name.removesuffix("_size")
     values = getattr(told, name)
-    listed = list(values) if isinstance(values, Sequence) or hasattr(values, "append") else [values] * told.HasField(name)
+    listed = (
+        list(values)
+        if isinstance(values, Sequence) or hasattr(values, "append")
+        else [values] * told.HasField(name)
+    )
     single = [getattr(told, f"{short}_{axis}") for axis in "hw" if told.HasField(f"{short}_{axis}")]
     if listed and single:
         raise GraphError(f"give {name}, or {short}_h and {short}_w, not both")

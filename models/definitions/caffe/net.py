@@ -24,7 +24,9 @@ from models.definitions.caffe.layers import OPS, differences
 from models.definitions.caffe.text import CaffeLayer
 from models.definitions.graph import INPUT, Graph, GraphError, Node, Power, Shape, Take
 
-SUPPORTED = sorted({*OPS, *SOURCES, "Slice", "Silence", "Split", "EuclideanLoss", "Python (an L1 loss)"})
+SUPPORTED = sorted(
+    {*OPS, *SOURCES, "Slice", "Silence", "Split", "EuclideanLoss", "Python (an L1 loss)"}
+)
 
 
 @dataclass
@@ -58,18 +60,25 @@ class Reading:
         names: set[str] = set()
         for layer in self.layers:
             if layer.name in names:
-                raise GraphError(f"There are two layers “{layer.name}”. Give one of them another name.", layer.line)
+                raise GraphError(
+                    f"There are two layers “{layer.name}”. Give one of them another name.",
+                    layer.line,
+                )
             names.add(layer.name)
         if len(self.losses) > 1:
             first, second, *_ = self.losses
-            raise GraphError(f"“{second.name}” is a second loss beside “{first.name}”. Keep one.", second.line)
+            raise GraphError(
+                f"“{second.name}” is a second loss beside “{first.name}”. Keep one.", second.line
+            )
         self.labels = labels_of(self.layers, self.losses)
         made, given = set(), set()
         for layer in self.layers:
             given |= {bottom for bottom in layer.told.bottom if bottom not in made}
             made |= set(layer.told.top)
         sources = {top for layer in self.layers if layer.kind in SOURCES for top in layer.told.top}
-        if ("data" not in made or "data" in given) and sources <= self.labels:  # DIGITS adds these itself where a text has none.
+        if (
+            "data" not in made or "data" in given
+        ) and sources <= self.labels:  # DIGITS adds these itself where a text has none.
             self.blobs["data"] = Value(INPUT, 255.0)
         if ("label" not in made or "label" in given) and not self.labels:
             self.blobs["label"] = Value(LABEL, 255.0)
@@ -84,10 +93,16 @@ class Reading:
         last = self._node_of(output or self._only_top(), "output")
         nodes = _leading_to(last, self.nodes)
         if left := len(self.nodes) - len(nodes):
-            self.notes.append(f"{_number(left, 'layer does', 'layers do')} not lead to the output: left out.")
+            self.notes.append(
+                f"{_number(left, 'layer does', 'layers do')} not lead to the output: left out."
+            )
         if self.unfilled:
-            self.notes.append(f"{_listed(self.unfilled)}: no weight_filler. Caffe would start at 0, here the start is msra.")
-        return Graph(tuple(nodes), last, self.channels), loss_of(self.losses[0]) if self.losses else ""
+            self.notes.append(
+                f"{_listed(self.unfilled)}: no weight_filler. Caffe would start at 0, here the start is msra."
+            )
+        return Graph(tuple(nodes), last, self.channels), loss_of(
+            self.losses[0]
+        ) if self.losses else ""
 
     def _add(self, layer: CaffeLayer) -> None:
         if layer.kind == "Silence":  # It says of blobs that nobody needs them; a loss may be one.
@@ -96,7 +111,9 @@ class Reading:
             return
         taken = [self._bottom(layer, name) for name in layer.told.bottom]
         if any(param.name for param in layer.told.param):
-            raise GraphError(f"“{layer.name}” shares its weights: that is not supported.", layer.line)
+            raise GraphError(
+                f"“{layer.name}” shares its weights: that is not supported.", layer.line
+            )
         match layer.kind:
             case kind if kind in SOURCES:
                 self._source(layer)
@@ -134,10 +151,10 @@ class Reading:
             there = ", ".join(f"“{blob}”" for blob in self.blobs)
             return f"“{layer.name}” takes “{name}”, which no layer makes. There are: {there}."
         if self._depends(later, layer):
-            return f"“{layer.name}” takes “{name}”, which depends on “{layer.name}” itself: a cycle."
-        return (
-            f"“{layer.name}” takes “{name}”, which is made only further down, by “{later.name}” in line {later.line}. Move it up."
-        )
+            return (
+                f"“{layer.name}” takes “{name}”, which depends on “{layer.name}” itself: a cycle."
+            )
+        return f"“{layer.name}” takes “{name}”, which is made only further down, by “{later.name}” in line {later.line}. Move it up."
 
     def _depends(self, layer: CaffeLayer, on: CaffeLayer) -> bool:
         """Whether a layer takes, over any way, what another one makes."""
@@ -156,7 +173,10 @@ class Reading:
 
     def _made(self, layer: CaffeLayer, top: str, value: Value) -> None:
         if top in self.blobs and top not in layer.told.bottom:
-            raise GraphError(f"“{layer.name}” makes “{top}”, which is there already. Give it another name.", layer.line)
+            raise GraphError(
+                f"“{layer.name}” makes “{top}”, which is there already. Give it another name.",
+                layer.line,
+            )
         self.blobs[top] = value
         self.unused[top] = layer
 
@@ -164,7 +184,9 @@ class Reading:
         """Data: the first top that is no label is the image."""
         told, value = layer.told.transform_param, scaling_of_source(layer)
         if told.mirror or told.crop_size:
-            self.notes.append("crop_size and mirror of the data are left out: patches and flips are chosen in the form.")
+            self.notes.append(
+                "crop_size and mirror of the data are left out: patches and flips are chosen in the form."
+            )
         for top in layer.told.top:
             if top in self.labels:
                 self._made(layer, top, replace(value, source=LABEL))
@@ -189,15 +211,24 @@ class Reading:
 
     def _slice(self, layer: CaffeLayer, taken: Sequence[Value]) -> None:
         told = layer.told.slice_param
-        if (told.HasField("axis") and told.axis != 1) or (told.HasField("slice_dim") and told.slice_dim != 1):
-            raise GraphError(f"“{layer.name}”: only the axis 1, the channels, is supported.", layer.line)
+        if (told.HasField("axis") and told.axis != 1) or (
+            told.HasField("slice_dim") and told.slice_dim != 1
+        ):
+            raise GraphError(
+                f"“{layer.name}”: only the axis 1, the channels, is supported.", layer.line
+            )
         tops = list(layer.told.top)
         taken_from = self._node_of(self._one(layer, taken), f"{layer.name}-scaled", layer.line)
         channels = self._channels(taken_from)
-        points = list(told.slice_point) or [channels * number // len(tops) for number in range(1, len(tops))]
+        points = list(told.slice_point) or [
+            channels * number // len(tops) for number in range(1, len(tops))
+        ]
         edges = [0, *points, channels]
         if len(points) != len(tops) - 1 or any(first >= end for first, end in pairwise(edges)):
-            raise GraphError(f"“{layer.name}” cannot cut {channels} channels at {points} into {len(tops)} tops.", layer.line)
+            raise GraphError(
+                f"“{layer.name}” cannot cut {channels} channels at {points} into {len(tops)} tops.",
+                layer.line,
+            )
         for top, first, end in zip(tops, *zip(*pairwise(edges), strict=True), strict=True):
             name = self._free(f"{layer.name}-{top}")
             self.nodes.append(Node(name, Take(first, end), (taken_from,), layer.line))
@@ -214,17 +245,25 @@ class Reading:
             op = OPS[layer.kind](layer.told)
         except GraphError as error:
             raise GraphError(f"“{layer.name}”: {error}.", layer.line) from error
-        least, most = {"Eltwise": (2, 100), "Concat": (1, 100), "Crop": (2, 2)}.get(layer.kind, (1, 1))
+        least, most = {"Eltwise": (2, 100), "Concat": (1, 100), "Crop": (2, 2)}.get(
+            layer.kind, (1, 1)
+        )
         if not least <= len(taken) <= most:
             wanted = str(least) if least == most else f"{least} or more"
-            raise GraphError(f"“{layer.name}” has {len(taken)} bottoms, but {layer.kind} takes {wanted}.", layer.line)
+            raise GraphError(
+                f"“{layer.name}” has {len(taken)} bottoms, but {layer.kind} takes {wanted}.",
+                layer.line,
+            )
         if any(value.source == LABEL for value in taken):
             raise GraphError(
                 f"“{layer.name}” changes the label: that may only be scaled. The output must have the label's size; "
                 "look at the pads of the convolutions.",
                 layer.line,
             )
-        if layer.kind in ("Convolution", "Deconvolution") and not layer.told.convolution_param.HasField("weight_filler"):
+        if layer.kind in (
+            "Convolution",
+            "Deconvolution",
+        ) and not layer.told.convolution_param.HasField("weight_filler"):
             self.unfilled.append(layer.name)
         self.notes += differences(layer.name, layer.told)
         inputs = tuple(self._node_of(value, f"{layer.name}-in", layer.line) for value in taken)
@@ -234,12 +273,17 @@ class Reading:
 
     def _one(self, layer: CaffeLayer, taken: Sequence[Value]) -> Value:
         if len(taken) != 1:
-            raise GraphError(f"“{layer.name}” has {len(taken)} bottoms, but {layer.kind} takes 1.", layer.line)
+            raise GraphError(
+                f"“{layer.name}” has {len(taken)} bottoms, but {layer.kind} takes 1.", layer.line
+            )
         return taken[0]
 
     def _top(self, layer: CaffeLayer) -> str:
         if len(layer.told.top) != 1:
-            raise GraphError(f"“{layer.name}” has {len(layer.told.top)} tops, but {layer.kind} makes 1.", layer.line)
+            raise GraphError(
+                f"“{layer.name}” has {len(layer.told.top)} tops, but {layer.kind} makes 1.",
+                layer.line,
+            )
         return str(layer.told.top[0])
 
     def _node_of(self, value: Value, name: str, line: int | None = None) -> str:
@@ -250,7 +294,14 @@ class Reading:
             raise GraphError("A second image leads into the network: it gets one.", line)
         if value.is_plain:
             return value.source
-        known = next((node.name for node in self.nodes if node.op == value.op and node.inputs == (value.source,)), None)
+        known = next(
+            (
+                node.name
+                for node in self.nodes
+                if node.op == value.op and node.inputs == (value.source,)
+            ),
+            None,
+        )
         if known is None:
             known = self._free(self.scaled_by.get(value, name))
             self.nodes.append(Node(known, value.op, (value.source,), line))
@@ -272,7 +323,9 @@ class Reading:
             raise GraphError(f"“{layer.name}” must compare one output with the label.", layer.line)
         (label,), (output,) = labels, outputs
         if loss_of(layer) == "l2":
-            self.notes.append("EuclideanLoss is half the sum of squares in Caffe; here the loss is their mean.")
+            self.notes.append(
+                "EuclideanLoss is half the sum of squares in Caffe; here the loss is their mean."
+            )
         return output.without(label)
 
     def _only_top(self) -> Value:
@@ -281,7 +334,9 @@ class Reading:
             if not self.unused:
                 raise GraphError("The network has no output: each top is taken by a layer.")
             several = ", ".join(f"“{top}”" for top in self.unused)
-            raise GraphError(f"The network has several outputs, {several}, and no loss that says which one counts.")
+            raise GraphError(
+                f"The network has several outputs, {several}, and no loss that says which one counts."
+            )
         (top,) = self.unused
         return self.blobs[top].without(self._seen())
 
@@ -289,7 +344,11 @@ class Reading:
         """The image as the network's first layers see it."""
         scalings = (node.op for node in self.nodes if node.inputs == (INPUT,))
         first = next(scalings, None)
-        return Value(INPUT, first.scale, first.shift) if isinstance(first, Power) and first.power == 1 else Value(INPUT)
+        return (
+            Value(INPUT, first.scale, first.shift)
+            if isinstance(first, Power) and first.power == 1
+            else Value(INPUT)
+        )
 
 
 def _number(count: int, one: str, several: str) -> str:

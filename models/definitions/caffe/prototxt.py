@@ -17,7 +17,18 @@ from dataclasses import dataclass
 
 from models.definitions.caffe.net import Reading
 from models.definitions.caffe.text import CaffeLayer, included, parse
-from models.definitions.graph import Activation, BatchNorm, Conv, Dropout, Graph, GraphError, Node, Pool, Power, Scale
+from models.definitions.graph import (
+    Activation,
+    BatchNorm,
+    Conv,
+    Dropout,
+    Graph,
+    GraphError,
+    Node,
+    Pool,
+    Power,
+    Scale,
+)
 
 LOSSES = (("TRAIN", "train"), ("TRAIN", ""), ("TEST", "val"), ("TEST", ""))
 """Phase and stage in which a loss is looked for."""
@@ -54,7 +65,9 @@ def _choose(layers: list[CaffeLayer], channels: int) -> Reading:
     if with_loss := next((one for one in trained if one.losses), None):
         return with_loss
     deployed = [reading(*state) for state in DEPLOYED]
-    return next((one for one in deployed if one.is_network), max(deployed, key=lambda one: len(one.layers)))
+    return next(
+        (one for one in deployed if one.is_network), max(deployed, key=lambda one: len(one.layers))
+    )
 
 
 def _check(graph: Graph) -> None:
@@ -64,7 +77,8 @@ def _check(graph: Graph) -> None:
         shape = shapes[node.name]
         if max(shape.height, shape.width) > 64 * MOST_TIMES_LARGER:
             raise GraphError(
-                f"“{node.name}” makes {shape} of an image of 64x64: at most {MOST_TIMES_LARGER} times its size.", node.line
+                f"“{node.name}” makes {shape} of an image of 64x64: at most {MOST_TIMES_LARGER} times its size.",
+                node.line,
             )
     shape = shapes[graph.output]
     if (shape.height, shape.width) == (64, 64) and shape.channels != graph.channels:
@@ -73,13 +87,19 @@ def _check(graph: Graph) -> None:
     parameters = graph.parameters()
     weights = sum(parameters.values())
     if not any(parameters[node.name] for node in graph.nodes if _learns(node)):
-        raise GraphError("The network has nothing to learn: no convolution with a rate (lr_mult) leads to the output.")
+        raise GraphError(
+            "The network has nothing to learn: no convolution with a rate (lr_mult) leads to the output."
+        )
     if weights > MOST_WEIGHTS:
-        raise GraphError(f"The network has more than {MOST_WEIGHTS:,} weights: make its layers smaller.")
+        raise GraphError(
+            f"The network has more than {MOST_WEIGHTS:,} weights: make its layers smaller."
+        )
     try:
         graph.receptive_field()
     except (OverflowError, ValueError) as error:  # Infinite, or no number.
-        raise GraphError("The network shrinks the image too often: take fewer layers with a stride.") from error
+        raise GraphError(
+            "The network shrinks the image too often: take fewer layers with a stride."
+        ) from error
 
 
 def _learns(node: Node) -> bool:
@@ -96,7 +116,11 @@ def _refuse_channels(graph: Graph, maps: int) -> None:
     last = _sets_channels(graph)
     others = {1: "choose Y in the form", 3: "choose RGB or YCbCr in the form"}.get(maps)
     ways = [others] if others else []
-    ways += [f"set num_output: {graph.channels}"] if isinstance(last.op, Conv) else [f"give it {graph.channels}"]
+    ways += (
+        [f"set num_output: {graph.channels}"]
+        if isinstance(last.op, Conv)
+        else [f"give it {graph.channels}"]
+    )
     raise GraphError(
         f"“{last.name}” has {maps} {'map' if maps == 1 else 'maps'}, but the image has {graph.channels} "
         f"{'channel' if graph.channels == 1 else 'channels'}: {', or '.join(ways)}.",
@@ -108,6 +132,9 @@ def _sets_channels(graph: Graph) -> Node:
     """The last layer that says how many maps the output has."""
     nodes = {node.name: node for node in graph.nodes}
     node = nodes[graph.output]
-    while isinstance(node.op, Activation | BatchNorm | Dropout | Pool | Power | Scale) and node.inputs[0] in nodes:
+    while (
+        isinstance(node.op, Activation | BatchNorm | Dropout | Pool | Power | Scale)
+        and node.inputs[0] in nodes
+    ):
         node = nodes[node.inputs[0]]
     return node

@@ -3,7 +3,11 @@
 A text needs the names and the types of fields, not their numbers: those here are our own.
 """
 
-from google.protobuf.descriptor_pb2 import DescriptorProto, FieldDescriptorProto, FileDescriptorProto
+from google.protobuf.descriptor_pb2 import (
+    DescriptorProto,
+    FieldDescriptorProto,
+    FileDescriptorProto,
+)
 from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
@@ -33,7 +37,11 @@ MESSAGES: dict[str, dict[str, str]] = {
     },
     "BlobShape": {"int64*": "dim"},
     "NetState": {"Phase": "phase", "int32": "level", "string*": "stage"},
-    "NetStateRule": {"Phase": "phase", "int32": "min_level max_level", "string*": "stage not_stage"},
+    "NetStateRule": {
+        "Phase": "phase",
+        "int32": "min_level max_level",
+        "string*": "stage not_stage",
+    },
     "ParamSpec": {"string": "name", "float": "lr_mult decay_mult", "string*": "share_mode"},
     "FillerParameter": {
         "string": "type",
@@ -107,7 +115,11 @@ MESSAGES: dict[str, dict[str, str]] = {
         "Engine": "engine",
     },
     "BatchNormParameter": {"bool": "use_global_stats", "float": "moving_average_fraction eps"},
-    "ScaleParameter": {"int32": "axis num_axes", "bool": "bias_term", "FillerParameter": "filler bias_filler"},
+    "ScaleParameter": {
+        "int32": "axis num_axes",
+        "bool": "bias_term",
+        "FillerParameter": "filler bias_filler",
+    },
     "EltwiseParameter": {"Element": "operation", "float*": "coeff", "bool": "stable_prod_grad"},
     "ConcatParameter": {"int32": "axis", "uint32": "concat_dim"},
     "PowerParameter": {"float": "power scale shift"},
@@ -150,18 +162,30 @@ def _add_fields(message: DescriptorProto, kinds: dict[str, str]) -> None:
         for name in names.split():
             number += 1
             field = message.field.add(name=name, number=number)
-            field.label = FieldDescriptorProto.LABEL_REPEATED if kind.endswith("*") else FieldDescriptorProto.LABEL_OPTIONAL
+            field.label = (
+                FieldDescriptorProto.LABEL_REPEATED
+                if kind.endswith("*")
+                else FieldDescriptorProto.LABEL_OPTIONAL
+            )
             if bare in SCALARS:
                 field.type = SCALARS[bare]
             elif bare in ENUMS:
-                field.type, field.type_name = FieldDescriptorProto.TYPE_ENUM, f".{PACKAGE}.{bare}Scope.{bare}"
+                field.type, field.type_name = (
+                    FieldDescriptorProto.TYPE_ENUM,
+                    f".{PACKAGE}.{bare}Scope.{bare}",
+                )
             else:
-                field.type, field.type_name = FieldDescriptorProto.TYPE_MESSAGE, f".{PACKAGE}.{bare}"
+                field.type, field.type_name = (
+                    FieldDescriptorProto.TYPE_MESSAGE,
+                    f".{PACKAGE}.{bare}",
+                )
 
 
 _pool = DescriptorPool()
 _pool.Add(_file())
-NetParameter: type[Message] = GetMessageClass(_pool.FindMessageTypeByName(f"{PACKAGE}.NetParameter"))
+NetParameter: type[Message] = GetMessageClass(
+    _pool.FindMessageTypeByName(f"{PACKAGE}.NetParameter")
+)
 
 
 def word(enum: str, value: int) -> str:

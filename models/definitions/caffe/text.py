@@ -39,12 +39,17 @@ def parse(text: str) -> list[CaffeLayer]:
     told: list[Message] = list(net.layer)  # type: ignore[attr-defined]
     inputs: list[str] = list(net.input)  # type: ignore[attr-defined]
     if not told:
-        raise GraphError("There is no layer in the text. Paste a network definition: layer { name: … type: … }")
+        raise GraphError(
+            "There is no layer in the text. Paste a network definition: layer { name: … type: … }"
+        )
     if len(told) > MOST_LAYERS:
         raise GraphError(f"The network has {len(told):,} layers: at most {MOST_LAYERS:,}.")
     for one, line in zip(told, lines, strict=True):
         _check_numbers(one, line)
-    layers = [_named(one, number, line) for number, (one, line) in enumerate(zip(told, lines, strict=True), 1)]
+    layers = [
+        _named(one, number, line)
+        for number, (one, line) in enumerate(zip(told, lines, strict=True), 1)
+    ]
     return [*(CaffeLayer(name, "Input", _input(name), 1) for name in inputs), *layers]
 
 
@@ -54,7 +59,9 @@ def _rows(text: str) -> list[str]:
         text.encode()
     except UnicodeEncodeError as error:
         line = text.count("\n", 0, error.start) + 1
-        raise GraphError("The text has half a character, which no file can hold. Write it anew.", line) from error
+        raise GraphError(
+            "The text has half a character, which no file can hold. Write it anew.", line
+        ) from error
     return text.removeprefix("\ufeff").split("\n")
 
 
@@ -68,7 +75,10 @@ def _lines_of_layers(rows: list[str]) -> list[int]:
             read: str = tokens.token
             line: int = tokens.ParseError("").GetLine() or 1
             if depth == 0 and read == "layers":
-                raise GraphError("This is Caffe's old form, “layers”. Bring it up to date by upgrade_net_proto_text.", line)
+                raise GraphError(
+                    "This is Caffe's old form, “layers”. Bring it up to date by upgrade_net_proto_text.",
+                    line,
+                )
             if depth == 0 and re.match(r"[A-Za-z_]", read):
                 is_layer, begun = read == "layer", line
             if depth == 0 and read in ("{", "<") and is_layer:
@@ -84,13 +94,22 @@ def _lines_of_layers(rows: list[str]) -> list[int]:
 def _in_words(error: Exception) -> GraphError:
     """protobuf's words without its names of messages: Message type "clearframe.caffe.LayerParameter" has no field named "x"."""
     line = getattr(error, "GetLine", lambda: None)()
-    words = re.sub(r"^\d+(:\d+)? : ", "", str(error).splitlines()[-1] if str(error) else "it is nested too deep")
+    words = re.sub(
+        r"^\d+(:\d+)? : ",
+        "",
+        str(error).splitlines()[-1] if str(error) else "it is nested too deep",
+    )
     words = re.sub(r"^'.*?': (?=[A-Z])", "", words)
     unknown = re.search(r'"[\w.]*?(\w+?)(?:Parameter|Rule)?" has no field named "(.*?)"', words)
     if unknown and unknown[2].endswith("_param"):
-        return GraphError(f"There is no “{unknown[2]}” here: it is misspelt, or layers of its type are not supported.", line)
+        return GraphError(
+            f"There is no “{unknown[2]}” here: it is misspelt, or layers of its type are not supported.",
+            line,
+        )
     if unknown:
-        return GraphError(f"There is no field “{unknown[2]}” in {unknown[1]}, or it is not supported here.", line)
+        return GraphError(
+            f"There is no field “{unknown[2]}” in {unknown[1]}, or it is not supported here.", line
+        )
     words = re.sub(r'(?:Message|Enum) type "[\w.]*?(\w+)"', r"\1", words)
     return GraphError(f"This is no network definition: {words.rstrip('.')}.", line)
 
@@ -101,7 +120,9 @@ def _check_numbers(message: Message, line: int) -> None:
             if isinstance(one, float) and not math.isfinite(one):
                 raise GraphError(f"{field.name} is {one}: give a finite number.", line)
             if isinstance(one, float) and abs(one) > LARGEST:
-                raise GraphError(f"{field.name} is {one:g}: no number may be greater than {LARGEST:g}.", line)
+                raise GraphError(
+                    f"{field.name} is {one:g}: no number may be greater than {LARGEST:g}.", line
+                )
             if hasattr(one, "ListFields"):
                 _check_numbers(one, line)
 

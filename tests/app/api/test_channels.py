@@ -21,7 +21,9 @@ MODEL = "0" * 22
 
 @pytest.fixture
 def test(home: Path) -> str:
-    folder = folders.create(home, "test", ImageTest.model_validate({"model": MODEL, "image": "/a.png"}))
+    folder = folders.create(
+        home, "test", ImageTest.model_validate({"model": MODEL, "image": "/a.png"})
+    )
     with EventLog(folder.events) as log:
         log.append("layer", index=1, name="conv/1", shape=[4, 8, 8])
     (folder.path / "layers").mkdir()
@@ -57,11 +59,19 @@ def test_what_is_not_there_is_said(client: FlaskClient, test: str, app: Flask) -
         (test, 1, 4, 404, "Layer 1, conv/1, has no channel 4: it has 4, counted from 0."),
         (video, 1, 0, 422, "Layers are shown for tests of one image only."),
     ):
-        assert (status, sentence) == (ask(client, id, layer, channel)[0], ask(client, id, layer, channel)[1]["error"]["message"])
+        assert (status, sentence) == (
+            ask(client, id, layer, channel)[0],
+            ask(client, id, layer, channel)[1]["error"]["message"],
+        )
 
 
-@pytest.mark.parametrize(("error", "status"), [(WorkerLost("Try again."), 503), (Unanswerable("The model was deleted."), 422)])
-def test_a_worker_that_cannot_answer_says_why(client: FlaskClient, test: str, app: Flask, error: Exception, status: int) -> None:
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [(WorkerLost("Try again."), 503), (Unanswerable("The model was deleted."), 422)],
+)
+def test_a_worker_that_cannot_answer_says_why(
+    client: FlaskClient, test: str, app: Flask, error: Exception, status: int
+) -> None:
     class Failing:
         def ask(self, model: str, question: dict[str, Any]) -> dict[str, Any]:
             assert (model, question["layer"], question["channel"]) == (MODEL, 1, 0)

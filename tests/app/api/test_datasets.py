@@ -18,7 +18,9 @@ from tests.support.server import Server
 
 
 def stream_source(clip: Clip, **fields: Any) -> dict[str, Any]:
-    return {"source": {"kind": "stream", "stream": str(clip[0]), "originals": str(clip[1]), **fields}}
+    return {
+        "source": {"kind": "stream", "stream": str(clip[0]), "originals": str(clip[1]), **fields}
+    }
 
 
 def page(server: Server, path: str) -> str:
@@ -36,7 +38,9 @@ def post(server: Server, path: str, **form: str) -> tuple[int, str]:
     found = re.search(r'name="csrf-token" content="([^"]+)"', shown.read().decode())
     assert found is not None
     headers = {"Content-Type": "application/x-www-form-urlencoded", "Cookie": cookie}
-    connection.request("POST", path, urllib.parse.urlencode({**form, "csrf_token": found[1]}), headers)
+    connection.request(
+        "POST", path, urllib.parse.urlencode({**form, "csrf_token": found[1]}), headers
+    )
     answer = connection.getresponse()
     answer.read()
     connection.close()
@@ -48,7 +52,12 @@ def test_a_probe_tells_the_facts_and_the_first_pair(server: Server, clip: Clip) 
     assert status == 200
     (sequence,) = told["sequences"]
     video = sequence["input"]
-    assert (video["codec"], video["width"], video["height"], video["pixel_format"]) == ("h264", 96, 64, "yuv420p")
+    assert (video["codec"], video["width"], video["height"], video["pixel_format"]) == (
+        "h264",
+        96,
+        64,
+        "yuv420p",
+    )
     assert (told["frames"], told["originals"], told["target_size"]) == (24, 24, "96x64")
     assert told["problems"] == told["warnings"] == []
     assert told["alignment"]["best"] == 0
@@ -74,7 +83,9 @@ def test_a_probe_of_what_is_not_there_names_the_field(server: Server, clip: Clip
     status, told = server.call("/probe", stream_source((Path("/nowhere.h264"), clip[1])))
     assert status == 422
     assert told["error"]["fields"]["source.stream"].startswith("/nowhere.h264 is")
-    status, told = server.call("/probe", stream_source((clip[1] / ".." / "clip.h264", Path("/etc"))))
+    status, told = server.call(
+        "/probe", stream_source((clip[1] / ".." / "clip.h264", Path("/etc")))
+    )
     assert status == 422
     assert "outside the folders" in told["error"]["fields"]["source.originals"]
 
@@ -91,7 +102,9 @@ def test_a_probe_of_compression_tells_what_each_rate_would_do(server: Server, cl
 def test_words_of_a_dataset_are_changed_by_api_and_form(server: Server, clip: Clip) -> None:
     id = server.dataset(clip)
     server.wait(id, "done")
-    status, job = server.call(f"/jobs/{id}", {"name": "renamed", "notes": "Line 1\nLine 2"}, "PATCH")
+    status, job = server.call(
+        f"/jobs/{id}", {"name": "renamed", "notes": "Line 1\nLine 2"}, "PATCH"
+    )
     assert (status, job["name"], job["spec"]["notes"]) == (200, "renamed", "Line 1\nLine 2")
     assert post(server, f"/jobs/{id}/edit", name="again", group="codec", notes="")[0] in (302, 303)
     job = server.job(id)
@@ -118,7 +131,12 @@ def test_a_clone_has_the_form_filled_in(server: Server, clip: Clip) -> None:
         "/datasets",
         {
             "name": "first",
-            "source": {"kind": "compress", "originals": str(clip[1]), "qp": [30, 40], "preset": "veryfast"},
+            "source": {
+                "kind": "compress",
+                "originals": str(clip[1]),
+                "qp": [30, 40],
+                "preset": "veryfast",
+            },
             "validation": {"method": "frames", "percent": 20},
             "channels": "grayscale",
             "keep_decoded": True,
@@ -137,7 +155,10 @@ def test_a_clone_has_the_form_filled_in(server: Server, clip: Clip) -> None:
 def test_a_dataset_that_models_use_is_not_deleted(server: Server, clip: Clip) -> None:
     id = server.dataset(clip)
     server.wait(id, "done")
-    model = server.create("/models", {"name": "user", "dataset": id, "epochs": 1, "patch_size": 32, "patches_per_frame": 1})
+    model = server.create(
+        "/models",
+        {"name": "user", "dataset": id, "epochs": 1, "patch_size": 32, "patches_per_frame": 1},
+    )
     server.wait(model, "done")
     status, told = server.call(f"/jobs/{id}", method="DELETE")
     assert status == 409
@@ -160,7 +181,9 @@ def full_home(tmp_path: Path) -> Iterator[Path]:
         yield mounted / "home"
 
 
-def test_a_full_disk_is_said_by_the_server_which_lives_on(full_home: Path, tmp_path: Path, free_port: int) -> None:
+def test_a_full_disk_is_said_by_the_server_which_lives_on(
+    full_home: Path, tmp_path: Path, free_port: int
+) -> None:
     clip = make_clip(tmp_path / "clip", frames=24, width=96, height=64)
     full_home.mkdir()
     with Server(full_home, [tmp_path], free_port) as server:

@@ -40,11 +40,16 @@ def refused(server: Server, id: str, body: Any) -> tuple[int, dict[str, Any]]:
     return status, answer["error"]
 
 
-def test_a_snapshot_is_exported_listed_and_downloaded_while_the_server_goes_on(running: Server, trained: JobFolder) -> None:
+def test_a_snapshot_is_exported_listed_and_downloaded_while_the_server_goes_on(
+    running: Server, trained: JobFolder
+) -> None:
     exports = f"/models/{trained.id}/exports"
     assert running.call(exports) == (200, {"exports": []})
     with ThreadPoolExecutor() as pool:
-        waiting = [pool.submit(running.call, exports, {"snapshot": "best", "format": "onnx"}) for _ in range(2)]
+        waiting = [
+            pool.submit(running.call, exports, {"snapshot": "best", "format": "onnx"})
+            for _ in range(2)
+        ]
         began = time.monotonic()
         assert running.call("/healthz")[0] == 200
         assert time.monotonic() - began < 1
@@ -52,7 +57,15 @@ def test_a_snapshot_is_exported_listed_and_downloaded_while_the_server_goes_on(r
         answers = [one.result() for one in waiting]
     for status, answer in answers:
         assert status == 201, answer
-        assert set(answer) == {"file", "snapshot", "size", "difference", "checked_with", "seconds", "url"}
+        assert set(answer) == {
+            "file",
+            "snapshot",
+            "size",
+            "difference",
+            "checked_with",
+            "seconds",
+            "url",
+        }
         assert (answer["file"], answer["snapshot"]) == ("exports/epoch-0001.onnx", "epoch-0001")
         assert answer["url"] == f"/jobs/{trained.id}/files/exports/epoch-0001.onnx"
         assert answer["difference"] < 1e-5
@@ -66,18 +79,27 @@ def test_a_snapshot_is_exported_listed_and_downloaded_while_the_server_goes_on(r
         content = answer.read()
     assert len(content) == listed[0]["size"] == answers[0][1]["size"]
     image = torch.rand(2, 3, 31, 44)
-    restored = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"]).run(None, {"image": image.numpy()})[0]
+    restored = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"]).run(
+        None, {"image": image.numpy()}
+    )[0]
     expected = snapshots.load(trained, "best")[1](image).detach()
     assert torch.allclose(torch.from_numpy(restored), expected, atol=1e-5)
 
 
-def test_what_cannot_be_exported_is_refused_with_a_sentence_at_its_field(running: Server, trained: JobFolder) -> None:
+def test_what_cannot_be_exported_is_refused_with_a_sentence_at_its_field(
+    running: Server, trained: JobFolder
+) -> None:
     fields = {"format": "Must be one of 'onnx', 'torchscript' or 'torch.export'."}
     assert refused(running, trained.id, {"format": "caffe"})[1]["fields"] == fields
     for name in ("epoch-0009", "../../x", ""):
         status, error = refused(running, trained.id, {"snapshot": name})
-        assert (status, error["fields"]) == (422, {"snapshot": f"There is no snapshot {name}. There are: epoch-0001."})
-    assert refused(running, trained.id, {"snapshots": "best"})[1]["fields"] == {"snapshots": "There is no such field."}
+        assert (status, error["fields"]) == (
+            422,
+            {"snapshot": f"There is no snapshot {name}. There are: epoch-0001."},
+        )
+    assert refused(running, trained.id, {"snapshots": "best"})[1]["fields"] == {
+        "snapshots": "There is no such field."
+    }
     assert refused(running, trained.id, ["best"])[0] == 422
     assert refused(running, "abcdefgh", {})[0] == 404
     assert running.call("/models/abcdefgh/exports")[0] == 404
@@ -88,26 +110,36 @@ def test_what_cannot_be_exported_is_refused_with_a_sentence_at_its_field(running
 
 
 def test_a_model_without_a_snapshot_is_refused(home: Path, tmp_path: Path, free_port: int) -> None:
-    folder = folders.create(home, "model", ModelSpec.model_validate({"name": "m", "dataset": "abcdefgh"}))
+    folder = folders.create(
+        home, "model", ModelSpec.model_validate({"name": "m", "dataset": "abcdefgh"})
+    )
     with EventLog(folder.events) as log:
         log.append("state", state="aborted", reason="")
     with Server(home, [tmp_path], free_port) as running:
         status, error = refused(running, folder.id, {})
-    assert (status, error["fields"]) == (422, {"snapshot": "The model has no snapshot yet. Wait for its first one."})
+    assert (status, error["fields"]) == (
+        422,
+        {"snapshot": "The model has no snapshot yet. Wait for its first one."},
+    )
 
 
 def test_a_users_code_runs_only_where_the_server_lets_it(
     home: Path, tmp_path: Path, free_port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     code = tmp_path / "net.py"
-    code.write_text("import torch\n\ndef network(channels):\n    return torch.nn.Conv2d(channels, channels, 3, padding=1)\n")
+    code.write_text(
+        "import torch\n\ndef network(channels):\n    return torch.nn.Conv2d(channels, channels, 3, padding=1)\n"
+    )
     with monkeypatch.context() as allowed:
         allowed.setenv("CLEARFRAME_USER_CODE", "1")
         folder = make_model(home, {"name": "python", "file": str(code)})
     code.write_text(f"open({str(tmp_path / 'ran')!r}, 'w').close()\n{code.read_text()}")
     with Server(home, [tmp_path], free_port) as running:
         status, error = refused(running, folder.id, {"format": "torchscript"})
-        assert (status, "start the server, or the command, with --allow-user-code" in error["message"]) == (409, True)
+        assert (
+            status,
+            "start the server, or the command, with --allow-user-code" in error["message"],
+        ) == (409, True)
         assert not (tmp_path / "ran").exists()
         running.kill()
         running.options = ["--allow-user-code"]
@@ -124,5 +156,7 @@ def test_a_process_that_takes_too_long_or_dies_is_told(
         with pytest.raises(Refused, match=r"not done within 0\.1 s, and was stopped"):
             exporting.export(trained, ExportSpec(), False)
     (trained.path / "job.json").write_text("{")
-    with pytest.raises(Refused, match=r"the process that writes it ended \(json\.decoder\.JSONDecodeError"):
+    with pytest.raises(
+        Refused, match=r"the process that writes it ended \(json\.decoder\.JSONDecodeError"
+    ):
         exporting.export(trained, ExportSpec(), False)

@@ -87,12 +87,23 @@ def test_the_route(server: Server, clip: Clip) -> None:
     server.wait(id, "done")
     log = server.home / "jobs" / id / "worker.log"
     log.write_text("a\rb\r\nc")
-    assert server.call(f"/jobs/{id}/log") == (200, {"text": "a\rb\r\nc", "from": 0, "next": 6, "size": 6})
-    assert server.call(f"/jobs/{id}/log?from=4")[1] == {"text": "\nc", "from": 4, "next": 6, "size": 6}
+    assert server.call(f"/jobs/{id}/log") == (
+        200,
+        {"text": "a\rb\r\nc", "from": 0, "next": 6, "size": 6},
+    )
+    assert server.call(f"/jobs/{id}/log?from=4")[1] == {
+        "text": "\nc",
+        "from": 4,
+        "next": 6,
+        "size": 6,
+    }
     assert server.call(f"/jobs/{id}/log?from=")[1]["from"] == 0
     log.unlink()
     assert server.call(f"/jobs/{id}/log?from=6")[1] == {"text": "", "from": 0, "next": 0, "size": 0}
     for wrong in ("-1", "x", "1.5", "9" * 16):
         status, answer = server.call(f"/jobs/{id}/log?from={wrong}")
-        assert (status, answer["error"]["fields"]["from"]) == (422, "Must be a whole number of at least 0.")
+        assert (status, answer["error"]["fields"]["from"]) == (
+            422,
+            "Must be a whole number of at least 0.",
+        )
     assert server.call("/jobs/abcdefgh/log")[0] == 404

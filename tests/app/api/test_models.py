@@ -12,7 +12,13 @@ from app.problems import Invalid
 from tests.conftest import Clip
 from tests.support.server import Server
 
-SMALL = {"epochs": 1, "batch_size": 8, "patch_size": 32, "patches_per_frame": 1, "network": {"maps1": 8, "maps2": 4}}
+SMALL = {
+    "epochs": 1,
+    "batch_size": 8,
+    "patch_size": 32,
+    "patches_per_frame": 1,
+    "network": {"maps1": 8, "maps2": 4},
+}
 
 
 def refused(server: Server, **values: Any) -> dict[str, str]:
@@ -22,12 +28,16 @@ def refused(server: Server, **values: Any) -> dict[str, str]:
     return fields
 
 
-def test_what_cannot_be_trained_is_refused_with_a_sentence_at_its_field(server: Server, clip: Clip, tmp_path: Path) -> None:
+def test_what_cannot_be_trained_is_refused_with_a_sentence_at_its_field(
+    server: Server, clip: Clip, tmp_path: Path
+) -> None:
     dataset = server.dataset(clip)
     server.wait(dataset, "done")
     code = tmp_path / "net.py"
     code.write_text("def network(channels): ...")
-    assert refused(server, dataset="abcdefgh") == {"dataset": "There is no such dataset. Choose another one."}
+    assert refused(server, dataset="abcdefgh") == {
+        "dataset": "There is no such dataset. Choose another one."
+    }
     assert refused(server, dataset=dataset, more_datasets=["abcdefgh"]) == {
         "more_datasets": "There is no such dataset. Choose another one."
     }
@@ -37,28 +47,52 @@ def test_what_cannot_be_trained_is_refused_with_a_sentence_at_its_field(server: 
     assert refused(server, dataset=dataset, start_from="abcdefgh") == {
         "start_from": "There is no such model. Choose another one."
     }
-    assert "--allow-user-code" in refused(server, dataset=dataset, network={"name": "python", "file": str(code)})["network.file"]
-    assert "--allow-user-code" in refused(server, dataset=dataset, loss={"name": "python", "file": str(code)})["loss.file"]
-    words = refused(server, dataset=dataset, network={"name": "package", "entry": "nobody.has.it"})["network.entry"]
-    assert words == "No installed package has nobody.has.it in clearframe.networks. There are: none."
+    assert (
+        "--allow-user-code"
+        in refused(server, dataset=dataset, network={"name": "python", "file": str(code)})[
+            "network.file"
+        ]
+    )
+    assert (
+        "--allow-user-code"
+        in refused(server, dataset=dataset, loss={"name": "python", "file": str(code)})["loss.file"]
+    )
+    words = refused(server, dataset=dataset, network={"name": "package", "entry": "nobody.has.it"})[
+        "network.entry"
+    ]
+    assert (
+        words == "No installed package has nobody.has.it in clearframe.networks. There are: none."
+    )
     assert refused(server, dataset=dataset, epochs=1, minutes=1) == {
         "epochs": "Give epochs, steps or minutes, not several of them."
     }
-    assert refused(server, dataset=dataset, sweep="abc") == {"sweep": "There is no such field, or it cannot be changed."}
+    assert refused(server, dataset=dataset, sweep="abc") == {
+        "sweep": "There is no such field, or it cannot be changed."
+    }
     assert refused(server, dataset=dataset, solver={"learning_rate": "0.1, fast"}) == {
         "solver.learning_rate": "Must be a number."
     }
 
 
-def test_a_sweep_is_a_job_for_each_rate_and_batch_size_on_one_page(server: Server, clip: Clip) -> None:
+def test_a_sweep_is_a_job_for_each_rate_and_batch_size_on_one_page(
+    server: Server, clip: Clip
+) -> None:
     dataset = server.dataset(clip)
-    values = {**SMALL, "name": "try", "dataset": dataset, "solver": {"learning_rate": "0.001, 0.0003"}, "batch_size": "8 16"}
+    values = {
+        **SMALL,
+        "name": "try",
+        "dataset": dataset,
+        "solver": {"learning_rate": "0.001, 0.0003"},
+        "batch_size": "8 16",
+    }
     status, answer = server.call("/models", values)
     assert (status, len(answer["ids"])) == (201, 4)
     for id in answer["ids"]:
         server.wait(id, "done")
     jobs = [server.call(f"/jobs/{id}")[1] for id in answer["ids"]]
-    assert [(job["spec"]["solver"]["learning_rate"], job["spec"]["batch_size"]) for job in jobs] == [
+    assert [
+        (job["spec"]["solver"]["learning_rate"], job["spec"]["batch_size"]) for job in jobs
+    ] == [
         (0.001, 8),
         (0.001, 16),
         (0.0003, 8),
@@ -71,7 +105,9 @@ def test_a_sweep_is_a_job_for_each_rate_and_batch_size_on_one_page(server: Serve
 
 
 def test_one_rate_is_no_sweep(server: Server, clip: Clip) -> None:
-    status, answer = server.call("/models", {**SMALL, "name": "m", "dataset": server.dataset(clip), "batch_size": "8"})
+    status, answer = server.call(
+        "/models", {**SMALL, "name": "m", "dataset": server.dataset(clip), "batch_size": "8"}
+    )
     assert (status, answer["ids"], answer["sweep"]) == (201, [answer["id"]], "")
 
 
@@ -92,9 +128,13 @@ def test_a_sweep_without_a_name_is_still_without_one() -> None:
     assert ["name" in one for one in sweeps.expand({"batch_size": "1, 2"})] == [False, False]
 
 
-def test_a_stopped_training_goes_on_from_the_snapshot_that_is_chosen(server: Server, clip: Clip) -> None:
+def test_a_stopped_training_goes_on_from_the_snapshot_that_is_chosen(
+    server: Server, clip: Clip
+) -> None:
     dataset = server.dataset(clip)
-    model = server.create("/models", {**SMALL, "name": "m", "dataset": dataset, "epochs": 400, "keep": 1000})
+    model = server.create(
+        "/models", {**SMALL, "name": "m", "dataset": dataset, "epochs": 400, "keep": 1000}
+    )
     server.wait_for(model, lambda job: len(job["summary"].get("snapshots", [])) >= 3)
     assert server.call(f"/jobs/{model}/resume", {"snapshot": "epoch-0001"})[0] == 409
     server.call(f"/jobs/{model}/abort", {})
@@ -109,17 +149,23 @@ def test_a_stopped_training_goes_on_from_the_snapshot_that_is_chosen(server: Ser
     server.wait(model, "aborted")
 
 
-def test_a_python_file_trains_where_the_server_was_told_to_let_it(server: Server, clip: Clip, tmp_path: Path) -> None:
+def test_a_python_file_trains_where_the_server_was_told_to_let_it(
+    server: Server, clip: Clip, tmp_path: Path
+) -> None:
     server.process.send_signal(signal.SIGTERM)
     server.process.wait()
     server.options = ["--allow-user-code"]
     server.start()
     dataset = server.dataset(clip)
     code = tmp_path / "net.py"
-    code.write_text("import torch\n\ndef network(channels):\n    return torch.nn.Conv2d(channels, channels, 3, padding=1)\n")
+    code.write_text(
+        "import torch\n\ndef network(channels):\n    return torch.nn.Conv2d(channels, channels, 3, padding=1)\n"
+    )
     network = {"name": "python", "file": str(code)}
     model = server.create("/models", {**SMALL, "name": "m", "dataset": dataset, "network": network})
     assert server.wait(model, "done")["summary"]["parameters"] == 10
     (tmp_path / "net.txt").write_text("x = 1")
-    words = refused(server, dataset=dataset, network={"name": "python", "file": str(tmp_path / "net.txt")})
+    words = refused(
+        server, dataset=dataset, network={"name": "python", "file": str(tmp_path / "net.txt")}
+    )
     assert words == {"network.file": "net.txt is no Python file: its name must end in .py."}

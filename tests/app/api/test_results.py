@@ -17,21 +17,49 @@ __all__ = ["app", "catalog", "client"]
 
 def row(index: int, gain: float | None, name: str = "", **more: Any) -> dict[str, Any]:
     before, after = 30.0, None if gain is None else 30.0 + gain
-    scores = {"psnr_input": before, "psnr_output": after, "gain": gain, "ssim_input": 0.9, "ssim_output": 0.91}
-    return {"index": index, "name": name or f"pair {index}", "pair": index, "width": 96, "height": 64, **scores, **more}
+    scores = {
+        "psnr_input": before,
+        "psnr_output": after,
+        "gain": gain,
+        "ssim_input": 0.9,
+        "ssim_output": 0.91,
+    }
+    return {
+        "index": index,
+        "name": name or f"pair {index}",
+        "pair": index,
+        "width": 96,
+        "height": 64,
+        **scores,
+        **more,
+    }
 
 
 @pytest.fixture
 def test(catalog: Catalog) -> str:
     id = catalog.create("test", SplitTest(model="abcdefgh", split="test"))
-    log(catalog, id, "results", rows=[row(0, 1.0), row(1, -0.5, "<b>worse</b>"), {"index": 2, "name": "x", "why": "Broken."}])
+    log(
+        catalog,
+        id,
+        "results",
+        rows=[
+            row(0, 1.0),
+            row(1, -0.5, "<b>worse</b>"),
+            {"index": 2, "name": "x", "why": "Broken."},
+        ],
+    )
     log(catalog, id, "results", rows=[row(3, None), row(2, 0.25, '=HYPERLINK("x")')])
     return id
 
 
-def test_the_smallest_gain_comes_first_and_any_other_order_is_to_be_had(client: FlaskClient, test: str) -> None:
+def test_the_smallest_gain_comes_first_and_any_other_order_is_to_be_had(
+    client: FlaskClient, test: str
+) -> None:
     def order(query: str = "") -> list[int]:
-        return [one["index"] for one in client.get(f"/api/v1/jobs/{test}/results{query}").json["results"]]
+        return [
+            one["index"]
+            for one in client.get(f"/api/v1/jobs/{test}/results{query}").json["results"]
+        ]
 
     assert order() == [1, 2, 0, 3]  # The last one equals its ground truth: no gain is larger.
     assert order("?order=desc") == [3, 0, 2, 1]
@@ -40,14 +68,29 @@ def test_the_smallest_gain_comes_first_and_any_other_order_is_to_be_had(client: 
     assert order("?sort=name")[:2] == [1, 2]
     answer = client.get(f"/api/v1/jobs/{test}/results?sort=beauty")
     assert (answer.status_code, list(answer.json["error"]["fields"])) == (422, ["sort"])
-    assert client.get(f"/api/v1/jobs/{test}/results?page=2").json["error"]["message"].endswith("the last one is 1.")
+    assert (
+        client.get(f"/api/v1/jobs/{test}/results?page=2")
+        .json["error"]["message"]
+        .endswith("the last one is 1.")
+    )
 
 
-def test_one_that_failed_is_told_apart_until_it_is_tried_again(client: FlaskClient, catalog: Catalog, test: str) -> None:
+def test_one_that_failed_is_told_apart_until_it_is_tried_again(
+    client: FlaskClient, catalog: Catalog, test: str
+) -> None:
     assert client.get(f"/api/v1/jobs/{test}/results").json["failed"] == 0
-    log(catalog, test, "results", rows=[{"index": 4, "name": "y.png", "why": "It is <i>no</i> image."}])
+    log(
+        catalog,
+        test,
+        "results",
+        rows=[{"index": 4, "name": "y.png", "why": "It is <i>no</i> image."}],
+    )
     found = client.get(f"/api/v1/jobs/{test}/results").json
-    assert (found["total"], found["failed"], found["failures"][0]["why"]) == (4, 1, "It is <i>no</i> image.")
+    assert (found["total"], found["failed"], found["failures"][0]["why"]) == (
+        4,
+        1,
+        "It is <i>no</i> image.",
+    )
     assert "It is &lt;i&gt;no&lt;/i&gt; image." in client.get(f"/tests/{test}").text
 
 
@@ -60,10 +103,15 @@ def test_a_page_has_a_hundred_of_them(client: FlaskClient, catalog: Catalog) -> 
     assert client.get(f"/tests/{id}?page=4").status_code == 404
 
 
-def test_without_a_ground_truth_they_come_in_their_own_order(client: FlaskClient, catalog: Catalog) -> None:
+def test_without_a_ground_truth_they_come_in_their_own_order(
+    client: FlaskClient, catalog: Catalog
+) -> None:
     id = catalog.create("test", ImagesTest(model="abcdefgh", images=["/a"]))
     nothing = dict.fromkeys(("psnr_input", "psnr_output", "gain", "ssim_input", "ssim_output"))
-    rows = [{"index": number, "name": f"{9 - number}", "image": "/a&b/9", "target": None, **nothing} for number in range(3)]
+    rows = [
+        {"index": number, "name": f"{9 - number}", "image": "/a&b/9", "target": None, **nothing}
+        for number in range(3)
+    ]
     log(catalog, id, "results", rows=rows)
     found = client.get(f"/api/v1/jobs/{id}/results").json
     assert (found["sort"], [one["index"] for one in found["results"]]) == ("index", [0, 1, 2])
@@ -74,7 +122,10 @@ def test_without_a_ground_truth_they_come_in_their_own_order(client: FlaskClient
 
 def test_an_image_of_the_table_opens_test_one(client: FlaskClient, test: str) -> None:
     page = client.get(f"/tests/{test}").text
-    assert re.findall(r'/models/abcdefgh/test\?([^"]*)" title', page)[0] == "kind=image&amp;pair=1&amp;split=test"
+    assert (
+        re.findall(r'/models/abcdefgh/test\?([^"]*)" title', page)[0]
+        == "kind=image&amp;pair=1&amp;split=test"
+    )
     assert "&lt;b&gt;worse&lt;/b&gt;" in page
     assert "<b>worse</b>" not in page
 
@@ -86,7 +137,12 @@ def test_all_of_it_as_csv_and_json(client: FlaskClient, test: str) -> None:
     assert [one["index"] for one in table] == ["0", "1", "2", "3"]
     assert table[2]["name"] == '\'=HYPERLINK("x")'
     assert (table[1]["gain"], table[3]["psnr_output"]) == ("-0.5", "")
-    assert [one["index"] for one in client.get(f"/api/v1/jobs/{test}/results.json").json] == [0, 1, 2, 3]
+    assert [one["index"] for one in client.get(f"/api/v1/jobs/{test}/results.json").json] == [
+        0,
+        1,
+        2,
+        3,
+    ]
 
 
 @pytest.mark.parametrize("ending", ["", ".csv", ".json"])

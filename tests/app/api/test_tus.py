@@ -42,7 +42,9 @@ def send(server: Server, method: str, path: str = "", body: bytes = b"", **heade
 
 
 def told(**values: str) -> str:
-    return ",".join(f"{key} {base64.b64encode(value.encode()).decode()}" for key, value in values.items())
+    return ",".join(
+        f"{key} {base64.b64encode(value.encode()).decode()}" for key, value in values.items()
+    )
 
 
 def begin(server: Server, length: int, **values: str) -> str:
@@ -67,7 +69,9 @@ def offset(server: Server, at: str) -> int:
 
 
 def unfinished(server: Server) -> list[Path]:
-    return [path for path in (server.home / "uploads" / UNFINISHED).iterdir() if path.suffix != ".json"]
+    return [
+        path for path in (server.home / "uploads" / UNFINISHED).iterdir() if path.suffix != ".json"
+    ]
 
 
 def test_the_server_says_what_it_knows(server: Server) -> None:
@@ -93,12 +97,22 @@ def test_a_file_arrives_in_chunks_and_can_be_used(server: Server) -> None:
     assert (again.headers["Upload-Offset"], path_of(again)) == (str(len(VIDEO)), path)
     assert again.headers["Cache-Control"] == "no-store"
     listed = server.call(f"/files?path={urllib.parse.quote(str(path.parent))}/")[1]["entries"]
-    assert [(entry["name"], entry["kind"], entry["size"]) for entry in listed] == [("föreman 1.y4m", "video", len(VIDEO))]
+    assert [(entry["name"], entry["kind"], entry["size"]) for entry in listed] == [
+        ("föreman 1.y4m", "video", len(VIDEO))
+    ]
     assert unfinished(server) == []
 
 
 def test_the_first_bytes_may_come_with_the_creation(server: Server) -> None:
-    answer = send(server, "POST", "", VIDEO, Upload_Length=str(len(VIDEO)), Upload_Metadata=told(filename="a.y4m"), **CHUNK)
+    answer = send(
+        server,
+        "POST",
+        "",
+        VIDEO,
+        Upload_Length=str(len(VIDEO)),
+        Upload_Metadata=told(filename="a.y4m"),
+        **CHUNK,
+    )
     assert answer.status == 201
     assert path_of(answer).read_bytes() == VIDEO
 
@@ -107,7 +121,9 @@ def test_a_killed_server_goes_on_where_it_was(server: Server) -> None:
     at = begin(server, len(VIDEO), filename="a.y4m")
     with socket.create_connection(("127.0.0.1", server.port)) as sender:
         head = f"PATCH {at} HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\nTus-Resumable: 1.0.0\r\nUpload-Offset: 0\r\n"
-        sender.sendall(f"{head}Content-Type: {tus.CHUNK_TYPE}\r\nContent-Length: {len(VIDEO)}\r\n\r\n".encode())
+        sender.sendall(
+            f"{head}Content-Type: {tus.CHUNK_TYPE}\r\nContent-Length: {len(VIDEO)}\r\n\r\n".encode()
+        )
         sender.sendall(VIDEO[:2_000_000])
         wait_for(lambda: unfinished(server)[0].stat().st_size > 1_900_000)
         server.kill()
@@ -117,16 +133,25 @@ def test_a_killed_server_goes_on_where_it_was(server: Server) -> None:
     assert path_of(patch(server, at, arrived, VIDEO[arrived:])).read_bytes() == VIDEO
 
 
-def test_what_came_before_a_broken_connection_is_kept_and_one_sends_at_a_time(server: Server) -> None:
+def test_what_came_before_a_broken_connection_is_kept_and_one_sends_at_a_time(
+    server: Server,
+) -> None:
     at = begin(server, len(VIDEO), filename="a.y4m")
     with socket.create_connection(("127.0.0.1", server.port)) as sender:
         head = f"PATCH {at} HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\nTus-Resumable: 1.0.0\r\nUpload-Offset: 0\r\n"
-        sender.sendall(f"{head}Content-Type: {tus.CHUNK_TYPE}\r\nContent-Length: {len(VIDEO)}\r\n\r\n".encode())
+        sender.sendall(
+            f"{head}Content-Type: {tus.CHUNK_TYPE}\r\nContent-Length: {len(VIDEO)}\r\n\r\n".encode()
+        )
         sender.sendall(VIDEO[: 4 * tus.BLOCK])
         wait_for(lambda: offset(server, at) == 4 * tus.BLOCK)
         assert patch(server, at, 4 * tus.BLOCK, VIDEO[4 * tus.BLOCK :]).status == 423
     arrived = 4 * tus.BLOCK
-    wait_for(lambda: (answer := patch(server, at, arrived, VIDEO[arrived:])).status == 204 and bool(path_of(answer)))
+    wait_for(
+        lambda: (
+            (answer := patch(server, at, arrived, VIDEO[arrived:])).status == 204
+            and bool(path_of(answer))
+        )
+    )
     assert path_of(send(server, "HEAD", at)).read_bytes() == VIDEO
 
 
@@ -174,19 +199,26 @@ def test_more_than_was_announced_is_refused(server: Server) -> None:
         ("10", told(filename="a", group="../../x"), 400, "hexadecimal"),
     ],
 )
-def test_an_upload_that_cannot_begin(server: Server, length: str, metadata: str, status: int, sentence: str) -> None:
+def test_an_upload_that_cannot_begin(
+    server: Server, length: str, metadata: str, status: int, sentence: str
+) -> None:
     answer = send(server, "POST", Upload_Length=length, Upload_Metadata=metadata)
     assert (answer.status, sentence in answer.body) == (status, True), answer.body
 
 
-def test_there_are_no_more_uploads_than_there_may_be(client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_there_are_no_more_uploads_than_there_may_be(
+    client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(uploads, "MOST_UPLOADS", 2)
     headers = {"Tus-Resumable": "1.0.0", "Upload-Length": "9"}
     first, _, third = (client.post("/api/v1/uploads", headers=headers) for _ in range(3))
     assert (third.status_code, "as many uploads as it may" in third.text) == (429, True)
     whole = client.post("/api/v1/uploads", data={"file": (io.BytesIO(b"x"), "a.png")})
     assert whole.status_code == 429
-    assert client.delete(first.headers["Location"], headers={"Tus-Resumable": "1.0.0"}).status_code == 204
+    assert (
+        client.delete(first.headers["Location"], headers={"Tus-Resumable": "1.0.0"}).status_code
+        == 204
+    )
     assert client.post("/api/v1/uploads", headers=headers).status_code == 201
 
 
@@ -195,7 +227,9 @@ def test_a_disk_without_room_is_told_before_the_first_byte(
 ) -> None:
     assert not uploads.has_room(tmp_path, 2**62)
     monkeypatch.setattr(uploads, "has_room", lambda root, length: False)
-    answer = client.post("/api/v1/uploads", headers={"Tus-Resumable": "1.0.0", "Upload-Length": "9"})
+    answer = client.post(
+        "/api/v1/uploads", headers={"Tus-Resumable": "1.0.0", "Upload-Length": "9"}
+    )
     assert (answer.status_code, "Make room" in answer.json["error"]["message"]) == (507, True)
 
 
@@ -205,7 +239,10 @@ def test_an_unknown_upload_is_not_there(server: Server) -> None:
 
 
 def test_what_is_taken_away_is_gone(server: Server) -> None:
-    partly, whole = begin(server, 100, filename="a.y4m"), begin(server, len(VIDEO), filename="b.y4m")
+    partly, whole = (
+        begin(server, 100, filename="a.y4m"),
+        begin(server, len(VIDEO), filename="b.y4m"),
+    )
     path = path_of(patch(server, whole, 0, VIDEO))
     for at in (partly, whole):
         assert send(server, "DELETE", at).status == 204
@@ -216,7 +253,9 @@ def test_what_is_taken_away_is_gone(server: Server) -> None:
 
 def test_patch_may_be_sent_as_post(server: Server) -> None:
     at = begin(server, len(VIDEO), filename="a.y4m")
-    answer = send(server, "POST", at, VIDEO, Upload_Offset="0", X_HTTP_Method_Override="PATCH", **CHUNK)
+    answer = send(
+        server, "POST", at, VIDEO, Upload_Offset="0", X_HTTP_Method_Override="PATCH", **CHUNK
+    )
     assert path_of(answer).read_bytes() == VIDEO
     assert send(server, "POST", at, X_HTTP_Method_Override="TRACE").status == 405
 
@@ -241,7 +280,9 @@ def test_files_of_a_folder_become_a_folder_again(server: Server) -> None:
     for name in ("orig/1.y4m", "orig/sub/2.y4m"):
         at = begin(server, 20, filename="x", relativePath=name, group=group)
         paths.append(path_of(patch(server, at, 0, b"YUV4MPEG2 W96 H64 F5")))
-    assert paths == [server.home / "uploads" / group / name for name in ("orig/1.y4m", "orig/sub/2.y4m")]
+    assert paths == [
+        server.home / "uploads" / group / name for name in ("orig/1.y4m", "orig/sub/2.y4m")
+    ]
 
 
 def test_a_file_never_replaces_another(server: Server) -> None:
@@ -309,4 +350,7 @@ def test_a_form_may_send_a_whole_file(client: FlaskClient, home: Path) -> None:
     assert path.parent.parent == home / "uploads"
     assert path.name == "evil name.sh.y4m"
     refused = client.post("/api/v1/uploads", data={"file": (io.BytesIO(b"words"), "a.bmp")})
-    assert (refused.status_code, "a.bmp is text" in refused.json["error"]["fields"]["file"]) == (422, True)
+    assert (refused.status_code, "a.bmp is text" in refused.json["error"]["fields"]["file"]) == (
+        422,
+        True,
+    )

@@ -20,7 +20,9 @@ from jobs.core import folder as folders
 from jobs.specs import DatasetSpec
 from tests.support.server import Server, free_port
 
-SPEC = DatasetSpec.model_validate({"name": "d", "source": {"kind": "folders", "input": "/a", "target": "/b"}})
+SPEC = DatasetSpec.model_validate(
+    {"name": "d", "source": {"kind": "folders", "input": "/a", "target": "/b"}}
+)
 VERSIONS = [script.revision for script in ScriptDirectory(str(MIGRATIONS)).walk_revisions()]
 ROW = """
     INSERT INTO jobs (id, kind, name, created, state, "offset", spec, view{more})
@@ -31,7 +33,9 @@ ROW = """
 @pytest.fixture(scope="module")
 def postgresql() -> Iterator[str]:
     """The address of a PostgreSQL of its own, started by `initdb` and `pg_ctl`."""
-    places = os.pathsep.join([os.environ["PATH"], *map(str, Path("/usr/lib/postgresql").glob("*/bin"))])  # Debian's, in no PATH.
+    places = os.pathsep.join(
+        [os.environ["PATH"], *map(str, Path("/usr/lib/postgresql").glob("*/bin"))]
+    )  # Debian's, in no PATH.
     initdb, pg_ctl = (shutil.which(name, path=places) for name in ("initdb", "pg_ctl"))
     if initdb is None or pg_ctl is None:
         pytest.skip("PostgreSQL is not installed")
@@ -39,12 +43,17 @@ def postgresql() -> Iterator[str]:
     if root and shutil.which("runuser") is None:
         pytest.skip("PostgreSQL cannot be started as root, and there is no runuser")
     as_its_own = ["runuser", "-u", "postgres", "--"] if root else []
-    place, port = Path(tempfile.mkdtemp()), free_port()  # Not below pytest's folder, into which only its own user may look.
+    place, port = (
+        Path(tempfile.mkdtemp()),
+        free_port(),
+    )  # Not below pytest's folder, into which only its own user may look.
     if root:
         shutil.chown(place, "postgres")
 
     def run(*line: str) -> None:
-        done = subprocess.run([*as_its_own, *line], capture_output=True, text=True, check=False, cwd=place)
+        done = subprocess.run(
+            [*as_its_own, *line], capture_output=True, text=True, check=False, cwd=place
+        )
         assert done.returncode == 0, done.stdout + done.stderr
 
     data = str(place / "data")
@@ -82,13 +91,17 @@ def not_as_today(engine: Engine) -> list[Any]:
 
 
 @pytest.mark.parametrize("version", VERSIONS[1:])
-def test_a_database_of_each_version_becomes_todays_and_tells_what_the_logs_say(version: str, url: str, tmp_path: Path) -> None:
+def test_a_database_of_each_version_becomes_todays_and_tells_what_the_logs_say(
+    version: str, url: str, tmp_path: Path
+) -> None:
     id = folders.create(tmp_path, "dataset", SPEC).id
     old = create_engine(url)
     with old.begin() as connection:
         upgrade(connection, version)
         has_queue = version >= "0002"
-        row = ROW.format(id=id, more=", queue" if has_queue else "", values=", '{}'" if has_queue else "")
+        row = ROW.format(
+            id=id, more=", queue" if has_queue else "", values=", '{}'" if has_queue else ""
+        )
         connection.execute(text(row))
     old.dispose()
     engine = connect(url, tmp_path)
@@ -96,7 +109,12 @@ def test_a_database_of_each_version_becomes_todays_and_tells_what_the_logs_say(v
     catalog.begin()
     row_now = catalog.get(id)
     assert row_now is not None
-    assert (row_now.name, row_now.state, row_now.queue, row_now.about) == ("d", "waiting", {}, "Two folders")
+    assert (row_now.name, row_now.state, row_now.queue, row_now.about) == (
+        "d",
+        "waiting",
+        {},
+        "Two folders",
+    )
     assert not_as_today(engine) == []
     engine.dispose()
 
@@ -115,7 +133,9 @@ def test_one_of_a_later_clearframe_is_left_alone(url: str, tmp_path: Path) -> No
         connect(url, tmp_path)
 
 
-def test_one_of_before_there_were_versions_is_made_anew_from_the_logs(url: str, tmp_path: Path) -> None:
+def test_one_of_before_there_were_versions_is_made_anew_from_the_logs(
+    url: str, tmp_path: Path
+) -> None:
     id = folders.create(tmp_path, "dataset", SPEC).id
     old = create_engine(url)
     with old.begin() as connection:
@@ -131,7 +151,9 @@ def test_one_of_before_there_were_versions_is_made_anew_from_the_logs(url: str, 
     engine.dispose()
 
 
-def test_a_server_works_on_postgresql(url: str, tmp_path: Path, clip: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_works_on_postgresql(
+    url: str, tmp_path: Path, clip: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("CLEARFRAME_DATABASE_URL", url)
     with Server(tmp_path / "home", [clip[0].parent], free_port()) as server:
         id = server.dataset(clip)
@@ -139,7 +161,10 @@ def test_a_server_works_on_postgresql(url: str, tmp_path: Path, clip: tuple[Path
         server.kill()
         server.start()
         assert server.job(id)["state"] == "done"
-        model = server.create("/models", {"name": "100%", "dataset": id, "steps": 2, "batch_size": 2, "patch_size": 16})
+        model = server.create(
+            "/models",
+            {"name": "100%", "dataset": id, "steps": 2, "batch_size": 2, "patch_size": 16},
+        )
         server.wait(model, "done")
         assert [job["id"] for job in server.call("/jobs?q=0%25&kind=model")[1]["jobs"]] == [model]
         assert server.call(f"/jobs/{model}", method="DELETE")[0] == 204

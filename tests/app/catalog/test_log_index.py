@@ -45,7 +45,10 @@ def test_the_curves_are_those_of_the_log_however_it_was_read(folder: JobFolder) 
             if draw.random() < 0.01:
                 step = draw.randint(0, step)
                 log.append("resumed", step=step)
-                truth = {key: {at: kept for at, kept in points.items() if at <= step} for key, points in truth.items()}
+                truth = {
+                    key: {at: kept for at, kept in points.items() if at <= step}
+                    for key, points in truth.items()
+                }
             if draw.random() < 0.02:
                 log_index.update(folder)
     for key, points in truth.items():
@@ -107,7 +110,10 @@ def test_what_a_killed_server_wrote_and_did_not_count_is_overwritten(folder: Job
         log_index.update(folder)
         (folder.path / ".index" / "state.json").write_text(counted)
     assert curve(folder, "train/l1") == [(1, 0.5), (2, 0.4)]
-    assert [event["text"] for event in log_index.rare(folder, 0, frozenset({"message"}))] == ["a", "b"]
+    assert [event["text"] for event in log_index.rare(folder, 0, frozenset({"message"}))] == [
+        "a",
+        "b",
+    ]
 
 
 def test_an_index_that_a_crash_of_the_machine_left_short_is_made_anew(folder: JobFolder) -> None:
@@ -151,7 +157,13 @@ def test_events_after_a_number_are_found_in_a_long_log(tmp_path: Path) -> None:
     with path.open("w") as file:
         for seq in range(1, 20_001):
             text = "x" * (100_000 if lengths.random() < 0.001 else lengths.randint(0, 200))
-            file.write(json.dumps({"seq": seq, "time": 0.0, "type": "message", "text": text}, separators=(",", ":")) + "\n")
+            file.write(
+                json.dumps(
+                    {"seq": seq, "time": 0.0, "type": "message", "text": text},
+                    separators=(",", ":"),
+                )
+                + "\n"
+            )
     for since in (0, 1, 777, 9_999, 19_998, 19_999, 20_000, 30_000):
         assert [event["seq"] for event in read(path, since)] == list(range(since + 1, 20_001))
     with EventLog(path) as log:

@@ -36,7 +36,9 @@ def head(path: Path) -> bytes:
 def test_every_raw_stream_is_known(media: Path) -> None:
     streams = [*(media / "h264").iterdir(), *(media / "clips").glob("*.264")]
     assert len(streams) > 15
-    assert {path.name: content.content(head(path)) for path in streams} == {path.name: H264 for path in streams}
+    assert {path.name: content.content(head(path)) for path in streams} == {
+        path.name: H264 for path in streams
+    }
 
 
 def test_every_bmp_is_known(media: Path) -> None:
@@ -45,12 +47,17 @@ def test_every_bmp_is_known(media: Path) -> None:
 
 
 def test_videos_are_known(media: Path) -> None:
-    kinds = {path.suffix: content.content(head(path)) for path in (media / "clips").iterdir() if path.suffix in (".mp4", ".y4m")}
+    kinds = {
+        path.suffix: content.content(head(path))
+        for path in (media / "clips").iterdir()
+        if path.suffix in (".mp4", ".y4m")
+    }
     assert kinds == {".mp4": MP4, ".y4m": Y4M}
 
 
 @pytest.mark.parametrize(
-    ("format", "wanted"), [("BMP", BMP), ("PNG", PNG), ("JPEG", JPEG), ("TIFF", TIFF), ("WEBP", WEBP), ("GIF", None)]
+    ("format", "wanted"),
+    [("BMP", BMP), ("PNG", PNG), ("JPEG", JPEG), ("TIFF", TIFF), ("WEBP", WEBP), ("GIF", None)],
 )
 def test_images_are_known(format: str, wanted: Content | None) -> None:
     file = io.BytesIO()

@@ -22,7 +22,12 @@ from jobs.core.folder import JobFolder
 from tests.conftest import Clip
 from tests.support.server import Server
 
-SMALL = {"batch_size": 8, "patch_size": 32, "patches_per_frame": 1, "network": {"maps1": 8, "maps2": 4}}
+SMALL = {
+    "batch_size": 8,
+    "patch_size": 32,
+    "patches_per_frame": 1,
+    "network": {"maps1": 8, "maps2": 4},
+}
 GIGABYTE = 10**9
 
 
@@ -37,12 +42,18 @@ def download(server: Server, id: str) -> tuple[str, zipfile.ZipFile]:
 
 
 def files_of(folder: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
 
 
 def test_a_model_a_dataset_and_a_test_come_whole(server: Server, clip: Clip) -> None:
     dataset = server.dataset(clip)
-    model = server.create("/models", {"name": "My first: ½", "dataset": dataset, "epochs": 2, **SMALL})
+    model = server.create(
+        "/models", {"name": "My first: ½", "dataset": dataset, "epochs": 2, **SMALL}
+    )
     server.wait(model, "done")
     test = server.create(f"/models/{model}/tests", {"pair": 0})
     server.wait(test, "done")
@@ -62,20 +73,42 @@ def test_a_model_a_dataset_and_a_test_come_whole(server: Server, clip: Clip) -> 
 
 def test_a_record_says_what_is_needed_to_make_a_run_again(server: Server, clip: Clip) -> None:
     dataset = server.dataset(clip)
-    model = server.create("/models", {"name": "m", "dataset": dataset, "epochs": 1, "seed": 7, **SMALL})
+    model = server.create(
+        "/models", {"name": "m", "dataset": dataset, "epochs": 1, "seed": 7, **SMALL}
+    )
     job = server.wait(model, "done")
     status, record = server.call(f"/jobs/{model}/record")
     assert status == 200
-    assert {key: record[key] for key in ("id", "kind", "name", "state", "seed", "spec", "created", "started", "finished")} == {
-        **{key: job[key] for key in ("id", "kind", "name", "state", "spec", "created", "started", "finished")},
+    assert {
+        key: record[key]
+        for key in ("id", "kind", "name", "state", "seed", "spec", "created", "started", "finished")
+    } == {
+        **{
+            key: job[key]
+            for key in ("id", "kind", "name", "state", "spec", "created", "started", "finished")
+        },
         "seed": 7,
     }
     facts = record["facts"]
-    assert set(facts) >= {"parameters", "device", "precision", "hardware", "packages", "dataset_hash"}
+    assert set(facts) >= {
+        "parameters",
+        "device",
+        "precision",
+        "hardware",
+        "packages",
+        "dataset_hash",
+    }
     assert (len(facts["dataset_hash"]), "torch" in facts["packages"]) == (64, True)
     assert record["summary"]["best"]["snapshot"] == "epoch-0001"
     assert not {"samples", "layers", *facts} & set(record["summary"])
-    assert shlex.split(record["command"])[:6] == ["clearframe", "train", "--name", "m", "--dataset", dataset]
+    assert shlex.split(record["command"])[:6] == [
+        "clearframe",
+        "train",
+        "--name",
+        "m",
+        "--dataset",
+        dataset,
+    ]
     (source,) = record["made_from"]
     assert (source["id"], source["kind"], source["name"]) == (dataset, "dataset", "clip")
     assert (
@@ -95,7 +128,14 @@ def test_a_job_that_is_not_there_is_not_found(server: Server) -> None:
 
 def test_a_job_at_work_comes_as_far_as_it_is(server: Server, clip: Clip) -> None:
     dataset = server.dataset(clip)
-    values = {"name": "long", "dataset": dataset, "epochs": 5000, "keep": 1, "snapshot_interval": 0.34, **SMALL}
+    values = {
+        "name": "long",
+        "dataset": dataset,
+        "epochs": 5000,
+        "keep": 1,
+        "snapshot_interval": 0.34,
+        **SMALL,
+    }
     model = server.create("/models", values)
     server.wait_for(model, lambda job: "last" in job["summary"])
     for _ in range(5):
@@ -103,7 +143,9 @@ def test_a_job_at_work_comes_as_far_as_it_is(server: Server, clip: Clip) -> None
         assert json.loads(archive.read("long/record.json"))["state"] == "running"
         lines = archive.read("long/events.jsonl")
         assert lines.endswith(b"\n")
-        assert [json.loads(line)["seq"] for line in lines.splitlines()] == list(range(1, lines.count(b"\n") + 1))
+        assert [json.loads(line)["seq"] for line in lines.splitlines()] == list(
+            range(1, lines.count(b"\n") + 1)
+        )
         assert not [name for name in archive.namelist() if "/." in name or "lock" in name]
         time.sleep(0.2)
     assert server.job(model)["state"] == "running"
@@ -206,7 +248,9 @@ def test_what_is_removed_or_cut_meanwhile_is_passed_over_or_shorter(folder: JobF
     assert len(archive.read("top/snapshots/epoch-0.safetensors")) == job_zip.BLOCK
 
 
-def test_a_file_that_goes_between_the_look_and_the_opening(folder: JobFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_goes_between_the_look_and_the_opening(
+    folder: JobFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def belongs(path: Path, root: Path) -> bool:
         path.unlink()
         return True
@@ -243,7 +287,9 @@ def test_times_and_names_that_a_zip_does_not_know(folder: JobFolder) -> None:
     assert archive.getinfo("top/job.json").date_time[0] == 1980
 
 
-def test_files_of_more_than_four_gigabytes(folder: JobFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_files_of_more_than_four_gigabytes(
+    folder: JobFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """With the limit moved down: the real one takes half a minute."""
     monkeypatch.setattr(zipfile, "ZIP64_LIMIT", 900)
     archive = whole(job_zip.stream(folder, "top", {}))

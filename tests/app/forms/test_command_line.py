@@ -45,7 +45,11 @@ def options_of(line: str, *commands: str) -> Values:
     assert words[: len(commands) + 1] == ["clearframe", *commands]
     given = command.make_context("clearframe", words[len(commands) + 1 :]).params
     assert given.pop("spec_file", None) is None
-    return {key: value for key, value in given.items() if key not in ("home", "server", "allow_user_code")}
+    return {
+        key: value
+        for key, value in given.items()
+        if key not in ("home", "server", "allow_user_code")
+    }
 
 
 def trained(line: str) -> ModelSpec:
@@ -55,7 +59,10 @@ def trained(line: str) -> ModelSpec:
 
 def made(line: str) -> DatasetSpec:
     given = options_of(line, "dataset", "create")
-    return validate(DatasetSpec, _over(typed_values(DatasetSpec, _with_kinds(given, {})), {"name": _name(given)}))
+    return validate(
+        DatasetSpec,
+        _over(typed_values(DatasetSpec, _with_kinds(given, {})), {"name": _name(given)}),
+    )
 
 
 def dumped(spec: Spec) -> Values:
@@ -87,7 +94,9 @@ def needed(spec: type[Spec]) -> Values:
 
 @pytest.mark.parametrize(("part", "kind"), sections())
 def test_every_network_loss_solver_and_rate_policy_comes_back(part: str, kind: str) -> None:
-    line = both_ways("model", **{part: {"name": kind, **needed(members(ModelSpec.model_fields[part])[kind])}})
+    line = both_ways(
+        "model", **{part: {"name": kind, **needed(members(ModelSpec.model_fields[part])[kind])}}
+    )
     first = next(field.default for field in fields_of(ModelSpec) if field.name == f"{part}.name")
     assert (f"{option_name(part)} {kind}" in line) == (kind != first)
 
@@ -101,9 +110,17 @@ def other(field: Field) -> list[Any]:
     if field.widget in ("dataset", "datasets", "model"):
         return ["bbbbbbbb"]
     low, high = field.minimum or 0, field.maximum or 99
-    numbers = [low + (high - low) / 3, low + (high - low) // 3, low + 4 * ((high - low) // 8), 0.0123]
+    numbers = [
+        low + (high - low) / 3,
+        low + (high - low) // 3,
+        low + 4 * ((high - low) // 8),
+        0.0123,
+    ]
     known = {"device": ["cuda:0,1"], "start_snapshot": ["epoch-0012"]}
-    return known.get(field.name) or [number for number in numbers if number != field.default] + ["30, 40", "some words"]
+    return known.get(field.name) or [number for number in numbers if number != field.default] + [
+        "30, 40",
+        "some words",
+    ]
 
 
 def with_one(values: Values, field: str, value: Any) -> Values:
@@ -137,10 +154,28 @@ DATASETS: list[Values] = [
     {"source": {"kind": "folders", **SOURCES["folders"]}},
     {"source": {"kind": "compress", **SOURCES["compress"]}},
     {"source": {"kind": "sequences", **SOURCES["sequences"]}},
-    *({"source": STREAM, "validation": {"method": method}} for method in ("blocks", "sequences", "frames")),
-    *({"source": STREAM, "test": {"method": method}} for method in ("none", "blocks", "sequences", "frames")),
-    *({"source": STREAM, "validation": {"method": "separate", "source": {"kind": kind, **SOURCES[kind]}}} for kind in SOURCES),
-    *({"source": STREAM, "test": {"method": "separate", "source": {"kind": kind, **SOURCES[kind]}}} for kind in SOURCES),
+    *(
+        {"source": STREAM, "validation": {"method": method}}
+        for method in ("blocks", "sequences", "frames")
+    ),
+    *(
+        {"source": STREAM, "test": {"method": method}}
+        for method in ("none", "blocks", "sequences", "frames")
+    ),
+    *(
+        {
+            "source": STREAM,
+            "validation": {"method": "separate", "source": {"kind": kind, **SOURCES[kind]}},
+        }
+        for kind in SOURCES
+    ),
+    *(
+        {
+            "source": STREAM,
+            "test": {"method": "separate", "source": {"kind": kind, **SOURCES[kind]}},
+        }
+        for kind in SOURCES
+    ),
 ]
 
 
@@ -196,9 +231,21 @@ def test_odd_values_of_a_training_come_back(values: Values) -> None:
         {"source": {"kind": "compress", "originals": "/o", "qp": [27, 32, 37]}},
         {"source": {"kind": "compress", "originals": "/o", "crf": [18, 23.5], "bitrate": [100]}},
         {"source": {"kind": "compress", "originals": "/o", "qp": [37], "crf": [20]}},
-        {"source": {"kind": "compress", "originals": "/o", "frame_rate": 23.976, "b_frames": 0, "gop": None}},
+        {
+            "source": {
+                "kind": "compress",
+                "originals": "/o",
+                "frame_rate": 23.976,
+                "b_frames": 0,
+                "gop": None,
+            }
+        },
         {"source": {"stream": "/a b/it's, $x.h264", "originals": "/-o\n"}},
-        {"keep_decoded": True, "patches": {"size": 64, "stride": 8}, "frames": {"first": 2, "last": 9}},
+        {
+            "keep_decoded": True,
+            "patches": {"size": 64, "stride": 8},
+            "frames": {"first": 2, "last": 9},
+        },
         {"name": "--stream", "notes": "a\r\nb"},
     ],
     ids=str,
@@ -207,7 +254,9 @@ def test_odd_values_of_a_dataset_come_back(values: Values) -> None:
     both_ways("dataset", **values)
 
 
-@pytest.mark.parametrize("text", [" layer {}", "a\r\nb\r\n", "\n\n", "'\"$(rm -rf /)\\\n", "x" * 100_000])
+@pytest.mark.parametrize(
+    "text", [" layer {}", "a\r\nb\r\n", "\n\n", "'\"$(rm -rf /)\\\n", "x" * 100_000]
+)
 def test_a_pasted_network_comes_back_to_the_letter(text: str) -> None:
     network = {"name": "custom", "prototxt": text}
     spec = ModelSpec.model_validate({**MODEL, "network": network})
@@ -216,10 +265,17 @@ def test_a_pasted_network_comes_back_to_the_letter(text: str) -> None:
 
 
 def test_only_what_differs_from_the_defaults_is_said() -> None:
-    assert both_ways("dataset") == "clearframe dataset create --stream /s.h264 --originals /o --name d"
+    assert (
+        both_ways("dataset") == "clearframe dataset create --stream /s.h264 --originals /o --name d"
+    )
     spec = {**dumped(ModelSpec.model_validate(MODEL)), "sweep": "abc"}
     assert as_command("model", spec) == "clearframe train --name m --dataset abcdefgh --epochs 30"
-    values = {"network": {"name": "dncnn", "depth": 9}, "loss": {"name": "l2"}, "flips": False, "minutes": 5}
+    values = {
+        "network": {"name": "dncnn", "depth": 9},
+        "loss": {"name": "l2"},
+        "flips": False,
+        "minutes": 5,
+    }
     assert both_ways("model", **values) == (
         "clearframe train --name m --dataset abcdefgh --network dncnn --network-depth 9 --loss l2 --minutes 5 --no-flips"
     )
@@ -233,7 +289,13 @@ def test_a_spec_of_an_older_version_has_the_defaults_of_what_it_lacks() -> None:
     "values",
     [
         {"kind": "image", "pair": 3, "layers": False, "name": "the third"},
-        {"kind": "image", "stream": "/a b.h264", "frame": 0, "target": "/t.png", "snapshot": "epoch-0003"},
+        {
+            "kind": "image",
+            "stream": "/a b.h264",
+            "frame": 0,
+            "target": "/t.png",
+            "snapshot": "epoch-0003",
+        },
         {"kind": "images", "images": ["/a, b/1.png", "/c's"], "targets": "/t"},
         {"kind": "split", "split": "test"},
         {"kind": "video", "video": "/v.mp4", "originals": "/o", "codec": "ffv1"},
@@ -250,9 +312,15 @@ def test_every_setting_of_a_test_comes_back(values: Values) -> None:
 
 def test_a_line_makes_the_same_training_in_a_home(tmp_path: Path) -> None:
     """A pasted network that brings a loss of its own, and files of Python that may run: checked as the command does it."""
-    dataset = folders.create(tmp_path, "dataset", DatasetSpec.model_validate({"name": "d", "source": STREAM}))
+    dataset = folders.create(
+        tmp_path, "dataset", DatasetSpec.model_validate({"name": "d", "source": STREAM})
+    )
     with EventLog(dataset.events) as log:
-        log.append("state", state="done", summary={"pairs": {"train": 9}, "channels": 3, "smallest_side": 64})
+        log.append(
+            "state",
+            state="done",
+            summary={"pairs": {"train": 9}, "channels": 3, "smallest_side": 64},
+        )
     (tmp_path / "it's.py").write_text("def network(channels): ...")
     text = (EXAMPLES / "sr-model.prototxt").read_text()
     told: list[Values] = [

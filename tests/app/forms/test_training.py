@@ -16,19 +16,27 @@ from jobs.core.events import EventLog
 from jobs.specs import ModelSpec
 from tests.conftest import Clip
 
-DATASETS = [{"id": f"abcdefg{n}", "name": f"clip {n}", "state": "waiting", "summary": {}} for n in (1, 2)]
+DATASETS = [
+    {"id": f"abcdefg{n}", "name": f"clip {n}", "state": "waiting", "summary": {}} for n in (1, 2)
+]
 
 
 @pytest.fixture
 def client(home: Path, tmp_path: Path, clip: Clip) -> FlaskClient:
     app = create_app(Settings(home, (clip[0].parent.resolve(), tmp_path.resolve())), work=False)
-    app.config["WTF_CSRF_ENABLED"] = False  # Forms without it are sent by tests/app/web/test_safety.py.
+    app.config["WTF_CSRF_ENABLED"] = (
+        False  # Forms without it are sent by tests/app/web/test_safety.py.
+    )
     return app.test_client()
 
 
-def form(values: dict[str, Any] | None = None, problems: dict[str, str] | None = None, **choices: Any) -> dict[str, Field]:
+def form(
+    values: dict[str, Any] | None = None, problems: dict[str, str] | None = None, **choices: Any
+) -> dict[str, Field]:
     told = {"datasets": [], "models": [], "user_code": False, **choices}
-    return {field.id: field for field in training_fields(values or {}, problems or {}, Choices(**told))}
+    return {
+        field.id: field for field in training_fields(values or {}, problems or {}, Choices(**told))
+    }
 
 
 def dataset(client: FlaskClient, clip: Clip) -> str:
@@ -44,12 +52,25 @@ def test_jobs_devices_and_examples_can_be_chosen(monkeypatch: pytest.MonkeyPatch
     assert shown["f-more_datasets"].choices == shown["f-dataset"].choices
     assert shown["f-dataset"].choices[0] == ("abcdefg1", "clip 1 (waiting)")
     assert [id for id, _ in shown["f-start_from"].choices] == ["", "mmmmmmmm"]
-    assert [name for name, _ in shown["f-device"].choices] == ["auto", "cpu", "cuda:0", "cuda:1", "cuda:0,1"]
-    assert [label for _, label in shown["f-custom-network-prototxt"].choices] == ["plain", "with skip"]
+    assert [name for name, _ in shown["f-device"].choices] == [
+        "auto",
+        "cpu",
+        "cuda:0",
+        "cuda:1",
+        "cuda:0,1",
+    ]
+    assert [label for _, label in shown["f-custom-network-prototxt"].choices] == [
+        "plain",
+        "with skip",
+    ]
 
 
-def test_networks_of_packages_are_listed_or_said_to_be_missing(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert form()["f-package-network-entry"].choices == [("", "No installed package has clearframe.networks")]
+def test_networks_of_packages_are_listed_or_said_to_be_missing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert form()["f-package-network-entry"].choices == [
+        ("", "No installed package has clearframe.networks")
+    ]
     monkeypatch.setattr(training, "entries", lambda group: [f"{group}!"])
     assert form()["f-package-loss-entry"].choices == [("clearframe.losses!", "clearframe.losses!")]
 
@@ -68,7 +89,9 @@ def test_what_was_asked_of_another_server_is_still_shown() -> None:
     assert shown["f-python-network-file"].value == "/n.py"
 
 
-@pytest.mark.parametrize(("values", "epochs"), [({}, 30), ({"minutes": 5}, ""), ({"steps": 10}, ""), ({"epochs": 3}, 3)])
+@pytest.mark.parametrize(
+    ("values", "epochs"), [({}, 30), ({"minutes": 5}, ""), ({"steps": 10}, ""), ({"epochs": 3}, 3)]
+)
 def test_epochs_are_given_unless_another_length_is(values: dict[str, Any], epochs: Any) -> None:
     assert form(values)["f-epochs"].value == epochs
 
@@ -97,7 +120,14 @@ def test_a_clone_has_all_values_of_its_model(client: FlaskClient, clip: Clip) ->
     spec = client.get(f"/api/v1/jobs/{id}").json["spec"]
     shown = form(spec)
     values = {
-        name: shown[name].value for name in ("f-edsr-network-blocks", "f-edsr-network-skip", "f-minutes", "f-flips", "f-epochs")
+        name: shown[name].value
+        for name in (
+            "f-edsr-network-blocks",
+            "f-edsr-network-skip",
+            "f-minutes",
+            "f-flips",
+            "f-epochs",
+        )
     }
     assert values == {
         "f-edsr-network-blocks": 3,
@@ -127,7 +157,9 @@ def test_what_was_typed_stays_after_an_error(client: FlaskClient, clip: Clip) ->
 
 
 def test_browsers_say_lines_in_two_characters(client: FlaskClient) -> None:
-    page = client.post("/models/new", data={"network.name": "custom", "network.prototxt": "# mine\r\nlayer {"})
+    page = client.post(
+        "/models/new", data={"network.name": "custom", "network.prototxt": "# mine\r\nlayer {"}
+    )
     assert ">\n# mine\nlayer {</textarea>" in page.text
 
 
@@ -151,56 +183,110 @@ def log(client: FlaskClient, id: str, **event: Any) -> None:
     catalog._take_in(folder)
 
 
-def test_a_model_with_a_snapshot_can_be_started_from_and_a_clone_keeps_that(client: FlaskClient, clip: Clip) -> None:
+def test_a_model_with_a_snapshot_can_be_started_from_and_a_clone_keeps_that(
+    client: FlaskClient, clip: Clip
+) -> None:
     of = dataset(client, clip)
     first = client.post("/api/v1/models", json={"name": "first", "dataset": of}).json["id"]
     option = f'<option value="{first}"'
     assert option not in client.get("/models/new").text
-    log(client, first, type="snapshot", name="epoch-0001", step=3, epoch=1.0, size=1, scalars={"val/l1": 0.1})
+    log(
+        client,
+        first,
+        type="snapshot",
+        name="epoch-0001",
+        step=3,
+        epoch=1.0,
+        size=1,
+        scalars={"val/l1": 0.1},
+    )
     assert f"{option}>first</option>" in client.get("/models/new").text
-    second = client.post("/api/v1/models", json={"name": "second", "dataset": of, "start_from": first}).json["id"]
+    second = client.post(
+        "/api/v1/models", json={"name": "second", "dataset": of, "start_from": first}
+    ).json["id"]
     assert f"{option} selected>first</option>" in client.get(f"/models/new?clone={second}").text
 
 
 def test_a_clone_does_not_silently_choose_another_dataset(client: FlaskClient, clip: Clip) -> None:
     first, second = dataset(client, clip), dataset(client, clip)
-    model = client.post("/api/v1/models", json={"name": "m", "dataset": first, "more_datasets": [second]}).json["id"]
+    model = client.post(
+        "/api/v1/models", json={"name": "m", "dataset": first, "more_datasets": [second]}
+    ).json["id"]
     log(client, first, type="state", state="error", reason="")
-    client.application.extensions["catalog"].folder(second).path.rename(Path(clip[0].parent, "elsewhere"))
+    client.application.extensions["catalog"].folder(second).path.rename(
+        Path(clip[0].parent, "elsewhere")
+    )
     client.application.extensions["catalog"].take_in_folders()
     page = client.get(f"/models/new?clone={model}").text
     assert f'<option value="{first}" selected>clip (error)</option>' in page
     assert f'value="{second}" checked> {second} (deleted)' in page
-    Path(clip[0].parent, "elsewhere").rename(client.application.extensions["catalog"].folder(second).path)
+    Path(clip[0].parent, "elsewhere").rename(
+        client.application.extensions["catalog"].folder(second).path
+    )
 
 
-def test_frames_of_different_sizes_are_known_by_the_smallest(client: FlaskClient, clip: Clip) -> None:
+def test_frames_of_different_sizes_are_known_by_the_smallest(
+    client: FlaskClient, clip: Clip
+) -> None:
     of = dataset(client, clip)
-    log(client, of, type="state", state="done", reason="", summary={"width": 640, "height": 480, "smallest_side": 32})
+    log(
+        client,
+        of,
+        type="state",
+        state="done",
+        reason="",
+        summary={"width": 640, "height": 480, "smallest_side": 32},
+    )
     answer = client.post("/api/v1/models", json={"name": "m", "dataset": of, "patch_size": 64})
-    assert answer.json["error"]["fields"] == {"patch_size": "The frames of “clip” are only 32 px: give at most that."}
+    assert answer.json["error"]["fields"] == {
+        "patch_size": "The frames of “clip” are only 32 px: give at most that."
+    }
 
 
 def test_colour_and_grayscale_are_refused_before_the_job(client: FlaskClient, clip: Clip) -> None:
     first, second = dataset(client, clip), dataset(client, clip)
     for id, channels in ((first, 3), (second, 1)):
-        log(client, id, type="state", state="done", reason="", summary={"channels": channels, "smallest_side": 100})
-    answer = client.post("/api/v1/models", json={"name": "m", "dataset": first, "more_datasets": [second]})
+        log(
+            client,
+            id,
+            type="state",
+            state="done",
+            reason="",
+            summary={"channels": channels, "smallest_side": 100},
+        )
+    answer = client.post(
+        "/api/v1/models", json={"name": "m", "dataset": first, "more_datasets": [second]}
+    )
     assert "some in grayscale" in answer.json["error"]["fields"]["more_datasets"]
 
 
-ODD = [{"batch_size": [[1]]}, {"solver": {"learning_rate": {}}}, {"solver": 4}, {"network": "vdsr"}, {"device": ["cuda"]}]
+ODD = [
+    {"batch_size": [[1]]},
+    {"solver": {"learning_rate": {}}},
+    {"solver": 4},
+    {"network": "vdsr"},
+    {"device": ["cuda"]},
+]
 
 
 @pytest.mark.parametrize("odd", ODD, ids=str)
-def test_odd_values_are_refused_in_words(client: FlaskClient, clip: Clip, odd: dict[str, Any]) -> None:
-    answer = client.post("/api/v1/models", json={"name": "m", "dataset": dataset(client, clip), **odd})
+def test_odd_values_are_refused_in_words(
+    client: FlaskClient, clip: Clip, odd: dict[str, Any]
+) -> None:
+    answer = client.post(
+        "/api/v1/models", json={"name": "m", "dataset": dataset(client, clip), **odd}
+    )
     assert answer.status_code == 422
     assert answer.json["error"]["fields"]
 
 
 def test_one_rate_said_twice_is_no_sweep(client: FlaskClient, clip: Clip) -> None:
-    asked = {"name": "m", "dataset": dataset(client, clip), "solver": {"learning_rate": "1e-3, 0.001"}, "batch_size": "8,"}
+    asked = {
+        "name": "m",
+        "dataset": dataset(client, clip),
+        "solver": {"learning_rate": "1e-3, 0.001"},
+        "batch_size": "8,",
+    }
     answer = client.post("/api/v1/models", json=asked).json
     assert (len(answer["ids"]), answer["sweep"]) == (1, "")
     spec = client.get(f"/api/v1/jobs/{answer['id']}").json["spec"]

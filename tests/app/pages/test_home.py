@@ -20,11 +20,15 @@ SOURCE = {"kind": "folders", "input": "/a", "target": "/b"}
 
 
 def dataset(catalog: Catalog, name: str, **fields: Any) -> str:
-    return catalog.create("dataset", DatasetSpec.model_validate({"name": name, "source": SOURCE, **fields}))
+    return catalog.create(
+        "dataset", DatasetSpec.model_validate({"name": name, "source": SOURCE, **fields})
+    )
 
 
 def model(catalog: Catalog, name: str, gain: float | None = None, **fields: Any) -> str:
-    id = catalog.create("model", ModelSpec.model_validate({"name": name, "dataset": "0" * 8, **fields}))
+    id = catalog.create(
+        "model", ModelSpec.model_validate({"name": name, "dataset": "0" * 8, **fields})
+    )
     if gain is not None:
         scores = {"val/l1": 0.1, "val/psnr": 30 + gain, "val/psnr_input": 30.0}
         log(catalog, id, "snapshot", name="e1", epoch=1.5, step=10, size=5, scalars=scores)
@@ -49,7 +53,10 @@ def names(kind: str, size: int = PAGE, **wanted: str) -> list[str]:
 def models(catalog: Catalog) -> list[str]:
     """Ids; by gain b, d, a, and c and E without one."""
     gains = {"c": None, "a": -0.2, "d": 0.1, "b": 0.3, "E": None}
-    return [model(catalog, name, gain, group="odd" if name in "ac" else "") for name, gain in gains.items()]
+    return [
+        model(catalog, name, gain, group="odd" if name in "ac" else "")
+        for name, gain in gains.items()
+    ]
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 50])
@@ -65,14 +72,20 @@ def models(catalog: Catalog) -> list[str]:
         ("-group", ["a", "c", "E", "b", "d"]),
     ],
 )
-def test_pages_of_any_size_bring_each_job_once_and_in_order(order: str, found: list[str], size: int, models: list[str]) -> None:
+def test_pages_of_any_size_bring_each_job_once_and_in_order(
+    order: str, found: list[str], size: int, models: list[str]
+) -> None:
     assert names("model", size, order=order) == found
 
 
-def test_a_page_goes_on_behind_a_job_that_was_deleted_meanwhile(catalog: Catalog, models: list[str]) -> None:
+def test_a_page_goes_on_behind_a_job_that_was_deleted_meanwhile(
+    catalog: Catalog, models: list[str]
+) -> None:
     first = page("model", Wanted(order="-gain"), 2)
     catalog.delete(first.jobs[-1]["id"])
-    assert [job["name"] for job in page("model", Wanted(order="-gain", after=first.next), 2).jobs] == ["a", "E"]
+    assert [
+        job["name"] for job in page("model", Wanted(order="-gain", after=first.next), 2).jobs
+    ] == ["a", "E"]
 
 
 @pytest.mark.parametrize(
@@ -98,8 +111,12 @@ def test_jobs_are_found_by_text_state_and_group(
     assert groups() == ["odd"]
 
 
-@pytest.mark.parametrize("address", ["/?models.sort=view", "/?models.after=x", "/?models.sort=gain&models.after=x~nan"])
-def test_what_is_no_order_and_no_place_is_refused(address: str, client: FlaskClient, models: list[str]) -> None:
+@pytest.mark.parametrize(
+    "address", ["/?models.sort=view", "/?models.after=x", "/?models.sort=gain&models.after=x~nan"]
+)
+def test_what_is_no_order_and_no_place_is_refused(
+    address: str, client: FlaskClient, models: list[str]
+) -> None:
     assert client.get(address).status_code == 400
 
 
@@ -108,10 +125,19 @@ def test_lists_say_what_the_logs_say(client: FlaskClient, catalog: Catalog) -> N
     summary = {"pairs": {"train": 1200, "val": 4}, "width": 352, "height": 288, "psnr_input": 31.25}
     log(catalog, of, "state", state="done", reason="", summary=summary)
     net = model(catalog, "first", 0.31, dataset=of)
-    test = catalog.create("test", ImageTest.model_validate({"model": net, "image": "/a.png", "name": "look"}))
+    test = catalog.create(
+        "test", ImageTest.model_validate({"model": net, "image": "/a.png", "name": "look"})
+    )
     log(catalog, test, "state", state="running")
     log(catalog, test, "sample", output="o.png", input="i.png")
-    log(catalog, test, "state", state="error", reason="No room", summary={"psnr_input": 30.0, "psnr_output": 29.5})
+    log(
+        catalog,
+        test,
+        "state",
+        state="error",
+        reason="No room",
+        summary={"psnr_input": 30.0, "psnr_output": 29.5},
+    )
     follow(catalog)
     text = client.get("/").text
     for words in (
@@ -131,11 +157,20 @@ def test_lists_say_what_the_logs_say(client: FlaskClient, catalog: Catalog) -> N
     assert "Epoch" not in text
 
 
-def test_a_running_training_shows_its_loss_and_the_hardware(client: FlaskClient, catalog: Catalog) -> None:
+def test_a_running_training_shows_its_loss_and_the_hardware(
+    client: FlaskClient, catalog: Catalog
+) -> None:
     id = model(catalog, "runs", 0.25)
     log(catalog, id, "state", state="running", gpus=[0])
     for step in range(200):
-        log(catalog, id, "scalars", step=step, epoch=0.1, scalars={"val/l1": 9.0, "train/l2": step / 4})
+        log(
+            catalog,
+            id,
+            "scalars",
+            step=step,
+            epoch=0.1,
+            scalars={"val/l1": 9.0, "train/l2": step / 4},
+        )
     log(catalog, id, "progress", done=48, total=1204, unit="steps", rate=130.0, eta=9.0)
     log(
         catalog,
@@ -149,7 +184,12 @@ def test_a_running_training_shows_its_loss_and_the_hardware(client: FlaskClient,
     )
     follow(catalog)
     running = client.get("/").text.split('id="running"')[1].split("</section>")[0]
-    for words in ("48 of 1,204 steps", "9 s left", "+0.25 dB", "97 % of the GPU · 8.0 GB of 80.0 GB"):
+    for words in (
+        "48 of 1,204 steps",
+        "9 s left",
+        "+0.25 dB",
+        "97 % of the GPU · 8.0 GB of 80.0 GB",
+    ):
         assert words in running, words
     row = catalog.get(id)
     assert row is not None
@@ -163,7 +203,9 @@ def test_columns_are_chosen_for_a_browser(client: FlaskClient, models: list[str]
         return re.findall(r"<th scope=\"col\".*?>(?:<a[^>]*>)?([^<]+)<", client.get("/").text)
 
     assert heads() == ["Name", "Dataset", "Network", "Gain", "Best epoch", "State", "Group", "Made"]
-    answer = client.post("/columns/model", data={"columns": ["psnr", "state", "nonsense"], "back": "/?q=b"})
+    answer = client.post(
+        "/columns/model", data={"columns": ["psnr", "state", "nonsense"], "back": "/?q=b"}
+    )
     assert answer.location == "/?q=b#models"
     assert heads() == ["Name", "PSNR", "State"]
     assert client.post("/columns/model", data={"back": "//evil.example"}).location == "/#models"
@@ -171,10 +213,15 @@ def test_columns_are_chosen_for_a_browser(client: FlaskClient, models: list[str]
     assert client.post("/columns/nothing").status_code == 404
 
 
-def test_many_are_grouped_and_deleted_at_once(client: FlaskClient, catalog: Catalog, models: list[str]) -> None:
+def test_many_are_grouped_and_deleted_at_once(
+    client: FlaskClient, catalog: Catalog, models: list[str]
+) -> None:
     log(catalog, models[3], "state", state="done", reason="")
     follow(catalog)
-    answer = client.post("/jobs/many", data={"ids": models[:3], "action": "group", "group": " g 2 ", "back": "/?state=waiting"})
+    answer = client.post(
+        "/jobs/many",
+        data={"ids": models[:3], "action": "group", "group": " g 2 ", "back": "/?state=waiting"},
+    )
     assert (answer.status_code, answer.location) == (303, "/?state=waiting")
     assert sorted(names("model", group="g 2")) == ["a", "c", "d"]
     answer = client.post("/jobs/many", data={"ids": models[2:], "action": "delete"})
@@ -183,10 +230,14 @@ def test_many_are_grouped_and_deleted_at_once(client: FlaskClient, catalog: Cata
     assert not catalog.folder(models[3]).path.exists()
 
 
-def test_what_cannot_be_done_to_some_is_told_and_the_rest_is_done(client: FlaskClient, catalog: Catalog) -> None:
+def test_what_cannot_be_done_to_some_is_told_and_the_rest_is_done(
+    client: FlaskClient, catalog: Catalog
+) -> None:
     used, free = dataset(catalog, "used <b>"), dataset(catalog, "free")
     model(catalog, "m", dataset=used)
-    answer = client.post("/jobs/many", data={"ids": [used, free, "gone"], "action": "delete", "back": "/?q=e"})
+    answer = client.post(
+        "/jobs/many", data={"ids": [used, free, "gone"], "action": "delete", "back": "/?q=e"}
+    )
     assert answer.status_code == 409
     assert "2 of 3 jobs were deleted" in answer.text
     assert "used &lt;b&gt;</a>: The dataset is used by the models “m”." in answer.text
@@ -198,7 +249,9 @@ def test_what_cannot_be_done_to_some_is_told_and_the_rest_is_done(client: FlaskC
         assert client.post("/jobs/many", data={"ids": [used], "action": action}).status_code == 400
 
 
-def test_a_page_of_all_jobs_is_told_more_of_those_that_it_shows(app: Flask, catalog: Catalog) -> None:
+def test_a_page_of_all_jobs_is_told_more_of_those_that_it_shows(
+    app: Flask, catalog: Catalog
+) -> None:
     ids = [model(catalog, name) for name in "ab"]
     follow(catalog)
     socket = socketio.test_client(app, namespace="/jobs")
@@ -214,11 +267,17 @@ def test_a_page_of_all_jobs_is_told_more_of_those_that_it_shows(app: Flask, cata
             log(catalog, id, "progress", done=1, total=2, unit="steps")
             log(catalog, id, "message", level="info", text="quiet")
             follow(catalog)
-        events = [event["type"] for message in socket.get_received("/jobs") for event in message["args"][0]["events"]]
+        events = [
+            event["type"]
+            for message in socket.get_received("/jobs")
+            for event in message["args"][0]["events"]
+        ]
         assert events == heard.split()
 
 
-def test_a_page_of_all_jobs_asks_anew_when_a_list_changes(app: Flask, client: FlaskClient, catalog: Catalog) -> None:
+def test_a_page_of_all_jobs_asks_anew_when_a_list_changes(
+    app: Flask, client: FlaskClient, catalog: Catalog
+) -> None:
     listeners = app.extensions["listeners"]
     follower = Follower(catalog, listeners.send, lambda job: None, listeners.send_changed)
     socket = socketio.test_client(app, namespace="/jobs")

@@ -22,7 +22,9 @@ Clip = tuple[Path, Path]
 def get(server: Server, path: str, headers: dict[str, str] | None = None) -> tuple[int, Any, bytes]:
     """Status, headers and body of an answer."""
     try:
-        with urllib.request.urlopen(urllib.request.Request(server.url + path, headers=headers or {})) as answer:
+        with urllib.request.urlopen(
+            urllib.request.Request(server.url + path, headers=headers or {})
+        ) as answer:
             return answer.status, answer.headers, answer.read()
     except urllib.error.HTTPError as error:
         with error:
@@ -38,7 +40,9 @@ def pairs_of(server: Server, id: str, **query: Any) -> dict[str, Any]:
 
 @pytest.fixture
 def dataset(server: Server, clip: Clip) -> str:
-    id = server.dataset(clip, input_encoding="none", target_encoding="jpeg", validation={"percent": 50})
+    id = server.dataset(
+        clip, input_encoding="none", target_encoding="jpeg", validation={"percent": 50}
+    )
     server.wait(id, "done")
     return id
 
@@ -47,10 +51,26 @@ def test_pairs_are_listed_sorted_and_page_by_page(server: Server, clip: Clip) ->
     id = server.dataset((clip[0], clip[1]), validation={"percent": 1})
     server.wait(id, "done")
     listed = pairs_of(server, id)
-    assert (listed["total"], listed["page"], listed["pages"], listed["splits"]) == (23, 1, 1, {"train": 23, "val": 1})
+    assert (listed["total"], listed["page"], listed["pages"], listed["splits"]) == (
+        23,
+        1,
+        1,
+        {"train": 23, "val": 1},
+    )
     assert [pair["number"] for pair in listed["pairs"]] == list(range(23))
-    assert listed["pairs"][0].keys() >= {"split", "frame", "sequence", "original", "qp", "psnr_input", "ssim_input", "input"}
-    falling = [pair["psnr_input"] for pair in pairs_of(server, id, sort="psnr", order="desc")["pairs"]]
+    assert listed["pairs"][0].keys() >= {
+        "split",
+        "frame",
+        "sequence",
+        "original",
+        "qp",
+        "psnr_input",
+        "ssim_input",
+        "input",
+    }
+    falling = [
+        pair["psnr_input"] for pair in pairs_of(server, id, sort="psnr", order="desc")["pairs"]
+    ]
     assert falling == sorted(falling, reverse=True)
     (only,) = pairs_of(server, id, split="val")["pairs"]
     assert (only["split"], only["number"]) == ("val", 0)
@@ -68,7 +88,9 @@ def test_pairs_are_listed_sorted_and_page_by_page(server: Server, clip: Clip) ->
         ("page=99", "page", "There is no page 99: the last one is 1."),
     ],
 )
-def test_a_wrong_query_is_told_at_its_field(query: str, field: str, sentence: str, server: Server, dataset: str) -> None:
+def test_a_wrong_query_is_told_at_its_field(
+    query: str, field: str, sentence: str, server: Server, dataset: str
+) -> None:
     status, answer = server.call(f"/datasets/{dataset}/pairs?{query}")
     assert status == 422
     assert answer["error"]["fields"][field].startswith(sentence)
@@ -79,9 +101,15 @@ def test_a_wrong_query_is_told_at_its_field(query: str, field: str, sentence: st
 def test_pages_show_the_pairs_and_their_neighbours(server: Server, dataset: str) -> None:
     worst, second, *_ = pairs_of(server, dataset, sort="psnr")["pairs"]
     gallery = get(server, f"/datasets/{dataset}/pairs?sort=psnr")[2].decode()
-    assert gallery.index(worst["input"]) < gallery.index(worst["target"]) < gallery.index(second["input"])
+    assert (
+        gallery.index(worst["input"])
+        < gallery.index(worst["target"])
+        < gallery.index(second["input"])
+    )
     assert f"{worst['psnr_input']:.2f} dB" in gallery
-    page = get(server, f"/datasets/{dataset}/pairs/train/{worst['number']}?sort=psnr&order=asc")[2].decode()
+    page = get(server, f"/datasets/{dataset}/pairs/train/{worst['number']}?sort=psnr&order=asc")[
+        2
+    ].decode()
     assert f"pairs/train/{second['number']}?sort=psnr&amp;order=asc" in page
     assert 'rel="prev"' not in page
 
@@ -115,7 +143,9 @@ def test_all_pairs_come_as_a_zip(server: Server, dataset: str) -> None:
         assert archive.testzip() is None
         rows = list(csv.DictReader(io.TextIOWrapper(archive.open("pairs.csv"), newline="")))
         assert sorted(int(row["frame"]) for row in rows) == list(range(24))
-        assert {row[role] for row in rows for role in ("input", "target")} == set(archive.namelist()) - {"pairs.csv"}
+        assert {row[role] for row in rows for role in ("input", "target")} == set(
+            archive.namelist()
+        ) - {"pairs.csv"}
         assert {"train/input/000000.png", "val/target/000011.jpg"} <= set(archive.namelist())
         row = rows[5]
         reader = PairReader(server.home / "jobs" / dataset / "train.lmdb")
@@ -136,7 +166,10 @@ def test_pairs_that_are_being_made_are_not_read(server: Server, clip: Clip, tmp_
     server.wait(id, "error")
     for path in ("pairs", "pairs/train/0", "pairs/train/0/input.png", "pairs.zip"):
         status, _, page = get(server, f"/datasets/{id}/{path}")
-        assert (status, "“clip” was not finished (error). Resume it" in page.decode()) == (409, True), path
+        assert (status, "“clip” was not finished (error). Resume it" in page.decode()) == (
+            409,
+            True,
+        ), path
     status, answer = server.call(f"/datasets/{id}/pairs")
     assert (status, set(answer["error"])) == (409, {"message", "fields"})
 

@@ -10,7 +10,9 @@ from tests.app.test_server import app, catalog, client
 
 __all__ = ["app", "catalog", "client"]
 
-SPEC = DatasetSpec.model_validate({"name": "d", "source": {"kind": "folders", "input": "/a", "target": "/b"}})
+SPEC = DatasetSpec.model_validate(
+    {"name": "d", "source": {"kind": "folders", "input": "/a", "target": "/b"}}
+)
 
 
 @pytest.fixture
@@ -26,7 +28,9 @@ def order(catalog: Catalog) -> list[str]:
     ("move", "after"),
     [("first", [2, 0, 1, 3]), ("up", [0, 2, 1, 3]), ("down", [0, 1, 3, 2]), ("last", [0, 1, 3, 2])],
 )
-def test_a_job_is_moved(move: str, after: list[int], client: FlaskClient, catalog: Catalog, waiting: list[str]) -> None:
+def test_a_job_is_moved(
+    move: str, after: list[int], client: FlaskClient, catalog: Catalog, waiting: list[str]
+) -> None:
     assert client.post(f"/jobs/{waiting[2]}/queue", data={"move": move}).location == "/queue"
     assert order(catalog) == [waiting[place] for place in after]
 
@@ -39,7 +43,9 @@ def test_one_that_is_there_already_stays(
     assert order(catalog) == waiting
 
 
-def test_one_of_a_priority_that_is_none_is_refused(client: FlaskClient, catalog: Catalog, waiting: list[str]) -> None:
+def test_one_of_a_priority_that_is_none_is_refused(
+    client: FlaskClient, catalog: Catalog, waiting: list[str]
+) -> None:
     assert client.post(f"/jobs/{waiting[3]}/queue", data={"priority": "9"}).status_code == 302
     assert order(catalog) == [waiting[3], *waiting[:3]]
     for wrong in ("", "many", "101"):

@@ -38,7 +38,9 @@ class Machine:
         self.started: dict[str, dict[str, str]] = {}
         monkeypatch.setattr(launcher, "start", self._note)
         self.scheduler = Scheduler(self.catalog, self.gpus, no_workers(), Slots())
-        self.dataset = self.catalog.create("dataset", DatasetSpec.model_validate({"name": "d", "source": SOURCE}))
+        self.dataset = self.catalog.create(
+            "dataset", DatasetSpec.model_validate({"name": "d", "source": SOURCE})
+        )
         self.tell(self.dataset, "done")
 
         self.used_by_others: set[str] = set()
@@ -83,7 +85,10 @@ def test_each_training_has_a_gpu_of_its_own_and_the_next_one_waits(machine: Mach
     first, second, third = (machine.train() for _ in range(3))
     run(machine, first)
     run(machine, second)
-    assert (machine.started[first]["CUDA_VISIBLE_DEVICES"], machine.started[second]["CUDA_VISIBLE_DEVICES"]) == ("2", "3")
+    assert (
+        machine.started[first]["CUDA_VISIBLE_DEVICES"],
+        machine.started[second]["CUDA_VISIBLE_DEVICES"],
+    ) == ("2", "3")
     assert machine.place(third) is None
     machine.tell(first, "done")
     assert machine.place(third) == "0"
@@ -116,7 +121,9 @@ def test_the_processor_is_a_place_beside_the_gpus(machine: Machine) -> None:
 
 
 def test_a_model_waits_for_all_its_datasets_and_fails_with_one_of_them(machine: Machine) -> None:
-    other = machine.catalog.create("dataset", DatasetSpec.model_validate({"name": "other", "source": SOURCE}))
+    other = machine.catalog.create(
+        "dataset", DatasetSpec.model_validate({"name": "other", "source": SOURCE})
+    )
     model = machine.train(more_datasets=[other])
     assert machine.place(model) is None
     machine.tell(other, "running")
@@ -126,17 +133,27 @@ def test_a_model_waits_for_all_its_datasets_and_fails_with_one_of_them(machine: 
     row._take_in(row.folder(model))
     failed = row.get(model)
     assert failed is not None
-    assert (failed.state, "“other” was not finished (error)" in failed.view["reason"]) == ("error", True)
+    assert (failed.state, "“other” was not finished (error)" in failed.view["reason"]) == (
+        "error",
+        True,
+    )
 
 
-def test_user_code_may_run_in_tests_of_models_as_in_trainings(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_user_code_may_run_in_tests_of_models_as_in_trainings(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     machine = Machine(home, 0, monkeypatch)
     scheduler = Scheduler(machine.catalog, (), no_workers(), Slots(), user_code=True)
-    environments = {kind: scheduler._environment(JobRow(id="x", kind=kind, spec={})) for kind in ("dataset", "test")}
+    environments = {
+        kind: scheduler._environment(JobRow(id="x", kind=kind, spec={}))
+        for kind in ("dataset", "test")
+    }
     assert environments == {"dataset": {}, "test": {launcher.USER_CODE: "1"}}
 
 
-def test_gpus_that_are_not_there_are_refused(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_gpus_that_are_not_there_are_refused(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("app.checks.training.gpus.names", lambda: ("0", "1"))
     spec = ModelSpec.model_validate({"name": "m", "dataset": machine.dataset, "device": "cuda:2"})
     with pytest.raises(Invalid, match="no GPU 2: it has 2"):
@@ -148,7 +165,9 @@ def test_a_gpu_is_named_once() -> None:
         ModelSpec.model_validate({"name": "m", "dataset": "abcdefgh", "device": "cuda:0,0"})
 
 
-def test_two_trainings_share_a_gpu_where_both_say_so_and_a_whole_one_waits(machine: Machine) -> None:
+def test_two_trainings_share_a_gpu_where_both_say_so_and_a_whole_one_waits(
+    machine: Machine,
+) -> None:
     run(machine, machine.train("cuda:1"))
     first, second, third = (machine.train(gpu_share=share) for share in (0.5, 0.4, 0.2))
     run(machine, first)
@@ -166,7 +185,10 @@ def test_a_gpu_that_others_use_is_waited_for_or_taken_anyway(machine: Machine) -
     assert machine.place(id) is None
     row = machine.catalog.get(id)
     assert row is not None
-    assert why_waits(row, machine.catalog) == "GPU 0, GPU 1 are used by other programs. It waits for the end of that."
+    assert (
+        why_waits(row, machine.catalog)
+        == "GPU 0, GPU 1 are used by other programs. It waits for the end of that."
+    )
     machine.used_by_others.discard(machine.gpus[1])
     assert machine.place(id) == "1"
     stubborn = machine.train("cuda:0")
@@ -212,9 +234,13 @@ def test_a_waiting_job_is_moved_before_another_and_to_the_end(machine: Machine) 
     assert order() == [a, b, c, last]
 
 
-def test_as_many_work_at_a_time_as_there_are_slots(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_as_many_work_at_a_time_as_there_are_slots(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     machine = Machine(home, 0, monkeypatch)
-    machine.scheduler = Scheduler(machine.catalog, (), no_workers(), Slots(dataset=1, cpu_training=2))
+    machine.scheduler = Scheduler(
+        machine.catalog, (), no_workers(), Slots(dataset=1, cpu_training=2)
+    )
     trainings = [machine.train() for _ in range(3)]
     spec = DatasetSpec.model_validate({"name": "d", "source": SOURCE})
     datasets = [machine.catalog.create("dataset", spec) for _ in range(2)]
@@ -222,7 +248,9 @@ def test_as_many_work_at_a_time_as_there_are_slots(home: Path, monkeypatch: pyte
     assert list(machine.started) == [*trainings[:2], datasets[0]]
 
 
-def test_a_worker_that_cannot_be_started_is_told_of(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_worker_that_cannot_be_started_is_told_of(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def no_room(folder: JobFolder, env: dict[str, str]) -> int:
         raise OSError(errno.EAGAIN, "Resource temporarily unavailable")
 

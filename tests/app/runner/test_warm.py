@@ -29,7 +29,10 @@ def server(tmp_path_factory: pytest.TempPathFactory, clip: Clip) -> Iterator[Ser
 @pytest.fixture(scope="module")
 def models(server: Server, clip: Clip) -> list[str]:
     dataset = server.dataset(clip)
-    ids = [server.create("/models", {"name": name, "dataset": dataset, **SMALL}) for name in ("first", "second")]
+    ids = [
+        server.create("/models", {"name": name, "dataset": dataset, **SMALL})
+        for name in ("first", "second")
+    ]
     for id in ids:
         server.wait(id, "done")
     return ids
@@ -61,7 +64,9 @@ def lives(pid: int) -> bool:
     return psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
 
 
-def test_one_process_does_the_tests_of_a_model_and_another_those_of_another(server: Server, models: list[str]) -> None:
+def test_one_process_does_the_tests_of_a_model_and_another_those_of_another(
+    server: Server, models: list[str]
+) -> None:
     first, worker = run_one(server, models[0])
     again, same = run_one(server, models[0])
     _, other = run_one(server, models[1])
@@ -70,7 +75,9 @@ def test_one_process_does_the_tests_of_a_model_and_another_those_of_another(serv
     assert first["summary"]["snapshot"] == "epoch-0001"
 
 
-def test_pictures_that_are_refused_leave_the_worker_as_it_was(server: Server, models: list[str], tmp_path: Path) -> None:
+def test_pictures_that_are_refused_leave_the_worker_as_it_was(
+    server: Server, models: list[str], tmp_path: Path
+) -> None:
     _, worker = run_one(server, models[0])
     broken = server.home.parent / "broken.png"
     broken.write_bytes(b"\x89PNG\r\n\x1a\n and no more")
@@ -83,7 +90,9 @@ def test_pictures_that_are_refused_leave_the_worker_as_it_was(server: Server, mo
     assert run_one(server, models[0])[1] == worker
 
 
-def test_a_worker_that_ends_before_it_has_begun_is_replaced(server: Server, models: list[str]) -> None:
+def test_a_worker_that_ends_before_it_has_begun_is_replaced(
+    server: Server, models: list[str]
+) -> None:
     _, worker = run_one(server, models[0])
     os.kill(worker, signal.SIGSTOP)  # It answers nothing from here on.
     id = server.create(f"/models/{models[0]}/tests", {"pair": 1, "layers": False})
@@ -95,7 +104,9 @@ def test_a_worker_that_ends_before_it_has_begun_is_replaced(server: Server, mode
     assert states == ["waiting", "running", "done"]
 
 
-def test_a_worker_that_dies_at_work_is_told_of_and_the_test_can_be_tried_again(server: Server, models: list[str]) -> None:
+def test_a_worker_that_dies_at_work_is_told_of_and_the_test_can_be_tried_again(
+    server: Server, models: list[str]
+) -> None:
     large = server.home.parent / "large.png"
     Image.new("RGB", (1600, 1200), "gray").save(large)
     id = server.create(f"/models/{models[0]}/tests", {"image": str(large)})
@@ -110,7 +121,9 @@ def test_a_worker_that_dies_at_work_is_told_of_and_the_test_can_be_tried_again(s
     assert worker_of(server, id) != worker
 
 
-def test_a_test_that_is_aborted_ends_and_the_next_one_works(server: Server, models: list[str]) -> None:
+def test_a_test_that_is_aborted_ends_and_the_next_one_works(
+    server: Server, models: list[str]
+) -> None:
     _, worker = run_one(server, models[0])
     os.kill(worker, signal.SIGSTOP)
     large = server.home.parent / "slow.png"  # A small one would be done before it hears of it.
@@ -123,7 +136,9 @@ def test_a_test_that_is_aborted_ends_and_the_next_one_works(server: Server, mode
     run_one(server, models[0])
 
 
-def test_a_test_outlives_its_server_and_the_worker_leaves_after_it(server: Server, models: list[str]) -> None:
+def test_a_test_outlives_its_server_and_the_worker_leaves_after_it(
+    server: Server, models: list[str]
+) -> None:
     _, worker = run_one(server, models[0])
     os.kill(worker, signal.SIGSTOP)
     id = server.create(f"/models/{models[0]}/tests", {"pair": 1, "layers": False})

@@ -27,13 +27,19 @@ def everything(request: Request) -> Response:
 
 
 def asked(
-    path: str = "/", host: str = "192.0.2.7:5000", on: str = "0.0.0.0", token: str | None = TOKEN, **more: str
+    path: str = "/",
+    host: str = "192.0.2.7:5000",
+    on: str = "0.0.0.0",
+    token: str | None = TOKEN,
+    **more: str,
 ) -> TestResponse:
     client = Client(guarded(everything, on, token))
     return client.get(path, headers={"Host": host, **more})
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1:5000", "localhost", "LOCALHOST:5000", "[::1]:5000", "127.8.9.1"])
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1:5000", "localhost", "LOCALHOST:5000", "[::1]:5000", "127.8.9.1"]
+)
 def test_this_machine_needs_no_token_under_its_own_names(host: str) -> None:
     assert asked(host=host, on="127.0.0.1", token=None).text == "inside"
 
@@ -61,12 +67,28 @@ def test_a_name_that_others_gave_to_this_machine_is_refused(host: str) -> None:
 def test_without_the_token_nothing_is_told() -> None:
     assert asked(Authorization=f"Bearer {TOKEN}").text == "inside"
     assert asked(Authorization=f"bearer  {TOKEN}").text == "inside"
-    for wrong in ({}, {"Authorization": "Bearer"}, {"Authorization": f"Bearer {TOKEN}x"}, {"Authorization": f"Basic {TOKEN}"}):
-        for path in ("/", "/static/js/base/live.js", "/jobs/a/files/job.json", "/metrics", "//healthz", "/healthz/../jobs"):
+    for wrong in (
+        {},
+        {"Authorization": "Bearer"},
+        {"Authorization": f"Bearer {TOKEN}x"},
+        {"Authorization": f"Basic {TOKEN}"},
+    ):
+        for path in (
+            "/",
+            "/static/js/base/live.js",
+            "/jobs/a/files/job.json",
+            "/metrics",
+            "//healthz",
+            "/healthz/../jobs",
+        ):
             answer = asked(path, **wrong)
             assert (answer.status_code, "inside" in answer.text) == (401, False)
     assert "This server wants a token" in asked().text
-    assert asked("/api/v1/jobs").json["error"]["message"].startswith("It can be reached by others than you. Send the server's")
+    assert (
+        asked("/api/v1/jobs")
+        .json["error"]["message"]
+        .startswith("It can be reached by others than you. Send the server's")
+    )
     assert asked("/healthz").text == "inside"
 
 
@@ -97,7 +119,9 @@ def public(tmp_path: Path, free_port: int) -> Iterator[Server]:
         yield server
 
 
-def test_a_server_that_others_can_reach_wants_the_token_everywhere(public: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_that_others_can_reach_wants_the_token_everywhere(
+    public: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with pytest.raises(urllib.error.HTTPError) as refused:
         urllib.request.urlopen(f"{public.url}/api/v1/jobs")
     with refused.value:
@@ -105,11 +129,27 @@ def test_a_server_that_others_can_reach_wants_the_token_everywhere(public: Serve
     client = socketio.SimpleClient()
     with pytest.raises(socketio.exceptions.ConnectionError):
         client.connect(public.url, namespace="/jobs", transports=["websocket"])
-    client.connect(public.url, namespace="/jobs", transports=["websocket"], headers={"Authorization": f"Bearer {TOKEN}"})
+    client.connect(
+        public.url,
+        namespace="/jobs",
+        transports=["websocket"],
+        headers={"Authorization": f"Bearer {TOKEN}"},
+    )
     client.emit("watch", {"job": "nobody", "since": 0})
     assert client.receive(timeout=10)[1]["error"] == "This job was deleted."
     client.disconnect()
-    line = [sys.executable, "-m", "commands.main", "test", "image", "nobody", "--image", "/x.png", "--server", public.url]
+    line = [
+        sys.executable,
+        "-m",
+        "commands.main",
+        "test",
+        "image",
+        "nobody",
+        "--image",
+        "/x.png",
+        "--server",
+        public.url,
+    ]
     without = subprocess.run(line, capture_output=True, text=True, check=False)
     assert "Send the server's token" in without.stderr
     monkeypatch.setenv("CLEARFRAME_TOKEN", TOKEN)
@@ -124,10 +164,21 @@ def test_what_those_who_operate_it_ask(public: Server) -> None:
     answer = connection.getresponse().read().decode()
     connection.close()
     assert "clearframe_clients 0.0" in answer
-    assert 'clearframe_requests_total{endpoint="operated.healthz",method="GET",status="200"}' in answer
+    assert (
+        'clearframe_requests_total{endpoint="operated.healthz",method="GET",status="200"}' in answer
+    )
 
 
 def test_a_token_that_can_be_guessed_is_refused(tmp_path: Path, free_port: int) -> None:
-    line = [sys.executable, "run_server.py", f"--home={tmp_path}", f"--port={free_port}", "--token=short"]
+    line = [
+        sys.executable,
+        "run_server.py",
+        f"--home={tmp_path}",
+        f"--port={free_port}",
+        "--token=short",
+    ]
     done = subprocess.run(line, capture_output=True, text=True, check=False, timeout=60)
-    assert (done.returncode, done.stderr[:45]) == (1, "Error: The token is short enough to be guesse")
+    assert (done.returncode, done.stderr[:45]) == (
+        1,
+        "Error: The token is short enough to be guesse",
+    )

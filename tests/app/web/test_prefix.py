@@ -17,7 +17,9 @@ TOKEN = "a-token-for-these-tests"  # noqa: S105
 
 @pytest.fixture
 def client(home: Path, tmp_path: Path) -> FlaskClient:
-    app = create_app(Settings(home, (tmp_path,), token=TOKEN, prefix="/clips/clearframe"), work=False)
+    app = create_app(
+        Settings(home, (tmp_path,), token=TOKEN, prefix="/clips/clearframe"), work=False
+    )
     app.config["WTF_CSRF_ENABLED"] = False
     client = app.test_client()
     client.set_cookie(*entered(client))
@@ -39,13 +41,22 @@ def test_what_it_answers_leads_below_the_prefix(asked: str, client: FlaskClient)
     assert len(led) > 8
     assert [where for where in led if not where.startswith("/clips/clearframe/")] == []
     assert 'data-root="/clips/clearframe"' in page
-    sent = client.post(f"{asked}/columns/model", data={"columns": "psnr", "back": "/clips/clearframe/?q=a"})
+    sent = client.post(
+        f"{asked}/columns/model", data={"columns": "psnr", "back": "/clips/clearframe/?q=a"}
+    )
     assert (sent.status_code, sent.headers["Location"]) == (303, "/clips/clearframe/?q=a#models")
-    elsewhere = client.post(f"{asked}/columns/model", data={"columns": "psnr", "back": "//evil.example/?q=a"})
+    elsewhere = client.post(
+        f"{asked}/columns/model", data={"columns": "psnr", "back": "//evil.example/?q=a"}
+    )
     assert elsewhere.headers["Location"] == "/clips/clearframe/#models"
-    upload = client.post(f"{asked}/api/v1/uploads", headers={"Tus-Resumable": "1.0.0", "Upload-Length": "5"})
+    upload = client.post(
+        f"{asked}/api/v1/uploads", headers={"Tus-Resumable": "1.0.0", "Upload-Length": "5"}
+    )
     assert upload.headers["Location"].startswith("/clips/clearframe/api/v1/uploads/")
-    assert client.head(upload.headers["Location"], headers={"Tus-Resumable": "1.0.0"}).status_code == 200
+    assert (
+        client.head(upload.headers["Location"], headers={"Tus-Resumable": "1.0.0"}).status_code
+        == 200
+    )
     told = client.get(f"{asked}/api/v1/openapi.json").json
     assert told is not None
     assert told["servers"] == [{"url": "/clips/clearframe/api/v1"}]
@@ -58,9 +69,16 @@ def test_a_path_that_only_begins_like_the_prefix_is_another(client: FlaskClient)
     assert client.get("/clips/clearframe/clips/clearframe/queue").status_code == 404
 
 
-@pytest.mark.parametrize("prefix", ["clearframe", "//evil.example", "/a b", "/a?b", "/../a", "/a\n"])
+@pytest.mark.parametrize(
+    "prefix", ["clearframe", "//evil.example", "/a b", "/a?b", "/../a", "/a\n"]
+)
 def test_what_is_no_path_is_refused_at_the_start(prefix: str) -> None:
-    run = subprocess.run([sys.executable, "run_server.py", "--prefix", prefix], capture_output=True, text=True, check=False)
+    run = subprocess.run(
+        [sys.executable, "run_server.py", "--prefix", prefix],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert run.returncode == 2
     assert "is no path such as /clearframe" in run.stderr
 

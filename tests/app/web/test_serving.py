@@ -70,9 +70,13 @@ def test_programs_can_read_what_it_says(server: Server, clip: Clip) -> None:
     told = [json.loads(line) for line in text.splitlines() if line.startswith("{")]
     states = [one["state"] for one in told if one.get("job") == id]
     assert states == ["running", "done"]
-    assert {"time", "level", "logger", "message", "kind", "reason"} <= next(one for one in told if "job" in one).keys()
+    assert {"time", "level", "logger", "message", "kind", "reason"} <= next(
+        one for one in told if "job" in one
+    ).keys()
     asked = [one for one in told if one.get("path") == "/api/v1/datasets"]
-    assert [(one["method"], one["status"], one["client"]) for one in asked] == [("POST", 201, "127.0.0.1")]
+    assert [(one["method"], one["status"], one["client"]) for one in asked] == [
+        ("POST", 201, "127.0.0.1")
+    ]
     assert "secret" not in text
 
 

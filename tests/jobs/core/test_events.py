@@ -50,7 +50,13 @@ def test_the_best_snapshot_is_the_one_with_the_lowest_validation_loss() -> None:
     view = empty()
     for number, loss in enumerate([0.3, 0.1, 0.2], 1):
         scalars = {"val/l1": loss, "val/psnr": 30.0, "val/psnr_input": 29.0}
-        event = {"seq": number, "time": 0.0, "type": "snapshot", "name": f"epoch-{number:04d}", "epoch": number}
+        event = {
+            "seq": number,
+            "time": 0.0,
+            "type": "snapshot",
+            "name": f"epoch-{number:04d}",
+            "epoch": number,
+        }
         view = fold(view, {**event, "step": 1, "size": 1, "scalars": scalars})
     assert view["summary"]["best"]["snapshot"] == "epoch-0002"
     assert view["summary"]["last"]["snapshot"] == "epoch-0003"
@@ -69,4 +75,9 @@ def test_a_job_that_runs_again_has_no_end() -> None:
                 "reason": "broken" if state == "error" else "",
             },
         )
-    assert (view["state"], view["reason"], view["started"], view["finished"]) == ("running", "", 5.0, None)
+    assert (view["state"], view["reason"], view["started"], view["finished"]) == (
+        "running",
+        "",
+        5.0,
+        None,
+    )

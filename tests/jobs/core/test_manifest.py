@@ -17,13 +17,20 @@ def make(root: Path, *names: str) -> None:
 
 def found(root: Path) -> list[tuple[str, str, str, str]]:
     return [
-        (entry.name, str(Path(entry.stream).relative_to(root)), str(Path(entry.originals).relative_to(root)), entry.split)
+        (
+            entry.name,
+            str(Path(entry.stream).relative_to(root)),
+            str(Path(entry.originals).relative_to(root)),
+            entry.split,
+        )
         for entry in entries(root if not (root / "list.csv").exists() else root / "list.csv")
     ]
 
 
 def test_a_csv_file_names_streams_originals_and_splits(tmp_path: Path) -> None:
-    (tmp_path / "list.csv").write_text("\ufeffstream, originals,split\na/s.264,a/o,train\n\nb.mp4,b.y4m,\n", encoding="utf-8")
+    (tmp_path / "list.csv").write_text(
+        "\ufeffstream, originals,split\na/s.264,a/o,train\n\nb.mp4,b.y4m,\n", encoding="utf-8"
+    )
     assert found(tmp_path) == [("", "a/s.264", "a/o", "train"), ("", "b.mp4", "b.y4m", "")]
 
 
@@ -32,13 +39,18 @@ def test_a_csv_file_names_streams_originals_and_splits(tmp_path: Path) -> None:
     [
         ("name,path\na,b\n", "The first line of list.csv must name the columns stream,originals"),
         ("stream,originals\na\n", "Line 2 of list.csv must have a stream and its originals"),
-        ("stream,originals,split\na,b,validation\n", "Line 2 of list.csv: the split is “validation”"),
+        (
+            "stream,originals,split\na,b,validation\n",
+            "Line 2 of list.csv: the split is “validation”",
+        ),
         ("stream,originals\na,b,c\n", "Line 2 of list.csv must have .* no more columns"),
         ("", "must name the columns"),
         ("stream,originals\n", "list.csv names no sequence"),
     ],
 )
-def test_what_is_wrong_with_a_csv_file_is_said_with_its_line(text: str, sentence: str, tmp_path: Path) -> None:
+def test_what_is_wrong_with_a_csv_file_is_said_with_its_line(
+    text: str, sentence: str, tmp_path: Path
+) -> None:
     (tmp_path / "list.csv").write_text(text)
     with pytest.raises(JobError, match=sentence):
         entries(tmp_path / "list.csv")
@@ -76,5 +88,7 @@ def test_streams_with_originals_of_their_name_beside_them(tmp_path: Path) -> Non
 
 def test_a_sub_folder_without_clear_originals_is_named(tmp_path: Path) -> None:
     make(tmp_path, "seq/s.264", "seq/one/0.png", "seq/two/0.png")
-    with pytest.raises(JobError, match="The folder seq has a stream, but not exactly one set of originals"):
+    with pytest.raises(
+        JobError, match="The folder seq has a stream, but not exactly one set of originals"
+    ):
         entries(tmp_path)

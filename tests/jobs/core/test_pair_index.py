@@ -85,14 +85,19 @@ def test_a_million_pairs_are_sorted_well_within_a_second(tmp_path: Path) -> None
     assert rows["psnr"][order[0]] == rows["psnr"].max()
 
 
-def test_a_finished_dataset_has_its_indexes(clip: tuple[Path, Path], make_dataset: Callable[..., JobFolder]) -> None:
+def test_a_finished_dataset_has_its_indexes(
+    clip: tuple[Path, Path], make_dataset: Callable[..., JobFolder]
+) -> None:
     folder = make_dataset(clip)
     for split in ("train", "val"):
         reader = PairReader(folder.store(split))
         psnrs = [reader.meta(number)["psnr_input"] for number in range(len(reader))]
         reader.close()
         assert (folder.path / f"{split}.npy").is_file()
-        assert pair_index.order(folder.store(split), "psnr", False).tolist() == np.argsort(psnrs, kind="stable").tolist()
+        assert (
+            pair_index.order(folder.store(split), "psnr", False).tolist()
+            == np.argsort(psnrs, kind="stable").tolist()
+        )
 
 
 def test_stored_pairs_are_read_as_they_are(store: Path) -> None:
@@ -100,6 +105,10 @@ def test_stored_pairs_are_read_as_they_are(store: Path) -> None:
         assert len(pairs) == 4
         assert [meta["frame"] for meta in pairs.metas(1, 2)] == [5, 6]
         assert list(pairs.metas(4)) == []
-        assert (pairs.value("input", 3), pairs.value("target", 3), pairs.meta(3)) == (b"in", b"out", {"item": 0, **METAS[3]})
+        assert (pairs.value("input", 3), pairs.value("target", 3), pairs.meta(3)) == (
+            b"in",
+            b"out",
+            {"item": 0, **METAS[3]},
+        )
         with pytest.raises(IndexError):
             pairs.meta(4)

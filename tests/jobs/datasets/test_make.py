@@ -42,7 +42,9 @@ def reason(folder: JobFolder) -> str:
 
 
 @pytest.mark.parametrize("encoding", ["none", "png"])
-def test_pairs_are_the_frames_and_their_originals(encoding: str, clip: Clip, make_dataset: Make) -> None:
+def test_pairs_are_the_frames_and_their_originals(
+    encoding: str, clip: Clip, make_dataset: Make
+) -> None:
     folder = make_dataset(clip, input_encoding=encoding, target_encoding=encoding)
     assert end(folder)["state"] == "done"
     frames = list(decode(clip[0]))
@@ -88,7 +90,9 @@ def test_progress_is_told_up_to_the_last_pair(clip: Clip, make_dataset: Make) ->
     assert progress[-1]["rate"] > 0
 
 
-def test_memory_does_not_grow_with_the_number_of_frames(tmp_path: Path, python: Callable[[str], str]) -> None:
+def test_memory_does_not_grow_with_the_number_of_frames(
+    tmp_path: Path, python: Callable[[str], str]
+) -> None:
     """Peak memory of a job of 600 frames is within 40 MB of that of one of 60: one frame decoded is 0.4 MB."""
     code = """
 import resource, subprocess, sys
@@ -104,9 +108,14 @@ job = folder.create(where / "home", "dataset", DatasetSpec.model_validate({{"nam
 assert main(str(job.path)) == 0, job.events.read_text()
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """
-    small, large = (int(python(code.format(where=str(tmp_path / str(frames)), frames=frames))) for frames in (60, 600))
+    small, large = (
+        int(python(code.format(where=str(tmp_path / str(frames)), frames=frames)))
+        for frames in (60, 600)
+    )
     # Pages of the LMDB map count as resident: what was written (about 170 kB a pair) may be added, decoded frames not.
-    written = sum(file.stat().st_size for file in (tmp_path / "600" / "home").rglob("data.mdb")) // 1024
+    written = (
+        sum(file.stat().st_size for file in (tmp_path / "600" / "home").rglob("data.mdb")) // 1024
+    )
     assert large - small < 40_000 + written
 
 
@@ -126,7 +135,9 @@ def test_a_stream_without_frames(copy: Clip, make_dataset: Make) -> None:
     assert reason(make_dataset(copy)).startswith("No frame of clip.h264 could be decoded")
 
 
-def test_a_truncated_stream_says_how_many_frames_were_found_and_keeps_its_pairs(copy: Clip, make_dataset: Make) -> None:
+def test_a_truncated_stream_says_how_many_frames_were_found_and_keeps_its_pairs(
+    copy: Clip, make_dataset: Make
+) -> None:
     data = copy[0].read_bytes()
     copy[0].write_bytes(data[: len(data) // 2])
     folder = make_dataset(copy)
@@ -148,18 +159,29 @@ def test_a_folder_without_images(copy: Clip, tmp_path: Path, make_dataset: Make)
     assert "has no image in it" in reason(make_dataset((copy[0], tmp_path / "empty")))
 
 
-def test_an_original_of_another_size_is_named_with_both_sizes(copy: Clip, make_dataset: Make) -> None:
+def test_an_original_of_another_size_is_named_with_both_sizes(
+    copy: Clip, make_dataset: Make
+) -> None:
     (copy[1] / "000009.bmp.gz").unlink()
     Image.new("RGB", (96, 60)).save(copy[1] / "000009.png")
     folder = make_dataset(copy)
     assert reason(folder).startswith("000009.png is 96x60, but frame 9 of clip.h264 is 96x64")
-    assert sum(len(PairReader(folder.store(split))) for split in ("train", "val")) == 9, "what was finished is kept"
+    assert sum(len(PairReader(folder.store(split))) for split in ("train", "val")) == 9, (
+        "what was finished is kept"
+    )
 
 
 @pytest.mark.parametrize(
-    "damage", [lambda data: data[:200], lambda data: b"no gzip at all", lambda data: gzip.compress(b"BM no bitmap")]
+    "damage",
+    [
+        lambda data: data[:200],
+        lambda data: b"no gzip at all",
+        lambda data: gzip.compress(b"BM no bitmap"),
+    ],
 )
-def test_a_corrupt_original_is_named(damage: Callable[[bytes], bytes], copy: Clip, make_dataset: Make) -> None:
+def test_a_corrupt_original_is_named(
+    damage: Callable[[bytes], bytes], copy: Clip, make_dataset: Make
+) -> None:
     bad = copy[1] / "000005.bmp.gz"
     bad.write_bytes(damage(bad.read_bytes()))
     assert reason(make_dataset(copy)).startswith("000005.bmp.gz is no image that can be read")
@@ -168,12 +190,16 @@ def test_a_corrupt_original_is_named(damage: Callable[[bytes], bytes], copy: Cli
 # Real media.
 
 
-def test_a_real_stream_without_frames_is_an_error(media: Path, clip: Clip, make_dataset: Make) -> None:
+def test_a_real_stream_without_frames_is_an_error(
+    media: Path, clip: Clip, make_dataset: Make
+) -> None:
     folder = make_dataset((media / "h264" / "sps_subsetsps_bothVUI.264", clip[1]))
     assert "sps_subsetsps_bothVUI.264" in reason(folder)
 
 
-def test_a_real_stream_whose_size_changes_names_the_frame(media: Path, tmp_path: Path, make_dataset: Make) -> None:
+def test_a_real_stream_whose_size_changes_names_the_frame(
+    media: Path, tmp_path: Path, make_dataset: Make
+) -> None:
     stream = media / "h264" / "Error_I_P.264"
     for number, frame in enumerate(decode(stream)):
         Image.new("RGB", (640, 480)).save(tmp_path / f"{number}.png")
@@ -182,7 +208,9 @@ def test_a_real_stream_whose_size_changes_names_the_frame(media: Path, tmp_path:
     assert "of Error_I_P.264 is 352x288" in reason(make_dataset((stream, tmp_path)))
 
 
-def test_near_duplicates_are_looked_for_within_a_sequence_and_kept_files_apart(clip: Clip, home: Path) -> None:
+def test_near_duplicates_are_looked_for_within_a_sequence_and_kept_files_apart(
+    clip: Clip, home: Path
+) -> None:
     """The same originals at two rates: the second stream's are no duplicates of the first's, and both keep their frames."""
     source = {"kind": "compress", "originals": str(clip[1]), "qp": [30, 40]}
     frames = {"near_duplicates": 64, "last": 11}
@@ -197,5 +225,8 @@ def test_near_duplicates_are_looked_for_within_a_sequence_and_kept_files_apart(c
     run_worker(str(folder.path))
     left = {event["name"] for event in read(folder.events, types=frozenset({"skipped"}))}
     assert len(left) == 22
-    kept = sorted(str(path.relative_to(folder.path / "decoded")) for path in (folder.path / "decoded").rglob("*.bmp"))
+    kept = sorted(
+        str(path.relative_to(folder.path / "decoded"))
+        for path in (folder.path / "decoded").rglob("*.bmp")
+    )
     assert (len(kept), kept[0], kept[-1]) == (24, "000-qp30/000000.bmp", "001-qp40/000011.bmp")

@@ -51,7 +51,9 @@ def long_clip(tmp_path_factory: pytest.TempPathFactory) -> Clip:
 
 
 @pytest.mark.parametrize("duplicates", [0, 12], ids=["all frames", "near-duplicates dropped"])
-def test_a_job_killed_at_ten_moments_ends_with_the_same_values(duplicates: float, long_clip: Clip, home: Path) -> None:
+def test_a_job_killed_at_ten_moments_ends_with_the_same_values(
+    duplicates: float, long_clip: Clip, home: Path
+) -> None:
     spec = {
         "source": {"kind": "stream", "stream": str(long_clip[0]), "originals": str(long_clip[1])},
         "frames": {"near_duplicates": duplicates},
@@ -94,19 +96,28 @@ def growing(tmp_path: Path) -> Path:
     folder.mkdir()
     random = np.random.default_rng(0)
     for number in range(120):
-        picture = random.integers(0, 256, (160, 240, 3), np.uint8) if number > 20 else np.zeros((160, 240, 3), np.uint8)
+        picture = (
+            random.integers(0, 256, (160, 240, 3), np.uint8)
+            if number > 20
+            else np.zeros((160, 240, 3), np.uint8)
+        )
         Image.fromarray(picture).save(folder / f"{number:03d}.bmp")
     return folder
 
 
-def test_a_full_disk_is_said_plainly_and_resume_works_when_there_is_room(small_disk: Path, growing: Path, home: Path) -> None:
+def test_a_full_disk_is_said_plainly_and_resume_works_when_there_is_room(
+    small_disk: Path, growing: Path, home: Path
+) -> None:
     source = {"kind": "folders", "input": str(growing), "target": str(growing)}
     full = folder_for(small_disk / "home", source=source)
     launcher.start(full)
     while full.worker_lives():
         pass
     assert state(full)["state"] == "error"
-    assert state(full)["reason"] == "The disk is full. Make room, then Resume: what was finished is kept."
+    assert (
+        state(full)["reason"]
+        == "The disk is full. Make room, then Resume: what was finished is kept."
+    )
     (small_disk / "ballast").unlink()
     undisturbed = folder_for(home, source=source)
     assert (run_worker(str(full.path)), run_worker(str(undisturbed.path))) == (0, 0)
@@ -116,7 +127,10 @@ def test_a_full_disk_is_said_plainly_and_resume_works_when_there_is_room(small_d
 def test_a_disk_without_room_is_refused_at_the_first_pair(small_disk: Path, growing: Path) -> None:
     for number in range(21):
         (growing / f"{number:03d}.bmp").unlink()
-    folder = folder_for(small_disk / "home", source={"kind": "folders", "input": str(growing), "target": str(growing)})
+    folder = folder_for(
+        small_disk / "home",
+        source={"kind": "folders", "input": str(growing), "target": str(growing)},
+    )
     assert run_worker(str(folder.path)) == 1
     assert state(folder)["reason"].startswith("The pairs need about 25.")
 
@@ -130,8 +144,13 @@ def test_a_store_that_is_begun_on_a_full_disk_says_so(free: int, tmp_path: Path)
         ballast = disk.fill(place)
         os.truncate(ballast, ballast.stat().st_size - free)
         begin = "import sys; from pathlib import Path; from jobs.datasets.store import PairWriter; PairWriter(Path(sys.argv[1]))"
-        done = subprocess.run([sys.executable, "-c", begin, str(store)], capture_output=True, text=True, check=False)
-        assert (done.returncode, "OSError: [Errno 28]" in done.stderr) == (1, True), (done.returncode, done.stderr)
+        done = subprocess.run(
+            [sys.executable, "-c", begin, str(store)], capture_output=True, text=True, check=False
+        )
+        assert (done.returncode, "OSError: [Errno 28]" in done.stderr) == (1, True), (
+            done.returncode,
+            done.stderr,
+        )
         ballast.unlink()
         subprocess.run([sys.executable, "-c", begin, str(store)], check=True)
 
@@ -156,7 +175,9 @@ def originals_like(stream: Path, folder: Path) -> int:
     return count
 
 
-def test_every_real_stream_makes_a_dataset_or_a_sentence(media: Path, tmp_path: Path, home: Path) -> None:
+def test_every_real_stream_makes_a_dataset_or_a_sentence(
+    media: Path, tmp_path: Path, home: Path
+) -> None:
     said = {}
     for stream in sorted((media / "h264").iterdir()):
         originals = tmp_path / stream.name
@@ -180,7 +201,9 @@ def test_every_real_bmp_makes_a_pair_or_is_named(media: Path, tmp_path: Path, ho
         folder.mkdir()
         for copy in ("a.bmp", "b.bmp"):
             shutil.copy(bmp, folder / copy)
-        job = folder_for(home, source={"kind": "folders", "input": str(folder), "target": str(folder)})
+        job = folder_for(
+            home, source={"kind": "folders", "input": str(folder), "target": str(folder)}
+        )
         if run_worker(str(job.path)) == 0:
             good += 1
             read_image(bmp)

@@ -29,7 +29,9 @@ def run(home: Path) -> Run:
     """Run a dataset job of a source here and now; returns its folder."""
 
     def make(source: dict[str, Any], **fields: Any) -> JobFolder:
-        folder = folders.create(home, "dataset", DatasetSpec.model_validate({"name": "d", "source": source, **fields}))
+        folder = folders.create(
+            home, "dataset", DatasetSpec.model_validate({"name": "d", "source": source, **fields})
+        )
         run_worker(str(folder.path))
         return folder
 
@@ -68,12 +70,17 @@ def test_every_container_of_h264(ending: str, clip: Clip, tmp_path: Path, run: R
     else:
         with av.open(str(clip[0]), format="h264") as source, av.open(str(stream), "w") as target:
             video = target.add_stream_from_template(source.streams.video[0])
-            for number, packet in enumerate(packet for packet in source.demux(video=0) if packet.size):
+            for number, packet in enumerate(
+                packet for packet in source.demux(video=0) if packet.size
+            ):
                 packet.pts = packet.dts = number * 512
                 packet.time_base = video.time_base or packet.time_base
                 packet.stream = video
                 target.mux(packet)
-    assert sum(summary(run({"stream": str(stream), "originals": str(clip[1])}))["pairs"].values()) == 24
+    assert (
+        sum(summary(run({"stream": str(stream), "originals": str(clip[1])}))["pairs"].values())
+        == 24
+    )
 
 
 def test_originals_from_a_video(media: Path, tmp_path: Path, run: Run) -> None:
@@ -88,7 +95,10 @@ def test_originals_from_a_video(media: Path, tmp_path: Path, run: Run) -> None:
 def test_originals_from_raw_video(media: Path, tmp_path: Path, run: Run) -> None:
     raw = media / "clips" / "two_people_320x192_12fps_yuv420p.yuv"
     encode(decode(raw), tmp_path / "two.264", {"qp": "30"})
-    assert summary(run({"stream": str(tmp_path / "two.264"), "originals": str(raw)}))["pairs"] == {"train": 8, "val": 1}
+    assert summary(run({"stream": str(tmp_path / "two.264"), "originals": str(raw)}))["pairs"] == {
+        "train": 8,
+        "val": 1,
+    }
     shutil.copy(raw, tmp_path / "raw.yuv")
     source = {"stream": str(tmp_path / "two.264"), "originals": str(tmp_path / "raw.yuv")}
     assert "raw.yuv is raw video, which does not say its size" in reason(run(source))
@@ -99,11 +109,15 @@ def test_a_folder_of_streams_of_the_same_originals(clip: Clip, tmp_path: Path, r
     (tmp_path / "streams").mkdir()
     for qp in (25, 45):
         encode(decode(clip[0]), tmp_path / "streams" / f"qp{qp}.264", {"qp": str(qp)})
-    folder = run({"stream": str(tmp_path / "streams"), "originals": str(clip[1])}, validation={"percent": 25})
+    folder = run(
+        {"stream": str(tmp_path / "streams"), "originals": str(clip[1])}, validation={"percent": 25}
+    )
     assert summary(folder)["pairs"] == {"train": 36, "val": 12}
     assert {meta["qp"] for meta in metas(folder)} == {25, 45}
     kept = {meta["original"] for meta in metas(folder, "val")}
-    assert kept.isdisjoint({meta["original"] for meta in metas(folder)}), "a frame at one QP is no witness for it at another"
+    assert kept.isdisjoint({meta["original"] for meta in metas(folder)}), (
+        "a frame at one QP is no witness for it at another"
+    )
 
 
 def test_an_offset_moves_the_originals(clip: Clip, tmp_path: Path, run: Run) -> None:
@@ -117,7 +131,9 @@ def test_an_offset_moves_the_originals(clip: Clip, tmp_path: Path, run: Run) -> 
     assert (first["frame"], first["original"]) == (0, "000002.bmp.gz")
 
 
-def test_a_negative_offset_leaves_out_the_first_frames(clip: Clip, tmp_path: Path, run: Run) -> None:
+def test_a_negative_offset_leaves_out_the_first_frames(
+    clip: Clip, tmp_path: Path, run: Run
+) -> None:
     early = tmp_path / "early.264"
     pictures = list(decode(clip[0]))
     encode(iter([pictures[0], *pictures]), early, {"qp": "30"})
@@ -135,18 +151,29 @@ def two_folders(tmp_path: Path, inputs: list[str], targets: list[str]) -> dict[s
 
 
 def test_folders_are_paired_by_stem_and_the_rest_is_listed(tmp_path: Path, run: Run) -> None:
-    folder = run(two_folders(tmp_path, ["a.jpg", "b.jpg", "c.jpg", "x.jpg"], ["a.png", "b.bmp", "c.png", "y.png"]))
+    folder = run(
+        two_folders(
+            tmp_path, ["a.jpg", "b.jpg", "c.jpg", "x.jpg"], ["a.png", "b.bmp", "c.png", "y.png"]
+        )
+    )
     made = summary(folder)
     assert sum(made["pairs"].values()) == 3
     assert {left["name"] for left in made["skipped_first"]} == {"x.jpg", "y.png"}
-    assert {meta["original"] for split in ("train", "val") for meta in metas(folder, split)} == {"a.png", "b.bmp", "c.png"}
+    assert {meta["original"] for split in ("train", "val") for meta in metas(folder, split)} == {
+        "a.png",
+        "b.bmp",
+        "c.png",
+    }
 
 
 def test_folders_are_paired_by_order(tmp_path: Path, run: Run) -> None:
     source = two_folders(tmp_path, ["f1.jpg", "f2.jpg", "f10.jpg"], ["o1.png", "o2.png", "o3.png"])
     assert "f1.jpg and o1.png are called differently" in reason(run(source))
     folder = run({**source, "pairing": "order"})
-    assert [meta["original"] for meta in sorted(metas(folder) + metas(folder, "val"), key=lambda meta: meta["frame"])] == [
+    assert [
+        meta["original"]
+        for meta in sorted(metas(folder) + metas(folder, "val"), key=lambda meta: meta["frame"])
+    ] == [
         "o1.png",
         "o2.png",
         "o3.png",
@@ -160,7 +187,9 @@ def test_two_images_of_one_stem_are_named(tmp_path: Path, run: Run) -> None:
     assert "has a.jpg and a.png: which of them is meant?" in said
 
 
-def test_originals_alone_are_compressed_at_every_rate_and_the_streams_kept(media: Path, run: Run) -> None:
+def test_originals_alone_are_compressed_at_every_rate_and_the_streams_kept(
+    media: Path, run: Run
+) -> None:
     folder = run(
         {
             "kind": "compress",
@@ -219,13 +248,18 @@ def test_sequences_from_a_folder_are_kept_back_whole(clip: Clip, tmp_path: Path,
     for name in ("a", "b", "c"):
         shutil.copytree(clip[1], tmp_path / "many" / name / "frames")
         shutil.copy(clip[0], tmp_path / "many" / name / "clip.264")
-    folder = run({"kind": "sequences", "manifest": str(tmp_path / "many")}, validation={"method": "sequences", "percent": 30})
+    folder = run(
+        {"kind": "sequences", "manifest": str(tmp_path / "many")},
+        validation={"method": "sequences", "percent": 30},
+    )
     assert summary(folder)["pairs"] == {"train": 48, "val": 24}
     assert len({meta["sequence"] for meta in metas(folder, "val")}) == 1
 
 
 def test_the_same_originals_are_never_on_both_sides(clip: Clip, tmp_path: Path, run: Run) -> None:
-    (tmp_path / "list.csv").write_text(f"stream,originals,split\n{clip[0]},{clip[1]},train\n{clip[0]},{clip[1]},val\n")
+    (tmp_path / "list.csv").write_text(
+        f"stream,originals,split\n{clip[0]},{clip[1]},train\n{clip[0]},{clip[1]},val\n"
+    )
     assert "would be judged by what it was trained on" in reason(
         run({"kind": "sequences", "manifest": str(tmp_path / "list.csv")})
     )
@@ -238,18 +272,27 @@ def test_validation_and_test_from_sources_of_their_own(media: Path, clip: Clip, 
         "method": "separate",
         "source": {"kind": "compress", "originals": str(media / "clips" / "park_joy_480x270.y4m")},
     }
-    made = summary(run({"stream": str(clip[0]), "originals": str(clip[1])}, validation=kept, test=compressed))
+    made = summary(
+        run({"stream": str(clip[0]), "originals": str(clip[1])}, validation=kept, test=compressed)
+    )
     assert made["pairs"] == {"train": 24, "val": 17, "test": 10}
 
 
 def test_frames_are_chosen_by_range_step_and_number(clip: Clip, run: Run) -> None:
     source = {"stream": str(clip[0]), "originals": str(clip[1])}
     folder = run(source, frames={"first": 3, "last": 20, "step": 4, "most": 4})
-    assert sorted(meta["frame"] for split in ("train", "val") for meta in metas(folder, split)) == [3, 7, 11, 15]
+    assert sorted(meta["frame"] for split in ("train", "val") for meta in metas(folder, split)) == [
+        3,
+        7,
+        11,
+        15,
+    ]
     assert "No frame is left" in reason(run(source, frames={"first": 99}))
 
 
-def test_a_last_frame_makes_use_of_a_stream_that_was_cut_short(clip: Clip, tmp_path: Path, run: Run) -> None:
+def test_a_last_frame_makes_use_of_a_stream_that_was_cut_short(
+    clip: Clip, tmp_path: Path, run: Run
+) -> None:
     encode(iter(list(decode(clip[0]))[:15]), tmp_path / "short.264", {"qp": "30"})
     source = {"stream": str(tmp_path / "short.264"), "originals": str(clip[1])}
     assert "set the last frame to 14" in reason(run(source))
@@ -263,7 +306,9 @@ def test_standing_pictures_are_dropped(tmp_path: Path, run: Run) -> None:
     for number in range(20):
         Image.fromarray(scenes[number // 5]).save(tmp_path / "o" / f"{number:02d}.png")
     source = {"kind": "folders", "input": str(tmp_path / "o"), "target": str(tmp_path / "o")}
-    folder = run(source, frames={"near_duplicates": 1}, validation={"method": "frames", "percent": 50})
+    folder = run(
+        source, frames={"near_duplicates": 1}, validation={"method": "frames", "percent": 50}
+    )
     kept = sorted(meta["frame"] for split in ("train", "val") for meta in metas(folder, split))
     assert kept == [0, 5, 10, 15]
     assert summary(folder)["skipped"] == 16
@@ -280,7 +325,9 @@ def test_patches_are_cut_by_stride_and_flat_ones_dropped(tmp_path: Path, run: Ru
     assert all_of_them["pairs"] == {"train": 3 * 3 * 5, "val": 1}
     lively = run(source, patches={"size": 32, "stride": 16, "flat_below": 1})
     assert summary(lively)["pairs"]["train"] == 3 * 3 * 3
-    assert {tuple(meta["patch"]) for meta in metas(lively)} == {(y, x) for y in (0, 16, 32) for x in (0, 16, 32)}
+    assert {tuple(meta["patch"]) for meta in metas(lively)} == {
+        (y, x) for y in (0, 16, 32) for x in (0, 16, 32)
+    }
     assert metas(lively, "val")[0]["patch"] is None
     assert "Patches of 80x80 do not fit into 0.png" in reason(run(source, patches={"size": 80}))
 
@@ -308,4 +355,6 @@ def test_gray_and_colour_meet_as_colour_unless_both_are_gray(tmp_path: Path, run
 
 
 def test_a_source_too_small_to_validate_is_refused(tmp_path: Path, run: Run) -> None:
-    assert "No pair is left to validate with" in reason(run(two_folders(tmp_path, ["a.png"], ["a.png"])))
+    assert "No pair is left to validate with" in reason(
+        run(two_folders(tmp_path, ["a.png"], ["a.png"]))
+    )

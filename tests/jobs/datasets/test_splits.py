@@ -17,12 +17,21 @@ def split(
 ) -> list[list[str]]:
     source = {"stream": "a", "originals": "b"}
     spec = DatasetSpec.model_validate(
-        {"name": "a", "source": source, "validation": validation, "test": test or {"method": "none"}, "seed": seed}
+        {
+            "name": "a",
+            "source": source,
+            "validation": validation,
+            "test": test or {"method": "none"},
+            "seed": seed,
+        }
     )
     return split_scenes(counts, fixed or [""] * len(counts), spec)
 
 
-@pytest.mark.parametrize(("count", "percent", "kept"), [(2, 10, 1), (24, 10, 2), (96, 10, 10), (1000, 10, 100), (10, 50, 5)])
+@pytest.mark.parametrize(
+    ("count", "percent", "kept"),
+    [(2, 10, 1), (24, 10, 2), (96, 10, 10), (1000, 10, 100), (10, 50, 5)],
+)
 def test_validation_frames_lie_in_few_blocks(count: int, percent: float, kept: int) -> None:
     (splits,) = split([count], {"percent": percent})
     assert (len(splits), splits.count("val")) == (count, kept)
@@ -46,9 +55,15 @@ def test_random_frames_are_spread() -> None:
 @pytest.mark.parametrize("method", ["blocks", "frames"])
 def test_the_test_split_is_drawn_beside_the_validation(method: str) -> None:
     (splits,) = split([100], {"method": method, "percent": 20}, {"method": method, "percent": 10})
-    assert {name: splits.count(name) for name in ("train", "val", "test")} == {"train": 70, "val": 20, "test": 10}
+    assert {name: splits.count(name) for name in ("train", "val", "test")} == {
+        "train": 70,
+        "val": 20,
+        "test": 10,
+    }
     (alone,) = split([100], {"method": method, "percent": 5}, {"method": method, "percent": 10})
-    assert [name == "test" for name in splits] == [name == "test" for name in alone], "the test split does not move"
+    assert [name == "test" for name in splits] == [name == "test" for name in alone], (
+        "the test split does not move"
+    )
 
 
 def test_what_a_manifest_says_counts() -> None:

@@ -35,13 +35,17 @@ def images(tmp_path: Path) -> Path:
     folder.mkdir()
     random = np.random.default_rng(1)
     for number in range(80):
-        Image.fromarray(random.integers(0, 256, (48, 64, 3), np.uint8)).save(folder / f"{number:03d}.bmp")
+        Image.fromarray(random.integers(0, 256, (48, 64, 3), np.uint8)).save(
+            folder / f"{number:03d}.bmp"
+        )
     return folder
 
 
 def job(home: Path, images: Path, **fields: object) -> JobFolder:
     source = {"kind": "folders", "input": str(images), "target": str(images)}
-    return folders.create(home, "dataset", DatasetSpec.model_validate({"name": "crew", "source": source, **fields}))
+    return folders.create(
+        home, "dataset", DatasetSpec.model_validate({"name": "crew", "source": source, **fields})
+    )
 
 
 def reason(folder: JobFolder) -> str:
@@ -55,7 +59,11 @@ def crew_of(parent: int) -> list[int]:
     """The processes that a job has started."""
     try:
         started = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
-        return [int(pid) for pid in started if b"jobs.datasets.workers" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+        return [
+            int(pid)
+            for pid in started
+            if b"jobs.datasets.workers" in Path(f"/proc/{pid}/cmdline").read_bytes()
+        ]
     except (FileNotFoundError, ProcessLookupError):
         return []  # One ended meanwhile.
 
@@ -86,7 +94,25 @@ def test_pictures_that_were_decoded_by_the_job_arrive_whole(tmp_path: Path) -> N
     def items() -> Iterator[tuple[Item, ImageFile | Picture, ImageFile | Picture]]:
         for number, picture in enumerate(pictures):
             name = f"{number}.bmp"
-            yield Item(number, "train", "", 0, number, name, name, None, None, "BT.601", False, None, False), picture, picture
+            yield (
+                Item(
+                    number,
+                    "train",
+                    "",
+                    0,
+                    number,
+                    name,
+                    name,
+                    None,
+                    None,
+                    "BT.601",
+                    False,
+                    None,
+                    False,
+                ),
+                picture,
+                picture,
+            )
 
     with EventLog(tmp_path / "events.jsonl") as log:
         for number, made in enumerate(workers.by_processes(items(), WHOLE, Report(log))):
@@ -105,7 +131,25 @@ def test_large_pictures_are_few_at_work(tmp_path: Path, monkeypatch: pytest.Monk
         nonlocal given
         for number in range(50):
             given += 1
-            yield Item(number, "train", "", 0, number, "a", "a", None, None, "BT.601", False, None, False), picture, picture
+            yield (
+                Item(
+                    number,
+                    "train",
+                    "",
+                    0,
+                    number,
+                    "a",
+                    "a",
+                    None,
+                    None,
+                    "BT.601",
+                    False,
+                    None,
+                    False,
+                ),
+                picture,
+                picture,
+            )
 
     with EventLog(tmp_path / "events.jsonl") as log:
         for made in workers.by_processes(items(), WHOLE, Report(log)):
@@ -113,7 +157,9 @@ def test_large_pictures_are_few_at_work(tmp_path: Path, monkeypatch: pytest.Monk
     assert made.item.number == 49
 
 
-def test_a_file_that_does_not_fit_is_named_and_what_came_before_is_kept(images: Path, home: Path) -> None:
+def test_a_file_that_does_not_fit_is_named_and_what_came_before_is_kept(
+    images: Path, home: Path
+) -> None:
     folder = job(home, images)
     (images / "060.bmp").write_bytes(b"no picture")
     assert run_worker(str(folder.path)) == 1
@@ -162,7 +208,9 @@ def test_processes_end_with_a_job_that_is_killed(images: Path, home: Path) -> No
     assert not any(map(lives, alive))
 
 
-def test_values_for_which_there_is_no_room_travel_by_the_socket(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_values_for_which_there_is_no_room_travel_by_the_socket(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(workers, "SLOT", 100)
     memory = mmap.mmap(-1, 200)
     sent = workers._shipped([Record(b"a" * 60, b"b" * 60, {}), Record(b"c", b"d", {})], memory, 100)

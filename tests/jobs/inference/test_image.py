@@ -42,7 +42,11 @@ def run(folder: JobFolder) -> JobFolder:
 
 
 def run_test(model: JobFolder, **fields: object) -> JobFolder:
-    return run(folders.create(model.path.parent.parent, "test", Spec.model_validate({"model": model.id, **fields})))
+    return run(
+        folders.create(
+            model.path.parent.parent, "test", Spec.model_validate({"model": model.id, **fields})
+        )
+    )
 
 
 def reason_of(test: JobFolder) -> str:
@@ -56,12 +60,21 @@ def messages_of(test: JobFolder) -> list[str]:
     return [event["text"] for event in read(test.events) if event["type"] == "message"]
 
 
-def test_a_validation_pair_is_restored_and_every_layer_shown(model: JobFolder, dataset: JobFolder) -> None:
+def test_a_validation_pair_is_restored_and_every_layer_shown(
+    model: JobFolder, dataset: JobFolder
+) -> None:
     test = run_test(model, pair=1)
     events = list(read(test.events))
     (sample,) = [event for event in events if event["type"] == "sample"]
     layers = [event for event in events if event["type"] == "layer"]
-    assert [layer["name"] for layer in layers] == ["conv1", "relu1", "conv2", "relu2", "conv3", "sum"]
+    assert [layer["name"] for layer in layers] == [
+        "conv1",
+        "relu1",
+        "conv2",
+        "relu2",
+        "conv3",
+        "sum",
+    ]
     assert [layer["shape"][0] for layer in layers] == [64, 64, 32, 32, 1, 1]
     assert sample["seq"] < layers[0]["seq"], "the output comes before the layers"
     for url in [sample["output"], *(layer["picture"] for layer in layers)]:
@@ -72,7 +85,9 @@ def test_a_validation_pair_is_restored_and_every_layer_shown(model: JobFolder, d
     assert sample["psnr_output"] != sample["psnr_input"]
 
 
-def test_without_truth_there_is_no_score_and_without_layers_none(model: JobFolder, clip: Clip) -> None:
+def test_without_truth_there_is_no_score_and_without_layers_none(
+    model: JobFolder, clip: Clip
+) -> None:
     test = run_test(model, image=str(clip[1] / "000003.bmp.gz"), layers=False)
     events = list(read(test.events))
     (sample,) = [event for event in events if event["type"] == "sample"]
@@ -91,7 +106,9 @@ def test_a_frame_of_a_stream_is_restored_and_measured(model: JobFolder, clip: Cl
     original = sorted(clip[1].iterdir())[17]
     test = run_test(model, stream=str(clip[0]), frame=17, target=str(original), layers=False)
     (sample,) = [event for event in read(test.events) if event["type"] == "sample"]
-    assert np.array_equal(np.asarray(Image.open(test.path / "results" / "input.png")), list(decode(clip[0]))[17])
+    assert np.array_equal(
+        np.asarray(Image.open(test.path / "results" / "input.png")), list(decode(clip[0]))[17]
+    )
     assert sample["psnr_input"] > 20, "the original is that of the frame"
     assert sample["seconds"] > 0
 
@@ -117,15 +134,25 @@ def test_a_frame_that_is_not_there_is_refused(
 
 def test_what_is_no_image_is_refused_with_its_name(model: JobFolder, tmp_path: Path) -> None:
     (tmp_path / "words.png").write_text("no image")
-    assert "words.png is no image that can be read" in reason_of(run_test(model, image=str(tmp_path / "words.png")))
+    assert "words.png is no image that can be read" in reason_of(
+        run_test(model, image=str(tmp_path / "words.png"))
+    )
 
 
 def test_what_was_done_to_an_image_is_told(model: JobFolder, tmp_path: Path) -> None:
     Image.new("I;16", (20, 20), 30_000).save(tmp_path / "deep.png")
     Image.new("RGB", (20, 20)).save(tmp_path / "truth.png")
-    test = run_test(model, image=str(tmp_path / "deep.png"), target=str(tmp_path / "truth.png"), layers=False)
-    assert messages_of(test) == ["deep.png has 16 bits a value: they are rounded to 8 for the network."]
-    assert np.asarray(Image.open(test.path / "results" / "input.png"))[0, 0].tolist() == [117, 117, 117]
+    test = run_test(
+        model, image=str(tmp_path / "deep.png"), target=str(tmp_path / "truth.png"), layers=False
+    )
+    assert messages_of(test) == [
+        "deep.png has 16 bits a value: they are rounded to 8 for the network."
+    ]
+    assert np.asarray(Image.open(test.path / "results" / "input.png"))[0, 0].tolist() == [
+        117,
+        117,
+        117,
+    ]
 
 
 def test_a_truth_of_another_size_is_refused(model: JobFolder, tmp_path: Path) -> None:
@@ -141,10 +168,15 @@ def test_a_snapshot_that_was_deleted_is_named_with_those_that_are_there(model: J
     assert "Snapshot epoch-0001" in reason_of(run_test(model, pair=0, snapshot="epoch-0001"))
     kept.rename(weights)
     gone = reason_of(run_test(model, pair=0, snapshot="epoch-0007"))
-    assert gone == "There is no snapshot epoch-0007 any more. Choose another one: best, epoch-0002, epoch-0001."
+    assert (
+        gone
+        == "There is no snapshot epoch-0007 any more. Choose another one: best, epoch-0002, epoch-0001."
+    )
 
 
-def test_a_network_of_grayscale_says_that_it_sees_the_brightness(clip: Clip, model: JobFolder) -> None:
+def test_a_network_of_grayscale_says_that_it_sees_the_brightness(
+    clip: Clip, model: JobFolder
+) -> None:
     told: list[str] = []
     spec = Spec.model_validate({"model": model.id, "image": str(clip[1] / "000003.bmp.gz")})
     input, target = read_pair(model, [], spec, 1, told.append)
@@ -152,7 +184,9 @@ def test_a_network_of_grayscale_says_that_it_sees_the_brightness(clip: Clip, mod
     assert "brightness" in told[0]
 
 
-def test_a_grayscale_dataset_trains_and_restores(clip: Clip, home: Path, make_dataset: Make, make_model: Make) -> None:
+def test_a_grayscale_dataset_trains_and_restores(
+    clip: Clip, home: Path, make_dataset: Make, make_model: Make
+) -> None:
     model = make_model(make_dataset(clip, channels="grayscale"), epochs=1)
     assert last_state(model.events)["state"] == "done"
     spec = Spec.model_validate({"model": model.id, "image": str(clip[1] / "000003.bmp.gz")})

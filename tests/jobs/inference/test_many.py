@@ -22,7 +22,11 @@ Clip = tuple[Path, Path]
 
 
 def begin(model: JobFolder, **fields: Any) -> JobFolder:
-    spec = ImagesTest.model_validate({"model": model.id, **fields}) if "images" in fields else SplitTest(model=model.id, **fields)
+    spec = (
+        ImagesTest.model_validate({"model": model.id, **fields})
+        if "images" in fields
+        else SplitTest(model=model.id, **fields)
+    )
     return folders.create(model.path.parent.parent, "test", spec)
 
 
@@ -32,7 +36,9 @@ def run(test: JobFolder) -> JobFolder:
 
 
 def rows(test: JobFolder) -> list[dict[str, Any]]:
-    return [row for event in read(test.events, types=frozenset({"results"})) for row in event["rows"]]
+    return [
+        row for event in read(test.events, types=frozenset({"results"})) for row in event["rows"]
+    ]
 
 
 def summary(test: JobFolder) -> dict[str, Any]:
@@ -62,7 +68,9 @@ def test_all_pairs_of_a_split_are_measured(model: JobFolder, dataset: JobFolder)
     assert len(found) == summary(dataset)["pairs"]["val"]
     told = summary(test)
     assert (told["images"], told["failed"], told["snapshot"]) == (len(found), 0, "epoch-0002")
-    assert told["mean"]["psnr_output"] == pytest.approx(np.mean([row["psnr_output"] for row in found]))
+    assert told["mean"]["psnr_output"] == pytest.approx(
+        np.mean([row["psnr_output"] for row in found])
+    )
     assert found[0]["gain"] == pytest.approx(found[0]["psnr_output"] - found[0]["psnr_input"])
 
 
@@ -70,7 +78,9 @@ def test_a_split_without_pairs_is_said(model: JobFolder) -> None:
     assert "no pairs in this split any more" in reason_of(run(begin(model, split="test")))
 
 
-def test_one_that_cannot_be_read_is_told_and_passed_over(model: JobFolder, images: tuple[Path, Path]) -> None:
+def test_one_that_cannot_be_read_is_told_and_passed_over(
+    model: JobFolder, images: tuple[Path, Path]
+) -> None:
     damaged, true = images
     whole = (damaged / "1.jpg").read_bytes()
     (damaged / "1.jpg").write_bytes(whole[: len(whole) // 2])
@@ -86,25 +96,43 @@ def test_one_that_cannot_be_read_is_told_and_passed_over(model: JobFolder, image
     assert [summary(test)[name] for name in ("images", "failed", "measured")] == [1, 3, 1]
 
 
-def test_without_a_ground_truth_images_are_restored_and_not_measured(model: JobFolder, images: tuple[Path, Path]) -> None:
+def test_without_a_ground_truth_images_are_restored_and_not_measured(
+    model: JobFolder, images: tuple[Path, Path]
+) -> None:
     test = run(begin(model, images=[str(images[0] / "3.jpg"), str(images[1])]))
-    assert [row["name"] for row in rows(test)] == ["damaged/3.jpg", "true/0.png", "true/1.png", "true/2.png", "true/3.png"]
-    assert (rows(test)[0]["psnr_output"], rows(test)[0]["gain"], summary(test)["gain"]) == (None, None, None)
+    assert [row["name"] for row in rows(test)] == [
+        "damaged/3.jpg",
+        "true/0.png",
+        "true/1.png",
+        "true/2.png",
+        "true/3.png",
+    ]
+    assert (rows(test)[0]["psnr_output"], rows(test)[0]["gain"], summary(test)["gain"]) == (
+        None,
+        None,
+        None,
+    )
 
 
-def test_an_image_that_equals_its_ground_truth_has_nothing_to_gain(model: JobFolder, images: tuple[Path, Path]) -> None:
+def test_an_image_that_equals_its_ground_truth_has_nothing_to_gain(
+    model: JobFolder, images: tuple[Path, Path]
+) -> None:
     test = run(begin(model, images=[str(images[1] / "0.png")], targets=str(images[1])))
     assert rows(test)[0]["psnr_input"] is None
     assert (summary(test)["measured"], summary(test)["better"]) == (1, 0)
 
 
-def test_where_none_can_be_restored_the_first_reason_is_that_of_the_job(model: JobFolder, tmp_path: Path) -> None:
+def test_where_none_can_be_restored_the_first_reason_is_that_of_the_job(
+    model: JobFolder, tmp_path: Path
+) -> None:
     (tmp_path / "words.png").write_text("no image")
     reason = reason_of(run(begin(model, images=[str(tmp_path)])))
     assert reason.startswith("None of the 1 images could be restored. The first: words.png")
 
 
-def test_two_ground_truths_of_one_name_are_refused(model: JobFolder, images: tuple[Path, Path]) -> None:
+def test_two_ground_truths_of_one_name_are_refused(
+    model: JobFolder, images: tuple[Path, Path]
+) -> None:
     Image.new("RGB", (96, 64)).save(images[1] / "0.bmp")
     reason = reason_of(run(begin(model, images=[str(images[0])], targets=str(images[1]))))
     assert "0.bmp and 0.png: which of them is meant?" in reason

@@ -46,7 +46,9 @@ def scores(test: JobFolder) -> list[dict[str, float]]:
 
 
 @pytest.mark.parametrize("codec", ["h264", "ffv1"])
-def test_a_stream_becomes_a_file_and_two_that_browsers_play(codec: str, model: JobFolder, clip: Clip) -> None:
+def test_a_stream_becomes_a_file_and_two_that_browsers_play(
+    codec: str, model: JobFolder, clip: Clip
+) -> None:
     test = run_test(model, clip[0], codec=codec)
     told = summary(test)
     restored = file_of(test, told["file"])
@@ -67,7 +69,9 @@ def test_each_frame_is_measured_against_its_original(model: JobFolder, clip: Cli
     told, found = summary(test), scores(test)
     assert (told["measured"], told["note"], len(found)) == (24, "", 24)
     assert told["psnr_output"] == pytest.approx(sum(one["output/psnr"] for one in found) / 24)
-    worst = min(range(24), key=lambda number: found[number]["output/psnr"] - found[number]["input/psnr"])
+    worst = min(
+        range(24), key=lambda number: found[number]["output/psnr"] - found[number]["input/psnr"]
+    )
     assert told["worst"]["frame"] == worst
     first, original = next(iter(decode(clip[0]))), read_image(list_images(clip[1])[0])
     by_scikit = peak_signal_noise_ratio(original, first)  # In RGB: that is what this network sees.
@@ -85,14 +89,18 @@ def test_as_many_frames_as_there_are_originals_are_measured_and_that_is_said(
     assert "the first 5 are compared" in told["note"]
 
 
-def test_originals_of_another_size_are_refused_before_anything_is_restored(model: JobFolder, clip: Clip, tmp_path: Path) -> None:
+def test_originals_of_another_size_are_refused_before_anything_is_restored(
+    model: JobFolder, clip: Clip, tmp_path: Path
+) -> None:
     Image.new("RGB", (96, 80)).save(tmp_path / "0.png")
     test = run_test(model, clip[0], originals=str(tmp_path))
     assert "is 96x80, but" in reason_of(test)
     assert not (test.path / "results").exists()
 
 
-def test_a_video_that_breaks_in_the_middle_is_kept_as_far_as_it_goes(model: JobFolder, tmp_path: Path) -> None:
+def test_a_video_that_breaks_in_the_middle_is_kept_as_far_as_it_goes(
+    model: JobFolder, tmp_path: Path
+) -> None:
     whole, cut = make_video(tmp_path / "whole.mkv", 60, sound=True), tmp_path / "cut.mkv"
     cut.write_bytes(whole.read_bytes()[: whole.stat().st_size * 2 // 3])
     test = run_test(model, cut, originals=str(whole))

@@ -31,8 +31,15 @@ def save_deep(path: Path, format: str) -> None:
     frame = av.VideoFrame.from_ndarray(DEEP.copy(), format="rgb48le").reformat(format=format)
     encoder = av.CodecContext.create("tiff" if path.suffix == ".tif" else "png", "w")
     assert isinstance(encoder, av.VideoCodecContext)
-    encoder.width, encoder.height, encoder.pix_fmt, encoder.time_base = 16, 12, format, Fraction(1, 25)
-    path.write_bytes(b"".join(bytes(packet) for packet in [*encoder.encode(frame), *encoder.encode(None)]))
+    encoder.width, encoder.height, encoder.pix_fmt, encoder.time_base = (
+        16,
+        12,
+        format,
+        Fraction(1, 25),
+    )
+    path.write_bytes(
+        b"".join(bytes(packet) for packet in [*encoder.encode(frame), *encoder.encode(None)])
+    )
 
 
 def palette(path: Path) -> None:
@@ -40,7 +47,9 @@ def palette(path: Path) -> None:
 
 
 def with_alpha(value: int) -> Make:
-    return lambda path: Image.fromarray(np.dstack([COLOUR, np.full((12, 16), value, np.uint8)])).save(path)
+    return lambda path: Image.fromarray(
+        np.dstack([COLOUR, np.full((12, 16), value, np.uint8)])
+    ).save(path)
 
 
 def keyed(path: Path) -> None:
@@ -53,14 +62,24 @@ def keyed(path: Path) -> None:
     [
         ("gray.png", lambda path: Image.fromarray(GRAY).save(path), in_rgb(GRAY)),
         ("palette.png", palette, in_rgb(GRAY // 16 * 16)),
-        ("two.png", lambda path: Image.fromarray(GRAY > 99).save(path), in_rgb((GRAY > 99).astype(np.uint8) * 255)),
+        (
+            "two.png",
+            lambda path: Image.fromarray(GRAY > 99).save(path),
+            in_rgb((GRAY > 99).astype(np.uint8) * 255),
+        ),
         ("opaque.png", with_alpha(255), COLOUR),
-        ("opaque.webp", lambda path: Image.fromarray(COLOUR).convert("RGBA").save(path, lossless=True), COLOUR),
+        (
+            "opaque.webp",
+            lambda path: Image.fromarray(COLOUR).convert("RGBA").save(path, lossless=True),
+            COLOUR,
+        ),
         ("keyed.png", keyed, np.minimum(COLOUR, 200)),
         ("named_wrong.bmp", lambda path: Image.fromarray(COLOUR).save(path, "PNG"), COLOUR),
     ],
 )
-def test_what_has_8_bits_and_hides_nothing_is_read_as_it_is(name: str, make: Make, expected: Picture, tmp_path: Path) -> None:
+def test_what_has_8_bits_and_hides_nothing_is_read_as_it_is(
+    name: str, make: Make, expected: Picture, tmp_path: Path
+) -> None:
     make(tmp_path / name)
     picture, notes = read_any(tmp_path / name)
     assert np.array_equal(picture, expected)
@@ -86,8 +105,12 @@ def test_16_bits_are_rounded_and_not_cut(name: str, format: str, tmp_path: Path)
     assert notes == [f"{name} has 16 bits a value: they are rounded to 8 for the network."]
 
 
-@pytest.mark.parametrize(("name", "format"), [("deep.png", "rgb48be"), ("deep.tif", "rgb48le"), ("gray.png", "gray16be")])
-def test_datasets_refuse_what_pillow_would_cut_to_8_bits(name: str, format: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("name", "format"), [("deep.png", "rgb48be"), ("deep.tif", "rgb48le"), ("gray.png", "gray16be")]
+)
+def test_datasets_refuse_what_pillow_would_cut_to_8_bits(
+    name: str, format: str, tmp_path: Path
+) -> None:
     save_deep(tmp_path / name, format)
     with pytest.raises(JobError, match=f"{name} has more than 8 bits a value"):
         read_image(tmp_path / name)
@@ -126,26 +149,50 @@ def deep_and_cut(path: Path) -> None:
     ("name", "make", "reason"),
     [
         ("empty.png", lambda path: path.touch(), "is no image that can be read: it is empty"),
-        ("words.png", lambda path: path.write_text("no image"), "it is no BMP, PNG, TIFF, JPEG or WebP"),
-        ("script.png", lambda path: path.write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n"), "it is no BMP"),
+        (
+            "words.png",
+            lambda path: path.write_text("no image"),
+            "it is no BMP, PNG, TIFF, JPEG or WebP",
+        ),
+        (
+            "script.png",
+            lambda path: path.write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n"),
+            "it is no BMP",
+        ),
         ("cut.png", cut_in_half, "is no image that can be read"),
         ("cut.jpg", cut_in_half, "is no image that can be read"),
         ("deep.png", deep_and_cut, "is no image that can be read"),
         ("clear.png", with_alpha(254), "has transparency"),
-        ("clear16.png", lambda path: Image.fromarray(GRAY).save(path, transparency=int(GRAY[0, 0])), "has transparency"),
+        (
+            "clear16.png",
+            lambda path: Image.fromarray(GRAY).save(path, transparency=int(GRAY[0, 0])),
+            "has transparency",
+        ),
         ("print.jpg", lambda path: Image.new("CMYK", (9, 9)).save(path), "is in CMYK"),
         ("lab.tif", lambda path: Image.new("LAB", (9, 9)).save(path), "is in LAB"),
-        ("float.tif", lambda path: Image.fromarray(GRAY.astype(np.float32)).save(path), "is in floating point numbers"),
-        ("long.tif", lambda path: Image.fromarray(GRAY.astype(np.int32)).save(path), "is in values of 32 bits"),
+        (
+            "float.tif",
+            lambda path: Image.fromarray(GRAY.astype(np.float32)).save(path),
+            "is in floating point numbers",
+        ),
+        (
+            "long.tif",
+            lambda path: Image.fromarray(GRAY.astype(np.int32)).save(path),
+            "is in values of 32 bits",
+        ),
     ],
 )
-def test_what_cannot_be_read_honestly_is_refused(name: str, make: Make, reason: str, tmp_path: Path) -> None:
+def test_what_cannot_be_read_honestly_is_refused(
+    name: str, make: Make, reason: str, tmp_path: Path
+) -> None:
     make(tmp_path / name)
     with pytest.raises(JobError, match=f"{name}.*{reason}"):
         read_any(tmp_path / name)
 
 
-def test_an_image_larger_than_memory_allows_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_image_larger_than_memory_allows_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(limits, "MAX_IMAGE_BYTES", 12 * 16 * 3 - 1)
     Image.fromarray(COLOUR).save(tmp_path / "large.png")
     with pytest.raises(JobError, match=r"large.png is refused: it is 16x12, more than"):
@@ -154,5 +201,8 @@ def test_an_image_larger_than_memory_allows_is_refused(tmp_path: Path, monkeypat
 
 @pytest.mark.parametrize(("kind", "least"), [("valid", 30), ("lenient", 1), ("bad", 0)])
 def test_every_real_bmp_is_a_picture_or_a_sentence(kind: str, least: int, media: Path) -> None:
-    pictures = [picture_or_sentence(lambda path: read_any(path)[0], path) for path in sorted((media / "bmp" / kind).iterdir())]
+    pictures = [
+        picture_or_sentence(lambda path: read_any(path)[0], path)
+        for path in sorted((media / "bmp" / kind).iterdir())
+    ]
     assert len([picture for picture in pictures if picture is not None]) >= least

@@ -25,12 +25,18 @@ def test_a_bomb_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
 def test_natural_order(tmp_path: Path) -> None:
     for name in ("frame10.bmp", "frame9.bmp", "Frame1.bmp", "notes.txt"):
         (tmp_path / name).write_bytes(b"x")
-    assert [path.name for path in list_images(tmp_path)] == ["Frame1.bmp", "frame9.bmp", "frame10.bmp"]
+    assert [path.name for path in list_images(tmp_path)] == [
+        "Frame1.bmp",
+        "frame9.bmp",
+        "frame10.bmp",
+    ]
 
 
 @pytest.mark.parametrize(("kind", "least"), [("valid", 30), ("lenient", 1), ("bad", 0)])
 def test_every_real_bmp_is_a_picture_or_a_sentence(kind: str, least: int, media: Path) -> None:
-    pictures = [picture_or_sentence(read_image, path) for path in sorted((media / "bmp" / kind).iterdir())]
+    pictures = [
+        picture_or_sentence(read_image, path) for path in sorted((media / "bmp" / kind).iterdir())
+    ]
     assert len([picture for picture in pictures if picture is not None]) >= least
 
 
@@ -38,7 +44,10 @@ def test_a_png_of_gigabytes_is_refused_before_it_is_unpacked(tmp_path: Path) -> 
     bomb = tmp_path / "bomb.png"
     Image.new("1", (30_000, 30_000)).save(bomb)
     assert bomb.stat().st_size < 200_000
-    with pytest.raises(JobError, match=r"bomb.png is refused: it is 30000x30000, more than the 512 MiB .* \(--max-image-mb\)"):
+    with pytest.raises(
+        JobError,
+        match=r"bomb.png is refused: it is 30000x30000, more than the 512 MiB .* \(--max-image-mb\)",
+    ):
         read_image(bomb)
 
 
@@ -61,7 +70,9 @@ def test_gray_files_keep_their_one_channel_where_asked(tmp_path: Path) -> None:
     assert read_image(tmp_path / "a.png").shape == (6, 8, 3)
 
 
-@pytest.mark.parametrize(("matrix", "weights"), [("BT.601", (0.299, 0.587, 0.114)), ("BT.709", (0.2126, 0.7152, 0.0722))])
+@pytest.mark.parametrize(
+    ("matrix", "weights"), [("BT.601", (0.299, 0.587, 0.114)), ("BT.709", (0.2126, 0.7152, 0.0722))]
+)
 def test_gray_is_y_of_the_matrix(matrix: str, weights: tuple[float, float, float]) -> None:
     picture = np.random.default_rng(0).integers(0, 256, (50, 40, 3), np.uint8)
     exact = picture @ np.array(weights)

@@ -10,7 +10,9 @@ from jobs.media.encodings import decode
 from jobs.media.png import encode_png
 
 
-@pytest.mark.parametrize("shape", [(1, 1, 3), (1, 1, 1), (5, 1, 3), (1, 7, 1), (64, 96, 3), (270, 481, 1)])
+@pytest.mark.parametrize(
+    "shape", [(1, 1, 3), (1, 1, 1), (5, 1, 3), (1, 7, 1), (64, 96, 3), (270, 481, 1)]
+)
 def test_pillow_reads_what_was_written(shape: tuple[int, int, int]) -> None:
     picture = np.random.default_rng(1).integers(0, 256, shape, np.uint8)
     data = encode_png(picture)

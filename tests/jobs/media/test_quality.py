@@ -26,7 +26,9 @@ def test_psnr_is_scikit_images(shape: tuple[int, int, int]) -> None:
     assert psnr(a, b) == pytest.approx(peak_signal_noise_ratio(a, b, data_range=255), abs=1e-9)
 
 
-@pytest.mark.parametrize("shape", [(64, 96, 3), (65, 98, 3), (7, 7, 3), (288, 352, 1), (720, 1280, 3)])
+@pytest.mark.parametrize(
+    "shape", [(64, 96, 3), (65, 98, 3), (7, 7, 3), (288, 352, 1), (720, 1280, 3)]
+)
 def test_both_in_one_pass_are_the_same(shape: tuple[int, int, int]) -> None:
     a, b = two_pictures(*shape)
     both = psnr_and_ssim(a, b)
@@ -47,7 +49,16 @@ def test_ssim_is_that_of_ffmpegs_filter(size: tuple[int, int], tmp_path: Path) -
     inputs = []
     for name, picture in (("a", a), ("b", b)):
         picture.tofile(tmp_path / name)
-        inputs += ["-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{size[1]}x{size[0]}", "-i", str(tmp_path / name)]
+        inputs += [
+            "-f",
+            "rawvideo",
+            "-pix_fmt",
+            "rgb24",
+            "-s",
+            f"{size[1]}x{size[0]}",
+            "-i",
+            str(tmp_path / name),
+        ]
     graph = "[0]format=gbrp[a];[1]format=gbrp[b];[a][b]ssim=stats_file=-"
     command = ["ffmpeg", "-v", "error", *inputs, "-lavfi", graph, "-f", "null", "-"]
     said = subprocess.run(command, capture_output=True, text=True, check=True).stdout

@@ -18,7 +18,13 @@ from jobs.specs.dataset import RawVideo
 needs_ffmpeg = pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="ffmpeg is not installed")
 MOST = 30
 
-FRAMES = {"BA_MW_D.264": 100, "CVFC1_Sony_C.jsv": 50, "test_vd_rc.264": 9, "MR1_BT_A.h264": 62, "Static.264": 10}
+FRAMES = {
+    "BA_MW_D.264": 100,
+    "CVFC1_Sony_C.jsv": 50,
+    "test_vd_rc.264": 9,
+    "MR1_BT_A.h264": 62,
+    "Static.264": 10,
+}
 
 
 @pytest.mark.parametrize(("name", "frames"), FRAMES.items())
@@ -29,8 +35,23 @@ def test_real_streams_decode_to_their_frames(name: str, frames: int, media: Path
 def ffmpeg(stream: Path, pixel_format: str) -> bytes:
     """The first frames as the ffmpeg command decodes them."""
     raw = ["-f", "h264"] if stream.suffix in (".264", ".h264", ".jsv") else []
-    command = ["ffmpeg", "-v", "quiet", *raw, "-i", str(stream), "-vsync", "passthrough", "-frames:v", str(MOST)]
-    return subprocess.run([*command, "-f", "rawvideo", "-pix_fmt", pixel_format, "-"], capture_output=True, check=False).stdout
+    command = [
+        "ffmpeg",
+        "-v",
+        "quiet",
+        *raw,
+        "-i",
+        str(stream),
+        "-vsync",
+        "passthrough",
+        "-frames:v",
+        str(MOST),
+    ]
+    return subprocess.run(
+        [*command, "-f", "rawvideo", "-pix_fmt", pixel_format, "-"],
+        capture_output=True,
+        check=False,
+    ).stdout
 
 
 def same_as_ffmpeg(stream: Path) -> int:
@@ -46,16 +67,24 @@ def same_as_ffmpeg(stream: Path) -> int:
     for number, frame in enumerate(frames):
         if (frame.height, frame.width) != (height, width):
             return number
-        luma = np.frombuffer(memoryview(frame.planes[0]), np.uint8).reshape(-1, frame.planes[0].line_size)[:height, :width]
-        assert np.array_equal(luma, planes[number, : height * width].reshape(height, width)), f"Y of frame {number}"
-        assert np.abs(video.to_picture(frame).astype(int) - rgb[number]).max() <= 1, f"RGB of frame {number}"
+        luma = np.frombuffer(memoryview(frame.planes[0]), np.uint8).reshape(
+            -1, frame.planes[0].line_size
+        )[:height, :width]
+        assert np.array_equal(luma, planes[number, : height * width].reshape(height, width)), (
+            f"Y of frame {number}"
+        )
+        assert np.abs(video.to_picture(frame).astype(int) - rgb[number]).max() <= 1, (
+            f"RGB of frame {number}"
+        )
     return len(frames)
 
 
 @needs_ffmpeg
 def test_every_real_stream_decodes_as_ffmpeg_does(media: Path) -> None:
     streams = (
-        sorted((media / "h264").iterdir()) + sorted((media / "clips").glob("*.264")) + sorted((media / "clips").glob("*.mp4"))
+        sorted((media / "h264").iterdir())
+        + sorted((media / "clips").glob("*.264"))
+        + sorted((media / "clips").glob("*.mp4"))
     )
     equal = {stream.name: same_as_ffmpeg(stream) for stream in streams}
     assert sum(equal.values()) > 400
@@ -82,16 +111,33 @@ def test_matrix_and_range_are_those_that_the_stream_signals(
         "-c:v",
         "libx264",
     ]
-    subprocess.run([*command, "-qp", "20", "-colorspace", matrix, "-color_range", signalled_range, str(stream)], check=True)
+    subprocess.run(
+        [
+            *command,
+            "-qp",
+            "20",
+            "-colorspace",
+            matrix,
+            "-color_range",
+            signalled_range,
+            str(stream),
+        ],
+        check=True,
+    )
     assert same_as_ffmpeg(stream) == 3
     colour = facts(stream).colour
-    assert (colour.name, colour.full_range) == ("BT.709" if matrix == "bt709" else "BT.601", signalled_range == "pc")
+    assert (colour.name, colour.full_range) == (
+        "BT.709" if matrix == "bt709" else "BT.601",
+        signalled_range == "pc",
+    )
     unlike = video.to_picture(next(decode_frames(clip[0])))
     assert not np.array_equal(unlike, next(decode(stream))), "the signal matters"
 
 
 @pytest.mark.parametrize(("height", "name"), [(64, "BT.601"), (720, "BT.709")])
-def test_our_own_streams_keep_colour_and_say_their_matrix(height: int, name: str, tmp_path: Path) -> None:
+def test_our_own_streams_keep_colour_and_say_their_matrix(
+    height: int, name: str, tmp_path: Path
+) -> None:
     flat = np.empty((height, 96, 3), np.uint8)
     flat[:] = (200, 40, 90)
     encode(iter([flat] * 2), tmp_path / "flat.h264", {"qp": "10"})
@@ -111,7 +157,9 @@ def test_pictures_of_two_sizes_make_no_stream(tmp_path: Path) -> None:
         encode(iter(sizes), tmp_path / "two.h264", {"qp": "20"})
 
 
-def test_a_stream_says_what_it_was_made_with(clip: tuple[Path, Path], tmp_path: Path, media: Path) -> None:
+def test_a_stream_says_what_it_was_made_with(
+    clip: tuple[Path, Path], tmp_path: Path, media: Path
+) -> None:
     assert (facts(clip[0]).qp, facts(clip[0]).rate) == (37, "QP 37")
     assert facts(media / "clips" / "bikes.mp4").rate == "CRF 23"
     pictures = [np.zeros((64, 96, 3), np.uint8)] * 3
@@ -133,6 +181,8 @@ def test_raw_video_says_its_size_by_its_name_or_is_told(media: Path, tmp_path: P
 
 def test_a_playlist_does_not_open_what_it_names(clip: tuple[Path, Path], tmp_path: Path) -> None:
     playlist = tmp_path / "list.mp4"
-    playlist.write_text(f"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\n{clip[0]}\n#EXT-X-ENDLIST\n")
+    playlist.write_text(
+        f"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\n{clip[0]}\n#EXT-X-ENDLIST\n"
+    )
     with pytest.raises(JobError, match=r"list.mp4 is no video that can be read"):
         facts(playlist)

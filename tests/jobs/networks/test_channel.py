@@ -39,11 +39,19 @@ layer { name: "crop" type: "Crop" bottom: "up" bottom: "data" top: "crop" crop_p
 def model(tmp_path_factory: pytest.TempPathFactory, clip: Clip) -> JobFolder:
     home = tmp_path_factory.mktemp("channel") / "home"
     source = {"kind": "stream", "stream": str(clip[0]), "originals": str(clip[1])}
-    dataset = folders.create(home, "dataset", DatasetSpec.model_validate({"name": "clip", "source": source}))
+    dataset = folders.create(
+        home, "dataset", DatasetSpec.model_validate({"name": "clip", "source": source})
+    )
     run_worker(str(dataset.path))
     small = {"steps": 4, "epochs": None, "batch_size": 4, "patch_size": 32, "patches_per_frame": 1}
     network = {"name": "custom", "prototxt": STRIDED}
-    spec = {"name": "strided", "dataset": dataset.id, "channels": "rgb", "network": network, **small}
+    spec = {
+        "name": "strided",
+        "dataset": dataset.id,
+        "channels": "rgb",
+        "network": network,
+        **small,
+    }
     folder = folders.create(home, "model", ModelSpec.model_validate(spec))
     assert run_worker(str(folder.path)) == 0
     return folder
@@ -77,26 +85,36 @@ def computed(model: JobFolder, folder: JobFolder, layer: str) -> np.ndarray[Any,
     _, restorer, _ = snapshots.load(model, "best")
     found = []
     image = as_tensor(np.asarray(Image.open(folder.path / "results" / "input.png")))[None] / 255
-    with torch.inference_mode(), watch_layers(restorer.net, lambda name, _, output: found.append((name, output[0].numpy()))):
+    with (
+        torch.inference_mode(),
+        watch_layers(restorer.net, lambda name, _, output: found.append((name, output[0].numpy()))),
+    ):
         restorer(image)
     return dict(found)[layer]
 
 
-def test_a_channel_is_shown_whole_with_its_numbers(model: JobFolder, test: tuple[JobFolder, ImageTest]) -> None:
+def test_a_channel_is_shown_whole_with_its_numbers(
+    model: JobFolder, test: tuple[JobFolder, ImageTest]
+) -> None:
     folder, spec = test
     (number,) = (layer["index"] for layer in layers(folder) if layer["name"] == "down")
     answer = show_channel(folder, spec, number, 4)
     values = computed(model, folder, "down")[4]
     assert (answer["height"], answer["width"]) == values.shape == (32, 48)
     assert (answer["low"], answer["high"]) == (float(values.min()), float(values.max()))
-    assert (answer["mean"], answer["std"]) == (pytest.approx(values.mean(), abs=1e-4), pytest.approx(values.std(), rel=1e-3))
+    assert (answer["mean"], answer["std"]) == (
+        pytest.approx(values.mean(), abs=1e-4),
+        pytest.approx(values.std(), rel=1e-3),
+    )
     path = folder.path / answer["picture"].split("/files/")[1]
     shown = answer["low"] + np.asarray(Image.open(path)) / 255 * (answer["high"] - answer["low"])
     assert np.abs(shown - values).max() <= (answer["high"] - answer["low"]) / 255 / 2 + 1e-3
     assert json.loads(path.with_suffix(".json").read_text()) == answer
 
 
-def test_the_strongest_places_are_those_of_the_input_that_it_sees(model: JobFolder, test: tuple[JobFolder, ImageTest]) -> None:
+def test_the_strongest_places_are_those_of_the_input_that_it_sees(
+    model: JobFolder, test: tuple[JobFolder, ImageTest]
+) -> None:
     folder, spec = test
     (number,) = (layer["index"] for layer in layers(folder) if layer["name"] == "down")
     answer = show_channel(folder, spec, number, 2)
@@ -105,13 +123,19 @@ def test_the_strongest_places_are_those_of_the_input_that_it_sees(model: JobFold
     assert answer["field"] == [4, 4]
     assert places[0]["value"] == values.max()
     assert 1 < len(places) <= 9
-    assert [place["value"] for place in places] == sorted((place["value"] for place in places), reverse=True)
+    assert [place["value"] for place in places] == sorted(
+        (place["value"] for place in places), reverse=True
+    )
     for place in places:
         assert values[place["y"], place["x"]] == place["value"]
         left, right = max(0, 2 * place["x"] - 1), min(96, 2 * place["x"] + 3)
         assert (place["sees"]["left"], place["sees"]["width"]) == (left, right - left)
     pixels = [
-        {(x, y) for x in range(box["left"], box["left"] + box["width"]) for y in range(box["top"], box["top"] + box["height"])}
+        {
+            (x, y)
+            for x in range(box["left"], box["left"] + box["width"])
+            for y in range(box["top"], box["top"] + box["height"])
+        }
         for box in (place["sees"] for place in places)
     ]
     assert len(set.union(*pixels)) == sum(map(len, pixels)), "no two overlap"
@@ -135,12 +159,16 @@ def test_it_is_shown_though_the_image_is_gone_but_not_without_the_model(
         (2, 6, "has no channel 6: it has 6, counted"),
     ],
 )
-def test_what_is_not_there_is_said(test: tuple[JobFolder, ImageTest], layer: int, channel: int, sentence: str) -> None:
+def test_what_is_not_there_is_said(
+    test: tuple[JobFolder, ImageTest], layer: int, channel: int, sentence: str
+) -> None:
     with pytest.raises(JobError, match=sentence):
         show_channel(*test, layer, channel)
 
 
-def test_of_a_large_image_the_middle_is_shown(model: JobFolder, image: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_of_a_large_image_the_middle_is_shown(
+    model: JobFolder, image: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(image_test, "middle", lambda restorer, shape, _: middle(restorer, shape, 1))
     folder, spec = tried(model, image)
     (facts,) = read(folder.events, types=frozenset({"facts"}))
@@ -154,4 +182,6 @@ def test_of_a_large_image_the_middle_is_shown(model: JobFolder, image: Path, mon
         # In the whole input, which is what the page has.
         assert place["sees"]["left"] == 16 + max(0, 2 * place["x"] - 1)
     run_worker(str(folder.path))
-    assert not list(folder.path.glob("layers/*.json")), "a test that runs again forgets the answers of before"
+    assert not list(folder.path.glob("layers/*.json")), (
+        "a test that runs again forgets the answers of before"
+    )

@@ -73,7 +73,11 @@ def pasted(name: str) -> dict[str, str]:
 def networks() -> dict[str, dict[str, Any]]:
     built_in = {name: {"name": name, **small} for name, small in SMALL.items()}
     prototxts = {name: pasted(name) for name in ("residual", "sr-model")}
-    return {**built_in, **prototxts, "every layer": {"name": "custom", "prototxt": EVERY_LAYER, "start": "paper"}}
+    return {
+        **built_in,
+        **prototxts,
+        "every layer": {"name": "custom", "prototxt": EVERY_LAYER, "start": "paper"},
+    }
 
 
 def run(path: Path, format: str, image: Tensor) -> Tensor:
@@ -89,7 +93,10 @@ def assert_restores(folder: JobFolder, format: ExportFormat) -> None:
     told = export(folder, "best", format)
     _, restorer, channels = snapshots.load(folder, "best")
     path = folder.path / told["file"]
-    assert (told["file"], told["snapshot"]) == (f"exports/epoch-0001{ENDINGS[format]}", "epoch-0001")
+    assert (told["file"], told["snapshot"]) == (
+        f"exports/epoch-0001{ENDINGS[format]}",
+        "epoch-0001",
+    )
     assert told["size"] == path.stat().st_size
     assert 0 <= told["difference"] < 1e-5
     assert told["seconds"] > 0
@@ -181,13 +188,19 @@ def test_a_file_that_does_not_restore_what_torch_does_is_removed(
     with pytest.raises(JobError) as refused:
         export(folder, "best", "torchscript")
     assert words in str(refused.value)
-    assert [path.name for path in folder.exports.iterdir() if path.name != ".lock"] == ["epoch-0001.pt"]
-    assert (folder.path / before["file"]).stat().st_size == before["size"], "the one from before is as it was"
+    assert [path.name for path in folder.exports.iterdir() if path.name != ".lock"] == [
+        "epoch-0001.pt"
+    ]
+    assert (folder.path / before["file"]).stat().st_size == before["size"], (
+        "the one from before is as it was"
+    )
 
 
 def code_of(tmp_path: Path, body: str) -> dict[str, str]:
     file = tmp_path / "net.py"
-    file.write_text(f"import torch\nfrom torch import nn\n\n{body}\ndef network(channels):\n    return Net(channels)\n")
+    file.write_text(
+        f"import torch\nfrom torch import nn\n\n{body}\ndef network(channels):\n    return Net(channels)\n"
+    )
     return {"name": "python", "file": str(file)}
 
 
@@ -207,12 +220,15 @@ def test_a_network_that_knows_only_the_size_it_was_traced_with_is_refused(
     monkeypatch.setenv("CLEARFRAME_USER_CODE", "1")
     folder = make_model(home, code_of(tmp_path, SIZED))
     with pytest.raises(
-        JobError, match=r"cannot be written as torch\.export for images of every size: .*constant \(64\).* another format"
+        JobError,
+        match=r"cannot be written as torch\.export for images of every size: .*constant \(64\).* another format",
     ):
         export(folder, "best", "torch.export")
     with pytest.raises(JobError, match="differs from torch by"):
         export(folder, "best", "torchscript")
-    with pytest.raises(JobError, match=r"cannot be run with onnxruntime on an image of 101x77: .* It was removed"):
+    with pytest.raises(
+        JobError, match=r"cannot be run with onnxruntime on an image of 101x77: .* It was removed"
+    ):
         export(folder, "best", "onnx")
     assert not list(folder.exports.glob("epoch*"))
 
@@ -240,10 +256,10 @@ def test_a_network_that_fills_up_to_even_sides_goes_where_the_format_can_say_so(
         export(folder, "best", "torch.export")
 
 
-def test_code_of_others_runs_only_where_that_is_allowed(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    plain = (
-        "class Net(nn.Conv2d):\n    def __init__(self, channels):\n        super().__init__(channels, channels, 3, padding=1)\n"
-    )
+def test_code_of_others_runs_only_where_that_is_allowed(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = "class Net(nn.Conv2d):\n    def __init__(self, channels):\n        super().__init__(channels, channels, 3, padding=1)\n"
     with monkeypatch.context() as allowed:
         allowed.setenv("CLEARFRAME_USER_CODE", "1")
         folder = make_model(home, code_of(tmp_path, plain))
@@ -263,7 +279,9 @@ def test_what_is_not_there_is_named(home: Path) -> None:
         export(folder.sibling("abcdefgh"), "best", "torchscript")
 
 
-def test_weights_that_are_too_many_for_onnx_are_refused(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_weights_that_are_too_many_for_onnx_are_refused(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("jobs.networks.export_formats.ONNX_BYTES", 1000)
     with pytest.raises(JobError, match="an ONNX file holds at most 2"):
         export(make_model(home), "best", "onnx")
@@ -272,7 +290,9 @@ def test_weights_that_are_too_many_for_onnx_are_refused(home: Path, monkeypatch:
 # The process.
 
 
-def start(folder: JobFolder, format: str = "torchscript", **environment: str) -> subprocess.Popen[str]:
+def start(
+    folder: JobFolder, format: str = "torchscript", **environment: str
+) -> subprocess.Popen[str]:
     process = subprocess.Popen(
         [sys.executable, "-m", "jobs.networks.export"],
         stdin=subprocess.PIPE,
@@ -307,7 +327,9 @@ def test_nothing_but_the_answer_comes_from_the_process(home: Path, tmp_path: Pat
     assert set(told) == {"file", "snapshot", "size", "difference", "checked_with", "seconds"}
 
 
-def test_two_at_once_wait_for_each_other_and_what_a_killed_one_left_is_overwritten(home: Path) -> None:
+def test_two_at_once_wait_for_each_other_and_what_a_killed_one_left_is_overwritten(
+    home: Path,
+) -> None:
     folder = make_model(home)
     folder.exports.mkdir()
     half = folder.exports / ".epoch-0001.pt"
@@ -329,7 +351,9 @@ def waiting_for(lock: int) -> int:
     return sum("->" in line and line.endswith(ends_with) for line in lines)
 
 
-def test_a_full_disk_is_told_as_one(home: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_full_disk_is_told_as_one(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
     def full(path: Path, content: bytes) -> None:
         with open("/dev/full", "wb", buffering=0) as file:
             file.write(content)
@@ -340,7 +364,9 @@ def test_a_full_disk_is_told_as_one(home: Path, monkeypatch: pytest.MonkeyPatch,
     sent = {"folder": str(folder.path), "snapshot": "best", "format": "torchscript"}
     monkeypatch.setattr(json, "load", lambda _: sent)
     exporting.main()
-    assert json.loads(capfd.readouterr().out) == {"error": "The disk is full. Make room, then export again."}
+    assert json.loads(capfd.readouterr().out) == {
+        "error": "The disk is full. Make room, then export again."
+    }
     assert not list(folder.exports.glob("*.pt"))
 
 
@@ -350,6 +376,14 @@ def test_best_and_last_are_told_apart(home: Path) -> None:
     folder = make_model(home)
     with EventLog(folder.events) as log:
         add_snapshot(folder, log, "epoch-0002")
-        log.append("snapshot", name="epoch-0002", epoch=2.0, step=12, size=1, scalars={"val/l1": 0.5}, removed=[])
+        log.append(
+            "snapshot",
+            name="epoch-0002",
+            epoch=2.0,
+            step=12,
+            size=1,
+            scalars={"val/l1": 0.5},
+            removed=[],
+        )
     assert export(folder, "best", "torchscript")["snapshot"] == "epoch-0001"
     assert export(folder, "last", "torchscript")["snapshot"] == "epoch-0002"

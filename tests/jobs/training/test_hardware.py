@@ -12,7 +12,9 @@ from jobs.training import hardware
 from jobs.training.hardware import Watch
 
 
-def test_processor_and_memory_are_told_until_the_watch_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_processor_and_memory_are_told_until_the_watch_is_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(hardware, "INTERVAL", 0.2)
     path = tmp_path / "events.jsonl"
     with EventLog(path) as log:

@@ -16,20 +16,30 @@ SIDE = 32
 
 def steps(plan: Plan, first: int, count: int) -> list[Cuts]:
     """The patches of some steps, with their places."""
-    all_steps = (cuts for window, before in plan.windows(first) for cuts in plan.batches(window, before))
+    all_steps = (
+        cuts for window, before in plan.windows(first) for cuts in plan.batches(window, before)
+    )
     return list(islice(all_steps, count))
 
 
 def rows(cuts: Cuts) -> list[tuple[int, ...]]:
-    return [tuple(row) for row in torch.stack((cuts.pair, cuts.top, cuts.left, cuts.turn), 1).tolist()]
+    return [
+        tuple(row) for row in torch.stack((cuts.pair, cuts.top, cuts.left, cuts.turn), 1).tolist()
+    ]
 
 
 def test_an_epoch_has_each_pair_as_often_and_each_patch_lies_in_its_frame() -> None:
     plan = Plan(SIZES, SIDE, per_pair=5, a_step=8, seed=0)
     assert (plan.patches, plan.steps) == (105, 14)
     epoch = steps(plan, 0, plan.steps)
-    assert [len(cuts) for cuts in epoch] == [plan.patches_in(step) for step in range(plan.steps)] == [8] * 13 + [1]
-    assert Counter(pair for cuts in epoch for pair in cuts.pair.tolist()) == dict.fromkeys(range(len(SIZES)), 5)
+    assert (
+        [len(cuts) for cuts in epoch]
+        == [plan.patches_in(step) for step in range(plan.steps)]
+        == [8] * 13 + [1]
+    )
+    assert Counter(pair for cuts in epoch for pair in cuts.pair.tolist()) == dict.fromkeys(
+        range(len(SIZES)), 5
+    )
     for cuts in epoch:
         for pair, top, left, _ in rows(cuts):
             height, width = SIZES[pair]
@@ -61,7 +71,8 @@ def test_epochs_and_seeds_differ() -> None:
 
 
 @pytest.mark.parametrize(
-    ("flips", "quarter_turns", "turns"), [(False, False, 1), (True, False, 4), (False, True, 4), (True, True, 8)]
+    ("flips", "quarter_turns", "turns"),
+    [(False, False, 1), (True, False, 4), (False, True, 4), (True, True, 8)],
 )
 def test_patches_are_turned_as_is_asked_for(flips: bool, quarter_turns: bool, turns: int) -> None:
     plan = Plan([(64, 64)], SIDE, 200, 200, 0, flips, quarter_turns)
@@ -71,7 +82,9 @@ def test_patches_are_turned_as_is_asked_for(flips: bool, quarter_turns: bool, tu
     seen = set()
     for patch, top, left in zip(found, cuts.top.tolist(), cuts.left.tolist(), strict=True):
         upright = picture[:, top : top + SIDE, left : left + SIDE]
-        seen.add(next(name for name, turned in eight(upright).items() if torch.equal(turned, patch)))
+        seen.add(
+            next(name for name, turned in eight(upright).items() if torch.equal(turned, patch))
+        )
     assert len(seen) == turns
     if quarter_turns and not flips:
         assert seen == {"0", "90", "180", "270"}, "turned, never mirrored"

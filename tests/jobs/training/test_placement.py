@@ -22,33 +22,47 @@ CPU = torch.device("cpu")
 
 @pytest.mark.parametrize("first_step", [0, 5])
 @pytest.mark.parametrize("ranks", [Ranks(), Ranks(1, 2)])
-def test_memory_and_disk_give_the_same_batches(clip: Clip, make_dataset: Make, first_step: int, ranks: Ranks) -> None:
+def test_memory_and_disk_give_the_same_batches(
+    clip: Clip, make_dataset: Make, first_step: int, ranks: Ranks
+) -> None:
     job = make_dataset(clip)
     with PairSet.of(job, [job.id], "train") as pairs:
         # Two windows an epoch.
         plan = Plan(pairs.sizes, 32, 6, 8, 0, quarter_turns=True, bytes_a_pixel=1200)
         batches = {
-            where: list(islice(place(pairs, plan, CPU, ranks.share, where).batches(first_step), 2 * plan.steps))
+            where: list(
+                islice(
+                    place(pairs, plan, CPU, ranks.share, where).batches(first_step), 2 * plan.steps
+                )
+            )
             for where in ("device", "disk")
         }
         assert sum(1 for _ in islice(plan.windows(0), 2)) == 2
     for near, far in zip(batches["device"], batches["disk"], strict=True):
         for one, other in zip(near, far, strict=True):
             assert torch.equal(one, other)
-    assert {batch[0].shape[0] for batch in batches["disk"]} == ({8, 4} if ranks.size == 1 else {4, 2})
+    assert {batch[0].shape[0] for batch in batches["disk"]} == (
+        {8, 4} if ranks.size == 1 else {4, 2}
+    )
 
 
-def test_a_patch_is_that_of_its_frame_and_input_and_target_belong_together(clip: Clip, make_dataset: Make) -> None:
+def test_a_patch_is_that_of_its_frame_and_input_and_target_belong_together(
+    clip: Clip, make_dataset: Make
+) -> None:
     job = make_dataset(clip, input_encoding="none")
     with PairSet.of(job, [job.id], "train") as pairs:
         plan = Plan(pairs.sizes, 32, 1, len(pairs), 0, flips=False)
         window, _ = next(plan.windows(0))
         (cuts,) = plan.batches(window, 0)
         input, target = next(place(pairs, plan, CPU, Ranks().share).batches(0))
-        for number, (pair, top, left) in enumerate(zip(cuts.pair.tolist(), cuts.top.tolist(), cuts.left.tolist(), strict=True)):
+        for number, (pair, top, left) in enumerate(
+            zip(cuts.pair.tolist(), cuts.top.tolist(), cuts.left.tolist(), strict=True)
+        ):
             whole = pairs[pair]
             for side, picture in zip((input, target), whole, strict=True):
-                assert torch.equal(side[number].permute(1, 2, 0), picture[top : top + 32, left : left + 32])
+                assert torch.equal(
+                    side[number].permute(1, 2, 0), picture[top : top + 32, left : left + 32]
+                )
 
 
 def test_the_words_say_where_the_pictures_lie(clip: Clip, make_dataset: Make) -> None:
@@ -73,7 +87,9 @@ def test_a_window_that_is_read_holds_no_files_open(clip: Clip, make_dataset: Mak
         pairs.sizes, pairs._places = pairs.sizes * 10, pairs._places * 10
         plan = Plan(pairs.sizes, 8, 1, 8, 0)
         assert len(next(plan.windows(0))[0].cuts) == len(pairs.sizes) > 200
-        resource.setrlimit(resource.RLIMIT_NOFILE, (len(os.listdir("/proc/self/fd")) + 120, limits[1]))
+        resource.setrlimit(
+            resource.RLIMIT_NOFILE, (len(os.listdir("/proc/self/fd")) + 120, limits[1])
+        )
         try:
             batches = place(pairs, plan, CPU, Ranks().share, "disk").batches(0)
             assert sum(len(input) for input, _ in islice(batches, plan.steps)) == len(pairs.sizes)

@@ -35,7 +35,15 @@ OWN = (
 """A worker whose spec seems to name two GPUs: it starts the second rank itself."""
 
 START = {
-    "torchrun": [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "-m", "jobs.run"],
+    "torchrun": [
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--standalone",
+        "--nproc-per-node=2",
+        "-m",
+        "jobs.run",
+    ],
     "by itself": [sys.executable, "-c", OWN],
 }
 
@@ -44,7 +52,12 @@ def start(how: str, folder: JobFolder) -> subprocess.Popen[bytes]:
     with folder.worker_log.open("ab") as log:
         environment = {**os.environ, "OMP_NUM_THREADS": "1"}
         process = subprocess.Popen(
-            [*START[how], str(folder.path)], cwd=ROOT, env=environment, stdout=log, stderr=log, start_new_session=True
+            [*START[how], str(folder.path)],
+            cwd=ROOT,
+            env=environment,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
         )
     _started.append(process)
     return process
@@ -99,8 +112,12 @@ layer { name: "loss" type: "Python" bottom: "sum" bottom: "label" top: "loss" py
 }
 
 
-@pytest.mark.parametrize(("how", "net"), [("torchrun", "published"), ("by itself", "published"), ("torchrun", "pasted")])
-def test_two_ranks_learn_what_one_process_does(clip: Clip, make_dataset: Make, how: str, net: str) -> None:
+@pytest.mark.parametrize(
+    ("how", "net"), [("torchrun", "published"), ("by itself", "published"), ("torchrun", "pasted")]
+)
+def test_two_ranks_learn_what_one_process_does(
+    clip: Clip, make_dataset: Make, how: str, net: str
+) -> None:
     dataset = make_dataset(clip)
     settings = {"network": NETS[net], "epochs": 2, "validation_interval": 0.5, "ema": 0.9}
     alone, together = (model_on(dataset, **settings) for _ in range(2))
@@ -112,7 +129,9 @@ def test_two_ranks_learn_what_one_process_does(clip: Clip, make_dataset: Make, h
     assert_equal_weights(alone, together)
 
 
-def test_asked_to_stop_they_agree_on_the_step_and_go_on_from_there(clip: Clip, make_dataset: Make) -> None:
+def test_asked_to_stop_they_agree_on_the_step_and_go_on_from_there(
+    clip: Clip, make_dataset: Make
+) -> None:
     dataset = make_dataset(clip)
     settings = {"epochs": 8, "patches_per_frame": 14, "validation_interval": 100}
     whole, cut = (model_on(dataset, **settings) for _ in range(2))
@@ -140,7 +159,9 @@ def test_shares_are_disjoint_and_weights_make_the_mean_over_all_patches(patches:
     ranks = [Ranks(rank, 3) for rank in range(3)]
     losses = torch.arange(patches, dtype=torch.float64) + 1
     shares = [rank.share(cuts(patches)).pair for rank in ranks]
-    weighted = [losses[mine].mean() * rank.weight(patches) for rank, mine in zip(ranks, shares, strict=True)]
+    weighted = [
+        losses[mine].mean() * rank.weight(patches) for rank, mine in zip(ranks, shares, strict=True)
+    ]
     assert float(sum(weighted)) / 3 == pytest.approx(float(losses.mean()))
     real = [mine for rank, mine in zip(ranks, shares, strict=True) if rank.weight(patches) > 0]
     assert sorted(torch.cat(real).tolist()) == list(range(patches))
@@ -154,7 +175,9 @@ def two_at_work(dataset: JobFolder) -> tuple[JobFolder, subprocess.Popen[bytes],
     while len(scalars(model, "train/l1")) < 3:
         assert time.monotonic() < deadline, model.worker_log.read_text()
         time.sleep(0.01)
-    (other,) = [child for child in psutil.Process(process.pid).children() if "jobs.run" in child.cmdline()]
+    (other,) = [
+        child for child in psutil.Process(process.pid).children() if "jobs.run" in child.cmdline()
+    ]
     return model, process, other
 
 

@@ -17,7 +17,10 @@ SETTINGS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "adamw": ({"weight_decay": 0.02}, {"weight_decay": 0.02}),
     "sgd": ({"momentum": 0.8}, {"momentum": 0.8, "nesterov": False}),
     "nesterov": ({"momentum": 0.8}, {"momentum": 0.8, "nesterov": True}),
-    "rmsprop": ({"decay": 0.95, "epsilon": 1e-7, "momentum": 0.5}, {"alpha": 0.95, "eps": 1e-7, "momentum": 0.5}),
+    "rmsprop": (
+        {"decay": 0.95, "epsilon": 1e-7, "momentum": 0.5},
+        {"alpha": 0.95, "eps": 1e-7, "momentum": 0.5},
+    ),
     "adagrad": ({"epsilon": 1e-9}, {"eps": 1e-9}),
     "adadelta": ({"decay": 0.95}, {"rho": 0.95}),
 }
@@ -58,7 +61,10 @@ def test_a_solver_has_the_settings_of_its_spec_and_learns(name: str) -> None:
 def test_a_network_s_own_factors_count_where_they_are_asked_for() -> None:
     optimizer = make_optimizer(net((1.0, 2.0)), solver("sgd", weight_decay=0.1), paper=True)
     set_rate(optimizer, 0.5, 100)
-    assert sorted((group["lr"], group["weight_decay"]) for group in optimizer.param_groups) == [(0.5, 0.1), (1.0, 0.0)]
+    assert sorted((group["lr"], group["weight_decay"]) for group in optimizer.param_groups) == [
+        (0.5, 0.1),
+        (1.0, 0.0),
+    ]
     (group,) = make_optimizer(net((1.0, 2.0)), solver("sgd"), paper=False).param_groups
     assert len(group["params"]) == 2
 
@@ -74,7 +80,10 @@ def test_the_last_layer_of_the_paper_learns_at_a_tenth() -> None:
     made = GraphNetwork(NETWORKS["srcnn-9-1-5"].graph(1), "paper")
     optimizer = make_optimizer(made, solver("sgd"), paper=True)
     set_rate(optimizer, 1.0, 0)
-    assert sorted((group["lr"], len(group["params"])) for group in optimizer.param_groups) == [(0.1, 2), (1.0, 4)]
+    assert sorted((group["lr"], len(group["params"])) for group in optimizer.param_groups) == [
+        (0.1, 2),
+        (1.0, 4),
+    ]
 
 
 def test_layers_that_begin_as_an_identity_reach_their_rate_softly() -> None:
@@ -83,10 +92,23 @@ def test_layers_that_begin_as_an_identity_reach_their_rate_softly() -> None:
     rates = []
     for step in (0, 24, 49, 1000):
         set_rate(optimizer, 1.0, step)
-        rates.append(sorted((round(group["lr"], 6), len(group["params"])) for group in optimizer.param_groups))
-    assert rates == [[(0.02, 2), (1.0, 4)], [(0.5, 2), (1.0, 4)], [(1.0, 2), (1.0, 4)], [(1.0, 2), (1.0, 4)]]
+        rates.append(
+            sorted(
+                (round(group["lr"], 6), len(group["params"])) for group in optimizer.param_groups
+            )
+        )
+    assert rates == [
+        [(0.02, 2), (1.0, 4)],
+        [(0.5, 2), (1.0, 4)],
+        [(1.0, 2), (1.0, 4)],
+        [(1.0, 2), (1.0, 4)],
+    ]
 
 
 def test_the_rate_is_that_of_the_policy() -> None:
-    policy: LrPolicy = TypeAdapter(LrPolicy).validate_python({"name": "exponential", "gamma": 0.5, "per": "epoch"})
-    assert rate_at(solver("sgd", learning_rate=0.1), policy, 0.5, epochs=4, iterations=100) == pytest.approx(0.1 * 0.5**2)
+    policy: LrPolicy = TypeAdapter(LrPolicy).validate_python(
+        {"name": "exponential", "gamma": 0.5, "per": "epoch"}
+    )
+    assert rate_at(
+        solver("sgd", learning_rate=0.1), policy, 0.5, epochs=4, iterations=100
+    ) == pytest.approx(0.1 * 0.5**2)

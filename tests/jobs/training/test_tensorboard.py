@@ -38,7 +38,9 @@ def dataset(clip: Clip, make_dataset: Make) -> JobFolder:
 
 
 def shown(model: JobFolder) -> EventAccumulator:
-    return EventAccumulator(str(model.tensorboard), {"scalars": 0, "images": 0, "tensors": 0}).Reload()
+    return EventAccumulator(
+        str(model.tensorboard), {"scalars": 0, "images": 0, "tensors": 0}
+    ).Reload()
 
 
 def points_shown(model: JobFolder) -> Points:
@@ -56,7 +58,10 @@ def points_logged(model: JobFolder) -> Points:
     found: Points = {}
     for event in read(model.events, types=frozenset({"scalars", "resumed"})):
         if event["type"] == "resumed":
-            found = {tag: {step: at for step, at in line.items() if step <= event["step"]} for tag, line in found.items()}
+            found = {
+                tag: {step: at for step, at in line.items() if step <= event["step"]}
+                for tag, line in found.items()
+            }
             continue
         for tag, value in event["scalars"].items():
             if value is not None:
@@ -67,10 +72,14 @@ def points_logged(model: JobFolder) -> Points:
 def assert_shows_the_log(model: JobFolder) -> None:
     logged, board = points_logged(model), points_shown(model)
     assert {"train/l1", "lr", "val/psnr", "val/psnr_input"} <= set(logged)
-    assert {tag: sorted(line) for tag, line in board.items()} == {tag: sorted(line) for tag, line in logged.items()}
+    assert {tag: sorted(line) for tag, line in board.items()} == {
+        tag: sorted(line) for tag, line in logged.items()
+    }
     for tag, line in logged.items():
         for step, (value, moment) in line.items():
-            assert board[tag][step][0] == pytest.approx(value, rel=1e-6)  # TensorBoard keeps float32.
+            assert board[tag][step][0] == pytest.approx(
+                value, rel=1e-6
+            )  # TensorBoard keeps float32.
             assert board[tag][step][1] == moment
 
 
@@ -88,7 +97,9 @@ def test_tensorboard_shows_every_point_the_samples_and_the_spec(
     board = shown(model)
     samples = list(read(model.events, types=frozenset({"sample"})))
     assert board.Tags()["images"] == ["samples/0", "samples/1"]
-    assert [image.step for image in board.Images("samples/0")] == [one["step"] for one in samples if one["index"] == 0]
+    assert [image.step for image in board.Images("samples/0")] == [
+        one["step"] for one in samples if one["index"] == 0
+    ]
     last = samples[-1]
     image = board.Images(f"samples/{last['index']}")[-1]
     assert image.wall_time == last["time"]
@@ -154,16 +165,24 @@ def test_a_run_that_begins_anew_hides_the_one_that_had_no_snapshot(
     assert_shows_the_log(model)
 
 
-def test_where_the_files_cannot_be_written_the_training_goes_on(dataset: JobFolder, home: Path) -> None:
+def test_where_the_files_cannot_be_written_the_training_goes_on(
+    dataset: JobFolder, home: Path
+) -> None:
     small = {"epochs": 1, "batch_size": 8, "patch_size": 32, "patches_per_frame": 2}
-    model = folders.create(home, "model", ModelSpec.model_validate({"name": "m", "dataset": dataset.id, **small}))
+    model = folders.create(
+        home, "model", ModelSpec.model_validate({"name": "m", "dataset": dataset.id, **small})
+    )
     model.tensorboard.write_text("a file is in the way")
     run_worker(str(model.path))
     assert (last_state(model.events) or {})["state"] == "done"
-    assert messages(model) == ["TensorBoard's files could not be written: File exists. The training goes on without them."]
+    assert messages(model) == [
+        "TensorBoard's files could not be written: File exists. The training goes on without them."
+    ]
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")  # It is the writer's own thread that fails.
+@pytest.mark.filterwarnings(
+    "ignore::pytest.PytestUnhandledThreadExceptionWarning"
+)  # It is the writer's own thread that fails.
 @pytest.mark.parametrize("after", [0, 1, 5, 10])
 def test_a_full_disk_is_told_once_and_the_training_goes_on(
     dataset: JobFolder, make_model: Make, monkeypatch: pytest.MonkeyPatch, after: int
@@ -187,7 +206,9 @@ def test_a_full_disk_is_told_once_and_the_training_goes_on(
     ]
 
 
-def test_what_was_told_is_on_the_disk_soon_and_before_the_end(dataset: JobFolder, make_model: Make, home: Path) -> None:
+def test_what_was_told_is_on_the_disk_soon_and_before_the_end(
+    dataset: JobFolder, make_model: Make, home: Path
+) -> None:
     model = make_model(dataset, epochs=1)
     for path in model.tensorboard.iterdir():
         path.unlink()
@@ -201,11 +222,16 @@ def test_what_was_told_is_on_the_disk_soon_and_before_the_end(dataset: JobFolder
         while "train/l1" not in shown(model).Tags()["scalars"]:
             assert time.monotonic() < deadline
             time.sleep(0.1)
-        assert shown(model).Tags()["scalars"] == ["train/l1"], "the PSNR of equal images is no number"
+        assert shown(model).Tags()["scalars"] == ["train/l1"], (
+            "the PSNR of equal images is no number"
+        )
         board.close()
 
 
 def test_only_a_training_takes_tensorboard_in(python: Callable[[str], str]) -> None:
     others = "import jobs.datasets.make, jobs.inference.image, jobs.networks.export, sys"
     code = f"{others}; before = 'tensorboard' in sys.modules; import jobs.training.train"
-    assert python(f"{code}; print(before, 'tensorboard' in sys.modules)").split() == ["False", "True"]
+    assert python(f"{code}; print(before, 'tensorboard' in sys.modules)").split() == [
+        "False",
+        "True",
+    ]

@@ -47,7 +47,9 @@ def summary(folder: JobFolder) -> dict[str, Any]:
 
 
 def names(model: JobFolder) -> set[str]:
-    return {path.name.removesuffix(".safetensors") for path in model.snapshots.glob("*.safetensors")}
+    return {
+        path.name.removesuffix(".safetensors") for path in model.snapshots.glob("*.safetensors")
+    }
 
 
 def test_a_training_reports_and_snapshots_every_epoch(dataset: JobFolder, make_model: Make) -> None:
@@ -56,7 +58,14 @@ def test_a_training_reports_and_snapshots_every_epoch(dataset: JobFolder, make_m
     assert sorted(scalars(model, "val/l1")) == [0, 6, 12, 18]
     for name in ("l1", "psnr", "psnr_y", "ssim"):
         assert len(set(scalars(model, f"val/{name}_input").values())) == 1
-    for name in ("train/l1", "lr", "images_per_second", "pixels_per_second", "data_wait", "gradient_norm"):
+    for name in (
+        "train/l1",
+        "lr",
+        "images_per_second",
+        "pixels_per_second",
+        "data_wait",
+        "gradient_norm",
+    ):
         assert sorted(scalars(model, name)) == list(range(1, 19))
     assert names(model) == {"epoch-0001", "epoch-0002", "epoch-0003"}
 
@@ -64,14 +73,19 @@ def test_a_training_reports_and_snapshots_every_epoch(dataset: JobFolder, make_m
 def test_the_first_output_is_the_input(dataset: JobFolder, make_model: Make) -> None:
     model = make_model(dataset, epochs=1)
     for name in ("psnr", "psnr_y", "ssim"):
-        assert scalars(model, f"val/{name}")[0] == pytest.approx(scalars(model, f"val/{name}_input")[0], abs=0.01)
+        assert scalars(model, f"val/{name}")[0] == pytest.approx(
+            scalars(model, f"val/{name}_input")[0], abs=0.01
+        )
 
 
 def test_samples_are_shown_after_each_validation_and_layers_at_the_start_and_the_end(
     dataset: JobFolder, make_model: Make
 ) -> None:
     model = make_model(dataset, epochs=2)
-    steps = {kind: [event["step"] for event in read(model.events, types=frozenset({kind}))] for kind in ("sample", "layer")}
+    steps = {
+        kind: [event["step"] for event in read(model.events, types=frozenset({kind}))]
+        for kind in ("sample", "layer")
+    }
     assert sorted(steps["sample"]) == [0, 0, 6, 6, 12, 12]
     assert {0, 12} <= set(steps["layer"])
     samples = summary(model)["samples"]
@@ -81,7 +95,14 @@ def test_samples_are_shown_after_each_validation_and_layers_at_the_start_and_the
             with Image.open(model.path / sample[role].split("/files/")[1]) as picture:
                 assert picture.size == (64, 64)
     layers = summary(model)["layers"]
-    assert [layer["name"] for layer in layers] == ["conv1", "relu1", "conv2", "relu2", "conv3", "sum"]
+    assert [layer["name"] for layer in layers] == [
+        "conv1",
+        "relu1",
+        "conv2",
+        "relu2",
+        "conv3",
+        "sum",
+    ]
 
 
 def test_the_run_is_kept_with_what_it_was_made_of(dataset: JobFolder, make_model: Make) -> None:
@@ -116,7 +137,9 @@ def test_a_time_budget_ends_the_run(dataset: JobFolder, make_model: Make) -> Non
 
 
 @pytest.mark.parametrize("per", ["epoch", "iteration"])
-def test_decay_per_epoch_or_iteration_needs_no_number_of_epochs(dataset: JobFolder, make_model: Make, per: str) -> None:
+def test_decay_per_epoch_or_iteration_needs_no_number_of_epochs(
+    dataset: JobFolder, make_model: Make, per: str
+) -> None:
     policy = {"name": "exponential", "gamma": 0.9, "per": per}
     rates = scalars(make_model(dataset, epochs=None, minutes=0.02, lr_policy=policy), "lr")
     unit = 6 if per == "epoch" else 1
@@ -124,19 +147,27 @@ def test_decay_per_epoch_or_iteration_needs_no_number_of_epochs(dataset: JobFold
         assert rate == pytest.approx(0.001 * 0.9 ** ((step - 1) / unit), rel=1e-6)
 
 
-def test_validations_and_snapshots_come_at_fractions_of_an_epoch(dataset: JobFolder, make_model: Make) -> None:
+def test_validations_and_snapshots_come_at_fractions_of_an_epoch(
+    dataset: JobFolder, make_model: Make
+) -> None:
     model = make_model(dataset, epochs=2, validation_interval=0.5, snapshot_interval=1.5)
     assert sorted(scalars(model, "val/l1")) == [0, 3, 6, 9, 12]
     assert names(model) == {"step-000009", "epoch-0002"}
 
 
-def test_the_last_snapshots_and_the_best_are_kept(dataset: JobFolder, make_model: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_last_snapshots_and_the_best_are_kept(
+    dataset: JobFolder, make_model: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
     losses = iter([0.5, 0.4, 0.1, 0.3, 0.2, 0.25])
     real = Validation.scores
-    monkeypatch.setattr(Validation, "scores", lambda *arguments: {**real(*arguments), "val/l1": next(losses)})
+    monkeypatch.setattr(
+        Validation, "scores", lambda *arguments: {**real(*arguments), "val/l1": next(losses)}
+    )
     model = make_model(dataset, epochs=5, keep=2)
     assert names(model) == {"epoch-0002", "epoch-0004", "epoch-0005"}
-    assert {path.name for path in model.snapshots.glob("*.state.pt")} == {f"{name}.state.pt" for name in names(model)}
+    assert {path.name for path in model.snapshots.glob("*.state.pt")} == {
+        f"{name}.state.pt" for name in names(model)
+    }
     told = summary(model)
     assert [one["snapshot"] for one in told["snapshots"]] == sorted(names(model))
     assert (told["best"]["snapshot"], told["last"]["snapshot"]) == ("epoch-0002", "epoch-0005")
@@ -147,7 +178,9 @@ def test_a_training_that_gets_no_better_stops_early(
 ) -> None:
     losses = iter([0.5, 0.3, 0.4, 0.35, 0.2, 0.1])
     real = Validation.scores
-    monkeypatch.setattr(Validation, "scores", lambda *arguments: {**real(*arguments), "val/l1": next(losses)})
+    monkeypatch.setattr(
+        Validation, "scores", lambda *arguments: {**real(*arguments), "val/l1": next(losses)}
+    )
     model = make_model(dataset, epochs=9, early_stopping=2)
     assert ended(model)["state"] == "done"
     assert sorted(scalars(model, "val/l1")) == [0, 6, 12, 18]
@@ -163,7 +196,13 @@ def test_two_runs_with_one_seed_are_equal(dataset: JobFolder, make_model: Make) 
 
 # Stopped, and gone on.
 
-LONG = {"epochs": 3, "validation_interval": 0.5, "ema": 0.9, "gradient_clip": 1.0, "patches_per_frame": 5}
+LONG = {
+    "epochs": 3,
+    "validation_interval": 0.5,
+    "ema": 0.9,
+    "gradient_clip": 1.0,
+    "patches_per_frame": 5,
+}
 
 
 def stop_at(monkeypatch: pytest.MonkeyPatch, step: int, how: Callable[[], BaseException]) -> None:
@@ -226,12 +265,18 @@ def test_a_training_goes_on_from_any_of_its_snapshots(
     with EventLog(cut.events) as log:
         log.append("state", state="waiting", reason="", resume_from="epoch-0001")
     run_worker(str(cut.path))
-    seen = [event["step"] for event in read(cut.events, types=frozenset({"scalars"})) if "lr" in event["scalars"]]
+    seen = [
+        event["step"]
+        for event in read(cut.events, types=frozenset({"scalars"}))
+        if "lr" in event["scalars"]
+    ]
     assert seen[35] == 15, "it goes on behind the snapshot that was asked for"
     assert_equal_runs(whole, cut)
 
 
-def test_what_a_kill_left_of_a_snapshot_is_not_resumed_from(dataset: JobFolder, make_model: Make) -> None:
+def test_what_a_kill_left_of_a_snapshot_is_not_resumed_from(
+    dataset: JobFolder, make_model: Make
+) -> None:
     whole, cut = make_model(dataset, **LONG), make_model(dataset, **LONG)
     for name in (".epoch-0003.state.pt", "epoch-0009.state.pt"):
         (cut.snapshots / name).write_bytes(b"half")
@@ -263,7 +308,9 @@ def test_a_validation_that_was_cut_short_comes_again_and_the_snapshot_has_its_sc
     assert told["epoch-0002"]["val/l1"] == scalars(model, "val/l1")[12]
 
 
-def test_weights_that_are_no_numbers_are_not_kept(dataset: JobFolder, make_model: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_weights_that_are_no_numbers_are_not_kept(
+    dataset: JobFolder, make_model: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
     learn, steps = Learner.learn, iter(range(1000))
 
     def breaking(self: Learner, *arguments: object) -> torch.Tensor:
@@ -291,25 +338,38 @@ def test_a_black_patch_at_the_start_is_no_explosion(
     assert ended(make_model(dataset, epochs=4))["state"] == "done"
 
 
-def test_a_full_disk_is_told_by_snapshots(dataset: JobFolder, make_model: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_is_told_by_snapshots(
+    dataset: JobFolder, make_model: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def full(path: Path, content: bytes) -> None:
         with open("/dev/full", "wb") as file:
             file.write(content)
 
-    monkeypatch.setattr(Path, "write_bytes", lambda path, content: full(path, content) if "state" in path.name else None)
+    monkeypatch.setattr(
+        Path,
+        "write_bytes",
+        lambda path, content: full(path, content) if "state" in path.name else None,
+    )
     assert ended(make_model(dataset, epochs=1))["reason"].startswith("The disk is full.")
 
 
-def test_a_snapshot_that_cannot_be_resumed_from_is_named(dataset: JobFolder, make_model: Make) -> None:
+def test_a_snapshot_that_cannot_be_resumed_from_is_named(
+    dataset: JobFolder, make_model: Make
+) -> None:
     model = make_model(dataset, epochs=1)
     (model.snapshots / "epoch-0001.state.pt").write_bytes(b"cut short")
     run_worker(str(model.path))
     assert "Snapshot epoch-0001 cannot be resumed from" in ended(model)["reason"]
 
 
-def test_a_state_that_holds_more_than_numbers_is_not_run(dataset: JobFolder, make_model: Make, tmp_path: Path) -> None:
+def test_a_state_that_holds_more_than_numbers_is_not_run(
+    dataset: JobFolder, make_model: Make, tmp_path: Path
+) -> None:
     model = make_model(dataset, epochs=1)
-    torch.save({"position": {"step": 1}, "trap": Trap(tmp_path / "sprung")}, model.snapshots / "epoch-0001.state.pt")
+    torch.save(
+        {"position": {"step": 1}, "trap": Trap(tmp_path / "sprung")},
+        model.snapshots / "epoch-0001.state.pt",
+    )
     run_worker(str(model.path))
     assert "cannot be resumed from" in ended(model)["reason"]
     assert not (tmp_path / "sprung").exists()
@@ -328,11 +388,16 @@ class Trap:
 # What goes wrong.
 
 
-def test_a_rate_that_is_too_high_stops_the_run_with_step_rate_and_advice(dataset: JobFolder, make_model: Make) -> None:
+def test_a_rate_that_is_too_high_stops_the_run_with_step_rate_and_advice(
+    dataset: JobFolder, make_model: Make
+) -> None:
     solver, policy = {"name": "sgd", "learning_rate": 10}, {"name": "step", "size": 40, "gamma": 1}
     model = make_model(dataset, epochs=9, solver=solver, lr_policy=policy, validation_interval=0.1)
     assert ended(model)["state"] == "error"
-    assert "with a learning rate of 10. Train again with a lower base learning rate" in ended(model)["reason"]
+    assert (
+        "with a learning rate of 10. Train again with a lower base learning rate"
+        in ended(model)["reason"]
+    )
 
 
 def test_a_loss_that_is_no_number_leaves_the_last_good_snapshot(
@@ -374,7 +439,9 @@ def test_too_little_memory_for_a_batch_halves_it_and_changes_nothing_else(
     assert scalars(halved, "train/l1") == pytest.approx(scalars(whole, "train/l1"), rel=1e-4)
 
 
-def test_no_room_for_a_single_patch_is_said(dataset: JobFolder, make_model: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_room_for_a_single_patch_is_said(
+    dataset: JobFolder, make_model: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def no_room(*_: object) -> torch.Tensor:
         raise torch.OutOfMemoryError("no room")
 
@@ -384,15 +451,23 @@ def test_no_room_for_a_single_patch_is_said(dataset: JobFolder, make_model: Make
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
 @pytest.mark.parametrize(("device", "reason"), [("cuda", "no GPU 0"), ("cuda:3", "no GPU 3")])
-def test_a_gpu_that_is_not_there_is_named(dataset: JobFolder, make_model: Make, device: str, reason: str) -> None:
+def test_a_gpu_that_is_not_there_is_named(
+    dataset: JobFolder, make_model: Make, device: str, reason: str
+) -> None:
     assert reason in ended(make_model(dataset, device=device))["reason"]
 
 
 # Choices.
 
 CHOICES: list[dict[str, Any]] = [
-    *({"solver": {"name": name, "weight_decay": 1e-4}} for name in ("adamw", "nesterov", "rmsprop", "adagrad", "adadelta")),
-    *({"loss": {"name": name}} for name in ("l2", "charbonnier", "ssim", "ms-ssim", "ms-ssim-l1", "sobel-l1")),
+    *(
+        {"solver": {"name": name, "weight_decay": 1e-4}}
+        for name in ("adamw", "nesterov", "rmsprop", "adagrad", "adadelta")
+    ),
+    *(
+        {"loss": {"name": name}}
+        for name in ("l2", "charbonnier", "ssim", "ms-ssim", "ms-ssim-l1", "sobel-l1")
+    ),
     *({"channels": name} for name in ("rgb", "ycbcr")),
     {"mean_subtraction": "pixel", "channels": "rgb"},
     {"flips": False, "quarter_turns": True, "accumulation": 2},
@@ -414,7 +489,9 @@ CHOICES: list[dict[str, Any]] = [
 
 
 @pytest.mark.parametrize("choice", CHOICES, ids=str)
-def test_a_training_can_be_told_to(dataset: JobFolder, make_model: Make, choice: dict[str, object]) -> None:
+def test_a_training_can_be_told_to(
+    dataset: JobFolder, make_model: Make, choice: dict[str, object]
+) -> None:
     model = make_model(dataset, epochs=1, **choice)
     assert ended(model)["state"] == "done", ended(model)
     loss = str(choice.get("loss", {"name": "l1"})["name"])
@@ -440,9 +517,13 @@ def test_a_model_starts_from_the_weights_of_another(dataset: JobFolder, make_mod
     assert told == "Starts from epoch-0002 of “model”: 6 of 6 weights."
 
 
-def test_of_a_wider_model_what_fits_is_taken_and_the_rest_named(dataset: JobFolder, make_model: Make) -> None:
+def test_of_a_wider_model_what_fits_is_taken_and_the_rest_named(
+    dataset: JobFolder, make_model: Make
+) -> None:
     first = make_model(dataset, epochs=1)
-    second = make_model(dataset, epochs=1, start_from=first.id, network={"name": "srcnn-9-1-5", "maps2": 16})
+    second = make_model(
+        dataset, epochs=1, start_from=first.id, network={"name": "srcnn-9-1-5", "maps2": 16}
+    )
     (told,) = [event["text"] for event in read(second.events, types=frozenset({"message"}))]
     assert "3 of 6 weights; these start anew: conv2.bias, conv2.weight, conv3.weight" in told
 
@@ -453,9 +534,14 @@ def test_a_grayscale_dataset_trains(clip: Clip, make_dataset: Make, make_model: 
     assert scalars(model, "val/psnr") == scalars(model, "val/psnr_y")
 
 
-def test_several_datasets_are_trained_on_together(clip: Clip, make_dataset: Make, make_model: Make) -> None:
+def test_several_datasets_are_trained_on_together(
+    clip: Clip, make_dataset: Make, make_model: Make
+) -> None:
     first, second = make_dataset(clip), make_dataset(clip, frames={"last": 11})
-    alone, both = make_model(first, epochs=1), make_model(first, epochs=1, more_datasets=[second.id])
+    alone, both = (
+        make_model(first, epochs=1),
+        make_model(first, epochs=1, more_datasets=[second.id]),
+    )
     assert len(scalars(alone, "lr")) < len(scalars(both, "lr"))
     assert scalars(alone, "val/psnr_input") != scalars(both, "val/psnr_input")
 
@@ -466,7 +552,9 @@ def test_colour_and_grayscale_do_not_mix(clip: Clip, make_dataset: Make, make_mo
     assert "Some of the datasets are in colour and some in grayscale" in ended(model)["reason"]
 
 
-def test_a_test_split_is_scored_with_the_best_snapshot_at_the_end(clip: Clip, make_dataset: Make, make_model: Make) -> None:
+def test_a_test_split_is_scored_with_the_best_snapshot_at_the_end(
+    clip: Clip, make_dataset: Make, make_model: Make
+) -> None:
     dataset = make_dataset(clip, test={"method": "blocks", "percent": 10})
     told = summary(make_model(dataset))
     assert told["test"]["snapshot"] == told["best"]["snapshot"]
@@ -477,12 +565,19 @@ def test_a_dataset_of_several_sizes_trains(tmp_path: Path, home: Path, make_mode
     for side in (40, 48, 56, 64):
         for folder in ("in", "out"):
             (tmp_path / folder).mkdir(exist_ok=True)
-            Image.effect_noise((side, side + 8), 30).convert("RGB").save(tmp_path / folder / f"{side}.png")
+            Image.effect_noise((side, side + 8), 30).convert("RGB").save(
+                tmp_path / folder / f"{side}.png"
+            )
     source = {"kind": "folders", "input": str(tmp_path / "in"), "target": str(tmp_path / "out")}
-    dataset = folders.create(home, "dataset", DatasetSpec.model_validate({"name": "sizes", "source": source}))
+    dataset = folders.create(
+        home, "dataset", DatasetSpec.model_validate({"name": "sizes", "source": source})
+    )
     assert run_worker(str(dataset.path)) == 0
     assert ended(make_model(dataset, epochs=1))["state"] == "done"
-    assert "do not fit into frames of 40x48" in ended(make_model(dataset, epochs=1, patch_size=44))["reason"]
+    assert (
+        "do not fit into frames of 40x48"
+        in ended(make_model(dataset, epochs=1, patch_size=44))["reason"]
+    )
 
 
 # Networks and losses of others.
@@ -510,14 +605,19 @@ def test_a_network_that_changes_the_size_is_refused(
     dataset: JobFolder, make_model: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CLEARFRAME_USER_CODE", "1")
-    (tmp_path / "mine.py").write_text("from torch import nn\ndef network(channels): return nn.Conv2d(channels, channels, 3)\n")
+    (tmp_path / "mine.py").write_text(
+        "from torch import nn\ndef network(channels): return nn.Conv2d(channels, channels, 3)\n"
+    )
     model = make_model(dataset, network={"name": "python", "file": str(tmp_path / "mine.py")})
     assert "it must give an image of equal size" in ended(model)["reason"]
 
 
 def test_an_entry_point_that_no_package_has_is_named(dataset: JobFolder, make_model: Make) -> None:
     model = make_model(dataset, network={"name": "package", "entry": "nobody"})
-    assert "No installed package has an entry point nobody in clearframe.networks" in ended(model)["reason"]
+    assert (
+        "No installed package has an entry point nobody in clearframe.networks"
+        in ended(model)["reason"]
+    )
 
 
 def test_a_package_gives_networks_and_losses_by_entry_points(

@@ -14,7 +14,10 @@ PERCENTS = (0, 1, 33, 50, 85, 100)
 CLOSED: dict[str, tuple[dict[str, Any], Callable[[int], float]]] = {
     "fixed": ({}, lambda p: 1.0),
     "step": ({"size": 33, "gamma": 0.1}, lambda p: 0.1 ** (p // 33)),
-    "multistep": ({"steps": [50, 85], "gamma": 0.5}, lambda p: {True: 0.25, False: 0.5 if p >= 50 else 1.0}[p >= 85]),
+    "multistep": (
+        {"steps": [50, 85], "gamma": 0.5},
+        lambda p: {True: 0.25, False: 0.5 if p >= 50 else 1.0}[p >= 85],
+    ),
     "exponential": ({"gamma": 0.95, "scale": 100}, lambda p: 0.95**p),
     "inverse": ({"gamma": 0.1, "power": 0.5}, lambda p: (1 + 0.1 * p) ** -0.5),
     "polynomial": ({"power": 3}, lambda p: (1 - p / 100) ** 3),
@@ -27,7 +30,9 @@ CLOSED: dict[str, tuple[dict[str, Any], Callable[[int], float]]] = {
 @pytest.mark.parametrize("name", list(CLOSED))
 def test_a_rate_has_its_closed_formula(name: str, percent: int) -> None:
     settings, formula = CLOSED[name]
-    assert rate(0.01, name, percent / 100, settings) == pytest.approx(0.01 * formula(percent), rel=1e-9, abs=1e-15)
+    assert rate(0.01, name, percent / 100, settings) == pytest.approx(
+        0.01 * formula(percent), rel=1e-9, abs=1e-15
+    )
 
 
 def test_every_policy_has_a_formula_here() -> None:
@@ -36,7 +41,9 @@ def test_every_policy_has_a_formula_here() -> None:
 
 def test_one_cycle_is_that_of_torch() -> None:
     optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.1)
-    theirs = torch.optim.lr_scheduler.OneCycleLR(optimizer, 0.1, total_steps=101, pct_start=0.3, final_div_factor=1e4)
+    theirs = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, 0.1, total_steps=101, pct_start=0.3, final_div_factor=1e4
+    )
     for step in range(101):
         # Theirs is at the top one step before 30 % of 101 steps.
         ours = rate(0.1, "one-cycle", step / 100, {"warm_up": 29.3})
@@ -48,18 +55,29 @@ def test_one_cycle_is_that_of_torch() -> None:
 
 def test_a_warm_up_rises_to_the_base_and_a_floor_is_kept() -> None:
     settings = {"warm_up": 5, "floor": 10}
-    assert [rate(1.0, "cosine", at, settings) for at in (0, 0.025, 0.05, 1)] == pytest.approx([0, 0.5, 1, 0.1])
+    assert [rate(1.0, "cosine", at, settings) for at in (0, 0.025, 0.05, 1)] == pytest.approx(
+        [0, 0.5, 1, 0.1]
+    )
 
 
-@pytest.mark.parametrize(("progress", "expected"), [(0, 1e-3), (0.5, 1e-3 * 0.098**0.5), (1, 9.8e-5)])
+@pytest.mark.parametrize(
+    ("progress", "expected"), [(0, 1e-3), (0.5, 1e-3 * 0.098**0.5), (1, 9.8e-5)]
+)
 def test_a_rate_decays_by_gamma_over_the_run(progress: float, expected: float) -> None:
     assert rate(1e-3, "exponential", progress, {"gamma": 0.098}) == pytest.approx(expected)
 
 
 def test_decay_per_percent_is_gone_after_six_percent() -> None:
-    assert rate(1.0, "exponential", 0.06, {"gamma": 0.098, "scale": decay_scale("percent", 30, 1000)}) < 1e-6
+    assert (
+        rate(1.0, "exponential", 0.06, {"gamma": 0.098, "scale": decay_scale("percent", 30, 1000)})
+        < 1e-6
+    )
 
 
 def test_decay_per_epoch_and_iteration_count_them() -> None:
-    assert rate(1.0, "exponential", 0.5, {"gamma": 0.5, "scale": decay_scale("epoch", 4, 400)}) == pytest.approx(0.25)
-    assert rate(1.0, "exponential", 1.0, {"gamma": 0.99, "scale": decay_scale("iteration", 4, 400)}) == pytest.approx(0.99**400)
+    assert rate(
+        1.0, "exponential", 0.5, {"gamma": 0.5, "scale": decay_scale("epoch", 4, 400)}
+    ) == pytest.approx(0.25)
+    assert rate(
+        1.0, "exponential", 1.0, {"gamma": 0.99, "scale": decay_scale("iteration", 4, 400)}
+    ) == pytest.approx(0.99**400)

@@ -9,11 +9,24 @@ from jobs.specs import networks as specs
 from jobs.specs.base import members
 from jobs.specs.model import ModelSpec
 from models.build import GraphNetwork, fill
-from models.definitions.graph import Activation, Combine, Concat, Conv, Filler, Graph, GraphError, Node
+from models.definitions.graph import (
+    Activation,
+    Combine,
+    Concat,
+    Conv,
+    Filler,
+    Graph,
+    GraphError,
+    Node,
+)
 from models.definitions.identity import identity_start
 from models.definitions.networks import NETWORKS
 
-WITHOUT_SKIP = [("srcnn-9-1-5", {"skip": False}), ("srcnn-9-5-5", {"skip": False}), ("edsr", {"skip": False})]
+WITHOUT_SKIP = [
+    ("srcnn-9-1-5", {"skip": False}),
+    ("srcnn-9-5-5", {"skip": False}),
+    ("edsr", {"skip": False}),
+]
 ALL = [*((name, {}) for name in NETWORKS), *WITHOUT_SKIP, ("ar-cnn", {"skip": True})]
 
 
@@ -23,14 +36,18 @@ def start_of(name: str, **settings: int | bool) -> Graph:
 
 @pytest.mark.parametrize(("name", "settings"), ALL)
 @pytest.mark.parametrize("channels", [1, 3])
-def test_an_untrained_network_gives_its_input_back(name: str, settings: dict[str, bool], channels: int) -> None:
+def test_an_untrained_network_gives_its_input_back(
+    name: str, settings: dict[str, bool], channels: int
+) -> None:
     image = torch.rand(2, channels, 24, 40)
     net = GraphNetwork(NETWORKS[name].graph(channels, **settings)).eval()
     assert torch.allclose(net(image), image, atol=1e-6)
 
 
 @pytest.mark.parametrize(("name", "settings"), ALL)
-def test_a_network_that_starts_as_in_its_paper_is_no_identity(name: str, settings: dict[str, bool]) -> None:
+def test_a_network_that_starts_as_in_its_paper_is_no_identity(
+    name: str, settings: dict[str, bool]
+) -> None:
     image = torch.rand(1, 3, 24, 40)
     assert not torch.equal(GraphNetwork(start_of(name, **settings), "paper").eval()(image), image)
 
@@ -54,7 +71,9 @@ def test_a_network_has_the_weights_of_its_paper_on_luma(name: str, weights: int)
 def test_parameters_are_counted_as_torch_has_them(name: str, channels: int) -> None:
     graph = NETWORKS[name].graph(channels)
     net = GraphNetwork(graph)
-    assert sum(graph.parameters().values()) == sum(parameter.numel() for parameter in net.parameters())
+    assert sum(graph.parameters().values()) == sum(
+        parameter.numel() for parameter in net.parameters()
+    )
 
 
 @pytest.mark.parametrize("name", list(NETWORKS))
@@ -78,11 +97,14 @@ def test_shapes_are_those_that_layers_put_out(name: str) -> None:
     graph = NETWORKS[name].graph(3)
     net, seen = GraphNetwork(graph).eval(), {}
     for node in graph.nodes:
-        net.layer(node).register_forward_hook(lambda _, __, output, name=node.name: seen.update({name: tuple(output.shape[1:])}))
+        net.layer(node).register_forward_hook(
+            lambda _, __, output, name=node.name: seen.update({name: tuple(output.shape[1:])})
+        )
     net(torch.rand(1, 3, 20, 28))
     shapes = graph.shapes(20, 28)
     assert seen == {
-        node.name: (shapes[node.name].channels, shapes[node.name].height, shapes[node.name].width) for node in graph.nodes
+        node.name: (shapes[node.name].channels, shapes[node.name].height, shapes[node.name].width)
+        for node in graph.nodes
     }
 
 
@@ -91,7 +113,11 @@ def test_the_spec_of_a_network_has_the_settings_and_defaults_of_its_function() -
     assert set(kinds) == {*NETWORKS, "custom", "package", "python"}
     for name, network in NETWORKS.items():
         told = kinds[name](**{}).model_dump(exclude={"name", "start"})
-        wanted = {key: one.default for key, one in inspect.signature(network.graph).parameters.items() if key != "channels"}
+        wanted = {
+            key: one.default
+            for key, one in inspect.signature(network.graph).parameters.items()
+            if key != "channels"
+        }
         assert told == wanted, name
 
 
@@ -108,13 +134,18 @@ def test_a_wrong_output_is_found_for_any_size() -> None:
 def test_unequal_shapes_cannot_be_added() -> None:
     conv = Node("conv", Conv(8, (3, 3), pad=(1, 1)), ("input",))
     sum = Node("sum", Combine(), ("input", "conv"), line=7)
-    with pytest.raises(GraphError, match="“sum” combines “input” of 3x64x64 with “conv” of 8x64x64") as error:
+    with pytest.raises(
+        GraphError, match="“sum” combines “input” of 3x64x64 with “conv” of 8x64x64"
+    ) as error:
         Graph((conv, sum), "sum", 3).check()
     assert error.value.line == 7
 
 
 def test_there_is_no_identity_start_behind_a_sigmoid() -> None:
-    nodes = (Node("conv", Conv(3, (3, 3), pad=(1, 1)), ("input",)), Node("act", Activation("sigmoid"), ("conv",)))
+    nodes = (
+        Node("conv", Conv(3, (3, 3), pad=(1, 1)), ("input",)),
+        Node("act", Activation("sigmoid"), ("conv",)),
+    )
     graph = Graph(nodes, "act", 3)
     assert identity_start(graph) is None
     assert GraphNetwork(graph)(torch.rand(1, 3, 9, 9)).shape == (1, 3, 9, 9)

@@ -10,7 +10,18 @@ from torch.nn import functional as F
 from jobs.core.paths import EXAMPLES
 from models.build import GraphNetwork
 from models.definitions.caffe.prototxt import Custom, read
-from models.definitions.graph import INPUT, Activation, Combine, Conv, Filler, Graph, GraphError, Pool, Power, Take
+from models.definitions.graph import (
+    INPUT,
+    Activation,
+    Combine,
+    Conv,
+    Filler,
+    Graph,
+    GraphError,
+    Pool,
+    Power,
+    Take,
+)
 from models.definitions.identity import identity_start
 from models.definitions.networks import NETWORKS
 
@@ -19,7 +30,13 @@ TEXTS = {path.stem: path.read_text() for path in sorted(EXAMPLES.glob("*.prototx
 IMAGE = 'layer { name: "data" type: "Data" top: "data" top: "label" transform_param { scale: 0.00392156862745098 } }\n'
 
 
-def conv(name: str, bottom: str = "data", top: str = "", maps: int = 1, more: str = 'weight_filler { type: "xavier" }') -> str:
+def conv(
+    name: str,
+    bottom: str = "data",
+    top: str = "",
+    maps: int = 1,
+    more: str = 'weight_filler { type: "xavier" }',
+) -> str:
     told = f"convolution_param {{ num_output: {maps} kernel_size: 3 pad: 1 {more} }}"
     return f'layer {{ name: "{name}" type: "Convolution" bottom: "{bottom}" top: "{top or name}" {told} }}\n'
 
@@ -56,7 +73,12 @@ def ops(custom: Custom) -> dict[str, object]:
 
 
 def same(one: Graph, other: Graph) -> bool:
-    found = (one.parameters(), one.multiply_adds(), one.receptive_field(), [str(shape) for shape in one.shapes().values()])
+    found = (
+        one.parameters(),
+        one.multiply_adds(),
+        one.receptive_field(),
+        [str(shape) for shape in one.shapes().values()],
+    )
     return found == (
         other.parameters(),
         other.multiply_adds(),
@@ -95,14 +117,21 @@ def test_pixel_values_of_0_to_255_are_scaled_in_and_out() -> None:
 def test_a_residual_text_in_pixel_values_starts_as_the_identity() -> None:
     """The sum is made in 0..255, one scaling before it and one behind."""
     add = 'layer { name: "sum" type: "Eltwise" bottom: "data" bottom: "b" top: "sum" }\n'
-    net = GraphNetwork(read(conv("a", maps=8) + conv("b", "a") + add + loss("sum"), 1).graph, "identity")
+    net = GraphNetwork(
+        read(conv("a", maps=8) + conv("b", "a") + add + loss("sum"), 1).graph, "identity"
+    )
     image = torch.rand(1, 1, 12, 16)
     assert torch.allclose(net(image), image, atol=1e-6)
 
 
 def test_scalings_that_undo_each_other_leave_no_layer() -> None:
     scale = 'layer {{ name: "{0}" type: "Power" bottom: "{1}" top: "{0}" power_param {{ scale: 0.0078431372549 shift: -1 }} }}\n'
-    text = scale.format("x", "data") + conv("conv", "x") + scale.format("t", "label") + loss("conv", "t")
+    text = (
+        scale.format("x", "data")
+        + conv("conv", "x")
+        + scale.format("t", "label")
+        + loss("conv", "t")
+    )
     custom = read(text, 1)
     first, last = (ops(custom)[name] for name in ("x", "output"))
     assert isinstance(first, Power)
@@ -122,14 +151,18 @@ def test_the_scale_of_the_data_layer_counts() -> None:
 def test_layers_in_place_take_the_newest_of_a_blob() -> None:
     relu = 'layer { name: "relu" type: "ReLU" bottom: "a" top: "a" relu_param { negative_slope: 0.25 } }\n'
     custom = read(IMAGE + conv("a") + relu + conv("b", "a") + loss("b"), 1)
-    assert {node.name: node.inputs for node in custom.graph.nodes} == {"a": (INPUT,), "relu": ("a",), "b": ("relu",)}
+    assert {node.name: node.inputs for node in custom.graph.nodes} == {
+        "a": (INPUT,),
+        "relu": ("a",),
+        "b": ("relu",),
+    }
     assert ops(custom)["relu"] == Activation("relu", 0.25)
 
 
 def test_every_supported_layer_is_read() -> None:
-    text = IMAGE + conv("c", maps=4, more='dilation: 2 pad: 1 weight_filler { type: "msra" } bias_term: false').replace(
-        "pad: 1", "pad: 2", 1
-    ).replace("pad: 1 ", "", 1)
+    text = IMAGE + conv(
+        "c", maps=4, more='dilation: 2 pad: 1 weight_filler { type: "msra" } bias_term: false'
+    ).replace("pad: 1", "pad: 2", 1).replace("pad: 1 ", "", 1)
     text += """
     layer { name: "bn" type: "BatchNorm" bottom: "c" top: "c" batch_norm_param { eps: 0.01 } }
     layer { name: "sc" type: "Scale" bottom: "c" top: "c" scale_param { bias_term: true filler { value: 0.5 } } }
@@ -159,12 +192,20 @@ def test_every_supported_layer_is_read() -> None:
     assert found["pw"] == Power(2.0, 3.0, 4.0)
     up = found["de"]
     assert isinstance(up, Conv)
-    assert (up.transposed, up.rate, up.decay, up.weights.kind) == (True, (2.0, 4.0), (0.0, 1.0), "bilinear")
+    assert (up.transposed, up.rate, up.decay, up.weights.kind) == (
+        True,
+        (2.0, 4.0),
+        (0.0, 1.0),
+        "bilinear",
+    )
     first = found["c"]
     assert isinstance(first, Conv)
     assert (first.dilation, first.bias) == ((2, 2), False)
     shapes = custom.graph.shapes(10, 12)
-    assert (str(shapes["d" if "d" in shapes else "de"]), str(shapes["co"])) == ("2x20x24", "3x10x12")
+    assert (str(shapes["d" if "d" in shapes else "de"]), str(shapes["co"])) == (
+        "2x20x24",
+        "3x10x12",
+    )
     image = torch.rand(2, 1, 10, 12)
     assert GraphNetwork(custom.graph, "paper").eval()(image).shape == image.shape
     assert custom.loss == "l2"
@@ -181,13 +222,17 @@ def test_the_training_stage_counts_and_a_deploy_text_needs_no_loss() -> None:
     )
     assert [*ops(read(text, 1))] == ["train"]
     assert read(IMAGE + conv("a"), 1).loss == ""
-    deploy = read('input: "data" input_dim: 1 input_dim: 1 input_dim: 8 input_dim: 8\n' + conv("a"), 1)
+    deploy = read(
+        'input: "data" input_dim: 1 input_dim: 1 input_dim: 8 input_dim: 8\n' + conv("a"), 1
+    )
     assert ([*ops(deploy)], deploy.loss) == (["a-in", "a", "output"], "")
 
 
 def test_what_differs_from_caffe_is_noted() -> None:
     unused = conv("aside") + 'layer { name: "end" type: "Silence" bottom: "aside" }\n'
-    notes = read(IMAGE.replace("scale", "mirror: true scale") + unused + conv("a", more="") + loss("a"), 1).notes
+    notes = read(
+        IMAGE.replace("scale", "mirror: true scale") + unused + conv("a", more="") + loss("a"), 1
+    ).notes
     assert len(notes) == 4
     assert "no weight_filler" in " ".join(notes)
     assert "1 layer does not lead to the output" in " ".join(notes)
@@ -207,9 +252,15 @@ WRONG = {
         "no “inner_product_param” here",
     ),
     IMAGE + 'layer { name: "a" typo: 1 }': (2, "no field “typo” in Layer"),
-    IMAGE + "\n" + conv("a").replace("Convolution", "Convolve"): (3, "type Convolve, which is not supported. There are: "),
+    IMAGE + "\n" + conv("a").replace("Convolution", "Convolve"): (
+        3,
+        "type Convolve, which is not supported. There are: ",
+    ),
     IMAGE + 'layer { name: "a" top: "a" }': (2, "Layer 2 has no type"),
-    IMAGE + conv("a", "nothing"): (2, "takes “nothing”, which no layer makes. There are: “data”, “label”"),
+    IMAGE + conv("a", "nothing"): (
+        2,
+        "takes “nothing”, which no layer makes. There are: “data”, “label”",
+    ),
     IMAGE + conv("a", "b") + conv("b", "data"): (2, "made only further down, by “b” in line 3"),
     IMAGE + conv("a", "b") + conv("b", "a"): (2, "a cycle"),
     IMAGE + conv("a") + conv("a", "a", "b"): (3, "two layers “a”"),
@@ -219,23 +270,45 @@ WRONG = {
     IMAGE + conv("a").replace("num_output: 1", ""): (2, "num_output is 0, but must be 1 to 4096"),
     IMAGE + conv("a").replace("kernel_size: 3", ""): (2, "“a”: it has no kernel_size"),
     IMAGE + conv("a").replace("pad: 1", ""): (2, "must be of equal size"),
-    IMAGE + conv("a", maps=2): (2, "“a” has 2 maps, but the image has 1 channel: set num_output: 1."),
+    IMAGE + conv("a", maps=2): (
+        2,
+        "“a” has 2 maps, but the image has 1 channel: set num_output: 1.",
+    ),
     IMAGE + conv("a", maps=3): (
         2,
         "“a” has 3 maps, but the image has 1 channel: choose RGB or YCbCr in the form, or set num_output: 1.",
     ),
-    IMAGE + conv("a", maps=3) + concat("data", "a"): (3, "“k” has 4 maps, but the image has 1 channel: give it 1."),
-    IMAGE + conv("a", more='group: 3 weight_filler { type: "msra" }'): (2, "the groups must divide both"),
-    IMAGE + conv("a", more='weight_filler { type: "positive_unitball" }'): (2, "there is no filler “positive_unitball”"),
-    IMAGE + conv("a", more='weight_filler { type: "uniform" min: 1 max: 0 }'): (2, "min must not be above max"),
+    IMAGE + conv("a", maps=3) + concat("data", "a"): (
+        3,
+        "“k” has 4 maps, but the image has 1 channel: give it 1.",
+    ),
+    IMAGE + conv("a", more='group: 3 weight_filler { type: "msra" }'): (
+        2,
+        "the groups must divide both",
+    ),
+    IMAGE + conv("a", more='weight_filler { type: "positive_unitball" }'): (
+        2,
+        "there is no filler “positive_unitball”",
+    ),
+    IMAGE + conv("a", more='weight_filler { type: "uniform" min: 1 max: 0 }'): (
+        2,
+        "min must not be above max",
+    ),
     IMAGE + conv("a", more='weight_filler { type: "gaussian" std: -1 }'): (2, "std of 0 or more"),
     IMAGE + conv("a", more='weight_filler { type: "gaussian" mean: 5 }'): (2, "mean 0"),
-    IMAGE + conv("a").replace('top: "a"', 'top: "a" param { name: "w" }'): (2, "shares its weights"),
-    IMAGE + conv("a") + 'layer { name: "p" type: "Pooling" bottom: "a" top: "p" pooling_param { kernel_size: 2 stride: 2 } }': (
+    IMAGE + conv("a").replace('top: "a"', 'top: "a" param { name: "w" }'): (
+        2,
+        "shares its weights",
+    ),
+    IMAGE
+    + conv("a")
+    + 'layer { name: "p" type: "Pooling" bottom: "a" top: "p" pooling_param { kernel_size: 2 stride: 2 } }': (
         3,
         "only pooling of stride 1",
     ),
-    IMAGE + conv("a") + 'layer { name: "p" type: "Python" bottom: "a" top: "p" python_param { layer: "Spy" } }': (
+    IMAGE
+    + conv("a")
+    + 'layer { name: "p" type: "Python" bottom: "a" top: "p" python_param { layer: "Spy" } }': (
         3,
         "runs Python code",
     ),
@@ -243,28 +316,51 @@ WRONG = {
         IMAGE + conv("a") + python_loss(name): (3, f"runs Python code, {name}")
         for name in ("SmoothL1LossLayer", "Channel1Loss", "PixelL1Spy", "MaelstromLoss", "Layer")
     },
-    data("x") + data("y") + data("label") + concat("x", "y") + conv("a", "k") + loss("a"): (4, "A second image"),
-    IMAGE + 'layer { name: "r" type: "ReLU" bottom: "data" top: "r" }' + loss("r"): (None, "nothing to learn"),
-    IMAGE + conv("a") + 'layer { name: "s" type: "Silence" bottom: "a" }' + loss("data"): (None, "nothing to learn"),
-    IMAGE + 'layer { name: "s" type: "Split" top: "s" }' + conv("a", "s"): (2, "has 0 bottoms, but Split takes 1"),
+    data("x") + data("y") + data("label") + concat("x", "y") + conv("a", "k") + loss("a"): (
+        4,
+        "A second image",
+    ),
+    IMAGE + 'layer { name: "r" type: "ReLU" bottom: "data" top: "r" }' + loss("r"): (
+        None,
+        "nothing to learn",
+    ),
+    IMAGE + conv("a") + 'layer { name: "s" type: "Silence" bottom: "a" }' + loss("data"): (
+        None,
+        "nothing to learn",
+    ),
+    IMAGE + 'layer { name: "s" type: "Split" top: "s" }' + conv("a", "s"): (
+        2,
+        "has 0 bottoms, but Split takes 1",
+    ),
     IMAGE + conv("a") + power("t", "label", 1e-320) + loss("a", "t"): (3, "too small or too large"),
     IMAGE + conv("a") + power("t", "label", 0) + loss("a", "t"): (3, "scales by 0"),
     IMAGE + power("p", "data", 1e300) + conv("a", "p"): (2, "no number may be greater than 1e+12"),
-    IMAGE + conv("a") + 'layer { name: "b" type: "BatchNorm" bottom: "a" top: "a" batch_norm_param { eps: 0 } }': (
+    IMAGE
+    + conv("a")
+    + 'layer { name: "b" type: "BatchNorm" bottom: "a" top: "a" batch_norm_param { eps: 0 } }': (
         3,
         "eps must be above 0",
     ),
     IMAGE + enlarge("a") + enlarge("b", "a"): (3, "at most 32 times its size"),
     IMAGE + conv("a", "label") + loss("a"): (2, "changes the label"),
     IMAGE + conv("a") + loss("a", "a"): (3, "compare one output with the label"),
-    IMAGE + 'layer { name: "e" type: "Eltwise" bottom: "data" top: "e" }': (2, "has 1 bottoms, but Eltwise takes 2 or more"),
-    IMAGE + 'layer { name: "p" type: "Power" bottom: "data" top: "p" power_param { scale: nan } }': (2, "finite"),
+    IMAGE + 'layer { name: "e" type: "Eltwise" bottom: "data" top: "e" }': (
+        2,
+        "has 1 bottoms, but Eltwise takes 2 or more",
+    ),
+    IMAGE
+    + 'layer { name: "p" type: "Power" bottom: "data" top: "p" power_param { scale: nan } }': (
+        2,
+        "finite",
+    ),
     'layers { name: "a" type: CONVOLUTION }': (1, "old form"),
     IMAGE: (None, "No layer leads from the data"),
     conv("a") * 2001: (None, "2,001 layers: at most 2,000"),
     IMAGE
     + conv("a", maps=4096).replace("kernel_size: 3 pad: 1", "kernel_size: 101 pad: 50")
-    + conv("b", "a").replace("kernel_size: 3 pad: 1", "kernel_size: 101 pad: 50").replace("num_output: 1", "num_output: 4096")
+    + conv("b", "a")
+    .replace("kernel_size: 3 pad: 1", "kernel_size: 101 pad: 50")
+    .replace("num_output: 1", "num_output: 4096")
     + conv("c", "b"): (None, "more than 100,000,000 weights"),
 }
 
@@ -321,7 +417,13 @@ def test_no_text_breaks_the_reader() -> None:
 
 
 def test_the_label_is_what_the_loss_compares_with_whatever_it_is_called() -> None:
-    text = data("low") + data("high") + power("half", "high", 0.5) + conv("a", "low") + loss("a", "half")
+    text = (
+        data("low")
+        + data("high")
+        + power("half", "high", 0.5)
+        + conv("a", "low")
+        + loss("a", "half")
+    )
     assert ops(read(text, 1))["output"] == Power(1.0, 1 / 127.5)
 
 
@@ -342,7 +444,12 @@ def test_an_l1_loss_in_python_is_known_by_its_name(layer: str, module: str) -> N
 
 def test_without_a_loss_the_deploy_stage_counts() -> None:
     end = 'layer {{ name: "{0}" type: "{1}" bottom: "a" top: "a" include {{ {2} }} }}\n'
-    text = IMAGE + conv("a") + end.format("d", "Dropout", "phase: TRAIN") + end.format("s", "Sigmoid", 'stage: "deploy"')
+    text = (
+        IMAGE
+        + conv("a")
+        + end.format("d", "Dropout", "phase: TRAIN")
+        + end.format("s", "Sigmoid", 'stage: "deploy"')
+    )
     assert [*ops(read(text, 1))] == ["a", "s"]
     assert [*ops(read(text + loss("a"), 1))] == ["a", "d"]
 
@@ -355,18 +462,26 @@ def test_layers_of_other_stages_are_left_alone() -> None:
 
 
 def test_weights_start_uniform_between_min_and_max() -> None:
-    text = IMAGE + conv("a", "data", maps=200, more='weight_filler { type: "uniform" min: -0.5 max: -0.25 }') + conv("b", "a")
+    text = (
+        IMAGE
+        + conv("a", "data", maps=200, more='weight_filler { type: "uniform" min: -0.5 max: -0.25 }')
+        + conv("b", "a")
+    )
     weights = GraphNetwork(read(text, 1).graph, "paper").get_parameter("a.weight")
     assert -0.5 <= weights.min() < -0.49
     assert -0.26 < weights.max() <= -0.25
 
 
 def test_a_byte_order_mark_and_line_ends_of_windows_are_no_matter() -> None:
-    assert [*ops(read("\ufeff" + (IMAGE + conv("a") + loss("a")).replace("\n", "\r\n"), 1))] == ["a"]
+    assert [*ops(read("\ufeff" + (IMAGE + conv("a") + loss("a")).replace("\n", "\r\n"), 1))] == [
+        "a"
+    ]
 
 
 def test_the_longest_network_is_read_and_started() -> None:
-    text = IMAGE + "".join(conv(f"c{number}", f"c{number - 1}" if number else "data") for number in range(1999))
+    text = IMAGE + "".join(
+        conv(f"c{number}", f"c{number - 1}" if number else "data") for number in range(1999)
+    )
     graph = read(text, 1).graph
     assert len(graph.nodes) == 1999
     starts = identity_start(graph)
@@ -382,5 +497,7 @@ def test_many_ways_through_a_network_are_looked_at_once() -> None:
             relu = f'layer {{ name: "{branch}{number}" type: "ReLU" bottom: "x{number}" top: "{branch}{number}" }}\n'
             text += relu
         bottoms = f'bottom: "a{number}" bottom: "b{number}"'
-        text += f'layer {{ name: "x{number + 1}" type: "Eltwise" {bottoms} top: "x{number + 1}" }}\n'
+        text += (
+            f'layer {{ name: "x{number + 1}" type: "Eltwise" {bottoms} top: "x{number + 1}" }}\n'
+        )
     assert identity_start(read(text + conv("last", "x60"), 1).graph) is None
