@@ -1,0 +1,31 @@
+"""The stylesheets: one order of layers, and colours in one place."""
+
+import re
+
+from jobs.core.paths import STATIC, TEMPLATES
+
+SHEETS = sorted((STATIC / "css").glob("*.css"))
+COLOUR = re.compile(r"#[0-9a-f]{3,8}\b|\b(?:rgb|hsl|oklch)a?\(", re.IGNORECASE)
+
+
+def test_colours_are_defined_in_tokens_only() -> None:
+    literal = {sheet.name: COLOUR.findall(sheet.read_text()) for sheet in SHEETS}
+    assert literal.pop("tokens.css")
+    assert not {name: colours for name, colours in literal.items() if colours}
+
+
+def test_pages_load_all_stylesheets_in_the_order_of_their_layers() -> None:
+    sheets = {sheet.stem: sheet.read_text() for sheet in SHEETS}
+    declared = re.search(r"@layer ([^;{]+);", sheets["tokens"])
+    assert declared is not None
+    order = re.findall(r"[\w-]+", declared.group(1))
+    base = (TEMPLATES / "base.html").read_text()
+    listed = re.search(r"for subject in \[(.*?)\]", base, re.DOTALL)
+    assert listed is not None
+    loaded = re.findall(r'"(\w+)"', listed.group(1))
+    assert sorted(loaded) == sorted(sheets)
+    layers = [re.findall(r"@layer ([\w-]+) {", sheets[name]) for name in loaded]
+    assert all(len(names) == 1 for names in layers)
+    assert [order.index(names[0]) for names in layers] == sorted(
+        order.index(names[0]) for names in layers
+    )
