@@ -1,28 +1,42 @@
-// Copies what the browser needs from node_modules to static/vendor, so that nothing comes from another host.
+// Copies what the browser needs from node_modules to static/vendor, so that pages load nothing from
+// other hosts. Next to each module is a .d.ts file with its types, for the type checks of static/js.
 import { copyFile, mkdir, readFile, writeFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 
-const files = [
+const FILES = [
   "socket.io-client/dist/socket.io.esm.min.js",
   "uplot/dist/uPlot.esm.js",
   "uplot/dist/uPlot.min.css",
 ];
 
-const root = new URL("..", import.meta.url);
-await mkdir(new URL("static/vendor/", root), { recursive: true });
-for (const file of files) {
-  await copyFile(new URL(`node_modules/${file}`, root), new URL(`static/vendor/${file.split("/").pop()}`, root));
-}
+const TYPES = {
+  "codemirror.d.ts": 'export * from "../../scripts/codemirror.mjs";\n',
+  "socket.io.esm.min.d.ts": 'export { io } from "socket.io-client";\n',
+  "tus.esm.min.d.ts": 'export { Upload } from "tus-js-client";\n',
+  "uPlot.esm.d.ts": 'export { default } from "uplot";\n',
+};
 
-// tus-js-client has no module for browsers: its script sets window.tus, and as a module it passes that on.
-const script = await readFile(new URL("node_modules/tus-js-client/dist/tus.min.js", root), "utf8");
-const module = `${script.replace(/\n\/\/# sourceMappingURL=.*\s*$/, "")}\nexport const { Upload } = window.tus;\n`;
-await writeFile(new URL("static/vendor/tus.esm.min.js", root), module);
+const modules = new URL("../node_modules/", import.meta.url);
+const vendor = new URL("../static/vendor/", import.meta.url);
+await mkdir(vendor, { recursive: true });
+for (const file of FILES) {
+  const name = file.slice(file.lastIndexOf("/") + 1);
+  await copyFile(new URL(file, modules), new URL(name, vendor));
+}
+for (const [name, text] of Object.entries(TYPES)) await writeFile(new URL(name, vendor), text);
+
+// tus-js-client has no module for browsers: its script sets window.tus, which the module exports.
+const tus = await readFile(new URL("tus-js-client/dist/tus.min.js", modules), "utf8");
+const script = tus.replace(/\n\/\/# sourceMappingURL=.*\s*$/, "");
+await writeFile(
+  new URL("tus.esm.min.js", vendor),
+  `${script}\nexport const { Upload } = window.tus;\n`,
+);
 
 await build({
   entryPoints: [fileURLToPath(new URL("codemirror.mjs", import.meta.url))],
-  outfile: fileURLToPath(new URL("static/vendor/codemirror.js", root)),
+  outfile: fileURLToPath(new URL("codemirror.js", vendor)),
   bundle: true,
   format: "esm",
   minify: true,

@@ -1,7 +1,7 @@
-"""What a browser gets beside the pages: scripts and styles, kept by it for good, under an address that changes with them.
+"""Static files: scripts and styles, which browsers cache for a year by URLs with a hash.
 
-The scripts of a page are named in it: the module it asks for and all that this imports, so that a browser fetches them at
-once and not one after another.
+A page names its module and all modules that this one imports, so that a browser fetches them in
+parallel instead of one after another.
 """
 
 import re
@@ -15,41 +15,41 @@ from markupsafe import Markup
 from jobs.core.paths import STATIC
 
 SCRIPTS = STATIC / "js"
-IMPORT = re.compile(r'^import .*?from "(\.[^"]+)";', re.MULTILINE | re.DOTALL)
+IMPORT = re.compile(r'^import (?:[^"]*? from )?"(\.[^"]+)";', re.MULTILINE)
 YEAR = 365 * 24 * 3600
 
 
 @cache
 def version() -> str:
-    """Of all files below static/, as they were when the server was started."""
-    whole = sha256()
+    """Hash of all files below static/, as they were at the first call."""
+    digest = sha256()
     for path in sorted(path for path in STATIC.rglob("*") if path.is_file()):
-        whole.update(f"{path.relative_to(STATIC)}\0".encode())
-        whole.update(path.read_bytes())
-    return whole.hexdigest()[:12]
+        digest.update(f"{path.relative_to(STATIC)}\0".encode())
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:12]
 
 
 @cache
 def imported(entry: str) -> tuple[str, ...]:
-    """Paths below static/ of a module of static/js and of all that it imports, however far, each once."""
-    found: dict[str, None] = {}
-    waiting = [SCRIPTS / entry]
-    while waiting:
-        path = waiting.pop(0)
+    """Paths below static/ of a module in static/js and of its direct and indirect imports."""
+    names: dict[str, None] = {}
+    pending = [SCRIPTS / entry]
+    while pending:
+        path = pending.pop(0)
         name = path.relative_to(STATIC).as_posix()
-        if name in found:
+        if name in names:
             continue
-        found[name] = None
-        if path.is_relative_to(SCRIPTS):  # What comes from packages is one file each.
-            waiting += [
+        names[name] = None
+        if path.is_relative_to(SCRIPTS):  # Vendored packages are single files without imports.
+            pending += [
                 (path.parent / relative).resolve()
                 for relative in IMPORT.findall(path.read_text(encoding="utf-8"))
             ]
-    return tuple(found)
+    return tuple(names)
 
 
 def module(entry: str) -> Markup:
-    """The tags that load a module."""
+    """The HTML tags that load a module and preload its imports."""
     links = [
         Markup('<link rel="modulepreload" href="{}">').format(_url(name))
         for name in imported(entry)[1:]
@@ -62,7 +62,8 @@ def _url(name: str) -> str:
     return url_for("static", filename=name)
 
 
-def keep(response: Response) -> Response:
+def cache_static(response: Response) -> Response:
+    """Let browsers cache static files for a year: a changed file has another URL."""
     if request.endpoint == "static" and response.status_code == 200:
         response.cache_control.no_cache = None
         response.cache_control.public = True
@@ -71,8 +72,8 @@ def keep(response: Response) -> Response:
     return response
 
 
-def offer(app: Flask) -> None:
-    """To the templates: `{{ module("pages/model.js") }}`."""
+def init_app(app: Flask) -> None:
+    """Provide `{{ module("pages/model.js") }}` to templates, and cache headers for static files."""
     globals: dict[str, Any] = app.jinja_env.globals
     globals["module"] = module
-    app.after_request(keep)
+    app.after_request(cache_static)

@@ -1,30 +1,85 @@
-// The pure parts of the pages, run by node.
+// Formats, sparklines and curves.
 import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
 import { test } from "node:test";
 
-import { readFile } from "node:fs/promises";
-
-import { bytes, count, decibel, epochs, gain, hardware, losses, progressWords, seconds, similarity, similarityGain, small, verdict } from "../../static/js/base/format.js";
-import { histogramPath } from "../../static/js/layers/layers.js";
+import {
+  bytes,
+  count,
+  counted,
+  decibel,
+  epoch,
+  finePercent,
+  gain,
+  hardwareText,
+  loss,
+  progressText,
+  seconds,
+  similarity,
+  similarityGain,
+  small,
+  verdict,
+} from "../../static/js/base/format.js";
 import { withLoss } from "../../static/js/charts/sparkline.js";
-import { addEvents, align, csv, curvesOf, keysIn, smoothed, stepsBetween, thin, unseen } from "../../static/js/charts/curves.js";
+import {
+  addEvents,
+  align,
+  csv,
+  curvesOf,
+  keysIn,
+  newEvents,
+  smoothed,
+  stepsBetween,
+  thin,
+} from "../../static/js/charts/curves.js";
 
-const SAID = { loss: losses, similarity, similarity_gain: similarityGain, epoch: epochs, decibel, gain, count, small, seconds, size: bytes, progress: progressWords, hardware, verdict };
-const CASES = JSON.parse(await readFile(new URL("../support/formatting.json", import.meta.url), "utf8"));
+const FORMATS = {
+  loss,
+  similarity,
+  similarity_gain: similarityGain,
+  epoch,
+  decibel,
+  gain,
+  count,
+  small,
+  seconds,
+  size: bytes,
+  progress: progressText,
+  hardware: hardwareText,
+  verdict,
+};
+const CASES = JSON.parse(
+  await readFile(new URL("../support/formatting.json", import.meta.url), "utf8"),
+);
 
 for (const [name, cases] of Object.entries(CASES))
-  test(`${name} says the same as the server`, () => {
-    for (const one of cases) assert.equal(SAID[name](...one.slice(0, -1)), one.at(-1));
+  test(`${name} has the same format as on the server`, () => {
+    for (const values of cases) assert.equal(FORMATS[name](...values.slice(0, -1)), values.at(-1));
   });
 
-test("progress in words", () => {
-  assert.equal(progressWords({ done: 48, total: 1204, unit: "pairs", rate: 130.4, eta: 8.9 }), "48 of 1,204 pairs · 130 pairs/s · 9 s left");
+test("progress as text", () => {
+  assert.equal(
+    progressText({ done: 48, total: 1204, unit: "pairs", rate: 130.4, eta: 8.9 }),
+    "48 of 1,204 pairs · 130 pairs/s · 9 s left",
+  );
   const pairs = { train: 1043, val: 5 };
-  assert.equal(progressWords({ done: 1048, total: 1204, unit: "pairs", rate: 0, eta: null, pairs }), "1,048 of 1,204 pairs · 1,043 to train, 5 to validate");
-  assert.equal(progressWords({ done: 4, total: null, unit: "steps", rate: 0, eta: null }), "4 steps");
+  assert.equal(
+    progressText({ done: 1048, total: 1204, unit: "pairs", rate: 0, eta: null, pairs }),
+    "1,048 of 1,204 pairs · 1,043 to train, 5 to validate",
+  );
+  assert.equal(
+    progressText({ done: 4, total: null, unit: "steps", rate: 0, eta: null }),
+    "4 steps",
+  );
 });
 
-test("the small curve is thinned as the server thins it", () => {
+test("counts and small shares as text", () => {
+  assert.equal(counted(1, "channel"), "1 channel");
+  assert.equal(counted(1204, "entry", "entries"), "1,204 entries");
+  assert.deepEqual([0.042, 0.5].map(finePercent), ["4.2 %", "50 %"]);
+});
+
+test("a sparkline is thinned as on the server", () => {
   let losses = { seen: 0, every: 1, values: [] };
   for (let seen = 1; seen <= 300; seen += 1) losses = withLoss(losses, seen);
   assert.deepEqual([losses.seen, losses.every], [300, 8]);
@@ -32,40 +87,92 @@ test("the small curve is thinned as the server thins it", () => {
   assert.equal(losses.values.at(-1), 296);
 });
 
-const event = (step, value, seq = 0) => ({ type: "scalars", seq, step, epoch: step / 10, time: 100 + step, scalars: { a: value, b: null } });
+const scalars = (step, value, seq = 0) => ({
+  type: "scalars",
+  seq,
+  step,
+  epoch: step / 10,
+  time: 100 + step,
+  scalars: { a: value, b: null },
+});
 
 test("a step that is logged again replaces its point", () => {
-  const { series } = addEvents(curvesOf(), [event(1, 5), event(3, 6), event(3, 8), { type: "state" }]);
-  assert.deepEqual([series.a.step, series.a.value], [[1, 3], [5, 8]]);
+  const { series } = addEvents(curvesOf(), [
+    scalars(1, 5),
+    scalars(3, 6),
+    scalars(3, 8),
+    { type: "state" },
+  ]);
+  assert.deepEqual(
+    [series.a.step, series.a.value],
+    [
+      [1, 3],
+      [5, 8],
+    ],
+  );
   assert.equal(series.b, undefined);
 });
 
-test("the machine is shown over the steps that were done", () => {
-  const reading = { type: "hardware", time: 7, cpu: 150, cores: 2, rss: 1e9, gpus: [{ utilisation: 97, memory_used: 5e9 }] };
-  const { series } = addEvents(curvesOf(), [event(10, 1), { type: "progress", unit: "steps", done: 12 }, reading, reading]);
-  assert.deepEqual([series["hardware/cpu"].step, series["hardware/cpu"].value], [[12, 12], [75, 75]]);
+test("hardware is shown at the newest step", () => {
+  const reading = {
+    type: "hardware",
+    time: 7,
+    cpu: 150,
+    cores: 2,
+    rss: 1e9,
+    gpus: [{ utilisation: 97, memory_used: 5e9 }],
+  };
+  const { series } = addEvents(curvesOf(), [
+    scalars(10, 1),
+    { type: "progress", unit: "steps", done: 12 },
+    reading,
+    reading,
+  ]);
+  assert.deepEqual(
+    [series["hardware/cpu"].step, series["hardware/cpu"].value],
+    [
+      [12, 12],
+      [75, 75],
+    ],
+  );
   assert.ok(Math.abs(series["hardware/cpu"].epoch[0] - 1.2) < 1e-9);
-  assert.deepEqual(keysIn(series, ["hardware/cpu", "hardware/gpu*", "hardware/gpu*_memory"]), ["hardware/cpu", "hardware/gpu0", "hardware/gpu0_memory"]);
+  assert.deepEqual(keysIn(series, ["hardware/cpu", "hardware/gpu*", "hardware/gpu*_memory"]), [
+    "hardware/cpu",
+    "hardware/gpu0",
+    "hardware/gpu0_memory",
+  ]);
 });
 
-test("a page that is left open does not grow, and keeps the extremes", () => {
+test("the curves of an open page do not grow without limit, and keep their extremes", () => {
   const curves = curvesOf();
-  for (let step = 1; step <= 20_000; step += 1) addEvents(curves, [event(step, step === 77 ? -9 : step === 4321 ? 9 : 1)]);
+  for (let step = 1; step <= 20_000; step += 1)
+    addEvents(curves, [scalars(step, step === 77 ? -9 : step === 4321 ? 9 : 1)]);
   const { a } = curves.series;
   assert.ok(a.step.length <= 4000);
   assert.ok(a.value.includes(-9) && a.value.includes(9));
   assert.equal(a.step.at(-1), 20_000);
-  assert.deepEqual(thin({ step: [1, 2, 3, 4], value: [1, 5, 0, 1] }, 2), { step: [1, 2, 3, 4], value: [1, 5, 0, 1] });
+  assert.deepEqual(thin({ step: [1, 2, 3, 4], value: [1, 5, 0, 1] }, 2), {
+    step: [1, 2, 3, 4],
+    value: [1, 5, 0, 1],
+  });
   assert.deepEqual(thin({ step: [1, 2, 3, 4, 5], value: [1, 5, 0, 1, 1] }, 2).step, [1, 2, 3, 5]);
 });
 
-test("smoothing has no bias to its first values, and leaves gaps", () => {
-  assert.deepEqual(smoothed([2, undefined, 2], 0.9).map((value) => value && Number(value.toFixed(6))), [2, undefined, 2]);
+test("smoothing is not biased to the first values, and keeps gaps", () => {
+  assert.deepEqual(
+    smoothed([2, undefined, 2], 0.9).map((value) => value && Number(value.toFixed(6))),
+    [2, undefined, 2],
+  );
   assert.deepEqual(smoothed([1, 3], 0), [1, 3]);
 });
 
-test("zooming asks for the steps of what is shown, also between two points of a coarse curve", () => {
-  const { series } = addEvents(curvesOf(), [event(10, 1), event(20, 1), event(30, 1), event(40, 1)]);
+test("the steps of a range of x, also between two points of a coarse curve", () => {
+  const { series } = addEvents(curvesOf(), [
+    scalars(10, 1),
+    scalars(20, 1),
+    scalars(30, 1),
+    scalars(40, 1),
+  ]);
   series.sparse = { step: [0, 1000], epoch: [0, 100], time: [100, 1100], value: [1, 2] };
   assert.deepEqual(stepsBetween(series, "step", 14.2, 15.7), [14, 16]);
   assert.deepEqual(stepsBetween(series, "epoch", 1.9, 2.1), [10, 30]);
@@ -75,10 +182,19 @@ test("zooming asks for the steps of what is shown, also between two points of a 
 });
 
 test("a table as CSV", () => {
-  assert.equal(csv(["step", 'a "b", c'], [[1, 2], [0.5, undefined]]), 'step,"a ""b"", c"\n1,0.5\n2,\n');
+  assert.equal(
+    csv(
+      ["step", 'a "b", c'],
+      [
+        [1, 2],
+        [0.5, undefined],
+      ],
+    ),
+    'step,"a ""b"", c"\n1,0.5\n2,\n',
+  );
 });
 
-test("series of different steps share one axis", () => {
+test("curves with different steps share an x axis", () => {
   const series = { a: { step: [1, 2], value: [5, 6] }, b: { step: [2, 4], value: [7, 8] } };
   assert.deepEqual(align(series, ["a", "b", "c"]), [
     [1, 2, 4],
@@ -88,10 +204,6 @@ test("series of different steps share one axis", () => {
   ]);
 });
 
-test("events that were seen are dropped", () => {
-  assert.deepEqual(unseen([{ seq: 3 }, { seq: 4 }], 3), [{ seq: 4 }]);
-});
-
-test("a histogram's outline is as high as its box", () => {
-  assert.equal(histogramPath([0, 4], 10, 20), "M0,20L0.0,20.0L5.0,20.0L5.0,0.0L10.0,0.0L10,20Z");
+test("events up to a sequence number are dropped", () => {
+  assert.deepEqual(newEvents([{ seq: 3 }, { seq: 4 }], 3), [{ seq: 4 }]);
 });

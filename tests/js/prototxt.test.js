@@ -1,4 +1,4 @@
-// The colours of a pasted network.
+// Syntax highlighting of network definitions.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
@@ -6,21 +6,35 @@ import { StreamLanguage } from "@codemirror/language";
 
 import { prototxt } from "../../static/js/forms/prototxt.js";
 
-/** The parts of a line with what they are taken for. */
-function parts(line) {
-  const found = [];
+/** The tokens of a line as [kind, text]. */
+function tokens(line) {
+  const list = [];
   StreamLanguage.define({
     ...prototxt,
     token(stream) {
       const kind = prototxt.token(stream);
-      if (kind) found.push([kind, stream.current()]);
+      if (kind) list.push([kind, stream.current()]);
       return kind;
     },
   }).parser.parse(line);
-  return found;
+  return list;
 }
 
-test("names, texts, numbers and words of the format are told apart", () => {
-  assert.deepEqual(parts('layer { name: "conv1" # the first'), [["propertyName", "layer"], ["bracket", "{"], ["propertyName", "name"], ["string", '"conv1"'], ["comment", "# the first"]]);
-  assert.deepEqual(parts("std: 1e-3 pool: MAX bias_term: false }"), [["propertyName", "std"], ["number", "1e-3"], ["propertyName", "pool"], ["atom", "MAX"], ["propertyName", "bias_term"], ["bool", "false"], ["bracket", "}"]]);
+test("names, strings, numbers and keywords have different kinds", () => {
+  assert.deepEqual(tokens('layer { name: "conv1" # the first'), [
+    ["propertyName", "layer"],
+    ["bracket", "{"],
+    ["propertyName", "name"],
+    ["string", '"conv1"'],
+    ["comment", "# the first"],
+  ]);
+  assert.deepEqual(tokens("std: 1e-3 pool: MAX bias_term: false }"), [
+    ["propertyName", "std"],
+    ["number", "1e-3"],
+    ["propertyName", "pool"],
+    ["atom", "MAX"],
+    ["propertyName", "bias_term"],
+    ["bool", "false"],
+    ["bracket", "}"],
+  ]);
 });

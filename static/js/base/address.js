@@ -1,6 +1,10 @@
-// Where the server's addresses begin: behind a proxy that shows it below a path of its own, with that path.
+// URLs of the server. Behind a proxy that serves the application under a path, they start with it.
 
 const ROOT = globalThis.document?.documentElement.dataset.root ?? "";
 
-/** The address, for this browser, of what the server calls `path`; any other address as it is. */
-export const at = (path) => (path.startsWith("/") ? ROOT + path : path);
+/**
+ * The URL for this browser of a path from the server's root. Other URLs stay as they are.
+ * @param {string} path
+ * @returns {string}
+ */
+export const withRoot = (path) => (path.startsWith("/") ? ROOT + path : path);

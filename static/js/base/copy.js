@@ -1,29 +1,44 @@
-// Buttons that copy something about a job: data-copy="command" or "record", of GET /api/v1/jobs/<id>/record.
-import { ask } from "./api.js";
-import { element } from "./dom.js";
+// Buttons that copy a part of GET /api/v1/jobs/<id>/record: data-copy="command" or "record".
+import { messageOf, request } from "./api.js";
+import { element, findAll } from "./dom.js";
 
-const SAID_MS = 2000;
+/** @import { RunRecord } from "./types.js" */
 
-/** Make the page's copy buttons work for a job. */
-export function copyButtons(job) {
-  for (const button of document.querySelectorAll("[data-copy]")) {
+const FEEDBACK_MS = 2000;
+
+/**
+ * Bind the page's copy buttons to a job.
+ * @param {string} job The job's id.
+ */
+export function bindCopyButtons(job) {
+  for (const button of findAll(document, "[data-copy]")) {
     const label = button.textContent;
     button.addEventListener("click", async () => {
       try {
-        const record = await ask(`/jobs/${job}/record`);
-        await copy(button.dataset.copy === "command" ? record.command : JSON.stringify(record.spec, null, 1));
+        /** @type {RunRecord} */
+        const record = await request(`/jobs/${job}/record`);
+        await copy(
+          button.dataset.copy === "command" ? record.command : JSON.stringify(record.spec, null, 1),
+        );
         button.textContent = "Copied";
       } catch (error) {
-        button.textContent = `Not copied: ${error.message}`;
+        button.textContent = `Not copied: ${messageOf(error)}`;
       }
-      setTimeout(() => (button.textContent = label), SAID_MS);
+      setTimeout(() => (button.textContent = label), FEEDBACK_MS);
     });
   }
 }
 
-/** Put a text where it can be pasted from; browsers give pages of plain http from other machines the old way only. */
+/**
+ * Copy a text to the clipboard. Browsers offer `navigator.clipboard` only to secure origins; over
+ * plain HTTP from another machine, `execCommand` is the only way.
+ * @param {string} text
+ */
 async function copy(text) {
-  if (navigator.clipboard) return navigator.clipboard.writeText(text);
+  if (navigator.clipboard) {
+    await navigator.clipboard.writeText(text);
+    return;
+  }
   const field = element("textarea", { class: "unseen" });
   field.value = text;
   document.body.append(field);

@@ -1,90 +1,136 @@
-// What is asked before it is done, and what is folded behind ⋯: on every page, by attributes.
-//   data-opens="id" opens a dialog; data-closes, within it, closes it
-//   form or button data-confirm="Delete this?" data-yes="Delete it" asks before it is sent
-import { element } from "./dom.js";
+// Dialogs and menus of all pages, by attributes:
+//   data-opens="id" opens a dialog; data-closes inside a dialog closes it
+//   data-confirm="Delete this?" data-yes="Delete it" on a form or its button asks before it submits
+import { ancestor, element, find, findAll, targetOf, targetWithin } from "./dom.js";
 
 document.addEventListener("click", (event) => {
-  const opener = event.target.closest("[data-opens]");
+  const opener = targetWithin(event, "[data-opens]");
   if (opener) {
-    // Where the dialog gives the focus back to.
-    opener.closest(".menu")?.querySelector("summary").focus();
+    // A dialog returns the focus to where it was. The menu closes: move the focus to its button.
+    opener.closest(".menu")?.querySelector("summary")?.focus();
     closeMenus();
-    document.getElementById(opener.dataset.opens).showModal();
+    find(document, `#${opener.dataset.opens}`, HTMLDialogElement).showModal();
   }
-  event.target.closest("[data-closes]")?.closest("dialog").close();
-  if (!event.target.closest(".menu") || event.target.closest(".menu a")) closeMenus();
+  targetWithin(event, "[data-closes]")?.closest("dialog")?.close();
+  if (!targetWithin(event, ".menu") || targetWithin(event, ".menu a")) closeMenus();
 });
 
-document.addEventListener("focusout", ({ target, relatedTarget }) => {
-  const menu = target.closest?.(".menu[open]");
-  if (menu && relatedTarget && !menu.contains(relatedTarget)) menu.open = false;
+document.addEventListener("focusout", (event) => {
+  const menu = targetWithin(event, ".menu[open]");
+  const { relatedTarget } = event;
+  if (menu && relatedTarget instanceof Node && !menu.contains(relatedTarget))
+    menu.removeAttribute("open");
 });
 
-document.addEventListener("toggle", ({ target }) => {
-  if (!target.matches?.(".menu[open]")) return;
-  closeMenus(target);
-  place(target);
-}, true);
+document.addEventListener(
+  "toggle",
+  (event) => {
+    const menu = targetOf(event);
+    if (!(menu instanceof HTMLDetailsElement) || !menu.matches(".menu[open]")) return;
+    closeMenus(menu);
+    place(menu);
+  },
+  true,
+);
 
-// What is placed by the window is placed anew when something scrolls.
-document.addEventListener("scroll", () => document.querySelectorAll(".menu[open]").forEach(place), true);
+// Menus are placed relative to the window: whatever scrolls, their place changes.
+document.addEventListener("scroll", () => openMenus().forEach(place), true);
 
-/** Below what opened it, or above where there is no room: by the window, so that no table cuts it off. */
+const openMenus = () => findAll(document, ".menu[open]", HTMLDetailsElement);
+
+/**
+ * Place a menu below its button, or above it if there is no room. Fixed, so that no table clips it.
+ * @param {HTMLDetailsElement} menu
+ */
 function place(menu) {
-  const box = menu.querySelector("div");
-  const at = menu.querySelector("summary").getBoundingClientRect();
+  const box = find(menu, "div");
+  const button = find(menu, "summary").getBoundingClientRect();
+  const below = button.bottom + 4;
+  const above = Math.max(8, button.top - 4 - box.offsetHeight);
   box.style.position = "fixed";
   box.style.right = "auto";
-  box.style.left = `${Math.max(8, at.right - box.offsetWidth)}px`;
-  box.style.top = `${at.bottom + 4 + box.offsetHeight > innerHeight ? Math.max(8, at.top - 4 - box.offsetHeight) : at.bottom + 4}px`;
+  box.style.left = `${Math.max(8, button.right - box.offsetWidth)}px`;
+  box.style.top = `${below + box.offsetHeight > innerHeight ? above : below}px`;
 }
 
 document.addEventListener("keydown", (event) => {
-  const open = document.querySelector(".menu[open]");
-  if (!open) return;
+  const [menu] = openMenus();
+  if (!menu) return;
   if (event.key === "Escape") {
-    open.querySelector("summary").focus();
+    find(menu, "summary").focus();
     closeMenus();
   }
-  const by = { ArrowDown: 1, ArrowUp: -1 }[event.key];
-  if (!by) return;
+  if (event.key !== "ArrowDown" && event.key !== "ArrowUp") return;
   event.preventDefault();
-  const items = [...open.querySelectorAll("a, button")];
-  const now = items.indexOf(document.activeElement);
-  items[(now + by + items.length + (now < 0 && by < 0 ? 1 : 0)) % items.length].focus();
+  const items = findAll(menu, "a, button");
+  const focused = items.findIndex((item) => item === document.activeElement);
+  const next = event.key === "ArrowDown" ? focused + 1 : focused < 0 ? -1 : focused - 1;
+  items[(next + items.length) % items.length].focus();
 });
 
-function closeMenus(but = null) {
-  for (const menu of document.querySelectorAll(".menu[open]")) if (menu !== but) menu.open = false;
+/** @param {HTMLDetailsElement | null} except */
+function closeMenus(except = null) {
+  for (const menu of openMenus()) if (menu !== except) menu.open = false;
 }
 
 document.addEventListener("submit", (event) => {
-  const form = event.target;
-  const by = event.submitter?.dataset.confirm ? event.submitter : form;
-  if (!by.dataset.confirm || by.dataset.sure) return;
+  const form = ancestorForm(event);
+  const { submitter } = event;
+  const asking = submitter?.dataset.confirm ? submitter : form;
+  const { confirm, yes, sure } = asking.dataset;
+  if (!confirm || sure) return;
   event.preventDefault();
-  asks(by.dataset.confirm, by.dataset.yes).then((yes) => {
-    if (!yes) return;
-    by.dataset.sure = "yes";
-    form.requestSubmit(by === form ? null : by);
+  confirmDialog(confirm, yes).then((confirmed) => {
+    if (!confirmed) return;
+    asking.dataset.sure = "yes";
+    form.requestSubmit(asking === form ? null : submitter);
   });
 });
 
-// What takes a while to be answered says so, and is not asked for twice.
-document.addEventListener("submit", ({ target, submitter, defaultPrevented }) => {
-  if (defaultPrevented || !target.dataset.meanwhile || !submitter) return;
-  const said = submitter.textContent;
-  [submitter.textContent, submitter.disabled] = [target.dataset.meanwhile, true];
-  addEventListener("pagehide", () => ([submitter.textContent, submitter.disabled] = [said, false]), { once: true });
+// A form that takes a while shows that it was submitted, and cannot be submitted twice.
+document.addEventListener("submit", (event) => {
+  const { submitter, defaultPrevented } = event;
+  const busyText = ancestorForm(event).dataset.busy;
+  if (defaultPrevented || !busyText || !(submitter instanceof HTMLButtonElement)) return;
+  const label = submitter.textContent;
+  [submitter.textContent, submitter.disabled] = [busyText, true];
+  addEventListener(
+    "pagehide",
+    () => ([submitter.textContent, submitter.disabled] = [label, false]),
+    { once: true },
+  );
 });
 
-/** Whether the person says yes to a question. */
-export function asks(question, yes = "Yes") {
-  return new Promise((answer) => {
+/** @param {SubmitEvent} event */
+const ancestorForm = (event) =>
+  ancestor(/** @type {Element} */ (event.target), "form", HTMLFormElement);
+
+/**
+ * Ask a question in a dialog.
+ * @param {string} question
+ * @param {string} [yes] The label of the button that confirms.
+ * @returns {Promise<boolean>} Whether it was confirmed.
+ */
+export function confirmDialog(question, yes = "Yes") {
+  return new Promise((resolve) => {
     const no = element("button", { value: "no", autofocus: true }, "Cancel");
-    const dialog = element("dialog", { "aria-label": question }, element("form", { method: "dialog" }, element("p", {}, question), element("p", { class: "actions" }, element("button", { class: "danger", value: "yes" }, yes), no)));
+    const dialog = element(
+      "dialog",
+      { "aria-label": question },
+      element(
+        "form",
+        { method: "dialog" },
+        element("p", {}, question),
+        element(
+          "p",
+          { class: "actions" },
+          element("button", { class: "danger", value: "yes" }, yes),
+          no,
+        ),
+      ),
+    );
     dialog.addEventListener("close", () => {
-      answer(dialog.returnValue === "yes");
+      resolve(dialog.returnValue === "yes");
       dialog.remove();
     });
     document.body.append(dialog);

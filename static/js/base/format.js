@@ -1,69 +1,170 @@
-// Numbers, times and sizes in words, as they stand everywhere on the pages.
+// Numbers, times and sizes as text, for all pages. app/pages/formatting.py formats the same for the
+// templates; tests/support/formatting.json holds the cases that both are tested with.
 
-const DASH = "–";
+/** @import { Progress, Hardware, Validation } from "./types.js" */
 
+/**
+ * @typedef {number | null | undefined} Value
+ */
+
+/** Shown in place of a value that does not exist. */
+export const NO_VALUE = "–";
+
+/** @type {Record<string, string>} */
 const NOTHING_YET = {
-  waiting: "It has not begun yet.",
-  running: "Nothing validated yet: the first numbers come with the first epoch.",
+  waiting: "Not started yet.",
+  running: "Not validated yet. The first results come with the first epoch.",
 };
 
-export const decibel = (value) => (value == null ? DASH : `${value.toFixed(2)} dB`);
-
+/** dB; smaller gains are shown as 0.00 dB. */
 const LEAST_GAIN = 0.005;
 
-/** dB of one over another; less than is seen in two decimals is none. */
+/**
+ * A fixed number of decimals: 31.40
+ * @param {Value} value
+ * @param {number} digits
+ */
+export const decimals = (value, digits) => (value == null ? NO_VALUE : value.toFixed(digits));
+
+/** @param {Value} value */
+export const decibel = (value) => (value == null ? NO_VALUE : `${decimals(value, 2)} dB`);
+
+/**
+ * A PSNR minus another: +0.31 dB
+ * @param {Value} value
+ */
 export function gain(value) {
-  if (value == null || Math.abs(value) < LEAST_GAIN) return value == null ? DASH : "0.00 dB";
-  return `${value < 0 ? "−" : "+"}${Math.abs(value).toFixed(2)} dB`;
+  if (value == null) return NO_VALUE;
+  if (Math.abs(value) < LEAST_GAIN) return "0.00 dB";
+  return `${value < 0 ? "−" : "+"}${decimals(Math.abs(value), 2)} dB`;
 }
 
-export const count = (value) => (value == null ? DASH : Math.round(value).toLocaleString("en"));
+/**
+ * The PSNR before and after: 32.41 → 32.72
+ * @param {number} before
+ * @param {number} after
+ */
+export const fromTo = (before, after) => `${decimals(before, 2)} → ${decimals(after, 2)}`;
 
-/** Three significant digits: 0.0182, 3.14, 1.2e-7. */
+/** @param {Value} value */
+export const count = (value) => (value == null ? NO_VALUE : Math.round(value).toLocaleString("en"));
+
+/**
+ * A count and its noun: "1 channel", "1,204 channels"
+ * @param {number} value
+ * @param {string} singular
+ * @param {string} [plural]
+ */
+export const counted = (value, singular, plural = `${singular}s`) =>
+  `${count(value)} ${value === 1 ? singular : plural}`;
+
+/**
+ * At most `digits` decimals, with separators: 1,997 or 1.67
+ * @param {Value} value
+ * @param {number} digits
+ */
+export const rounded = (value, digits) =>
+  value == null ? NO_VALUE : value.toLocaleString("en", { maximumFractionDigits: digits });
+
+/**
+ * Three significant digits: 0.0182, 3.14, 1.2e-7
+ * @param {Value} value
+ */
 export function small(value) {
-  if (value == null) return DASH;
+  if (value == null) return NO_VALUE;
   if (value === 0) return "0";
   const size = Math.abs(value);
   return size < 1e-4 || size >= 1e5 ? value.toExponential(1) : String(Number(value.toPrecision(3)));
 }
 
-/** Four significant digits, none left out, so that a column of them lines up: 0.02300. */
-export const losses = (value) => (!value || Math.abs(value) < 1e-4 ? small(value) : value.toPrecision(4));
+/**
+ * Four significant digits with trailing zeros, so that a column lines up: 0.02300
+ * @param {Value} value
+ */
+export const loss = (value) =>
+  !value || Math.abs(value) < 1e-4 ? small(value) : value.toPrecision(4);
 
-/** SSIM */
-export const similarity = (value) => (value == null ? DASH : value.toFixed(4));
+/**
+ * SSIM: 0.8866
+ * @param {Value} value
+ */
+export const similarity = (value) => decimals(value, 4);
 
-/** SSIM of one over another: +0.0123 */
-export const similarityGain = (value) => (value == null ? DASH : `${value <= -0.00005 ? "−" : value >= 0.00005 ? "+" : ""}${Math.abs(value).toFixed(4)}`);
-
-/** 84 ms, 1.24 s */
-export const milliseconds = (value) => (value < 1 ? `${Math.round(1000 * value)} ms` : `${value.toFixed(2)} s`);
-
-/** Whole ones as they are, others with two decimals: 1,997 or 1.67. */
-export const epochs = (value) => (value == null ? DASH : value.toLocaleString("en", { maximumFractionDigits: 2 }));
-
-export function seconds(value) {
-  if (value == null) return DASH;
-  const whole = Math.round(value);
-  if (whole < 60) return `${whole} s`;
-  if (whole < 3600) return `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, "0")} min`;
-  return `${Math.floor(whole / 3600)}:${String(Math.floor((whole % 3600) / 60)).padStart(2, "0")} h`;
+/**
+ * An SSIM minus another: +0.0123
+ * @param {Value} value
+ */
+export function similarityGain(value) {
+  if (value == null) return NO_VALUE;
+  const sign = value <= -0.00005 ? "−" : value >= 0.00005 ? "+" : "";
+  return `${sign}${decimals(Math.abs(value), 4)}`;
 }
 
+/**
+ * A short duration in seconds: 84 ms, 1.24 s
+ * @param {number} value
+ */
+export const milliseconds = (value) =>
+  value < 1 ? `${Math.round(1000 * value)} ms` : `${decimals(value, 2)} s`;
+
+/**
+ * Epochs may be fractions: 1,997 or 1.67
+ * @param {Value} value
+ */
+export const epoch = (value) => rounded(value, 2);
+
+/**
+ * A duration in seconds: 41 s, 2:05 min, 1:01 h
+ * @param {Value} value
+ */
+export function seconds(value) {
+  if (value == null) return NO_VALUE;
+  const total = Math.round(value);
+  const twoDigits = (/** @type {number} */ part) => String(part).padStart(2, "0");
+  if (total < 60) return `${total} s`;
+  if (total < 3600) return `${Math.floor(total / 60)}:${twoDigits(total % 60)} min`;
+  return `${Math.floor(total / 3600)}:${twoDigits(Math.floor((total % 3600) / 60))} h`;
+}
+
+/**
+ * A size in bytes: 16.6 MB
+ * @param {Value} value
+ */
 export function bytes(value) {
-  if (value == null) return DASH;
+  if (value == null) return NO_VALUE;
   const units = ["B", "kB", "MB", "GB", "TB"];
   let power = 0;
   while (value >= 1000 && power < units.length - 1) {
     value /= 1000;
     power += 1;
   }
-  return `${power && value < 100 ? value.toFixed(1) : Math.round(value)} ${units[power]}`;
+  return `${power && value < 100 ? decimals(value, 1) : Math.round(value)} ${units[power]}`;
 }
 
-export const percent = (share) => `${Math.round(100 * share)} %`;
+/**
+ * A number that is a percentage, without decimals: 13 %
+ * @param {Value} value
+ */
+export const percentage = (value) => (value == null ? NO_VALUE : `${Math.round(value)} %`);
 
-/** "just now", "3 min ago"; `now` and `then` in seconds since the epoch. */
+/**
+ * A share of 1, in percent: 13 %
+ * @param {number} share
+ */
+export const percent = (share) => percentage(100 * share);
+
+/**
+ * Like `percent`, with a decimal below 10 %: 4.2 %
+ * @param {number} share
+ */
+export const finePercent = (share) =>
+  share < 0.1 ? `${decimals(100 * share, 1)} %` : percent(share);
+
+/**
+ * "just now", "3 min ago"
+ * @param {number} then Seconds since the epoch, as `now`.
+ * @param {number} now
+ */
 export function ago(then, now) {
   const passed = now - then;
   if (passed < 60) return "just now";
@@ -72,42 +173,68 @@ export function ago(then, now) {
   return `${Math.floor(passed / 86400)} days ago`;
 }
 
-/** The share of a job that is done, 0 to 1, or null where its end is not known. */
-export function share(progress) {
-  return progress && progress.total ? progress.done / progress.total : null;
-}
+/**
+ * The share of a job that is done, 0 to 1; null if its length is unknown.
+ * @param {Progress | null} progress
+ */
+export const share = (progress) =>
+  progress && progress.total ? progress.done / progress.total : null;
 
+/** @type {Record<string, string>} */
 const SPLITS = { train: "to train", val: "to validate", test: "to test" };
 
-/** "48 of 96 pairs · 130 pairs/s · 1 s left"; of a dataset also "43 to train, 5 to validate" */
-export function progressWords(progress) {
+/**
+ * "48 of 96 pairs · 130 pairs/s · 1 s left"; of a dataset also "43 to train, 5 to validate"
+ * @param {Progress | null} progress
+ */
+export function progressText(progress) {
   if (!progress) return "";
-  const words = [progress.total ? `${count(progress.done)} of ${count(progress.total)} ${progress.unit}` : `${count(progress.done)} ${progress.unit}`];
-  if (progress.rate) words.push(`${small(progress.rate)} ${progress.unit}/s`);
-  if (progress.eta != null) words.push(`${seconds(progress.eta)} left`);
-  if (progress.pairs) words.push(Object.entries(progress.pairs).map(([split, pairs]) => `${count(pairs)} ${SPLITS[split]}`).join(", "));
-  return words.join(" · ");
+  const { done, total, unit, rate, eta, pairs } = progress;
+  const parts = [total ? `${count(done)} of ${count(total)} ${unit}` : `${count(done)} ${unit}`];
+  if (rate) parts.push(`${small(rate)} ${unit}/s`);
+  if (eta != null) parts.push(`${seconds(eta)} left`);
+  if (pairs) {
+    const splits = Object.entries(pairs).map(([split, size]) => `${count(size)} ${SPLITS[split]}`);
+    parts.push(splits.join(", "));
+  }
+  return parts.join(" · ");
 }
 
-/** "97 % of the GPU · 8.2 GB of 84.9 GB" */
-export function hardware(told) {
-  if (!told) return "";
-  const words = told.gpus.flatMap((gpu) => [
-    ...(gpu.utilisation == null ? [] : [`${Math.round(gpu.utilisation)} % of the GPU`]),
+/**
+ * "97 % of the GPU · 8.2 GB of 84.9 GB"
+ * @param {Pick<Hardware, "cpu" | "gpus"> | null} hardware
+ */
+export function hardwareText(hardware) {
+  if (!hardware) return "";
+  const parts = hardware.gpus.flatMap((gpu) => [
+    ...(gpu.utilisation == null ? [] : [`${percentage(gpu.utilisation)} of the GPU`]),
     ...(gpu.memory_used == null ? [] : [`${bytes(gpu.memory_used)} of ${bytes(gpu.memory_total)}`]),
   ]);
-  return words.join(" · ") || `${Math.round(told.cpu)} % of a core`;
+  return parts.join(" · ") || `${percentage(hardware.cpu)} of a core`;
 }
 
-/** dB over the input of a snapshot's validation, null where that is not known. */
-export const gainOf = (snapshot) => (snapshot?.["val/psnr"] == null ? null : snapshot["val/psnr"] - snapshot["val/psnr_input"]);
+/**
+ * The gain of a snapshot in dB: its PSNR minus that of the validation inputs. null if unknown.
+ * @param {Validation | null | undefined} scores
+ */
+export const gainOf = (scores) =>
+  scores?.["val/psnr"] == null || scores["val/psnr_input"] == null
+    ? null
+    : scores["val/psnr"] - scores["val/psnr_input"];
 
-/** What a model achieved, in words; `best` is the snapshot with the lowest validation loss. */
+/**
+ * The result of a training, as a sentence.
+ * @param {(Validation & { epoch: number }) | null} best The snapshot with the lowest loss.
+ * @param {string} [state] The job's state.
+ */
 export function verdict(best, state = "running") {
-  if (best?.["val/l1"] == null) return NOTHING_YET[state] ?? "It ended before anything was kept: there is nothing to test.";
-  if (best["val/psnr"] == null) return "The inputs of the validation equal their originals: there is nothing to gain.";
-  const by = gainOf(best);
-  const numbers = `${best["val/psnr_input"].toFixed(2)} → ${best["val/psnr"].toFixed(2)}`;
-  if (by >= LEAST_GAIN) return `${gain(by)} over its input (${numbers}), best at epoch ${epochs(best.epoch)}`;
-  return `Not better than its input${state === "done" ? "" : " yet"} (${numbers} dB)`;
+  if (best?.["val/l1"] == null)
+    return NOTHING_YET[state] ?? "The training ended before its first snapshot.";
+  const [before, after, gained] = [best["val/psnr_input"], best["val/psnr"], gainOf(best)];
+  if (before == null || after == null || gained == null)
+    return "Validation inputs equal their originals: no gain is possible.";
+  const scores = fromTo(before, after);
+  if (gained >= LEAST_GAIN)
+    return `${gain(gained)} over its input (${scores}), best at epoch ${epoch(best.epoch)}`;
+  return `Not better than its input${state === "done" ? "" : " yet"} (${scores} dB)`;
 }

@@ -1,71 +1,115 @@
-// One connection to the server's namespace /jobs, for all jobs that a page watches. After a lost connection it asks for what it
-// missed; that it is lost, and that a job is gone, is said on the page.
-import { at } from "./address.js";
+// The page's connection to the namespace /jobs, shared by all jobs that the page watches. After a
+// reconnection it requests the events that it missed. Notices report a lost connection.
+import { withRoot } from "./address.js";
 import { io } from "../../vendor/socket.io.esm.min.js";
-import { unseen } from "../charts/curves.js";
+import { newEvents } from "../charts/curves.js";
 import { element } from "./dom.js";
+
+/** @import { JobEvent } from "./types.js" */
+
+/**
+ * @typedef {(events: JobEvent[]) => void} OnEvents
+ * @typedef {{ seq: number, onEvents: OnEvents, onDeleted: () => void }} Watch
+ * @typedef {{ job: string, events: JobEvent[], error?: string, missed?: boolean }} EventsMessage
+ */
 
 const PATIENCE_MS = 1500;
 
-const watched = new Map();
+/** @type {Map<string, Watch>} By the job's id. */
+const watches = new Map();
+/** @type {ReturnType<typeof io> | null} */
 let socket = null;
-let lost = 0;
+let lossTimer = 0;
 
-/** Call `seen(events)` with all events of a job after `since`, each once and in order. Returns what ends it. */
-export function watchJob(job, since, seen, gone = () => say("gone", "This job was deleted. What you see is what it was.")) {
-  const one = { seq: since, seen, gone };
-  watched.set(job, one);
-  const ask = () => connection().emit("watch", { job, since: one.seq });
-  if (connection().connected) ask();
+/**
+ * Watch one job: `onEvents` gets all its events after `since`, each once and in order.
+ * @param {string} job
+ * @param {number} since A sequence number.
+ * @param {OnEvents} onEvents
+ * @param {() => void} [onDeleted]
+ * @returns {() => void} Stops watching.
+ */
+export function watchJob(
+  job,
+  since,
+  onEvents,
+  onDeleted = () => showNotice("gone", "This job was deleted. The page shows its last state."),
+) {
+  const watch = { seq: since, onEvents, onDeleted };
+  watches.set(job, watch);
+  if (connection().connected) connection().emit("watch", { job, since });
   return () => {
-    watched.delete(job);
+    watches.delete(job);
     connection().emit("unwatch", { job });
   };
 }
 
-/** Call `seen(job, events)` for the states of all jobs, and for progress, curves, snapshots and hardware of those that `shown()`
- *  names, from now on; and `missed()` after a lost connection. Returns what tells the server that others are shown now. */
-export function watchAll({ seen, missed, shown = () => [] }) {
-  let before = false;
-  const ask = () => connection().connected && connection().emit("watch", { job: "*", shown: shown() });
+/**
+ * Watch all jobs, from now on: `onEvents` gets every state, and progress, curves, snapshots and
+ * hardware of the jobs that `shown` lists. `onMissed` is called if events may have been missed.
+ * @param {object} options
+ * @param {(job: string, events: JobEvent[]) => void} options.onEvents
+ * @param {() => void} options.onMissed
+ * @param {() => string[]} [options.shown] Ids of jobs.
+ * @returns {() => void} Sends the current value of `shown` to the server.
+ */
+export function watchAll({ onEvents, onMissed, shown = () => [] }) {
+  let wasConnected = false;
+  const watch = () => {
+    if (connection().connected) connection().emit("watch", { job: "*", shown: shown() });
+  };
   connection().on("connect", () => {
-    if (before) missed();
-    before = true;
-    ask();
+    if (wasConnected) onMissed();
+    wasConnected = true;
+    watch();
   });
-  connection().on("events", ({ job, events, missed: more }) => (more ? missed() : seen(job, events)));
-  return ask;
+  connection().on("events", (/** @type {EventsMessage} */ { job, events, missed }) =>
+    missed ? onMissed() : onEvents(job, events),
+  );
+  return watch;
 }
 
 function connection() {
   if (socket) return socket;
-  socket = io("/jobs", { path: at("/socket.io") });
-  socket.on("connect", () => {
-    clearTimeout(lost);
-    say("lost", "");
-    for (const [job, { seq }] of watched) socket.emit("watch", { job, since: seq });
+  const created = io("/jobs", { path: withRoot("/socket.io") });
+  socket = created;
+  created.on("connect", () => {
+    clearTimeout(lossTimer);
+    showNotice("lost", "");
+    for (const [job, { seq }] of watches) created.emit("watch", { job, since: seq });
   });
-  socket.on("disconnect", () => {
-    lost = setTimeout(() => say("lost", "The server does not answer. This page goes on by itself as soon as it does."), PATIENCE_MS);
+  created.on("disconnect", () => {
+    lossTimer = setTimeout(
+      () => showNotice("lost", "The server does not respond. This page reconnects automatically."),
+      PATIENCE_MS,
+    );
   });
-  socket.on("events", ({ job, events, error }) => {
-    const one = watched.get(job);
-    if (!one) return;
-    if (error) return one.gone(error);
-    const fresh = unseen(events, one.seq);
+  created.on("events", (/** @type {EventsMessage} */ { job, events, error }) => {
+    const watch = watches.get(job);
+    if (!watch) return;
+    if (error) {
+      watch.onDeleted();
+      return;
+    }
+    const fresh = newEvents(events, watch.seq);
     if (!fresh.length) return;
-    one.seq = fresh.at(-1).seq;
-    one.seen(fresh);
+    watch.seq = fresh[fresh.length - 1].seq;
+    watch.onEvents(fresh);
   });
-  // A page that is left must not say, for its last moment, that the server is gone.
-  addEventListener("pagehide", () => clearTimeout(lost));
-  return socket;
+  // Leaving the page also disconnects: do not report that.
+  addEventListener("pagehide", () => clearTimeout(lossTimer));
+  return created;
 }
 
-/** A sentence at the foot of the window, or none. */
-export function say(id, words) {
-  const there = document.getElementById(`said-${id}`);
-  if (!words) return there?.remove();
-  if (there) there.textContent = words;
-  else document.body.append(element("p", { id: `said-${id}`, class: "said", role: "status" }, words));
+/**
+ * Show a notice at the bottom of the window, or remove it.
+ * @param {string} id Of the notice: a new text replaces the old one.
+ * @param {string} text Empty to remove it.
+ */
+export function showNotice(id, text) {
+  const shown = document.getElementById(`said-${id}`);
+  if (!text) shown?.remove();
+  else if (shown) shown.textContent = text;
+  else
+    document.body.append(element("p", { id: `said-${id}`, class: "said", role: "status" }, text));
 }

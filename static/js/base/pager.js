@@ -1,21 +1,35 @@
-// Turning pages: ◂ channels 0–63 of 256 ▸
+// Buttons that turn pages: ◂ channels 0–63 of 256 ▸
 import { element } from "./dom.js";
 
-/** {element, show(page, pages, words)}; nothing is seen where there is but one page. */
+/**
+ * Create a pager. It is hidden while it has a single page.
+ * @param {(page: number) => void} turnTo
+ * @returns {{ element: HTMLElement, show: (page: number, pages: number, text: string) => void }}
+ */
 export function pager(turnTo) {
-  let at = 0;
-  const button = (by, sign, label) => element("button", { type: "button", class: "small", "aria-label": label, onclick: () => turnTo(at + by) }, sign);
-  const [back, on] = [button(-1, "◂", "Page before"), button(1, "▸", "Next page")];
-  const words = element("span", { "aria-live": "polite" });
-  const whole = element("span", { class: "turning", hidden: true }, back, words, on);
+  let current = 0;
+  /**
+   * @param {number} by
+   * @param {string} sign
+   * @param {string} label
+   */
+  const button = (by, sign, label) =>
+    element(
+      "button",
+      { type: "button", class: "small", "aria-label": label, onclick: () => turnTo(current + by) },
+      sign,
+    );
+  const [previous, next] = [button(-1, "◂", "Previous page"), button(1, "▸", "Next page")];
+  const label = element("span", { "aria-live": "polite" });
+  const holder = element("span", { class: "turning", hidden: true }, previous, label, next);
   return {
-    element: whole,
-    show: (page, pages, said) => {
-      at = page;
-      words.textContent = said;
-      whole.hidden = pages < 2;
-      back.disabled = page === 0;
-      on.disabled = page === pages - 1;
+    element: holder,
+    show: (page, pages, text) => {
+      current = page;
+      label.textContent = text;
+      holder.hidden = pages < 2;
+      previous.disabled = page === 0;
+      next.disabled = page === pages - 1;
     },
   };
 }

@@ -1,44 +1,79 @@
-// Parts of a page that the server writes: they are asked for again while there is more to tell.
-import { tellTimes } from "./times.js";
+// Parts of a page that the server renders: the page requests them again when they change.
+import { findAll, findOptional } from "./dom.js";
+import { showTimes } from "./times.js";
 
 const INTERVAL_MS = 1500;
 
-/** Returns a function that brings the parts up to date soon, or with `true` at once: those that `selector` finds, each with an
- *  id. `drawn` is called behind it, and nothing is done while `isBusy()`. */
-export function refresher(selector, drawn = () => {}, isBusy = () => false) {
-  let asked = 0;
-  let turn = 0;
+/**
+ * Create the refresher of some parts.
+ * @param {string} selector Matches the parts; each needs an id.
+ * @param {() => void} [onRefreshed]
+ * @param {() => unknown} [isBusy] While it is true, no part is replaced.
+ * @returns {(now?: boolean) => void} Refreshes the parts soon, or with `true` at once.
+ */
+export function refresher(selector, onRefreshed = () => {}, isBusy = () => false) {
+  let timer = 0;
+  let latest = 0;
 
-  /** The same page as it is now: same order, same place in it. Nobody's keyboard is taken away. */
-  async function again() {
-    if (isBusy()) return (asked = setTimeout(again, INTERVAL_MS));
-    asked = 0;
-    const mine = ++turn;
-    const answer = await fetch(location.href).catch(() => null);
-    if (!answer || answer.status >= 500) return (asked ||= setTimeout(again, INTERVAL_MS)); // live.js says that the server is away.
-    if (!answer.ok) return;
-    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-    if (mine !== turn) return; // A later answer, perhaps to another address, was asked for meanwhile.
-    if (isBusy()) return (asked ||= setTimeout(again, INTERVAL_MS));
-    for (const there of document.querySelectorAll(selector)) replace(there, page.getElementById(there.id));
-    tellTimes();
-    drawn();
+  /** Request this page's URL: it contains order and place of lists. */
+  async function refresh() {
+    if (isBusy()) {
+      timer = setTimeout(refresh, INTERVAL_MS);
+      return;
+    }
+    timer = 0;
+    const turn = ++latest;
+    const response = await fetch(location.href).catch(() => null);
+    if (!response || response.status >= 500) {
+      retry(); // live.js shows that the server does not respond.
+      return;
+    }
+    if (!response.ok) return;
+    const page = new DOMParser().parseFromString(await response.text(), "text/html");
+    if (turn !== latest) return; // A later request replaces this one, perhaps of another URL.
+    if (isBusy()) {
+      retry();
+      return;
+    }
+    for (const part of findAll(document, selector)) {
+      const fresh = page.getElementById(part.id);
+      if (!fresh) throw new Error(`The new page has no element #${part.id}.`);
+      replace(part, fresh);
+    }
+    showTimes();
+    onRefreshed();
+  }
+
+  function retry() {
+    timer ||= setTimeout(refresh, INTERVAL_MS);
   }
 
   return (now = false) => {
-    if (now) clearTimeout(asked);
-    if (now || !asked) asked = setTimeout(again, now ? 0 : INTERVAL_MS);
+    if (now) clearTimeout(timer);
+    if (now || !timer) timer = setTimeout(refresh, now ? 0 : INTERVAL_MS);
   };
 }
 
-function replace(there, fresh) {
-  if (there.isEqualNode(fresh)) return;
-  const focused = there.contains(document.activeElement) && same(document.activeElement);
-  const across = [...there.querySelectorAll(".scroll")].map(({ scrollLeft }) => scrollLeft);
-  there.replaceWith(document.adoptNode(fresh));
-  fresh.querySelectorAll(".scroll").forEach((one, at) => (one.scrollLeft = across[at] ?? 0));
-  if (focused) fresh.querySelector(focused)?.focus();
+/**
+ * Replace a part. Keyboard focus and horizontal scrolling are kept.
+ * @param {HTMLElement} part
+ * @param {HTMLElement} fresh
+ */
+function replace(part, fresh) {
+  if (part.isEqualNode(fresh)) return;
+  const { activeElement } = document;
+  const focused = activeElement && part.contains(activeElement) && selectorOf(activeElement);
+  const scrolled = findAll(part, ".scroll").map(({ scrollLeft }) => scrollLeft);
+  part.replaceWith(document.adoptNode(fresh));
+  findAll(fresh, ".scroll").forEach((box, index) => (box.scrollLeft = scrolled[index] ?? 0));
+  if (focused) findOptional(fresh, focused)?.focus();
 }
 
-/** What finds an element again on a fresh page: its id, or where it leads. */
-const same = (one) => (one.id ? `#${CSS.escape(one.id)}` : `a[href="${CSS.escape(one.getAttribute("href"))}"]`);
+/**
+ * A selector that finds the same element on the fresh page: by its id or by where it links to.
+ * @param {Element} node
+ */
+const selectorOf = (node) =>
+  node.id
+    ? `#${CSS.escape(node.id)}`
+    : `a[href="${CSS.escape(node.getAttribute("href") ?? "null")}"]`;

@@ -1,33 +1,54 @@
-// The head of a job's page: state, progress, reason and title, kept true by events.
-import { percent, progressWords, share } from "./format.js";
+// The head of a job's page: events update its state, progress, reason and title.
+import { find, findAll } from "./dom.js";
+import { percent, progressText, share } from "./format.js";
 
-const FINAL = new Set(["done", "error", "aborted"]);
+/** @import { Job, JobEvent, ShownState } from "./types.js" */
 
-/** Show a job ({name, state, reason, progress}) in the page's head. */
+/** @type {Set<ShownState>} */
+const FINAL_STATES = new Set(["done", "error", "aborted"]);
+
+/**
+ * Show a job in the page's head.
+ * @param {Job} job
+ */
 export function showStatus(job) {
-  const state = document.querySelector("#state");
+  const state = find(document, "#state");
   state.textContent = job.state;
   state.className = `state ${job.state}`;
   const done = share(job.progress);
-  const running = job.state === "running";
-  const bar = document.querySelector("#bar");
-  bar.hidden = FINAL.has(job.state);
-  if (done == null && running) bar.removeAttribute("value");
+  const isRunning = job.state === "running";
+  const bar = find(document, "#bar", HTMLProgressElement);
+  bar.hidden = isFinal(job.state);
+  if (done == null && isRunning) bar.removeAttribute("value");
   else bar.value = done ?? 0;
-  document.querySelector("#progress").textContent = running ? progressWords(job.progress) || "Starting" : job.state === "waiting" ? (job.waiting_for ?? "Waits for its turn.") : "";
-  const reason = document.querySelector("#reason");
+  find(document, "#progress").textContent = statusText(job);
+  const reason = find(document, "#reason");
   reason.hidden = !job.reason;
   reason.classList.toggle("bad", job.state === "error");
-  reason.querySelector("p").textContent = job.reason;
-  for (const one of document.querySelectorAll(".job-head [data-when]")) one.hidden = !one.dataset.when.split(" ").includes(job.state);
-  document.title = `${running && done != null ? percent(done) : job.state} · ${job.name} · Clearframe`;
+  find(reason, "p").textContent = job.reason;
+  for (const part of findAll(document, ".job-head [data-when]"))
+    part.hidden = !part.dataset.when?.split(" ").includes(job.state);
+  const stage = isRunning && done != null ? percent(done) : job.state;
+  document.title = `${stage} · ${job.name} · Clearframe`;
 }
 
-/** The job after an event. */
+/** @param {Job} job */
+function statusText({ state, progress, waiting_for }) {
+  if (state === "running") return progressText(progress) || "Starting";
+  return state === "waiting" ? (waiting_for ?? "Waiting for its turn.") : "";
+}
+
+/**
+ * The job after an event.
+ * @param {Job} job
+ * @param {JobEvent} event
+ * @returns {Job}
+ */
 export function withEvent(job, event) {
   if (event.type === "state") return { ...job, state: event.state, reason: event.reason };
   if (event.type === "progress") return { ...job, progress: event };
   return job;
 }
 
-export const isFinal = (state) => FINAL.has(state);
+/** @param {ShownState} state */
+export const isFinal = (state) => FINAL_STATES.has(state);

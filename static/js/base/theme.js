@@ -1,12 +1,16 @@
-// Light or dark: as the system has it, until the switch is used.
+// Light or dark: the system's preference, until the switch is used.
+import { find } from "./dom.js";
 
 const root = document.documentElement;
-const kept = localStorage.getItem("theme");
-if (kept) root.dataset.theme = kept;
+const chosen = localStorage.getItem("theme");
+if (chosen) root.dataset.theme = chosen;
 
-document.querySelector("#theme").addEventListener("click", () => {
-  const dark = root.dataset.theme ? root.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
-  root.dataset.theme = dark ? "light" : "dark";
-  localStorage.setItem("theme", root.dataset.theme);
+find(document, "#theme").addEventListener("click", () => {
+  const isDark = root.dataset.theme
+    ? root.dataset.theme === "dark"
+    : matchMedia("(prefers-color-scheme: dark)").matches;
+  const theme = isDark ? "light" : "dark";
+  root.dataset.theme = theme;
+  localStorage.setItem("theme", theme);
   document.dispatchEvent(new Event("themechange"));
 });

@@ -1,15 +1,18 @@
-// Times as "3 min ago", the exact one on hover.
+// Times as "3 min ago", with the exact time in the tooltip.
+import { findAll } from "./dom.js";
 import { ago } from "./format.js";
 
 const EVERY_MS = 30_000;
 
-export function tellTimes() {
-  for (const time of document.querySelectorAll("time[data-at]")) {
+/** Fill the page's `<time data-at="seconds since the epoch">`; with data-exact as an exact time. */
+export function showTimes() {
+  for (const time of findAll(document, "time[data-at]")) {
     const at = Number(time.dataset.at);
-    time.textContent = "exact" in time.dataset ? new Date(at * 1000).toLocaleString() : ago(at, Date.now() / 1000);
-    time.title = new Date(at * 1000).toLocaleString();
+    const exact = new Date(at * 1000).toLocaleString();
+    time.textContent = "exact" in time.dataset ? exact : ago(at, Date.now() / 1000);
+    time.title = exact;
   }
 }
 
-tellTimes();
-setInterval(tellTimes, EVERY_MS);
+showTimes();
+setInterval(showTimes, EVERY_MS);

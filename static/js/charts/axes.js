@@ -1,107 +1,237 @@
-// What a chart's lines and axes look like: data in uPlot's form, ranges, ticks, words for a place.
+// Lines and axes of a chart: data in uPlot's format, ranges, ticks and their labels.
 import { align, smoothed } from "./curves.js";
-import { seconds, small } from "../base/format.js";
+import { AXIS, cssColour } from "./styles.js";
+import { rounded, seconds, small, NO_VALUE } from "../base/format.js";
 
+/** @import uPlot from "uplot" */
+/** @import { AxisName, SeriesByKey } from "../base/types.js" */
+/** @import { Column } from "./curves.js" */
+/** @import { CurveStyle } from "./styles.js" */
+
+/**
+ * @typedef {[number, number]} Range
+ *
+ * @typedef {object} Look The appearance that all charts of a page share.
+ * @property {AxisName} x
+ * @property {string} [xLabel] The name of the x axis, if it is not `x`.
+ * @property {boolean} log Whether charts with data-log have a logarithmic axis.
+ * @property {number} smooth 0 to below 1.
+ * @property {Range | null} zoom The visible range of x; null for all of it.
+ * @property {Range} extent The range of x of all points.
+ *
+ * @typedef {object} Line
+ * @property {string} key
+ * @property {CurveStyle} style
+ * @property {boolean} [faint] The original of a smoothed curve, behind it.
+ */
+
+/** Smaller values are not shown on a logarithmic axis: it would need hundreds of powers of ten. */
 const LEAST = 1e-12;
-const FEW = 40;
+/** Curves with fewer points show them: a single point would be invisible otherwise. */
+const FEW_POINTS = 40;
 
-export const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
-
-/** The lines of some keys; a smoothed curve has the curve as it is behind it. */
-export function linesOf(keys, style, { smooth }) {
-  const lines = keys.map((key) => ({ key, style: style(key) }));
-  return smooth ? [...lines.filter((line) => !line.style.plain).map((line) => ({ ...line, faint: true })), ...lines] : lines;
+/**
+ * The lines of some curves. Behind each smoothed curve is the original.
+ * @param {string[]} keys
+ * @param {(key: string) => CurveStyle} styleOf
+ * @param {Look} look
+ * @returns {Line[]}
+ */
+export function linesOf(keys, styleOf, { smooth }) {
+  const lines = keys.map((key) => ({ key, style: styleOf(key) }));
+  if (!smooth) return lines;
+  const originals = lines.filter((line) => !line.style.plain);
+  return [...originals.map((line) => ({ ...line, faint: true })), ...lines];
 }
 
-/** uPlot's data of some lines: [x, y1, y2, …]. */
+/**
+ * The data of some lines in uPlot's format: [x, y1, y2, …].
+ * @param {SeriesByKey} series
+ * @param {Line[]} lines
+ * @param {Look} look
+ * @param {boolean} log
+ * @returns {[number[], ...Column[]]}
+ */
 export function dataOf(series, lines, look, log) {
-  const [xs, ...columns] = align(series, lines.map(({ key }) => key), look.x);
-  return [xs, ...columns.map((column, place) => {
-    // A logarithm has no place for zero and below, and an axis none for hundreds of powers of ten.
-    const known = log ? column.map((value) => (value > LEAST ? value : undefined)) : column;
-    const { faint, style } = lines[place];
-    return look.smooth && !faint && !style.plain ? smoothed(known, look.smooth) : known;
-  })];
-}
-
-/** How a line is drawn. Few points are seen each, so that one alone is seen at all. */
-export function strokeOf({ style, faint }) {
-  return {
-    stroke: () => (faint ? `color-mix(in srgb, ${colour(style.colour)} 30%, ${colour("--card")})` : colour(style.colour)),
-    width: faint ? 1 : 2,
-    dash: style.dash,
-    spanGaps: true,
-    points: { show: (plot, series) => !faint && plot.data[series].filter((value) => value != null).length < FEW, size: 5 },
-  };
-}
-
-/** The two axes. `log` and `lines` are those of the vertical one. */
-export function axesOf(lines, { x }, log) {
-  const axis = { stroke: () => colour("--quiet"), grid: { stroke: () => colour("--line"), width: 1 }, ticks: { show: false }, font: "12px system-ui" };
-  const across = (tick, step) => (x === "time" ? seconds(tick) : x === "step" && !Number.isInteger(tick) ? "" : ofStep(tick, step));
-  const up = lines[0]?.style.axis ?? ofStep;
+  const [xs, ...columns] = align(
+    series,
+    lines.map(({ key }) => key),
+    look.x,
+  );
   return [
-    { ...axis, size: 28, values: (_, ticks, __, ___, step) => ticks.map((tick) => across(tick, step)) },
-    log
-      ? { ...axis, size: 60, splits: (_, __, low, high) => logTicks(low, high), filter: (_, ticks) => ticks, values: (_, ticks) => ticks.map(small) }
-      : { ...axis, size: 60, values: (_, ticks, __, ___, step) => ticks.map((tick) => up(tick, step)) },
+    xs,
+    ...columns.map((column, index) => {
+      const values = log
+        ? column.map((value) => (value != null && value > LEAST ? value : undefined))
+        : column;
+      const { faint, style } = lines[index];
+      return look.smooth && !faint && !style.plain ? smoothed(values, look.smooth) : values;
+    }),
   ];
 }
 
-/** The scale of the values. Shares are seen whole; else a little more than the values take. */
-export function scaleOf(lines, log) {
-  if (log) return { distr: 3, range: (_, low, high) => (low == null ? [0.1, 1] : [low / 1.05, high * 1.05]) };
-  const { whole } = lines[0]?.style ?? {};
-  return { range: (_, low, high) => (whole ? [0, Math.max(whole, high ?? 0)] : paddedRange(low, high)) };
+/**
+ * How uPlot draws a line.
+ * @param {Line} line
+ * @returns {uPlot.Series}
+ */
+export function strokeOf({ style, faint }) {
+  return {
+    stroke: () =>
+      faint
+        ? `color-mix(in srgb, ${cssColour(style.colour)} 30%, ${cssColour("--card")})`
+        : cssColour(style.colour),
+    width: faint ? 1 : 2,
+    dash: style.dash,
+    spanGaps: true,
+    points: {
+      show: (plot, series) =>
+        !faint && [...plot.data[series]].filter((value) => value != null).length < FEW_POINTS,
+      size: 5,
+    },
+  };
 }
 
-/** 1, 2 and 5 of each power of ten; within less than one power, a few even steps. */
+/**
+ * The two axes.
+ * @param {Line[]} lines
+ * @param {Look} look
+ * @param {boolean} log Of the vertical axis.
+ * @returns {uPlot.Axis[]}
+ */
+export function axesOf(lines, { x }, log) {
+  /** @type {(tick: number, step: number) => string} */
+  const xLabel = (tick, step) => {
+    if (x === "time") return seconds(tick);
+    return x === "step" && !Number.isInteger(tick) ? "" : tickText(tick, step);
+  };
+  /** @type {(tick: number, step: number) => string} */
+  const yLabel = lines[0]?.style.formatTick ?? tickText;
+  /** @type {uPlot.Axis} */
+  const vertical = log
+    ? {
+        splits: (_plot, _axis, low, high) => logTicks(low, high),
+        filter: (_plot, ticks) => ticks,
+        values: (_plot, ticks) => ticks.map(small),
+      }
+    : { values: (_plot, ticks, _axis, _space, step) => ticks.map((tick) => yLabel(tick, step)) };
+  return [
+    {
+      ...AXIS,
+      size: 28,
+      values: (_plot, ticks, _axis, _space, step) => ticks.map((tick) => xLabel(tick, step)),
+    },
+    { ...AXIS, size: 60, ...vertical },
+  ];
+}
+
+/**
+ * The scale of the values: a little more than their range, or up to the style's `top`.
+ * @param {Line[]} lines
+ * @param {boolean} log
+ * @returns {uPlot.Scale}
+ */
+export function scaleOf(lines, log) {
+  // uPlot passes null for the range of no values.
+  if (log)
+    return {
+      distr: 3,
+      range: (_plot, /** @type {number | null} */ low, /** @type {number | null} */ high) =>
+        low == null || high == null ? [0.1, 1] : [low / 1.05, high * 1.05],
+    };
+  const top = lines[0]?.style.top;
+  return {
+    range: (_plot, /** @type {number | null} */ low, /** @type {number | null} */ high) =>
+      top ? [0, Math.max(top, high ?? 0)] : paddedRange(low, high),
+  };
+}
+
+/**
+ * The ticks of a logarithmic axis: 1, 2 and 5 of each power of ten; a few even steps if the range
+ * is smaller than a power of ten.
+ * @param {number} low
+ * @param {number} high
+ * @returns {number[]}
+ */
 export function logTicks(low, high) {
   if (high / low < 10) {
-    const step = 10 ** Math.floor(Math.log10((high - low) / 2));
-    const wide = [1, 2, 5].map((times) => times * step).find((one) => (high - low) / one <= 5) ?? 10 * step;
-    const first = Math.ceil(low / wide);
-    return Array.from({ length: Math.floor(high / wide) - first + 1 }, (_, place) => (first + place) * wide);
+    const unit = 10 ** Math.floor(Math.log10((high - low) / 2));
+    const steps = [1, 2, 5].map((factor) => factor * unit);
+    const step = steps.find((candidate) => (high - low) / candidate <= 5) ?? 10 * unit;
+    const first = Math.ceil(low / step);
+    return Array.from(
+      { length: Math.floor(high / step) - first + 1 },
+      (_, index) => (first + index) * step,
+    );
   }
-  const powers = [Math.floor(Math.log10(low)), Math.ceil(Math.log10(high))];
-  const every = powers[1] - powers[0] > 4 ? [1] : [1, 2, 5];
-  const all = Array.from({ length: powers[1] - powers[0] + 1 }, (_, place) => 10 ** (powers[0] + place)).flatMap((power) => every.map((times) => times * power));
-  return all.filter((tick) => tick >= low && tick <= high);
+  const [first, last] = [Math.floor(Math.log10(low)), Math.ceil(Math.log10(high))];
+  const factors = last - first > 4 ? [1] : [1, 2, 5];
+  const powers = Array.from({ length: last - first + 1 }, (_, index) => 10 ** (first + index));
+  const ticks = powers.flatMap((power) => factors.map((factor) => factor * power));
+  return ticks.filter((tick) => tick >= low && tick <= high);
 }
 
-/** The range of x that holds all points of some series, never one of no size. */
-export function extentOf(all, x) {
-  const ends = all.filter((line) => line[x].length).map((line) => [line[x][0], line[x].at(-1)]);
-  if (!ends.length) return [0, 1];
-  const [first, last] = [Math.min(...ends.map(([begin]) => begin)), Math.max(...ends.map(([, end]) => end))];
+/**
+ * The range of x that contains all points of some curves; never empty.
+ * @param {Record<AxisName, number[]>[]} curves
+ * @param {AxisName} x
+ * @returns {Range}
+ */
+export function extentOf(curves, x) {
+  const columns = curves.map((curve) => curve[x]).filter((column) => column.length);
+  if (!columns.length) return [0, 1];
+  const first = Math.min(...columns.map((column) => column[0]));
+  const last = Math.max(...columns.map((column) => column[column.length - 1]));
   return first === last ? [first - 0.5, first + 0.5] : [first, last];
 }
 
-/** A little more than the values take, and never a range of no size: numbers that differ by their rounding are the same. */
+/**
+ * A little more than a range of values; never empty. Values that differ only by rounding count as
+ * equal.
+ * @param {number | null} low null without values.
+ * @param {number | null} high
+ * @returns {Range}
+ */
 export function paddedRange(low, high) {
-  if (low == null) return [0, 1];
-  const differ = high - low > 1e-6 * Math.abs(high);
-  const room = (differ ? high - low : Math.abs(high) || 1) * 0.06;
-  return [low >= 0 && low < room * 3 ? 0 : low - room, high + room];
+  if (low == null || high == null) return [0, 1];
+  const isRange = high - low > 1e-6 * Math.abs(high);
+  const padding = (isRange ? high - low : Math.abs(high) || 1) * 0.06;
+  return [low >= 0 && low < padding * 3 ? 0 : low - padding, high + padding];
 }
 
-/** The index of the nearest point that a column has; of two, the earlier one. */
-export function nearest(column, at) {
-  if (!column || at == null) return null;
-  for (let away = 0; away < column.length; away += 1) {
-    if (column[at - away] != null) return at - away;
-    if (column[at + away] != null) return at + away;
+/**
+ * The index of the point of a column that is nearest to an index; of two, the earlier one.
+ * @param {ArrayLike<number | null | undefined> | undefined} column
+ * @param {number | null | undefined} index
+ * @returns {number | null}
+ */
+export function nearest(column, index) {
+  if (!column || index == null) return null;
+  for (let distance = 0; distance < column.length; distance += 1) {
+    if (column[index - distance] != null) return index - distance;
+    if (column[index + distance] != null) return index + distance;
   }
   return null;
 }
 
-export function placeWords(at, x) {
-  if (at == null) return "–";
-  return x === "time" ? seconds(at) : at.toLocaleString("en", { maximumFractionDigits: x === "epoch" ? 2 : 0 });
+/**
+ * A value of the x axis as text.
+ * @param {number | null | undefined} value
+ * @param {AxisName} x
+ */
+export function xText(value, x) {
+  if (value == null) return NO_VALUE;
+  return x === "time" ? seconds(value) : rounded(value, x === "epoch" ? 2 : 0);
 }
 
-/** A tick's value with the digits in which it differs from the next. */
-function ofStep(tick, step) {
+/**
+ * A tick with the digits in which it differs from the next one.
+ * @param {number} tick
+ * @param {number} step
+ */
+function tickText(tick, step) {
   if (tick === 0) return "0";
-  return Math.abs(tick) < 1e-3 || Math.abs(tick) >= 1e6 ? small(tick) : tick.toLocaleString("en", { maximumFractionDigits: Math.max(0, Math.ceil(-Math.log10(step))) });
+  return Math.abs(tick) < 1e-3 || Math.abs(tick) >= 1e6
+    ? small(tick)
+    : rounded(tick, Math.max(0, Math.ceil(-Math.log10(step))));
 }

@@ -1,67 +1,122 @@
-// One chart (uPlot): curves in the page's colours, a legend of buttons, zoom by drag or keys, saved as picture or table.
+// One chart (uPlot): curves in the page's colours, a legend with buttons, zoom by dragging or by
+// keys, saved as a picture or as a table.
 import uPlot from "../../vendor/uPlot.esm.js";
-import { axesOf, colour, dataOf, linesOf, nearest, placeWords, scaleOf, strokeOf } from "./axes.js";
+import { axesOf, dataOf, linesOf, nearest, scaleOf, strokeOf, xText } from "./axes.js";
 import { csv } from "./curves.js";
-import { element, save } from "../base/dom.js";
-import { small } from "../base/format.js";
+import { cssColour } from "./styles.js";
+import { ancestor, context2d, element, find, findAll, saveFile } from "../base/dom.js";
+import { count, NO_VALUE, small } from "../base/format.js";
+
+/** @import { SeriesByKey } from "../base/types.js" */
+/** @import { Line, Look, Range } from "./axes.js" */
+/** @import { Column } from "./curves.js" */
+/** @import { CurveStyle } from "./styles.js" */
 
 /**
- * A chart in a figure. `source()` gives {series, keys, style}: curves by key, which of them are drawn, and how: style(key) is
- * {label, colour, dash, show, axis, plain, whole}. `look` is shared by all charts of a page: {x, log, smooth, zoom, extent}, and `words` where x is called otherwise.
- * `zoom(range)` and `point(x)` tell the others what was done here.
+ * @typedef {object} Source
+ * @property {SeriesByKey} series
+ * @property {string[]} keys The curves that are drawn.
+ * @property {(key: string) => CurveStyle} style
+ *
+ * @typedef {object} ChartOptions
+ * @property {() => Source} source
+ * @property {Look} look
+ * @property {(range: Range | null) => void} zoom Zooms all charts of the page.
+ * @property {(x: number | null) => void} point Moves the cursor of all charts of the page.
+ * @property {() => void} [table] Saves the points; by default those that are drawn, as CSV.
+ *
+ * @typedef {object} Chart
+ * @property {() => void} draw
+ * @property {(x: number | null) => void} pointAt Moves the cursor to an x, or removes it.
+ * @property {(factor: number) => void} zoomBy
+ */
+
+/** A drag of fewer pixels is a click. */
+const LEAST_DRAG = 4;
+
+/**
+ * Create a chart in a figure.
+ * @param {HTMLElement} figure With an element `.chart`, which is filled.
+ * @param {ChartOptions} options
+ * @returns {Chart}
  */
 export function chart(figure, { source, look, zoom, point, table }) {
-  const holder = figure.querySelector(".chart");
+  const holder = find(figure, ".chart");
   const legend = element("div", { class: "legend" });
   const hidden = new Set();
+  /** @type {uPlot | null} */
   let plot = null;
+  /** @type {Line[]} */
   let lines = [];
+  /** @type {[number[], ...Column[]]} */
   let data = [[]];
+  /** The structure that the plot was built for, as JSON. */
   let built = "";
-  /** The x where the keys have put the cursor. */
-  let held = null;
+  /** @type {number | null} The x where the keyboard has put the cursor. */
+  let cursorX = null;
   figure.append(legend);
-  figure.querySelector("figcaption").append(tools(figure, { picture: () => picture(figure, plot, legend), table: table ?? (() => save(`${titleOf(figure)}.csv`, asTable(), "text/csv")) }));
-  keyboard(holder, { move, zoomBy, reset: () => zoom(null) });
+  find(figure, "figcaption").append(
+    toolButtons(figure, {
+      savePicture: () => plot && saveAsPicture(figure, plot, legend),
+      saveTable: table ?? (() => saveFile(`${titleOf(figure)}.csv`, asTable(), "text/csv")),
+    }),
+  );
+  bindKeys(holder, { move, zoomBy, reset: () => zoom(null) });
 
+  /** @param {Line[]} shown */
   function build(shown) {
     plot?.destroy();
     plot = new uPlot(optionsOf(), data, holder);
     plot.over.setAttribute("aria-hidden", "true");
     legend.replaceChildren(
-      element("span", { class: "at" }, look.words ?? look.x, element("b", {}, "–")),
-      ...shown.map(({ key, style }) => legendButton(style, !hidden.has(key), (button) => toggle(key, button))),
+      element("span", { class: "at" }, look.xLabel ?? look.x, element("b", {}, NO_VALUE)),
+      ...shown.map(({ key, style }) =>
+        legendButton(style, !hidden.has(key), (button) => toggle(key, button)),
+      ),
     );
   }
 
+  /**
+   * @param {string} key
+   * @param {HTMLElement} button
+   */
   function toggle(key, button) {
     if (!hidden.delete(key)) hidden.add(key);
-    button.setAttribute("aria-pressed", String(!hidden.has(key)));
-    lines.forEach((line, index) => line.key === key && plot.setSeries(index + 1, { show: !hidden.has(key) }));
+    const show = !hidden.has(key);
+    button.setAttribute("aria-pressed", String(show));
+    lines.forEach((line, index) => line.key === key && plot?.setSeries(index + 1, { show }));
   }
 
-  /** Bring it up to date with the curves; build it anew where there are other lines, or other axes. */
+  /** Draw the current curves. The plot is built again only if its lines or axes changed. */
   function draw() {
-    // What is folded is drawn when it is unfolded.
+    // A folded chart has no size; it is drawn when it is unfolded.
     if (!holder.clientWidth) return;
     const { series, keys, style } = source();
     lines = linesOf(keys, style, look);
     data = dataOf(series, lines, look, isLog());
-    const wanted = JSON.stringify([look.x, isLog(), lines.map(({ key, faint }) => [key, faint])]);
-    if (wanted !== built) build(shownLines());
+    const structure = [look.x, isLog(), lines.map(({ key, faint }) => [key, faint])];
+    const needed = JSON.stringify(structure);
+    if (!plot || needed !== built) build(shownLines());
     else plot.setData(data, false);
-    built = wanted;
+    built = needed;
     const [min, max] = look.zoom ?? look.extent;
-    plot.setScale("x", { min, max });
-    holder.dataset.points = data[0].length;
-    holder.setAttribute("aria-label", `${titleOf(figure)}, ${data[0].length.toLocaleString("en")} points`);
-    if (held != null) pointAt(held);
+    plot?.setScale("x", { min, max });
+    const points = data[0].length;
+    holder.dataset.points = String(points);
+    holder.setAttribute("aria-label", `${titleOf(figure)}, ${count(points)} points`);
+    if (cursorX != null) pointAt(cursorX);
     readValues();
   }
 
   const isLog = () => look.log && "log" in holder.dataset;
   const shownLines = () => lines.filter((line) => !line.faint);
+  /**
+   * The values of a line.
+   * @param {Line} line
+   */
+  const columnOf = (line) => /** @type {Column} */ (data[1 + lines.indexOf(line)]);
 
+  /** @returns {uPlot.Options} */
   function optionsOf() {
     return {
       ...sizeOf(holder),
@@ -71,107 +126,216 @@ export function chart(figure, { source, look, zoom, point, table }) {
       legend: { show: false },
       cursor: {
         y: false,
-        sync: { key: holder.closest("[data-charts]").dataset.charts, filters: { pub: (type) => type === "mousemove" || type === "mouseleave" } },
+        sync: {
+          key: ancestor(holder, "[data-charts]").dataset.charts ?? "",
+          filters: { pub: (type) => type === "mousemove" || type === "mouseleave" },
+        },
         drag: { x: true, y: false, setScale: false },
         dataIdx: (self, series, hovered) => nearest(self.data[series], hovered),
-        bind: { dblclick: () => () => zoom(null) },
+        bind: {
+          dblclick: () => () => {
+            zoom(null);
+            return null;
+          },
+        },
       },
-      hooks: { setSelect: [selected], setCursor: [readValues] },
+      hooks: { setSelect: [onSelect], setCursor: [readValues] },
     };
   }
 
-  function selected(self) {
+  /** @param {uPlot} self */
+  function onSelect(self) {
     const { left, width } = self.select;
-    if (width < 4) return;
+    if (width < LEAST_DRAG) return;
+    /** @type {Range} */
     const range = [self.posToVal(left, "x"), self.posToVal(left + width, "x")];
     self.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
     zoom(range);
   }
 
-  /** Places of the first and the last point that can be seen; null where none can. */
+  /** @returns {Range} The visible range of x. */
+  function xRange() {
+    const { min, max } = plot?.scales.x ?? {};
+    return [min ?? NaN, max ?? NaN];
+  }
+
+  /** @returns {Range | null} The indices of the first and the last visible point. */
   function visible() {
-    const { min, max } = plot.scales.x;
-    const [first, last] = [data[0].findIndex((x) => x >= min), data[0].findLastIndex((x) => x <= max)];
+    const [min, max] = xRange();
+    const first = data[0].findIndex((x) => x >= min);
+    const last = data[0].findLastIndex((x) => x <= max);
     return first < 0 || last < first ? null : [first, last];
   }
 
-  const under = () => (plot.cursor.left >= 0 ? plot.cursor.idx : null);
+  /** The index of the point under the cursor. */
+  const hovered = () => ((plot?.cursor.left ?? -1) >= 0 ? (plot?.cursor.idx ?? null) : null);
 
-  /** The values under the cursor; without one, the last ones that can be seen, each curve's own. */
+  /** Show the values under the cursor; without a cursor, the last visible value of each curve. */
   function readValues() {
     if (!plot || !legend.childElementCount) return;
-    const pointed = under();
-    const at = pointed ?? visible()?.[1] ?? null;
-    legend.querySelector(".at b").textContent = placeWords(data[0][at], look.x);
-    const values = [...legend.querySelectorAll("button b")];
-    shownLines().forEach((line, index) => {
-      const column = data[1 + lines.indexOf(line)];
-      // A curve that has ended, or not begun, has no value there.
-      const beyond = pointed != null && (pointed > column.findLastIndex((value) => value != null) || pointed < column.findIndex((value) => value != null));
-      const found = beyond ? null : nearest(column, at);
-      values[index].textContent = (line.style.show ?? small)(found == null ? null : column[found]);
+    const pointed = hovered();
+    const index = pointed ?? visible()?.[1] ?? null;
+    find(legend, ".at b").textContent = xText(index == null ? null : data[0][index], look.x);
+    const values = findAll(legend, "button b");
+    shownLines().forEach((line, place) => {
+      const column = columnOf(line);
+      // Outside its own range, a curve has no value.
+      const isOutside =
+        pointed != null &&
+        (pointed > column.findLastIndex((value) => value != null) ||
+          pointed < column.findIndex((value) => value != null));
+      const match = isOutside ? null : nearest(column, index);
+      const value = match == null ? null : (column[match] ?? null);
+      values[place].textContent = (line.style.format ?? small)(value);
     });
   }
 
-  /** Put the cursor at an x, or take it away. */
+  /** @param {number | null} x */
   function pointAt(x) {
     if (!plot) return;
-    held = x;
-    plot.setCursor(x == null ? { left: -10, top: -10 } : { left: plot.valToPos(x, "x"), top: plot.over.clientHeight / 2 });
+    cursorX = x;
+    plot.setCursor(
+      x == null
+        ? { left: -10, top: -10 }
+        : { left: plot.valToPos(x, "x"), top: plot.over.clientHeight / 2 },
+    );
   }
 
+  /**
+   * Move the cursor by a number of points.
+   * @param {number} by
+   */
   function move(by) {
     const ends = visible();
     if (!ends) return;
-    const now = (held == null ? under() : data[0].indexOf(held)) ?? (by > 0 ? ends[0] - 1 : ends[1] + 1);
-    point(data[0][Math.min(Math.max(now + by, ends[0]), ends[1])]);
+    const start = by > 0 ? ends[0] - 1 : ends[1] + 1;
+    const current = (cursorX == null ? hovered() : data[0].indexOf(cursorX)) ?? start;
+    point(data[0][Math.min(Math.max(current + by, ends[0]), ends[1])]);
   }
 
+  /**
+   * Zoom about the cursor.
+   * @param {number} factor Of the visible range.
+   */
   function zoomBy(factor) {
-    const { min, max } = plot.scales.x;
-    const middle = held ?? data[0][under()] ?? (min + max) / 2;
+    const [min, max] = xRange();
+    const middle = cursorX ?? data[0][hovered() ?? -1] ?? (min + max) / 2;
     const [first, last] = look.extent;
-    const range = [Math.max(middle - (middle - min) * factor, first), Math.min(middle + (max - middle) * factor, last)];
+    /** @type {Range} */
+    const range = [
+      Math.max(middle - (middle - min) * factor, first),
+      Math.min(middle + (max - middle) * factor, last),
+    ];
     zoom(range[0] === first && range[1] === last ? null : range);
   }
 
   function asTable() {
     const shown = shownLines();
-    return csv([look.x, ...shown.map((line) => line.style.label)], [data[0], ...shown.map((line) => data[1 + lines.indexOf(line)])]);
+    return csv(
+      [look.x, ...shown.map((line) => line.style.label)],
+      [data[0], ...shown.map(columnOf)],
+    );
   }
 
-  holder.addEventListener("mousemove", () => (held = null));
+  holder.addEventListener("mousemove", () => (cursorX = null));
   new ResizeObserver(() => plot?.setSize(sizeOf(holder))).observe(holder);
   document.addEventListener("themechange", () => plot?.redraw());
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => plot?.redraw());
   return { draw, pointAt, zoomBy };
 }
 
-const titleOf = (figure) => figure.querySelector("figcaption h3").textContent;
+/** @param {HTMLElement} figure */
+const titleOf = (figure) => find(figure, "figcaption h3").textContent;
 
+/**
+ * The size of the plot.
+ * @param {HTMLElement} holder
+ */
 function sizeOf(holder) {
-  const full = holder.closest("figure") === document.fullscreenElement;
-  return { width: Math.max(holder.clientWidth, 100), height: full ? Math.max(holder.clientHeight, 200) : holder.closest(".low") ? 128 : 208 };
+  const isFullScreen = holder.closest("figure") === document.fullscreenElement;
+  const height = holder.closest(".low") ? 128 : 208;
+  return {
+    width: Math.max(holder.clientWidth, 100),
+    height: isFullScreen ? Math.max(holder.clientHeight, 200) : height,
+  };
 }
 
-function legendButton({ label, colour: name, dash }, pressed, toggle) {
+/**
+ * @param {CurveStyle} style
+ * @param {boolean} isPressed
+ * @param {(button: HTMLButtonElement) => void} toggle
+ */
+function legendButton({ label, colour, dash }, isPressed, toggle) {
   const swatch = element("i", { class: dash ? "dashed" : "" });
-  swatch.style.setProperty("--series", `var(${name})`);
-  return element("button", { type: "button", "aria-pressed": String(pressed), title: `Show or hide ${label}`, onclick: (event) => toggle(event.currentTarget) }, swatch, element("span", {}, label), element("b", {}, "–"));
+  swatch.style.setProperty("--series", `var(${colour})`);
+  /** @type {HTMLButtonElement} */
+  const button = element(
+    "button",
+    {
+      type: "button",
+      "aria-pressed": String(isPressed),
+      title: `Show or hide ${label}`,
+      onclick: () => toggle(button),
+    },
+    swatch,
+    element("span", {}, label),
+    element("b", {}, NO_VALUE),
+  );
+  return button;
 }
 
-/** What can be done with a chart, at the end of its title's line. */
-function tools(figure, { picture: savePicture, table }) {
-  const button = (label, words, click) => element("button", { type: "button", title: words, onclick: click }, label, element("span", { class: "unseen" }, ` of ${titleOf(figure)}: ${words.toLowerCase()}`));
-  const full = () => (document.fullscreenElement ? document.exitFullscreen() : figure.requestFullscreen());
-  return element("span", { class: "chart-save" }, button("PNG", "Save as picture", savePicture), button("CSV", "Save as table", table), button("⤢", "Full screen", full));
+/**
+ * The buttons at the end of a chart's title.
+ * @param {HTMLElement} figure
+ * @param {{ savePicture: () => void, saveTable: () => void }} actions
+ */
+function toolButtons(figure, { savePicture, saveTable }) {
+  /**
+   * @param {string} label
+   * @param {string} title
+   * @param {() => void} onclick
+   */
+  const button = (label, title, onclick) =>
+    element(
+      "button",
+      { type: "button", title, onclick },
+      label,
+      element("span", { class: "unseen" }, ` of ${titleOf(figure)}: ${title.toLowerCase()}`),
+    );
+  const toggleFullScreen = () =>
+    document.fullscreenElement ? document.exitFullscreen() : figure.requestFullscreen();
+  return element(
+    "span",
+    { class: "chart-save" },
+    button("PNG", "Save as picture", savePicture),
+    button("CSV", "Save as table", saveTable),
+    button("⤢", "Full screen", toggleFullScreen),
+  );
 }
 
-function keyboard(holder, { move, zoomBy, reset }) {
+/**
+ * Bind a chart's keyboard shortcuts.
+ * @param {HTMLElement} holder
+ * @param {object} actions
+ * @param {(by: number) => void} actions.move
+ * @param {(factor: number) => void} actions.zoomBy
+ * @param {() => void} actions.reset
+ */
+function bindKeys(holder, { move, zoomBy, reset }) {
   holder.tabIndex = 0;
   holder.setAttribute("role", "group");
   holder.setAttribute("aria-roledescription", "chart");
-  const keys = { ArrowLeft: () => move(-1), ArrowRight: () => move(1), PageUp: () => move(-20), PageDown: () => move(20), "+": () => zoomBy(0.5), "=": () => zoomBy(0.5), "-": () => zoomBy(2), 0: reset };
+  /** @type {Record<string, () => void>} */
+  const keys = {
+    ArrowLeft: () => move(-1),
+    ArrowRight: () => move(1),
+    PageUp: () => move(-20),
+    PageDown: () => move(20),
+    "+": () => zoomBy(0.5),
+    "=": () => zoomBy(0.5),
+    "-": () => zoomBy(2),
+    0: reset,
+  };
   holder.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.altKey || event.metaKey || !keys[event.key]) return;
     event.preventDefault();
@@ -180,29 +344,36 @@ function keyboard(holder, { move, zoomBy, reset }) {
   });
 }
 
-/** The chart with its title and its legend, as PNG in the colours of the page. */
-function picture(figure, plot, legend) {
+/**
+ * Save a chart with its title and legend as PNG, in the colours of the page.
+ * @param {HTMLElement} figure
+ * @param {uPlot} plot
+ * @param {HTMLElement} legend
+ */
+function saveAsPicture(figure, plot, legend) {
   const ratio = devicePixelRatio;
-  const drawn = plot.ctx.canvas;
+  const drawing = plot.ctx.canvas;
   const [head, foot] = [28 * ratio, 28 * ratio];
-  const canvas = element("canvas", { width: drawn.width, height: drawn.height + head + foot });
-  const context = canvas.getContext("2d");
-  context.fillStyle = colour("--card");
+  const canvas = element("canvas", { width: drawing.width, height: drawing.height + head + foot });
+  const context = context2d(canvas);
+  context.fillStyle = cssColour("--card");
   context.fillRect(0, 0, canvas.width, canvas.height);
-  context.drawImage(drawn, 0, head);
+  context.drawImage(drawing, 0, head);
   context.textBaseline = "middle";
-  context.fillStyle = colour("--text");
+  context.fillStyle = cssColour("--text");
   context.font = `600 ${14 * ratio}px system-ui`;
-  context.fillText(`${titleOf(figure)} · ${document.querySelector("h1").firstChild.textContent.trim()}`, 8 * ratio, head / 2);
+  const pageTitle = find(document, "h1").firstChild?.textContent?.trim() ?? "";
+  context.fillText(`${titleOf(figure)} · ${pageTitle}`, 8 * ratio, head / 2);
   context.font = `${12 * ratio}px system-ui`;
   let left = 8 * ratio;
-  for (const button of legend.querySelectorAll('button[aria-pressed="true"]')) {
-    const words = `${button.querySelector("span").textContent} ${button.querySelector("b").textContent}`;
-    context.fillStyle = getComputedStyle(button.querySelector("i")).borderTopColor;
+  for (const button of findAll(legend, 'button[aria-pressed="true"]')) {
+    const [name, value] = [find(button, "span").textContent, find(button, "b").textContent];
+    const text = `${name} ${value}`;
+    context.fillStyle = getComputedStyle(find(button, "i")).borderTopColor;
     context.fillRect(left, canvas.height - foot / 2 - ratio, 14 * ratio, 2 * ratio);
-    context.fillStyle = colour("--text");
-    context.fillText(words, left + 20 * ratio, canvas.height - foot / 2);
-    left += context.measureText(words).width + 40 * ratio;
+    context.fillStyle = cssColour("--text");
+    context.fillText(text, left + 20 * ratio, canvas.height - foot / 2);
+    left += context.measureText(text).width + 40 * ratio;
   }
-  canvas.toBlob((blob) => save(`${titleOf(figure)}.png`, blob));
+  canvas.toBlob((blob) => blob && saveFile(`${titleOf(figure)}.png`, blob));
 }

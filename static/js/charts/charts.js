@@ -1,90 +1,190 @@
-// The charts of a page, looked at together: one x, one zoom, one cursor, one smoothing for all of them.
+// All charts of a page: they share the x axis, the zoom, the cursor and the smoothing.
 import { extentOf } from "./axes.js";
 import { chart } from "./chart.js";
-import { element } from "../base/dom.js";
-import { say } from "../base/live.js";
+import { messageOf } from "../base/api.js";
+import { element, find, findAll } from "../base/dom.js";
+import { decimals } from "../base/format.js";
+import { showNotice } from "../base/live.js";
 
+/** @import { AxisName } from "../base/types.js" */
+/** @import { Look, Range } from "./axes.js" */
+/** @import { Source } from "./chart.js" */
+
+/** @type {Record<AxisName, string>} */
 const AXES = { step: "Step", epoch: "Epoch", time: "Time" };
 
 /**
- * Fill the figures within `root` with charts, and its `.chart-look` with what can be chosen.
- *
- * `source(figure, finer, x)` gives a figure's {series, keys, style}, times in seconds since a start; `finer` is what `fetchFiner(x, from, to, finer before)` gave for
- * the part that is zoomed into, null where all is shown. `tableOf(figure)`, where it is given, saves a figure's points. Returns a function that draws all charts anew.
+ * @template Finer What `fetchFiner` returns: the points of the visible range.
+ * @typedef {object} ChartsOptions
+ * @property {(figure: HTMLElement, finer: Finer | null, x: AxisName) => Source} source The curves
+ *   of a figure. Times are in seconds since a start; `finer` is null unless the charts are zoomed.
+ * @property {(x: AxisName, from: number, to: number, before: Finer | null) => Promise<Finer | null>
+ *   } fetchFiner
+ * @property {(figure: HTMLElement) => void} [saveTable] Saves the points of a figure.
  */
-export function charts(root, { source, fetchFiner, tableOf }) {
-  const look = { x: "step", log: false, smooth: 0, ...kept(), zoom: null, extent: [0, 1] };
-  let finer = null;
-  let asked = 0;
-  const all = [...root.querySelectorAll("figure")].map((figure) =>
-    chart(figure, { source: () => source(figure, finer, look.x), look, zoom, point: (x) => all.forEach((one) => one.pointAt(x)), table: tableOf && (() => tableOf(figure)) }),
-  );
-  const figures = [...root.querySelectorAll("figure")];
 
-  /** One x for all charts, so that a step is at the same place on each. */
+/**
+ * Create the charts of the figures in `root`, and their controls in its `.chart-look`.
+ * @template Finer
+ * @param {HTMLElement} root
+ * @param {ChartsOptions<Finer>} options
+ * @returns {() => void} Draws all charts.
+ */
+export function charts(root, { source, fetchFiner, saveTable }) {
+  /** @type {Look} */
+  const look = { x: "step", log: false, smooth: 0, ...storedLook(), zoom: null, extent: [0, 1] };
+  /** @type {Finer | null} */
+  let finer = null;
+  let latest = 0;
+  const figures = findAll(root, "figure");
+  const all = figures.map((figure) =>
+    chart(figure, {
+      source: () => source(figure, finer, look.x),
+      look,
+      zoom,
+      point: (x) => all.forEach((member) => member.pointAt(x)),
+      table: saveTable && (() => saveTable(figure)),
+    }),
+  );
+
+  /** Draw all charts over the same range of x. */
   function draw() {
-    look.extent = extentOf(figures.flatMap((figure) => Object.values(source(figure, null, look.x).series)), look.x);
-    for (const one of all) one.draw();
+    look.extent = extentOf(
+      figures.flatMap((figure) => Object.values(source(figure, null, look.x).series)),
+      look.x,
+    );
+    for (const member of all) member.draw();
   }
 
-
+  /** @param {Partial<Look>} values */
   function change(values) {
     Object.assign(look, values);
-    localStorage.setItem("charts", JSON.stringify({ x: look.x, log: look.log, smooth: look.smooth }));
+    localStorage.setItem(
+      "charts",
+      JSON.stringify({ x: look.x, log: look.log, smooth: look.smooth }),
+    );
     draw();
   }
 
-  /** Show what lies between two values of x, with more points than of the whole; null for all of it. */
+  /**
+   * Show a range of x with more points; null for all of it.
+   * @param {Range | null} range
+   */
   async function zoom(range) {
-    const mine = ++asked;
+    const turn = ++latest;
     look.zoom = range;
     const before = finer;
     finer = range && finer;
-    controls.zoomed(Boolean(range));
+    controls.setZoomed(Boolean(range));
     draw();
     if (!range) return;
     try {
-      const found = await fetchFiner(look.x, ...range, before);
-      if (mine !== asked) return;
-      finer = found;
+      const points = await fetchFiner(look.x, ...range, before);
+      if (turn !== latest) return;
+      finer = points;
       draw();
     } catch (error) {
-      say("finer", `Only the points that are here already can be shown: ${error.message}`);
+      showNotice("finer", `The zoomed charts have no additional points: ${messageOf(error)}`);
     }
   }
 
-  const controls = lookControls(root.querySelector(".chart-look"), look, change, (x) => {
-    zoom(null);
-    change({ x });
-  }, (factor) => (factor ? all[0].zoomBy(factor) : zoom(null)));
+  const controls = lookControls(find(root, ".chart-look"), look, {
+    change,
+    setX: (x) => {
+      zoom(null);
+      change({ x });
+    },
+    zoomBy: (factor) => all[0].zoomBy(factor),
+    showAll: () => zoom(null),
+  });
   document.addEventListener("fullscreenchange", () => draw());
-  root.addEventListener("keydown", (event) => event.key === "Escape" && all.forEach((one) => one.pointAt(null)));
+  root.addEventListener("keydown", (event) => {
+    if (event.key === "Escape") all.forEach((member) => member.pointAt(null));
+  });
   return draw;
 }
 
-const kept = () => JSON.parse(localStorage.getItem("charts") ?? "{}");
+/** @returns {Partial<Look>} The look that was used last, on any page. */
+const storedLook = () => JSON.parse(localStorage.getItem("charts") ?? "{}");
 
-function lookControls(holder, look, change, setX, zoomBy) {
-  const axes = Object.entries(AXES).map(([x, label]) => element("button", { type: "button", "data-x": x, "aria-pressed": String(x === look.x), onclick: () => press(x) }, label));
+/**
+ * @param {HTMLElement} holder
+ * @param {Look} look
+ * @param {object} actions
+ * @param {(values: Partial<Look>) => void} actions.change
+ * @param {(x: AxisName) => void} actions.setX
+ * @param {(factor: number) => void} actions.zoomBy
+ * @param {() => void} actions.showAll
+ */
+function lookControls(holder, look, { change, setX, zoomBy, showAll }) {
+  const axes = Object.entries(AXES).map(([x, label]) =>
+    element(
+      "button",
+      {
+        type: "button",
+        "data-x": x,
+        "aria-pressed": String(x === look.x),
+        onclick: () => press(/** @type {AxisName} */ (x)),
+      },
+      label,
+    ),
+  );
+  /** @param {AxisName} x */
   const press = (x) => {
     axes.forEach((button) => button.setAttribute("aria-pressed", String(button.dataset.x === x)));
     setX(x);
   };
-  const log = element("input", { type: "checkbox", checked: look.log, onchange: () => change({ log: log.checked }) });
-  const words = element("output", {}, look.smooth.toFixed(2));
-  const smooth = element("input", { type: "range", min: 0, max: 0.98, step: 0.02, value: look.smooth, oninput: () => {
-    words.textContent = Number(smooth.value).toFixed(2);
-    change({ smooth: Number(smooth.value) });
-  } });
-  const closer = element("button", { type: "button", "aria-label": "Zoom in", onclick: () => zoomBy(0.5) }, "+");
-  const wider = element("button", { type: "button", "aria-label": "Zoom out", disabled: true, onclick: () => zoomBy(2) }, "−");
-  const whole = element("button", { type: "button", disabled: true, onclick: () => zoomBy(0) }, "Show all");
-  holder.replaceChildren(
-    element("span", { class: "group", role: "group", "aria-label": "Along the charts" }, ...axes),
-    element("label", {}, log, " Log of losses and rates"),
-    element("label", {}, "Smooth ", smooth, words),
-    element("span", { class: "group", role: "group", "aria-label": "Zoom of the charts" }, wider, closer, whole),
-    element("span", { class: "quiet keys" }, "Drag to zoom, double-click for all; on a chart ← → + − 0."),
+  /** @type {HTMLInputElement} */
+  const log = element("input", {
+    type: "checkbox",
+    checked: look.log,
+    onchange: () => change({ log: log.checked }),
+  });
+  const weight = element("output", {}, decimals(look.smooth, 2));
+  const smooth = element("input", {
+    type: "range",
+    min: 0,
+    max: 0.98,
+    step: 0.02,
+    value: look.smooth,
+    oninput: () => {
+      weight.textContent = decimals(Number(smooth.value), 2);
+      change({ smooth: Number(smooth.value) });
+    },
+  });
+  const zoomIn = element(
+    "button",
+    { type: "button", "aria-label": "Zoom in", onclick: () => zoomBy(0.5) },
+    "+",
   );
-  return { zoomed: (is) => (whole.disabled = wider.disabled = !is) };
+  const zoomOut = element(
+    "button",
+    { type: "button", "aria-label": "Zoom out", disabled: true, onclick: () => zoomBy(2) },
+    "−",
+  );
+  const all = element("button", { type: "button", disabled: true, onclick: showAll }, "Show all");
+  holder.replaceChildren(
+    element(
+      "span",
+      { class: "group", role: "group", "aria-label": "X axis of the charts" },
+      ...axes,
+    ),
+    element("label", {}, log, " Log of losses and rates"),
+    element("label", {}, "Smooth ", smooth, weight),
+    element(
+      "span",
+      { class: "group", role: "group", "aria-label": "Zoom of the charts" },
+      zoomOut,
+      zoomIn,
+      all,
+    ),
+    element(
+      "span",
+      { class: "quiet keys" },
+      "Drag to zoom, double-click to show all; on a chart ← → + − 0.",
+    ),
+  );
+  return {
+    setZoomed: (/** @type {boolean} */ isZoomed) => (all.disabled = zoomOut.disabled = !isZoomed),
+  };
 }

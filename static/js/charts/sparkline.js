@@ -1,25 +1,39 @@
-// A loss in the height of a line of text: where it came from, and whether it still falls.
+// Sparklines of losses in lists: their trend at the height of a line of text.
+import { svg } from "../base/dom.js";
 
-const MOST = 60;
+/** @import { Losses } from "../base/types.js" */
+
+const MAX_POINTS = 60;
 const WIDTH = 96;
 const HEIGHT = 20;
 
-/** One more value; thinned as in jobs/core/view.py. */
+/**
+ * Add a loss. The points are thinned as in jobs/core/view.py.
+ * @param {Losses} losses
+ * @param {number} value
+ * @returns {Losses}
+ */
 export function withLoss({ seen, every, values }, value) {
   seen += 1;
   if (seen % every === 0) values = [...values, value];
-  if (values.length > MOST) [every, values] = [2 * every, values.filter((_, at) => at % 2)];
+  if (values.length > MAX_POINTS)
+    [every, values] = [2 * every, values.filter((_, index) => index % 2)];
   return { seen, every, values };
 }
 
-/** Draw the losses into an SVG element, the last one at the right. */
-export function drawLosses(svg, { values }) {
-  svg.setAttribute("viewBox", `0 0 ${WIDTH} ${HEIGHT}`);
+/**
+ * Draw losses into an SVG element.
+ * @param {SVGSVGElement} holder
+ * @param {Losses} losses
+ */
+export function drawLosses(holder, { values }) {
+  holder.setAttribute("viewBox", `0 0 ${WIDTH} ${HEIGHT}`);
   const [low, high] = [Math.min(...values), Math.max(...values)];
-  const across = (at) => 1 + ((WIDTH - 2) * at) / Math.max(values.length - 1, 1);
-  const down = (value) => HEIGHT - 2 - ((HEIGHT - 4) * (value - low)) / (high - low || 1);
-  const points = values.map((value, at) => `${across(at).toFixed(1)},${down(value).toFixed(1)}`);
-  const line = document.createElementNS("http://www.w3.org/2000/svg", "polyline");
-  line.setAttribute("points", points.join(" "));
-  svg.replaceChildren(...(values.length > 1 ? [line] : []));
+  const points = values.map((value, index) => {
+    const x = 1 + ((WIDTH - 2) * index) / Math.max(values.length - 1, 1);
+    const y = HEIGHT - 2 - ((HEIGHT - 4) * (value - low)) / (high - low || 1);
+    return `${x.toFixed(1)},${y.toFixed(1)}`;
+  });
+  const line = values.length > 1 ? [svg("polyline", { points: points.join(" ") })] : [];
+  holder.replaceChildren(...line);
 }

@@ -1,35 +1,113 @@
-// How curves look: the same thing has the same name and colour everywhere, and the input as it is, is dashed.
-import { bytes, decibel, losses, percent, similarity } from "../base/format.js";
+// Styles of curves: the same quantity has the same name and colour on every page. The scores of the
+// inputs, which every network has to beat, are dashed.
+import { bytes, decibel, loss, NO_VALUE, percent, percentage, similarity } from "../base/format.js";
 
-const known = (words) => (value) => (value == null ? "–" : words(value));
-const load = known((value) => `${Math.round(value)} %`);
+/**
+ * @typedef {(value: number | null) => string} Formatter
+ *
+ * @typedef {object} CurveStyle
+ * @property {string} label
+ * @property {string} colour A custom property of CSS.
+ * @property {number[]} [dash]
+ * @property {Formatter | null} [format] Of values; null for `small`.
+ * @property {(value: number) => string} [formatTick]
+ * @property {boolean} [plain] Whether it is never smoothed.
+ * @property {number} [top] The value that the axis reaches at least, from 0.
+ */
 
+/**
+ * The value of a custom property such as "--rate".
+ * @param {string} name
+ */
+export const cssColour = (name) =>
+  getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+
+/** What the axes of all charts have in common. */
+export const AXIS = {
+  stroke: () => cssColour("--quiet"),
+  grid: { stroke: () => cssColour("--line"), width: 1 },
+  ticks: { show: false },
+  font: "12px system-ui",
+};
+
+/** @type {Record<string, CurveStyle>} */
 const STYLES = {
   lr: { label: "rate", colour: "--rate", plain: true },
   gradient_norm: { label: "norm", colour: "--train" },
   images_per_second: { label: "patches/s", colour: "--train" },
-  data_wait: { label: "waiting", colour: "--train", show: known(percent), axis: percent, whole: 1 },
-  "hardware/cpu": { label: "processor", colour: "--train", show: load, axis: load, plain: true, whole: 100 },
-  "hardware/memory": { label: "memory", colour: "--train", show: bytes, axis: bytes, plain: true },
+  data_wait: {
+    label: "waiting",
+    colour: "--train",
+    format: (value) => (value == null ? NO_VALUE : percent(value)),
+    formatTick: percent,
+    top: 1,
+  },
+  "hardware/cpu": {
+    label: "processor",
+    colour: "--train",
+    format: percentage,
+    formatTick: percentage,
+    plain: true,
+    top: 100,
+  },
+  "hardware/memory": {
+    label: "memory",
+    colour: "--train",
+    format: bytes,
+    formatTick: bytes,
+    plain: true,
+  },
 };
 
-// Okabe-Ito, without the grey of the input; a second round is dashed.
+/** The style of the scores of inputs. */
+export const INPUT_STYLE = { label: "input", colour: "--baseline", dash: [6, 4], plain: true };
+
+// The palette of Okabe and Ito, without the grey of the inputs.
 const COLOURS = ["--train", "--validation", "--rate", "--fourth", "--fifth", "--sixth"];
 
-/** The colour, and the dash, of the n-th of several things. */
-export function nth(place) {
-  return { colour: COLOURS[place % COLOURS.length], dash: place < COLOURS.length ? undefined : [8, 3] };
+/**
+ * The colour of the n-th of several curves; they are dashed after all colours are used once.
+ * @param {number} index
+ */
+export function nthStyle(index) {
+  return {
+    colour: COLOURS[index % COLOURS.length],
+    dash: index < COLOURS.length ? undefined : [8, 3],
+  };
 }
 
-/** How the values of a curve are said: null for as any number. */
-export const showOf = (key) => (key.startsWith("val/psnr") ? decibel : key.startsWith("val/ssim") ? similarity : key.includes("/") ? losses : null);
+/**
+ * The formatter of a curve's values; null for the default.
+ * @param {string} key
+ * @returns {Formatter | null}
+ */
+export function formatterOf(key) {
+  if (key.startsWith("val/psnr")) return decibel;
+  if (key.startsWith("val/ssim")) return similarity;
+  return key.includes("/") ? loss : null;
+}
 
-/** The style of a curve of one training. */
+/**
+ * The style of a curve of one training.
+ * @param {string} key
+ * @returns {CurveStyle}
+ */
 export function styleOf(key) {
   if (STYLES[key]) return STYLES[key];
   const [, gpu, memory] = /^hardware\/gpu(\d+)(_memory)?$/.exec(key) ?? [];
-  if (gpu != null) return { label: `GPU ${gpu}`, ...nth(1 + Number(gpu)), show: memory ? bytes : load, axis: memory ? bytes : load, plain: true };
-  if (key.startsWith("train/")) return { label: "training", colour: "--train", show: showOf(key) };
-  const role = key.endsWith("_input") ? { label: "input", colour: "--baseline", dash: [6, 4], plain: true } : { label: "validation", colour: "--validation", plain: true };
-  return { ...role, show: showOf(key) };
+  if (gpu != null) {
+    const format = memory ? bytes : percentage;
+    return {
+      label: `GPU ${gpu}`,
+      ...nthStyle(1 + Number(gpu)),
+      format,
+      formatTick: format,
+      plain: true,
+    };
+  }
+  const format = formatterOf(key);
+  if (key.startsWith("train/")) return { label: "training", colour: "--train", format };
+  return key.endsWith("_input")
+    ? { ...INPUT_STYLE, format }
+    : { label: "validation", colour: "--validation", plain: true, format };
 }

@@ -1,25 +1,42 @@
-// An editor in place of each textarea[data-code], made when it is first seen. The textarea stays the form's field: what is
-// typed in one is in the other.
-import { at } from "../base/address.js";
-import { element } from "../base/dom.js";
-import { fill, tools } from "../paths/path_tools.js";
+// Code editors for the textareas with data-code, created when they are first visible. The textarea
+// stays the form's field: both always contain the same text.
+import { withRoot } from "../base/address.js";
+import { element, findAll } from "../base/dom.js";
+import { setValue, toolRow } from "../paths/path_tools.js";
 import { prototxt } from "./prototxt.js";
 
-/** What the last preview said is wrong: {lines: {field: line}, problems: {field: text}}. */
-let told = { lines: {}, problems: {} };
-document.addEventListener("lines", ({ detail }) => (told = detail));
+/** @import { Text } from "@codemirror/state" */
+/** @import { EditorView } from "@codemirror/view" */
 
-for (const field of document.querySelectorAll("textarea[data-code]")) {
+/**
+ * @typedef {typeof import("../../vendor/codemirror.js")} CodeMirror
+ *
+ * @typedef {object} CodeProblems The problems of the last preview, by field.
+ * @property {Record<string, number>} lines
+ * @property {Record<string, string>} problems
+ */
+
+/** @type {CodeProblems} */
+let codeProblems = { lines: {}, problems: {} };
+document.addEventListener("lines", (event) => {
+  if (event instanceof CustomEvent) codeProblems = event.detail;
+});
+
+for (const field of findAll(document, "textarea[data-code]", HTMLTextAreaElement)) {
   offerExamples(field);
-  new IntersectionObserver(async ([seen], observer) => {
-    if (!seen.isIntersecting) return;
+  new IntersectionObserver(async ([entry], observer) => {
+    if (!entry.isIntersecting) return;
     observer.disconnect();
-    edit(field, await import("../../vendor/codemirror.js"));
+    createEditor(field, await import("../../vendor/codemirror.js"));
   }).observe(field);
 }
 
-/** Put the editor before the field, and the field out of sight. */
-function edit(field, cm) {
+/**
+ * Put an editor before the field, and hide the field.
+ * @param {HTMLTextAreaElement} field
+ * @param {CodeMirror} cm
+ */
+function createEditor(field, cm) {
   const view = new cm.EditorView({
     doc: field.value,
     extensions: [
@@ -31,47 +48,64 @@ function edit(field, cm) {
       cm.indentUnit.of("  "),
       cm.keymap.of([...cm.defaultKeymap, ...cm.historyKeymap]),
       cm.StreamLanguage.define(prototxt),
-      cm.syntaxHighlighting(colours(cm)),
+      cm.syntaxHighlighting(highlightStyle(cm)),
       cm.lintGutter(),
       cm.EditorView.lineWrapping,
       cm.EditorView.contentAttributes.of({
         "aria-label": field.labels[0].textContent,
-        "aria-describedby": field.getAttribute("aria-describedby"),
+        "aria-describedby": field.getAttribute("aria-describedby") ?? "",
         spellcheck: "false",
       }),
-      cm.EditorView.updateListener.of((update) => update.docChanged && fromEditor(field, view.state.doc.toString())),
+      cm.EditorView.updateListener.of((update) => {
+        if (update.docChanged) copyToField(field, update.state.doc.toString());
+      }),
     ],
   });
-  const holder = element("div", { class: "code" }, view.dom);
-  field.before(holder);
+  field.before(element("div", { class: "code" }, view.dom));
   field.classList.add("unseen");
   field.tabIndex = -1;
   field.setAttribute("aria-hidden", "true");
   field.addEventListener("focus", () => view.focus());
-  field.addEventListener("input", () => toEditor(view, field.value));
-  const mark = () => view.dispatch(cm.setDiagnostics(view.state, marks(view.state.doc, field.name)));
+  field.addEventListener("input", () => copyToEditor(view, field.value));
+  const mark = () =>
+    view.dispatch(cm.setDiagnostics(view.state, diagnostics(view.state.doc, field.name)));
   document.addEventListener("lines", mark);
   mark();
 }
 
-function fromEditor(field, text) {
-  if (text !== field.value) fill(field, text);
+/**
+ * @param {HTMLTextAreaElement} field
+ * @param {string} text
+ */
+function copyToField(field, text) {
+  if (text !== field.value) setValue(field, text);
 }
 
-function toEditor(view, text) {
-  const shown = view.state.doc;
-  if (text !== shown.toString()) view.dispatch({ changes: { from: 0, to: shown.length, insert: text } });
+/**
+ * @param {EditorView} view
+ * @param {string} text
+ */
+function copyToEditor(view, text) {
+  const { doc } = view.state;
+  if (text !== doc.toString())
+    view.dispatch({ changes: { from: 0, to: doc.length, insert: text } });
 }
 
-/** The line where something is wrong, as CodeMirror marks it. */
-function marks(doc, name) {
-  const number = told.lines[name];
+/**
+ * CodeMirror's diagnostics of a field's problem: it marks the line.
+ * @param {Text} doc
+ * @param {string} name
+ * @returns {import("@codemirror/lint").Diagnostic[]}
+ */
+function diagnostics(doc, name) {
+  const number = codeProblems.lines[name];
   if (!number) return [];
   const { from, to } = doc.line(Math.min(number, doc.lines));
-  return [{ from, to, severity: "error", message: told.problems[name] }];
+  return [{ from, to, severity: "error", message: codeProblems.problems[name] }];
 }
 
-function colours({ HighlightStyle, tags }) {
+/** @param {CodeMirror} cm */
+function highlightStyle({ HighlightStyle, tags }) {
   return HighlightStyle.define([
     { tag: tags.comment, class: "code-comment" },
     { tag: tags.string, class: "code-string" },
@@ -80,16 +114,20 @@ function colours({ HighlightStyle, tags }) {
   ]);
 }
 
-/** Buttons that put an example in: data-examples is [[address, label], …]. */
+/**
+ * Add buttons that insert the examples of data-examples: [[URL, label], …].
+ * @param {HTMLTextAreaElement} field
+ */
 function offerExamples(field) {
+  /** @type {[url: string, label: string][]} */
   const examples = JSON.parse(field.dataset.examples || "[]");
   if (!examples.length) return;
-  const buttons = examples.map(([address, label]) => {
+  const buttons = examples.map(([url, label]) => {
     const insert = async () => {
-      const answer = await fetch(at(address)).catch(() => null);
-      if (answer?.ok) fill(field, await answer.text());
+      const response = await fetch(withRoot(url)).catch(() => null);
+      if (response?.ok) setValue(field, await response.text());
     };
     return element("button", { type: "button", onclick: insert }, label);
   });
-  tools(field).append(element("span", { class: "quiet" }, "Insert an example:"), ...buttons);
+  toolRow(field).append(element("span", { class: "quiet" }, "Insert an example:"), ...buttons);
 }

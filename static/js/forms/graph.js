@@ -1,95 +1,198 @@
-// A network drawn as a graph: its layers from top to bottom, branches side by side, and skips around them.
+// Drawing of a network as a graph: layers from top to bottom, branches next to each other, and skip
+// connections around them.
 import { svg } from "../base/dom.js";
-import { count } from "../base/format.js";
+import { count, counted } from "../base/format.js";
 
-const BOX = { width: 150, tall: 38, low: 24, gap: 14, aside: 12, lane: 12 };
+/** @import { PreviewNetwork } from "../base/types.js" */
 
 /**
- * Where everything lies: {boxes: [{name, x, y, height, …}], edges: [{from, to, lane}], width, height}.
- * A layer's row is behind those of all it takes from; an edge over several rows gets a lane of its own beside the boxes.
+ * @typedef {object} GraphNode
+ * @property {string} name
+ * @property {string} words The kind of layer.
+ * @property {number} parameters
+ * @property {string} [shape]
+ * @property {boolean} [reshapes] Whether its shape may differ from that of an input.
+ *
+ * @typedef {GraphNode & { inputs: string[] }} LayerNode
+ * @typedef {GraphNode & { row: number, x: number, y: number, height: number }} GraphBox
+ * @typedef {{ from: GraphBox, to: GraphBox, lane?: number }} Edge
+ */
+
+/** Pixels. */
+const SIZE = { width: 150, tall: 38, low: 24, gap: 14, aside: 12, lane: 12 };
+
+/** Letters that fit into a line of a box. */
+const LETTERS = 20;
+
+/**
+ * The layout of a graph. A layer is in a row below all its inputs. An edge over several rows gets a
+ * lane next to the boxes.
+ * @param {LayerNode[]} layers
+ * @param {GraphNode} input
+ * @returns {{ boxes: GraphBox[], edges: Edge[], width: number, height: number }}
  */
 export function layout(layers, input) {
   const rows = new Map([[input.name, 0]]);
-  for (const layer of layers) rows.set(layer.name, 1 + Math.max(...layer.inputs.map((name) => rows.get(name))));
-  const all = [{ ...input, inputs: [] }, ...layers];
+  const rowOf = (/** @type {string} */ name) => rows.get(name) ?? 0;
+  for (const layer of layers) rows.set(layer.name, 1 + Math.max(...layer.inputs.map(rowOf)));
+  /** @type {GraphNode[][]} */
   const byRow = [];
-  for (const one of all) (byRow[rows.get(one.name)] ??= []).push(one);
+  for (const node of [input, ...layers]) (byRow[rowOf(node.name)] ??= []).push(node);
   const columns = Math.max(...byRow.map((row) => row.length));
-  const inner = columns * BOX.width + (columns - 1) * BOX.aside;
+  const inner = columns * SIZE.width + (columns - 1) * SIZE.aside;
+  /** @type {Map<string, GraphBox>} */
   const boxes = new Map();
   let y = 0;
   for (const row of byRow) {
-    const height = Math.max(...row.map((one) => (hasTwoLines(one) ? BOX.tall : BOX.low)));
-    const left = (inner - row.length * BOX.width - (row.length - 1) * BOX.aside) / 2;
-    row.forEach((one, place) => boxes.set(one.name, { ...one, row: rows.get(one.name), x: left + place * (BOX.width + BOX.aside), y, height }));
-    y += height + BOX.gap;
+    const height = Math.max(...row.map((node) => (hasTwoLines(node) ? SIZE.tall : SIZE.low)));
+    const left = (inner - row.length * SIZE.width - (row.length - 1) * SIZE.aside) / 2;
+    row.forEach((node, place) => {
+      const x = left + place * (SIZE.width + SIZE.aside);
+      boxes.set(node.name, { ...node, row: rowOf(node.name), x, y, height });
+    });
+    y += height + SIZE.gap;
   }
-  const edges = layers.flatMap((layer) => layer.inputs.map((name) => ({ from: boxes.get(name), to: boxes.get(layer.name) })));
-  const lanes = inLanes(edges.filter((edge) => edge.to.row - edge.from.row > 1));
-  return { boxes: [...boxes.values()], edges, width: inner + (lanes + 1) * BOX.lane, height: y - BOX.gap };
+  const boxOf = (/** @type {string} */ name) => /** @type {GraphBox} */ (boxes.get(name));
+  /** @type {Edge[]} */
+  const edges = layers.flatMap((layer) =>
+    layer.inputs.map((name) => ({ from: boxOf(name), to: boxOf(layer.name) })),
+  );
+  const lanes = assignLanes(edges.filter((edge) => rowsOf(edge) > 1));
+  return {
+    boxes: [...boxes.values()],
+    edges,
+    width: inner + (lanes + 1) * SIZE.lane,
+    height: y - SIZE.gap,
+  };
 }
 
-/** Give each edge the innermost lane that is free along its rows; returns how many lanes there are. */
-function inLanes(edges) {
-  const ends = [];
-  for (const edge of [...edges].sort((a, b) => a.to.row - a.from.row - (b.to.row - b.from.row) || a.from.row - b.from.row)) {
+/**
+ * The number of rows that an edge spans.
+ * @param {Edge} edge
+ */
+const rowsOf = ({ from, to }) => to.row - from.row;
+
+/**
+ * Give each edge the innermost lane that is free along its rows.
+ * @param {Edge[]} edges Changed in place.
+ * @returns {number} The number of lanes.
+ */
+function assignLanes(edges) {
+  /** @type {[from: number, to: number][][]} The rows that are taken, by lane. */
+  const taken = [];
+  const sorted = [...edges].sort((a, b) => rowsOf(a) - rowsOf(b) || a.from.row - b.from.row);
+  for (const edge of sorted) {
+    const [first, last] = [edge.from.row, edge.to.row];
     let lane = 0;
-    while ((ends[lane] ??= []).some(([from, to]) => edge.from.row < to && from < edge.to.row)) lane += 1;
-    ends[lane].push([edge.from.row, edge.to.row]);
+    while ((taken[lane] ??= []).some(([from, to]) => first < to && from < last)) lane += 1;
+    taken[lane].push([first, last]);
     edge.lane = lane;
   }
-  return ends.length;
+  return taken.length;
 }
 
-/** The drawing of a preview's network. */
+/**
+ * The drawing of a preview's network.
+ * @param {PreviewNetwork} network
+ * @returns {SVGSVGElement}
+ */
 export function drawing({ layers, channels }) {
-  const input = { name: "input", words: channels === 1 ? "1 channel" : `${channels} channels`, parameters: 0 };
+  const input = { name: "input", words: counted(channels, "channel"), parameters: 0 };
   const shapes = new Map(layers.map((layer) => [layer.name, layer.shape]));
-  const told = layers.map((layer) => ({ ...layer, reshapes: layer.inputs.some((name) => shapes.has(name) && shapes.get(name) !== layer.shape) }));
-  const { boxes, edges, width, height } = layout(told, input);
-  const inner = Math.max(...boxes.map((box) => box.x + BOX.width));
-  const drawn = svg("svg", { viewBox: `-1 -1 ${width + 2} ${height + 2}`, width: width + 2, height: height + 2, class: "graph", role: "img", "aria-label": inWords(layers) });
-  for (const edge of edges) drawn.append(svg("path", { d: way(edge, inner), class: edge.lane == null ? "" : "around" }));
-  for (const box of boxes) drawn.append(...boxed(box));
-  return drawn;
+  const nodes = layers.map((layer) => ({
+    ...layer,
+    reshapes: layer.inputs.some((name) => shapes.has(name) && shapes.get(name) !== layer.shape),
+  }));
+  const { boxes, edges, width, height } = layout(nodes, input);
+  const inner = Math.max(...boxes.map((box) => box.x + SIZE.width));
+  const graph = svg("svg", {
+    viewBox: `-1 -1 ${width + 2} ${height + 2}`,
+    width: width + 2,
+    height: height + 2,
+    class: "graph",
+    role: "img",
+    "aria-label": description(layers),
+  });
+  for (const edge of edges)
+    graph.append(svg("path", { d: pathOf(edge, inner), class: edge.lane == null ? "" : "around" }));
+  for (const box of boxes) graph.append(...boxParts(box));
+  return graph;
 }
 
-/** The drawing for those who do not see it. */
-function inWords(layers) {
-  const each = layers.map(({ name, words, shape, parameters, inputs }) => `${name}: ${words} of ${inputs.join(" and ")}, ${shape}${parameters ? `, ${count(parameters)} parameters` : ""}`);
-  return `The network, ${layers.length} layers. ${each.join(". ")}`;
+/**
+ * The network as text, for screen readers.
+ * @param {PreviewNetwork["layers"]} layers
+ */
+function description(layers) {
+  const sentences = layers.map(({ name, words, shape, parameters, inputs }) => {
+    const learns = parameters ? `, ${count(parameters)} parameters` : "";
+    return `${name}: ${words} of ${inputs.join(" and ")}, ${shape}${learns}`;
+  });
+  return `The network, ${layers.length} layers. ${sentences.join(". ")}`;
 }
 
-function way({ from, to, lane }, inner) {
-  const start = [from.x + BOX.width / 2, from.y + from.height];
-  const end = [to.x + BOX.width / 2, to.y];
-  if (lane == null) return `M${start}C${start[0]},${start[1] + BOX.gap / 2} ${end[0]},${end[1] - BOX.gap / 2} ${end}`;
-  const x = inner + (lane + 1) * BOX.lane;
+/**
+ * The path of an edge: a curve to the next row, or through its lane.
+ * @param {Edge} edge
+ * @param {number} inner The right end of the boxes.
+ */
+function pathOf({ from, to, lane }, inner) {
+  if (lane == null) {
+    const [startX, startY] = [from.x + SIZE.width / 2, from.y + from.height];
+    const [endX, endY] = [to.x + SIZE.width / 2, to.y];
+    const [above, below] = [startY + SIZE.gap / 2, endY - SIZE.gap / 2];
+    return `M${startX},${startY}C${startX},${above} ${endX},${below} ${endX},${endY}`;
+  }
+  const x = inner + (lane + 1) * SIZE.lane;
   const [top, bottom] = [from.y + from.height / 2, to.y + to.height / 2];
-  return `M${from.x + BOX.width},${top}H${x - 5}Q${x},${top} ${x},${top + 5}V${bottom - 5}Q${x},${bottom} ${x - 5},${bottom}H${to.x + BOX.width}`;
+  const right = `M${from.x + SIZE.width},${top}H${x - 5}Q${x},${top} ${x},${top + 5}`;
+  const down = `V${bottom - 5}Q${x},${bottom} ${x - 5},${bottom}`;
+  return `${right}${down}H${to.x + SIZE.width}`;
 }
 
-/** A layer's name and beside it its parameters; below them what it is, and its shape where that may be another than what it takes. */
-function boxed(box) {
+/**
+ * The parts of a box. First line: name and number of parameters; second line: kind and shape. A
+ * layer without parameters that keeps its shape has one line: name and kind.
+ * @param {GraphBox} box
+ */
+function boxParts(box) {
   const { x, y, height } = box;
-  const mark = svg("rect", { x, y, width: BOX.width, height, rx: 4, class: box.parameters ? "learns" : "" });
-  const title = svg("title", {});
-  title.textContent = [`${box.name}: ${box.words}`, box.shape, box.parameters && `${count(box.parameters)} parameters`].filter(Boolean).join(", ");
-  mark.append(title);
-  const right = !hasTwoLines(box) ? box.words : box.parameters ? count(box.parameters) : "";
-  const parts = [mark, text(x + BOX.width - 6, y + 16, right, { "text-anchor": "end" }), text(x + 6, y + 16, shortened(box.name, LETTERS - right.length), { class: "name" })];
-  if (hasTwoLines(box)) parts.push(text(x + 6, y + 31, box.words, {}), text(x + BOX.width - 6, y + 31, box.shape, { "text-anchor": "end" }));
+  const frame = svg("rect", {
+    x,
+    y,
+    width: SIZE.width,
+    height,
+    rx: 4,
+    class: box.parameters ? "learns" : "",
+  });
+  const facts = [
+    `${box.name}: ${box.words}`,
+    box.shape,
+    box.parameters && `${count(box.parameters)} parameters`,
+  ];
+  frame.append(svg("title", {}, facts.filter(Boolean).join(", ")));
+  const [left, right] = [x + 6, x + SIZE.width - 6];
+  const end = { y: y + 16, "text-anchor": "end" };
+  const atRight = !hasTwoLines(box) ? box.words : box.parameters ? count(box.parameters) : "";
+  const name = shortened(box.name, LETTERS - atRight.length);
+  const parts = [
+    frame,
+    svg("text", { ...end, x: right }, atRight),
+    svg("text", { x: left, y: y + 16, class: "name" }, name),
+  ];
+  if (hasTwoLines(box))
+    parts.push(
+      svg("text", { x: left, y: y + 31 }, box.words),
+      svg("text", { ...end, x: right, y: y + 31 }, box.shape),
+    );
   return parts;
 }
 
+/** @param {GraphNode} node */
 const hasTwoLines = ({ parameters, reshapes }) => parameters > 0 || reshapes === true;
 
-function text(x, y, words, attributes) {
-  const made = svg("text", { x, y, ...attributes });
-  made.textContent = words;
-  return made;
-}
-
-const LETTERS = 20;
-
+/**
+ * @param {string} name
+ * @param {number} most
+ */
 const shortened = (name, most) => (name.length > most ? `${name.slice(0, most - 1)}…` : name);

@@ -1,124 +1,160 @@
-// What a training would be, shown beside the form while it is filled in. The server computes, here it is drawn.
-import { at } from "../base/address.js";
-import { element } from "../base/dom.js";
+// The preview of a training next to its form: the server computes it while the form is filled in.
+import { post } from "../base/api.js";
+import {
+  ancestor,
+  definitions,
+  element,
+  find,
+  findAll,
+  isField,
+  targetWithin,
+} from "../base/dom.js";
 import { count, seconds } from "../base/format.js";
 import { nested } from "./form_values.js";
 import { drawing } from "./graph.js";
 import { rateCurve } from "../charts/ratecurve.js";
 
-const DELAY_MS = 250;
-const AGAIN_MS = 3000;
+/** @import { Preview, PreviewNetwork } from "../base/types.js" */
 
-const form = document.querySelector("#model-form");
-const aside = document.querySelector("#preview");
-const find = (name) => aside.querySelector(`[data-part="${name}"]`);
-const showRate = rateCurve(find("rate"));
+const DELAY_MS = 250;
+const RETRY_MS = 3000;
+
+const form = find(document, "#model-form", HTMLFormElement);
+const aside = find(document, "#preview");
+const part = (/** @type {string} */ name) => find(aside, `[data-part="${name}"]`);
+const showRate = rateCurve(part("rate"));
 
 let timer = 0;
-let turn = 0;
-let asked = "";
+let latest = 0;
+let requested = "";
 let drawn = "";
 
-form.addEventListener("input", forget);
-form.addEventListener("input", later);
-form.addEventListener("change", later);
-ask();
+form.addEventListener("input", removeError);
+form.addEventListener("input", updateSoon);
+form.addEventListener("change", updateSoon);
+update();
 
-function later() {
+function updateSoon() {
   clearTimeout(timer);
-  timer = setTimeout(ask, DELAY_MS);
+  timer = setTimeout(update, DELAY_MS);
 }
 
-async function ask() {
+async function update() {
   const values = nested([...new FormData(form)]);
-  const question = JSON.stringify(values);
-  if (question === asked) return;
-  asked = question;
-  const mine = ++turn;
-  const answer = await fetch(at("/api/v1/models/preview"), { method: "POST", headers: { "Content-Type": "application/json" }, body: question }).catch(() => null);
-  const told = await answer?.json().catch(() => null);
-  if (mine !== turn) return;
-  find("silence").hidden = Boolean(answer?.ok);
-  if (answer?.ok) return show(told);
-  asked = "";
-  timer = setTimeout(ask, AGAIN_MS);
+  const needed = JSON.stringify(values);
+  if (needed === requested) return;
+  requested = needed;
+  const turn = ++latest;
+  /** @type {Preview | null} */
+  const preview = await post("/models/preview", values).catch(() => null);
+  if (turn !== latest) return;
+  part("silence").hidden = Boolean(preview);
+  if (preview) {
+    show(preview);
+    return;
+  }
+  requested = "";
+  timer = setTimeout(update, RETRY_MS);
 }
 
-/** What the server found wrong with a field does not hold any more once it is changed. */
-function forget({ target }) {
-  const holder = target.closest(".field");
+/**
+ * Remove the error that the server reported for a field: the field was changed.
+ * @param {Event} event
+ */
+function removeError(event) {
+  const holder = targetWithin(event, ".field");
   holder?.querySelector(".error:not(.live)")?.remove();
   holder?.classList.remove("wrong");
-  target.removeAttribute("aria-invalid");
+  if (isField(event.target)) event.target.removeAttribute("aria-invalid");
 }
 
-function show(told) {
-  showNetwork(told.network);
-  find("notes").replaceChildren(...told.notes.map((note) => element("li", {}, note)));
-  find("rate").hidden = !told.rate;
-  if (told.rate) showRate(told.rate);
-  const warning = find("warning");
-  warning.hidden = !told.rate?.warning;
-  say(warning.querySelector("p"), told.rate?.warning ?? "");
-  find("guess").textContent = told.rate?.note ?? "";
-  find("run").replaceChildren(...facts(runOf(told)));
-  find("sweep").hidden = told.jobs === 1;
-  say(find("sweep"), `A sweep: ${told.jobs} trainings, compared on one page.`);
-  form.querySelector('button[type="submit"]').textContent = told.jobs > 1 ? `Start ${told.jobs} trainings` : "Start training";
-  showProblems(told.problems);
-  document.dispatchEvent(new CustomEvent("lines", { detail: { lines: told.lines, problems: told.problems } }));
+/** @param {Preview} preview */
+function show(preview) {
+  const { network, rate, jobs, notes, problems, lines } = preview;
+  showNetwork(network);
+  part("notes").replaceChildren(...notes.map((note) => element("li", {}, note)));
+  part("rate").hidden = !rate;
+  if (rate) showRate(rate);
+  const warning = part("warning");
+  warning.hidden = !rate?.warning;
+  announce(find(warning, "p"), rate?.warning ?? "");
+  part("guess").textContent = rate?.note ?? "";
+  part("run").replaceChildren(...definitions(runFacts(preview)));
+  part("sweep").hidden = jobs === 1;
+  announce(part("sweep"), `A sweep: ${jobs} trainings, compared on one page.`);
+  find(form, 'button[type="submit"]').textContent =
+    jobs > 1 ? `Start ${jobs} trainings` : "Start training";
+  showProblems(problems);
+  document.dispatchEvent(new CustomEvent("lines", { detail: { lines, problems } }));
 }
 
+/** @param {PreviewNetwork | null} network */
 function showNetwork(network) {
-  const same = JSON.stringify(network);
-  if (same === drawn) return;
-  drawn = same;
-  find("unknown").hidden = Boolean(network);
-  find("paper").textContent = network?.paper ?? "";
-  find("network").replaceChildren(...facts(network ? networkOf(network) : []));
-  find("graph").replaceChildren(...(network ? [drawing(network)] : []));
+  const needed = JSON.stringify(network);
+  if (needed === drawn) return;
+  drawn = needed;
+  part("unknown").hidden = Boolean(network);
+  part("paper").textContent = network?.paper ?? "";
+  part("network").replaceChildren(...definitions(network ? networkFacts(network) : []));
+  part("graph").replaceChildren(...(network ? [drawing(network)] : []));
 }
 
-function networkOf({ parameters, receptive_field: [rows, columns], multiply_adds: cost, identity }) {
+/**
+ * @param {PreviewNetwork} network
+ * @returns {[string, string][]}
+ */
+function networkFacts({ parameters, receptive_field, multiply_adds, identity }) {
+  const [rows, columns] = receptive_field;
   return [
     ["Parameters", count(parameters)],
     ["Receptive field", `${columns}×${rows} px`],
-    ["Multiply-adds a pixel", count(cost)],
+    ["Multiply-adds per pixel", count(multiply_adds)],
     ["Can start as identity", identity ? "yes" : "no"],
   ];
 }
 
-function runOf({ patches_an_epoch: patches, steps_an_epoch: an_epoch, steps, seconds: time }) {
+/**
+ * @param {Preview} preview
+ * @returns {[string, string][]}
+ */
+function runFacts({ patches_an_epoch, steps_an_epoch, steps, seconds: duration }) {
   return [
-    ["Patches an epoch", patches == null ? "–" : count(patches)],
-    ["Steps an epoch", an_epoch == null ? "–" : count(an_epoch)],
-    ["Steps", steps == null ? "–" : count(steps)],
-    ["Time, about", time == null ? "known after a first training" : seconds(time)],
+    ["Patches per epoch", count(patches_an_epoch)],
+    ["Steps per epoch", count(steps_an_epoch)],
+    ["Steps", count(steps)],
+    ["Estimated time", duration == null ? "known after a first training" : seconds(duration)],
   ];
 }
 
-/** What is said aloud is said once. */
-function say(holder, words) {
-  if (holder.textContent !== words) holder.textContent = words;
+/**
+ * Set the text of a live region. Screen readers announce every change: an equal text is not set.
+ * @param {HTMLElement} holder
+ * @param {string} text
+ */
+function announce(holder, text) {
+  if (holder.textContent !== text) holder.textContent = text;
 }
 
-const facts = (pairs) => pairs.map(([name, words]) => element("div", {}, element("dt", {}, name), element("dd", {}, words)));
-
-/** Each problem at its field. */
+/**
+ * Show each problem at its field.
+ * @param {Record<string, string>} problems
+ */
 function showProblems(problems) {
-  for (const old of form.querySelectorAll(".error.live")) {
-    old.closest(".field").querySelector("[aria-invalid]")?.removeAttribute("aria-invalid");
-    old.remove();
+  for (const error of findAll(form, ".error.live")) {
+    ancestor(error, ".field").querySelector("[aria-invalid]")?.removeAttribute("aria-invalid");
+    error.remove();
   }
   for (const [name, text] of Object.entries(problems)) {
-    const field = [...form.querySelectorAll(`[name="${CSS.escape(name)}"]`)].find((one) => !one.matches(":disabled"));
+    const fields = findAll(form, `[name="${CSS.escape(name)}"]`);
+    const field = fields.find((candidate) => !candidate.matches(":disabled"));
     if (!field) continue;
-    const holder = field.closest(".field");
+    const holder = ancestor(field, ".field");
     if (!holder.querySelector(".error")) {
-      holder.querySelector(".help").before(element("p", { class: "error live", id: `${field.id}-error` }, text));
+      const id = `${field.id}-error`;
+      find(holder, ".help").before(element("p", { class: "error live", id }, text));
       field.setAttribute("aria-invalid", "true");
       const described = new Set((field.getAttribute("aria-describedby") ?? "").split(" "));
-      field.setAttribute("aria-describedby", [...described.add(`${field.id}-error`)].join(" ").trim());
+      field.setAttribute("aria-describedby", [...described.add(id)].join(" ").trim());
     }
     const fold = field.closest("details");
     if (fold) fold.open = true;

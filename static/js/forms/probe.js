@@ -1,129 +1,206 @@
-// What a dataset would be made of, shown beside the form as soon as its sources are named.
-import { at } from "../base/address.js";
-import { element, svg } from "../base/dom.js";
-import { bytes, count, decibel, seconds } from "../base/format.js";
+// The preview of a dataset next to its form: what its sources contain and whether they match.
+import { messageOf, post, RequestError } from "../base/api.js";
+import { ancestor, element, find, findAll, findOptional, isField, svg } from "../base/dom.js";
+import { bytes, count, decibel, rounded, seconds } from "../base/format.js";
 import { nested, suggestedName } from "./form_values.js";
 import { viewer } from "../viewer/viewer.js";
 
-const form = document.querySelector("#dataset-form");
-const panel = document.querySelector("#probe");
-const aside = panel.closest("aside");
+/** @import { Alignment, Probe } from "../base/types.js" */
+/** @import { Values } from "./form_values.js" */
+
 const DELAY_MS = 400;
 
-let turn = 0;
+const form = find(document, "#dataset-form", HTMLFormElement);
+const panel = find(document, "#probe");
+const aside = ancestor(panel, "aside");
+
 let timer = 0;
-let asked = "";
-let named = "";
+let latest = 0;
+let requested = "";
+/** The name that was suggested last. */
+let suggestion = "";
 
-form.addEventListener("input", later);
-form.addEventListener("change", later);
-later();
+form.addEventListener("input", updateSoon);
+form.addEventListener("change", updateSoon);
+updateSoon();
 
-function later() {
+function updateSoon() {
   clearTimeout(timer);
-  timer = setTimeout(() => ask(), DELAY_MS);
+  timer = setTimeout(() => update(), DELAY_MS);
 }
 
-const sent = () => nested([...new FormData(form)]);
-const complete = () => [...form.querySelectorAll("[required]")].every((field) => field.name === "name" || field.matches(":disabled") || field.value.trim());
+/** Whether all required fields have a value; the name does not matter. */
+const isComplete = () =>
+  findAll(form, "[required]")
+    .filter(isField)
+    .every((field) => field.name === "name" || field.matches(":disabled") || field.value.trim());
 
-async function ask(thorough = false) {
-  const values = sent();
+/** @param {boolean} thorough Whether all frames are compared. */
+async function update(thorough = false) {
+  const values = nested([...new FormData(form)]);
   suggestName(values.source);
   delete values.name;
-  const question = JSON.stringify(values);
-  if (!complete() || (question === asked && !thorough)) return;
-  asked = question;
-  const mine = ++turn;
+  const needed = JSON.stringify(values);
+  if (!isComplete() || (needed === requested && !thorough)) return;
+  requested = needed;
+  const turn = ++latest;
   aside.setAttribute("aria-busy", "true");
-  const answer = await fetch(at("/api/v1/probe"), {
-    method: "POST",
-    headers: { "Content-Type": "application/json" },
-    body: JSON.stringify({ ...values, ...(thorough ? { thorough } : {}) }),
-  }).catch(() => null);
-  const told = await answer?.json().catch(() => null);
-  if (mine !== turn) return;
-  aside.setAttribute("aria-busy", "false");
-  if (!answer?.ok) showErrors(told?.error);
-  else show(told);
-}
-
-/** As long as nobody has typed a name, it follows the files. */
-function suggestName(source) {
-  const field = form.elements.namedItem("name");
-  if (field.value !== named) return;
-  named = suggestedName(source);
-  field.value = named;
-}
-
-function showErrors(error) {
-  const fields = Object.values(error?.fields ?? {});
-  const words = fields.length ? fields : [error?.message ?? "The server does not answer. Is it still running?"];
-  panel.replaceChildren(notice("bad", words));
-}
-
-function show(told) {
-  panel.replaceChildren(
-    ...[
-      told.problems.length ? notice("bad", told.problems) : null,
-      told.warnings.length ? notice("warn", told.warnings, offer(told.alignment)) : null,
-      told.problems.length || told.warnings.length ? null : element("p", { class: "fits" }, "✓ ", matchWords(told)),
-      told.sequences.length ? sequences(told) : null,
-      estimate(told),
-      told.rates ? rates(told.rates) : null,
-      told.first ? element("h3", {}, "First pair", told.first.psnr === undefined ? "" : `: ${told.first.psnr === null ? "equal" : decibel(told.first.psnr)}`) : null,
-      told.first ? firstPair(told.first) : null,
-      told.alignment ? alignment(told.alignment) : null,
-      told.skipped.length ? skipped(told.skipped) : null,
-    ].filter(Boolean),
+  const response = await post("/probe", thorough ? { ...values, thorough } : values).then(
+    (/** @type {Probe} */ probe) => ({ probe }),
+    (/** @type {unknown} */ error) => ({ error }),
   );
+  if (turn !== latest) return;
+  aside.setAttribute("aria-busy", "false");
+  if ("probe" in response) show(response.probe);
+  else showErrors(response.error);
 }
 
-const notice = (kind, sentences, more) => element("div", { class: `notice ${kind}`, role: kind === "bad" ? "alert" : null }, ...sentences.map((text) => element("p", {}, text)), more);
-
-function matchWords(told) {
-  if (told.rates) return `${count(told.originals)} originals, ${told.target_size}`;
-  const aligned = told.alignment ? `, aligned at offset ${told.alignment.best}` : "";
-  return `${count(told.frames)} inputs and ${count(told.originals)} originals, both ${told.target_size}${aligned}`;
+/**
+ * Fill in a name from the files, unless a user has typed one.
+ * @param {Values | undefined} source
+ */
+function suggestName(source) {
+  const field = find(form, '[name="name"]', HTMLInputElement);
+  if (field.value !== suggestion) return;
+  suggestion = suggestedName(source);
+  field.value = suggestion;
 }
 
-/** The button that sets the offset at which the frames match. */
-function offer(alignment) {
-  const field = form.querySelector('[name="source.offset"]:enabled');
+/** @param {unknown} error */
+function showErrors(error) {
+  const messages = error instanceof RequestError ? Object.values(error.fields) : [];
+  panel.replaceChildren(notice("bad", messages.length ? messages : [messageOf(error)]));
+}
+
+/** @param {Probe} probe */
+function show(probe) {
+  const { problems, warnings, sequences, rates, first, alignment, skipped } = probe;
+  const parts = [
+    problems.length ? notice("bad", problems) : null,
+    warnings.length ? notice("warn", warnings, offsetButton(alignment)) : null,
+    problems.length || warnings.length
+      ? null
+      : element("p", { class: "fits" }, "✓ ", matchText(probe)),
+    sequences.length ? sequenceList(probe) : null,
+    estimateText(probe),
+    rates ? rateTable(rates) : null,
+    first ? element("h3", {}, firstPairTitle(first)) : null,
+    first ? firstPair(first) : null,
+    alignment ? alignmentChart(alignment) : null,
+    skipped.length ? skippedList(skipped) : null,
+  ];
+  panel.replaceChildren(...parts.filter((part) => part != null));
+}
+
+/**
+ * @param {"bad" | "warn"} kind
+ * @param {string[]} sentences
+ * @param {HTMLElement | null} [more]
+ */
+const notice = (kind, sentences, more) =>
+  element(
+    "div",
+    { class: `notice ${kind}`, role: kind === "bad" ? "alert" : null },
+    ...sentences.map((text) => element("p", {}, text)),
+    more,
+  );
+
+/** @param {Probe} probe */
+function matchText({ rates, frames, originals, target_size, alignment }) {
+  if (rates) return `${count(originals)} originals, ${target_size}`;
+  const aligned = alignment ? `, aligned at offset ${alignment.best}` : "";
+  return `${count(frames)} inputs and ${count(originals)} originals, both ${target_size}${aligned}`;
+}
+
+/**
+ * The button that sets the offset at which the frames match; null if it is set.
+ * @param {Alignment | undefined} alignment
+ */
+function offsetButton(alignment) {
+  const field = findOptional(form, '[name="source.offset"]:enabled', HTMLInputElement);
   if (!alignment || !field || Number(field.value || 0) === alignment.best) return null;
-  const use = () => {
-    field.value = alignment.best;
-    field.closest("details").open = true;
-    later();
+  const setOffset = () => {
+    field.value = String(alignment.best);
+    ancestor(field, "details", HTMLDetailsElement).open = true;
+    updateSoon();
   };
-  return element("button", { type: "button", onclick: use }, `Use offset ${alignment.best}`);
+  return element("button", { type: "button", onclick: setOffset }, `Use offset ${alignment.best}`);
 }
 
-function sequences(told) {
-  const rows = told.sequences.map(({ name, input, inputs, original, originals }) => {
+/** @param {Probe} probe */
+function sequenceList({ sequences }) {
+  const rows = sequences.map(({ name, input, inputs, original, originals }) => {
     const video = input ?? original;
     const facts = video
-      ? [video.codec === "h264" ? `H.264 ${video.profile}` : video.codec, `${video.width}×${video.height}`, video.pixel_format, video.colour, video.frame_rate && `${Number(video.frame_rate.toFixed(2))}/s`, video.bit_rate && `${bytes(video.bit_rate / 8)}/s`, video.rate]
+      ? [
+          video.codec === "h264" ? `H.264 ${video.profile}` : video.codec,
+          `${video.width}×${video.height}`,
+          video.pixel_format,
+          video.colour,
+          video.frame_rate && `${rounded(video.frame_rate, 2)}/s`,
+          video.bit_rate && `${bytes(video.bit_rate / 8)}/s`,
+          video.rate,
+        ]
       : ["images"];
-    const counts = inputs === undefined ? `${count(originals)} originals` : `${count(inputs)} inputs, ${count(originals)} originals`;
-    return element("li", {}, element("strong", {}, name), element("span", { class: "quiet" }, facts.filter(Boolean).join(" · ")), element("span", {}, counts));
+    const counts =
+      inputs === undefined
+        ? `${count(originals)} originals`
+        : `${count(inputs)} inputs, ${count(originals)} originals`;
+    return element(
+      "li",
+      {},
+      element("strong", {}, name),
+      element("span", { class: "quiet" }, facts.filter(Boolean).join(" · ")),
+      element("span", {}, counts),
+    );
   });
   return element("ul", { class: "sources" }, ...rows);
 }
 
-function estimate({ estimate, free }) {
+/** @param {Probe} probe */
+function estimateText({ estimate, free }) {
   if (!estimate) return null;
-  const short = free != null && estimate.bytes > free;
-  const words = `Needs about ${bytes(estimate.bytes)} and ${seconds(Math.max(1, estimate.seconds))} for ${count(estimate.pairs)} pairs; ${bytes(free)} are free.`;
-  return short ? notice("bad", [words, "Make room, take fewer frames, or choose a smaller encoding."]) : element("p", { class: "quiet" }, words);
+  const time = seconds(Math.max(1, estimate.seconds));
+  const needed = `${bytes(estimate.bytes)} and ${time} for ${count(estimate.pairs)} pairs`;
+  const text = `Needs about ${needed}; ${bytes(free)} are free.`;
+  return free != null && estimate.bytes > free
+    ? notice("bad", [text, "Free disk space, use fewer frames, or choose a smaller encoding."])
+    : element("p", { class: "quiet" }, text);
 }
 
-function rates(list) {
-  const rows = list.map(({ name, psnr, bytes_a_frame }) => element("tr", {}, element("td", {}, name), element("td", { class: "number" }, decibel(psnr)), element("td", { class: "number" }, bytes(bytes_a_frame))));
-  const head = element("tr", {}, ...["Rate", "PSNR", "a frame"].map((text, index) => element("th", { class: index ? "number" : null }, text)));
-  return element("table", { class: "narrow" }, element("thead", {}, head), element("tbody", {}, ...rows));
+/** @param {NonNullable<Probe["rates"]>} rates */
+function rateTable(rates) {
+  const rows = rates.map(({ name, psnr, bytes_a_frame }) =>
+    element(
+      "tr",
+      {},
+      element("td", {}, name),
+      element("td", { class: "number" }, decibel(psnr)),
+      element("td", { class: "number" }, bytes(bytes_a_frame)),
+    ),
+  );
+  const head = element(
+    "tr",
+    {},
+    ...["Rate", "PSNR", "per frame"].map((text, index) =>
+      element("th", { class: index ? "number" : null }, text),
+    ),
+  );
+  return element(
+    "table",
+    { class: "narrow" },
+    element("thead", {}, head),
+    element("tbody", {}, ...rows),
+  );
 }
 
+/** @param {NonNullable<Probe["first"]>} pair */
+function firstPairTitle({ psnr }) {
+  if (psnr === undefined) return "First pair";
+  return `First pair: ${psnr === null ? "equal" : decibel(psnr)}`;
+}
+
+/** @param {NonNullable<Probe["first"]>} pair */
 function firstPair({ input, target }) {
   const holder = element("div", { class: "first-pair" });
   viewer(holder, [
@@ -133,27 +210,59 @@ function firstPair({ input, target }) {
   return holder;
 }
 
-/** PSNR at each offset, as bars; the best one marked. */
-function alignment(found) {
-  const known = found.psnr.filter((value) => value !== null);
-  const [low, high] = [Math.min(...known) - 2, Math.max(...known)];
-  const chart = svg("svg", { viewBox: "0 0 340 72", class: "offsets", role: "img", "aria-label": `PSNR by frame offset: best at ${found.best}` });
-  found.offsets.forEach((offset, index) => {
-    const value = found.psnr[index];
-    const height = value === null ? 0 : (50 * (value - low)) / Math.max(high - low, 0.1);
-    chart.append(svg("rect", { x: index * 20 + 3, y: 54 - height, width: 14, height, class: offset === found.best ? "best" : "" }));
-    const label = svg("text", { x: index * 20 + 10, y: 68, "text-anchor": "middle" });
-    label.textContent = offset > 0 ? `+${offset}` : offset;
-    chart.append(label);
-    const hint = svg("title", {});
-    hint.textContent = `offset ${offset}: ${value === null ? "no pair" : `${value.toFixed(2)} dB`}`;
-    chart.lastChild.append(hint);
+/**
+ * The PSNR at each offset as bars; the best one is marked.
+ * @param {Alignment} alignment
+ */
+function alignmentChart({ offsets, psnr, best, frames, whole }) {
+  const finite = psnr.filter((value) => value !== null);
+  const [low, high] = [Math.min(...finite) - 2, Math.max(...finite)];
+  const chart = svg("svg", {
+    viewBox: "0 0 340 72",
+    class: "offsets",
+    role: "img",
+    "aria-label": `PSNR by frame offset: best at ${best}`,
   });
-  const whole = found.whole ? `all ${count(found.frames)} frames compared` : `the first ${count(found.frames)} frames compared`;
-  const further = found.whole ? null : element("button", { type: "button", onclick: () => ask(true) }, "Compare all");
-  return element("figure", { class: "alignment" }, element("figcaption", {}, `PSNR by frame offset; ${whole} `, further), chart);
+  offsets.forEach((offset, index) => {
+    const value = psnr[index];
+    const height = value === null ? 0 : (50 * (value - low)) / Math.max(high - low, 0.1);
+    const label = svg(
+      "text",
+      { x: index * 20 + 10, y: 68, "text-anchor": "middle" },
+      offset > 0 ? `+${offset}` : String(offset),
+    );
+    label.append(
+      svg("title", {}, `offset ${offset}: ${value === null ? "no pair" : decibel(value)}`),
+    );
+    const bar = svg("rect", {
+      x: index * 20 + 3,
+      y: 54 - height,
+      width: 14,
+      height,
+      class: offset === best ? "best" : "",
+    });
+    chart.append(bar, label);
+  });
+  const compared = whole
+    ? `all ${count(frames)} frames compared`
+    : `the first ${count(frames)} frames compared`;
+  const compareAll = whole
+    ? null
+    : element("button", { type: "button", onclick: () => update(true) }, "Compare all");
+  return element(
+    "figure",
+    { class: "alignment" },
+    element("figcaption", {}, `PSNR by frame offset; ${compared} `, compareAll),
+    chart,
+  );
 }
 
-function skipped(list) {
-  return element("details", {}, element("summary", {}, `${count(list.length)} left out`), element("ul", {}, ...list.map(({ name, why }) => element("li", {}, `${name}: ${why}`))));
+/** @param {Probe["skipped"]} skipped */
+function skippedList(skipped) {
+  return element(
+    "details",
+    {},
+    element("summary", {}, `${count(skipped.length)} left out`),
+    element("ul", {}, ...skipped.map(({ name, why }) => element("li", {}, `${name}: ${why}`))),
+  );
 }

@@ -1,76 +1,142 @@
-// The layers of a network, a card each: what it is, its numbers, and pictures of all its channels and weights.
+// The layers of a network, one card each: name, statistics, pictures of all channels and weights.
 import { channelView } from "./channel.js";
-import { element, svg } from "../base/dom.js";
-import { count, percent, small } from "../base/format.js";
-import { kernels } from "./kernels.js";
-import { maps, rangeChoice } from "./maps.js";
+import { definitions, element, svg } from "../base/dom.js";
+import { count, counted, percent, small } from "../base/format.js";
+import { kernelsView } from "./kernels.js";
+import { channelMaps, rangeChoice } from "./maps.js";
 
-/** How high a histogram is: as its highest bar, unless that is far above all others. Then it is cut, which is said beside it. */
-export function heightOf(counts) {
+/** @import { Histogram, Layer, LayerWeights, Statistics } from "../base/types.js" */
+/** @import { LayerSources } from "./channel.js" */
+/** @import { MapSizes } from "./maps.js" */
+
+/**
+ * The count that a histogram's height stands for: its highest bar. A bar far above all others is
+ * cut, so that the others can be seen.
+ * @param {number[]} counts
+ */
+export function histogramTop(counts) {
   const [first, second] = [...counts].sort((a, b) => b - a);
   return second && first > 4 * second ? 1.25 * second : Math.max(first, 1);
 }
 
-/** The outline of a histogram in a box of the given size, as an SVG path. */
+/**
+ * The outline of a histogram in a box, as an SVG path.
+ * @param {number[]} counts
+ * @param {number} width
+ * @param {number} height
+ */
 export function histogramPath(counts, width, height) {
-  const most = heightOf(counts);
+  const top = histogramTop(counts);
   const step = width / counts.length;
-  const tops = counts.map((value, index) => {
-    const y = Math.max(0, height - (height * value) / most);
-    return `L${(index * step).toFixed(1)},${y.toFixed(1)}L${((index + 1) * step).toFixed(1)},${y.toFixed(1)}`;
+  const bars = counts.map((value, index) => {
+    const y = Math.max(0, height - (height * value) / top).toFixed(1);
+    return `L${(index * step).toFixed(1)},${y}L${((index + 1) * step).toFixed(1)},${y}`;
   });
-  return `M0,${height}${tops.join("")}L${width},${height}Z`;
+  return `M0,${height}${bars.join("")}L${width},${height}Z`;
 }
 
-function histogram({ counts, edges }, words) {
-  const drawing = svg("svg", { viewBox: "0 0 160 40", class: "histogram", role: "img", "aria-label": words });
+/**
+ * @param {Histogram} histogram
+ * @param {string} label
+ */
+function histogramBox({ counts, edges }, label) {
+  const drawing = svg("svg", {
+    viewBox: "0 0 160 40",
+    class: "histogram",
+    role: "img",
+    "aria-label": label,
+  });
   drawing.append(svg("path", { d: histogramPath(counts, 160, 40) }));
-  const [most, all] = [Math.max(...counts), counts.reduce((sum, value) => sum + value, 0)];
-  const cut = most > heightOf(counts) ? element("span", {}, `▲ ${percent(most / all)}`) : null;
-  if (cut) cut.title = "The highest bar is cut off: it has so many of all values.";
-  const range = element("span", { class: "range" }, element("span", {}, small(edges[0])), cut, element("span", {}, small(edges.at(-1))));
+  const most = Math.max(...counts);
+  const total = counts.reduce((sum, value) => sum + value, 0);
+  const title = "The highest bar is cut off. It contains this share of all values.";
+  const cut =
+    most > histogramTop(counts) ? element("span", { title }, `▲ ${percent(most / total)}`) : null;
+  const range = element(
+    "span",
+    { class: "range" },
+    element("span", {}, small(edges[0])),
+    cut,
+    element("span", {}, small(edges[edges.length - 1])),
+  );
   return element("div", { class: "histogram-box" }, drawing, range);
 }
 
-function numbers(of) {
-  const facts = [["mean", small(of.mean)], ["std", small(of.std)], ["min", small(of.min)], ["max", small(of.max)], ["zeros", percent(of.zero_share)]];
-  const broken = of.not_finite ? [element("p", { class: "wrong" }, `! ${count(of.not_finite)} values are no finite numbers; they are shown as zero.`)] : [];
-  return [element("dl", {}, ...facts.map(([name, words]) => element("div", {}, element("dt", {}, name), element("dd", {}, words)))), ...broken];
+/**
+ * @param {Statistics} values
+ * @param {string} label Of the histogram.
+ * @param {...HTMLElement} above
+ */
+function statistics(values, label, ...above) {
+  const numbers = definitions([
+    ["mean", small(values.mean)],
+    ["std", small(values.std)],
+    ["min", small(values.min)],
+    ["max", small(values.max)],
+    ["zeros", percent(values.zero_share)],
+  ]);
+  const warning = values.not_finite
+    ? element(
+        "p",
+        { class: "wrong" },
+        `! ${count(values.not_finite)} values are not finite; they are shown as zero.`,
+      )
+    : null;
+  return [
+    element("div", {}, ...above, element("dl", {}, ...numbers), warning),
+    histogramBox(values.histogram, label),
+  ];
 }
 
-const plural = (many, word) => `${count(many)} ${word}${many === 1 ? "" : "s"}`;
-
+/** @param {Layer} layer */
 function head({ index, name, layer_type, parameters, shape, field }) {
-  const facts = [parameters ? plural(parameters, "parameter") : null, `output ${shape.join("×")}`, field ? `sees ${field.join("×")}` : null];
-  return [element("h3", {}, `${index} ${name}`), element("span", { class: "quiet" }, layer_type), element("span", { class: "quiet" }, facts.filter(Boolean).join(" · "))];
+  const facts = [
+    parameters ? counted(parameters, "parameter") : null,
+    `output ${shape.join("×")}`,
+    field ? `receptive field ${field.join("×")}` : null,
+  ];
+  return element(
+    "header",
+    {},
+    element("h3", {}, `${index} ${name}`),
+    element("span", { class: "quiet" }, layer_type),
+    element("span", { class: "quiet" }, facts.filter(Boolean).join(" · ")),
+  );
 }
 
-function statistics(of, words, ...above) {
-  return [element("div", {}, ...above, ...numbers(of)), histogram(of.histogram, words)];
-}
-
-/** The cards in a holder: {show(layer), clear()}. A layer (a `layer` event, with `version`: what is put behind the addresses of
- * its pictures) takes the place of an earlier one of its index. `input()` is {url, part} of what went in, and `ask(layer,
- * channel)` gets all of a channel; null where only what the card has can be shown. */
-export function layerCards(holder, look, { input, ask = null }) {
+/**
+ * Create the cards of layers in a holder.
+ * @param {HTMLElement} holder
+ * @param {HTMLElement} look Gets the choice of the colours' range.
+ * @param {LayerSources} sources
+ * @returns {{ show: (layer: Layer) => void, clear: () => void }} `show` adds a layer, or replaces
+ *   the one with the same index.
+ */
+export function layerCards(holder, look, { input, fetchChannel = null }) {
+  /** @type {Map<number, ReturnType<typeof card>>} */
   const cards = new Map();
-  const small = () => holder.classList.contains("layers-live");
-  const size = { tall: () => (small() ? 264 : 420), least: () => (small() ? 24 : 60) };
-  const open = channelView({ input, ask, back: (layer, channel) => cards.get(layer.index)?.focus(channel) });
+  const isSmall = () => holder.classList.contains("layers-live");
+  const sizes = { tall: () => (isSmall() ? 264 : 420), least: () => (isSmall() ? 24 : 60) };
+  const dialog = channelView({
+    input,
+    fetchChannel,
+    onClose: (layer, channel) => cards.get(layer.index)?.focus(channel),
+  });
   return {
     show: (layer) => {
-      if (!layer.pages) return; // Of an earlier version, which had one picture for all.
+      if (!layer.pages) return; // From an earlier version, which had a single picture.
       if (!cards.size) {
         holder.replaceChildren();
         look.replaceChildren(rangeChoice());
       }
-      if (!cards.has(layer.index)) {
-        const made = card(size, open.show);
-        cards.set(layer.index, made);
-        holder.append(made.element);
+      let shown = cards.get(layer.index);
+      if (!shown) {
+        shown = card(sizes, dialog.show);
+        cards.set(layer.index, shown);
+        holder.append(shown.element);
       }
-      cards.get(layer.index).show(layer);
-      open.seen(layer);
+      shown.show(layer);
+      dialog.layerAdded(layer);
     },
     clear: () => {
       cards.clear();
@@ -80,38 +146,51 @@ export function layerCards(holder, look, { input, ask = null }) {
   };
 }
 
-function card(size, open) {
+/**
+ * @param {MapSizes} sizes
+ * @param {(layer: Layer, channel: number) => void} open
+ */
+function card(sizes, open) {
   const about = element("div", { class: "layer-numbers" });
-  const channels = maps(size, open);
-  const whole = element("article", { class: "layer" }, about, channels.element);
+  const channels = channelMaps(sizes, open);
+  const holder = element("article", { class: "layer" }, about, channels.element);
+  /** @type {ReturnType<typeof weightsView> | null} */
   let weights = null;
   return {
-    element: whole,
+    element: holder,
     focus: channels.focus,
+    /** @param {Layer} layer */
     show: (layer) => {
-      whole.dataset.layer = layer.name;
-      about.replaceChildren(...statistics(layer, `Histogram of the activations of ${layer.name}`, element("header", {}, ...head(layer))));
+      holder.dataset.layer = layer.name;
+      about.replaceChildren(
+        ...statistics(layer, `Histogram of the activations of ${layer.name}`, head(layer)),
+      );
       channels.show(layer);
       if (!layer.weights) return;
       if (!weights) {
-        weights = weightsOf();
-        whole.append(weights.element);
+        weights = weightsView();
+        holder.append(weights.element);
       }
-      weights.show(layer);
+      weights.show(layer, layer.weights);
     },
   };
 }
 
-/** What is folded behind "Weights". */
-function weightsOf() {
-  const [title, about] = [element("summary", {}), element("div", { class: "layer-numbers" })];
-  const pictures = kernels();
+/** Create the folded part with a layer's weights. */
+function weightsView() {
+  const title = element("summary", {});
+  const about = element("div", { class: "layer-numbers" });
+  const pictures = kernelsView();
   return {
     element: element("details", {}, title, about, pictures.element),
-    show: (layer) => {
-      title.textContent = `Weights ${layer.weights.shape.join("×")}`;
-      about.replaceChildren(...statistics(layer.weights, `Histogram of the weights of ${layer.name}`));
-      pictures.show(layer);
+    /**
+     * @param {Layer} layer
+     * @param {LayerWeights} weights
+     */
+    show: (layer, weights) => {
+      title.textContent = `Weights ${weights.shape.join("×")}`;
+      about.replaceChildren(...statistics(weights, `Histogram of the weights of ${layer.name}`));
+      pictures.show(layer, weights);
     },
   };
 }

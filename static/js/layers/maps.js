@@ -1,199 +1,327 @@
-// All channels of a layer, a page at a time, in colours: over one range for all, or each over its own.
-import { coloured, loaded, paint } from "./atlas.js";
+// All channels of a layer, one page at a time, in colours: with a range that all share, or each
+// with its own.
+import { colouredPage, loadImage, paintTiles } from "./atlas.js";
 import { onScale, SEQUENTIAL } from "../viewer/colour_map.js";
 import { colourScale } from "../viewer/colour_scale.js";
-import { element } from "../base/dom.js";
-import { count, small } from "../base/format.js";
+import { element, findAll, findOptional, targetWithin } from "../base/dom.js";
+import { count, counted, finePercent, small } from "../base/format.js";
 import { pager } from "../base/pager.js";
 
-export const GAP = 2;
+/** @import { ChannelPage, ChannelRanges, Layer, TilePage } from "../base/types.js" */
+/** @import { Arrangement } from "./atlas.js" */
+
+/**
+ * @typedef {object} MapSizes CSS pixels.
+ * @property {() => number} tall About the height of all tiles of a page.
+ * @property {() => number} least The smallest width of a tile.
+ *
+ * @typedef {{ layer: Layer, page: ChannelPage, image: HTMLImageElement }} DrawnPage
+ */
+
+const GAP = 2;
+/** The largest width of a tile, in CSS pixels. */
 const MOST = 320;
-const RANGES = { shared: "One range", own: "A range each" };
+const RANGES = { shared: "Shared range", own: "Range per channel" };
+/** Dead channels that are listed by number. */
+const MAX_LISTED = 12;
 
-/** How many tiles stand in a row that is `width` wide, and their size: all of them in about `tall`, but none less than `least`
- * wide. What is shown larger than it is, is so by whole pixels. */
+/**
+ * Arrange the tiles of a page in a box. Tiles are enlarged by whole factors only.
+ * @param {Pick<TilePage, "count" | "width" | "height">} page
+ * @param {number} width Of the box.
+ * @param {number} tall About the height of all tiles.
+ * @param {number} least The smallest width of a tile; more important than `tall`.
+ * @returns {Arrangement}
+ */
 export function arrange(page, width, tall, least) {
-  const heightOf = (wide) => Math.max(1, Math.round((wide * page.height) / page.width));
-  const wideOf = (columns) => Math.min(MOST, Math.floor((width + GAP) / columns) - GAP);
+  const heightOf = (/** @type {number} */ tile) =>
+    Math.max(1, Math.round((tile * page.height) / page.width));
+  const widthOf = (/** @type {number} */ columns) =>
+    Math.min(MOST, Math.floor((width + GAP) / columns) - GAP);
   let columns = Math.max(1, Math.min(page.count, Math.floor((width + GAP) / (MOST + GAP))));
-  while (columns < page.count && wideOf(columns + 1) >= least && Math.ceil(page.count / columns) * (heightOf(wideOf(columns)) + GAP) > tall) columns += 1;
+  while (
+    columns < page.count &&
+    widthOf(columns + 1) >= least &&
+    Math.ceil(page.count / columns) * (heightOf(widthOf(columns)) + GAP) > tall
+  )
+    columns += 1;
   columns = Math.ceil(page.count / Math.ceil(page.count / columns));
-  const wide = wideOf(columns);
-  const shown = wide > page.width ? page.width * Math.floor(wide / page.width) : wide;
-  return { columns, width: shown, height: heightOf(shown), gap: GAP };
+  const available = widthOf(columns);
+  const tile = available > page.width ? page.width * Math.floor(available / page.width) : available;
+  return { columns, width: tile, height: heightOf(tile), gap: GAP };
 }
 
-const changed = new EventTarget();
-const rangeNow = () => (localStorage.getItem("layers-range") === "own" ? "own" : "shared");
+const rangeChanges = new EventTarget();
+const currentRange = () => (localStorage.getItem("layers-range") === "own" ? "own" : "shared");
 
-/** The choice of the range, for all layers of a page. */
+/** Create the choice of the range, which all layers of the page share. */
 export function rangeChoice() {
-  const buttons = Object.entries(RANGES).map(([range, words]) =>
-    element("button", { type: "button", "aria-pressed": String(range === rangeNow()), onclick: () => {
-      localStorage.setItem("layers-range", range);
-      for (const [index, name] of Object.keys(RANGES).entries()) buttons[index].setAttribute("aria-pressed", String(name === range));
-      changed.dispatchEvent(new Event("range"));
-    } }, words),
+  const buttons = Object.entries(RANGES).map(([range, label]) =>
+    element(
+      "button",
+      {
+        type: "button",
+        "data-range": range,
+        "aria-pressed": String(range === currentRange()),
+        onclick: () => choose(range),
+      },
+      label,
+    ),
   );
-  return element("span", { class: "group", role: "group", "aria-label": "Colours of channels" }, ...buttons);
+  /** @param {string} range */
+  const choose = (range) => {
+    localStorage.setItem("layers-range", range);
+    for (const button of buttons)
+      button.setAttribute("aria-pressed", String(button.dataset.range === range));
+    rangeChanges.dispatchEvent(new Event("range"));
+  };
+  return element(
+    "span",
+    { class: "group", role: "group", "aria-label": "Colours of channels" },
+    ...buttons,
+  );
 }
 
-/** The channels of a layer: {element, show(layer), focus(channel)}. `open(layer, channel)` is called when one is clicked. */
-export function maps({ tall, least }, open) {
+/**
+ * Create the view of a layer's channels.
+ * @param {MapSizes} sizes
+ * @param {(layer: Layer, channel: number) => void} open Called when a channel is clicked.
+ */
+export function channelMaps({ tall, least }, open) {
   const canvas = element("canvas", { "aria-hidden": "true" });
   const tiles = element("div", { class: "tiles", role: "group" });
   const box = element("div", { class: "maps" }, canvas, tiles);
   const scale = element("span", { class: "maps-scale" });
   const readout = element("p", { class: "readout quiet" });
-  const turn = pager((page) => turnTo(page));
-  const whole = element("div", { class: "maps-box" }, box, element("div", { class: "maps-tools" }, readout, turn.element, scale));
-  let layer = null;
-  let at = 0;
-  let drawn = null; // {page, image}
+  const pages = pager((page) => turnTo(page));
+  const holder = element(
+    "div",
+    { class: "maps-box" },
+    box,
+    element("div", { class: "maps-tools" }, readout, pages.element, scale),
+  );
+  /** @type {Layer | null} */
+  let shown = null;
+  let current = 0;
+  /** @type {DrawnPage | null} */
+  let drawn = null;
+  /** @type {Arrangement | null} */
+  let arrangement = null;
   let latest = 0;
-  let visible = false;
+  let isVisible = false;
 
-  const pageOf = () => layer.pages[at];
+  const buttons = () => findAll(tiles, "button", HTMLButtonElement);
 
+  /** @param {number} page */
   function turnTo(page) {
-    at = page;
-    show(layer);
+    current = page;
+    if (shown) show(shown);
   }
 
-  /** The boxes are there at once; their picture is put in when it has come. */
-  async function show(next) {
-    layer = next;
-    at = Math.min(at, layer.pages.length - 1);
-    turn.show(at, layer.pages.length, wordsOfPage(pageOf(), layer.shape[0]));
+  /**
+   * Show a layer: the boxes of its channels now, their pictures when they are loaded.
+   * @param {Layer} layer
+   */
+  async function show(layer) {
+    shown = layer;
+    current = Math.min(current, layer.pages.length - 1);
+    const page = layer.pages[current];
+    pages.show(current, layer.pages.length, pageText(page, layer.shape[0]));
     layOut();
-    if (!visible) return;
-    const mine = (latest += 1);
-    const page = pageOf();
+    if (!isVisible) return;
+    const turn = ++latest;
     try {
-      const image = await loaded(addressOf(layer, page));
-      if (mine !== latest) return;
+      const image = await loadImage(pictureUrl(layer, page));
+      if (turn !== latest) return;
       drawn = { layer, page, image };
-      draw();
+      draw(drawn);
     } catch {
-      if (mine === latest) readout.textContent = "The picture could not be loaded. Load the page again.";
+      if (turn === latest)
+        readout.textContent = "The picture could not be loaded. Reload the page.";
     }
   }
 
-  let arranged = null;
-
   function layOut() {
-    if (!layer || !box.clientWidth) return;
-    const page = pageOf();
+    if (!shown || !box.clientWidth) return;
+    const layer = shown;
+    const page = layer.pages[current];
     const next = arrange(page, box.clientWidth, tall(), least());
-    const same = arranged && next.columns === arranged.columns && next.width === arranged.width && tiles.childElementCount === page.count && tiles.dataset.first === String(page.first);
-    arranged = next;
-    if (!same) {
-      tiles.dataset.first = page.first;
+    const isSame =
+      arrangement &&
+      next.columns === arrangement.columns &&
+      next.width === arrangement.width &&
+      tiles.childElementCount === page.count &&
+      tiles.dataset.first === String(page.first);
+    arrangement = next;
+    if (!isSame) {
+      tiles.dataset.first = String(page.first);
       tiles.style.gridTemplateColumns = `repeat(${next.columns}, ${next.width}px)`;
       tiles.style.gridAutoRows = `${next.height}px`;
       tiles.setAttribute("aria-label", `Channels of ${layer.name}`);
-      tiles.replaceChildren(...Array.from({ length: page.count }, (_, place) => element("button", { type: "button", tabindex: place ? -1 : 0, "data-channel": page.first + place })));
+      tiles.replaceChildren(
+        ...Array.from({ length: page.count }, (_, index) =>
+          element("button", {
+            type: "button",
+            tabindex: index ? -1 : 0,
+            "data-channel": page.first + index,
+          }),
+        ),
+      );
     }
-    for (const button of tiles.children) describe(button);
-    readout.textContent = rest();
-    if (!same && drawn?.page.first === page.first) draw();
+    for (const button of buttons()) {
+      const channel = channelOf(button);
+      const isDead = layer.channels.dead.includes(channel);
+      button.setAttribute("aria-label", channelText(layer, channel));
+      button.classList.toggle("dead", isDead);
+      button.textContent = isDead ? (next.width >= 40 ? "dead" : "×") : "";
+    }
+    readout.textContent = summary(layer, next);
+    if (!isSame && drawn?.page.first === page.first) draw(drawn);
   }
 
-  function describe(button) {
-    const channel = Number(button.dataset.channel);
-    const dead = layer.channels.dead.includes(channel);
-    button.setAttribute("aria-label", wordsOf(layer, channel));
-    button.classList.toggle("dead", dead);
-    button.textContent = dead && arranged.width >= 40 ? "dead" : dead ? "×" : "";
-  }
-
-  function draw() {
-    const { low, high } = drawn.layer.channels;
-    const own = rangeNow() === "own";
-    const [from, to] = [drawn.layer.min, drawn.layer.max];
-    scale.replaceChildren(own ? colourScale(SEQUENTIAL, "least of each", "greatest of each") : colourScale(SEQUENTIAL, small(from), small(to)));
-    const painted = coloured(drawn.image, drawn.page, (place) => {
-      const range = [low[drawn.page.first + place], high[drawn.page.first + place]];
-      return onScale(SEQUENTIAL, range, own ? range : [from, to]);
+  /** @param {DrawnPage} content */
+  function draw({ layer, page, image }) {
+    if (!arrangement) return;
+    const { low, high } = layer.channels;
+    const range = currentRange();
+    scale.replaceChildren(
+      range === "own"
+        ? colourScale(SEQUENTIAL, "minimum of each", "maximum of each")
+        : colourScale(SEQUENTIAL, small(layer.min), small(layer.max)),
+    );
+    const coloured = colouredPage(image, page, (index) => {
+      /** @type {[number, number]} */
+      const own = [low[page.first + index], high[page.first + index]];
+      return onScale(SEQUENTIAL, own, range === "own" ? own : [layer.min, layer.max]);
     });
-    paint(canvas, painted, drawn.page, arranged, devicePixelRatio);
+    paintTiles(canvas, coloured, page, arrangement, devicePixelRatio);
     canvas.style.width = `${canvas.width / devicePixelRatio}px`;
     canvas.style.height = `${canvas.height / devicePixelRatio}px`;
-    canvas.dataset.drawn = rangeNow();
+    canvas.dataset.drawn = range;
   }
 
-  function rest() {
-    const page = pageOf();
-    const [height, width] = layer.shape.slice(1);
-    const smaller = arranged.width < width ? ` Shown at ${percentOf(arranged.width / width)} of ${width}×${height}: click one for all of it.` : "";
-    return `${numberOf(layer)}${smaller}`;
+  function showSummary() {
+    if (shown && arrangement) readout.textContent = summary(shown, arrangement);
   }
 
-  const say = (event) => {
-    const button = event.target.closest("[data-channel]");
-    readout.textContent = button ? wordsOf(layer, Number(button.dataset.channel)) : rest();
-  };
-  tiles.addEventListener("pointerover", say);
-  tiles.addEventListener("pointerleave", () => (readout.textContent = rest()));
-  tiles.addEventListener("focusin", say);
-  tiles.addEventListener("click", ({ target }) => {
-    const button = target.closest("[data-channel]");
-    if (button) open(layer, Number(button.dataset.channel));
+  /** @param {Event} event */
+  function showPointed(event) {
+    const button = targetWithin(event, "[data-channel]");
+    if (button && shown) readout.textContent = channelText(shown, channelOf(button));
+    else showSummary();
+  }
+  tiles.addEventListener("pointerover", showPointed);
+  tiles.addEventListener("pointerleave", showSummary);
+  tiles.addEventListener("focusin", showPointed);
+  tiles.addEventListener("click", (event) => {
+    const button = targetWithin(event, "[data-channel]");
+    if (button && shown) open(shown, channelOf(button));
   });
   tiles.addEventListener("keydown", (event) => {
-    const now = [...tiles.children].indexOf(document.activeElement);
-    const to = { ArrowLeft: now - 1, ArrowRight: now + 1, ArrowUp: now - arranged.columns, ArrowDown: now + arranged.columns, Home: 0, End: tiles.childElementCount - 1 }[event.key];
-    if (to == null) return;
+    const all = buttons();
+    const focused = all.findIndex((button) => button === document.activeElement);
+    const columns = arrangement?.columns ?? 1;
+    /** @type {Record<string, number>} */
+    const targets = {
+      ArrowLeft: focused - 1,
+      ArrowRight: focused + 1,
+      ArrowUp: focused - columns,
+      ArrowDown: focused + columns,
+      Home: 0,
+      End: all.length - 1,
+    };
+    const target = targets[event.key];
+    if (target == null) return;
     event.preventDefault();
-    focusOn(tiles.children[to]);
+    focusOn(all[target]);
   });
 
+  /**
+   * Move the focus, and the tab stop of the group, to a channel.
+   * @param {HTMLElement | null | undefined} button
+   */
   function focusOn(button) {
     if (!button) return;
-    for (const one of tiles.children) one.tabIndex = one === button ? 0 : -1;
+    for (const other of buttons()) other.tabIndex = other === button ? 0 : -1;
     button.focus();
   }
 
-  changed.addEventListener("range", () => drawn && draw());
+  rangeChanges.addEventListener("range", () => drawn && draw(drawn));
   new ResizeObserver(layOut).observe(box);
-  // Pictures are fetched when they are about to be seen: a deep network has many.
-  new IntersectionObserver((entries) => {
-    const before = visible;
-    visible = entries.at(-1).isIntersecting;
-    if (visible && !before && layer && drawn?.layer !== layer) show(layer);
-  }, { rootMargin: "600px" }).observe(whole);
+  // Pictures are loaded shortly before they are visible: a deep network has many.
+  new IntersectionObserver(
+    (entries) => {
+      const wasVisible = isVisible;
+      isVisible = entries[entries.length - 1].isIntersecting;
+      if (isVisible && !wasVisible && shown && drawn?.layer !== shown) show(shown);
+    },
+    { rootMargin: "600px" },
+  ).observe(holder);
 
   return {
-    element: whole,
+    element: holder,
     show,
+    /** @param {number} channel */
     focus: (channel) => {
-      const page = layer.pages.findIndex(({ first, count: many }) => channel >= first && channel < first + many);
-      if (page !== at) turnTo(page);
-      focusOn(tiles.querySelector(`[data-channel="${channel}"]`));
+      const page = shown?.pages.findIndex(
+        ({ first, count: number }) => channel >= first && channel < first + number,
+      );
+      if (page != null && page !== current) turnTo(page);
+      focusOn(findOptional(tiles, `[data-channel="${channel}"]`));
     },
   };
 }
 
-/** Pictures that are drawn anew have the names of those before, which the browser has kept. */
-export const addressOf = (layer, { picture }) => `${picture}${layer.version ?? ""}`;
+/** @param {HTMLElement} button */
+const channelOf = (button) => Number(button.dataset.channel);
 
-const percentOf = (share) => `${share < 0.1 ? (100 * share).toFixed(1) : Math.round(100 * share)} %`;
+/**
+ * The URL of a picture. Pictures that a job draws again keep their names, which browsers cache: the
+ * version distinguishes them.
+ * @param {Layer} layer
+ * @param {{ picture: string }} page
+ */
+export const pictureUrl = (layer, { picture }) => `${picture}${layer.version ?? ""}`;
 
-/** "Channel 12: −0.31 to 1.2" */
-export function wordsOf({ channels }, channel) {
+/**
+ * "Channel 12: -0.31 to 1.2"
+ * @param {{ channels: ChannelRanges }} layer
+ * @param {number} channel
+ */
+export function channelText({ channels }, channel) {
   if (channels.dead.includes(channel)) return `Channel ${channel}: dead, zero everywhere`;
   return `Channel ${channel}: ${small(channels.low[channel])} to ${small(channels.high[channel])}`;
 }
 
-/** "64 channels, of which 3 are dead (zero everywhere): 4, 17, 33." */
-export function numberOf({ shape, channels }) {
-  const [many, dead] = [shape[0], channels.dead];
-  const words = `${count(many)} channel${many === 1 ? "" : "s"}`;
-  if (!dead.length) return `${words}, none dead.`;
-  const named = dead.slice(0, 12).join(", ");
-  return `${words}, of which ${dead.length} ${dead.length === 1 ? "is" : "are"} dead (zero everywhere): ${named}${dead.length > 12 ? " …" : "."}`;
+/**
+ * "64 channels, of which 3 are dead (zero everywhere): 4, 17, 33."
+ * @param {{ shape: number[], channels: ChannelRanges }} layer
+ */
+export function channelsText({ shape, channels: { dead } }) {
+  const channels = counted(shape[0], "channel");
+  if (!dead.length) return `${channels}, none dead.`;
+  const are = dead.length === 1 ? "is" : "are";
+  const end = dead.length > MAX_LISTED ? " …" : ".";
+  const listed = dead.slice(0, MAX_LISTED).join(", ");
+  return `${channels}, of which ${dead.length} ${are} dead (zero everywhere): ${listed}${end}`;
 }
 
-function wordsOfPage({ first, count: many }, all) {
-  return `channels ${first}–${first + many - 1} of ${count(all)}`;
+/**
+ * The text below the tiles while none is pointed at.
+ * @param {Layer} layer
+ * @param {Arrangement} arrangement
+ */
+function summary(layer, arrangement) {
+  const [, height, width] = layer.shape;
+  if (arrangement.width >= width) return channelsText(layer);
+  const share = finePercent(arrangement.width / width);
+  const hint = `Shown at ${share} of ${width}×${height}: click a channel for its full size.`;
+  return `${channelsText(layer)} ${hint}`;
 }
+
+/**
+ * @param {ChannelPage} page
+ * @param {number} channels
+ */
+const pageText = ({ first, count: number }, channels) =>
+  `channels ${first}–${first + number - 1} of ${count(channels)}`;

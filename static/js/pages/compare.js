@@ -1,117 +1,250 @@
-// Models beside one another: best numbers, curves over each other, and one image through all of them.
-import { ask, askUntilAnswered } from "../base/api.js";
+// The page that compares models: best scores, curves in common charts, and one image through all.
+import { request, requestWithRetries } from "../base/api.js";
 import { charts } from "../charts/charts.js";
-import { addEvents, curvesOf, sinceStart, startOf, stepsBetween } from "../charts/curves.js";
-import { pageData } from "../base/dom.js";
-import { count, decibel, epochs, gain, gainOf, losses, seconds, similarity } from "../base/format.js";
+import {
+  addEvents,
+  curvesOf,
+  longest,
+  newEvents,
+  sinceStart,
+  startOf,
+  stepsBetween,
+} from "../charts/curves.js";
+import { find, findAll, pageData } from "../base/dom.js";
+import { count, decibel, epoch, gain, gainOf, loss, seconds, similarity } from "../base/format.js";
 import { watchJob } from "../base/live.js";
-import { showSameImage } from "../runs/same_image.js";
+import { bindTestAll } from "../runs/same_image.js";
 import { bestOf, withoutSnapshots, withSnapshot } from "../runs/snapshots.js";
-import { nth, showOf } from "../charts/styles.js";
+import { formatterOf, INPUT_STYLE, nthStyle } from "../charts/styles.js";
 
-const POINTS = 600;
+/** @import { Curves } from "../charts/curves.js" */
+/** @import { CurveStyle } from "../charts/styles.js" */
+/** @import { AxisName, Job, JobEvent, JobSummary, ScalarsResponse } from "../base/types.js" */
+/** @import { Series, SeriesByKey, ShownState, Snapshot } from "../base/types.js" */
 
-const models = pageData("jobs");
-for (const model of models) Object.assign(model, { snapshots: [], curves: curvesOf() });
-const keyOf = (figure) => figure.querySelector(".chart").dataset.of;
+/**
+ * @typedef {object} ComparedModel
+ * @property {string} id
+ * @property {string} name
+ * @property {ShownState} state
+ * @property {string} reason
+ * @property {JobSummary} summary
+ * @property {Snapshot[]} snapshots
+ * @property {Curves} curves
+ */
 
-/** A model's colour is the same in the table and on every chart. */
-function styleOf(id, key) {
-  const show = key && showOf(key);
-  if (id === "input") return { show, label: "input", colour: "--baseline", dash: [6, 4], plain: true };
-  const place = models.findIndex((model) => model.id === id);
-  return { label: models[place].name, show, plain: key?.startsWith("val/"), ...nth(place) };
-}
+const MAX_POINTS = 600;
 
-const sameDatasets = "same" in document.querySelector("[data-charts]").dataset;
-
-/** A key's curves by the id of the model, in time since its start; and that of the input as it is, where it is one for all. */
-function overlaid(key, x, seriesOf) {
-  const own = new Map(models.map((model) => [model, x === "time" ? sinceStart(seriesOf(model), startOf(model.curves.series)) : seriesOf(model)]));
-  const line = (model, one) => own.get(model)[one];
-  const found = models.map((model) => [model.id, line(model, key)]).filter(([, one]) => one);
-  const inputs = sameDatasets ? models.map((model) => line(model, `${key}_input`)).filter(Boolean) : [];
-  const longest = inputs.reduce((most, line) => (most && most.step.length >= line.step.length ? most : line), null);
-  return Object.fromEntries(longest ? [...found, ["input", longest]] : found);
-}
-
-const drawCharts = charts(document.querySelector("[data-charts]"), {
-  source: (figure, finer, x) => {
-    const series = overlaid(keyOf(figure), x, (model) => finer?.get(model.id) ?? model.curves.series);
-    return { series, keys: Object.keys(series), style: (id) => styleOf(id, keyOf(figure)) };
-  },
-  fetchFiner: async (x, from, to, before) => new Map(await Promise.all(models.map(async (model) => [model.id, await finerOf(model, x, from, to, before?.get(model.id))]))),
+/** @type {Job[]} */
+const jobs = pageData("jobs");
+/** @type {ComparedModel[]} */
+const models = jobs.map(({ id, name, state, reason, summary }) => {
+  return { id, name, state, reason, summary, snapshots: [], curves: curvesOf() };
 });
 
-function scalarsOf({ id }, more = "") {
-  const keys = [...document.querySelectorAll("figure")].map(keyOf).flatMap((key) => [key, `${key}_input`]);
-  return ask(`/jobs/${id}/scalars?max_points=${POINTS}&keys=${keys.join(",")}${more}`);
+const chartsHolder = find(document, "[data-charts]");
+const haveSameDatasets = "same" in chartsHolder.dataset;
+
+/**
+ * The key of the curves in a figure.
+ * @param {HTMLElement} figure
+ */
+const keyOf = (figure) => find(figure, ".chart").dataset.of ?? "";
+
+/**
+ * The style of a model's curve: the same colour in the table and in every chart.
+ * @param {string} id Of the model, or "input".
+ * @param {string} key
+ * @returns {CurveStyle}
+ */
+function styleOf(id, key) {
+  const format = formatterOf(key);
+  if (id === "input") return { ...INPUT_STYLE, format };
+  const index = models.findIndex((model) => model.id === id);
+  const { name } = models[index];
+  return { label: name, format, plain: key.startsWith("val/"), ...nthStyle(index) };
 }
 
-/** What lies between two values of x of a model's curves, with more points; as it is known where there is no more. */
-async function finerOf(model, x, from, to, before) {
-  const known = before ?? model.curves.series;
+/**
+ * The curves of a key by the model's id. If all models have the same datasets, also the scores of
+ * the inputs. Times are since the start of each training.
+ * @param {string} key
+ * @param {AxisName} x
+ * @param {(model: ComparedModel) => SeriesByKey} seriesOf
+ * @returns {SeriesByKey}
+ */
+function overlaid(key, x, seriesOf) {
+  /** @type {SeriesByKey} */
+  const byModel = {};
+  /** @type {Series[]} */
+  const inputs = [];
+  for (const model of models) {
+    const series = seriesOf(model);
+    const shown = x === "time" ? sinceStart(series, startOf(model.curves.series)) : series;
+    if (shown[key]) byModel[model.id] = shown[key];
+    const input = shown[`${key}_input`];
+    if (haveSameDatasets && input) inputs.push(input);
+  }
+  const input = longest(inputs);
+  return input ? { ...byModel, input } : byModel;
+}
+
+/** @type {() => void} */
+const drawCharts = charts(chartsHolder, {
+  source: (figure, /** @type {Map<string, SeriesByKey> | null} */ finer, x) => {
+    const key = keyOf(figure);
+    const series = overlaid(key, x, (model) => finer?.get(model.id) ?? model.curves.series);
+    return { series, keys: Object.keys(series), style: (id) => styleOf(id, key) };
+  },
+  fetchFiner: async (x, from, to, before) => {
+    const series = await Promise.all(
+      models.map((model) => fetchRange(model, x, from, to, before?.get(model.id))),
+    );
+    return new Map(models.map((model, index) => [model.id, series[index]]));
+  },
+});
+
+/**
+ * @param {ComparedModel} model
+ * @param {string} [query]
+ * @returns {Promise<ScalarsResponse>}
+ */
+function fetchScalars({ id }, query = "") {
+  const keys = findAll(document, "figure")
+    .map(keyOf)
+    .flatMap((key) => [key, `${key}_input`]);
+  return request(`/jobs/${id}/scalars?max_points=${MAX_POINTS}&keys=${keys.join(",")}${query}`);
+}
+
+/**
+ * A model's curves in a range of x with more points, if there are more.
+ * @param {ComparedModel} model
+ * @param {AxisName} x
+ * @param {number} from
+ * @param {number} to
+ * @param {SeriesByKey} [before] The curves that are shown.
+ * @returns {Promise<SeriesByKey>}
+ */
+async function fetchRange(model, x, from, to, before = model.curves.series) {
   const start = x === "time" ? startOf(model.curves.series) : 0;
-  const steps = stepsBetween(known, x, from + start, to + start);
-  if (!steps || model.state === "deleted") return known;
-  return (await scalarsOf(model, `&from_step=${steps[0]}&to_step=${steps[1]}`)).series;
+  const steps = stepsBetween(before, x, from + start, to + start);
+  if (!steps || model.state === "deleted") return before;
+  return (await fetchScalars(model, `&from_step=${steps[0]}&to_step=${steps[1]}`)).series;
 }
 
-const gained = (model) => gainOf(bestOf(model.snapshots));
+/** @param {ComparedModel} model */
+const gainOfModel = (model) => gainOf(bestOf(model.snapshots));
 
 function show() {
-  const known = models.filter((model) => gained(model) != null);
-  const winner = known.reduce((top, model) => (top && gained(top) >= gained(model) ? top : model), null);
+  /** @type {ComparedModel | null} */
+  let winner = null;
+  let most = -Infinity;
   for (const model of models) {
-    const row = document.querySelector(`[data-job="${model.id}"]`);
-    const { colour, dash } = styleOf(model.id);
-    row.querySelector(".swatch").style.setProperty("--series", `var(${colour})`);
-    row.querySelector(".swatch").classList.toggle("dashed", Boolean(dash));
-    const state = row.querySelector(".state");
-    state.textContent = model.state;
-    state.className = `state ${model.state}`;
-    state.title = model.reason ?? "";
-    const best = bestOf(model.snapshots);
-    const cells = { gain: gain(gained(model)), psnr: decibel(best?.["val/psnr"]), psnr_y: decibel(best?.["val/psnr_y"]), ssim: similarity(best?.["val/ssim"]), l1: losses(best?.["val/l1"]), epoch: epochs(best?.epoch), parameters: count(model.summary.parameters), time: seconds(model.summary.seconds) };
-    for (const [name, words] of Object.entries(cells)) row.querySelector(`.${name}`).textContent = words;
-    row.classList.toggle("best", model === winner);
+    const gained = gainOfModel(model);
+    if (gained == null || gained <= most) continue;
+    winner = model;
+    most = gained;
   }
-  document.querySelector("#verdict").textContent = winner ? `Best so far: ${winner.name}, ${gain(gained(winner))} over its input` : "Nothing validated yet.";
+  for (const model of models) {
+    showRow(model);
+    rowOf(model).classList.toggle("best", model === winner);
+  }
+  find(document, "#verdict").textContent = winner
+    ? `Best so far: ${winner.name}, ${gain(most)} over its input`
+    : "Not validated yet.";
   drawCharts();
 }
 
-function see(model, event) {
-  if (event.type === "state") Object.assign(model, { state: event.state, reason: event.reason, summary: { ...model.summary, ...event.summary } });
-  if (event.type === "facts") model.summary = { ...model.summary, ...event };
-  if (event.type === "snapshot") model.snapshots = withSnapshot(model.snapshots, event);
-  if (event.type === "removed") model.snapshots = withoutSnapshots(model.snapshots, event.snapshots);
+/** @param {ComparedModel} model */
+const rowOf = ({ id }) => find(document, `[data-job="${id}"]`);
+
+/** @param {ComparedModel} model */
+function showRow(model) {
+  const row = rowOf(model);
+  const { colour, dash } = nthStyle(models.indexOf(model));
+  const swatch = find(row, ".swatch");
+  swatch.style.setProperty("--series", `var(${colour})`);
+  swatch.classList.toggle("dashed", Boolean(dash));
+  const state = find(row, ".state");
+  state.textContent = model.state;
+  state.className = `state ${model.state}`;
+  state.title = model.reason ?? "";
+  const best = bestOf(model.snapshots);
+  const cells = {
+    gain: gain(gainOf(best)),
+    psnr: decibel(best?.["val/psnr"]),
+    psnr_y: decibel(best?.["val/psnr_y"]),
+    ssim: similarity(best?.["val/ssim"]),
+    l1: loss(best?.["val/l1"]),
+    epoch: epoch(best?.epoch),
+    parameters: count(model.summary.parameters),
+    time: seconds(model.summary.seconds),
+  };
+  for (const [name, text] of Object.entries(cells)) find(row, `.${name}`).textContent = text;
 }
 
-let drawing = false;
+/**
+ * @param {ComparedModel} model
+ * @param {JobEvent} event
+ */
+function apply(model, event) {
+  switch (event.type) {
+    case "state":
+      model.state = event.state;
+      model.reason = event.reason;
+      model.summary = { ...model.summary, ...event.summary };
+      break;
+    case "facts":
+      model.summary = { ...model.summary, ...event };
+      break;
+    case "snapshot":
+      model.snapshots = withSnapshot(model.snapshots, event);
+      break;
+    case "removed":
+      model.snapshots = withoutSnapshots(model.snapshots, event.snapshots);
+  }
+}
+
+let isDrawingRequested = false;
+
+/** Draw in the next frame, once for many events. */
 function requestDrawing() {
-  if (!drawing) requestAnimationFrame(() => {
-    drawing = false;
-    show();
-  });
-  drawing = true;
+  if (!isDrawingRequested)
+    requestAnimationFrame(() => {
+      isDrawingRequested = false;
+      show();
+    });
+  isDrawingRequested = true;
 }
 
+/** @param {ComparedModel} model */
 async function begin(model) {
-  const now = await askUntilAnswered(`/jobs/${model.id}`);
-  Object.assign(model, { state: now.state, reason: now.reason, summary: now.summary, snapshots: now.summary.snapshots ?? [] });
-  const scalars = await scalarsOf(model);
+  /** @type {Job} */
+  const { state, reason, summary, seq } = await requestWithRetries(`/jobs/${model.id}`);
+  Object.assign(model, { state, reason, summary, snapshots: summary.snapshots ?? [] });
+  const scalars = await fetchScalars(model);
   model.curves = curvesOf(scalars.series);
-  watchJob(model.id, now.seq, (events) => {
-    addEvents(model.curves, events.filter(({ seq }) => seq > scalars.seq));
-    for (const event of events) see(model, event);
-    requestDrawing();
-  }, () => {
-    gone(model);
-    requestDrawing();
-  });
+  watchJob(
+    model.id,
+    seq,
+    (events) => {
+      addEvents(model.curves, newEvents(events, scalars.seq));
+      for (const event of events) apply(model, event);
+      requestDrawing();
+    },
+    () => {
+      markDeleted(model);
+      requestDrawing();
+    },
+  );
 }
 
-showSameImage(models);
-const gone = (model) => Object.assign(model, { state: "deleted", reason: "This model was deleted." });
-await Promise.all(models.map((model) => begin(model).catch(() => gone(model))));
+/** @param {ComparedModel} model */
+function markDeleted(model) {
+  model.state = "deleted";
+  model.reason = "This model was deleted.";
+}
+
+bindTestAll(models);
+await Promise.all(models.map((model) => begin(model).catch(() => markDeleted(model))));
 show();

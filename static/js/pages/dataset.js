@@ -1,10 +1,13 @@
-// The dataset's page: progress while it is made, and what it holds once it has ended.
+// The page of a dataset: its progress while it is created, then its contents.
 import { drawHistograms } from "../charts/bars.js";
 import { pageData } from "../base/dom.js";
 import { watchJob } from "../base/live.js";
 import { refresher } from "../base/refresh.js";
 import { isFinal, showStatus, withEvent } from "../base/status.js";
 
+/** @import { Job } from "../base/types.js" */
+
+/** @type {Job} */
 let job = pageData("job");
 const refresh = refresher("#found, #history", draw);
 
@@ -13,10 +16,10 @@ function draw() {
 }
 
 watchJob(job.id, job.seq, (events) => {
-  const ended = isFinal(job.state);
+  const wasFinal = isFinal(job.state);
   for (const event of events) job = withEvent(job, event);
   showStatus(job);
-  if (isFinal(job.state) !== ended) refresh(true);
+  if (isFinal(job.state) !== wasFinal) refresh(true);
 });
 showStatus(job);
 draw();

@@ -1,34 +1,46 @@
-// Groups of a list that are folded: their headings stay. Remembered for as long as the window is open.
-import { showChosen } from "./selection.js";
+// Folded groups of lists: only their headings are shown. They are stored for the browser tab.
+import { ancestor, find, findAll, targetWithin } from "../base/dom.js";
+import { showSelection } from "./selection.js";
 
 const KEY = "clearframe.folded";
 
+/** @type {Set<string>} The ids of the buttons of folded groups. */
 const folded = new Set(JSON.parse(sessionStorage.getItem(KEY) ?? "[]"));
 
-/** After the lists were written: what was folded is folded again. */
+/** Fold groups again after the server has rendered the lists. */
 export function showFolded() {
-  for (const button of document.querySelectorAll("button.fold")) show(button);
+  for (const button of findAll(document, "button.fold")) show(button);
 }
 
+/** @param {HTMLElement} button Of a group. */
 function show(button) {
-  const open = !folded.has(button.id);
-  const rows = rowsBelow(button.closest("tr"));
-  button.setAttribute("aria-expanded", open);
-  button.querySelector(".count").textContent = open ? "" : rows.length;
-  for (const row of rows) row.hidden = !open;
+  const isOpen = !folded.has(button.id);
+  const rows = rowsBelow(ancestor(button, "tr"));
+  button.setAttribute("aria-expanded", String(isOpen));
+  find(button, ".count").textContent = isOpen ? "" : String(rows.length);
+  for (const row of rows) row.hidden = !isOpen;
 }
 
+/**
+ * The rows of a group.
+ * @param {HTMLElement} heading
+ * @returns {HTMLElement[]}
+ */
 function rowsBelow(heading) {
   const rows = [];
-  for (let row = heading.nextElementSibling; row && !row.matches(".of-group"); row = row.nextElementSibling) rows.push(row);
+  let row = heading.nextElementSibling;
+  while (row instanceof HTMLElement && !row.matches(".of-group")) {
+    rows.push(row);
+    row = row.nextElementSibling;
+  }
   return rows;
 }
 
-document.addEventListener("click", ({ target }) => {
-  const button = target.closest?.("button.fold");
+document.addEventListener("click", (event) => {
+  const button = targetWithin(event, "button.fold");
   if (!button) return;
   if (!folded.delete(button.id)) folded.add(button.id);
   sessionStorage.setItem(KEY, JSON.stringify([...folded]));
   show(button);
-  showChosen();
+  showSelection();
 });

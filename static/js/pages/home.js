@@ -1,83 +1,114 @@
-// The home page: what runs is live, the lists are written anew when a job begins, ends or comes, and as the filter is typed.
+// The home page: running jobs are live. The server renders the lists again when a job is created,
+// starts or ends, and when the filter changes.
+import { find, findAll, findOptional, targetOf } from "../base/dom.js";
 import { showFolded } from "./folding.js";
-import { gain, gainOf, hardware, progressWords, share } from "../base/format.js";
+import { gain, gainOf, hardwareText, progressText, share } from "../base/format.js";
 import { watchAll } from "../base/live.js";
 import { refresher } from "../base/refresh.js";
-import { showChosen } from "./selection.js";
+import { showSelection } from "./selection.js";
 import { drawLosses, withLoss } from "../charts/sparkline.js";
+
+/** @import { JobEvent } from "../base/types.js" */
 
 const TYPING_MS = 200;
 
-const filter = document.querySelector(".filter");
-const onScreen = () => [...new Set([...document.querySelectorAll("tr[data-job]")].map((row) => row.dataset.job))];
+const filter = findOptional(document, ".filter", HTMLFormElement);
 
-/** Not while something is typed or a menu is open in what would be replaced. */
-const isBusy = () => document.querySelector("#found details[open], dialog[open]") || document.activeElement?.matches("#found input[type=text]");
+/** The ids of the jobs in the lists. */
+const jobsOnPage = () => [
+  ...new Set(findAll(document, "tr[data-job]").map((row) => row.dataset.job ?? "")),
+];
 
-const refresh = refresher("#found, #groups", drawn, isBusy);
-const watching = watchAll({ seen, missed: () => refresh(), shown: onScreen });
+/** Whether replacing the lists would close a menu or discard what is being typed. */
+const isBusy = () =>
+  document.querySelector("#found details[open], dialog[open]") ||
+  document.activeElement?.matches("#found input[type=text]");
 
-function drawn() {
+const refresh = refresher("#found, #groups", onRefreshed, isBusy);
+const sendJobsOnPage = watchAll({ onEvents, onMissed: () => refresh(), shown: jobsOnPage });
+
+function showLists() {
   showFolded();
-  showChosen();
-  for (const svg of document.querySelectorAll(".sparkline")) drawLosses(svg, JSON.parse(svg.dataset.losses));
-  watching?.();
+  showSelection();
+  for (const holder of findAll(document, ".sparkline", SVGSVGElement))
+    drawLosses(holder, JSON.parse(holder.dataset.losses ?? ""));
 }
 
-function seen(job, events) {
-  const row = document.querySelector(`#running tr[data-job="${CSS.escape(job)}"]`);
+function onRefreshed() {
+  showLists();
+  sendJobsOnPage();
+}
+
+/**
+ * @param {string} job
+ * @param {JobEvent[]} events
+ */
+function onEvents(job, events) {
+  const row = findOptional(document, `#running tr[data-job="${CSS.escape(job)}"]`);
   for (const event of events) {
     if (event.type === "state" || event.type === "snapshot") refresh();
-    if (row && event.seq > row.dataset.seq) tell[event.type]?.(row, event);
+    if (row && event.seq > Number(row.dataset.seq)) showEvent(row, event);
   }
 }
 
-const tell = {
-  progress(row, progress) {
-    const bar = row.querySelector("progress");
-    const done = share(progress);
-    if (done == null) bar.removeAttribute("value");
-    else bar.value = done;
-    row.querySelector(".words").textContent = progressWords(progress);
-  },
-  scalars(row, { scalars }) {
-    const svg = row.querySelector(".sparkline");
-    const key = Object.keys(scalars).find((one) => one.startsWith("train/"));
-    if (!svg || scalars[key] == null) return;
-    const losses = withLoss(JSON.parse(svg.dataset.losses), scalars[key]);
-    svg.dataset.losses = JSON.stringify(losses);
-    drawLosses(svg, losses);
-  },
-  hardware(row, told) {
-    row.querySelector(".hardware").textContent = hardware(told);
-  },
-  snapshot(row, { scalars }) {
-    row.querySelector(".gain").textContent = gain(gainOf(scalars));
-  },
-};
+/**
+ * Show an event in the row of a running job.
+ * @param {HTMLElement} row
+ * @param {JobEvent} event
+ */
+function showEvent(row, event) {
+  switch (event.type) {
+    case "progress": {
+      const bar = find(row, "progress", HTMLProgressElement);
+      const done = share(event);
+      if (done == null) bar.removeAttribute("value");
+      else bar.value = done;
+      find(row, ".words").textContent = progressText(event);
+      break;
+    }
+    case "scalars": {
+      const holder = findOptional(row, ".sparkline", SVGSVGElement);
+      const key = Object.keys(event.scalars).find((name) => name.startsWith("train/"));
+      const value = key == null ? null : event.scalars[key];
+      if (!holder || value == null) break;
+      const losses = withLoss(JSON.parse(holder.dataset.losses ?? ""), value);
+      holder.dataset.losses = JSON.stringify(losses);
+      drawLosses(holder, losses);
+      break;
+    }
+    case "hardware":
+      find(row, ".hardware").textContent = hardwareText(event);
+      break;
+    case "snapshot":
+      find(row, ".gain").textContent = gain(gainOf(event.scalars));
+  }
+}
 
-let typed = 0;
+let typingTimer = 0;
 
-/** The same page with this filter, from its first page on; its address can be sent to a colleague. */
-function apply() {
-  const address = new URL(location);
-  for (const name of [...address.searchParams.keys()]) if (name.endsWith(".after")) address.searchParams.delete(name);
+/** Show the first page of the filtered lists. The address contains the filter. */
+function applyFilter() {
+  if (!filter) return;
+  const address = new URL(location.href);
+  for (const name of [...address.searchParams.keys()])
+    if (name.endsWith(".after")) address.searchParams.delete(name);
   for (const [name, value] of new FormData(filter)) {
-    if (value) address.searchParams.set(name, value);
+    if (value) address.searchParams.set(name, String(value));
     else address.searchParams.delete(name);
   }
   history.replaceState(null, "", address);
   refresh(true);
 }
 
-filter?.addEventListener("input", ({ target }) => {
-  clearTimeout(typed);
-  typed = setTimeout(apply, target.matches("select") ? 0 : TYPING_MS);
+filter?.addEventListener("input", (event) => {
+  clearTimeout(typingTimer);
+  typingTimer = setTimeout(applyFilter, targetOf(event)?.matches("select") ? 0 : TYPING_MS);
 });
 filter?.addEventListener("submit", (event) => {
   event.preventDefault();
-  clearTimeout(typed);
-  apply();
+  clearTimeout(typingTimer);
+  applyFilter();
 });
 
-drawn();
+showLists();
+sendJobsOnPage();

@@ -1,10 +1,13 @@
-// The page of a test of many images: the server writes what was found; it is asked again while more is being restored.
+// The page of a test of many images. The server renders the results, and again when there are more.
 import { drawHistograms } from "../charts/bars.js";
 import { pageData } from "../base/dom.js";
 import { watchJob } from "../base/live.js";
 import { refresher } from "../base/refresh.js";
 import { isFinal, showStatus, withEvent } from "../base/status.js";
 
+/** @import { Job } from "../base/types.js" */
+
+/** @type {Job} */
 let job = pageData("job");
 
 function draw() {

@@ -1,93 +1,133 @@
-// The page of a test of a video: the restored one over its input, and how good each frame is.
-import { at } from "../base/address.js";
-import { ask } from "../base/api.js";
+// The page of a test of a video: the restored video over its input, and the quality of each frame.
+import { withRoot } from "../base/address.js";
+import { request } from "../base/api.js";
 import { chart } from "../charts/chart.js";
 import { addEvents, curvesOf } from "../charts/curves.js";
-import { pageData } from "../base/dom.js";
+import { INPUT_STYLE } from "../charts/styles.js";
+import { ancestor, find, findAll, findOptional, pageData } from "../base/dom.js";
 import { decibel, similarity } from "../base/format.js";
 import { watchJob } from "../base/live.js";
 import { refresher } from "../base/refresh.js";
 import { isFinal, showStatus, withEvent } from "../base/status.js";
 import { videoCompare } from "../viewer/video_compare.js";
 
-const MOST_POINTS = 2000;
-const LABELS = { input: ["input", "--baseline", [6, 4]], output: ["output", "--validation", undefined] };
+/** @import { Look, Range } from "../charts/axes.js" */
+/** @import { CurveStyle } from "../charts/styles.js" */
+/** @import { Job, JobEvent, JobSummary, ScalarsResponse } from "../base/types.js" */
 
+const MAX_POINTS = 2000;
+const OUTPUT_STYLE = { label: "output", colour: "--validation", plain: true };
+
+/** @type {Job} */
 let job = pageData("job");
 let curves = curvesOf();
-/** What came before the points that were there already. */
+/** @type {JobEvent[] | null} Events from before the curves were loaded. */
 let early = [];
-let playing = "";
-let showFrame = () => {};
-const part = (name) => document.querySelector(`#${name}`);
-const refresh = refresher("#found, #history", () => bindWorst());
+/** @type {number | null | undefined} The start of the attempt whose videos are shown. */
+let shownAttempt;
+let showFrame = (/** @type {number} */ _frame) => {};
+const part = (/** @type {string} */ name) => find(document, `#${name}`);
+const refresh = refresher("#found, #history", () => bindWorstFrame());
 
-const look = { x: "step", words: "frame", log: false, smooth: 0, zoom: null, extent: [0, 1] };
-const drawings = [...document.querySelectorAll("[data-charts] figure")].map((figure) => chart(figure, { source: () => sourceOf(figure), look, zoom, point: (frame) => frame != null && showFrame(frame) }));
+/** @type {Look} */
+const look = { x: "step", xLabel: "frame", log: false, smooth: 0, zoom: null, extent: [0, 1] };
+const frameCharts = findAll(document, "[data-charts] figure").map((figure) =>
+  chart(figure, {
+    source: () => sourceOf(figure),
+    look,
+    zoom,
+    point: (frame) => {
+      if (frame != null) showFrame(frame);
+    },
+  }),
+);
 
+/** @param {HTMLElement} figure */
 function sourceOf(figure) {
-  const keys = figure.querySelector(".chart").dataset.keys.split(",");
+  const keys = find(figure, ".chart").dataset.keys?.split(",") ?? [];
+  /** @type {(key: string) => CurveStyle} */
   const style = (key) => {
-    const [label, colour, dash] = LABELS[key.split("/")[0]];
-    return { label, colour, dash, plain: true, show: key.endsWith("psnr") ? decibel : similarity };
+    const format = key.endsWith("psnr") ? decibel : similarity;
+    return { ...(key.startsWith("input/") ? INPUT_STYLE : OUTPUT_STYLE), format };
   };
   return { series: curves.series, keys: keys.filter((key) => key in curves.series), style };
 }
 
+/** @param {Range | null} range */
 function zoom(range) {
   look.zoom = range;
   draw();
 }
 
 function draw() {
-  const measured = Object.keys(curves.series).length > 0;
-  part("curves").hidden = !measured;
-  if (!measured) return;
+  const isMeasured = Object.keys(curves.series).length > 0;
+  part("curves").hidden = !isMeasured;
+  if (!isMeasured) return;
   look.extent = [0, Math.max(1, curves.step)];
-  for (const one of drawings) one.draw();
+  for (const frameChart of frameCharts) frameChart.draw();
 }
 
-/** The player, as soon as there is something to play; anew where the test was tried again. */
-async function show({ shown, sound, width, height } = {}) {
-  if (!shown || playing === job.started) return;
-  playing = job.started;
-  const fresh = (url) => `${url}?try=${job.seq}`; // Videos of another try have the names of those before.
-  const times = await fetch(at(fresh(shown.times))).then((answer) => answer.json());
-  showFrame = videoCompare(part("player"), { input: fresh(shown.input), output: fresh(shown.output), times, sound, width, height }, (frame) => drawings.forEach((one) => one.pointAt(frame)));
+/**
+ * Create the player when the videos exist, and again for a new attempt.
+ * @param {JobSummary} [summary]
+ */
+async function showPlayer({ shown, sound, width = 1, height = 1 } = {}) {
+  if (!shown || shownAttempt === job.started) return;
+  shownAttempt = job.started;
+  // Each attempt writes the same names, which browsers cache.
+  const query = `?try=${job.seq}`;
+  const times = await fetch(withRoot(shown.times + query)).then((response) => response.json());
+  showFrame = videoCompare(
+    part("player"),
+    { input: shown.input + query, output: shown.output + query, times, sound, width, height },
+    (frame) => frameCharts.forEach((frameChart) => frameChart.pointAt(frame)),
+  );
 }
 
-/** The worst frame is one click away; a click in a chart goes to its frame. */
-function bindWorst() {
-  const button = part("worst");
+/** Bind the button that shows the worst frame. */
+function bindWorstFrame() {
+  const button = findOptional(document, "#worst");
   if (button) button.onclick = () => showFrame(Number(button.dataset.frame));
 }
-for (const holder of document.querySelectorAll("[data-charts] .chart")) {
-  holder.addEventListener("click", () => {
-    const at = holder.closest("figure").querySelector(".legend .at b").textContent.replaceAll(",", "");
-    if (/^\d+$/.test(at)) showFrame(Number(at));
-  });
+
+/** A click in a chart shows the frame under the cursor. */
+function bindCharts() {
+  for (const holder of findAll(document, "[data-charts] .chart")) {
+    holder.addEventListener("click", () => {
+      const text = find(ancestor(holder, "figure"), ".legend .at b").textContent;
+      const frame = text.replaceAll(",", "");
+      if (/^\d+$/.test(frame)) showFrame(Number(frame));
+    });
+  }
 }
 
-watchJob(job.id, job.seq, (events) => {
+/** @param {JobEvent[]} events */
+function onEvents(events) {
   for (const event of events) {
     job = { ...withEvent(job, event), seq: event.seq };
-    if (event.type === "state" && event.state === "running") Object.assign(job, { started: event.time, summary: {} });
-    if (event.type === "facts") job.summary = { ...job.summary, ...event };
+    if (event.type === "state" && event.state === "running")
+      job = { ...job, started: event.time, summary: {} };
+    if (event.type === "facts") job = { ...job, summary: { ...job.summary, ...event } };
   }
   if (early) early.push(...events);
   else addEvents(curves, events);
   showStatus(job);
-  if (isFinal(job.state) && !job.summary.shown) part("player").querySelector(".empty-part").textContent = "There is no video: it ended before.";
-  show(job.summary);
+  if (isFinal(job.state) && !job.summary.shown)
+    find(part("player"), ".empty-part").textContent = "No video: the test ended early.";
+  showPlayer(job.summary);
   draw();
   if (isFinal(job.state)) refresh(true);
   else if (events.some(({ type }) => type === "facts")) refresh();
-});
+}
+
+watchJob(job.id, job.seq, onEvents);
 showStatus(job);
-bindWorst();
-show(job.summary);
-ask(`/jobs/${job.id}/scalars?max_points=${MOST_POINTS}`).then(({ series }) => {
-  curves = addEvents(curvesOf(series), early);
-  early = null;
-  draw();
-});
+bindCharts();
+bindWorstFrame();
+showPlayer(job.summary);
+
+/** @type {ScalarsResponse} */
+const { series } = await request(`/jobs/${job.id}/scalars?max_points=${MAX_POINTS}`);
+curves = addEvents(curvesOf(series), early);
+early = null;
+draw();

@@ -1,94 +1,139 @@
-// The model's page: curves, verdict, snapshots, samples and layers, drawn from what is there and grown by events.
-import { at } from "../base/address.js";
-import { ask, askUntilAnswered } from "../base/api.js";
+// The page of a model: curves, verdict, snapshots, samples and layers, extended by live events.
+import { withRoot } from "../base/address.js";
+import { messageOf, request, requestWithRetries } from "../base/api.js";
 import { charts } from "../charts/charts.js";
-import { copyButtons } from "../base/copy.js";
-import { addEvents, curvesOf, keysIn, sinceStart, startOf, stepsBetween } from "../charts/curves.js";
-import { element, pageData } from "../base/dom.js";
+import { bindCopyButtons } from "../base/copy.js";
+import {
+  addEvents,
+  curvesOf,
+  keysIn,
+  newEvents,
+  sinceStart,
+  startOf,
+  stepsBetween,
+} from "../charts/curves.js";
+import { definitions, find, findAll, pageData } from "../base/dom.js";
 import { factsOf } from "../runs/facts.js";
 import { count, verdict } from "../base/format.js";
 import { layerCards } from "../layers/layers.js";
-import { say, watchJob } from "../base/live.js";
-import { follow } from "../runs/log.js";
-import { messagesOf, recordOf } from "../runs/record.js";
-import { samplesThroughTime, withShown } from "../runs/samples.js";
-import { findExports, showSnapshots } from "../runs/snapshot_table.js";
+import { showNotice, watchJob } from "../base/live.js";
+import { followLog } from "../runs/log.js";
+import { fillRecord, messageList } from "../runs/record.js";
+import { sampleSlider, withSample } from "../runs/samples.js";
+import { loadExports, showSnapshots } from "../runs/snapshot_table.js";
 import { bestOf, resumedAt, withoutSnapshots, withSnapshot } from "../runs/snapshots.js";
 import { isFinal, showStatus, withEvent } from "../base/status.js";
 import { styleOf } from "../charts/styles.js";
 
-const POINTS = 600;
+/** @import { HardwareEvent, Job, JobEvent, LayerEvent } from "../base/types.js" */
+/** @import { ScalarsResponse, SeriesByKey } from "../base/types.js" */
+/** @import { SampleSet } from "../runs/samples.js" */
+
+/**
+ * @typedef {object} Stream Events that arrive before and after the response to a request.
+ * @property {number | null} seq The last event in the response; null before it arrives.
+ * @property {JobEvent[]} early Events from before the response.
+ * @property {(events: JobEvent[]) => void} apply
+ */
+
+const MAX_POINTS = 600;
 const WAITING_MS = 2000;
 
+/** @type {Job} */
 let job = pageData("job");
+const api = `/jobs/${job.id}`;
+
+// Requested first, because they take longest. The template preloads the URL of the curves.
+/** @type {Promise<ScalarsResponse>} */
+const scalarsRequest = requestWithRetries(`${api}/scalars?max_points=${MAX_POINTS}`);
+/** @type {Promise<{ events: JobEvent[], seq: number }>} */
+const rareRequest = requestWithRetries(`${api}/events?type=sample,resumed,message,state,snapshot`);
+
+/** @type {HardwareEvent | null} */
 let hardware = null;
 let snapshots = job.summary.snapshots ?? [];
 let curves = curvesOf();
-let showings = [];
+/** @type {SampleSet[]} */
+let sampleSets = [];
+/** @type {Map<number, LayerEvent>} By index. */
 const layers = new Map((job.summary.layers ?? []).map((layer) => [layer.index, layer]));
-const fresh = { samples: true, layers: true };
-const showSamples = samplesThroughTime();
-const cards = layerCards(document.querySelector("#layers"), document.querySelector("#layers-look"), { input: firstSample });
-const showMessages = messagesOf(document.querySelector("#messages"));
+/** The parts that are drawn next time. */
+const changed = { samples: true, layers: true };
 
-const own = `/jobs/${job.id}`;
-// Asked first: nothing else on the page is waited for longer. The template has the browser ask for the same even before.
-const asked = { scalars: askUntilAnswered(`${own}/scalars?max_points=${POINTS}`), rare: askUntilAnswered(`${own}/events?type=sample,resumed,message,state,snapshot`) };
-const keysOf = (figure) => figure.querySelector(".chart").dataset.keys.split(",");
+const showSamples = sampleSlider();
+const showMessages = messageList(find(document, "#messages"));
+const cards = layerCards(find(document, "#layers"), find(document, "#layers-look"), {
+  input: firstSample,
+});
 
-const drawCharts = charts(document.querySelector("[data-charts]"), {
-  source: (figure, finer, x) => {
-    const found = finer ?? curves.series;
-    const series = x === "time" ? sinceStart(found, startOf(curves.series)) : found;
+/** @param {HTMLElement} figure */
+const keysOf = (figure) => find(figure, ".chart").dataset.keys?.split(",") ?? [];
+
+/** @type {() => void} */
+const drawCharts = charts(find(document, "[data-charts]"), {
+  source: (figure, /** @type {SeriesByKey | null} */ finer, x) => {
+    const shown = finer ?? curves.series;
+    const series = x === "time" ? sinceStart(shown, startOf(curves.series)) : shown;
     return { series, keys: keysIn(curves.series, keysOf(figure)), style: styleOf };
   },
   fetchFiner: async (x, from, to, before) => {
     const start = x === "time" ? startOf(curves.series) : 0;
     const steps = stepsBetween(before ?? curves.series, x, from + start, to + start);
     if (!steps) return null;
-    return (await ask(`${own}/scalars?max_points=${POINTS}&from_step=${steps[0]}&to_step=${steps[1]}`)).series;
+    const range = `from_step=${steps[0]}&to_step=${steps[1]}`;
+    /** @type {ScalarsResponse} */
+    const { series } = await request(`${api}/scalars?max_points=${MAX_POINTS}&${range}`);
+    return series;
   },
-  tableOf: (figure) => location.assign(at(`/api/v1/jobs/${job.id}/scalars.csv?keys=${keysIn(curves.series, keysOf(figure)).join(",")}`)),
+  saveTable: (figure) => {
+    const keys = keysIn(curves.series, keysOf(figure)).join(",");
+    location.assign(withRoot(`/api/v1/jobs/${job.id}/scalars.csv?keys=${keys}`));
+  },
 });
 
 function show() {
   showStatus(job);
-  document.querySelector("#verdict").textContent = verdict(bestOf(snapshots), job.state);
-  document.querySelector("#facts").replaceChildren(...factsOf(job.summary, isFinal(job.state) ? null : hardware).map(([name, words]) => element("div", {}, element("dt", {}, name), element("dd", {}, words))));
+  find(document, "#verdict").textContent = verdict(bestOf(snapshots), job.state);
+  const facts = factsOf(job.summary, isFinal(job.state) ? null : hardware);
+  find(document, "#facts").replaceChildren(...definitions(facts));
   showSnapshots(job, snapshots);
-  for (const button of document.querySelectorAll('[data-needs="snapshots"]')) button.hidden = !snapshots.length || ("when" in button.dataset && button.hidden);
+  // showStatus has hidden the buttons with data-when that do not apply to the state.
+  for (const button of findAll(document, '[data-needs="snapshots"]'))
+    button.hidden = !snapshots.length || ("when" in button.dataset && button.hidden);
 }
 
-/** What the layers that are shown were given. */
+/** The input of the layers that are shown. */
 function firstSample() {
-  const sample = showings.at(-1)?.samples.get(0);
+  const sample = sampleSets.at(-1)?.samples.get(0);
   return sample && { url: sample.input };
 }
 
 function showLayers() {
   const sorted = [...layers.values()].sort((a, b) => a.index - b.index);
   if (!sorted.length) return;
-  document.querySelector("#layers-at").textContent = `after step ${count(sorted[0].step)}`;
+  find(document, "#layers-at").textContent = `after step ${count(sorted[0].step)}`;
   for (const layer of sorted) cards.show({ ...layer, version: `?step=${layer.step}` });
 }
 
-let drawing = false;
-/** Many events in one frame are one drawing. */
+let isDrawingRequested = false;
+
+/** Draw in the next frame, once for many events. */
 function requestDrawing() {
-  if (!drawing) requestAnimationFrame(draw);
-  drawing = true;
+  if (!isDrawingRequested) requestAnimationFrame(draw);
+  isDrawingRequested = true;
 }
 
 function draw() {
-  drawing = false;
+  isDrawingRequested = false;
   show();
-  if (behind.scalars.seq != null) drawCharts();
-  if (fresh.samples) showSamples(showings);
-  if (fresh.layers) showLayers();
-  fresh.samples = fresh.layers = false;
+  if (scalarStream.seq != null) drawCharts();
+  if (changed.samples) showSamples(sampleSets);
+  if (changed.layers) showLayers();
+  changed.samples = changed.layers = false;
 }
 
-function see(event) {
+/** @param {JobEvent} event */
+function apply(event) {
   job = withEvent(job, event);
   switch (event.type) {
     case "snapshot":
@@ -101,7 +146,7 @@ function see(event) {
       snapshots = resumedAt(snapshots, event.step);
       break;
     case "state":
-      if (event.state === "waiting") keepWaiting();
+      if (event.state === "waiting") updateWaitingReason();
       job = { ...job, summary: { ...job.summary, ...event.summary } };
       break;
     case "facts":
@@ -112,68 +157,86 @@ function see(event) {
       break;
     case "layer":
       layers.set(event.index, event);
-      fresh.layers = true;
+      changed.layers = true;
   }
 }
 
-/** Samples through time, and messages: from their beginning, where most of the rest is as it is now. */
-function takeRare(events) {
-  for (const event of events) showings = withShown(showings, event);
-  fresh.samples ||= events.some(({ type }) => type === "sample" || type === "resumed");
+/**
+ * Add samples and messages. Unlike the rest of the page they need all events from the first.
+ * @param {JobEvent[]} events
+ */
+function applyRare(events) {
+  for (const event of events) sampleSets = withSample(sampleSets, event);
+  changed.samples ||= events.some(({ type }) => type === "sample" || type === "resumed");
   showMessages(events);
 }
 
-const tell = (error) => say("curves", `The curves could not be loaded: ${error.message}`);
+/** @param {unknown} error */
+const showLoadError = (error) =>
+  showNotice("curves", `The curves could not be loaded: ${messageOf(error)}`);
 
-/** What it waits for changes without an event of its own. */
-async function keepWaiting() {
+/** Update the reason why the job waits: it changes without an event of this job. */
+async function updateWaitingReason() {
   try {
-    const { waiting_for } = await askUntilAnswered(own);
-    if (job.state === "waiting") showStatus((job = { ...job, waiting_for }));
+    /** @type {Job} */
+    const { waiting_for } = await requestWithRetries(api);
+    if (job.state === "waiting") {
+      job = { ...job, waiting_for };
+      showStatus(job);
+    }
   } catch {
-    return; // It was deleted, which is said elsewhere.
+    return; // The job was deleted: live.js shows that.
   }
-  if (job.state === "waiting") setTimeout(keepWaiting, WAITING_MS);
+  if (job.state === "waiting") setTimeout(updateWaitingReason, WAITING_MS);
 }
 
-copyButtons(job.id);
-findExports(job.id, show);
-recordOf(document.querySelector("#record"), job.id);
-follow(document.querySelector("#log"), () => !isFinal(job.state));
-document.querySelector("#more-curves").addEventListener("toggle", drawCharts);
+bindCopyButtons(job.id);
+loadExports(job.id, show);
+fillRecord(find(document, "#record", HTMLDetailsElement), job.id);
+followLog(find(document, "#log"), () => !isFinal(job.state));
+find(document, "#more-curves").addEventListener("toggle", drawCharts);
 show();
 
-// What comes before the answers is kept until they are there; and nothing is taken in that they have said already.
-const behind = { scalars: { early: [], seq: null }, rare: { early: [], seq: null } };
+// Live events may arrive before the responses, and may be in them.
+/** @type {Stream} */
+const scalarStream = { seq: null, early: [], apply: (events) => addEvents(curves, events) };
+/** @type {Stream} */
+const rareStream = { seq: null, early: [], apply: applyRare };
 
-function take(part, events, into) {
-  if (part.seq == null) part.early.push(...events);
-  else into(events.filter(({ seq }) => seq > part.seq));
+/**
+ * @param {Stream} stream
+ * @param {JobEvent[]} events
+ */
+function add(stream, events) {
+  if (stream.seq == null) stream.early.push(...events);
+  else stream.apply(newEvents(events, stream.seq));
 }
 
-function answered(part, { seq }, into) {
-  part.seq = seq;
-  take(part, part.early, into);
-  part.early = [];
+/**
+ * @param {Stream} stream
+ * @param {number} seq Of the response.
+ */
+function onResponse(stream, seq) {
+  stream.seq = seq;
+  add(stream, stream.early);
+  stream.early = [];
   requestDrawing();
 }
 
-const takeScalars = (events) => addEvents(curves, events);
-
-asked.scalars.then((scalars) => {
-  curves = curvesOf(scalars.series);
-  answered(behind.scalars, scalars, takeScalars);
-}, tell);
-asked.rare.then((rare) => {
-  takeRare(rare.events);
-  answered(behind.rare, rare, takeRare);
-}, tell);
+scalarsRequest.then(({ series, seq }) => {
+  curves = curvesOf(series);
+  onResponse(scalarStream, seq);
+}, showLoadError);
+rareRequest.then(({ events, seq }) => {
+  applyRare(events);
+  onResponse(rareStream, seq);
+}, showLoadError);
 
 watchJob(job.id, job.seq, (events) => {
-  take(behind.scalars, events, takeScalars);
-  take(behind.rare, events, takeRare);
-  events.forEach(see);
+  add(scalarStream, events);
+  add(rareStream, events);
+  events.forEach(apply);
   requestDrawing();
 });
 
-if (job.state === "waiting") keepWaiting();
+if (job.state === "waiting") updateWaitingReason();

@@ -1,5 +1,5 @@
 // The page of one pair.
-import { pageData } from "../base/dom.js";
+import { find, pageData } from "../base/dom.js";
 import { viewer } from "../viewer/viewer.js";
 
-viewer(document.querySelector("#viewer"), pageData("pictures"));
+viewer(find(document, "#viewer"), pageData("pictures"));

@@ -1,11 +1,16 @@
-// The page of the queue: written by the server, and asked for again when a job comes or goes.
+// The page of the queue. The server renders it again when the state of a job changes.
 import { watchAll } from "../base/live.js";
 import { refresher } from "../base/refresh.js";
 
-// Not while a priority is being typed: it would be lost.
-const refresh = refresher("#found", () => {}, () => document.activeElement?.matches("#found input"));
+const refresh = refresher(
+  "#found",
+  () => {},
+  () => document.activeElement?.matches("#found input"), // It would discard a priority being typed.
+);
 
 watchAll({
-  seen: (_, events) => events.some(({ type }) => type === "state") && refresh(),
-  missed: () => refresh(),
+  onEvents: (_job, events) => {
+    if (events.some(({ type }) => type === "state")) refresh();
+  },
+  onMissed: () => refresh(),
 });

@@ -1,49 +1,72 @@
-// The jobs of a list that are chosen: by boxes, by a range with Shift, all at once; still chosen after the list was written anew.
-import { at } from "../base/address.js";
+// Selected jobs of lists: by checkboxes, as a range with Shift, or all. The selection stays when
+// the server renders the lists again.
+import { withRoot } from "../base/address.js";
+import { ancestor, find, findAll, findOptional, targetWithin } from "../base/dom.js";
 
-const lists = () => document.querySelectorAll("form[data-many]");
-const boxesOf = (list) => [...list.querySelectorAll("input[name=ids]")];
-const isShown = (box) => !box.closest("tr").hidden; // Not in a group that is folded.
-const chosen = new Set();
+const lists = () => findAll(document, "form[data-many]");
+
+/** @param {HTMLElement} list */
+const boxesOf = (list) => findAll(list, "input[name=ids]", HTMLInputElement);
+
+/**
+ * Whether a checkbox is not in a folded group.
+ * @param {HTMLInputElement} box
+ */
+const isShown = (box) => !ancestor(box, "tr").hidden;
+
+/** @type {Set<string>} The ids of jobs. */
+const selected = new Set();
+/** @type {string | null} The id that was clicked last. */
 let last = null;
 
-/** After the lists were written, or folded: what was chosen is chosen again. */
-export function showChosen() {
+/** Show the selection after the server has rendered the lists, or a group was folded. */
+export function showSelection() {
   for (const list of lists()) {
-    for (const box of boxesOf(list)) box.checked = chosen.has(box.value);
-    tell(list);
+    for (const box of boxesOf(list)) box.checked = selected.has(box.value);
+    showActions(list);
   }
 }
 
-function tell(list) {
+/** @param {HTMLElement} list */
+function showActions(list) {
   const boxes = boxesOf(list);
   const ids = boxes.filter(({ checked }) => checked).map(({ value }) => value);
   const number = ids.length;
-  list.querySelector(".how-many").textContent = number ? `${number} chosen` : "";
-  const all = list.querySelector("[data-all]");
+  find(list, ".how-many").textContent = number ? `${number} chosen` : "";
+  const all = find(list, "[data-all]", HTMLInputElement);
   all.checked = number > 0 && boxes.filter(isShown).every(({ checked }) => checked);
   all.indeterminate = number > 0 && !all.checked;
-  const compare = list.querySelector("[data-compare]");
-  if (compare) compare.href = at(`/compare?${new URLSearchParams({ ids: ids.join(",") })}`);
-  const remove = list.querySelector("[value=delete]");
-  remove.dataset.confirm = `Delete ${number === 1 ? "this job" : `these ${number} jobs`} with all ${number === 1 ? "its" : "their"} files? This cannot be undone.`;
-  remove.dataset.yes = `Delete ${number === 1 ? "it" : "them"}`;
+  const compare = findOptional(list, "[data-compare]", HTMLAnchorElement);
+  if (compare) compare.href = withRoot(`/compare?${new URLSearchParams({ ids: ids.join(",") })}`);
+  const deletion = find(list, "[value=delete]");
+  deletion.dataset.confirm =
+    number === 1
+      ? "Delete this job with all its files? This cannot be undone."
+      : `Delete these ${number} jobs with all their files? This cannot be undone.`;
+  deletion.dataset.yes = `Delete ${number === 1 ? "it" : "them"}`;
 }
 
-function choose(box, checked) {
-  box.checked = checked;
-  if (checked) chosen.add(box.value);
-  else chosen.delete(box.value);
+/**
+ * @param {HTMLInputElement} box
+ * @param {boolean} isSelected
+ */
+function select(box, isSelected) {
+  box.checked = isSelected;
+  if (isSelected) selected.add(box.value);
+  else selected.delete(box.value);
 }
 
-document.addEventListener("click", ({ target, shiftKey }) => {
-  const list = target.closest?.("form[data-many]");
-  if (!list || target.type !== "checkbox") return;
+document.addEventListener("click", (event) => {
+  const list = targetWithin(event, "form[data-many]");
+  const { target, shiftKey } = event;
+  if (!list || !(target instanceof HTMLInputElement) || target.type !== "checkbox") return;
   const boxes = boxesOf(list);
   const [from, to] = [boxes.findIndex(({ value }) => value === last), boxes.indexOf(target)];
-  if ("all" in target.dataset) boxes.filter(isShown).forEach((box) => choose(box, target.checked));
-  else if (shiftKey && from >= 0) boxes.slice(Math.min(from, to), Math.max(from, to) + 1).filter(isShown).forEach((box) => choose(box, target.checked));
-  else choose(target, target.checked);
+  let affected = [target];
+  if ("all" in target.dataset) affected = boxes.filter(isShown);
+  else if (shiftKey && from >= 0)
+    affected = boxes.slice(Math.min(from, to), Math.max(from, to) + 1).filter(isShown);
+  for (const box of affected) select(box, target.checked);
   last = target.value;
-  tell(list);
+  showActions(list);
 });

@@ -1,63 +1,125 @@
-// What was dropped or chosen, and what becomes of it. Pure but for reading folders: tested with node.
+// Files that were dropped or chosen, and how they are sent. Without DOM except for reading folders:
+// node runs the tests.
 import { bytes, count, percent, seconds } from "../base/format.js";
 
+/**
+ * @typedef {{ file: File, path: string }} UploadItem `path` includes the folder, if it is in one.
+ * @typedef {"file" | "image" | "folder" | "any"} PathKind What a field accepts.
+ * @typedef {{ name: string, folder: boolean, items: UploadItem[] }} Batch
+ */
+
+/** Files that operating systems create. */
 const JUNK = new Set(["thumbs.db", "desktop.ini"]);
+/** The folder of files that were given without one. */
 const LOOSE = "files";
 
-/** What a drop brought, as [{file, path}], with all that is in its folders. */
-export async function dropped(transfer) {
-  // All at once: after the first await the transfer is empty.
-  const items = [...transfer.items].filter((item) => item.kind === "file").map((item) => item.webkitGetAsEntry?.() ?? item.getAsFile());
-  return (await Promise.all(items.filter(Boolean).map((item) => (item instanceof File ? [{ file: item, path: item.name }] : inside(item))))).flat();
+/**
+ * The files of a drop, including those in its folders.
+ * @param {DataTransfer} transfer
+ * @returns {Promise<UploadItem[]>}
+ */
+export async function droppedFiles(transfer) {
+  // All entries are read before the first await: then the transfer becomes empty.
+  const entries = [...transfer.items]
+    .filter((item) => item.kind === "file")
+    .map((item) => item.webkitGetAsEntry?.() ?? item.getAsFile())
+    .filter((entry) => entry != null);
+  const files = entries.map((entry) =>
+    entry instanceof File ? [{ file: entry, path: entry.name }] : filesIn(entry),
+  );
+  return (await Promise.all(files)).flat();
 }
 
-async function inside(entry) {
-  const path = entry.fullPath.replace(/^\//, "");
-  if (entry.isFile) return [{ path, file: await new Promise((resolve, reject) => entry.file(resolve, reject)) }];
-  const reader = entry.createReader();
-  const found = [];
-  for (;;) {
-    const some = await new Promise((resolve, reject) => reader.readEntries(resolve, reject)); // A hundred at a time.
-    if (!some.length) break;
-    found.push(...some);
+/**
+ * @param {FileSystemEntry} entry
+ * @returns {Promise<UploadItem[]>}
+ */
+async function filesIn(entry) {
+  if (entry.isFile) {
+    const fileEntry = /** @type {FileSystemFileEntry} */ (entry);
+    /** @type {File} */
+    const file = await new Promise((resolve, reject) => fileEntry.file(resolve, reject));
+    return [{ path: entry.fullPath.replace(/^\//, ""), file }];
   }
-  return (await Promise.all(found.map(inside))).flat();
+  const reader = /** @type {FileSystemDirectoryEntry} */ (entry).createReader();
+  const entries = [];
+  for (;;) {
+    // Browsers return at most a hundred entries at a time.
+    /** @type {FileSystemEntry[]} */
+    const some = await new Promise((resolve, reject) => reader.readEntries(resolve, reject));
+    if (!some.length) break;
+    entries.push(...some);
+  }
+  return (await Promise.all(entries.map(filesIn))).flat();
 }
 
-/** What to send for a field that wants a file, an image, a folder or any: {name, folder, items}, or {problem}. */
-export function plan(files, wanted) {
-  const items = files.filter(({ path }) => !path.split("/").some((part) => part.startsWith(".") || JUNK.has(part.toLowerCase())));
+/**
+ * Decide how files are sent to a field.
+ * @param {UploadItem[]} files
+ * @param {PathKind} accepted
+ * @returns {Batch | { problem: string }} `problem`: the message if the field does not accept them.
+ */
+export function planUpload(files, accepted) {
+  const items = files.filter(({ path }) => !path.split("/").some(isJunk));
   const tops = new Set(items.map(({ path }) => path.split("/")[0]));
-  const nested = items.some(({ path }) => path.includes("/"));
-  if (!items.length) return { problem: "There is no file in it." };
-  if (items.length === 1 && !nested) {
-    if (wanted === "folder") return { problem: "A folder is wanted here: give a folder, or several files." };
+  const isNested = items.some(({ path }) => path.includes("/"));
+  if (!items.length) return { problem: "It contains no files." };
+  if (items.length === 1 && !isNested) {
+    if (accepted === "folder")
+      return { problem: "This field accepts folders. Give a folder, or several files." };
     return { name: items[0].path, folder: false, items };
   }
-  if (wanted === "file" || wanted === "image") return { problem: "One file is wanted here: give a single one." };
-  if (nested && tops.size > 1) return { problem: "Give one folder at a time." };
-  if (nested) return { name: [...tops][0], folder: true, items };
-  return { name: `${count(items.length)} files`, folder: true, items: items.map(({ file, path }) => ({ file, path: `${LOOSE}/${path}` })) };
-}
-
-/** The folder on the server, by the place of one of its files there and here. */
-export function folderOf(there, here) {
-  return there.split("/").slice(0, 1 - here.split("/").length).join("/");
-}
-
-/** Bytes a second over the last moments; `now` in milliseconds. */
-export function meter(span = 5000) {
-  let seen = [];
-  return (sent, now) => {
-    seen = [...seen.filter(([at]) => at > now - span), [now, sent]];
-    const [at, before] = seen[0];
-    return now > at && sent > before ? (1000 * (sent - before)) / (now - at) : null;
+  if (accepted === "file" || accepted === "image")
+    return { problem: "This field accepts one file. Give a single file." };
+  if (isNested && tops.size > 1) return { problem: "Give one folder at a time." };
+  if (isNested) return { name: [...tops][0], folder: true, items };
+  return {
+    name: `${count(items.length)} files`,
+    folder: true,
+    items: items.map(({ file, path }) => ({ file, path: `${LOOSE}/${path}` })),
   };
 }
 
-/** "12.4 MB of 96.0 MB · 13 % · 22.1 MB/s · 4 s left" */
-export function transferWords(sent, total, rate) {
-  const words = [`${bytes(sent)} of ${bytes(total)}`, percent(sent / total)];
-  if (rate && sent < total) words.push(`${bytes(rate)}/s`, `${seconds(Math.max(1, (total - sent) / rate))} left`);
-  return words.join(" · ");
+/** @param {string} name */
+const isJunk = (name) => name.startsWith(".") || JUNK.has(name.toLowerCase());
+
+/**
+ * The folder on the server, from the path of one of its files there and here.
+ * @param {string} serverPath
+ * @param {string} localPath
+ */
+export function folderOf(serverPath, localPath) {
+  return serverPath
+    .split("/")
+    .slice(0, 1 - localPath.split("/").length)
+    .join("/");
+}
+
+/**
+ * Create a meter of the transfer rate.
+ * @param {number} [span] Milliseconds that the rate is measured over.
+ * @returns {(sent: number, now: number) => number | null} Takes all bytes so far and the time in
+ *   milliseconds; returns bytes per second, null if unknown.
+ */
+export function rateMeter(span = 5000) {
+  /** @type {[time: number, sent: number][]} */
+  let samples = [];
+  return (sent, now) => {
+    samples = [...samples.filter(([time]) => time > now - span), [now, sent]];
+    const [time, before] = samples[0];
+    return now > time && sent > before ? (1000 * (sent - before)) / (now - time) : null;
+  };
+}
+
+/**
+ * "12.4 MB of 96.0 MB · 13 % · 22.1 MB/s · 4 s left"
+ * @param {number} sent Bytes.
+ * @param {number} total Bytes.
+ * @param {number | null} rate Bytes per second.
+ */
+export function transferText(sent, total, rate) {
+  const parts = [`${bytes(sent)} of ${bytes(total)}`, percent(sent / total)];
+  if (rate && sent < total)
+    parts.push(`${bytes(rate)}/s`, `${seconds(Math.max(1, (total - sent) / rate))} left`);
+  return parts.join(" · ");
 }

@@ -1,21 +1,31 @@
-// Fields for paths of the server: completed while they are typed, and chosen in a dialog, or sent from here.
-import { at } from "../base/address.js";
-import { element } from "../base/dom.js";
+// Fields for paths on the server: with completion, a dialog to browse, and uploads.
+import { request } from "../base/api.js";
+import { element, findAll } from "../base/dom.js";
 import "./picker.js";
 import "./upload.js";
 
-for (const input of document.querySelectorAll("input[data-path]")) {
+/** @import { Folder } from "../base/types.js" */
+
+for (const input of findAll(document, "input[data-path]", HTMLInputElement)) {
   const list = element("datalist", { id: `${input.id}-paths` });
   input.after(list);
   input.setAttribute("list", list.id);
-  let asked = 0;
+  let latest = 0;
   const complete = async () => {
-    const turn = ++asked;
-    const answer = await fetch(at(`/api/v1/files?path=${encodeURIComponent(input.value)}`));
-    if (!answer.ok || turn !== asked) return;
-    const { entries } = await answer.json();
-    const wanted = entries.filter((entry) => input.dataset.path !== "folder" || entry.type === "folder");
-    list.replaceChildren(...wanted.map((entry) => element("option", { value: entry.path + (entry.type === "folder" ? "/" : "") })));
+    const turn = ++latest;
+    /** @type {Folder | null} */
+    const folder = await request(`/files?path=${encodeURIComponent(input.value)}`).catch(
+      () => null,
+    );
+    if (!folder || turn !== latest) return;
+    const accepted = folder.entries.filter(
+      ({ type }) => input.dataset.path !== "folder" || type === "folder",
+    );
+    list.replaceChildren(
+      ...accepted.map(({ path, type }) =>
+        element("option", { value: path + (type === "folder" ? "/" : "") }),
+      ),
+    );
   };
   input.addEventListener("focus", complete);
   input.addEventListener("input", complete);

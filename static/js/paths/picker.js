@@ -1,29 +1,60 @@
-// "Browse…": a dialog that walks through the folders that the server may read.
-import { at } from "../base/address.js";
-import { element } from "../base/dom.js";
-import { bytes, count } from "../base/format.js";
-import { addPath, tools } from "./path_tools.js";
-import { crumbs, suits, words } from "./places.js";
+// "Browse…": a dialog that shows the folders that the server may read.
+import { messageOf, request } from "../base/api.js";
+import { element, findAll } from "../base/dom.js";
+import { bytes, count, counted } from "../base/format.js";
+import { addPath, isTextField, toolRow } from "./path_tools.js";
+import { crumbs, dialogTitle, isAccepted } from "./places.js";
 
-for (const input of document.querySelectorAll("[data-path]")) {
-  const [label] = input.labels;
-  label.id ||= `${input.id}-label`;
-  tools(input).prepend(element("button", { type: "button", "aria-describedby": label.id, onclick: () => browse(input) }, "Browse…"));
+/** @import { Folder, FolderEntry } from "../base/types.js" */
+/** @import { TextField } from "./path_tools.js" */
+
+for (const field of findAll(document, "[data-path]").filter(isTextField)) {
+  const [label] = field.labels ?? [];
+  label.id ||= `${field.id}-label`;
+  toolRow(field).prepend(
+    element(
+      "button",
+      { type: "button", "aria-describedby": label.id, onclick: () => browse(field) },
+      "Browse…",
+    ),
+  );
 }
 
-function browse(input) {
-  const wanted = input.dataset.path;
-  const dialog = element("dialog", { class: "picker", "aria-label": words(wanted) });
-  const trail = element("nav", { class: "crumbs", "aria-label": "Folders above" });
-  const filter = element("input", { type: "search", placeholder: "Filter", "aria-label": "Filter by name", autocomplete: "off", spellcheck: "false" });
+/**
+ * Open the dialog of a field.
+ * @param {TextField} field
+ */
+function browse(field) {
+  const accepted = field.dataset.path ?? "";
+  const title = dialogTitle(accepted);
+  const dialog = element("dialog", { class: "picker", "aria-label": title });
+  const trail = element("nav", { class: "crumbs", "aria-label": "Parent folders" });
+  const filter = element("input", {
+    type: "search",
+    placeholder: "Filter",
+    "aria-label": "Filter by name",
+    autocomplete: "off",
+    spellcheck: "false",
+  });
   const list = element("ul", {});
   const status = element("p", { class: "quiet", role: "status" });
-  const use = element("button", { type: "button", class: "primary", onclick: () => choose(place.path) }, "Use this folder");
-  let place = { path: null, roots: [], entries: [], left_out: 0 };
-  let turn = 0;
+  const useFolder = element(
+    "button",
+    { type: "button", class: "primary", onclick: () => folder.path !== null && use(folder.path) },
+    "Use this folder",
+  );
+  /** @type {Folder} */
+  let folder = { path: null, roots: [], entries: [], left_out: 0 };
+  let latest = 0;
 
   const cancel = element("button", { type: "button", onclick: () => dialog.close() }, "Cancel");
-  dialog.append(element("h2", {}, words(wanted)), trail, filter, list, element("div", { class: "foot" }, status, cancel, use));
+  dialog.append(
+    element("h2", {}, title),
+    trail,
+    filter,
+    list,
+    element("div", { class: "foot" }, status, cancel, useFolder),
+  );
   dialog.addEventListener("close", () => dialog.remove());
   dialog.addEventListener("keydown", onKey);
   filter.addEventListener("input", show);
@@ -31,25 +62,33 @@ function browse(input) {
   dialog.showModal();
   start();
 
-  /** Where the field points to, else the roots; a single root is opened at once. */
+  /** Go to the path in the field, or to the roots. A single root is opened immediately. */
   async function start() {
-    const typed = input.value.trim().split("\n").at(-1);
+    const typed = field.value.trim().split("\n").at(-1) ?? "";
     if (typed && (await go(typed.endsWith("/") ? typed : `${typed}/`, true))) return;
     if (typed.includes("/") && (await go(typed.slice(0, typed.lastIndexOf("/") + 1), true))) return;
     await go("");
-    if (place.entries.length === 1) await go(`${place.entries[0].path}/`);
+    if (folder.entries.length === 1) await go(`${folder.entries[0].path}/`);
   }
 
-  async function go(path, quietly = false) {
-    const mine = ++turn;
-    const answer = await fetch(at(`/api/v1/files?path=${encodeURIComponent(path)}`)).catch(() => null);
-    const told = await answer?.json().catch(() => null);
-    if (mine !== turn || !dialog.open) return true;
-    if (!answer?.ok) {
-      if (!quietly) status.textContent = told?.error?.message ?? "The server does not answer. Is it still running?";
+  /**
+   * Go to a folder.
+   * @param {string} path
+   * @param {boolean} [isSilent] Whether an error is not shown.
+   * @returns {Promise<boolean>} False if the folder cannot be read.
+   */
+  async function go(path, isSilent = false) {
+    const turn = ++latest;
+    const isOutdated = () => turn !== latest || !dialog.open;
+    try {
+      const response = await request(`/files?path=${encodeURIComponent(path)}`);
+      if (isOutdated()) return true;
+      folder = response;
+    } catch (error) {
+      if (isOutdated()) return true;
+      if (!isSilent) status.textContent = messageOf(error);
       return false;
     }
-    place = told;
     filter.value = "";
     show();
     filter.focus();
@@ -57,26 +96,53 @@ function browse(input) {
   }
 
   function show() {
-    const shown = place.entries.filter(({ name }) => name.toLowerCase().includes(filter.value.trim().toLowerCase()));
-    trail.replaceChildren(...crumbs(place).map(({ name, path }) => element("button", { type: "button", onclick: () => go(path), "aria-current": path === `${place.path}/` ? "location" : null }, name)));
+    const { path: current, entries } = folder;
+    const pattern = filter.value.trim().toLowerCase();
+    const shown = entries.filter(({ name }) => name.toLowerCase().includes(pattern));
+    trail.replaceChildren(
+      ...crumbs(folder).map(({ name, path }) =>
+        element(
+          "button",
+          {
+            type: "button",
+            onclick: () => go(path),
+            "aria-current": path === `${current}/` ? "location" : null,
+          },
+          name,
+        ),
+      ),
+    );
     list.replaceChildren(...shown.map(row));
-    use.hidden = wanted === "file" || wanted === "image" || place.path === null;
-    status.textContent = shown.length ? summary(shown.length) : place.entries.length ? "No name has that in it." : "The folder is empty.";
+    useFolder.hidden = accepted === "file" || accepted === "image" || current === null;
+    status.textContent = statusText(shown.length);
   }
 
-  const summary = (shown) => `${count(shown)} ${shown === 1 ? "entry" : "entries"}${place.left_out ? `; ${count(place.left_out)} more are not listed: type their path` : ""}`;
+  /** @param {number} shown The number of entries. */
+  function statusText(shown) {
+    if (!shown) return folder.entries.length ? "No name matches." : "The folder is empty.";
+    const more = folder.left_out
+      ? `; ${count(folder.left_out)} more are not listed: type their path`
+      : "";
+    return `${counted(shown, "entry", "entries")}${more}`;
+  }
 
+  /** @param {FolderEntry} entry */
   function row(entry) {
-    const folder = entry.type === "folder";
-    const about = folder ? "folder" : `${entry.kind} · ${bytes(entry.size ?? 0)}`;
+    const isFolder = entry.type === "folder";
+    const about = isFolder ? "folder" : `${entry.kind} · ${bytes(entry.size ?? 0)}`;
     const date = entry.modified ? new Date(entry.modified * 1000).toLocaleDateString() : "";
-    const open = () => (folder ? go(`${entry.path}/`) : choose(entry.path));
+    const open = () => (isFolder ? go(`${entry.path}/`) : use(entry.path));
     return element(
       "li",
       {},
       element(
         "button",
-        { type: "button", class: folder ? "folder" : "", disabled: !folder && !suits(entry.kind, wanted), onclick: open },
+        {
+          type: "button",
+          class: isFolder ? "folder" : "",
+          disabled: !isFolder && !isAccepted(entry.kind, accepted),
+          onclick: open,
+        },
         element("span", { class: "name" }, entry.name),
         element("span", { class: "quiet" }, about),
         element("span", { class: "quiet date" }, date),
@@ -84,20 +150,25 @@ function browse(input) {
     );
   }
 
-  function choose(path) {
+  /** @param {string} path */
+  function use(path) {
     dialog.close();
-    addPath(input, path);
+    addPath(field, path);
   }
 
-  /** Arrows walk through the list, from the filter too; Backspace in an empty filter goes up. */
+  /**
+   * Arrow keys move through the list, also from the filter. Backspace in an empty filter goes up.
+   * @param {KeyboardEvent} event
+   */
   function onKey(event) {
-    const rows = [...list.querySelectorAll("button:enabled")];
-    const at = rows.indexOf(document.activeElement);
-    const above = crumbs(place).at(-2);
-    if (event.key === "ArrowDown") rows[Math.min(at + 1, rows.length - 1)]?.focus();
-    else if (event.key === "ArrowUp") (at > 0 ? rows[at - 1] : filter).focus();
-    else if (event.key === "Enter" && event.target === filter) rows[0]?.click();
-    else if (event.key === "Backspace" && event.target === filter && !filter.value && above) go(above.path);
+    const rows = findAll(list, "button:enabled");
+    const focused = rows.findIndex((button) => button === document.activeElement);
+    const isInFilter = event.target === filter;
+    const parent = crumbs(folder).at(-2);
+    if (event.key === "ArrowDown") rows[Math.min(focused + 1, rows.length - 1)]?.focus();
+    else if (event.key === "ArrowUp") (focused > 0 ? rows[focused - 1] : filter).focus();
+    else if (event.key === "Enter" && isInFilter) rows[0]?.click();
+    else if (event.key === "Backspace" && isInFilter && !filter.value && parent) go(parent.path);
     else return;
     event.preventDefault();
   }

@@ -1,24 +1,50 @@
-// What the picker says of places. Pure: tested with node.
+// Places and files in the dialog of paths. Without DOM: node runs the tests.
 
-const WORDS = { file: "Choose a file", folder: "Choose a folder", any: "Choose a file or a folder", image: "Choose an image", python: "Choose a Python file" };
+/** @import { Folder } from "../base/types.js" */
 
-export const words = (wanted) => WORDS[wanted];
+/** @type {Record<string, string>} By what the field accepts. */
+const TITLES = {
+  file: "Choose a file",
+  folder: "Choose a folder",
+  any: "Choose a file or a folder",
+  image: "Choose an image",
+  python: "Choose a Python file",
+};
 
-/** Whether a file of a kind is what a field wants. */
-export function suits(kind, wanted) {
-  if (wanted === "folder") return false;
-  if (wanted === "image" || wanted === "python") return kind === wanted;
+/**
+ * The dialog's title.
+ * @param {string} accepted What the field accepts.
+ */
+export const dialogTitle = (accepted) => TITLES[accepted];
+
+/**
+ * Whether a field accepts a file.
+ * @param {string} kind Of the file.
+ * @param {string} accepted
+ */
+export function isAccepted(kind, accepted) {
+  if (accepted === "folder") return false;
+  if (accepted === "image" || accepted === "python") return kind === accepted;
   return kind !== "other" && kind !== "python";
 }
 
-/** The way to a place, as [{name, path}]: all roots, the root that it lies in, and the folders down to it. */
+/**
+ * The breadcrumbs of a folder: the list of roots, its root, and the folders below.
+ * @param {Pick<Folder, "path" | "roots">} folder
+ * @returns {{ name: string, path: string }[]}
+ */
 export function crumbs({ path, roots }) {
   const top = { name: "Data roots", path: "" };
   if (path === null) return [top];
-  const root = roots.filter((one) => path === one || path.startsWith(one.endsWith("/") ? one : `${one}/`)).sort((a, b) => b.length - a.length)[0];
+  const [root] = roots
+    .filter((name) => path === name || path.startsWith(name.endsWith("/") ? name : `${name}/`))
+    .sort((a, b) => b.length - a.length);
   if (root === undefined) return [top, { name: path, path: `${path}/` }];
-  const below = path.slice(root.length).split("/").filter(Boolean);
+  const names = path.slice(root.length).split("/").filter(Boolean);
   const base = root.replace(/\/$/, "");
-  const down = below.map((name, index) => ({ name, path: `${base}/${below.slice(0, index + 1).join("/")}/` }));
-  return [top, { name: root, path: `${base}/` }, ...down];
+  const folders = names.map((name, index) => ({
+    name,
+    path: `${base}/${names.slice(0, index + 1).join("/")}/`,
+  }));
+  return [top, { name: root, path: `${base}/` }, ...folders];
 }

@@ -1,117 +1,192 @@
-// "Upload…", and files and folders that are dropped onto a field for a path of the server.
-import { dropped, meter, plan, transferWords } from "./batch.js";
-import { element } from "../base/dom.js";
-import { addPath, tools } from "./path_tools.js";
+// Uploads to a field for a path on the server: "Upload…", and files and folders dropped on it.
+import { droppedFiles, planUpload, rateMeter, transferText } from "./batch.js";
+import { messageOf } from "../base/api.js";
+import { ancestor, element, findAll } from "../base/dom.js";
+
+import { addPath, isTextField, toolRow } from "./path_tools.js";
 import { transfer } from "./transfer.js";
 
+/** @import { Attribute } from "../base/dom.js" */
+/** @import { Batch, PathKind, UploadItem } from "./batch.js" */
+/** @import { TextField } from "./path_tools.js" */
+/** @import { Transfer } from "./transfer.js" */
+
 const IMAGES = "image/*,.gz";
-const DROPPABLE = { file: "a file", image: "an image", folder: "a folder", any: "a file or folder" };
+/** @type {Record<PathKind, string>} */
+const DROPPABLE = {
+  file: "a file",
+  image: "an image",
+  folder: "a folder",
+  any: "a file or folder",
+};
 
-for (const input of document.querySelectorAll('[data-path]:not([data-path="python"])')) equip(input);
+const FIELDS = '[data-path]:not([data-path="python"])';
+for (const field of findAll(document, FIELDS).filter(isTextField)) bind(field);
 
-// What is dropped beside a field must not take the place of the page, and of all that was typed.
+// A file that is dropped outside a field would replace the page, and discard what was typed.
 for (const type of ["dragover", "drop"]) addEventListener(type, (event) => event.preventDefault());
 
-function equip(input) {
-  const wanted = input.dataset.path;
-  const field = input.closest(".field");
-  const label = input.labels[0];
-  const folders = wanted === "folder" || wanted === "any";
+/** @param {TextField} field */
+function bind(field) {
+  const accepted = /** @type {PathKind} */ (field.dataset.path);
+  const holder = ancestor(field, ".field");
+  const [label] = field.labels ?? [];
+  const acceptsFolders = accepted === "folder" || accepted === "any";
+  /** @type {Transfer | null} */
   let running = null;
 
-  label.id ||= `${input.id}-label`;
-  if (wanted !== "folder") offer(folders ? "Upload file…" : "Upload…", { multiple: folders, accept: wanted === "image" ? IMAGES : null });
-  if (folders) offer("Upload folder…", { webkitdirectory: true });
-  input.placeholder = `Type a path, or drop ${DROPPABLE[wanted]} here`;
+  label.id ||= `${field.id}-label`;
+  if (accepted !== "folder")
+    addButton(acceptsFolders ? "Upload file…" : "Upload…", {
+      multiple: acceptsFolders,
+      accept: accepted === "image" ? IMAGES : null,
+    });
+  if (acceptsFolders) addButton("Upload folder…", { webkitdirectory: true });
+  field.placeholder = `Type a path, or drop ${DROPPABLE[accepted]} here`;
 
-  field.addEventListener("dragover", (event) => mark(event, event.dataTransfer.types.includes("Files")));
-  field.addEventListener("dragleave", (event) => mark(event, field.contains(event.relatedTarget)));
-  field.addEventListener("drop", async (event) => {
-    mark(event, false);
-    receive(await dropped(event.dataTransfer).catch(() => []));
+  holder.addEventListener("dragover", (event) =>
+    markDrop(event, Boolean(event.dataTransfer?.types.includes("Files"))),
+  );
+  holder.addEventListener("dragleave", (event) =>
+    markDrop(event, event.relatedTarget instanceof Node && holder.contains(event.relatedTarget)),
+  );
+  holder.addEventListener("drop", async (event) => {
+    markDrop(event, false);
+    receive(event.dataTransfer ? await droppedFiles(event.dataTransfer).catch(() => []) : []);
   });
-  input.addEventListener("input", () => running || showError(""));
+  field.addEventListener("input", () => running || showError(""));
 
-  function offer(words, attributes) {
+  /**
+   * @param {string} text
+   * @param {Record<string, Attribute>} attributes Of the file input.
+   */
+  function addButton(text, attributes) {
     const chooser = element("input", { type: "file", ...attributes });
     chooser.addEventListener("change", () => {
-      receive([...chooser.files].map((file) => ({ file, path: file.webkitRelativePath || file.name })));
+      const files = [...(chooser.files ?? [])];
+      receive(files.map((file) => ({ file, path: file.webkitRelativePath || file.name })));
       chooser.value = "";
     });
-    tools(input).append(element("button", { type: "button", "aria-describedby": label.id, onclick: () => chooser.click() }, words));
+    toolRow(field).append(
+      element(
+        "button",
+        { type: "button", "aria-describedby": label.id, onclick: () => chooser.click() },
+        text,
+      ),
+    );
   }
 
-  function mark(event, over) {
+  /**
+   * @param {DragEvent} event
+   * @param {boolean} isOver
+   */
+  function markDrop(event, isOver) {
     event.preventDefault();
-    field.classList.toggle("over", over);
+    holder.classList.toggle("over", isOver);
   }
 
+  /** @param {UploadItem[]} files */
   async function receive(files) {
-    if (running) return showError("A file is being uploaded here. Wait for it, or cancel it.");
-    const batch = plan(files, wanted);
-    if (batch.problem) return showError(batch.problem);
+    if (running) {
+      showError("An upload is running here. Wait for it, or cancel it.");
+      return;
+    }
+    const batch = planUpload(files, accepted);
+    if ("problem" in batch) {
+      showError(batch.problem);
+      return;
+    }
     showError("");
-    const panel = progressPanel(batch, () => end(running.cancel()));
-    tools(input).after(panel.whole);
-    input.setCustomValidity("Wait for the upload, or cancel it.");
-    const mine = transfer(batch, panel);
-    running = mine;
+    const panel = progressPanel(batch, () => {
+      running?.cancel();
+      end();
+    });
+    toolRow(field).after(panel.element);
+    field.setCustomValidity("Wait for the upload, or cancel it.");
+    const started = transfer(batch, panel);
+    running = started;
     function end() {
       running = null;
-      input.setCustomValidity("");
-      if (panel.whole.contains(document.activeElement)) input.focus();
-      panel.whole.remove();
+      field.setCustomValidity("");
+      if (panel.element.contains(document.activeElement)) field.focus();
+      panel.element.remove();
     }
     try {
-      const { path, kind, refused } = await mine.done;
-      if (running !== mine) return;
+      const { path, kind, refused } = await started.done;
+      if (running !== started) return;
       end();
-      if (wanted === "image" && kind !== "image") return showError(`${path.split("/").pop()} is no image. An image is wanted here.`);
-      addPath(input, path);
-      if (refused.length) showError(`Left out of ${batch.name}: ${refused.slice(0, 3).join(" ")}${refused.length > 3 ? ` And ${refused.length - 3} more.` : ""}`);
+      if (accepted === "image" && kind !== "image") {
+        showError(`${path.split("/").pop()} is not an image. Give an image.`);
+        return;
+      }
+      addPath(field, path);
+      if (refused.length) showError(`Left out of ${batch.name}: ${refusedText(refused)}`);
     } catch (error) {
-      if (running !== mine) return;
+      if (running !== started) return;
       end();
-      showError(error.message);
+      showError(messageOf(error));
     }
   }
 
-  /** What is wrong stands at the field, as what the server finds wrong with a form does. */
+  /**
+   * Show an error at the field, like the errors of the server, or remove it.
+   * @param {string} text Empty to remove it.
+   */
   function showError(text) {
-    const id = `${input.id}-error`;
-    const shown = document.getElementById(id);
-    field.classList.toggle("wrong", Boolean(text));
-    if (text) input.setAttribute("aria-invalid", "true");
-    else input.removeAttribute("aria-invalid");
-    shown?.remove();
-    const described = new Set((input.getAttribute("aria-describedby") ?? "").split(" ").filter((one) => one && one !== id));
+    const id = `${field.id}-error`;
+    document.getElementById(id)?.remove();
+    holder.classList.toggle("wrong", Boolean(text));
+    if (text) field.setAttribute("aria-invalid", "true");
+    else field.removeAttribute("aria-invalid");
+    const described = new Set((field.getAttribute("aria-describedby") ?? "").split(" "));
+    described.delete("");
+    described.delete(id);
     if (text) {
-      tools(input).after(element("p", { class: "error", id, role: "alert" }, text));
+      toolRow(field).after(element("p", { class: "error", id, role: "alert" }, text));
       described.add(id);
     }
-    input.setAttribute("aria-describedby", [...described].join(" "));
+    field.setAttribute("aria-describedby", [...described].join(" "));
   }
 }
 
-/** Bar, numbers and Cancel; those who listen hear of every quarter only. */
+/** @param {string[]} messages */
+function refusedText(messages) {
+  const more = messages.length > 3 ? ` And ${messages.length - 3} more.` : "";
+  return `${messages.slice(0, 3).join(" ")}${more}`;
+}
+
+/**
+ * Create the panel of an upload: bar, numbers and Cancel. Screen readers announce each quarter.
+ * @param {Batch} batch
+ * @param {() => void} cancel
+ */
 function progressPanel({ name, items }, cancel) {
   const total = items.reduce((sum, { file }) => sum + file.size, 0);
-  const rate = meter();
+  const rate = rateMeter();
   const bar = element("progress", { max: total, value: 0, "aria-label": `Upload of ${name}` });
-  const words = element("p", { class: "quiet" }, "Beginning…");
+  const status = element("p", { class: "quiet" }, "Starting…");
   const spoken = element("p", { class: "unseen", role: "status" });
   let quarter = 0;
   return {
-    whole: element("div", { class: "transfer" }, element("strong", {}, name), element("button", { type: "button", onclick: cancel }, "Cancel"), bar, words, spoken),
+    element: element(
+      "div",
+      { class: "transfer" },
+      element("strong", {}, name),
+      element("button", { type: "button", onclick: cancel }, "Cancel"),
+      bar,
+      status,
+      spoken,
+    ),
+    /** @param {number} sent */
     progress(sent) {
       bar.value = sent;
-      words.textContent = transferWords(sent, total, rate(sent, performance.now()));
+      status.textContent = transferText(sent, total, rate(sent, performance.now()));
       if (Math.floor((4 * sent) / total) === quarter) return;
       quarter = Math.floor((4 * sent) / total);
       spoken.textContent = `${name}: ${25 * quarter} % uploaded`;
     },
     lost() {
-      words.textContent = spoken.textContent = "The connection was lost. Trying again…";
+      status.textContent = spoken.textContent = "The connection was lost. Trying again…";
     },
   };
 }

@@ -1,23 +1,45 @@
-// What a training is made of, in words: the `facts` and `hardware` events.
-import { bytes, count, gain, percent } from "../base/format.js";
+// Facts about a training as text: its `facts` and `hardware` events.
+import { bytes, count, decimals, gain, NO_VALUE, percentage } from "../base/format.js";
 
-/** [[name, words], …] of what is known so far. */
+/** @import { Hardware, JobSummary } from "../base/types.js" */
+
+/**
+ * The facts that are known.
+ * @param {JobSummary} summary
+ * @param {Hardware | null} hardware null if the training does not run.
+ * @returns {[term: string, text: string][]}
+ */
 export function factsOf(summary, hardware) {
-  const { parameters, receptive_field: field, multiply_adds: cost, device, precision, placement } = summary;
-  const facts = [
-    ["Parameters", parameters != null && count(parameters)],
-    ["Receptive field", field && `${field[1]}×${field[0]} px`],
-    ["Multiply-adds", cost != null && `${count(cost)} a pixel`],
-    ["Computed by", device && `${device}, ${precision}`],
-    ["Dataset", placement],
-    ["Test split", summary.test && `${gain(summary.test["test/psnr"] - summary.test["test/psnr_input"])} over its input, by ${summary.test.snapshot}`],
-    ["Hardware", hardware && hardwareWords(hardware)],
-  ];
-  return facts.filter(([, words]) => words);
+  const { parameters, receptive_field, multiply_adds, device, precision, placement, test } =
+    summary;
+  /** @type {[term: string, text: string][]} */
+  const facts = [];
+  if (parameters != null) facts.push(["Parameters", count(parameters)]);
+  if (receptive_field) {
+    const [height, width] = receptive_field;
+    facts.push(["Receptive field", `${width}×${height} px`]);
+  }
+  if (multiply_adds != null) facts.push(["Multiply-adds", `${count(multiply_adds)} per pixel`]);
+  if (device) facts.push(["Device", `${device}, ${precision}`]);
+  if (placement) facts.push(["Dataset", placement]);
+  if (test) {
+    const gained = gain(test["test/psnr"] - test["test/psnr_input"]);
+    facts.push(["Test split", `${gained} over its input, by ${test.snapshot}`]);
+  }
+  if (hardware) facts.push(["Hardware", hardwareDetails(hardware)]);
+  return facts;
 }
 
-/** "GPU 97 %, 12.1 GB, 61 °C · CPU 1.8 of 2 cores · 1.2 GB of memory" */
-export function hardwareWords({ cpu, cores, rss, gpus }) {
-  const cards = gpus.map((gpu, index) => `GPU${gpus.length > 1 ? ` ${index}` : ""} ${percent((gpu.utilisation ?? 0) / 100)}, ${bytes(gpu.memory_used)}, ${gpu.temperature ?? "–"} °C`);
-  return [...cards, `CPU ${(cpu / 100).toFixed(1)} of ${cores} cores`, `${bytes(rss)} of memory`].join(" · ");
+/**
+ * "GPU 97 %, 12.1 GB, 61 °C · CPU 1.8 of 2 cores · 1.2 GB of memory"
+ * @param {Hardware} hardware
+ */
+export function hardwareDetails({ cpu, cores, rss, gpus }) {
+  const cards = gpus.map(({ utilisation, memory_used, temperature }, index) => {
+    const name = gpus.length > 1 ? `GPU ${index}` : "GPU";
+    const load = percentage(utilisation ?? 0);
+    return `${name} ${load}, ${bytes(memory_used)}, ${temperature ?? NO_VALUE} °C`;
+  });
+  const processor = `CPU ${decimals(cpu / 100, 1)} of ${cores} cores`;
+  return [...cards, processor, `${bytes(rss)} of memory`].join(" · ");
 }

@@ -1,106 +1,154 @@
-// What a worker says outside its events, followed while it says it: worker.log, a part at a time.
-import { at } from "../base/address.js";
-import { element } from "../base/dom.js";
+// The live output of a worker outside its events: worker.log, one part at a time.
+import { withRoot } from "../base/address.js";
+import { ancestor, element, find } from "../base/dom.js";
+
+/**
+ * @typedef {object} LogPart GET /api/v1/jobs/<id>/log
+ * @property {string} text
+ * @property {number} from Offset of the text, in bytes.
+ * @property {number} next Offset after the text.
+ * @property {number} size Of the log, in bytes.
+ */
 
 const EVERY_MS = 1000;
 
-/** Lines that a page holds; the whole log is a file. */
-export const MOST_LINES = 5000;
+/** Lines that a page keeps; the whole log is available as a file. */
+export const MAX_LINES = 5000;
 
-/** Bytes of which the page is behind, from which on it goes on from the end of the log and not from where it was. */
+/** A page that is more bytes behind than this continues at the end of the log. */
 const FAR_BEHIND = 2 ** 20;
 
-/** What is seen of a line that was drawn over itself, as bars of progress are: what follows the last return. A return at its
- * end has not drawn anything yet. */
-export function drawn(line) {
-  return beforeReturns(line).split("\r").at(-1);
-}
+/**
+ * The visible part of a line. Progress bars redraw a line after a carriage return; after one at the
+ * end of the line nothing is drawn yet.
+ * @param {string} line
+ */
+export const visiblePart = (line) => withoutReturns(line).split("\r").at(-1) ?? "";
 
-const beforeReturns = (line) => line.replace(/\r+$/, "");
+/** @param {string} line */
+const withoutReturns = (line) => line.replace(/\r+$/, "");
 
-/** The lines that have their end when `text` follows `tail`, the line without an end so far; and the new tail, without what
- * was drawn over. */
-export function taken(tail, text) {
+/**
+ * Add text to a log.
+ * @param {string} tail The last line so far, which is incomplete.
+ * @param {string} text
+ * @returns {{ lines: string[], tail: string }} The lines that are now complete, and the new tail
+ *   without what was drawn over.
+ */
+export function splitLines(tail, text) {
   const lines = (tail + text).split("\n");
-  const last = lines.pop();
-  return { lines: lines.map(drawn), tail: last.slice(beforeReturns(last).lastIndexOf("\r") + 1) };
-}
-
-/** Whether the end of what a box scrolls through is in sight. */
-export const isAtEnd = ({ scrollTop, scrollHeight, clientHeight }) => scrollHeight - scrollTop - clientHeight < 8;
-
-/** What to ask for after an answer: {next, more}: the offset, null for the end of the log, and whether to ask at once. */
-export function after({ text, next, size }) {
-  const far = size - next > FAR_BEHIND;
-  return { next: far ? null : next, more: far || (text !== "" && next < size) };
+  const last = lines.pop() ?? "";
+  return {
+    lines: lines.map(visiblePart),
+    tail: last.slice(withoutReturns(last).lastIndexOf("\r") + 1),
+  };
 }
 
 /**
- * Show the log of `holder.dataset.log` in the `<pre>` of `holder` for as long as the `<details>` around it are open; asks every
- * second while `isLive()`. The end stays in sight, unless the reader has scrolled away from it.
+ * Whether a box is scrolled to its end.
+ * @param {Pick<Element, "scrollTop" | "scrollHeight" | "clientHeight">} box
  */
-export function follow(holder, isLive) {
-  const [details, pre, url] = [holder.closest("details"), holder.querySelector("pre"), holder.dataset.log];
-  const whole = element("a", { href: url.replace("/api/v1/", "/").replace(/log$/, "files/worker.log") }, "worker.log");
-  const beginning = element("p", { class: "quiet", hidden: true }, "The beginning is left out here: ", whole, " has all.");
+export const isAtEnd = ({ scrollTop, scrollHeight, clientHeight }) =>
+  scrollHeight - scrollTop - clientHeight < 8;
+
+/**
+ * The request that follows a part.
+ * @param {LogPart} part
+ * @returns {{ next: number | null, more: boolean }} `next` is the offset, null for the end of the
+ *   log; `more` is whether to send it immediately.
+ */
+export function nextRequest({ text, next, size }) {
+  const isFarBehind = size - next > FAR_BEHIND;
+  return { next: isFarBehind ? null : next, more: isFarBehind || (text !== "" && next < size) };
+}
+
+/**
+ * Show the log of `data-log` in the holder's `<pre>` while its `<details>` are open. The view stays
+ * at the end unless a user scrolls away from it.
+ * @param {HTMLElement} holder
+ * @param {() => boolean} isLive While it is true, the log is requested every second.
+ */
+export function followLog(holder, isLive) {
+  const details = ancestor(holder, "details", HTMLDetailsElement);
+  const pre = find(holder, "pre");
+  const url = holder.dataset.log ?? "";
+  const file = url.replace("/api/v1/", "/").replace(/log$/, "files/worker.log");
+  const notice = element(
+    "p",
+    { class: "quiet", hidden: true },
+    "Only the end is shown. The complete log is ",
+    element("a", { href: file }, "worker.log"),
+    ".",
+  );
   const end = document.createTextNode("");
-  let [next, tail, atEnd, reading, isWhole] = [null, "", true, false, false];
-  pre.before(beginning);
-  pre.style.overflowAnchor = "none"; // Where the reader is, is kept below: two that do so would do it twice.
+  /** @type {number | null} */
+  let next = null;
+  let tail = "";
+  let followsEnd = true;
+  let isReading = false;
+  let isComplete = false;
+  pre.before(notice);
+  pre.style.overflowAnchor = "none"; // `add` keeps the scroll position itself.
 
   function clear() {
     pre.replaceChildren(end);
-    [end.data, tail, beginning.hidden] = ["", "", true];
+    end.data = "";
+    tail = "";
+    notice.hidden = true;
   }
 
+  /** @param {string} text */
   function add(text) {
-    const fresh = taken(tail, text);
+    const fresh = splitLines(tail, text);
     tail = fresh.tail;
-    // A node for each line: those that go or come leave what the reader has marked in the others.
-    end.before(...fresh.lines.slice(-MOST_LINES).map((line) => document.createTextNode(`${line}\n`)));
-    end.data = drawn(tail);
-    const tooMany = [...pre.childNodes].slice(0, -MOST_LINES);
-    if (tooMany.length || fresh.lines.length > MOST_LINES) beginning.hidden = false;
+    // One node per line: adding and removing lines keeps a selection in the others.
+    end.before(
+      ...fresh.lines.slice(-MAX_LINES).map((line) => document.createTextNode(`${line}\n`)),
+    );
+    end.data = visiblePart(tail);
+    const surplus = [...pre.childNodes].slice(0, -MAX_LINES);
+    if (surplus.length || fresh.lines.length > MAX_LINES) notice.hidden = false;
     const height = pre.scrollHeight;
-    for (const line of tooMany) line.remove();
-    if (atEnd) pre.scrollTop = pre.scrollHeight;
-    else if (tooMany.length) pre.scrollTop -= height - pre.scrollHeight;
+    for (const line of surplus) line.remove();
+    if (followsEnd) pre.scrollTop = pre.scrollHeight;
+    else if (surplus.length) pre.scrollTop -= height - pre.scrollHeight;
   }
 
-  /** Ask for one part; whether there is more. */
+  /** Request one part. Returns whether to request another one. */
   async function readPart() {
-    const answer = await fetch(at(next == null ? url : `${url}?from=${next}`));
-    if (!answer.ok) return false;
-    const part = await answer.json();
+    const response = await fetch(withRoot(next == null ? url : `${url}?from=${next}`));
+    if (!response.ok) return false;
+    /** @type {LogPart} */
+    const part = await response.json();
     if (part.from !== next) {
       clear();
-      beginning.hidden = part.from === 0;
+      notice.hidden = part.from === 0;
     }
     if (part.text) add(part.text);
-    const then = after(part);
-    next = then.next;
-    return then.more;
+    const following = nextRequest(part);
+    next = following.next;
+    return following.more;
   }
 
   async function read() {
     const live = isLive();
-    if (reading || !details.open || document.hidden || (isWhole && !live)) return;
-    reading = true;
+    if (isReading || !details.open || document.hidden || (isComplete && !live)) return;
+    isReading = true;
     try {
       while (await readPart());
-      isWhole = !live; // What was said after the last question of a live job is asked for once more.
+      isComplete = !live; // Text that a live job writes after this request needs another one.
     } catch {
-      // The server does not answer now: the next round asks again.
+      // The server does not respond: the next round retries.
     } finally {
-      reading = false;
+      isReading = false;
     }
   }
 
   pre.addEventListener("scroll", () => {
-    if (details.open) atEnd = isAtEnd(pre);
+    if (details.open) followsEnd = isAtEnd(pre);
   });
   details.addEventListener("toggle", () => {
-    if (details.open && atEnd) pre.scrollTop = pre.scrollHeight;
+    if (details.open && followsEnd) pre.scrollTop = pre.scrollHeight;
     read();
   });
   document.addEventListener("visibilitychange", read);

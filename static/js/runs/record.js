@@ -1,56 +1,104 @@
-// What a run says of itself: its messages as they come, and what it takes to make it again.
-import { ask } from "../base/api.js";
-import { element } from "../base/dom.js";
-import { bytes, count, epochs } from "../base/format.js";
+// A run's live messages, and its record: what is needed to reproduce it.
+import { messageOf, request } from "../base/api.js";
+import { definitions, element, find } from "../base/dom.js";
+import { bytes, count, epoch } from "../base/format.js";
 
-/** A message of the list for an event, null for those that are none. */
-export function messageOf(event) {
+/** @import { JobEvent, RunRecord } from "../base/types.js" */
+
+/**
+ * The message of an event; null if it has none.
+ * @param {JobEvent} event
+ * @returns {string | null}
+ */
+export function eventText(event) {
   switch (event.type) {
     case "message":
       return event.text;
     case "state":
       return `${event.state}${event.reason ? `: ${event.reason}` : ""}`;
     case "resumed":
-      return `Goes on from step ${count(event.step)}.`;
+      return `Resumed from step ${count(event.step)}.`;
     case "snapshot":
-      return `Snapshot ${event.name} after epoch ${epochs(event.epoch)}.`;
+      return `Snapshot ${event.name} after epoch ${epoch(event.epoch)}.`;
     default:
       return null;
   }
 }
 
-/** Returns `show(events)`, which adds the messages of events that were not shown before. */
-export function messagesOf(list) {
+/**
+ * Fill a list with messages.
+ * @param {HTMLElement} list
+ * @returns {(events: JobEvent[]) => void} Adds the messages of events that were not added before.
+ */
+export function messageList(list) {
   let seq = 0;
   return (events) => {
     for (const event of events) {
-      const words = event.seq > seq ? messageOf(event) : null;
-      if (words == null) continue;
+      const text = event.seq > seq ? eventText(event) : null;
+      if (text == null) continue;
       seq = event.seq;
-      const at = new Date(event.time * 1000);
-      list.append(element("li", { class: event.level === "warning" || event.state === "error" ? "wrong" : "" }, element("time", { datetime: at.toISOString(), title: at.toLocaleString() }, at.toLocaleTimeString([], { hour12: false })), " ", words));
+      const time = new Date(event.time * 1000);
+      list.append(
+        element(
+          "li",
+          { class: isProblem(event) ? "wrong" : "" },
+          element(
+            "time",
+            { datetime: time.toISOString(), title: time.toLocaleString() },
+            time.toLocaleTimeString([], { hour12: false }),
+          ),
+          " ",
+          text,
+        ),
+      );
     }
   };
 }
 
-/** [[name, words], …] of a run's record. */
-export function factsOfRecord({ facts, spec }) {
+/** @param {JobEvent} event */
+const isProblem = (event) =>
+  (event.type === "message" && event.level === "warning") ||
+  (event.type === "state" && event.state === "error");
+
+/**
+ * The facts of a record that are known.
+ * @param {Pick<RunRecord, "facts" | "spec">} record
+ * @returns {[term: string, text: string][]}
+ */
+export function recordFacts({ facts, spec }) {
   const { hardware, packages, dataset_hash: hash, device, precision } = facts;
-  return [
-    ["Seed", spec.seed != null && String(spec.seed)],
-    ["Computed by", device && `${device}, ${precision}`],
-    ["Machine", hardware && `${hardware.processor}, ${hardware.cores} cores, ${bytes(hardware.memory)}, ${hardware.system}`],
-    ["Packages", packages && Object.entries(packages).map((parts) => parts.join(" ")).join(", ")],
-    ["Datasets, SHA-256", hash && (typeof hash === "string" ? hash : JSON.stringify(hash))],
-  ].filter(([, words]) => words);
+  /** @type {[term: string, text: string][]} */
+  const known = [];
+  if (spec.seed != null) known.push(["Seed", String(spec.seed)]);
+  if (device) known.push(["Device", `${device}, ${precision}`]);
+  if (hardware) {
+    const { processor, cores, memory, system } = hardware;
+    known.push(["Machine", `${processor}, ${cores} cores, ${bytes(memory)}, ${system}`]);
+  }
+  if (packages) {
+    const versions = Object.entries(packages).map(([name, version]) => `${name} ${version}`);
+    known.push(["Packages", versions.join(", ")]);
+  }
+  if (hash)
+    known.push(["Datasets, SHA-256", typeof hash === "string" ? hash : JSON.stringify(hash)]);
+  return known;
 }
 
-/** Fill the record once it is unfolded. */
-export function recordOf(details, job) {
+/**
+ * Fill in a job's record when its `<details>` are opened.
+ * @param {HTMLDetailsElement} details
+ * @param {string} job The job's id.
+ */
+export function fillRecord(details, job) {
   details.addEventListener("toggle", async () => {
     if (!details.open) return;
-    const record = await ask(`/jobs/${job}/record`).catch((error) => ({ facts: {}, spec: {}, command: error.message }));
-    details.querySelector("dl").replaceChildren(...factsOfRecord(record).map(([name, words]) => element("div", {}, element("dt", {}, name), element("dd", {}, words))));
-    details.querySelector("pre").textContent = record.command;
+    /** @type {RunRecord} */
+    const record = await request(`/jobs/${job}/record`).catch((error) => ({
+      facts: {},
+      spec: {},
+      command: messageOf(error),
+    }));
+    find(details, "dl").replaceChildren(...definitions(recordFacts(record)));
+    find(details, "pre").textContent = record.command;
   });
 }

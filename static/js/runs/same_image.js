@@ -1,99 +1,171 @@
-// One image through several models: a test of each, and all that comes out in one viewer.
-import { askUntilAnswered, send } from "../base/api.js";
-import { element } from "../base/dom.js";
-import { decibel, gain } from "../base/format.js";
+// One image through several models: a test of each, and all outputs in one viewer.
+import { post, requestWithRetries } from "../base/api.js";
+import { element, find } from "../base/dom.js";
+import { decibel, gain, similarity } from "../base/format.js";
 import { watchJob } from "../base/live.js";
+import { isFinal } from "../base/status.js";
 import { viewer } from "../viewer/viewer.js";
 
-/** Make the form work. The tests stand in the page's address, so that it can be sent to a colleague. */
-export function showSameImage(models) {
-  const form = document.querySelector("#test-all");
-  const words = document.querySelector("#test-all-words");
-  const known = new URL(location).searchParams.get("tests");
-  let leave = known ? follow(models, known.split(",")) : () => {};
+/** @import { Job, JobEvent, SampleEvent, ShownState, Snapshot } from "../base/types.js" */
+
+/**
+ * @typedef {{ id: string, name: string, snapshots: Snapshot[] }} TestableModel
+ *
+ * @typedef {object} Result
+ * @property {string} id Of the test.
+ * @property {TestableModel} model
+ * @property {ShownState} state
+ * @property {string} reason
+ * @property {SampleEvent | null} sample
+ */
+
+/**
+ * Bind the form that tests all models. The page's address contains the tests.
+ * @param {TestableModel[]} models
+ */
+export function bindTestAll(models) {
+  const form = find(document, "#test-all", HTMLFormElement);
+  const status = find(document, "#test-all-words");
+  const button = find(form, "button.primary", HTMLButtonElement);
+  const tests = new URL(location.href).searchParams.get("tests");
+  let stop = tests ? followTests(models, tests.split(",")) : () => {};
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
-    form.querySelector("button.primary").disabled = true;
-    words.textContent = "";
+    button.disabled = true;
+    status.textContent = "";
     const data = new FormData(form);
     const usable = models.filter((model) => model.snapshots.length);
-    const outcomes = await Promise.allSettled(usable.map((model) => start(model, data)));
-    form.querySelector("button.primary").disabled = false;
-    const left = models.filter((model) => !usable.includes(model)).map((model) => `“${model.name}” has no snapshot and is left out.`);
-    words.textContent = [...left, ...new Set(outcomes.filter(({ reason }) => reason).map(({ reason }) => reason.message))].join(" ");
-    const made = outcomes.filter(({ value }) => value).map(({ value }) => value);
-    if (!made.length) return;
-    const address = new URL(location);
-    address.searchParams.set("tests", made.map((one) => one.id).join(","));
+    const outcomes = await Promise.allSettled(usable.map((model) => startTest(model, data)));
+    button.disabled = false;
+    const skipped = models
+      .filter((model) => !usable.includes(model))
+      .map((model) => `“${model.name}” has no snapshot and is left out.`);
+    const errors = outcomes.flatMap((outcome) =>
+      outcome.status === "rejected" ? [outcome.reason.message] : [],
+    );
+    status.textContent = [...skipped, ...new Set(errors)].join(" ");
+    const ids = outcomes.flatMap((outcome) =>
+      outcome.status === "fulfilled" ? [outcome.value.id] : [],
+    );
+    if (!ids.length) return;
+    const address = new URL(location.href);
+    address.searchParams.set("tests", ids.join(","));
     history.replaceState(null, "", address);
-    leave();
-    leave = follow(models, made.map((one) => one.id));
+    stop();
+    stop = followTests(models, ids);
   });
 }
 
-function start(model, data) {
-  const filled = Object.fromEntries([...data].filter(([name, value]) => typeof value === "string" && value.trim() && !name.includes(".")));
-  const body = { ...filled, layers: false, ...(filled.pair == null ? {} : { pair: Number(filled.pair) }) };
-  return send(`/models/${model.id}/tests`, body);
+/**
+ * @param {TestableModel} model
+ * @param {FormData} data
+ * @returns {Promise<{ id: string }>}
+ */
+function startTest(model, data) {
+  const entries = [...data].filter(
+    ([name, value]) => typeof value === "string" && value.trim() && !name.includes("."),
+  );
+  const values = Object.fromEntries(entries);
+  const pair = values.pair == null ? {} : { pair: Number(values.pair) };
+  return post(`/models/${model.id}/tests`, { ...values, layers: false, ...pair });
 }
 
-const ENDED = ["done", "error", "aborted", "deleted"];
+/** @param {ShownState} state */
+const isEnded = (state) => isFinal(state) || state === "deleted";
 
-/** Show the results of tests as they come, each with the model that it is of. Returns what ends it. */
-function follow(models, tests) {
+/**
+ * Show the results of tests as they arrive.
+ * @param {TestableModel[]} models
+ * @param {string[]} tests Ids.
+ * @returns {() => void} Stops that.
+ */
+function followTests(models, tests) {
+  /** @type {Result[]} */
   const results = [];
-  const ends = new Map();
+  /** @type {Map<string, () => void>} Stop watching, by the test's id. */
+  const stops = new Map();
   const show = () => {
-    const order = ({ model }) => models.indexOf(model);
-    results.sort((a, b) => order(a) - order(b));
-    table(results);
-    if (results.every(({ state }) => ENDED.includes(state))) pictures(results);
+    results.sort((a, b) => models.indexOf(a.model) - models.indexOf(b.model));
+    showTable(results);
+    if (results.every(({ state }) => isEnded(state))) showPictures(results);
   };
-  const begin = async (id) => {
-    const job = await askUntilAnswered(`/jobs/${id}`);
-    const model = models.find((one) => one.id === job.spec.model);
-    if (!model) return; // It is not one of those that are compared.
+  const begin = async (/** @type {string} */ id) => {
+    /** @type {Job} */
+    const job = await requestWithRetries(`/jobs/${id}`);
+    const model = models.find((candidate) => candidate.id === job.spec.model);
+    if (!model) return; // A test of a model that this page does not compare.
+    /** @type {Result} */
     const result = { id, model, state: job.state, reason: job.reason, sample: null };
     results.push(result);
-    const see = (events) => {
+    const onEvents = (/** @type {JobEvent[]} */ events) => {
       for (const event of events) {
-        if (event.type === "state") Object.assign(result, { state: event.state, reason: event.reason });
+        if (event.type === "state") {
+          result.state = event.state;
+          result.reason = event.reason;
+        }
         if (event.type === "sample") result.sample = event;
       }
-      if (ENDED.includes(result.state)) ends.get(id)();
+      if (isEnded(result.state)) stops.get(id)?.();
       show();
     };
-    ends.set(id, watchJob(id, 0, see, () => Object.assign(result, { state: "deleted" })));
+    const onDeleted = () => {
+      result.state = "deleted";
+    };
+    stops.set(id, watchJob(id, 0, onEvents, onDeleted));
     show();
   };
-  for (const id of tests) begin(id).catch(() => {}); // A test that was deleted has nothing to show.
-  return () => ends.forEach((end) => end());
+  for (const id of tests) begin(id).catch(() => {}); // A deleted test has no result.
+  return () => stops.forEach((stop) => stop());
 }
 
-function table(results) {
-  document.querySelector("#results").hidden = false;
-  const gained = ({ sample }) => (sample?.psnr_output == null || sample.psnr_input == null ? null : sample.psnr_output - sample.psnr_input);
-  const most = Math.max(...results.map(gained).filter((value) => value != null));
+/** @param {Result} result */
+const gainOfResult = ({ sample }) =>
+  sample?.psnr_output == null || sample.psnr_input == null
+    ? null
+    : sample.psnr_output - sample.psnr_input;
+
+/** @param {Result[]} results */
+function showTable(results) {
+  find(document, "#results").hidden = false;
+  const most = Math.max(...results.map(gainOfResult).filter((value) => value != null));
   const rows = results.map((result) => {
     const { id, model, state, reason, sample } = result;
-    const cells = [decibel(sample?.psnr_output), gain(gained(result)), sample?.ssim_output?.toFixed(4) ?? "–"];
+    const gained = gainOfResult(result);
+    const cells = [decibel(sample?.psnr_output), gain(gained), similarity(sample?.ssim_output)];
     return element(
       "tr",
-      { class: gained(result) === most ? "best" : "" },
+      { class: gained === most ? "best" : "" },
       element("th", { scope: "row" }, element("a", { href: `/tests/${id}` }, model.name)),
-      element("td", {}, element("span", { class: `state ${state}`, title: reason }, state), state === "error" ? ` ${reason}` : ""),
-      ...cells.map((cell, place) => element("td", { class: place === 1 ? "number gain" : "number" }, cell)),
+      element(
+        "td",
+        {},
+        element("span", { class: `state ${state}`, title: reason }, state),
+        state === "error" ? ` ${reason}` : "",
+      ),
+      ...cells.map((cell, index) =>
+        element("td", { class: index === 1 ? "number gain" : "number" }, cell),
+      ),
     );
   });
-  document.querySelector("#results tbody").replaceChildren(...rows);
+  find(document, "#results tbody").replaceChildren(...rows);
 }
 
-/** Input, what each model made of it, and truth: any two can be laid over one another. */
-function pictures(results) {
-  const shown = results.filter(({ sample }) => sample);
-  if (!shown.length) return;
-  const [{ sample }] = shown;
-  const outputs = shown.map(({ model, sample: { output } }) => ({ role: "output", label: model.name, url: output }));
-  const truth = sample.target ? [{ role: "target", label: "Ground truth", url: sample.target }] : [];
-  viewer(document.querySelector("#viewer"), [{ role: "input", label: "Input", url: sample.input }, ...outputs, ...truth]);
+/**
+ * Show the input, the output of each model and the ground truth in one viewer.
+ * @param {Result[]} results
+ */
+function showPictures(results) {
+  const outputs = results.flatMap(({ model, sample }) =>
+    sample ? [{ role: "output", label: model.name, url: sample.output }] : [],
+  );
+  const sample = results.find((result) => result.sample)?.sample;
+  if (!sample) return;
+  const truth = sample.target
+    ? [{ role: "target", label: "Ground truth", url: sample.target }]
+    : [];
+  viewer(find(document, "#viewer"), [
+    { role: "input", label: "Input", url: sample.input },
+    ...outputs,
+    ...truth,
+  ]);
 }

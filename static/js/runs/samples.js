@@ -1,67 +1,105 @@
-// Samples of the validation, through time: squares of pairs as they go in, as they come out, and as they were.
-import { element } from "../base/dom.js";
-import { count, epochs, gain } from "../base/format.js";
-import { swap } from "../base/pictures.js";
+// Samples of the validations of a training: squares of pairs as input, output and ground truth.
+import { element, find, findAll } from "../base/dom.js";
+import { count, epoch, fromTo, gain } from "../base/format.js";
+import { replaceWhenLoaded } from "../base/pictures.js";
 
-const ROLES = { input: "input", output: "output", target: "truth" };
+/** @import { JobEvent, SampleEvent } from "../base/types.js" */
 
-/** All showings of samples by step, as `sample` and `resumed` events tell them: [{step, epoch, samples: Map by index}, …]. */
-export function withShown(showings, event) {
-  if (event.type === "resumed") return showings.filter(({ step }) => step <= event.step);
-  if (event.type !== "sample") return showings;
-  const last = showings.at(-1);
+/**
+ * @typedef {object} SampleSet The samples of one validation.
+ * @property {number} step
+ * @property {number} epoch
+ * @property {Map<number, SampleEvent>} samples By index.
+ */
+
+/**
+ * Add the sample of an event. After a resume, later sets are removed.
+ * @param {SampleSet[]} sets By step.
+ * @param {JobEvent} event
+ * @returns {SampleSet[]}
+ */
+export function withSample(sets, event) {
+  if (event.type === "resumed") return sets.filter(({ step }) => step <= event.step);
+  if (event.type !== "sample") return sets;
+  const last = sets.at(-1);
   if (last?.step === event.step) {
     last.samples.set(event.index, event);
-    return showings;
+    return sets;
   }
-  return [...showings.filter(({ step }) => step < event.step), { step: event.step, epoch: event.epoch, samples: new Map([[event.index, event]]) }];
+  return [
+    ...sets.filter(({ step }) => step < event.step),
+    { step: event.step, epoch: event.epoch, samples: new Map([[event.index, event]]) },
+  ];
 }
 
-/** The card of a `sample` event. */
-function sampleCard(sample) {
-  const { pair, width, height, psnr_input: before, psnr_output: after } = sample;
-  const pictures = Object.entries(ROLES).map(([role, words]) =>
-    element("a", { href: sample[role], target: "_blank", title: `${words}: open it` }, element("img", { src: sample[role], width, height, alt: `Validation pair ${pair}, ${words}` })),
+/** @param {SampleEvent} sample */
+function card({ pair, width, height, input, output, target, psnr_input, psnr_output }) {
+  const urls = { input, output, truth: target };
+  const pictures = Object.entries(urls).map(([role, url]) =>
+    element(
+      "a",
+      { href: url, target: "_blank", title: `Open the ${role}` },
+      element("img", { src: url, width, height, alt: `Validation pair ${pair}, ${role}` }),
+    ),
   );
-  const known = before != null && after != null;
-  const words = known ? `pair ${pair} · ${before.toFixed(2)} → ${after.toFixed(2)} dB, ${gain(after - before)}` : `pair ${pair}`;
-  return element("figure", {}, element("div", { class: "triple" }, ...pictures), element("figcaption", {}, words));
+  const scores =
+    psnr_input == null || psnr_output == null
+      ? ""
+      : ` · ${fromTo(psnr_input, psnr_output)} dB, ${gain(psnr_output - psnr_input)}`;
+  return element(
+    "figure",
+    {},
+    element("div", { class: "triple" }, ...pictures),
+    element("figcaption", {}, `pair ${pair}${scores}`),
+  );
 }
 
-/** The slider through the showings; returns `show(showings)`. It stays at the newest unless somebody has moved it. */
-export function samplesThroughTime() {
-  const holder = document.querySelector("#samples");
-  const controls = document.querySelector(".through-time");
-  const slider = document.querySelector("#samples-at");
-  let showings = [];
-  let follows = true;
+/**
+ * Bind the slider through the sets. It follows the newest one until a user moves it.
+ * @returns {(sets: SampleSet[]) => void} Shows sets.
+ */
+export function sampleSlider() {
+  const holder = find(document, "#samples");
+  const buttons = findAll(document, ".through-time button", HTMLButtonElement);
+  const slider = find(document, "#samples-at", HTMLInputElement);
+  const label = find(document, "#samples-words");
+  /** @type {SampleSet[]} */
+  let sets = [];
+  let followsNewest = true;
+
+  const current = () => Number(slider.value);
+  const targetOf = (/** @type {HTMLButtonElement} */ button) =>
+    current() + Number(button.dataset.by);
 
   function draw() {
-    const at = showings[Number(slider.value)];
-    if (!at) return;
-    const where = `epoch ${epochs(at.epoch)}, step ${count(at.step)}`;
-    document.querySelector("#samples-words").textContent = `${where} · ${Number(slider.value) + 1} of ${showings.length}`;
-    slider.setAttribute("aria-valuetext", where);
-    for (const button of controls.querySelectorAll("button")) button.disabled = !showings[Number(slider.value) + Number(button.dataset.by)];
-    swap(holder, [...at.samples.values()].sort((a, b) => a.index - b.index).map(sampleCard));
+    const set = sets[current()];
+    if (!set) return;
+    const place = `epoch ${epoch(set.epoch)}, step ${count(set.step)}`;
+    label.textContent = `${place} · ${current() + 1} of ${sets.length}`;
+    slider.setAttribute("aria-valuetext", place);
+    for (const button of buttons) button.disabled = !sets[targetOf(button)];
+    const samples = [...set.samples.values()].sort((a, b) => a.index - b.index);
+    replaceWhenLoaded(holder, samples.map(card));
   }
 
-  function moveTo(place) {
-    if (!showings.length) return;
-    slider.value = place;
-    follows = Number(slider.value) === showings.length - 1;
+  /** @param {number} index */
+  function moveTo(index) {
+    if (!sets.length) return;
+    slider.value = String(index);
+    followsNewest = current() === sets.length - 1;
     draw();
   }
 
-  slider.addEventListener("input", () => moveTo(slider.value));
-  for (const button of controls.querySelectorAll("button")) button.addEventListener("click", () => moveTo(Number(slider.value) + Number(button.dataset.by)));
+  slider.addEventListener("input", () => moveTo(current()));
+  for (const button of buttons) button.addEventListener("click", () => moveTo(targetOf(button)));
   return (fresh) => {
-    // One that is still coming in is shown when it is whole: nothing is to vanish and come back.
-    const [before, last] = [fresh.at(-2), fresh.at(-1)];
-    showings = before && last.samples.size < before.samples.size ? fresh.slice(0, -1) : fresh;
-    slider.disabled = showings.length < 2;
-    slider.max = Math.max(showings.length - 1, 0);
-    if (follows) slider.value = slider.max;
+    // An incomplete set is not shown: its samples would appear one after another.
+    const [previous, last] = [fresh.at(-2), fresh.at(-1)];
+    const isIncomplete = previous && last && last.samples.size < previous.samples.size;
+    sets = isIncomplete ? fresh.slice(0, -1) : fresh;
+    slider.disabled = sets.length < 2;
+    slider.max = String(Math.max(sets.length - 1, 0));
+    if (followsNewest) slider.value = slider.max;
     draw();
   };
 }

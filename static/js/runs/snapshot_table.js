@@ -1,67 +1,130 @@
-// The table of a model's snapshots, and what can be done with each.
-import { ask, send } from "../base/api.js";
-import { asks } from "../base/dialogs.js";
-import { element } from "../base/dom.js";
-import { bytes, decibel, epochs, gain, gainOf, losses, small } from "../base/format.js";
+// The table of a model's snapshots, with the actions for each.
+import { messageOf, post, request } from "../base/api.js";
+import { confirmDialog } from "../base/dialogs.js";
+import { element, find, findAll } from "../base/dom.js";
+import { bytes, decibel, epoch, gain, gainOf, loss, small } from "../base/format.js";
+import { isFinal } from "../base/status.js";
 import { bestOf } from "./snapshots.js";
 
+/** @import { ExportFile, Job, Snapshot } from "../base/types.js" */
+
+/** @type {Record<string, string>} */
 const FORMATS = { onnx: "ONNX", torchscript: "TorchScript", "torch.export": "torch.export" };
 
-let exported = [];
+/** @type {ExportFile[]} */
+let exportFiles = [];
 let redraw = () => {};
 
-/** Fill the table, newest first, and the choices of the test form. Rows that say the same as before stay, with their open menus. */
+/**
+ * Fill the table, newest first, and the choices of the test form. Rows that did not change stay,
+ * with their open menus.
+ * @param {Job} job
+ * @param {Snapshot[]} snapshots
+ */
 export function showSnapshots(job, snapshots) {
   const best = bestOf(snapshots);
   const newest = [...snapshots].reverse();
-  const body = document.querySelector("#snapshots tbody");
-  const before = new Map([...body.children].map((one) => [one.dataset.said, one]));
-  const rows = newest.map((one) => {
-    const files = exported.filter(({ snapshot }) => snapshot === one.snapshot);
-    const said = JSON.stringify([job.state, one, one === best, files]);
-    const there = before.get(said);
-    if (there) return there;
-    const made = row(job, one, one === best, files);
-    made.dataset.said = said;
-    return made;
+  const body = find(document, "#snapshots tbody");
+  const before = new Map(findAll(body, "tr").map((row) => [row.dataset.content, row]));
+  const rows = newest.map((snapshot) => {
+    const isBest = snapshot === best;
+    const files = exportFiles.filter((file) => file.snapshot === snapshot.snapshot);
+    const content = JSON.stringify([job.state, snapshot, isBest, files]);
+    const existing = before.get(content);
+    if (existing) return existing;
+    const row = rowOf(job, snapshot, isBest, files);
+    row.dataset.content = content;
+    return row;
   });
-  const wanted = new Set(rows);
-  for (const one of [...body.children]) if (!wanted.has(one)) one.remove();
-  rows.forEach((one, place) => body.children[place] !== one && body.insertBefore(one, body.children[place] ?? null));
-  document.querySelector("#snapshots").hidden = !newest.length;
-  document.querySelector("#no-snapshots").hidden = newest.length > 0;
+  const kept = new Set(rows);
+  for (const row of findAll(body, "tr")) if (!kept.has(row)) row.remove();
+  rows.forEach((row, index) => {
+    const current = body.children[index] ?? null;
+    if (current !== row) body.insertBefore(row, current);
+  });
+  find(document, "#snapshots").hidden = !newest.length;
+  find(document, "#no-snapshots").hidden = newest.length > 0;
   showChoices(newest, best);
 }
 
-/** Ask which files snapshots were exported to; `show` draws the table anew. */
-export async function findExports(job, show) {
+/**
+ * Request the list of exported files.
+ * @param {string} job The job's id.
+ * @param {() => void} show Draws the table.
+ */
+export async function loadExports(job, show) {
   redraw = show;
-  exported = await ask(`/models/${job}/exports`).then((told) => told.exports, () => exported);
+  try {
+    const { exports } = await request(`/models/${job}/exports`);
+    exportFiles = exports;
+  } catch {
+    // The table is complete without them.
+  }
   show();
 }
 
-function row(job, snapshot, isBest, files) {
+/**
+ * @param {Job} job
+ * @param {Snapshot} snapshot
+ * @param {boolean} isBest
+ * @param {ExportFile[]} files
+ */
+function rowOf(job, snapshot, isBest, files) {
   const name = snapshot.snapshot;
-  const cells = [epochs(snapshot.epoch), losses(snapshot["val/l1"]), decibel(snapshot["val/psnr"]), gain(gainOf(snapshot)), bytes(snapshot.size)];
-  const label = isBest ? element("th", { scope: "row" }, `${name} `, element("span", { class: "tag" }, "best")) : element("th", { scope: "row" }, name);
+  const cells = [
+    epoch(snapshot.epoch),
+    loss(snapshot["val/l1"]),
+    decibel(snapshot["val/psnr"]),
+    gain(gainOf(snapshot)),
+    bytes(snapshot.size),
+  ];
+  const label = isBest
+    ? element("th", { scope: "row" }, `${name} `, element("span", { class: "tag" }, "best"))
+    : element("th", { scope: "row" }, name);
   return element(
     "tr",
     { class: isBest ? "best" : "", "data-snapshot": name },
     label,
-    ...cells.map((cell, place) => element("td", { class: place === 3 ? "number gain" : "number" }, cell)),
+    ...cells.map((cell, index) =>
+      element("td", { class: index === 3 ? "number gain" : "number" }, cell),
+    ),
     element(
       "td",
       { class: "doings" },
-      element("a", { href: `/models/${job.id}/test?snapshot=${name}`, "aria-label": `Test ${name}` }, "Test"),
-      element("a", { href: `/models/new?clone=${job.id}&start_from=${job.id}&start_snapshot=${name}`, "aria-label": `Fine-tune from ${name}` }, "Fine-tune"),
+      element(
+        "a",
+        { href: `/models/${job.id}/test?snapshot=${name}`, "aria-label": `Test ${name}` },
+        "Test",
+      ),
+      element(
+        "a",
+        {
+          href: `/models/new?clone=${job.id}&start_from=${job.id}&start_snapshot=${name}`,
+          "aria-label": `Fine-tune from ${name}`,
+        },
+        "Fine-tune",
+      ),
       menu(job, name, files),
     ),
   );
 }
 
+/**
+ * @param {Job} job
+ * @param {string} name Of the snapshot.
+ * @param {ExportFile[]} files
+ */
 function menu(job, name, files) {
-  const file = `/jobs/${job.id}/files/snapshots/${name}.safetensors`;
-  const ended = ["done", "error", "aborted"].includes(job.state);
+  const weights = `/jobs/${job.id}/files/snapshots/${name}.safetensors`;
+  const exports = Object.entries(FORMATS).map(([format, label]) => {
+    const onclick = () => exportAs(job, name, format);
+    return element("button", { type: "button", onclick }, `Export as ${label}`);
+  });
+  const deleteButton = element(
+    "button",
+    { type: "button", class: "danger", onclick: () => deleteSnapshot(job, name) },
+    "Delete",
+  );
   return element(
     "details",
     { class: "menu" },
@@ -69,62 +132,118 @@ function menu(job, name, files) {
     element(
       "div",
       {},
-      element("a", { href: file, download: `${job.name}-${name}.safetensors` }, "Download safetensors"),
-      ...files.map((one) => element("a", { href: one.url, download: `${job.name}-${one.name}` }, `Download ${one.name}, ${bytes(one.size)}`)),
-      ...Object.entries(FORMATS).map(([format, words]) => element("button", { type: "button", onclick: () => exportAs(job, name, format) }, `Export as ${words}`)),
-      ["error", "aborted"].includes(job.state) ? resume(job, name) : null,
-      ended ? element("button", { type: "button", class: "danger", onclick: () => remove(job, name) }, "Delete") : null,
+      element(
+        "a",
+        { href: weights, download: `${job.name}-${name}.safetensors` },
+        "Download safetensors",
+      ),
+      ...files.map((file) =>
+        element(
+          "a",
+          { href: file.url, download: `${job.name}-${file.name}` },
+          `Download ${file.name}, ${bytes(file.size)}`,
+        ),
+      ),
+      ...exports,
+      job.state === "error" || job.state === "aborted" ? resumeForm(job, name) : null,
+      isFinal(job.state) ? deleteButton : null,
     ),
   );
 }
 
-/** A button to go on from a snapshot, where the job has stopped before its end. */
-function resume(job, name) {
-  return element("form", { method: "post", action: `/jobs/${job.id}/resume` }, element("input", { type: "hidden", name: "csrf_token", value: document.querySelector("meta[name=csrf-token]").content }), element("input", { type: "hidden", name: "snapshot", value: name }), element("button", {}, "Resume here"));
+/**
+ * The form that resumes a stopped job from a snapshot.
+ * @param {Job} job
+ * @param {string} name Of the snapshot.
+ */
+function resumeForm(job, name) {
+  const token = find(document, "meta[name=csrf-token]", HTMLMetaElement).content;
+  return element(
+    "form",
+    { method: "post", action: `/jobs/${job.id}/resume` },
+    element("input", { type: "hidden", name: "csrf_token", value: token }),
+    element("input", { type: "hidden", name: "snapshot", value: name }),
+    element("button", {}, "Resume here"),
+  );
 }
 
+/**
+ * @param {Job} job
+ * @param {string} snapshot
+ * @param {string} format
+ */
 async function exportAs(job, snapshot, format) {
-  closeMenu();
-  const words = FORMATS[format];
-  say(element("progress", { "aria-label": `Exporting ${snapshot}` }), `Writing ${snapshot} as ${words}, and comparing it with torch on one image…`);
+  closeMenus();
+  showResult(
+    element("progress", { "aria-label": `Exporting ${snapshot}` }),
+    `Exporting ${snapshot} as ${FORMATS[format]}, and comparing it with torch on one image…`,
+  );
   try {
-    const told = await send(`/models/${job.id}/exports`, { snapshot, format });
-    const name = told.url.split("/").at(-1);
-    say(element("a", { href: told.url, download: `${job.name}-${name}` }, name), `${bytes(told.size)}; ${told.difference ? `differs from torch by at most ${small(told.difference)} of 0 to 1` : "equal to what torch makes"} (${told.checked_with}).`);
-    exported = [...exported.filter((one) => one.name !== name), { name, snapshot, size: told.size, url: told.url }];
+    /** @type {{ url: string, size: number, difference: number, checked_with: string }} */
+    const { url, size, difference, checked_with } = await post(`/models/${job.id}/exports`, {
+      snapshot,
+      format,
+    });
+    const name = url.slice(url.lastIndexOf("/") + 1);
+    const comparison = difference
+      ? `differs from torch by at most ${small(difference)} of 0 to 1`
+      : "equal to the output of torch";
+    showResult(
+      element("a", { href: url, download: `${job.name}-${name}` }, name),
+      `${bytes(size)}; ${comparison} (${checked_with}).`,
+    );
+    const others = exportFiles.filter((file) => file.name !== name);
+    exportFiles = [...others, { name, snapshot, size, url }];
     redraw();
   } catch (error) {
-    sayWrong(error);
+    showError(error);
   }
 }
 
-async function remove(job, name) {
-  closeMenu();
-  if (!(await asks(`Delete the snapshot ${name}? This cannot be undone.`, "Delete it"))) return;
+/**
+ * @param {Job} job
+ * @param {string} name Of the snapshot.
+ */
+async function deleteSnapshot(job, name) {
+  closeMenus();
+  const question = `Delete the snapshot ${name}? This cannot be undone.`;
+  if (!(await confirmDialog(question, "Delete it"))) return;
   try {
-    await ask(`/jobs/${job.id}/snapshots/${name}`, { method: "DELETE" });
-    say(`Deleted ${name}.`);
+    await request(`/jobs/${job.id}/snapshots/${name}`, { method: "DELETE" });
+    showResult(`Deleted ${name}.`);
   } catch (error) {
-    sayWrong(error);
+    showError(error);
   }
 }
 
-const sayWrong = (error) => say(element("span", { class: "wrong" }, error.message));
-
-function closeMenu() {
-  for (const open of document.querySelectorAll("#snapshots .menu[open]")) {
-    open.querySelector("summary").focus();
+function closeMenus() {
+  for (const open of findAll(document, "#snapshots .menu[open]", HTMLDetailsElement)) {
+    find(open, "summary").focus();
     open.open = false;
   }
 }
 
-const say = (...parts) => document.querySelector("#export").replaceChildren(...parts.flatMap((part) => [part, " "]));
+/** @param {unknown} error */
+const showError = (error) => showResult(element("span", { class: "wrong" }, messageOf(error)));
 
-/** What a person chose stays chosen. */
+/** @param {...(Node | string)} parts Of the line below the table. */
+const showResult = (...parts) =>
+  find(document, "#export").replaceChildren(...parts.flatMap((part) => [part, " "]));
+
+/**
+ * Fill the choices of the test form. A user's choice stays.
+ * @param {Snapshot[]} newest
+ * @param {Snapshot | null} best
+ */
 function showChoices(newest, best) {
-  const select = document.querySelector('#test-form [name="snapshot"]');
+  const select = find(document, '#test-form [name="snapshot"]', HTMLSelectElement);
   const chosen = select.value || "best";
-  const choice = (value, text) => element("option", { value, selected: value === chosen }, text);
-  select.replaceChildren(choice("best", `best (${best?.snapshot ?? "none yet"})`), ...newest.map((one) => choice(one.snapshot, one.snapshot)));
-  document.querySelector('#test-form button[type="submit"]').disabled = !newest.length;
+  const choice = (/** @type {string} */ value, text = value) =>
+    element("option", { value, selected: value === chosen }, text);
+  select.replaceChildren(
+    choice("best", `best (${best?.snapshot ?? "none yet"})`),
+    ...newest.map(({ snapshot }) => choice(snapshot)),
+  );
+  const submit = find(document, '#test-form button[type="submit"]', HTMLButtonElement);
+  submit.disabled = !newest.length;
 }

@@ -1,22 +1,53 @@
-// The snapshots of a model: which there are, and which is the best.
+// The snapshots of a model, in the order in which they were written.
 
-/** The snapshots after a `snapshot` event, in the order in which they were written: with the new one, without those that it replaced. */
+/** @import { Snapshot, SnapshotEvent } from "../base/types.js" */
+
+/**
+ * Add the snapshot of a `snapshot` event, and remove those that it replaces.
+ * @param {Snapshot[]} snapshots
+ * @param {SnapshotEvent} event
+ * @returns {Snapshot[]}
+ */
 export function withSnapshot(snapshots, { name, epoch, step, size, scalars, removed = [] }) {
-  const gone = new Set([name, ...removed]);
-  const others = snapshots.filter((one) => !gone.has(one.snapshot));
+  const others = withoutSnapshots(snapshots, [name, ...removed]);
   return [...others, { snapshot: name, epoch, step, size, ...scalars }];
 }
 
-/** After a `removed` event. */
-export const withoutSnapshots = (snapshots, gone) => snapshots.filter((one) => !gone.includes(one.snapshot));
+/**
+ * Remove the snapshots of a `removed` event.
+ * @param {Snapshot[]} snapshots
+ * @param {string[]} removed Names.
+ */
+export const withoutSnapshots = (snapshots, removed) =>
+  snapshots.filter(({ snapshot }) => !removed.includes(snapshot));
 
-/** After a `resumed` event: the snapshot that the run goes on from is the last one now. */
+/**
+ * The order after a `resumed` event: the snapshot that the run continues from becomes the last one.
+ * @param {Snapshot[]} snapshots
+ * @param {number} step
+ */
 export function resumedAt(snapshots, step) {
-  return [...snapshots.filter((one) => one.step !== step), ...snapshots.filter((one) => one.step === step)];
+  return [
+    ...snapshots.filter((snapshot) => snapshot.step !== step),
+    ...snapshots.filter((snapshot) => snapshot.step === step),
+  ];
 }
 
-/** The one with the lowest validation loss; those that were written when the job was stopped have none. */
+/**
+ * The snapshot with the lowest validation loss. Snapshots that are written when a job is stopped
+ * are not validated and do not count.
+ * @param {Snapshot[]} snapshots
+ * @returns {Snapshot | null}
+ */
 export function bestOf(snapshots) {
-  const validated = snapshots.filter((one) => one["val/l1"] != null);
-  return validated.reduce((low, one) => (low && low["val/l1"] <= one["val/l1"] ? low : one), null);
+  /** @type {Snapshot | null} */
+  let best = null;
+  let lowest = Infinity;
+  for (const snapshot of snapshots) {
+    const loss = snapshot["val/l1"];
+    if (loss == null || (best && loss >= lowest)) continue;
+    best = snapshot;
+    lowest = loss;
+  }
+  return best;
 }

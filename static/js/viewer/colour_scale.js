@@ -1,11 +1,20 @@
-// What colours stand for: a bar of them between numbers.
+// Legends of colour maps: a bar with labels.
 import { gradient } from "./colour_map.js";
 import { element } from "../base/dom.js";
 
-/** The scale of a table of colours; `words` stand along it, from its lowest to its highest. */
-export function colourScale(colours, ...words) {
+/**
+ * Create the legend of a colour map.
+ * @param {Uint32Array} colours
+ * @param {...(string | number)} labels From the lowest to the highest value.
+ */
+export function colourScale(colours, ...labels) {
   const bar = element("i", {});
   bar.style.background = gradient(colours);
-  const said = element("span", { class: "colour-scale-words" }, ...words.map((one) => element("span", {}, one)));
-  return element("span", { class: "colour-scale" }, bar, said);
+  const texts = labels.map((label) => element("span", {}, label));
+  return element(
+    "span",
+    { class: "colour-scale" },
+    bar,
+    element("span", { class: "colour-scale-words" }, ...texts),
+  );
 }

@@ -1,8 +1,13 @@
-// Frames by their times: `times` are when each frame of a video is shown, in seconds, rising. Pure: tested with node.
+// Frames of a video by time. `times` are the times in seconds at which frames are shown, ascending.
+// Without DOM: node runs the tests.
 
 const SLACK = 1e-4;
 
-/** The frame that is shown at a time. */
+/**
+ * The frame that is shown at a time.
+ * @param {number[]} times
+ * @param {number} time
+ */
 export function frameAt(times, time) {
   let [low, high] = [0, times.length - 1];
   while (low < high) {
@@ -13,9 +18,14 @@ export function frameAt(times, time) {
   return low;
 }
 
-/** A time at which that frame is certainly shown: its middle. */
+/**
+ * The middle of the time in which a frame is shown: rounding cannot select another frame.
+ * @param {number[]} times
+ * @param {number} frame
+ */
 export function middleOf(times, frame) {
-  const at = Math.min(Math.max(frame, 0), times.length - 1);
-  const next = times[at + 1] ?? times[at] + (at ? times[at] - times[at - 1] : 0.04);
-  return (times[at] + next) / 2;
+  const index = Math.min(Math.max(frame, 0), times.length - 1);
+  const previousDuration = index ? times[index] - times[index - 1] : 0.04;
+  const next = times[index + 1] ?? times[index] + previousDuration;
+  return (times[index] + next) / 2;
 }

@@ -1,8 +1,23 @@
-// Mouse, pen and fingers on an element, as three wishes: move by, zoom by a factor about a point, and look at a point.
+// Gestures of mouse, pen and fingers on an element.
 
-/** Call `wishes` {move(dx, dy), zoom(factor, point), look(point or null)}; points count from the element's corner. */
-export function gestures(surface, wishes) {
-  const held = new Map();
+/** @import { Point } from "../base/types.js" */
+
+/**
+ * @typedef {object} GestureActions Points are relative to the element's corner.
+ * @property {(dx: number, dy: number) => void} move
+ * @property {(factor: number, point: Point) => void} zoom
+ * @property {(point: Point | null) => void} look The pointer is at the point; null if it has left.
+ */
+
+/**
+ * Bind gestures.
+ * @param {HTMLElement} surface
+ * @param {GestureActions} actions
+ */
+export function gestures(surface, actions) {
+  /** @type {Map<number, Point>} The pressed pointers by id. */
+  const pressed = new Map();
+  /** @param {MouseEvent} event */
   const pointOf = (event) => {
     const corner = surface.getBoundingClientRect();
     return { x: event.clientX - corner.left, y: event.clientY - corner.top };
@@ -10,35 +25,48 @@ export function gestures(surface, wishes) {
   surface.addEventListener("pointerdown", (event) => {
     if (event.button) return;
     surface.setPointerCapture(event.pointerId);
-    held.set(event.pointerId, pointOf(event));
-    wishes.look(pointOf(event));
+    pressed.set(event.pointerId, pointOf(event));
+    actions.look(pointOf(event));
   });
   surface.addEventListener("pointermove", (event) => {
-    const before = held.get(event.pointerId);
+    const before = pressed.get(event.pointerId);
     const now = pointOf(event);
-    if (before && held.size === 1) wishes.move(now.x - before.x, now.y - before.y);
-    if (before && held.size === 2) pinch([...held].find(([id]) => id !== event.pointerId)[1], before, now, wishes);
-    if (before) held.set(event.pointerId, now);
-    wishes.look(now);
+    if (before && pressed.size === 1) actions.move(now.x - before.x, now.y - before.y);
+    if (before && pressed.size === 2) {
+      const [, other] = [...pressed].find(([id]) => id !== event.pointerId) ?? [];
+      if (other) pinch(other, before, now, actions);
+    }
+    if (before) pressed.set(event.pointerId, now);
+    actions.look(now);
   });
-  for (const end of ["pointerup", "pointercancel"]) surface.addEventListener(end, (event) => held.delete(event.pointerId));
-  // A finger that is lifted has left as well: what it pointed at stays.
-  surface.addEventListener("pointerleave", (event) => event.pointerType !== "touch" && wishes.look(null));
+  const release = (/** @type {PointerEvent} */ event) => pressed.delete(event.pointerId);
+  surface.addEventListener("pointerup", release);
+  surface.addEventListener("pointercancel", release);
+  // A lifted finger leaves as well: what it pointed at stays.
+  surface.addEventListener("pointerleave", (event) => {
+    if (event.pointerType !== "touch") actions.look(null);
+  });
   surface.addEventListener(
     "wheel",
     (event) => {
       event.preventDefault();
       const pixels = event.deltaMode ? 33 * event.deltaY : event.deltaY;
-      wishes.zoom(2 ** (-pixels / 240), pointOf(event));
+      actions.zoom(2 ** (-pixels / 240), pointOf(event));
     },
     { passive: false },
   );
 }
 
-/** Two fingers, one of them moved: what was between them stays there. */
-function pinch(other, before, now, wishes) {
-  const apart = (point) => Math.hypot(point.x - other.x, point.y - other.y);
+/**
+ * One of two fingers has moved: what was between them stays there.
+ * @param {Point} other
+ * @param {Point} before
+ * @param {Point} now
+ * @param {GestureActions} actions
+ */
+function pinch(other, before, now, actions) {
+  const distance = (/** @type {Point} */ point) => Math.hypot(point.x - other.x, point.y - other.y);
   const middle = { x: (now.x + other.x) / 2, y: (now.y + other.y) / 2 };
-  wishes.move((now.x - before.x) / 2, (now.y - before.y) / 2);
-  wishes.zoom(apart(now) / Math.max(apart(before), 1), middle);
+  actions.move((now.x - before.x) / 2, (now.y - before.y) / 2);
+  actions.zoom(distance(now) / Math.max(distance(before), 1), middle);
 }

@@ -1,67 +1,138 @@
-// What the viewer draws: pictures as surfaces of one size, painted into the boxes of one canvas.
-import { difference, errorMap, place, seen } from "./view.js";
+// Drawing of the viewer: pictures as surfaces of one size, painted into the boxes of a canvas.
+import { context2d } from "../base/dom.js";
+import { clip, difference, errorMap, place } from "./view.js";
 
-/** The loaded pictures on canvases of the largest one's size, so that a pixel of one lies over that of another. */
+/** @import { Box, Point } from "../base/types.js" */
+/** @import { View } from "./view.js" */
+
+/**
+ * @typedef {HTMLCanvasElement} Surface
+ *
+ * @typedef {object} StagePart
+ * @property {Surface} surface
+ * @property {Box} box
+ * @property {number} [from] Cuts the picture to a part of the box's width, as `to`.
+ * @property {number} [to]
+ */
+
+/**
+ * Pictures on surfaces of the largest one's size, so that their pixels correspond.
+ * @param {HTMLImageElement[]} images
+ * @returns {Surface[]}
+ */
 export function surfaces(images) {
   const width = Math.max(...images.map((image) => image.naturalWidth));
   const height = Math.max(...images.map((image) => image.naturalHeight));
   return images.map((image) => {
-    const { canvas, context } = blank(width, height);
+    const context = blank(width, height);
     context.drawImage(image, 0, 0, width, height);
-    return canvas;
+    return context.canvas;
   });
 }
 
-export function differenceOf(a, b, gain) {
-  const { canvas, context } = blank(a.width, a.height);
-  context.putImageData(new ImageData(difference(values(a), values(b), gain), a.width, a.height), 0, 0);
-  return canvas;
-}
+/**
+ * The enlarged difference of two surfaces.
+ * @param {Surface} a
+ * @param {Surface} b
+ * @param {number} gain
+ * @returns {Surface}
+ */
+export const differenceOf = (a, b, gain) =>
+  surfaceOf(a, difference(valuesOf(a), valuesOf(b), gain));
 
-/** How far a is from the truth, in the colours of `colours`: the last one stands for `top` and all above. */
-export function errorOf(a, truth, top, colours) {
-  const { canvas, context } = blank(a.width, a.height);
-  context.putImageData(new ImageData(errorMap(values(a), values(truth), top, colours), a.width, a.height), 0, 0);
-  return canvas;
-}
+/**
+ * The error of a surface in colours.
+ * @param {Surface} a
+ * @param {Surface} truth
+ * @param {number} top The error from which on the last colour is used.
+ * @param {Uint32Array} colours
+ * @returns {Surface}
+ */
+export const errorOf = (a, truth, top, colours) =>
+  surfaceOf(a, errorMap(valuesOf(a), valuesOf(truth), top, colours));
 
-/** [red, green, blue] of a surface's pixel. */
-export function valueAt(surface, { x, y }) {
+/**
+ * Red, green and blue of a pixel.
+ * @param {Surface} surface
+ * @param {Point} point
+ * @returns {number[]}
+ */
+export function pixelValue(surface, { x, y }) {
   const at = 4 * (y * surface.width + x);
-  return [...values(surface).slice(at, at + 3)];
+  return [...valuesOf(surface).slice(at, at + 3)];
 }
 
-/** Paint [{surface, box, from, to}]; `from` and `to` cut a picture to a part of its box's width. */
+/**
+ * Paint the parts of a stage.
+ * @param {HTMLCanvasElement} canvas
+ * @param {StagePart[]} parts
+ * @param {View} view
+ * @param {number} ratio Screen pixels per CSS pixel.
+ */
 export function paint(canvas, parts, view, ratio) {
-  const context = canvas.getContext("2d");
+  const context = context2d(canvas);
   context.setTransform(ratio, 0, 0, ratio, 0, 0);
   context.clearRect(0, 0, canvas.width, canvas.height);
-  // Enlarged pixels are squares; a picture made smaller would be false without smoothing.
+  // Enlarged pixels are squares; a reduced picture needs smoothing to be correct.
   context.imageSmoothingEnabled = view.scale * ratio < 1;
   for (const { surface, box, from = 0, to = box.width } of parts) {
-    const part = seen(place(view, surface, box, ratio), surface, box, from, to);
-    if (!part) continue;
-    const { source, target } = part;
+    const visible = clip(place(view, surface, box, ratio), surface, box, from, to);
+    if (!visible) continue;
+    const { source, target } = visible;
     context.save();
     context.beginPath();
     context.rect(box.left + from, box.top, to - from, box.height);
     context.clip();
-    context.drawImage(surface, source.x, source.y, source.width, source.height, box.left + target.x, box.top + target.y, target.width, target.height);
+    context.drawImage(
+      surface,
+      source.x,
+      source.y,
+      source.width,
+      source.height,
+      box.left + target.x,
+      box.top + target.y,
+      target.width,
+      target.height,
+    );
     context.restore();
   }
 }
 
-function blank(width, height) {
-  const canvas = Object.assign(document.createElement("canvas"), { width, height });
-  const context = canvas.getContext("2d");
-  context.imageSmoothingEnabled = false;
-  return { canvas, context };
+/**
+ * @param {Surface} like A surface of the same size.
+ * @param {Uint8ClampedArray<ArrayBuffer>} values RGBA.
+ */
+function surfaceOf(like, values) {
+  const context = blank(like.width, like.height);
+  context.putImageData(new ImageData(values, like.width, like.height), 0, 0);
+  return context.canvas;
 }
 
-const read = new WeakMap();
+/**
+ * The context of a new surface.
+ * @param {number} width
+ * @param {number} height
+ */
+function blank(width, height) {
+  const canvas = Object.assign(document.createElement("canvas"), { width, height });
+  const context = context2d(canvas);
+  context.imageSmoothingEnabled = false;
+  return context;
+}
 
-/** A surface's RGBA values; they are read once, as that may mean a way to the graphics card and back. */
-function values(surface) {
-  if (!read.has(surface)) read.set(surface, surface.getContext("2d").getImageData(0, 0, surface.width, surface.height).data);
-  return read.get(surface);
+/** @type {WeakMap<Surface, Uint8ClampedArray>} */
+const values = new WeakMap();
+
+/**
+ * The RGBA values of a surface. They are read once: reading may need a copy from the GPU.
+ * @param {Surface} surface
+ * @returns {Uint8ClampedArray}
+ */
+function valuesOf(surface) {
+  let known = values.get(surface);
+  if (!known) {
+    known = context2d(surface).getImageData(0, 0, surface.width, surface.height).data;
+    values.set(surface, known);
+  }
+  return known;
 }

@@ -1,259 +1,525 @@
-// Pictures of one scene, compared: under a slider, side by side, blinking, or as their difference.
-// One canvas, all pictures behind it; zoom and place are shared.
+// Viewer that compares pictures of one scene: under a slider, side by side, blinking, or as their
+// difference. All pictures share one canvas, the zoom and the place.
 import { SEQUENTIAL } from "./colour_map.js";
 import { colourScale } from "./colour_scale.js";
 import { element } from "../base/dom.js";
+import { percent } from "../base/format.js";
 import { gestures } from "./gestures.js";
-import { differenceOf, errorOf, paint, surfaces, valueAt } from "./stage.js";
+import { differenceOf, errorOf, paint, pixelValue, surfaces } from "./stage.js";
 import { clamp, fit, pan, pixelAt, place, step, tiles, visible, zoomTo } from "./view.js";
-import { blinking, keys, MODES, slide, toolbar } from "./viewer_controls.js";
+import { bindDivider, bindKeys, MODES, startBlinking, toolbar } from "./viewer_controls.js";
 
+/** @import { Box, Point, Size } from "../base/types.js" */
+/** @import { StagePart, Surface } from "./stage.js" */
+/** @import { View } from "./view.js" */
+/** @import { Change, ModeName, Picture } from "./viewer_controls.js" */
+
+/**
+ * @typedef {object} ViewerState
+ * @property {Picture[]} pictures
+ * @property {number} truth The index of the ground truth; negative without one.
+ * @property {ModeName} mode
+ * @property {number} gain Of the difference.
+ * @property {number} top The error that the last colour of the error map stands for.
+ * @property {number} left The index of the picture left of the divider.
+ * @property {number} right
+ * @property {number} cut The place of the divider, 0 to 1.
+ * @property {{ left: number, right: number }} ends The range of the divider, in CSS pixels.
+ * @property {boolean} flipped In the mode blink: whether the right picture is shown.
+ * @property {boolean} [held] In the mode blink: whether the pictures do not change automatically.
+ * @property {View | null} view null for the whole picture.
+ * @property {Point | null} point The place of the pointer.
+ * @property {Size} space The size of the stage.
+ * @property {Box[]} boxes The boxes of the pictures in the stage.
+ * @property {Map<string, Surface>} cache Computed pictures.
+ *
+ * @typedef {{ text: string, box: Box, end?: boolean }} Tag `end` for the right end of the box.
+ *
+ * @typedef {object} Layout
+ * @property {Box[]} boxes
+ * @property {StagePart[]} parts
+ * @property {Tag[]} tags
+ * @property {number} [divider] Its place; undefined without a divider.
+ * @property {{ left: number, right: number }} [ends]
+ *
+ * @typedef {ReturnType<typeof build>} Parts
+ * @typedef {ReturnType<typeof pixelLine>} PixelLine
+ */
+
+/** In narrower stages, pictures side by side are below each other. CSS pixels. */
 const NARROW = 600;
 const HINT = "Point at the picture to read its pixels.";
 const KEYS = "Wheel or + − zoom, 0 fits; drag or Shift + arrows move; b blinks.";
 
-/** Fill the holder with a viewer of `pictures`: two or more of {role, label, url}; that of the role `target` is the truth. */
+/**
+ * Create a viewer in a holder.
+ * @param {HTMLElement} holder
+ * @param {Picture[]} pictures At least two; the role "target" is the ground truth.
+ */
 export function viewer(holder, pictures) {
-  const images = pictures.map(({ role, label, url }) => element("img", { src: url, alt: label, "data-role": role }));
+  const images = pictures.map(({ role, label, url }) =>
+    element("img", { src: url, alt: label, "data-role": role }),
+  );
   const truth = pictures.findIndex(({ role }) => role === "target");
-  const shown = { pictures, truth, left: 0, right: 1, cut: 0.5, flipped: false, view: null, point: null, ...remembered() };
-  if (truth < 0 && shown.mode === "error") shown.mode = "slider";
+  /** @type {ViewerState} */
+  const state = {
+    pictures,
+    truth,
+    mode: "slider",
+    gain: 8,
+    top: 16,
+    left: 0,
+    right: 1,
+    cut: 0.5,
+    ends: { left: 0, right: 1 },
+    flipped: false,
+    view: null,
+    point: null,
+    space: { width: 0, height: 0 },
+    boxes: [],
+    cache: new Map(),
+    ...storedSettings(),
+  };
+  if (truth < 0 && state.mode === "error") state.mode = "slider";
   const parts = build(pictures, images);
-  holder.replaceChildren(parts.whole);
+  holder.replaceChildren(parts.holder);
   Promise.all(images.map((image) => image.decode())).then(
-    () => start(shown, parts, surfaces(images)),
-    () => (parts.pixels.whole.textContent = "A picture could not be loaded. Load the page again."),
+    () => start(state, parts, surfaces(images)),
+    () => (parts.pixels.holder.textContent = "A picture could not be loaded. Reload the page."),
   );
 }
 
-const KEPT = ["mode", "gain", "top"];
+/** @type {("mode" | "gain" | "top")[]} The settings that are stored. */
+const STORED = ["mode", "gain", "top"];
 
-/** The mode, the gain and the range of errors that were used last, on whatever page. */
-function remembered() {
-  return { mode: "slider", gain: 8, top: 16, ...JSON.parse(localStorage.getItem("viewer") ?? "{}") };
-}
+/** @returns {Partial<ViewerState>} The settings that were used last, on any page. */
+const storedSettings = () => JSON.parse(localStorage.getItem("viewer") ?? "{}");
 
+/**
+ * @param {Picture[]} pictures
+ * @param {HTMLImageElement[]} images
+ */
 function build(pictures, images) {
   const canvas = element("canvas", { role: "img" });
-  const divider = element("div", { class: "divider", role: "slider", tabindex: 0, "aria-valuemin": 0, "aria-valuemax": 100 });
+  const divider = element("div", {
+    class: "divider",
+    role: "slider",
+    tabindex: 0,
+    "aria-valuemin": 0,
+    "aria-valuemax": 100,
+  });
   const tags = element("div", { class: "tags", "aria-hidden": "true" });
   const scale = element("div", { class: "scale", hidden: true });
   const stage = element("div", { class: "stage" }, canvas, tags, scale, divider);
   const tools = element("div", { class: "tools", role: "toolbar", "aria-label": "Viewer" });
-  const pixels = pixelWords(pictures);
-  const files = element("p", { class: "files quiet" }, "Save ", ...pictures.map(download));
-  const behind = element("div", { hidden: true }, ...images);
-  const whole = element("div", { class: "viewer" }, tools, stage, element("div", { class: "below" }, pixels.whole, files), behind);
-  return { canvas, divider, tags, scale, stage, tools, pixels, whole };
+  const zoom = element("output", { "aria-label": "Zoom" });
+  const pixels = pixelLine(pictures);
+  const files = element("p", { class: "files quiet" }, "Save ", ...pictures.map(downloadLink));
+  const holder = element(
+    "div",
+    { class: "viewer" },
+    tools,
+    stage,
+    element("div", { class: "below" }, pixels.holder, files),
+    element("div", { hidden: true }, ...images),
+  );
+  return { canvas, divider, tags, scale, stage, tools, zoom, pixels, holder };
 }
 
-const download = ({ role, label, url }) => element("a", { href: url, download: `${role}.${url.split("?")[0].split(".").at(-1)}` }, label.toLowerCase());
+/** @param {Picture} picture */
+function downloadLink({ role, label, url }) {
+  const [path] = url.split("?");
+  const extension = path.slice(path.lastIndexOf(".") + 1);
+  return element("a", { href: url, download: `${role}.${extension}` }, label.toLowerCase());
+}
 
-function start(shown, parts, loaded) {
+/**
+ * @param {ViewerState} state
+ * @param {Parts} parts
+ * @param {Surface[]} loaded
+ */
+function start(state, parts, loaded) {
   const size = { width: loaded[0].width, height: loaded[0].height };
-  const frame = onceAFrame(() => show(shown, parts, loaded, size));
+  const drawing = oncePerFrame(() => show(state, parts, loaded, size));
+  /** @type {Change} */
   const change = (values) => {
-    Object.assign(shown, values);
-    if (KEPT.some((name) => name in values)) localStorage.setItem("viewer", JSON.stringify(Object.fromEntries(KEPT.map((name) => [name, shown[name]]))));
+    Object.assign(state, values);
+    if (STORED.some((name) => name in values)) {
+      const settings = Object.fromEntries(STORED.map((name) => [name, state[name]]));
+      localStorage.setItem("viewer", JSON.stringify(settings));
+    }
     controls.show();
-    measure(shown, parts, loaded.length, size);
-    frame.now();
+    measure(state, parts, loaded.length, size);
+    drawing.now();
   };
-  // A mouse tells of more places than there are frames.
-  const glide = (values) => {
-    Object.assign(shown, values);
-    frame.soon();
+  /**
+   * Like `change`, for pointers: they dispatch more events than there are frames.
+   * @type {Change}
+   */
+  const changeSoon = (values) => {
+    Object.assign(state, values);
+    drawing.soon();
   };
-  const moves = movesOf(shown, size, glide);
-  const steps = movesOf(shown, size, change);
-  const controls = toolbar(shown, parts, change, steps);
-  gestures(parts.stage, { ...moves, look: (point) => glide({ point }) });
-  slide(parts.divider, shown, glide, change);
-  for (const end of ["pointerup", "pointercancel"]) parts.stage.addEventListener(end, frame.flush);
-  keys(parts.whole, steps, () => change(shown.mode === "blink" ? { flipped: !shown.flipped, held: true } : { mode: "blink", held: false }));
-  blinking(shown, parts.whole, change);
+  const pointerMoves = movesOf(state, size, changeSoon);
+  const moves = movesOf(state, size, change);
+  const controls = toolbar(state, parts, change, moves);
+  gestures(parts.stage, { ...pointerMoves, look: (point) => changeSoon({ point }) });
+  bindDivider(parts.divider, state, changeSoon, change);
+  parts.stage.addEventListener("pointerup", drawing.flush);
+  parts.stage.addEventListener("pointercancel", drawing.flush);
+  bindKeys(parts.holder, moves, () =>
+    change(
+      state.mode === "blink"
+        ? { flipped: !state.flipped, held: true }
+        : { mode: "blink", held: false },
+    ),
+  );
+  startBlinking(state, parts.holder, change);
   new ResizeObserver(() => {
-    measure(shown, parts, loaded.length, size);
-    frame.now();
+    measure(state, parts, loaded.length, size);
+    drawing.now();
   }).observe(parts.stage);
   change({});
 }
 
-/** Calls `draw` at most once a frame: `soon`, `now`, or with `flush` now where it is to be soon. */
-function onceAFrame(draw) {
-  let asked = 0;
+/**
+ * Limit drawing to once per frame.
+ * @param {() => void} draw
+ * @returns {{ now: () => void, soon: () => void, flush: () => void }} `flush` draws now if a
+ *   drawing is scheduled.
+ */
+function oncePerFrame(draw) {
+  let scheduled = 0;
   const now = () => {
-    cancelAnimationFrame(asked);
-    asked = 0;
+    cancelAnimationFrame(scheduled);
+    scheduled = 0;
     draw();
   };
-  return { now, soon: () => (asked ||= requestAnimationFrame(now)), flush: () => asked && now() };
-}
-
-/** The stage's size, which is asked for when it may have changed and not when something is drawn. */
-function measure(shown, { canvas, stage }, count, size) {
-  const rows = shown.mode === "side" && stage.clientWidth < NARROW ? count : 1;
-  stage.style.aspectRatio = `${size.width} / ${size.height * rows}`;
-  shown.space = { width: stage.clientWidth, height: stage.clientHeight };
-  resize(canvas, Math.round(shown.space.width * devicePixelRatio), Math.round(shown.space.height * devicePixelRatio));
-}
-
-/** The boxes of the stage and what is painted into them. */
-function layout(shown, loaded, size, stage) {
-  const { pictures, truth, left, right, gain } = shown;
-  const [a, b] = [pictures[left].label, pictures[right].label];
-  const whole = { ...stage, left: 0, top: 0 };
-  const single = (surface, text) => ({ boxes: [whole], parts: [{ surface, box: whole }], tags: [{ text, box: whole }] });
-  if (shown.mode === "side") {
-    const boxes = tiles(stage, size, loaded.length);
-    return { boxes, parts: loaded.map((surface, index) => ({ surface, box: boxes[index] })), tags: boxes.map((box, index) => ({ text: pictures[index].label, box })) };
-  }
-  if (shown.mode === "blink") return shown.flipped ? single(loaded[right], b) : single(loaded[left], a);
-  if (shown.mode === "difference") return single(cached(shown, `${left} ${right} ${gain}`, () => differenceOf(loaded[left], loaded[right], gain)), `|${a} − ${b}| ×${gain}`);
-  let [one, other] = [loaded[left], loaded[right]];
-  let [name, otherName] = [a, b];
-  if (shown.mode === "error") {
-    const errors = [left, right].filter((index) => index !== truth).map((index) => [errorIn(shown, loaded, index), `Error of ${pictures[index].label.toLowerCase()}`]);
-    if (errors.length === 1) return single(...errors[0]);
-    [[one, name], [other, otherName]] = errors;
-  }
-  const ends = visible(place(viewIn(shown, size, whole), size, whole, devicePixelRatio), whole);
-  const at = ends.left + shown.cut * (ends.right - ends.left);
   return {
-    boxes: [whole],
+    now,
+    soon: () => {
+      scheduled ||= requestAnimationFrame(now);
+    },
+    flush: () => {
+      if (scheduled) now();
+    },
+  };
+}
+
+/**
+ * Measure the stage. Only called when its size may have changed: it forces a layout of the page.
+ * @param {ViewerState} state
+ * @param {Parts} parts
+ * @param {number} count Of pictures.
+ * @param {Size} size
+ */
+function measure(state, { canvas, stage }, count, size) {
+  const rows = state.mode === "side" && stage.clientWidth < NARROW ? count : 1;
+  stage.style.aspectRatio = `${size.width} / ${size.height * rows}`;
+  state.space = { width: stage.clientWidth, height: stage.clientHeight };
+  resize(
+    canvas,
+    Math.round(state.space.width * devicePixelRatio),
+    Math.round(state.space.height * devicePixelRatio),
+  );
+}
+
+/**
+ * The boxes of the stage and what is painted into them.
+ * @param {ViewerState} state
+ * @param {Surface[]} loaded
+ * @param {Size} size
+ * @returns {Layout}
+ */
+function layout(state, loaded, size) {
+  const { pictures, left, right, gain, mode, space } = state;
+  const [leftLabel, rightLabel] = [pictures[left].label, pictures[right].label];
+  const box = { ...space, left: 0, top: 0 };
+  /** @type {(picture: LabelledSurface) => Layout} */
+  const single = ([surface, text]) => ({
+    boxes: [box],
+    parts: [{ surface, box }],
+    tags: [{ text, box }],
+  });
+  if (mode === "side") {
+    const boxes = tiles(space, size, loaded.length);
+    return {
+      boxes,
+      parts: loaded.map((surface, index) => ({ surface, box: boxes[index] })),
+      tags: boxes.map((tile, index) => ({ text: pictures[index].label, box: tile })),
+    };
+  }
+  if (mode === "blink")
+    return single(state.flipped ? [loaded[right], rightLabel] : [loaded[left], leftLabel]);
+  if (mode === "difference") {
+    const surface = cached(state, `${left} ${right} ${gain}`, () =>
+      differenceOf(loaded[left], loaded[right], gain),
+    );
+    return single([surface, `|${leftLabel} − ${rightLabel}| ×${gain}`]);
+  }
+  /** @type {LabelledSurface[]} */
+  let compared = [
+    [loaded[left], leftLabel],
+    [loaded[right], rightLabel],
+  ];
+  if (mode === "error") {
+    const indices = [left, right].filter((index) => index !== state.truth);
+    compared = indices.map((index) => errorPicture(state, loaded, index));
+    if (compared.length === 1) return single(compared[0]);
+  }
+  const [[first, firstText], [second, secondText]] = compared;
+  const ends = visible(place(viewIn(state, size, box), size, box, devicePixelRatio), box);
+  const divider = ends.left + state.cut * (ends.right - ends.left);
+  return {
+    boxes: [box],
     parts: [
-      { surface: one, box: whole, to: at },
-      { surface: other, box: whole, from: at },
+      { surface: first, box, to: divider },
+      { surface: second, box, from: divider },
     ],
     tags: [
-      { text: name, box: whole },
-      { text: otherName, box: whole, end: true },
+      { text: firstText, box },
+      { text: secondText, box, end: true },
     ],
-    at,
+    divider,
     ends,
   };
 }
 
-/** The shared view, held to a box; the whole picture as long as nobody has zoomed. */
-function viewIn(shown, size, box) {
-  return shown.view ? clamp(shown.view, size, box, devicePixelRatio) : fit(size, box, devicePixelRatio);
+/** @typedef {[surface: Surface, label: string]} LabelledSurface */
+
+/**
+ * @param {ViewerState} state
+ * @param {Surface[]} loaded
+ * @param {number} index
+ * @returns {LabelledSurface}
+ */
+function errorPicture(state, loaded, index) {
+  const { truth, top, pictures } = state;
+  const surface = cached(state, `error ${index} ${top}`, () =>
+    errorOf(loaded[index], loaded[truth], top, SEQUENTIAL),
+  );
+  return [surface, `Error of ${pictures[index].label.toLowerCase()}`];
 }
 
-const MOST_CACHED = 4;
+/**
+ * The shared view, limited to a box; the whole picture until a user zooms.
+ * @param {ViewerState} state
+ * @param {Size} size
+ * @param {Size} box
+ */
+const viewIn = (state, size, box) =>
+  state.view ? clamp(state.view, size, box, devicePixelRatio) : fit(size, box, devicePixelRatio);
 
-/** What is made of pictures is kept, the last few: they take as much as the pictures. */
-function cached(shown, key, make) {
-  shown.made ??= new Map();
-  const surface = shown.made.get(key) ?? make();
-  shown.made.delete(key);
-  shown.made.set(key, surface);
-  if (shown.made.size > MOST_CACHED) shown.made.delete(shown.made.keys().next().value);
+/** Each computed picture needs as much memory as an original. */
+const MAX_CACHED = 4;
+
+/**
+ * A computed picture from the cache, which keeps the last few.
+ * @param {ViewerState} state
+ * @param {string} key
+ * @param {() => Surface} compute
+ */
+function cached({ cache }, key, compute) {
+  const surface = cache.get(key) ?? compute();
+  cache.delete(key);
+  cache.set(key, surface);
+  const [oldest] = cache.keys();
+  if (cache.size > MAX_CACHED) cache.delete(oldest);
   return surface;
 }
 
-function errorIn(shown, loaded, index) {
-  return cached(shown, `error ${index} ${shown.top}`, () => errorOf(loaded[index], loaded[shown.truth], shown.top, SEQUENTIAL));
-}
-
-function show(shown, parts, loaded, size) {
+/**
+ * @param {ViewerState} state
+ * @param {Parts} parts
+ * @param {Surface[]} loaded
+ * @param {Size} size
+ */
+function show(state, parts, loaded, size) {
   const { canvas, stage, divider } = parts;
-  const drawn = layout(shown, loaded, size, shown.space);
-  shown.boxes = drawn.boxes;
-  shown.ends = drawn.ends;
-  const view = viewIn(shown, size, drawn.boxes[0]);
+  const drawn = layout(state, loaded, size);
+  const [box] = drawn.boxes;
+  state.boxes = drawn.boxes;
+  if (drawn.ends) state.ends = drawn.ends;
+  const view = viewIn(state, size, box);
   paint(canvas, drawn.parts, view, devicePixelRatio);
-  const movable = size.width * view.scale > drawn.boxes[0].width || size.height * view.scale > drawn.boxes[0].height;
-  stage.classList.toggle("movable", movable);
-  write(parts.percent, `${Math.round(100 * view.scale)} %`);
+  const isMovable = size.width * view.scale > box.width || size.height * view.scale > box.height;
+  stage.classList.toggle("movable", isMovable);
+  setText(parts.zoom, percent(view.scale));
   showTags(parts.tags, drawn.tags);
-  describe(canvas, { "aria-label": `${MODES[shown.mode]}: ${drawn.tags.map(({ text }) => text).join(", ")}` });
-  showScale(parts.scale, shown);
-  divider.hidden = drawn.at == null;
-  divider.style.translate = `${drawn.at ?? 0}px`;
-  describe(divider, { "aria-valuenow": Math.round(100 * shown.cut), "aria-label": `Where ${drawn.tags[0].text} ends and ${drawn.tags.at(-1).text} begins` });
-  readPixels(shown, parts.pixels, loaded, size);
+  const labels = drawn.tags.map(({ text }) => text);
+  setAttributes(canvas, { "aria-label": `${MODES[state.mode]}: ${labels.join(", ")}` });
+  showScale(parts.scale, state);
+  divider.hidden = drawn.divider == null;
+  divider.style.translate = `${drawn.divider ?? 0}px`;
+  setAttributes(divider, {
+    "aria-valuenow": Math.round(100 * state.cut),
+    "aria-label": `Boundary between ${labels[0]} and ${labels[labels.length - 1]}`,
+  });
+  showPixels(state, parts.pixels, loaded, size);
 }
 
-/** What is as it was is not written anew: a browser lays out the page again for it. */
-function write(node, text) {
+/**
+ * Set a text if it changed: otherwise the browser would lay out the page again.
+ * @param {HTMLElement} node
+ * @param {string} text
+ */
+function setText(node, text) {
   if (node.textContent !== text) node.textContent = text;
 }
 
-function describe(node, attributes) {
-  for (const [name, value] of Object.entries(attributes)) if (node.getAttribute(name) !== String(value)) node.setAttribute(name, value);
+/**
+ * Set the attributes that changed.
+ * @param {HTMLElement} node
+ * @param {Record<string, string | number>} attributes
+ */
+function setAttributes(node, attributes) {
+  for (const [name, value] of Object.entries(attributes))
+    if (node.getAttribute(name) !== String(value)) node.setAttribute(name, String(value));
 }
 
+/**
+ * @param {HTMLElement} holder
+ * @param {Tag[]} tags
+ */
 function showTags(holder, tags) {
-  const key = JSON.stringify(tags);
-  if (holder.dataset.shown === key) return;
-  holder.dataset.shown = key;
-  holder.replaceChildren(...tags.map(tag));
+  const content = JSON.stringify(tags);
+  if (holder.dataset.shown === content) return;
+  holder.dataset.shown = content;
+  holder.replaceChildren(...tags.map(tagElement));
 }
 
-/** What the colours of the error map mean. */
+/** @param {Tag} tag */
+function tagElement({ text, box, end }) {
+  const created = element("span", { class: end ? "end" : "" }, text);
+  created.style.top = `${box.top}px`;
+  created.style.left = `${end ? box.left + box.width : box.left}px`;
+  return created;
+}
+
+/**
+ * Show the legend of the error map.
+ * @param {HTMLElement} scale
+ * @param {ViewerState} state
+ */
 function showScale(scale, { mode, top }) {
   scale.hidden = mode !== "error";
   if (scale.hidden || scale.dataset.top === String(top)) return;
-  scale.dataset.top = top;
-  scale.replaceChildren(colourScale(SEQUENTIAL, "0", top / 2, `${top} and more`), element("span", {}, "|error| in levels of 255, mean of R, G, B"));
+  scale.dataset.top = String(top);
+  scale.replaceChildren(
+    colourScale(SEQUENTIAL, "0", top / 2, `${top} and more`),
+    element("span", {}, "|error| in levels of 255, mean of R, G, B"),
+  );
 }
 
-/** A canvas is emptied and made anew by setting its size, even to what it is. */
+/**
+ * Set the size of a canvas if it changed: setting it erases the canvas.
+ * @param {HTMLCanvasElement} canvas
+ * @param {number} width
+ * @param {number} height
+ */
 function resize(canvas, width, height) {
   if (canvas.width !== width) canvas.width = width;
   if (canvas.height !== height) canvas.height = height;
 }
 
-function tag({ text, box, end }) {
-  const made = element("span", { class: end ? "end" : "" }, text);
-  made.style.top = `${box.top}px`;
-  made.style.left = `${end ? box.left + box.width : box.left}px`;
-  return made;
-}
-
-/** What can be done to the view: {move, zoom, step, fit}, each in the box that a point lies in. */
-function movesOf(shown, size, change) {
-  const set = (view) => change({ view });
-  const boxAt = (point) => shown.boxes.find((box) => point.x < box.left + box.width && point.y < box.top + box.height) ?? shown.boxes.at(-1);
-  const zoom = (factorOf, point) => {
+/**
+ * The actions on the view. They apply to the box at a point.
+ * @param {ViewerState} state
+ * @param {Size} size
+ * @param {Change} change
+ */
+function movesOf(state, size, change) {
+  const boxAt = (/** @type {Point} */ point) =>
+    state.boxes.find((box) => point.x < box.left + box.width && point.y < box.top + box.height) ??
+    state.boxes[state.boxes.length - 1];
+  /**
+   * @param {(scale: number) => number} scaleOf The new scale.
+   * @param {Point} point
+   */
+  const zoomAt = (scaleOf, point) => {
     const box = boxAt(point);
-    const view = viewIn(shown, size, box);
-    set(zoomTo(view, factorOf(view.scale), { x: point.x - box.left, y: point.y - box.top }, size, box, devicePixelRatio));
+    const view = viewIn(state, size, box);
+    const inBox = { x: point.x - box.left, y: point.y - box.top };
+    change({ view: zoomTo(view, scaleOf(view.scale), inBox, size, box, devicePixelRatio) });
   };
-  const middle = () => ({ x: shown.boxes[0].width / 2, y: shown.boxes[0].height / 2 });
+  const middle = () => ({ x: state.boxes[0].width / 2, y: state.boxes[0].height / 2 });
   return {
-    move: (dx, dy) => set(pan(viewIn(shown, size, shown.boxes[0]), dx, dy, size, shown.boxes[0], devicePixelRatio)),
-    zoom: (factor, point) => zoom((scale) => scale * factor, point),
-    step: (direction) => zoom((scale) => step(scale, direction), shown.point ?? middle()),
-    fit: () => set(null),
+    /**
+     * @param {number} dx
+     * @param {number} dy
+     */
+    move: (dx, dy) => {
+      const [box] = state.boxes;
+      change({ view: pan(viewIn(state, size, box), dx, dy, size, box, devicePixelRatio) });
+    },
+    /**
+     * @param {number} factor
+     * @param {Point} point
+     */
+    zoom: (factor, point) => zoomAt((scale) => scale * factor, point),
+    /** @param {number} direction */
+    step: (direction) => zoomAt((scale) => step(scale, direction), state.point ?? middle()),
+    fit: () => change({ view: null }),
   };
 }
 
-/** The line of values: made once, as it is written anew with every move. */
-function pixelWords(pictures) {
+/**
+ * Create the line of pixel values. Its elements stay: it changes with every move of the pointer.
+ * @param {Picture[]} pictures
+ */
+function pixelLine(pictures) {
   const hint = element("span", {}, HINT, element("span", { class: "keys" }, ` ${KEYS}`));
   const where = element("span", { class: "where", hidden: true });
-  const values = pictures.map(({ label }) => ({ swatch: element("i", {}), number: element("b", {}), label }));
-  const spans = values.map(({ swatch, number, label }) => element("span", { hidden: true }, swatch, `${label} `, number));
-  return { whole: element("p", { class: "pixels" }, hint, where, ...spans), hint, where, values, spans };
+  const values = pictures.map(({ label }) => {
+    const swatch = element("i", {});
+    const number = element("b", {});
+    const holder = element("span", { hidden: true }, swatch, `${label} `, number);
+    return { swatch, number, holder };
+  });
+  const holders = values.map(({ holder }) => holder);
+  return {
+    holder: element("p", { class: "pixels" }, hint, where, ...holders),
+    hint,
+    where,
+    values,
+  };
 }
 
-/** The values of all pictures where the pointer is. */
-function readPixels(shown, { hint, where, values, spans }, loaded, size) {
-  const at = pointedAt(shown, size);
-  hint.hidden = Boolean(at);
-  for (const one of [where, ...spans]) one.hidden = !at;
-  if (!at) return;
-  write(where, `x ${at.x}, y ${at.y}`);
+/**
+ * Show the values of all pictures at the pointer.
+ * @param {ViewerState} state
+ * @param {PixelLine} line
+ * @param {Surface[]} loaded
+ * @param {Size} size
+ */
+function showPixels(state, { hint, where, values }, loaded, size) {
+  const pixel = pointedPixel(state, size);
+  hint.hidden = Boolean(pixel);
+  where.hidden = !pixel;
+  for (const { holder } of values) holder.hidden = !pixel;
+  if (!pixel) return;
+  setText(where, `x ${pixel.x}, y ${pixel.y}`);
   for (const [index, surface] of loaded.entries()) {
-    const rgb = valueAt(surface, at);
-    write(values[index].number, rgb.join(" "));
+    const rgb = pixelValue(surface, pixel);
+    setText(values[index].number, rgb.join(" "));
     values[index].swatch.style.background = `rgb(${rgb.join(" ")})`;
   }
 }
 
-/** The pixel under the pointer, null where there is none. */
-function pointedAt({ point, boxes, ...shown }, size) {
-  const box = point && boxes.find(({ left, top, width, height }) => point.x >= left && point.x < left + width && point.y >= top && point.y < top + height);
-  return box ? pixelAt({ x: point.x - box.left, y: point.y - box.top }, place(viewIn(shown, size, box), size, box, devicePixelRatio), size) : null;
+/**
+ * The pixel at the pointer; null without one.
+ * @param {ViewerState} state
+ * @param {Size} size
+ * @returns {Point | null}
+ */
+function pointedPixel(state, size) {
+  const { point, boxes } = state;
+  if (!point) return null;
+  const box = boxes.find(
+    ({ left, top, width, height }) =>
+      point.x >= left && point.x < left + width && point.y >= top && point.y < top + height,
+  );
+  if (!box) return null;
+  const placed = place(viewIn(state, size, box), size, box, devicePixelRatio);
+  return pixelAt({ x: point.x - box.left, y: point.y - box.top }, placed, size);
 }

@@ -1,97 +1,222 @@
-// What people do the viewer's bidding with: its buttons, the divider, keys, and the clock of blinking.
-import { element } from "../base/dom.js";
+// Controls of the viewer: buttons, divider, keyboard, and the timer of the mode blink.
+import { element, targetOf } from "../base/dom.js";
 
-export const MODES = { slider: "Slider", side: "Side by side", blink: "Blink", difference: "Difference", error: "Error map" };
+/** @import { ViewerState } from "./viewer.js" */
+
+/**
+ * @typedef {keyof typeof MODES} ModeName
+ * @typedef {{ role: string, label: string, url: string }} Picture
+ * @typedef {(values: Partial<ViewerState>) => void} Change Changes the state, and draws.
+ *
+ * @typedef {object} Moves
+ * @property {(dx: number, dy: number) => void} move
+ * @property {(direction: number) => void} step Zooms in (+1) or out (-1).
+ * @property {() => void} fit
+ */
+
+export const MODES = {
+  slider: "Slider",
+  side: "Side by side",
+  blink: "Blink",
+  difference: "Difference",
+  error: "Error map",
+};
 const GAINS = [1, 4, 8, 16];
 const TOPS = [8, 16, 32, 64];
 const BLINK_MS = 600;
+/** CSS pixels that an arrow key moves the picture. */
+const KEY_STEP = 40;
 
-/** Buttons for all that can be chosen; `show` brings them up to date. */
-export function toolbar(shown, parts, change, moves) {
-  const offered = Object.entries(MODES).filter(([mode]) => mode !== "error" || shown.truth >= 0);
-  const modes = choices("Way of comparing", Object.fromEntries(offered), (mode) => change({ mode, held: false }));
-  const gains = choices("Gain of the difference", Object.fromEntries(GAINS.map((gain) => [gain, `×${gain}`])), (gain) => change({ gain: Number(gain) }));
-  const tops = choices("Error shown as the last colour", Object.fromEntries(TOPS.map((top) => [top, `0–${top}`])), (top) => change({ top: Number(top) }));
-  const which = whichPictures(shown.pictures, change);
-  parts.percent = element("output", { "aria-label": "Zoom" });
-  const zoom = element(
+/**
+ * Fill the toolbar.
+ * @param {ViewerState} state
+ * @param {{ tools: HTMLElement, zoom: HTMLElement }} parts
+ * @param {Change} change
+ * @param {Moves} moves
+ * @returns {{ show: () => void }} `show` updates the buttons from the state.
+ */
+export function toolbar(state, { tools, zoom }, change, moves) {
+  const offered = Object.entries(MODES).filter(([mode]) => mode !== "error" || state.truth >= 0);
+  const modes = choices("Comparison mode", Object.fromEntries(offered), (mode) =>
+    change({ mode: /** @type {ModeName} */ (mode), held: false }),
+  );
+  const gains = choices(
+    "Gain of the difference",
+    Object.fromEntries(GAINS.map((gain) => [gain, `×${gain}`])),
+    (gain) => change({ gain: Number(gain) }),
+  );
+  const tops = choices(
+    "Error of the last colour",
+    Object.fromEntries(TOPS.map((top) => [top, `0–${top}`])),
+    (top) => change({ top: Number(top) }),
+  );
+  const pair = pairChoice(state.pictures, change);
+  const zoomGroup = element(
     "span",
     { class: "group zoom" },
-    element("button", { type: "button", "aria-label": "Zoom out", onclick: () => moves.step(-1) }, "−"),
-    parts.percent,
-    element("button", { type: "button", "aria-label": "Zoom in", onclick: () => moves.step(1) }, "+"),
+    element(
+      "button",
+      { type: "button", "aria-label": "Zoom out", onclick: () => moves.step(-1) },
+      "−",
+    ),
+    zoom,
+    element(
+      "button",
+      { type: "button", "aria-label": "Zoom in", onclick: () => moves.step(1) },
+      "+",
+    ),
     element("button", { type: "button", onclick: moves.fit }, "Fit"),
   );
-  parts.tools.replaceChildren(modes.group, which, gains.group, tops.group, zoom);
+  tools.replaceChildren(modes.group, pair, gains.group, tops.group, zoomGroup);
   return {
     show: () => {
-      modes.press(shown.mode);
-      gains.press(String(shown.gain));
-      gains.group.hidden = shown.mode !== "difference";
-      tops.press(String(shown.top));
-      tops.group.hidden = shown.mode !== "error";
-      which.hidden = shown.pictures.length < 3 || shown.mode === "side";
+      modes.press(state.mode);
+      gains.press(String(state.gain));
+      gains.group.hidden = state.mode !== "difference";
+      tops.press(String(state.top));
+      tops.group.hidden = state.mode !== "error";
+      pair.hidden = state.pictures.length < 3 || state.mode === "side";
     },
   };
 }
 
-/** A row of buttons, one of them pressed. */
-function choices(label, names, choose) {
-  const buttons = new Map(Object.entries(names).map(([value, name]) => [value, element("button", { type: "button", onclick: () => choose(value) }, name)]));
-  const press = (chosen) => buttons.forEach((button, value) => button.setAttribute("aria-pressed", String(value === chosen)));
-  return { group: element("span", { class: "group", role: "group", "aria-label": label }, ...buttons.values()), press };
-}
-
-/** Which two of several pictures are compared. */
-function whichPictures(pictures, change) {
-  const pairs = pictures.flatMap((_, left) => pictures.slice(left + 1).map((_, more) => [left, left + 1 + more]));
-  const options = pairs.map(([left, right], index) => element("option", { value: index }, `${pictures[left].label} | ${pictures[right].label}`));
-  const choose = (event) => {
-    const [left, right] = pairs[event.target.value];
-    change({ left, right });
+/**
+ * A row of buttons, of which one is pressed.
+ * @param {string} label
+ * @param {Record<string, string>} options Labels by value.
+ * @param {(value: string) => void} choose
+ */
+function choices(label, options, choose) {
+  const buttons = new Map(
+    Object.entries(options).map(([value, text]) => [
+      value,
+      element("button", { type: "button", onclick: () => choose(value) }, text),
+    ]),
+  );
+  /** @param {string} chosen */
+  const press = (chosen) =>
+    buttons.forEach((button, value) =>
+      button.setAttribute("aria-pressed", String(value === chosen)),
+    );
+  return {
+    group: element(
+      "span",
+      { class: "group", role: "group", "aria-label": label },
+      ...buttons.values(),
+    ),
+    press,
   };
-  return element("select", { "aria-label": "Compared pictures", onchange: choose }, ...options);
 }
 
-/** The divider follows the pointer and the keys. */
-export function slide(divider, shown, glide, change) {
-  const held = (cut) => ({ cut: Math.min(Math.max(cut, 0), 1) });
+/**
+ * The choice of the two pictures that are compared.
+ * @param {Picture[]} pictures
+ * @param {Change} change
+ */
+function pairChoice(pictures, change) {
+  const pairs = pictures.flatMap((_, left) =>
+    pictures.slice(left + 1).map((_picture, offset) => [left, left + 1 + offset]),
+  );
+  const options = pairs.map(([left, right], index) =>
+    element("option", { value: index }, `${pictures[left].label} | ${pictures[right].label}`),
+  );
+  /** @type {HTMLSelectElement} */
+  const select = element(
+    "select",
+    {
+      "aria-label": "Compared pictures",
+      onchange: () => {
+        const [left, right] = pairs[Number(select.value)];
+        change({ left, right });
+      },
+    },
+    ...options,
+  );
+  return select;
+}
+
+/**
+ * Bind the divider to pointers and keys.
+ * @param {HTMLElement} divider
+ * @param {Pick<ViewerState, "cut" | "ends">} state
+ * @param {(values: { cut: number }) => void} changeSoon For pointers.
+ * @param {(values: { cut: number }) => void} change For keys.
+ */
+export function bindDivider(divider, state, changeSoon, change) {
+  const clamped = (/** @type {number} */ cut) => ({ cut: Math.min(Math.max(cut, 0), 1) });
   divider.addEventListener("pointerdown", (event) => {
     event.stopPropagation();
     divider.setPointerCapture(event.pointerId);
   });
   divider.addEventListener("pointermove", (event) => {
-    if (!divider.hasPointerCapture(event.pointerId)) return;
+    if (!divider.hasPointerCapture(event.pointerId) || !divider.parentElement) return;
     event.stopPropagation();
     const x = event.clientX - divider.parentElement.getBoundingClientRect().left;
-    glide(held((x - shown.ends.left) / (shown.ends.right - shown.ends.left)));
+    const { left, right } = state.ends;
+    changeSoon(clamped((x - left) / (right - left)));
   });
   divider.addEventListener("keydown", (event) => {
-    const to = { ArrowLeft: shown.cut - 0.01, ArrowRight: shown.cut + 0.01, PageDown: shown.cut - 0.1, PageUp: shown.cut + 0.1, Home: 0, End: 1 }[event.key];
-    if (to == null || event.shiftKey) return;
+    /** @type {Record<string, number>} */
+    const targets = {
+      ArrowLeft: state.cut - 0.01,
+      ArrowRight: state.cut + 0.01,
+      PageDown: state.cut - 0.1,
+      PageUp: state.cut + 0.1,
+      Home: 0,
+      End: 1,
+    };
+    const target = targets[event.key];
+    if (target == null || event.shiftKey) return;
     event.preventDefault();
-    change(held(to));
+    change(clamped(target));
   });
 }
 
-export function keys(whole, moves, blink) {
-  const STEP = 40;
-  const plain = { "+": () => moves.step(1), "=": () => moves.step(1), "-": () => moves.step(-1), 0: moves.fit, b: blink };
-  const shifted = { ArrowLeft: [STEP, 0], ArrowRight: [-STEP, 0], ArrowUp: [0, STEP], ArrowDown: [0, -STEP] };
+/**
+ * Bind the viewer's keyboard shortcuts.
+ * @param {HTMLElement} holder
+ * @param {Moves} moves
+ * @param {() => void} blink
+ */
+export function bindKeys(holder, moves, blink) {
+  /** @type {Record<string, () => void>} */
+  const actions = {
+    "+": () => moves.step(1),
+    "=": () => moves.step(1),
+    "-": () => moves.step(-1),
+    0: moves.fit,
+    b: blink,
+  };
+  /** @type {Record<string, [dx: number, dy: number]>} With Shift. */
+  const directions = {
+    ArrowLeft: [KEY_STEP, 0],
+    ArrowRight: [-KEY_STEP, 0],
+    ArrowUp: [0, KEY_STEP],
+    ArrowDown: [0, -KEY_STEP],
+  };
   document.addEventListener("keydown", (event) => {
-    if (!whole.isConnected || event.ctrlKey || event.altKey || event.metaKey || event.target.matches("input, select, textarea")) return;
-    if (event.shiftKey && shifted[event.key]) {
+    if (!holder.isConnected || event.ctrlKey || event.altKey || event.metaKey) return;
+    if (targetOf(event)?.matches("input, select, textarea")) return;
+    const direction = event.shiftKey && directions[event.key];
+    if (direction) {
       event.preventDefault();
-      moves.move(...shifted[event.key]);
-    } else if (!event.repeat || event.key !== "b") plain[event.key]?.();
+      moves.move(...direction);
+    } else if (!event.repeat || event.key !== "b") actions[event.key]?.();
   });
 }
 
-/** In the mode blink the pictures change by themselves, until b is pressed or where motion is unwanted. */
-export function blinking(shown, whole, change) {
-  const still = matchMedia("(prefers-reduced-motion: reduce)");
+/**
+ * Start the timer of the mode blink. It does not blink after a user pressed b, or if reduced motion
+ * is preferred.
+ * @param {ViewerState} state
+ * @param {HTMLElement} holder
+ * @param {Change} change
+ */
+export function startBlinking(state, holder, change) {
+  const reducedMotion = matchMedia("(prefers-reduced-motion: reduce)");
   const timer = setInterval(() => {
-    if (!whole.isConnected) clearInterval(timer);
-    else if (shown.mode === "blink" && !shown.held && !still.matches) change({ flipped: !shown.flipped });
+    if (!holder.isConnected) clearInterval(timer);
+    else if (state.mode === "blink" && !state.held && !reducedMotion.matches)
+      change({ flipped: !state.flipped });
   }, BLINK_MS);
 }
