@@ -6,10 +6,10 @@ PORT ?= 5000
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo serve test lint audit format constraints
+.PHONY: help setup setup-dev demo serve test lint audit format constraints
 
 help: ## This list
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 setup: .venv/ready ## Make .venv with the project in it
 
@@ -17,6 +17,8 @@ setup: .venv/ready ## Make .venv with the project in it
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable .
 	touch $@
+
+setup-dev: .venv/ready-test ## The same with what tests and checks need
 
 .venv/ready-test: .venv/ready
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[test]'
@@ -29,24 +31,28 @@ serve: .venv/ready ## The server alone
 	$(BIN)/python run_server.py --port $(PORT)
 
 # A test file to a core: most of the time goes into waiting for servers and workers.
-test: lint ## All tests; needs Chromium for those of the pages
+test: lint ## All tests; those of the pages need Chromium
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n logical --maxprocesses 8 --dist loadfile --no-loadscope-reorder
 	$(BIN)/node --test tests/js/*.test.js
 
-lint: .venv/ready-test ## Format, lint and types
+lint: .venv/ready-test ## Format, lint, types and words
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive app commands jobs models run_server.py
+	$(BIN)/codespell
+	$(BIN)/python scripts/check_words.py
+	PATH="$(CURDIR)/$(BIN):$$PATH" npm run --silent lint
 
-audit: .venv/ready-test ## What is known against the packages in use; asks their registries
+audit: .venv/ready-test ## Known vulnerabilities of the packages in use; asks their registries
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[audit]'
 	$(BIN)/pip-audit --requirement constraints.txt --no-deps --disable-pip
 	$(BIN)/npm audit
 
-format: .venv/ready-test ## Bring the code into form
+format: .venv/ready-test ## Format the code, and fix what the linters can fix
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+	PATH="$(CURDIR)/$(BIN):$$PATH" npm run --silent format
 
-constraints: .venv/ready-test ## Write down the versions that are installed
+constraints: .venv/ready-test ## Record the installed versions
 	$(BIN)/pip freeze --exclude-editable > constraints.txt
