@@ -20,11 +20,12 @@ from app.web.prefix import PREFIX
 from app.web.serving import serve
 
 
-def _as_prefix(context: click.Context, parameter: click.Parameter, told: str) -> str:
-    prefix = told.rstrip("/")
+def _checked_prefix(context: click.Context, parameter: click.Parameter, value: str) -> str:
+    prefix = value.rstrip("/")
     if not PREFIX.fullmatch(prefix):
         raise click.BadParameter(
-            f"{told!r} is no path such as /clearframe, of letters, digits and . _ ~ - between slashes."
+            f"{value!r} is not a URL path. Use letters, digits and . _ ~ - between slashes, "
+            "such as /clearframe."
         )
     return prefix
 
@@ -34,7 +35,7 @@ def _as_prefix(context: click.Context, parameter: click.Parameter, told: str) ->
     "--host",
     default="127.0.0.1",
     show_default=True,
-    help="Address to listen on. On any other than this machine's own, those who come need the token.",
+    help="Address to listen on. Any non-loopback address requires a token.",
 )
 @click.option("--port", default=5000, show_default=True, type=click.IntRange(1, 65535))
 @click.option(
@@ -49,7 +50,7 @@ def _as_prefix(context: click.Context, parameter: click.Parameter, told: str) ->
     "data_roots",
     multiple=True,
     type=click.Path(path_type=Path, exists=True, file_okay=False),
-    help="A folder that jobs may read (several are possible). Default: the current folder.",
+    help="Folder that jobs may read; repeat for several. Default: the current folder.",
 )
 @click.option(
     "--max-image-mb",
@@ -57,7 +58,7 @@ def _as_prefix(context: click.Context, parameter: click.Parameter, told: str) ->
     default=512,
     show_default=True,
     type=click.IntRange(min=1),
-    help="What one picture may take in memory, in MiB: a file that unpacks to more is refused.",
+    help="Memory limit for one decoded image, in MiB. Larger images are rejected.",
 )
 @click.option(
     "--max-worker-gb",
@@ -65,7 +66,7 @@ def _as_prefix(context: click.Context, parameter: click.Parameter, told: str) ->
     default=0.0,
     show_default="no limit",
     type=click.FloatRange(min=0),
-    help="What each process of a job may take in memory, in GiB; does not hold for trainings on GPUs.",
+    help="Memory limit for each process of a job, in GiB. Not applied to trainings on GPUs.",
 )
 @click.option(
     "--max-hours",
@@ -73,58 +74,62 @@ def _as_prefix(context: click.Context, parameter: click.Parameter, told: str) ->
     default=0.0,
     show_default="no limit",
     type=click.FloatRange(min=0),
-    help="How long a job may take each time that it is started.",
+    help="Time limit for each run of a job, in hours.",
 )
 @click.option(
     "--allow-user-code",
     is_flag=True,
-    help="Let training jobs run Python files below the data roots: whoever reaches the server can then do all that it can.",
+    help="Let training jobs run Python files below the data roots. "
+    "Anyone with access can then execute code as the server user.",
 )
 @click.option(
     "--token",
     envvar="CLEARFRAME_TOKEN",
-    help="What those who come must know. Default: none on 127.0.0.1, a new one at each start elsewhere.",
+    help="Access token of at least 16 characters. "
+    "Default: none if only this machine has access, else a random token at each start.",
 )
 @click.option(
     "--name",
     "names",
     multiple=True,
-    help="A name that it answers to besides its machine's, such as that of a proxy (several are possible).",
+    help="Additional host name to accept, such as that of a proxy; repeat for several.",
 )
 @click.option(
     "--proxies",
     default=0,
     show_default=True,
     type=click.IntRange(0, 9),
-    help="How many proxies stand before it: so many X-Forwarded-For, -Proto and -Host are believed.",
+    help="Number of reverse proxies in front of the server. "
+    "It trusts X-Forwarded-For, -Proto and -Host from that many.",
 )
 @click.option(
     "--prefix",
     default="",
-    callback=_as_prefix,
+    callback=_checked_prefix,
     metavar="/PATH",
-    help="The path below which a proxy shows it, as /clearframe of https://clips.example/clearframe/.",
+    help="URL path under which a proxy serves the application: "
+    "/clearframe for https://clips.example/clearframe/.",
 )
 @click.option(
     "--dataset-workers",
     default=2,
     show_default=True,
     type=click.IntRange(1, 64),
-    help="Datasets made at a time.",
+    help="Maximum number of datasets created at the same time.",
 )
 @click.option(
     "--test-workers",
     default=2,
     show_default=True,
     type=click.IntRange(1, 64),
-    help="Tests at a time.",
+    help="Maximum number of tests run at the same time.",
 )
 @click.option(
     "--cpu-trainings",
     default=1,
     show_default=True,
     type=click.IntRange(1, 64),
-    help="Trainings on the processor at a time.",
+    help="Maximum number of trainings on the CPU at the same time.",
 )
 @click.option(
     "--log-format",
@@ -132,7 +137,7 @@ def _as_prefix(context: click.Context, parameter: click.Parameter, told: str) ->
     default="text",
     show_default=True,
     type=click.Choice(logs.FORMATS),
-    help="Of what the server says on standard error; json: a line an event, its fields one by one.",
+    help="Format of the server's log on standard error. json: one object with fields per line.",
 )
 @click.option(
     "--log-level",
@@ -140,12 +145,12 @@ def _as_prefix(context: click.Context, parameter: click.Parameter, told: str) ->
     default="info",
     show_default=True,
     type=click.Choice(["debug", "info", "warning"]),
-    help="info tells what becomes of jobs, debug each request, too.",
+    help="info: state changes of jobs. debug: also each request.",
 )
 @click.option(
     "--gpus",
     metavar="0,1",
-    help="The GPUs that trainings may use. Default: CUDA_VISIBLE_DEVICES, or all.",
+    help="GPU indices that trainings may use. Default: CUDA_VISIBLE_DEVICES, or all GPUs.",
 )
 def main(
     host: str,
@@ -168,20 +173,18 @@ def main(
     gpus: str | None,
 ) -> None:
     """Clearframe: undo compression damage in images and video."""
-    logs.begin(log_format, log_level)
+    logs.configure(log_format, log_level)
     if token is not None and len(token) < 16:
         raise click.ClickException(
-            "The token is short enough to be guessed. Give one of 16 characters or more, or none."
+            "The token is too short. Use at least 16 characters, or leave --token out."
         )
-    os.environ.pop("CLEARFRAME_TOKEN", None)  # Workers inherit the rest.
-    if token is None and (
-        names or proxies or prefix or not is_loopback(host)
-    ):  # Others reach it by a proxy, too.
+    os.environ.pop("CLEARFRAME_TOKEN", None)  # Workers inherit the environment.
+    # A proxy makes even a loopback address reachable from the network.
+    if token is None and (names or proxies or prefix or not is_loopback(host)):
         token = secrets.token_urlsafe(32)
     limits = {"IMAGE_MB": max_image_mb, "WORKER_GB": max_worker_gb, "HOURS": max_hours}
-    os.environ.update(
-        {f"CLEARFRAME_MAX_{name}": str(most) for name, most in limits.items()}
-    )  # For jobs/core/limits.py.
+    # jobs/core/limits.py reads these in the workers.
+    os.environ.update({f"CLEARFRAME_MAX_{name}": str(limit) for name, limit in limits.items()})
     roots = tuple(root.resolve() for root in data_roots or (Path.cwd(),))
     if gpus is not None:
         os.environ["CUDA_VISIBLE_DEVICES"] = gpus
@@ -209,9 +212,9 @@ def main(
         serve(app, host, port)
     except OSError as error:
         raise click.ClickException(
-            f"Port {port} cannot be used: {error.strerror}. Give another one with --port."
+            f"Port {port} is not available: {error.strerror}. Choose another port with --port."
         ) from error
-    click.echo("Stopped. Jobs that run go on.")
+    click.echo("Stopped. Running jobs continue.")
 
 
 if __name__ == "__main__":

@@ -1,9 +1,10 @@
 """The web process: pages, JSON API, live updates, and the scheduler.
 
-Of `jobs` it imports `core` and `specs`, of `models` `definitions`: it never loads torch or av.
+It imports only `core` and `specs` from `jobs` and only `definitions` from `models`, so it never
+loads torch or av.
 """
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gevent
 from flask import Flask, render_template, request
@@ -20,7 +21,7 @@ from app.errors import DatabaseBusy, InsufficientStorage, is_full, is_locked
 from app.files import uploads
 from app.live.extensions import socketio
 from app.live.listeners import Listeners
-from app.live.sockets import GONE, Jobs, uncompressed
+from app.live.sockets import JOB_DELETED, Jobs, uncompressed
 from app.pages import compare, datasets, formatting, home, inference, jobs, models, pairs, queue
 from app.runner import gpus
 from app.runner.follower import Follower
@@ -31,11 +32,17 @@ from app.web import assets, prefix, safety
 from app.web.access import guarded
 from jobs.core.paths import STATIC, TEMPLATES
 
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
+
 MAX_UPLOAD = 256 * 2**20
 
 
 def create_app(settings: Settings, work: bool = True) -> Flask:
-    """The application. With `work` it also follows and starts jobs, in greenlets. Raises HomeInUse, FromTheFuture."""
+    """Create the application. With `work`, it also follows and starts jobs, in greenlets.
+
+    Raises HomeInUse, FromTheFuture.
+    """
     app = Flask(
         __name__,
         template_folder=str(TEMPLATES),
@@ -43,6 +50,7 @@ def create_app(settings: Settings, work: bool = True) -> Flask:
         static_url_path=f"/static/{assets.version()}",
     )
     app.config["MAX_CONTENT_LENGTH"] = MAX_UPLOAD
+
     settings.home.mkdir(parents=True, exist_ok=True)
     if work:
         app.extensions["home"] = home_lock.hold(settings.home)
@@ -50,48 +58,58 @@ def create_app(settings: Settings, work: bool = True) -> Flask:
     settings.uploads.mkdir(exist_ok=True)
     uploads.remove_old(settings.uploads)
     catalog = Catalog(settings.home)
-    catalog.begin()
+    catalog.synchronize()
     listeners = Listeners(catalog.folder)
     app.extensions.update(settings=settings, catalog=catalog, listeners=listeners)
 
-    health.count(app)
+    health.init_app(app)
     for part in (health, home, datasets, models, compare, inference, queue, pairs, jobs, v1):
         app.register_blueprint(part.blueprint)
     app.register_error_handler(HTTPException, show_error)
-    app.register_error_handler(OSError, show_hindrance)
-    app.register_error_handler(OperationalError, show_hindrance)
-    safety.guard(app, settings.home)
-    formatting.offer(app)
-    assets.offer(app)
-    prefix.offer(app)
+    app.register_error_handler(OSError, show_temporary_failure)
+    app.register_error_handler(OperationalError, show_temporary_failure)
+    for hooks in (safety, formatting, assets, prefix):
+        hooks.init_app(app)
     socketio.init_app(app)
-    wsgi = guarded(uncompressed(app.wsgi_app), settings.host, settings.token, settings.names)
-    if settings.proxies:  # What others write into these headers is believed of nobody.
-        wsgi = ProxyFix(wsgi, **dict.fromkeys(("x_for", "x_proto", "x_host"), settings.proxies))
-    if settings.prefix:
-        wsgi = prefix.below(wsgi, settings.prefix)
-    app.wsgi_app = wsgi  # type: ignore[assignment, method-assign]
     socketio.on_namespace(Jobs(catalog, listeners))
+    app.wsgi_app = _with_middleware(app, settings)  # type: ignore[assignment, method-assign]
+
     if work:
-        follower = Follower(
-            catalog,
-            listeners.send,
-            lambda job: listeners.send_gone(job, GONE),
-            listeners.send_changed,
-        )
-        warm = WarmWorkers(
-            follower.look, catalog.waits.set, settings.allow_user_code, catalog.aborting
-        )
-        app.extensions["warm"] = warm
-        gevent.spawn(follower.run)
-        gevent.spawn(listeners.run)
-        gevent.spawn(
-            Scheduler(catalog, gpus.names(), warm, settings.slots, settings.allow_user_code).run
-        )
+        _start_background(app, settings, catalog, listeners)
     return app
 
 
-def show_hindrance(error: OSError | OperationalError) -> Any:
+def _with_middleware(app: Flask, settings: Settings) -> "WSGIApplication":
+    """The WSGI application behind access control, proxy headers and path prefix."""
+    wsgi = guarded(uncompressed(app.wsgi_app), settings.host, settings.token, settings.names)
+    if settings.proxies:  # Trust X-Forwarded-* only from the configured number of proxies.
+        wsgi = ProxyFix(wsgi, **dict.fromkeys(("x_for", "x_proto", "x_host"), settings.proxies))
+    if settings.prefix:
+        wsgi = prefix.mounted(wsgi, settings.prefix)
+    return wsgi
+
+
+def _start_background(
+    app: Flask, settings: Settings, catalog: Catalog, listeners: Listeners
+) -> None:
+    """Start the greenlets that follow logs, send live updates and start jobs."""
+    follower = Follower(
+        catalog,
+        listeners.send,
+        lambda job: listeners.send_gone(job, JOB_DELETED),
+        listeners.send_changed,
+    )
+    warm = WarmWorkers(
+        follower.follow_job, catalog.job_queued.set, settings.allow_user_code, catalog.aborting
+    )
+    app.extensions["warm"] = warm
+    scheduler = Scheduler(catalog, gpus.names(), warm, settings.slots, settings.allow_user_code)
+    for background in (follower, listeners, scheduler):
+        gevent.spawn(background.run)
+
+
+def show_temporary_failure(error: OSError | OperationalError) -> Any:
+    """507 or 503 if the disk is full or the database locked; raises any other error again."""
     if is_full(error):
         return show_error(InsufficientStorage())
     if is_locked(error):
@@ -100,11 +118,10 @@ def show_hindrance(error: OSError | OperationalError) -> Any:
 
 
 def show_error(error: HTTPException) -> Any:
-    """JSON for the API, a page for a browser."""
+    """The error as JSON for the API, as a page for a browser."""
     status, message = error.code or 500, error.description or error.name
-    headers = [
-        (name, value) for name, value in error.get_headers() if name != "Content-Type"
-    ]  # Such as Allow.
+    # Headers such as Allow.
+    headers = [(name, value) for name, value in error.get_headers() if name != "Content-Type"]
     if request.path.startswith("/api/"):
         return *error_reply(status, message), headers
     page = render_template(

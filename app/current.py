@@ -1,4 +1,4 @@
-"""The catalog, settings and listeners of the application that answers the current request."""
+"""The catalog, settings and listeners of the application that handles the current request."""
 
 from flask import current_app
 
@@ -8,15 +8,15 @@ from app.settings import Settings
 
 
 def catalog() -> Catalog:
-    found: Catalog = current_app.extensions["catalog"]
-    return found
+    catalog: Catalog = current_app.extensions["catalog"]
+    return catalog
 
 
 def settings() -> Settings:
-    found: Settings = current_app.extensions["settings"]
-    return found
+    settings: Settings = current_app.extensions["settings"]
+    return settings
 
 
 def listeners() -> Listeners:
-    found: Listeners = current_app.extensions["listeners"]
-    return found
+    listeners: Listeners = current_app.extensions["listeners"]
+    return listeners

@@ -1,41 +1,50 @@
-"""What hinders a request for a while, and is nobody's fault: it fails with a sentence, and the server goes on."""
+"""Temporary failures (full disk, locked database, too many uploads) and their HTTP errors.
+
+Jobs report a full disk in their own words: jobs/run.py, and where files are written.
+"""
 
 import errno
 
 from sqlalchemy.exc import OperationalError
 from werkzeug.exceptions import HTTPException
 
-MESSAGE = "The disk on which the server keeps its jobs is full. Make room, or delete jobs that are not needed."
+DISK_FULL = (
+    "The disk with the server's jobs is full. Make room, or delete jobs that are not needed."
+)
 
 
 class InsufficientStorage(HTTPException):
-    """The answer to a request that could not be stored."""
+    """507: the disk is full, nothing was stored."""
 
     code = 507
-    description = MESSAGE
+    description = DISK_FULL
 
 
 class TooManyUploads(HTTPException):
-    """The answer to one more upload than there may be."""
+    """429: the limit for uploads is reached."""
 
     code = 429
-    description = "The server keeps as many uploads as it may. Put the files below a data root, or try again in some days."
+    description = (
+        "The server's limit for uploads is reached. "
+        "Put the files below a data root, or try again in a few days."
+    )
 
 
 class DatabaseBusy(HTTPException):
-    """The answer to a request while another program holds the database."""
+    """503: another program has locked the database."""
 
     code = 503
     description = (
-        "Another program holds the server's database. Nothing was changed: try again in a moment."
+        "Another program has locked the server's database. Nothing was changed. "
+        "Try again in a moment."
     )
 
 
 def is_full(error: OSError | OperationalError) -> bool:
-    """Whether an error of the operating system or of SQLite means a full disk."""
+    """Whether an error from the operating system or SQLite means that the disk is full."""
     return getattr(error, "errno", None) == errno.ENOSPC or "disk is full" in str(error)
 
 
 def is_locked(error: OSError | OperationalError) -> bool:
-    """Whether another program holds SQLite's file."""
+    """Whether another program has locked the SQLite file."""
     return "database is locked" in str(error)

@@ -1,4 +1,4 @@
-"""What is wrong with a request, field by field: one shape for forms and for the API."""
+"""Validation errors of a request by field, in one shape for forms and the API."""
 
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -10,16 +10,16 @@ from jobs.specs.base import Spec, members, nested
 T = TypeVar("T", bound=BaseModel)
 
 Problems = dict[str, str]
-"""Field name ("source.stream") to sentence."""
+"""Error message by field name ("source.stream")."""
 
-WHOLE_MODEL = {"ModelSpec": "epochs", "ImageTest": "image"}
-"""The field at which a form shows what is wrong with several fields together."""
+FIELD_FOR_MODEL_ERRORS = {"ModelSpec": "epochs", "ImageTest": "image"}
+"""The field at which a form shows an error that concerns several fields."""
 
-NEEDED = "This is needed."
+REQUIRED = "This field is required."
 
-SENTENCES: dict[str, Callable[[dict[str, Any]], str]] = {
-    "missing": lambda context: NEEDED,
-    "string_too_short": lambda context: NEEDED,
+MESSAGES: dict[str, Callable[[dict[str, Any]], str]] = {
+    "missing": lambda context: REQUIRED,
+    "string_too_short": lambda context: REQUIRED,
     "string_too_long": lambda context: f"At most {context['max_length']} characters.",
     "greater_than_equal": lambda context: f"Must be at least {context['ge']:g}.",
     "greater_than": lambda context: f"Must be more than {context['gt']:g}.",
@@ -32,35 +32,35 @@ SENTENCES: dict[str, Callable[[dict[str, Any]], str]] = {
     "model_attributes_type": lambda context: "Must be an object with fields.",
     "list_type": lambda context: "Must be a list.",
     "literal_error": lambda context: f"Must be one of {context['expected']}.",
-    "extra_forbidden": lambda context: "There is no such field.",
+    "extra_forbidden": lambda context: "Unknown field.",
     "value_error": lambda context: _as_sentence(str(context["error"])),
 }
 
 
-def _as_sentence(words: str) -> str:
-    return f"{words[:1].upper()}{words[1:]}."
+def _as_sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:]}."
 
 
 class Invalid(Exception):
-    """A request that does not hold; `problems` says where and why."""
+    """An invalid request; `problems` has the error message of each field."""
 
     def __init__(self, problems: Problems) -> None:
-        super().__init__("; ".join(f"{field}: {text}" for field, text in problems.items()))
+        super().__init__("; ".join(f"{field}: {message}" for field, message in problems.items()))
         self.problems = problems
 
 
 def validate(model: type[T], values: Any) -> T:
-    """The spec that the values make. Raises Invalid."""
+    """Build the spec from the values. Raises Invalid."""
     try:
         return model.model_validate(values)
     except ValidationError as error:
         raise Invalid(
-            {_name(part["loc"], model): _sentence(dict(part)) for part in error.errors()}
+            {_name(detail["loc"], model): _message(dict(detail)) for detail in error.errors()}
         ) from error
 
 
 def _name(location: tuple[int | str, ...], model: type[BaseModel]) -> str:
-    """The field's name: without the kinds of unions and the places in lists, which no form shows."""
+    """The field's name, without union tags and list indices, which forms do not show."""
     parts: list[str] = []
     spec: type[BaseModel] | None = model
     kinds: dict[str, type[Spec]] = {}
@@ -72,9 +72,9 @@ def _name(location: tuple[int | str, ...], model: type[BaseModel]) -> str:
             info = spec.model_fields.get(part) if spec else None
             kinds = members(info) if info else {}
             spec = nested(info) if info else None
-    return ".".join(parts) or WHOLE_MODEL.get(model.__name__, "")
+    return ".".join(parts) or FIELD_FOR_MODEL_ERRORS.get(model.__name__, "")
 
 
-def _sentence(part: dict[str, Any]) -> str:
-    sentence = SENTENCES.get(part["type"])
-    return sentence(part.get("ctx", {})) if sentence else f"{part['msg']}."
+def _message(detail: dict[str, Any]) -> str:
+    message = MESSAGES.get(detail["type"])
+    return message(detail.get("ctx", {})) if message else f"{detail['msg']}."

@@ -1,4 +1,4 @@
-"""What the server is told at its start."""
+"""Server settings."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Slots:
-    """How many jobs of a kind work at a time; trainings on GPUs have these besides."""
+    """Concurrency limits by kind of job. Trainings on GPUs do not take any of these slots."""
 
     dataset: int = 2
     test: int = 2
@@ -15,10 +15,17 @@ class Slots:
 
 @dataclass(frozen=True)
 class Settings:
-    """`home` holds the jobs; files are read only below `data_roots` and the home's uploads. `allow_user_code`: whether Python
-    files from there may run in training jobs. `host`: the address to listen on; `token`: what those who come must know, None for
-    nothing. `names`: what the server is called besides; `proxies`: how many stand before it, whose X-Forwarded-* are believed;
-    `prefix`: the path below which they show it, such as /clearframe."""
+    """Settings of one server.
+
+    `home`: folder with jobs, uploads and, unless `database_url` is given, the database.
+    `data_roots`: folders that jobs may read, in addition to the home's uploads.
+    `allow_user_code`: whether training jobs may run Python files from these folders.
+    `host`: address to listen on.
+    `token`: access token; None disables authentication.
+    `names`: additional host names to accept.
+    `proxies`: number of reverse proxies in front, whose X-Forwarded-* headers are trusted.
+    `prefix`: URL path under which a proxy serves the application, such as /clearframe.
+    """
 
     home: Path
     data_roots: tuple[Path, ...]

@@ -1,16 +1,20 @@
-"""Dataset creation against the recipe it replaces, and against what decoder and disk allow.
+"""Benchmark: dataset creation against the recipe it replaces, and against decoder and disk limits.
 
-    python benchmarks/dataset.py [--sizes 320x192,352x288,1280x720,1920x1080] [--frames N] [--folder FOLDER]
+    python benchmarks/dataset.py [--sizes 320x192,352x288,1280x720,1920x1080] [--frames N]
+                                 [--folder FOLDER]
 
-For each size it makes one clip of a real video (../shared/media), and builds the same dataset of it
+For each size, the benchmark makes a clip of a real video (../shared/media), and creates the
+same dataset by
 
-  recipe   as the old example has it: the ffmpeg command decodes to BMP files; four Python threads read both
-           BMPs and encode them as Pillow's default PNG; one writer commits every 32 pairs, with a sync
+  recipe   the old example's method: the ffmpeg command decodes to BMP files, four Python threads
+           read both BMPs and encode them as Pillow's default PNG, a writer commits and syncs
+           every 32 pairs
   png      the dataset job, both sides PNG
   none     the dataset job, raw pairs
 
-beside two limits measured in the same run: decoding alone (PyAV, frames dropped), and writing the bytes of the
-raw dataset into one file with one sync. Originals are .bmp files for all of them. Prints one JSON object a size.
+It measures two limits in the same run: decoding only (PyAV, frames dropped), and writing the
+bytes of the raw dataset to a file with a single sync. All methods use .bmp originals. Prints a
+JSON object per size.
 """
 
 import json
@@ -40,20 +44,21 @@ FRAMES = {"320x192": 3000, "352x288": 2400, "1280x720": 300, "1920x1080": 120}
 QP = 37
 BLOCK = 2**20
 MEMORY_INTERVAL = 0.1
+"""Seconds between two measurements of memory."""
 
 
 @click.command()
 @click.option("--sizes", default=",".join(FRAMES), show_default=True)
-@click.option("--frames", type=int, help="Frames of each clip; fewer for larger sizes by default.")
+@click.option("--frames", type=int, help="Frames per clip. The default is lower for larger sizes.")
 @click.option(
     "--folder",
     type=click.Path(path_type=Path, file_okay=False),
-    help="Where the files go: the disk that is measured.",
+    help="Write files to this folder. The benchmark measures its disk.",
 )
 @click.option(
     "--memory/--no-memory",
     default=False,
-    help="Also compare the peak memory of 1,000 and of 10,000 frames.",
+    help="Also compare the peak memory of 1,000 and 10,000 frames.",
 )
 def main(sizes: str, frames: int | None, folder: Path | None, memory: bool) -> None:
     with tempfile.TemporaryDirectory(dir=folder) as work:
@@ -67,7 +72,7 @@ def main(sizes: str, frames: int | None, folder: Path | None, memory: bool) -> N
 
 
 def compare(size: str, frames: int, work: Path) -> dict[str, Any]:
-    """One size: all methods and limits, one after the other on an idle disk."""
+    """Results of all methods and limits for a size, measured in sequence on an idle disk."""
     stream, originals = make_clip(size, frames, work)
     recipe_seconds, recipe_bytes = recipe(stream, originals, work / "recipe")
     png, none = (job(stream, originals, encoding, work / encoding) for encoding in ("png", "none"))
@@ -107,7 +112,7 @@ def machine() -> dict[str, Any]:
 
 
 def make_clip(size: str, frames: int, work: Path) -> tuple[Path, Path]:
-    """Originals as .bmp and their stream: a real video, scaled, and played to and fro until there are enough frames."""
+    """A stream and its .bmp originals: a scaled real video, played forward and backward."""
     from PIL import Image
 
     from jobs.media.h264 import encode
@@ -120,9 +125,9 @@ def make_clip(size: str, frames: int, work: Path) -> tuple[Path, Path]:
         frame.reformat(width, height, format="rgb24", interpolation="LANCZOS").to_ndarray()
         for frame in islice(decoded_frames(VIDEO), 100)
     ]
-    to_and_fro = pictures + pictures[-2:0:-1]
+    cycle = pictures + pictures[-2:0:-1]
     for number in range(frames):
-        Image.fromarray(to_and_fro[number % len(to_and_fro)]).save(originals / f"{number:06d}.bmp")
+        Image.fromarray(cycle[number % len(cycle)]).save(originals / f"{number:06d}.bmp")
     paths = sorted(originals.iterdir())
     encode((read_image(path) for path in paths), work / "clip.h264", {"qp": str(QP)})
     return work / "clip.h264", originals
@@ -135,7 +140,7 @@ def decoded_frames(stream: Path) -> Iterator[av.VideoFrame]:
 
 
 def timed(work: Callable[[], Any]) -> float:
-    """Seconds of wall clock; what others left to be written is written before."""
+    """Wall-clock seconds of a function. Flushes pending writes of other programs first."""
     os.sync()
     began = time.monotonic()
     work()
@@ -151,7 +156,10 @@ def raw_write(size: int, path: Path) -> None:
 
 
 def recipe(stream: Path, originals: Path, work: Path) -> tuple[float, int]:
-    """Seconds and bytes of the old way: frames as files, threads, Pillow's default PNG, a sync every 32 pairs."""
+    """Seconds and bytes of the old recipe.
+
+    It has frames as files, threads, Pillow's default PNG, and a sync per 32 pairs.
+    """
     import io
 
     import lmdb
@@ -198,8 +206,11 @@ def recipe(stream: Path, originals: Path, work: Path) -> tuple[float, int]:
 
 
 def job(stream: Path, originals: Path, encoding: str, home: Path) -> dict[str, Any]:
-    """The dataset job in a process of its own: pairs a second from its first line to its last sync, bytes, peak memory."""
-    from jobs.core.launcher import ALONE
+    """Run the dataset job in a subprocess.
+
+    Returns pairs per second from its start to its last sync, bytes and peak memory.
+    """
+    from jobs.core.launcher import WORKER_ENVIRONMENT
 
     source = {"kind": "stream", "stream": str(stream), "originals": str(originals)}
     spec = {
@@ -212,16 +223,16 @@ def job(stream: Path, originals: Path, encoding: str, home: Path) -> dict[str, A
     before = time.monotonic()
     command = [sys.executable, __file__, "job", json.dumps(spec), str(home)]
     with subprocess.Popen(
-        command, env={**os.environ, **ALONE}, stdout=subprocess.PIPE, text=True
+        command, env={**os.environ, **WORKER_ENVIRONMENT}, stdout=subprocess.PIPE, text=True
     ) as running:
         peak = peak_memory(running)
         assert running.stdout is not None
-        made: dict[str, Any] = json.loads(running.stdout.read().splitlines()[-1])
-    return {**made, "peak_memory_bytes": peak, "wall_seconds": time.monotonic() - before}
+        result: dict[str, Any] = json.loads(running.stdout.read().splitlines()[-1])
+    return {**result, "peak_memory_bytes": peak, "wall_seconds": time.monotonic() - before}
 
 
 def peak_memory(process: subprocess.Popen[str]) -> int:
-    """The most that a process and its children take together while it lives, in bytes: what they share counts once."""
+    """Peak memory of a process and its children in bytes. Shared memory counts once."""
     peak = 0
     while process.poll() is None:
         peak = max(peak, sum(map(proportional_set_size, [process.pid, *children(process.pid)])))
@@ -239,11 +250,14 @@ def children(pid: int) -> list[int]:
 
 
 def proportional_set_size(pid: int) -> int:
-    """Of a process, in bytes: its own memory and its part of what it shares. Mapped files are the disk's cache, not memory."""
+    """Proportional set size of a process in bytes: private memory plus its part of shared memory.
+
+    Mapped files do not count: they are the disk's cache.
+    """
     try:
         lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
     except (FileNotFoundError, ProcessLookupError):
-        return 0  # It has ended.
+        return 0  # The process has ended.
     return sum(int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:"))
 
 
@@ -264,7 +278,7 @@ def run_job(spec: str, home: Path) -> None:
 
 
 def memory_of_many(work: Path) -> dict[str, Any]:
-    """Peak memory of the job for 1,000 and for 10,000 frames."""
+    """Peak memory of the job for 1,000 and 10,000 frames."""
     peaks = {}
     for frames in (1000, 10_000):
         stream, originals = make_clip("320x192", frames, work / str(frames))

@@ -1,4 +1,4 @@
-"""Draws docs/decay.svg: the two readings of the example's gamma, the rate and what was learned with it.
+"""Plot docs/decay.svg: learning rate and PSNR gain for both readings of the example's gamma.
 
 python benchmarks/decay.py RESULTS [LEFT_OUT]     RESULTS: a file of benchmarks/quality.py
 """
@@ -33,20 +33,21 @@ def main(results: str, left_out: str = "carphone") -> None:
         )
         last = row["curve"][-1][0]
         gains[per] = [(100 * step / last, gain) for step, gain in row["curve"]]
-    low = 4 * (
-        min(gain for points in gains.values() for _, gain in points) // 4
-    )  # Four parts of whole numbers.
+    # A multiple of 4, so that the axis has four intervals of integers.
+    low = 4 * (min(gain for points in gains.values() for _, gain in points) // 4)
+    width, height = 2 * WIDTH + GAP + LEFT + 20, HEIGHT + TOP + 70
     picture = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {2 * WIDTH + GAP + LEFT + 20} {HEIGHT + TOP + 70}" '
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" '
         'font-family="system-ui, sans-serif" font-size="12" fill="#565f69">',
         '<rect width="100%" height="100%" fill="#fff"/>',
         *panel(0, "learning rate", rates, 0.0, 0.001, "{:g}"),
         *panel(WIDTH + GAP, "PSNR over the input, dB", gains, low, 0.0, "{:.0f}"),
     ]
-    for number, (colour, words) in enumerate(READINGS.values()):
+    for number, (colour, label) in enumerate(READINGS.values()):
         x, y = LEFT + number * 230, HEIGHT + TOP + 54
         picture.append(
-            f'<path d="M{x},{y - 4}h24" stroke="{colour}" stroke-width="2"/><text x="{x + 30}" y="{y}">{words}</text>'
+            f'<path d="M{x},{y - 4}h24" stroke="{colour}" stroke-width="2"/>'
+            f'<text x="{x + 30}" y="{y}">{label}</text>'
         )
     (ROOT / "docs" / "decay.svg").write_text("\n".join([*picture, "</svg>", ""]))
 
@@ -54,31 +55,32 @@ def main(results: str, left_out: str = "carphone") -> None:
 def panel(
     left: int, title: str, curves: dict[str, Points], low: float, high: float, form: str
 ) -> list[str]:
-    """Curves over the percent of the run, from `low` to `high`."""
+    """SVG elements of a chart: curves over the percent of the run, from `low` to `high`."""
     left += LEFT
-    drawn = [f'<text x="{left}" y="20" fill="#16191d" font-weight="600">{title}</text>']
+    elements = [f'<text x="{left}" y="20" fill="#16191d" font-weight="600">{title}</text>']
     for part in range(5):
         y = TOP + HEIGHT * part / 4
         x = left + WIDTH * part / 4
         value = high + (low - high) * part / 4
-        drawn.append(
+        elements.append(
             f'<path d="M{left},{y}h{WIDTH}M{x},{TOP}v{HEIGHT}" stroke="#d9dde1" fill="none"/>'
         )
-        drawn.append(
+        elements.append(
             f'<text x="{left - 8}" y="{y + 4}" text-anchor="end">{form.format(value)}</text>'
         )
-        drawn.append(
+        elements.append(
             f'<text x="{x}" y="{TOP + HEIGHT + 18}" text-anchor="middle">{25 * part} %</text>'
         )
     for per, points in curves.items():
-        placed = (
+        coordinates = (
             f"{left + WIDTH * percent / 100:.1f},{TOP + HEIGHT * (high - value) / (high - low):.1f}"
             for percent, value in points
         )
-        drawn.append(
-            f'<polyline points="{" ".join(placed)}" fill="none" stroke="{READINGS[per][0]}" stroke-width="2"/>'
+        elements.append(
+            f'<polyline points="{" ".join(coordinates)}" fill="none" '
+            f'stroke="{READINGS[per][0]}" stroke-width="2"/>'
         )
-    return drawn
+    return elements
 
 
 if __name__ == "__main__":

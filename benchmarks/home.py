@@ -1,10 +1,11 @@
-"""The home page of a server with many jobs: how long it takes to answer.
+"""Benchmark: response time of the home page of a server with many jobs.
 
 python benchmarks/home.py [--jobs 10000] [--rounds 20]
 
-Makes a home of that many jobs (a tenth datasets, half models with 20 snapshots each, the rest tests), starts a server on it, and
-prints one JSON object: the seconds until it is up, and for each address of the home page the median and the slowest answer in
-milliseconds, as a client on this machine has them.
+Creates a home with that many jobs (a tenth datasets, half models with 20 snapshots each, the
+rest tests), starts a server on it, and prints a JSON object: the seconds until the server is
+up, and for each address of the home page the median and the slowest response in milliseconds,
+measured by a client on the same machine.
 """
 
 import argparse
@@ -44,30 +45,31 @@ ADDRESSES = (
 
 
 def main() -> None:
-    options = argparse.ArgumentParser(
+    parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    options.add_argument("--jobs", type=int, default=10_000)
-    options.add_argument("--rounds", type=int, default=20)
-    asked = options.parse_args()
-    place = Path(tempfile.mkdtemp())
+    parser.add_argument("--jobs", type=int, default=10_000)
+    parser.add_argument("--rounds", type=int, default=20)
+    args = parser.parse_args()
+    work = Path(tempfile.mkdtemp())
     try:
-        fill(place / "home", asked.jobs)
-        server = Server(place / "home", [place], free_port())
+        fill(work / "home", args.jobs)
+        server = Server(work / "home", [work], free_port())
         first_start = server.start(seconds=600)
         server.kill()
         with server:
-            print(json.dumps(measured(server, asked.jobs, asked.rounds, first_start)))
+            print(json.dumps(measured(server, args.jobs, args.rounds, first_start)))
     finally:
-        shutil.rmtree(place)
+        shutil.rmtree(work)
 
 
 def fill(home: Path, jobs: int) -> None:
+    """Create jobs in a home."""
     random = Random(1)
     source = {"kind": "folders", "input": "/clips/in", "target": "/clips/out"}
     datasets, models = list[str](), list[str]()
     for number in range(jobs):
-        words = {"name": f"clip {number}", "group": f"group {number % 10}"}
+        common = {"name": f"clip {number}", "group": f"group {number % 10}"}
         if number % 10 == 0:
             summary = {
                 "pairs": {"train": 270, "val": 30},
@@ -76,24 +78,24 @@ def fill(home: Path, jobs: int) -> None:
                 "psnr_input": 30 + random.random(),
             }
             datasets.append(
-                made(
+                finished_job(
                     home,
                     "dataset",
-                    DatasetSpec.model_validate({**words, "source": source}),
+                    DatasetSpec.model_validate({**common, "source": source}),
                     [],
                     summary,
                 )
             )
         elif number % 2 == 0:
-            snapshots = [snapshot(at, random) for at in range(SNAPSHOTS)]
-            spec = ModelSpec.model_validate({**words, "dataset": random.choice(datasets)})
-            models.append(made(home, "model", spec, snapshots, {}))
+            snapshots = [snapshot(index, random) for index in range(SNAPSHOTS)]
+            spec = ModelSpec.model_validate({**common, "dataset": random.choice(datasets)})
+            models.append(finished_job(home, "model", spec, snapshots, {}))
         else:
             scores = {"psnr_input": 30.0, "psnr_output": 30 + random.random()}
             test = ImageTest.model_validate(
-                {**words, "model": random.choice(models or ["0" * 8]), "image": "/clips/in/0.png"}
+                {**common, "model": random.choice(models or ["0" * 8]), "image": "/clips/in/0.png"}
             )
-            made(home, "test", test, [], scores)
+            finished_job(home, "test", test, [], scores)
 
 
 def snapshot(number: int, random: Random) -> dict[str, Any]:
@@ -108,19 +110,21 @@ def snapshot(number: int, random: Random) -> dict[str, Any]:
     }
 
 
-def made(home: Path, kind: str, spec: JobSpec, events: list[Event], summary: dict[str, Any]) -> str:
-    """The id of a job that has run, and failed one time in seven."""
+def finished_job(
+    home: Path, kind: str, spec: JobSpec, events: list[Event], summary: dict[str, Any]
+) -> str:
+    """Create a job that has run, and failed in a seventh of all cases. Returns its id."""
     folder = folders.create(home, kind, spec)
     state = "error" if hash(folder.id) % 7 == 0 else "done"
-    all = [
+    events_of_job = [
         {"type": "state", "state": "running"},
         *events,
         {"type": "state", "state": state, "summary": summary},
     ]
-    with folder.events.open("a") as log:  # Not by EventLog, which waits for the disk at each state.
+    with folder.events.open("a") as log:  # EventLog would sync the disk at each state.
         log.writelines(
             json.dumps({"seq": seq, "time": time.time(), **event}) + "\n"
-            for seq, event in enumerate(all, 2)
+            for seq, event in enumerate(events_of_job, 2)
         )
     return folder.id
 
@@ -128,18 +132,18 @@ def made(home: Path, kind: str, spec: JobSpec, events: list[Event], summary: dic
 def measured(server: Server, jobs: int, rounds: int, first_start: float) -> dict[str, Any]:
     client = http.client.HTTPConnection("127.0.0.1", server.port)
     first = urllib.request.urlopen(server.url).read().decode()
-    following = (
+    next_page = (
         first.split('rel="next"')[0]
         .rpartition('href="')[2]
         .partition('"')[0]
         .replace("&amp;", "&")
         .partition("#")[0]
     )
-    taken = {}
+    times_by_address = {}
     for address in ADDRESSES:
-        path = following if address == "next" else address
-        times = [answered(client, path) for _ in range(rounds + 1)][1:]
-        taken[address] = {
+        path = next_page if address == "next" else address
+        times = [response_time(client, path) for _ in range(rounds + 1)][1:]
+        times_by_address[address] = {
             "median_ms": round(statistics.median(times), 1),
             "slowest_ms": round(max(times), 1),
         }
@@ -151,17 +155,17 @@ def measured(server: Server, jobs: int, rounds: int, first_start: float) -> dict
         "bytes": len(first),
         "first_start_s": round(first_start, 1),
         "start_s": round(server.took, 1),
-        "pages": taken,
+        "pages": times_by_address,
     }
 
 
-def answered(client: http.client.HTTPConnection, path: str) -> float:
-    """Milliseconds, on a connection that is there already."""
+def response_time(client: http.client.HTTPConnection, path: str) -> float:
+    """Milliseconds of a request on an open connection."""
     began = time.perf_counter()
     client.request("GET", path)
-    answer = client.getresponse()
-    answer.read()
-    assert answer.status == 200, path
+    response = client.getresponse()
+    response.read()
+    assert response.status == 200, path
     return 1000 * (time.perf_counter() - began)
 
 

@@ -1,16 +1,17 @@
-"""How long the page of a long run takes to open: a log is made up, served, and opened by urllib and by Chromium.
+"""Benchmark: time to open the page of a long run, by urllib and by Chromium, with a generated log.
 
 python benchmarks/model_page.py [--steps 1000000] [--keep FOLDER]
 
-Prints one JSON object, times in milliseconds:
+Prints a JSON object, times in milliseconds:
 
-first_ms                    the curves of a log that no server has followed: its index is made, once
+first_ms                        the curves of a log without an index, which the server creates
 cold_page_ms, cold_curves_ms    from a server that has just started
-page_ms, curves_ms, zoom_ms     medians of 9; the last is a hundredth of the run, with finer points
-drawn_ms                    from the click until the charts of a Chromium that has been here before are drawn, median of 5
-drawn_first_visit_ms        in one that has not
+page_ms, curves_ms, zoom_ms     medians of 9; zoom is a hundredth of the run, with finer points
+drawn_ms                        from the click until Chromium has drawn the charts, median of 5,
+                                on a repeated visit
+drawn_first_visit_ms            as drawn_ms, on a first visit
 
-That the smallest and the largest of all points are among those that were sent is checked.
+The benchmark checks that the response includes the smallest and the largest of all points.
 """
 
 import argparse
@@ -36,31 +37,32 @@ from jobs.networks.device import cpu_name  # noqa: E402
 from jobs.specs import ModelSpec  # noqa: E402
 from tests.support.server import Server, free_port  # noqa: E402
 
-STEPS_AN_EPOCH = 1000
+STEPS_PER_EPOCH = 1000
 POINTS = 1000
 
 
 def main() -> None:
-    options = argparse.ArgumentParser(
+    parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    options.add_argument("--steps", type=int, default=1_000_000)
-    options.add_argument(
-        "--keep", type=Path, help="a folder for the log; it is used again where it is there"
+    parser.add_argument("--steps", type=int, default=1_000_000)
+    parser.add_argument(
+        "--keep", type=Path, help="keep the log in this folder, and reuse it if it exists"
     )
-    asked = options.parse_args()
-    place = asked.keep or Path(tempfile.mkdtemp())
+    args = parser.parse_args()
+    work = args.keep or Path(tempfile.mkdtemp())
     try:
-        home = place / "home"
-        found = list((home / "jobs").glob("*"))
-        folder = JobFolder(found[0]) if found else write_log(home, asked.steps)
-        print(json.dumps({**told(), "steps": asked.steps, **measured(home, folder)}))
+        home = work / "home"
+        jobs = list((home / "jobs").glob("*"))
+        folder = JobFolder(jobs[0]) if jobs else write_log(home, args.steps)
+        print(json.dumps({**environment(), "steps": args.steps, **measured(home, folder)}))
     finally:
-        if asked.keep is None:
-            shutil.rmtree(place)
+        if args.keep is None:
+            shutil.rmtree(work)
 
 
-def told() -> dict[str, Any]:
+def environment() -> dict[str, Any]:
+    """Date, processor and Python version."""
     return {
         "date": date.today().isoformat(),
         "processor": cpu_name(),
@@ -69,7 +71,7 @@ def told() -> dict[str, Any]:
 
 
 def write_log(home: Path, steps: int) -> JobFolder:
-    """A point of the training curve each step, as short epochs have them, a validation each epoch, and what comes between."""
+    """A log with a training point per step, a validation per epoch, progress and hardware."""
     spec = ModelSpec(name="long", dataset="00000000", steps=steps)
     folder = folders.create(home, "model", spec)
     draw = random.Random(1)
@@ -84,7 +86,7 @@ def write_log(home: Path, steps: int) -> JobFolder:
 
         append("state", state="running", reason="")
         for step in range(1, steps + 1):
-            told = {
+            training = {
                 "train/l1": 0.02 + draw.random() / 1000,
                 "lr": 0.001,
                 "gradient_norm": draw.random(),
@@ -94,7 +96,9 @@ def write_log(home: Path, steps: int) -> JobFolder:
                 "pixels_per_second": 4e6,
                 "data_wait": draw.random(),
             }
-            append("scalars", step=step, epoch=step / STEPS_AN_EPOCH, scalars={**told, **speed})
+            append(
+                "scalars", step=step, epoch=step / STEPS_PER_EPOCH, scalars={**training, **speed}
+            )
             if step % 25 == 0:
                 append("progress", done=step, total=steps, unit="steps", rate=100.0, eta=1.0)
             if step % 200 == 0:
@@ -106,14 +110,14 @@ def write_log(home: Path, steps: int) -> JobFolder:
                     memory_total=10**10,
                     gpus=[],
                 )
-            if step % STEPS_AN_EPOCH == 0:
+            if step % STEPS_PER_EPOCH == 0:
                 scores = {name: draw.random() for name in ("l1", "psnr", "psnr_y", "ssim")}
-                both = {
+                scalars = {
                     f"val/{name}{kind}": value
                     for name, value in scores.items()
                     for kind in ("", "_input")
                 }
-                append("scalars", step=step, epoch=step / STEPS_AN_EPOCH, scalars=both)
+                append("scalars", step=step, epoch=step / STEPS_PER_EPOCH, scalars=scalars)
         append("state", state="done", reason="", summary={"seconds": steps / 100})
     return folder
 
@@ -125,13 +129,13 @@ def measured(home: Path, folder: JobFolder) -> dict[str, Any]:
             f"{server.url}/models/{folder.id}",
             f"{server.url}/api/v1/jobs/{folder.id}/scalars?max_points={POINTS}",
         )
-        first, _ = fetched(curves)
-        # A server that has just started has nothing in its memory.
+        first, _ = fetch(curves)
+        # A new server has empty caches.
         server.kill()
         server.start()
-        cold_page, _ = fetched(page)
-        cold_curves, answer = fetched(curves)
-        series = json.loads(answer)["series"]
+        cold_page, _ = fetch(page)
+        cold_curves, body = fetch(curves)
+        series = json.loads(body)["series"]
         check(folder, series)
         steps = series["train/l1"]["step"][-1]
         zoomed = f"{curves}&from_step={steps // 2}&to_step={steps // 2 + steps // 100}"
@@ -142,25 +146,26 @@ def measured(home: Path, folder: JobFolder) -> dict[str, Any]:
             "cold_curves_ms": cold_curves,
             "page_ms": median(page),
             "curves_ms": median(curves),
-            "curves_kb": round(len(answer) / 1e3),
+            "curves_kb": round(len(body) / 1e3),
             "zoom_ms": median(zoomed),
-            **drawn(page),
+            **drawing_times(page),
         }
 
 
-def fetched(url: str) -> tuple[float, bytes]:
+def fetch(url: str) -> tuple[float, bytes]:
+    """Milliseconds and body of a request."""
     began = time.perf_counter()
-    with urllib.request.urlopen(url) as answer:
-        body = answer.read()
+    with urllib.request.urlopen(url) as response:
+        body = response.read()
     return round(1000 * (time.perf_counter() - began), 1), body
 
 
 def median(url: str) -> float:
-    return statistics.median(fetched(url)[0] for _ in range(9))
+    return statistics.median(fetch(url)[0] for _ in range(9))
 
 
 def check(folder: JobFolder, series: dict[str, Any]) -> None:
-    """Raises AssertionError where the extremes of the whole log are not among the points that were sent."""
+    """Raises AssertionError if the sent points lack the extremes of the whole log."""
     values = [
         event["scalars"]["train/l1"]
         for event in map(json.loads, folder.events.open())
@@ -172,12 +177,13 @@ def check(folder: JobFolder, series: dict[str, Any]) -> None:
 
 
 WATCH = """new MutationObserver(() => {
-  if (Number(document.querySelector('.chart')?.dataset.points) > 1) window.drawnAt ??= performance.now();
+  const points = Number(document.querySelector('.chart')?.dataset.points);
+  if (points > 1) window.drawnAt ??= performance.now();
 }).observe(document, {subtree: true, attributes: true, childList: true})"""
 
 
-def drawn(page: str) -> dict[str, float]:
-    """Milliseconds from going to the page until its charts have their points; none without Chromium."""
+def drawing_times(page: str) -> dict[str, float]:
+    """Milliseconds from navigation until the charts have their points; empty without Chromium."""
     path = shutil.which("chromium")
     if path is None:
         return {}
@@ -195,7 +201,7 @@ def drawn(page: str) -> dict[str, float]:
                 tab.add_init_script(WATCH)
                 tab.goto(page)
                 while not tab.evaluate("window.drawnAt"):
-                    tab.wait_for_timeout(200)  # Seldom: asking takes the time of what is measured.
+                    tab.wait_for_timeout(200)  # Frequent polling would slow the page.
                 times.append(tab.evaluate("window.drawnAt"))
                 tab.wait_for_load_state("networkidle")
                 tab.close()

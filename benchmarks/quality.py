@@ -1,15 +1,19 @@
-"""What the networks gain over H.264, on sequences that they have never seen.
+"""Benchmark: quality gain of networks over H.264 on unseen sequences.
 
-    python benchmarks/quality.py run [--results FILE] [--work FOLDER] [--only ROW]... [--leave-out NAME,...]
+    python benchmarks/quality.py run [--results FILE] [--work FOLDER] [--only ROW]...
+                                     [--leave-out NAME,...]
     python benchmarks/quality.py table [--results FILE]
 
-Real clips (../shared/media), scaled where their source was compressed, are coded by libx264 (medium) at QP 27, 32 and 37.
-For each of them, each row of ROWS is trained on the others, and tested on all frames of the one left out: gain in PSNR
-over the decoded frames, in RGB (all three channels together) and in Y, and in SSIM, each the mean over the frames.
-One training for each QP, on the clips at that QP, or, for rows that say so, at milder ones as well (QP - 5 and QP - 10).
+libx264 (preset medium) encodes real clips (../shared/media) at QP 27, 32 and 37. Clips whose
+source was compressed are scaled down first. For each clip, each row of ROWS is trained on the
+other clips, and tested on all frames of the clip left out: gain in PSNR over the decoded
+frames, in RGB (all three channels together) and in Y, and in SSIM, each the mean over the
+frames. Each QP has a training on the clips at that QP; some rows add milder QPs (QP - 5 and
+QP - 10).
 
-Results are kept line by line: what is there is not done again. `minutes` is the processor time of the training, divided
-by the cores: what it takes on this machine when it has nothing else to do.
+Results are appended line by line, and rows with a result are skipped. `minutes` is the CPU
+time of the training, divided by the number of cores: the duration on an otherwise idle
+machine.
 """
 
 import json
@@ -47,7 +51,7 @@ GAINS = ("psnr", "psnr_y", "ssim")
 
 @dataclass(frozen=True)
 class Clip:
-    """`divide`: by what its sides are divided, where it was compressed before; `every`: n-th frame is taken."""
+    """A clip. `divide`: factor to scale compressed sources down; `every`: use each n-th frame."""
 
     file: str
     divide: int = 1
@@ -71,15 +75,18 @@ EXAMPLE: dict[str, Any] = {
     "steps": 1500,
     "validation_interval": 0.25,
 }
-"""The network of the DIGITS example, as it started there; validated often, for the curves of docs/decay.md."""
+"""Settings of the DIGITS example with its start.
+
+Frequent validations give the curves of docs/decay.md.
+"""
 
 PER_PERCENT = {"name": "exponential", "gamma": 0.098, "per": "percent"}
 SLOW = {"name": "adam", "learning_rate": 0.0003}
-"""For layers with thousands of inputs: what they put out changes with each of their weights."""
+"""For layers with thousands of inputs, whose outputs change with each of their weights."""
 
 L2 = {"loss": {"name": "l2"}}
 MILDER = {"milder": True}
-"""Of a detail that is there at less damage, a network that has seen it so does not take it for damage."""
+"""A network that has seen details at lower compression does not treat them as artifacts."""
 
 ROWS: dict[str, dict[str, Any]] = {
     "9-1-5 plain, decay per percent": {**EXAMPLE, "lr_policy": PER_PERCENT},
@@ -100,7 +107,7 @@ ROWS: dict[str, dict[str, Any]] = {
         **MILDER,
     },
 }
-"""About a minute on two cores each."""
+"""Settings by row. Each takes about a minute on two cores."""
 
 ROWS |= {
     f"{name}, L2, milder QPs too": {**ROWS[name], **L2, **MILDER}
@@ -127,35 +134,40 @@ def main() -> None:
     show_default=True,
 )
 @click.option(
-    "--only", multiple=True, type=click.Choice(list(ROWS)), help="A row; several are possible."
+    "--only",
+    multiple=True,
+    type=click.Choice(list(ROWS)),
+    help="Run only this row. Repeat for several rows.",
 )
-@click.option("--leave-out", default=",".join(SEQUENCES), help="Sequences, by name.")
+@click.option(
+    "--leave-out", default=",".join(SEQUENCES), help="Leave out these sequences, in turn."
+)
 @click.option("--qps", default=",".join(map(str, QPS)), show_default=True)
 @click.option(
-    "--change", default="{}", help="JSON laid over the settings of each row, for experiments."
+    "--change", default="{}", help="Override settings of each row by this JSON, for experiments."
 )
 def run(
     results: Path, work: Path, only: tuple[str, ...], leave_out: str, qps: str, change: str
 ) -> None:
-    wanted = [int(qp) for qp in qps.split(",")]
+    qps_to_run = [int(qp) for qp in qps.split(",")]
     done = {key(row) for row in read(results)}
     for left_out in leave_out.split(","):
         for name in only or ROWS:
-            for qp in wanted:
+            for qp in qps_to_run:
                 settings = {**ROWS[name], **json.loads(change)}
                 trained = [qp - 10, qp - 5, qp] if settings.pop("milder", False) else [qp]
-                asked = {
+                request = {
                     "row": name,
                     "left_out": left_out,
                     "trained": trained,
                     "settings": settings,
                 }
-                if key(asked) in done:
+                if key(request) in done:
                     continue
-                made = train(work, asked, qp)
+                result = train(work, request, qp)
                 with results.open("a") as file:
-                    file.write(json.dumps(made) + "\n")
-                print(name, left_out, trained, json.dumps(made["tested"]), flush=True)
+                    file.write(json.dumps(result) + "\n")
+                print(name, left_out, trained, json.dumps(result["tested"]), flush=True)
 
 
 def key(row: dict[str, Any]) -> str:
@@ -170,24 +182,24 @@ def read(results: Path) -> list[dict[str, Any]]:
     )
 
 
-def train(work: Path, asked: dict[str, Any], qp: int) -> dict[str, Any]:
-    """One training, and its test at a QP."""
-    names = [name for name in SEQUENCES if name != asked["left_out"]]
-    ids = [dataset(work, name, qp) for name in names for qp in asked["trained"]]
+def train(work: Path, request: dict[str, Any], qp: int) -> dict[str, Any]:
+    """Train a model, and test it at a QP."""
+    names = [name for name in SEQUENCES if name != request["left_out"]]
+    ids = [dataset(work, name, qp) for name in names for qp in request["trained"]]
     spec = {
-        "name": asked["row"],
+        "name": request["row"],
         "dataset": ids[0],
         "more_datasets": ids[1:],
         **SAME,
-        **asked["settings"],
+        **request["settings"],
     }
     model = folders.create(work, "model", ModelSpec.model_validate(spec))
     cpu_seconds, wall = finish(model)
     state = last_state(model.events)
     assert state is not None
     return {
-        **asked,
-        "tested": {qp: test(model, dataset(work, asked["left_out"], qp))},
+        **request,
+        "tested": {qp: test(model, dataset(work, request["left_out"], qp))},
         "curve": curve(model),
         "minutes": cpu_seconds / 60 / (os.cpu_count() or 1),
         "wall_minutes": wall / 60,
@@ -203,24 +215,28 @@ SAME = {
     "validation_interval": 1000,
     "snapshot_interval": 1000,
 }
-"""Of all rows, but for the defaults of the form. A thousand epochs are never reached: one snapshot, at the end."""
+"""Settings of all rows that differ from the defaults.
+
+The intervals of a thousand epochs exceed every run, so that there is a single snapshot, at the
+end.
+"""
 
 
 def curve(model: JobFolder) -> list[tuple[int, float]]:
-    """Steps, and the gain in PSNR of the validation at each."""
-    scalars = (
+    """Pairs of step and validation gain in PSNR."""
+    points = (
         (event["step"], event["scalars"])
         for event in events(model.events, types=frozenset({"scalars"}))
     )
     return [
-        (step, round(of["val/psnr"] - of["val/psnr_input"], 4))
-        for step, of in scalars
-        if "val/psnr" in of
+        (step, round(scalars["val/psnr"] - scalars["val/psnr_input"], 4))
+        for step, scalars in points
+        if "val/psnr" in scalars
     ]
 
 
 def finish(job: JobFolder) -> tuple[float, float]:
-    """Run a job to its end; seconds of processor time, and of the clock."""
+    """Run a job to its end; returns CPU seconds and wall-clock seconds."""
     began = time.monotonic()
     pid = launcher.start(job)
     process = psutil.Process(pid)
@@ -239,7 +255,7 @@ def finish(job: JobFolder) -> tuple[float, float]:
 
 
 def test(model: JobFolder, dataset: str) -> dict[str, float]:
-    """Gains on all frames, in a process of its own: LMDB opens a store once in a process only."""
+    """Gains on all frames. Runs in a subprocess: a process can open an LMDB store only once."""
     command = [sys.executable, __file__, "score", str(model.path), dataset]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     scores: dict[str, float] = json.loads(done.stdout)
@@ -272,9 +288,9 @@ def score(model: Path, dataset: str) -> None:
 
 
 def dataset(work: Path, name: str, qp: int) -> str:
-    """The id of a sequence at a QP, made once."""
-    known = work / "datasets.json"
-    ids: dict[str, str] = json.loads(known.read_text()) if known.exists() else {}
+    """The id of the dataset of a sequence at a QP. Creates it on first use."""
+    index = work / "datasets.json"
+    ids: dict[str, str] = json.loads(index.read_text()) if index.exists() else {}
     if f"{name} {qp}" not in ids:
         source = {"kind": "compress", "originals": str(originals(work, name)), "qp": [qp]}
         spec = DatasetSpec.model_validate(
@@ -283,12 +299,12 @@ def dataset(work: Path, name: str, qp: int) -> str:
         job = folders.create(work, "dataset", spec)
         finish(job)
         ids[f"{name} {qp}"] = job.id
-        known.write_text(json.dumps(ids))
+        index.write_text(json.dumps(ids))
     return ids[f"{name} {qp}"]
 
 
 def originals(work: Path, name: str) -> Path:
-    """The folder of a sequence's frames, scaled."""
+    """The folder with the scaled frames of a sequence."""
     folder = work / "originals" / name
     if not folder.exists():
         draft = folder.with_name(f".{name}")
@@ -324,33 +340,37 @@ def frames(clip: Clip) -> Iterator[Image.Image]:
     show_default=True,
 )
 def table(results: Path) -> None:
-    """Markdown: for each QP a row a network, a column a sequence that was left out."""
+    """Print a Markdown table per QP, with a row per network and a column per left-out sequence."""
     rows = read(results)
     for qp in QPS:
         print(
-            f"QP {qp}\n\n| network | {' | '.join(SEQUENCES)} | mean | min. |\n|---|{'---|' * (len(SEQUENCES) + 2)}"
+            f"QP {qp}\n\n| network | {' | '.join(SEQUENCES)} | mean | min. |\n"
+            f"|---|{'---|' * (len(SEQUENCES) + 2)}"
         )
         for name in ROWS:
-            of = {
+            by_sequence = {
                 row["left_out"]: row
                 for row in rows
                 if row["row"] == name and str(qp) in row["tested"]
             }
-            if of:
-                gains = {sequence: row["tested"][str(qp)] for sequence, row in of.items()}
-                minutes = sum(row["minutes"] for row in of.values()) / len(of)
+            if by_sequence:
+                gains = {sequence: row["tested"][str(qp)] for sequence, row in by_sequence.items()}
+                minutes = sum(row["minutes"] for row in by_sequence.values()) / len(by_sequence)
                 cells = [
-                    *(words([gains[one]]) if one in gains else "" for one in SEQUENCES),
-                    words(list(gains.values())),
+                    *(
+                        cell([gains[sequence]]) if sequence in gains else ""
+                        for sequence in SEQUENCES
+                    ),
+                    cell(list(gains.values())),
                 ]
                 print(f"| {name} | {' | '.join(cells)} | {minutes:.1f} |")
         print()
 
 
-def words(gains: list[dict[str, float]]) -> str:
-    """Means, as dB in Y, dB in RGB, and thousandths of SSIM."""
+def cell(gains: list[dict[str, float]]) -> str:
+    """The means as text: dB in Y, dB in RGB, and thousandths of SSIM."""
     y, rgb, ssim = (
-        sum(one[gain] for one in gains) / len(gains) for gain in ("psnr_y", "psnr", "ssim")
+        sum(scores[gain] for scores in gains) / len(gains) for gain in ("psnr_y", "psnr", "ssim")
     )
     return f"{y:+.2f}, {rgb:+.2f}, {1000 * ssim:+.1f}"
 

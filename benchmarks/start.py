@@ -1,9 +1,10 @@
-"""How long a server takes from its start to its first page.
+"""Benchmark: time from the start of a server to its first page.
 
 python benchmarks/start.py [--rounds 5]
 
-Prints one JSON object, in seconds, medians: "first" on an empty home, "again" on one that a server has worked on, and "imports",
-what of these the interpreter takes to load the server's modules.
+Prints a JSON object with medians in seconds: "first" for an empty home, "again" for a home
+that a server has used, and "imports" for the part in which the interpreter loads the server's
+modules.
 """
 
 import argparse
@@ -25,30 +26,30 @@ from tests.support.server import Server, free_port  # noqa: E402
 
 
 def main() -> None:
-    options = argparse.ArgumentParser(
+    parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    options.add_argument("--rounds", type=int, default=5)
-    rounds = options.parse_args().rounds
+    parser.add_argument("--rounds", type=int, default=5)
+    rounds = parser.parse_args().rounds
     taken: dict[str, list[float]] = {"first": [], "again": [], "imports": []}
     for _ in range(rounds):
-        with tempfile.TemporaryDirectory() as place:
+        with tempfile.TemporaryDirectory() as work:
             for name in ("first", "again"):
-                server = Server(Path(place) / "home", [], free_port())
+                server = Server(Path(work) / "home", [], free_port())
                 taken[name].append(server.start())
                 server.kill()
         began = time.monotonic()
         subprocess.run([sys.executable, "-c", "import run_server"], cwd=ROOT, check=True)
         taken["imports"].append(time.monotonic() - began)
-    seconds = {name: round(statistics.median(all), 2) for name, all in taken.items()}
-    told = {
+    seconds = {name: round(statistics.median(times), 2) for name, times in taken.items()}
+    result = {
         "date": date.today().isoformat(),
         "processor": cpu_name(),
         "cores": os.cpu_count(),
         "rounds": rounds,
         **seconds,
     }
-    print(json.dumps(told))
+    print(json.dumps(result))
 
 
 if __name__ == "__main__":

@@ -1,17 +1,23 @@
-"""How long *Test one* takes: tests are asked for over HTTP, and followed by a real Socket.IO client.
+"""Benchmark: latency of *Test one*, by HTTP requests and a real Socket.IO client.
 
 python benchmarks/test_one.py [--size 320x192 640x384 1920x1080] [--tests 9] [--network srcnn-9-1-5]
 
-Prints one JSON object; for each size {"limit_ms", "cold", "warm"}, times in milliseconds from the request for the test on:
+Prints a JSON object; for each size {"limit_ms", "cold", "warm", "warm_slowest", "home_ms"},
+times in milliseconds from the request for the test:
 
-output_ms       until the output, a PNG, is here, with its PSNR and SSIM
-first_layer_ms  until the picture of the first layer's channels is here
-all_layers_ms   until those of all layers are, and the test is done
+output_ms       until the output PNG has arrived, with its PSNR and SSIM
+first_layer_ms  until the picture of the first layer's channels has arrived
+all_layers_ms   until the pictures of all layers have arrived, and the test is done
 
-cold: no worker of the model was there; warm: medians of the tests after it, with the slowest one beside it. `limit_ms` is what
-the output may take when warm: 150 ms for 320x192, and 1 ms for each further 1,000 pixels; the first layer 300 ms, and likewise.
-home_ms: the home page, asked for all the time meanwhile by another client; median and slowest. The model is one of a few steps:
-what it has learned takes no time.
+cold            without a worker for the model
+warm            medians of the following tests
+warm_slowest    the slowest of the following tests
+limit_ms        limits when warm: for the output 150 ms at 320x192, plus 1 ms for each further
+                1,000 pixels; for the first layer 300 ms, plus the same
+home_ms         median and slowest response of the home page, which another client requests
+                during the tests
+
+The model has few training steps, because learned weights do not affect the time.
 """
 
 import argparse
@@ -44,38 +50,39 @@ FIRST = (320, 192)
 
 
 def main() -> None:
-    options = argparse.ArgumentParser(
+    parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    options.add_argument("--size", nargs="+", default=["320x192", "640x384", "1920x1080"])
-    options.add_argument("--tests", type=int, default=9)
-    options.add_argument("--network", default="srcnn-9-1-5")
-    asked = options.parse_args()
-    place = Path(tempfile.mkdtemp())
+    parser.add_argument("--size", nargs="+", default=["320x192", "640x384", "1920x1080"])
+    parser.add_argument("--tests", type=int, default=9)
+    parser.add_argument("--network", default="srcnn-9-1-5")
+    args = parser.parse_args()
+    work = Path(tempfile.mkdtemp())
     try:
-        with Server(place / "home", [place], free_port()) as server:
-            model = trained(server, place, asked.network)
+        with Server(work / "home", [work], free_port()) as server:
+            model = train_model(server, work, args.network)
             sizes = [
                 (int(width), int(height))
-                for width, _, height in (text.partition("x") for text in asked.size)
+                for width, _, height in (text.partition("x") for text in args.size)
             ]
             print(
                 json.dumps(
                     {
-                        **told(),
-                        "network": asked.network,
+                        **environment(),
+                        "network": args.network,
                         **{
-                            f"{w}x{h}": of_size(server, place, model, (w, h), asked.tests)
+                            f"{w}x{h}": of_size(server, work, model, (w, h), args.tests)
                             for w, h in sizes
                         },
                     }
                 )
             )
     finally:
-        shutil.rmtree(place)
+        shutil.rmtree(work)
 
 
-def told() -> dict[str, Any]:
+def environment() -> dict[str, Any]:
+    """Date, processor and Python version."""
     return {
         "date": date.today().isoformat(),
         "processor": cpu_name(),
@@ -83,9 +90,9 @@ def told() -> dict[str, Any]:
     }
 
 
-def trained(server: Server, place: Path, network: str) -> str:
-    """A model of a few steps on the sample clip."""
-    clip = make_clip(place / "clip", 24)
+def train_model(server: Server, work: Path, network: str) -> str:
+    """Train a model for a few steps on the sample clip. Returns its id."""
+    clip = make_clip(work / "clip", 24)
     dataset = server.dataset(clip)
     server.wait(dataset, "done")
     spec = {
@@ -102,25 +109,27 @@ def trained(server: Server, place: Path, network: str) -> str:
 
 
 def of_size(
-    server: Server, place: Path, model: str, size: tuple[int, int], tests: int
+    server: Server, work: Path, model: str, size: tuple[int, int], tests: int
 ) -> dict[str, Any]:
-    """The first test, and those after it."""
-    original = next((place / "clip").rglob("*.bmp.gz"))
+    """Times of the first test of a size, and of the following tests."""
+    original = next((work / "clip").rglob("*.bmp.gz"))
     image, target = (
-        enlarged(original, place / "input.png", size, quality=20),
-        enlarged(original, place / "target.png", size),
+        resized(original, work / "input.png", size, quality=20),
+        resized(original, work / "target.png", size),
     )
     body = {"image": str(image), "target": str(target)}
     end_workers(server)
     cold = measure(server, model, body)
-    with Asking(server.url) as other:
+    with HomePageClient(server.url) as other:
         warm = [measure(server, model, body) for _ in range(tests)]
     more = (size[0] * size[1] - FIRST[0] * FIRST[1]) / 1000
     return {
         "limit_ms": {"output_ms": round(150 + more), "first_layer_ms": round(300 + more)},
         "cold": rounded(cold),
-        "warm": rounded({name: statistics.median(one[name] for one in warm) for name in MEASURED}),
-        "warm_slowest": rounded({name: max(one[name] for one in warm) for name in MEASURED}),
+        "warm": rounded(
+            {name: statistics.median(times[name] for times in warm) for name in MEASURED}
+        ),
+        "warm_slowest": rounded({name: max(times[name] for times in warm) for name in MEASURED}),
         "home_ms": rounded({"median": statistics.median(other.times), "slowest": max(other.times)}),
     }
 
@@ -129,85 +138,85 @@ def rounded(times: dict[str, float]) -> dict[str, float]:
     return {name: round(value, 1) for name, value in times.items()}
 
 
-def enlarged(original: Path, path: Path, size: tuple[int, int], quality: int = 0) -> Path:
-    """A picture of that size; with a quality, as JPEG leaves it."""
+def resized(original: Path, path: Path, size: tuple[int, int], quality: int = 0) -> Path:
+    """Write a picture of that size, with a quality after JPEG compression. Returns the path."""
     import gzip
     import io
 
     with gzip.open(original) as file:
         picture = Image.open(io.BytesIO(file.read())).convert("RGB").resize(size)
     if quality:
-        packed = io.BytesIO()
-        picture.save(packed, "JPEG", quality=quality)
-        picture = Image.open(packed)
+        jpeg = io.BytesIO()
+        picture.save(jpeg, "JPEG", quality=quality)
+        picture = Image.open(jpeg)
     picture.save(path)
     return path
 
 
 def end_workers(server: Server) -> None:
-    """A server that has just started has no worker."""
+    """Restart the server: a new server has no workers."""
     server.kill()
     server.start()
 
 
 def measure(server: Server, model: str, body: dict[str, Any]) -> dict[str, float]:
-    """One test, from the request until all of it is here."""
+    """Times of a test in milliseconds, from the request until all data has arrived."""
     events: queue.Queue[dict[str, Any]] = queue.Queue()
     client = socketio.Client()
 
-    def take_in(message: dict[str, Any]) -> None:
+    def receive(message: dict[str, Any]) -> None:
         for event in message["events"]:
             events.put(event)
 
-    client.on("events", take_in, namespace="/jobs")
+    client.on("events", receive, namespace="/jobs")
     client.connect(server.url, namespaces=["/jobs"], transports=["websocket"])
     try:
         began = time.perf_counter()
         id = server.create(f"/models/{model}/tests", body)
         client.emit("watch", {"job": id, "since": 0}, namespace="/jobs")
-        found: dict[str, float] = {}
-        while "all_layers_ms" not in found:
+        times: dict[str, float] = {}
+        while "all_layers_ms" not in times:
             event = events.get(timeout=120)
             if event["type"] == "state":
                 assert event["state"] in ("waiting", "running", "done"), event
-            fetched = {"sample": "output", "layer": "picture"}.get(event["type"])
-            if fetched:
-                fetch(server.url + event[fetched])
+            url_field = {"sample": "output", "layer": "picture"}.get(event["type"])
+            if url_field:
+                fetch(server.url + event[url_field])
             now = 1000 * (time.perf_counter() - began)
             if event["type"] == "sample":
-                found["output_ms"] = now
+                times["output_ms"] = now
             elif event["type"] == "layer":
-                found.setdefault("first_layer_ms", now)
+                times.setdefault("first_layer_ms", now)
             elif event.get("state") == "done":
-                found["all_layers_ms"] = now
-        return found
+                times["all_layers_ms"] = now
+        return times
     finally:
         client.disconnect()
 
 
 def fetch(url: str) -> None:
-    with urllib.request.urlopen(url) as answer:
-        answer.read()
+    with urllib.request.urlopen(url) as response:
+        response.read()
 
 
-class Asking:
-    """A client that asks for the home page again and again; `times` in milliseconds."""
+class HomePageClient:
+    """A client that requests the home page repeatedly. `times`: in milliseconds."""
 
     def __init__(self, url: str) -> None:
-        self._url, self._over = url, threading.Event()
+        self._url, self._stop = url, threading.Event()
         self.times: list[float] = []
-        self._thread = threading.Thread(target=self._ask)
+        self._thread = threading.Thread(target=self._request)
 
-    def __enter__(self) -> "Asking":
+    def __enter__(self) -> "HomePageClient":
         self._thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._over.set()
+        self._stop.set()
         self._thread.join()
 
-    def _ask(self) -> None:
-        while not self._over.wait(0.05):
+    def _request(self) -> None:
+        while not self._stop.wait(0.05):
             began = time.perf_counter()
             fetch(self._url)
             self.times.append(1000 * (time.perf_counter() - began))

@@ -1,17 +1,20 @@
-"""Training against what one would write by hand, and against what the hardware allows.
+"""Benchmark: training speed against a plain training loop and against the limit of the hardware.
 
-    python benchmarks/training.py [--device auto|cpu|cuda] [--batch N] [--seconds S] [--rounds R] [--folder FOLDER]
+    python benchmarks/training.py [--device auto|cpu|cuda] [--batch N] [--seconds S] [--rounds R]
+                                  [--folder FOLDER]
 
-For SRCNN 9-1-5 (64 and 32 maps, RGB, skip), 64x64 patches of 352x288 frames of a real video (../shared/media), Adam, L1:
+SRCNN 9-1-5 (64 and 32 maps, RGB, skip) on 64x64 patches of 352x288 frames of a real video
+(../shared/media), with Adam and L1:
 
-  plain    a Dataset that decodes two PNGs from LMDB an item and cuts one patch, DataLoader, float32, a plain loop
-  memory   the same with all pictures decoded in memory
-  ours     the training job, at its defaults
-  limit    forward and backward alone, on one batch that never changes, in the fastest of the formats tried
+  plain    a Dataset that decodes two PNGs from LMDB per item and cuts a patch, DataLoader, float32,
+           a plain loop
+  memory   as plain, with all pictures decoded in memory
+  ours     the training job with its defaults
+  limit    only forward and backward, on a fixed batch, in the fastest of the tried formats
 
-plain and memory with as many workers as suit them best: none, or one a core. Each is measured in all rounds, one after
-the other; the medians count. Where the media are missing, on the sample clip. Validations and snapshots are no
-training time in any of them. Prints one JSON object.
+plain and memory use the better number of workers: none, or as many as cores. Each round
+measures all variants in sequence; the result is the median. Without the media, the benchmark
+uses the sample clip. The times exclude validations and snapshots. Prints a JSON object.
 """
 
 import io
@@ -54,11 +57,11 @@ SIDE, CHANNELS = 64, 3
 FRAMES, SIZE = 120, "352x288"
 Pair = tuple[np.ndarray, np.ndarray]
 Run = Callable[[float], float]
-"""Train for so many seconds; patches a second."""
+"""Trains for a number of seconds; returns patches per second."""
 
 
 class Net(nn.Module):
-    """As one would write it."""
+    """SRCNN 9-1-5 in plain torch."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -76,7 +79,7 @@ class Net(nn.Module):
 
 
 class Decoding(Dataset[tuple[Tensor, Tensor]]):
-    """One patch an item, out of two PNGs in LMDB that are decoded for it."""
+    """A patch per item, from two PNGs in LMDB that are decoded for each item."""
 
     def __init__(self, path: Path, count: int) -> None:
         self.path, self.count = path, count
@@ -121,7 +124,7 @@ def patch(input: np.ndarray, target: np.ndarray) -> tuple[Tensor, Tensor]:
 def loop(
     data: Dataset[tuple[Tensor, Tensor]], batch: int, workers: int, device: torch.device
 ) -> Run:
-    """The plain loop: float32, the loss read at each step."""
+    """The plain loop: float32, reads the loss at each step."""
     loader = DataLoader(
         data,
         batch,
@@ -136,7 +139,7 @@ def loop(
         batches = iter(loader)
         done, began, total = 0, 0.0, 0.0
         for step in itertools.count():
-            if step == 3:  # Workers have started, the first calls have warmed up.
+            if step == 3:  # Exclude the start of workers and warm-up calls.
                 done, began = 0, time.monotonic()
             if began and time.monotonic() - began > seconds:
                 break
@@ -172,7 +175,7 @@ def ours(home: Path, dataset: str, batch: int, device: str) -> Run:
 
 
 def finished(folder: JobFolder) -> dict[str, Any]:
-    """The summary of a job that is run to its end."""
+    """Run a job to its end. Returns its summary."""
     launcher.start(folder)
     while folder.worker_lives():
         time.sleep(0.1)
@@ -197,11 +200,14 @@ def limits(batch: int, device: torch.device) -> Iterator[tuple[str, Run]]:
 def fixed(
     batch: int, device: torch.device, dtype: torch.dtype, order: torch.memory_format, compiled: bool
 ) -> Run:
-    """In a process with the environment that a job has: how glibc keeps memory counts as much as what is computed."""
+    """Run in a subprocess with the environment of a job.
+
+    glibc's memory settings affect the speed as much as the computation does.
+    """
 
     def run(seconds: float) -> float:
         before = dict(os.environ)
-        os.environ |= launcher.ALONE
+        os.environ |= launcher.WORKER_ENVIRONMENT
         try:
             with multiprocessing.get_context("spawn").Pool(1) as pool:
                 return pool.apply(
@@ -222,15 +228,15 @@ def steps_on_a_fixed_batch(
     order: torch.memory_format,
     compiled: bool,
 ) -> float:
-    made = Net().to(device, memory_format=order)  # type: ignore[call-overload]
-    net = torch.compile(made) if compiled else made
+    plain = Net().to(device, memory_format=order)  # type: ignore[call-overload]
+    net = torch.compile(plain) if compiled else plain
     input, target = (
         torch.rand(batch, CHANNELS, SIDE, SIDE, device=device).to(memory_format=order)
         for _ in range(2)
     )
 
     def step() -> None:
-        made.zero_grad()
+        plain.zero_grad()
         with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
             output = net(input)
         F.l1_loss(output.float(), target).backward()
@@ -253,7 +259,10 @@ def synchronize(device: torch.device) -> None:
 
 
 def prepare(work: Path) -> tuple[str, list[Pair]]:
-    """The dataset's id in the home `work`, and its pairs; `work`/plain.lmdb holds them as PNGs."""
+    """Create the dataset in the home `work`. Returns its id and its pairs.
+
+    `work`/plain.lmdb contains the pairs as PNGs.
+    """
     stream, originals = (
         make_clip(SIZE, FRAMES, work / "clip") if VIDEO.exists() else make_sample(work / "clip")
     )
@@ -280,15 +289,17 @@ def prepare(work: Path) -> tuple[str, list[Pair]]:
 
 
 @click.command()
-@click.option("--device", "wanted", default="auto", show_default=True)
+@click.option("--device", "device_option", default="auto", show_default=True)
 @click.option(
-    "--batch", type=int, help="Patches a step: 32 on a processor, 512 on a GPU by default."
+    "--batch", type=int, help="Patches per step. The default is 32 on a CPU and 512 on a GPU."
 )
-@click.option("--seconds", default=15.0, show_default=True, help="Of each measurement.")
+@click.option("--seconds", default=15.0, show_default=True, help="Seconds of each measurement.")
 @click.option("--rounds", default=3, show_default=True)
 @click.option("--folder", type=click.Path(path_type=Path, file_okay=False))
-def main(wanted: str, batch: int | None, seconds: float, rounds: int, folder: Path | None) -> None:
-    gpu = torch.cuda.is_available() and wanted != "cpu"
+def main(
+    device_option: str, batch: int | None, seconds: float, rounds: int, folder: Path | None
+) -> None:
+    gpu = torch.cuda.is_available() and device_option != "cpu"
     device = torch.device("cuda" if gpu else "cpu")
     batch = batch or (512 if gpu else 32)
     cores = os.cpu_count() or 1
@@ -314,27 +325,29 @@ def report(
 ) -> dict[str, Any]:
     medians = {name: statistics.median(speeds) for name, speeds in measured.items()}
     best = {
-        what: max((name for name in medians if name.startswith(what)), key=medians.__getitem__)
-        for what in ("plain", "memory", "ours", "limit")
+        variant: max(
+            (name for name in medians if name.startswith(variant)), key=medians.__getitem__
+        )
+        for variant in ("plain", "memory", "ours", "limit")
     }
-    speeds = {what: medians[name] for what, name in best.items()}
+    speeds = {variant: medians[name] for variant, name in best.items()}
     return {
         "device": device_name(device),
         "network": "srcnn-9-1-5, 64 and 32 maps, RGB, skip",
         "patch": f"{SIDE}x{SIDE}",
         "batch": batch,
         **{
-            what: {
+            variant: {
                 "patches_per_second": speed,
                 "pixels_per_second": speed * SIDE**2,
-                "as": best[what],
+                "as": best[variant],
             }
-            for what, speed in speeds.items()
+            for variant, speed in speeds.items()
         },
         "ratio_to_plain": speeds["ours"] / speeds["plain"],
         "ratio_to_memory": speeds["ours"] / speeds["memory"],
         "ratio_to_limit": speeds["ours"] / speeds["limit"],
-        "all": {name: [round(speed, 1) for speed in of] for name, of in measured.items()},
+        "all": {name: [round(speed, 1) for speed in each] for name, each in measured.items()},
         "seconds": seconds,
         "rounds": rounds,
         "torch": torch.__version__,

@@ -1,15 +1,17 @@
-"""How smooth the viewer of *Test one* is with three pictures: a real Chromium is moved about in, its frames are counted.
+"""Benchmark: frame rate of the viewer of *Test one* with three pictures, in a real Chromium.
 
 python benchmarks/viewer.py [--size 1920x1080] [--seconds 3] [--window 1440x900]
 
-Prints one JSON object; for each way of comparing, with the divider dragged, the picture moved at 400 %, or zoomed by the wheel:
+Prints a JSON object with results per comparison mode, while the mouse drags the divider, pans
+the picture at 400 %, or zooms by the wheel:
 
-frames_per_second    that the page could draw in while something changed each frame
-slowest_ms           between two frames, of all but the slowest 1 %
-script_ms            that the page's own code took for a frame, median
-first_ms             until the first picture of that way is there: errors and differences are computed then
+frames_per_second    frame rate of the page while something changes in each frame
+slowest_ms           interval between two frames, 99th percentile
+script_ms            time of the page's own code per frame, median
+first_ms             time until the first picture of the mode, including the computation of errors
+                     and differences
 
-Without a graphics card Chromium also paints on the processor.
+Without a graphics card, Chromium also paints on the CPU.
 """
 
 import argparse
@@ -28,15 +30,18 @@ sys.path.insert(0, str(ROOT))
 
 from playwright.sync_api import Page, sync_playwright  # noqa: E402
 
-from benchmarks.test_one import enlarged, told, trained  # noqa: E402
+from benchmarks.test_one import environment, resized, train_model  # noqa: E402
 from tests.browser.conftest import QUIET  # noqa: E402
 from tests.support.server import Server, free_port  # noqa: E402
 
 COUNT = """() => {
     window.frames_ = [];
     window.counting = true;
-    const see = (now) => { window.frames_.push(now); if (window.counting) requestAnimationFrame(see); };
-    requestAnimationFrame(see);
+    const count = (now) => {
+        window.frames_.push(now);
+        if (window.counting) requestAnimationFrame(count);
+    };
+    requestAnimationFrame(count);
     window.script = [];
     const real = window.requestAnimationFrame;
     if (!window.timed) window.requestAnimationFrame = (draw) => real((now) => {
@@ -46,36 +51,36 @@ COUNT = """() => {
     });
     window.timed = true;
 }"""
-MOVED_MS = 4
-"""Milliseconds between two moves of the mouse: more of them than there are frames."""
+MOVE_INTERVAL_MS = 4
+"""Milliseconds between two moves of the mouse, less than a frame takes."""
 
 
 def main() -> None:
-    options = argparse.ArgumentParser(
+    parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    options.add_argument("--size", default="1920x1080")
-    options.add_argument("--window", default="1440x900")
-    options.add_argument("--seconds", type=float, default=3.0)
-    asked = options.parse_args()
-    size, window = ([int(side) for side in text.split("x")] for text in (asked.size, asked.window))
-    place = Path(tempfile.mkdtemp())
+    parser.add_argument("--size", default="1920x1080")
+    parser.add_argument("--window", default="1440x900")
+    parser.add_argument("--seconds", type=float, default=3.0)
+    args = parser.parse_args()
+    size, window = ([int(side) for side in text.split("x")] for text in (args.size, args.window))
+    work = Path(tempfile.mkdtemp())
     try:
-        with Server(place / "home", [place], free_port()) as server:
-            url = tested(server, place, (size[0], size[1]))
-            result = measured(url, (window[0], window[1]), asked.seconds)
-            print(json.dumps({**told(), "size": asked.size, "window": asked.window, **result}))
+        with Server(work / "home", [work], free_port()) as server:
+            url = tested(server, work, (size[0], size[1]))
+            result = measured(url, (window[0], window[1]), args.seconds)
+            print(json.dumps({**environment(), "size": args.size, "window": args.window, **result}))
     finally:
-        shutil.rmtree(place)
+        shutil.rmtree(work)
 
 
-def tested(server: Server, place: Path, size: tuple[int, int]) -> str:
-    """The address of a test with three pictures of that size."""
-    model = trained(server, place, "srcnn-9-1-5")
-    original = next((place / "clip").rglob("*.bmp.gz"))
+def tested(server: Server, work: Path, size: tuple[int, int]) -> str:
+    """The URL of a test with three pictures of that size."""
+    model = train_model(server, work, "srcnn-9-1-5")
+    original = next((work / "clip").rglob("*.bmp.gz"))
     image, target = (
-        enlarged(original, place / "input.png", size, quality=20),
-        enlarged(original, place / "target.png", size),
+        resized(original, work / "input.png", size, quality=20),
+        resized(original, work / "target.png", size),
     )
     test = server.create(
         f"/models/{model}/tests", {"image": str(image), "target": str(target), "layers": False}
@@ -149,33 +154,33 @@ def drag_picture(page: Page) -> None:
 
 
 def swing(page: Page, x: float, y: float) -> None:
-    """To the right and back, in small steps."""
+    """Move the mouse to the right and back, in small steps."""
     for step in [*range(0, 200, 4), *range(200, 0, -4)]:
         page.mouse.move(x + step, y + step / 4)
-        time.sleep(MOVED_MS / 1000)
+        time.sleep(MOVE_INTERVAL_MS / 1000)
 
 
 def turn_wheel(page: Page) -> None:
     for delta in [-30] * 20 + [30] * 20:
         page.mouse.wheel(0, delta)
-        time.sleep(MOVED_MS / 1000)
+        time.sleep(MOVE_INTERVAL_MS / 1000)
 
 
 def counted(page: Page, move: Any, seconds: float) -> dict[str, float]:
-    """The frames while something is moved again and again."""
+    """Frame statistics while `move` runs repeatedly."""
     page.evaluate(COUNT)
-    until = time.perf_counter() + seconds
-    while time.perf_counter() < until:
+    end = time.perf_counter() + seconds
+    while time.perf_counter() < end:
         move(page)
         if move.__name__ == "<lambda>":
             page.wait_for_timeout(1000 * seconds)
     page.evaluate("window.counting = false")
     frames = page.evaluate("window.frames_")
     script = page.evaluate("window.script")
-    between = sorted(later - earlier for earlier, later in itertools.pairwise(frames))
+    intervals = sorted(later - earlier for earlier, later in itertools.pairwise(frames))
     return {
-        "frames_per_second": round(1000 * len(between) / (frames[-1] - frames[0]), 1),
-        "slowest_ms": round(between[int(0.99 * len(between))], 1),
+        "frames_per_second": round(1000 * len(intervals) / (frames[-1] - frames[0]), 1),
+        "slowest_ms": round(intervals[int(0.99 * len(intervals))], 1),
         "script_ms": round(statistics.median(script), 2) if script else 0.0,
     }
 

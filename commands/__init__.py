@@ -1,4 +1,4 @@
-"""The command line: `clearframe`.
+"""The command line, `clearframe`.
 
 Imports `app` (checks, forms, runner), `jobs` and `models`.
 """

@@ -1,4 +1,7 @@
-"""The whole job through the server's own API: `make demo`. The server stays up until Ctrl-C."""
+"""`make demo`: dataset, training and test through the API of a server.
+
+The server runs until Ctrl-C.
+"""
 
 import json
 import socket
@@ -19,41 +22,43 @@ Job = dict[str, Any]
 
 
 @click.command()
-@click.option("--port", default=5000, show_default=True)
+@click.option("--port", default=5000, show_default=True, help="Serve on this port.")
 @click.option(
     "--home",
     default=ROOT / "data",
     show_default=True,
     type=click.Path(path_type=Path, file_okay=False),
+    help="Use this home folder.",
 )
 @click.option(
     "--clip",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    help="An H.264 stream; default: a clip made here.",
+    help="Use this H.264 stream. Default: a generated clip.",
 )
 @click.option(
     "--originals",
     type=click.Path(path_type=Path, exists=True, file_okay=False),
-    help="The folder of its originals.",
+    help="Use the originals of the stream in this folder.",
 )
 @click.option(
     "--epochs",
     type=click.IntRange(min=1),
-    help="Epochs to train. Default: as many as a minute has.",
+    help="Train for this number of epochs. Default: one minute.",
 )
-@click.option("--stay/--leave", default=True, help="Keep the server up at the end.")
+@click.option("--stay/--leave", default=True, help="Keep the server running at the end.")
 def main(
     port: int, home: Path, clip: Path | None, originals: Path | None, epochs: int | None, stay: bool
 ) -> None:
-    """Make a dataset, train on it, test one image, and say what came of it."""
+    """Create a dataset, train on it, test an image, and print the results."""
     if (clip is None) != (originals is None):
         raise click.UsageError(
-            "Give both, the stream (CLIP) and the folder of its originals (ORIGINALS), or neither."
+            "Set both the stream (CLIP) and the folder of its originals (ORIGINALS), or neither."
         )
     with socket.socket() as probe:
         if probe.connect_ex(("127.0.0.1", port)) == 0:
             raise click.ClickException(
-                f"Port {port} is taken by another program. Give another one: make demo PORT={port + 1}"
+                f"Port {port} is in use by another program. "
+                f"Use another port: make demo PORT={port + 1}"
             )
     if clip is None or originals is None:
         click.echo("The sample clip: 96 frames of 320x192 at QP 37")
@@ -68,7 +73,7 @@ def main(
         wait_for_server(server, base)
         run(base, clip, originals, epochs)
         if stay:
-            click.echo("\nThe server stays up: Ctrl-C ends it.")
+            click.echo("\nThe server is still running. Press Ctrl-C to stop it.")
             server.wait()
     except KeyboardInterrupt:
         click.echo("")
@@ -79,52 +84,56 @@ def main(
 
 def run(base: str, clip: Path, originals: Path, epochs: int | None) -> None:
     source = {"kind": "stream", "stream": str(clip), "originals": str(originals)}
-    dataset = do(base, "/datasets", {"name": f"demo {clip.stem}", "source": source})
-    made = dataset["summary"]
-    pairs, size = made["pairs"], f"{made['width']}x{made['height']}"
+    dataset = run_job(base, "/datasets", {"name": f"demo {clip.stem}", "source": source})
+    facts = dataset["summary"]
+    pairs, size = facts["pairs"], f"{facts['width']}x{facts['height']}"
     click.echo(
-        f"Dataset   {pairs['train']} + {pairs['val']} pairs of {size}, {made['pairs_per_second']:.0f} frames/s"
+        f"Dataset   {pairs['train']} + {pairs['val']} pairs of {size}, "
+        f"{facts['pairs_per_second']:.0f} frames/s"
     )
 
     length: dict[str, Any] = {"epochs": epochs} if epochs else {"minutes": sample.MINUTES}
-    model = do(base, "/models", {"name": f"demo {clip.stem}", "dataset": dataset["id"], **length})
+    model = run_job(
+        base, "/models", {"name": f"demo {clip.stem}", "dataset": dataset["id"], **length}
+    )
     trained, best = model["summary"], model["summary"]["best"]
     before, after = best["val/psnr_input"], best["val/psnr"]
     click.echo(
-        f"Training  {trained['seconds']:.0f} s on {trained['device']}, best at epoch {best['epoch']:.1f}:"
+        f"Training  {trained['seconds']:.0f} s on {trained['device']}, "
+        f"best at epoch {best['epoch']:.1f}:"
     )
     click.echo(f"          validation L1 {best['val/l1']:.4f},")
-    click.echo(
-        f"          PSNR {after:.2f} dB beside {before:.2f} dB of the input ({after - before:+.2f} dB)"
-    )
+    click.echo(f"          PSNR {after:.2f} dB, input {before:.2f} dB ({after - before:+.2f} dB)")
 
-    test = do(base, f"/models/{model['id']}/tests", {"pair": 0})
+    test = run_job(base, f"/models/{model['id']}/tests", {"pair": 0})
     before, after, layers = (
         test["summary"]["psnr_input"],
         test["summary"]["psnr_output"],
         len(test["summary"]["layers"]),
     )
     click.echo(
-        f"One image PSNR {before:.2f} dB before, {after:.2f} dB after ({after - before:+.2f} dB), {layers} layers shown"
+        f"One image PSNR {before:.2f} dB before, {after:.2f} dB after ({after - before:+.2f} dB), "
+        f"{layers} layers"
     )
     for name, job in (("datasets", dataset), ("models", model), ("tests", test)):
         click.echo(f"  {base}/{name}/{job['id']}")
 
 
-def do(base: str, path: str, body: dict[str, Any]) -> Job:
-    """Start a job and wait for its end."""
+def run_job(base: str, path: str, body: dict[str, Any]) -> Job:
+    """Create a job and wait for its end."""
     id = call(base, path, body)["id"]
-    shown = ""
+    status = ""
     while True:
         job = call(base, f"/jobs/{id}")
         if job["state"] == "done":
-            click.echo("\r" + " " * len(shown) + "\r", nl=False)
+            click.echo("\r" + " " * len(status) + "\r", nl=False)
             return job
         if job["state"] in ("error", "aborted"):
             raise click.ClickException(f"{job['kind']} {id}: {job['reason']}")
         if job["progress"] and sys.stdout.isatty():
-            shown = f"\r{job['kind']}: {job['progress']['done']} of {job['progress']['total']} {job['progress']['unit']}   "
-            click.echo(shown, nl=False)
+            done, total, unit = (job["progress"][key] for key in ("done", "total", "unit"))
+            status = f"\r{job['kind']}: {done} of {total} {unit}   "
+            click.echo(status, nl=False)
         time.sleep(0.3)
 
 
@@ -144,7 +153,7 @@ def call(base: str, path: str, body: dict[str, Any] | None = None) -> Job:
 def wait_for_server(server: subprocess.Popen[bytes], base: str) -> None:
     for _ in range(300):
         if server.poll() is not None:
-            raise click.ClickException("The server did not start; its reason stands above.")
+            raise click.ClickException("The server did not start. See its error above.")
         try:
             call(base, "/healthz")
             return

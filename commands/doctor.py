@@ -1,4 +1,4 @@
-"""`clearframe doctor`: what was found on this machine, and what is missing."""
+"""`clearframe doctor`: a check of this machine for devices, codecs, disk and limits."""
 
 import fcntl
 import os
@@ -17,17 +17,20 @@ from sqlalchemy import create_engine
 from sqlalchemy.exc import SQLAlchemyError
 
 GIB = 2**30
-LEAST_FREE = 5 * GIB
-LEAST_FILES = 1024
+MIN_FREE = 5 * GIB
+MIN_FILES = 1024
 COLOURS = {"ok": "green", "note": "yellow", "missing": "red"}
 
 
 class Finding(NamedTuple):
-    """`level`: "ok", "note" for what works less well, "missing" for what does not work at all."""
+    """A result of the check.
+
+    `level`: "ok", "note" (works with limits), "missing" (does not work).
+    """
 
     level: str
-    about: str
-    words: str
+    subject: str
+    text: str
 
 
 @click.command()
@@ -37,11 +40,11 @@ class Finding(NamedTuple):
     default=Path("data"),
     envvar="CLEARFRAME_HOME",
     show_default=True,
-    help="Of the server.",
+    help="Check this home folder.",
 )
 def doctor(home: Path) -> None:
-    """Say what devices, codecs, disk and limits were found; ends with 1 where something is missing."""
-    found = [
+    """Check devices, codecs, disk and limits. Exit with status 1 if anything is missing."""
+    findings = [
         *_machine(),
         *_devices(),
         *_codecs(),
@@ -49,9 +52,9 @@ def doctor(home: Path) -> None:
         *_database(),
         *_limits(),
     ]
-    for level, about, words in found:
-        click.echo(click.style(level.ljust(8), fg=COLOURS[level]) + about.ljust(12) + words)
-    if any(level == "missing" for level, _, _ in found):
+    for level, subject, text in findings:
+        click.echo(click.style(level.ljust(8), fg=COLOURS[level]) + subject.ljust(12) + text)
+    if any(level == "missing" for level, _, _ in findings):
         raise SystemExit(1)
 
 
@@ -75,21 +78,22 @@ def _devices() -> Iterator[Finding]:
 
     from app.runner import gpus
 
-    seen = len(gpus.names())
+    in_driver = len(gpus.names())
     usable = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if usable:
         names = ", ".join(torch.cuda.get_device_name(number) for number in range(usable))
         yield Finding(
             "ok", "GPU", f"{names}; PyTorch {torch.__version__} with CUDA {torch.version.cuda}"
         )
-    elif seen:
+    elif in_driver:
         yield Finding(
             "note",
             "GPU",
-            f"The driver has {seen}, but PyTorch {torch.__version__} can use none: it was built without, or for another CUDA.",
+            f"The driver reports {in_driver}, but PyTorch {torch.__version__} can use none. "
+            "Install a PyTorch build for the CUDA version of the driver.",
         )
     else:
-        yield Finding("note", "GPU", f"None: PyTorch {torch.__version__} trains on the processor.")
+        yield Finding("note", "GPU", f"None: PyTorch {torch.__version__} trains on the CPU.")
 
 
 def _codecs() -> Iterator[Finding]:
@@ -99,43 +103,44 @@ def _codecs() -> Iterator[Finding]:
         f"{name} {'.'.join(map(str, number))}"
         for name, number in sorted(av.library_versions.items())[:1]
     )
-    for name, mode, what in (
-        ("h264", "r", "H.264 streams cannot be read."),
+    for name, mode, consequence in (
+        ("h264", "r", "Clearframe cannot decode H.264 streams."),
         (
             "libx264",
             "w",
-            "Originals cannot be compressed here, and restored videos not be written as H.264.",
+            "Clearframe cannot compress originals or write restored videos as H.264.",
         ),
-        ("ffv1", "w", "Restored videos cannot be written without loss."),
+        ("ffv1", "w", "Clearframe cannot write lossless videos."),
     ):
-        there = name in av.codecs_available
+        available = name in av.codecs_available
+        role = "decoder" if mode == "r" else "encoder"
         yield Finding(
-            "ok" if there else "missing",
+            "ok" if available else "missing",
             "Codec",
-            f"{name} ({'decoder' if mode == 'r' else 'encoder'}), PyAV {av.__version__}, {libraries}"
-            if there
-            else f"{name}: {what}",
+            f"{name} ({role}), PyAV {av.__version__}, {libraries}"
+            if available
+            else f"{name}: {consequence}",
         )
 
 
 def _disk(home: Path) -> Iterator[Finding]:
-    place = next(folder for folder in (home, *home.parents) if folder.exists())
+    existing = next(folder for folder in (home, *home.parents) if folder.exists())
     try:
-        with tempfile.TemporaryFile(dir=place) as file:
+        with tempfile.TemporaryFile(dir=existing) as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
         yield Finding(
             "missing",
             "Home",
-            f"{home}: no file can be made and locked in {place}: {error.strerror}",
+            f"{home}: cannot create and lock a file in {existing}: {error.strerror}",
         )
         return
-    free = shutil.disk_usage(place).free
-    words = f"{home}: {free / GIB:.1f} GiB free"
+    free = shutil.disk_usage(existing).free
+    text = f"{home}: {free / GIB:.1f} GiB free"
     yield (
-        Finding("ok", "Home", words)
-        if free > LEAST_FREE
-        else Finding("note", "Home", f"{words}: too little for large datasets")
+        Finding("ok", "Home", text)
+        if free > MIN_FREE
+        else Finding("note", "Home", f"{text}: too little for large datasets")
     )
 
 
@@ -152,18 +157,20 @@ def _database() -> Iterator[Finding]:
         yield Finding(
             "missing",
             "Database",
-            f"CLEARFRAME_DATABASE_URL does not lead to one: {str(error).splitlines()[0]}",
+            f"Cannot connect to CLEARFRAME_DATABASE_URL: {str(error).splitlines()[0]}",
         )
 
 
 def _limits() -> Iterator[Finding]:
     files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-    enough = files >= LEAST_FILES
+    enough = files >= MIN_FILES
     yield Finding(
         "ok" if enough else "note",
         "Open files",
-        f"{files}" + ("" if enough else ": each page that is open takes one"),
+        f"{files}" + ("" if enough else ": each open page uses a file. Raise ulimit -n."),
     )
     memory = resource.getrlimit(resource.RLIMIT_AS)[0]
     if memory != resource.RLIM_INFINITY:
-        yield Finding("note", "Memory", f"Limited to {memory / GIB:.1f} GiB a process (ulimit -v)")
+        yield Finding(
+            "note", "Memory", f"Limited to {memory / GIB:.1f} GiB per process (ulimit -v)"
+        )

@@ -1,4 +1,4 @@
-"""`clearframe export`: a snapshot as a file for other programs, here and now or from a server."""
+"""`clearframe export`: a snapshot as a file for other programs, made locally or by a server."""
 
 import json
 import re
@@ -9,7 +9,8 @@ from urllib.parse import quote
 
 import click
 
-from app.catalog.catalog import Refused, row_of
+from app.catalog.catalog import Refused
+from app.catalog.index import row_of
 from app.problems import Invalid
 from app.runner import exporting
 from commands.options import options, typed_values
@@ -24,7 +25,8 @@ from jobs.specs.export import ExportSpec
 @click.option(
     "--out",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="The file to write. [default: NAME-SNAPSHOT and the ending of the format, in the current folder]",
+    help="Write to this file. [default: NAME-SNAPSHOT with the format's extension, "
+    "in the current folder]",
 )
 @click.option(
     "--home",
@@ -32,16 +34,17 @@ from jobs.specs.export import ExportSpec
     default=Path("data"),
     envvar="CLEARFRAME_HOME",
     show_default=True,
+    help="Read the model from this home folder.",
 )
 @click.option(
     "--server",
     metavar="URL",
-    help="Take it from this server; without it, from the home, here and now.",
+    help="Export on this server instead of this machine.",
 )
 @click.option(
     "--allow-user-code",
     is_flag=True,
-    help="Run the Python file or the package of a network, here and now.",
+    help="Allow the Python file or package of a network to run on this machine.",
 )
 def export(
     model: str,
@@ -51,7 +54,7 @@ def export(
     allow_user_code: bool,
     **given: Any,
 ) -> None:
-    """Write a snapshot as ONNX, TorchScript or torch.export, and say how near it comes to torch."""
+    """Export a snapshot as ONNX, TorchScript or torch.export, and compare its output with torch."""
     values = typed_values(ExportSpec, given)
     folder = JobFolder(home.resolve() / "jobs" / model)
     if server:
@@ -76,10 +79,10 @@ def export(
 def _export_here(folder: JobFolder, values: dict[str, Any], user_code: bool) -> dict[str, Any]:
     if not (folder.path / "job.json").is_file() or folder.read()["kind"] != "model":
         raise click.ClickException(
-            f"There is no model {folder.id} in {folder.path.parent.parent}. Give --home, or --server."
+            f"No model {folder.id} in {folder.path.parent.parent}. Set --home or --server."
         )
     try:
-        return exporting.export(folder, exporting.asked_for(values, row_of(folder)), user_code)
+        return exporting.export(folder, exporting.checked_export(values, row_of(folder)), user_code)
     except Invalid as invalid:
         raise click.ClickException(sentences(invalid.problems)) from invalid
     except Refused as refused:
@@ -87,6 +90,6 @@ def _export_here(folder: JobFolder, values: dict[str, Any], user_code: bool) -> 
 
 
 def _named(model: str, answer: dict[str, Any]) -> Path:
-    """NAME-SNAPSHOT.onnx; what no file should have in its name is left out."""
+    """NAME-SNAPSHOT.onnx. Characters that are unsafe in file names become hyphens."""
     name = re.sub(r"[^\w.]+", "-", model).strip("-.") or "model"
     return Path(f"{name}-{Path(answer['file']).name}")

@@ -1,4 +1,4 @@
-"""`clearframe`: what the pages do, from a shell."""
+"""`clearframe`: the functions of the web pages as shell commands."""
 
 import functools
 import json
@@ -11,7 +11,7 @@ import click
 
 from app.checks import sweeps
 from app.checks.dataset import checked_dataset
-from app.checks.training import checked_training, with_its_loss
+from app.checks.training import checked_training, with_network_loss
 from app.forms.training import LENGTHS
 from app.problems import Invalid, validate
 from app.settings import Settings
@@ -31,27 +31,28 @@ KINDS = {
     "stream": "stream",
     "originals": "compress",
 }
-"""Which kind of source an option speaks of, where --kind does not say it; the first one that is given counts."""
+"""The kind of source that an option implies if --kind is missing. The first given option counts."""
 
 UNIONS = ("network", "loss", "solver", "lr_policy")
-"""The parts of a training that come in several kinds."""
+"""The sections of a training that have several kinds."""
 
 
 @click.group()
 def main() -> None:
-    """Undo compression damage in images and video."""
+    """Remove compression artifacts from images and video."""
 
 
 @main.command(context_settings={"ignore_unknown_options": True, "allow_extra_args": True})
 @click.pass_context
 def serve(context: click.Context) -> None:
-    """Start the server; takes what run_server.py takes (--host, --port, --home, --data-root)."""
-    os.execv(sys.executable, [sys.executable, "-m", "run_server", *context.args])  # noqa: S606  # It is to become the server.
+    """Start the server. Pass options of run_server.py (--host, --port, --home, --data-root)."""
+    # The process becomes the server.
+    os.execv(sys.executable, [sys.executable, "-m", "run_server", *context.args])  # noqa: S606
 
 
 @main.group()
 def dataset() -> None:
-    """Datasets of (decoded, original) pairs."""
+    """Create datasets of (decoded, original) pairs."""
 
 
 @dataset.command("create")
@@ -60,7 +61,7 @@ def dataset() -> None:
     "--spec",
     "spec_file",
     type=click.File(),
-    help="Take the settings from a JSON file, as the API takes them.",
+    help="Read settings from a JSON file in the format of the API.",
 )
 @click.option(
     "--home",
@@ -68,13 +69,18 @@ def dataset() -> None:
     default=Path("data"),
     envvar="CLEARFRAME_HOME",
     show_default=True,
+    help="Use this home folder.",
 )
-@click.option("--server", metavar="URL", help="Make it on this server; without it, here and now.")
+@click.option("--server", metavar="URL", help="Create it on this server instead of this machine.")
 def create_dataset(spec_file: TextIO | None, home: Path, server: str | None, **given: Any) -> None:
-    """Make a dataset. Give --stream and --originals; --input and --target; --originals alone; or --manifest."""
-    told = _told(spec_file) if spec_file else {}
-    typed = typed_values(DatasetSpec, _with_kinds(given, told))
-    values = _over(typed, {"name": _name(given), **told})
+    """Create a dataset.
+
+    Set its source: --stream and --originals, --input and --target, only --originals, or
+    --manifest.
+    """
+    from_file = _read_spec(spec_file) if spec_file else {}
+    typed = typed_values(DatasetSpec, _with_kinds(given, from_file))
+    values = _overlaid(typed, {"name": _name(given), **from_file})
     view = (
         run_on(server, "/datasets", values)
         if server
@@ -83,29 +89,29 @@ def create_dataset(spec_file: TextIO | None, home: Path, server: str | None, **g
     click.echo(json.dumps(view["summary"], indent=1))
 
 
-def _told(spec_file: TextIO) -> dict[str, Any]:
+def _read_spec(spec_file: TextIO) -> dict[str, Any]:
     try:
-        told = json.load(spec_file)
+        from_file = json.load(spec_file)
     except ValueError as error:
-        raise click.ClickException(f"{spec_file.name} is no JSON: {error}.") from error
-    if not isinstance(told, dict):
+        raise click.ClickException(f"{spec_file.name} is not valid JSON: {error}.") from error
+    if not isinstance(from_file, dict):
         raise click.ClickException(
-            f"{spec_file.name} must hold a JSON object, as the API takes it."
+            f"{spec_file.name} must contain a JSON object in the format of the API."
         )
-    return told
+    return from_file
 
 
-def _with_kinds(given: dict[str, Any], told: dict[str, Any]) -> dict[str, Any]:
-    """Say the kind of each source that is spoken of, unless it was said; where none is, the file's kinds stand."""
+def _with_kinds(given: dict[str, Any], from_file: dict[str, Any]) -> dict[str, Any]:
+    """Add missing kinds of sources: those that options imply, else those of the file."""
     for tag, section in (
-        ("validation__method", told.get("validation")),
-        ("test__method", told.get("test")),
+        ("validation__method", from_file.get("validation")),
+        ("test__method", from_file.get("test")),
     ):
         _default(given, tag, (section or {}).get("method"))
     for prefix, section in (
-        ("source", told),
-        ("validation__source", told.get("validation")),
-        ("test__source", told.get("test")),
+        ("source", from_file),
+        ("validation__source", from_file.get("validation")),
+        ("test__source", from_file.get("test")),
     ):
         named = next(
             (kind for field, kind in KINDS.items() if given.get(f"{prefix}__{field}") is not None),
@@ -122,20 +128,26 @@ def _default(given: dict[str, Any], key: str, value: str | None) -> None:
         given[key] = value
 
 
-def _over(typed: dict[str, Any], told: dict[str, Any]) -> dict[str, Any]:
-    """What was typed over what the file tells; a section of another kind replaces the file's."""
-    return {**told, **{key: _section(value, told.get(key)) for key, value in typed.items()}}
+def _overlaid(typed: dict[str, Any], from_file: dict[str, Any]) -> dict[str, Any]:
+    """Options over the settings of the file.
+
+    A section of another kind replaces the file's section.
+    """
+    return {
+        **from_file,
+        **{key: _section(value, from_file.get(key)) for key, value in typed.items()},
+    }
 
 
-def _section(typed: Any, told: Any) -> Any:
-    if not isinstance(typed, dict) or not isinstance(told, dict):
+def _section(typed: Any, from_file: Any) -> Any:
+    if not isinstance(typed, dict) or not isinstance(from_file, dict):
         return typed
-    same = all(typed.get(tag) == told.get(tag) for tag in ("kind", "method", "name"))
-    return _over(typed, told) if same else typed
+    same = all(typed.get(tag) == from_file.get(tag) for tag in ("kind", "method", "name"))
+    return _overlaid(typed, from_file) if same else typed
 
 
 def _name(given: dict[str, Any]) -> str | None:
-    """As the form suggests it: what the stream, or else the other source, is called."""
+    """The default name, as in the form: the name of the stream, else of the other source."""
     paths = (
         given.get(f"source__{field}") for field in ("stream", "input", "originals", "manifest")
     )
@@ -143,7 +155,7 @@ def _name(given: dict[str, Any]) -> str | None:
 
 
 def _checked(values: dict[str, Any]) -> DatasetSpec:
-    """The spec, with paths of this machine: whoever runs the command may read what they may read."""
+    """The checked spec. The command may read all local paths that its user may read."""
     try:
         return checked_dataset(validate(DatasetSpec, values), (Path.cwd(), Path("/")))
     except Invalid as invalid:
@@ -156,7 +168,7 @@ def _checked(values: dict[str, Any]) -> DatasetSpec:
     "--spec",
     "spec_file",
     type=click.File(),
-    help="Take the settings from a JSON file, as the API takes them.",
+    help="Read settings from a JSON file in the format of the API.",
 )
 @click.option(
     "--home",
@@ -164,18 +176,22 @@ def _checked(values: dict[str, Any]) -> DatasetSpec:
     default=Path("data"),
     envvar="CLEARFRAME_HOME",
     show_default=True,
+    help="Use this home folder.",
 )
-@click.option("--server", metavar="URL", help="Train on this server; without it, here and now.")
+@click.option("--server", metavar="URL", help="Train on this server instead of this machine.")
 @click.option(
     "--allow-user-code",
     is_flag=True,
-    help="Run the Python file of a network or a loss, here and now.",
+    help="Allow the Python file of a network or loss to run on this machine.",
 )
 def train(
     spec_file: TextIO | None, home: Path, server: str | None, allow_user_code: bool, **given: Any
 ) -> None:
-    """Train a network on a dataset: --dataset ID --name first. Several rates or batch sizes train one after another."""
-    values = _asked_for(given, _told(spec_file) if spec_file else {})
+    """Train a network on a dataset, for example: --dataset ID --name first.
+
+    Give several learning rates or batch sizes to train them in sequence.
+    """
+    values = _requested_training(given, _read_spec(spec_file) if spec_file else {})
     if server:
         for id in call(server, "/models", values)["ids"]:
             click.echo(json.dumps(follow(server, id)["summary"], indent=1))
@@ -187,32 +203,38 @@ def train(
         click.echo(json.dumps(run_here(home, "model", spec)["summary"], indent=1))
 
 
-def _asked_for(given: dict[str, Any], told: dict[str, Any]) -> dict[str, Any]:
-    """The options over the file; a kind that no option names is the file's, or else left to the pasted network's text."""
+def _requested_training(given: dict[str, Any], from_file: dict[str, Any]) -> dict[str, Any]:
+    """The settings of a training: options over the file.
+
+    If no option sets a section's kind, the file sets it, else the text of a pasted network.
+    """
     for section in UNIONS:
-        in_file = told.get(section)
+        in_file = from_file.get(section)
         _default(
             given, f"{section}__name", in_file.get("name") if isinstance(in_file, dict) else None
         )
     typed = typed_values(ModelSpec, given)
-    unsaid = [
+    without_kind = [
         section
         for section in UNIONS
         if given[f"{section}__name"] is None and len(typed[section]) == 1
     ]
-    typed = {key: value for key, value in typed.items() if key not in unsaid}
+    typed = {key: value for key, value in typed.items() if key not in without_kind}
     if any(length in typed for length in LENGTHS):
-        told = {key: value for key, value in told.items() if key not in LENGTHS}
-    return _over(typed, told)
+        from_file = {key: value for key, value in from_file.items() if key not in LENGTHS}
+    return _overlaid(typed, from_file)
 
 
 def _trainings(values: dict[str, Any], home: Path, user_code: bool) -> list[ModelSpec]:
-    """What is asked for, on the jobs of a home, checked as a server does it; paths are those of this machine."""
+    """The trainings of a sweep, with the jobs of a home and local paths, checked as on a server."""
     find = functools.partial(find_in, home)
-    here = Settings(home, (Path.cwd(), Path("/")), allow_user_code=user_code)
+    settings = Settings(home, (Path.cwd(), Path("/")), allow_user_code=user_code)
     try:
-        each = [with_its_loss(one, find) for one in sweeps.expand(values)]
-        specs = [checked_training(validate(ModelSpec, one), find, here) for one in each]
+        trainings = [with_network_loss(training, find) for training in sweeps.expand(values)]
+        specs = [
+            checked_training(validate(ModelSpec, training), find, settings)
+            for training in trainings
+        ]
     except Invalid as invalid:
         raise click.ClickException(sentences(invalid.problems)) from invalid
     for id in specs[0].datasets:

@@ -1,4 +1,4 @@
-"""Options of the command line, made from the specs: the same fields, defaults and help as in the forms."""
+"""Command line options generated from the specs: fields, defaults and help as in the forms."""
 
 from collections.abc import Callable
 from typing import Any
@@ -13,37 +13,40 @@ Command = Callable[..., Any]
 
 
 def options(spec: type[BaseModel]) -> Callable[[Command], Command]:
-    """A decorator that gives a command an option for each field of a spec; it is called with the values, by field."""
+    """A decorator that adds an option to a command for each field of a spec.
+
+    The command gets the values by field.
+    """
 
     def decorate(command: Command) -> Command:
-        names = {one.name: one for one in fields_of(spec)}
-        for one in reversed(names.values()):
-            command = _option(one)(command)
+        fields = {field.name: field for field in fields_of(spec)}
+        for field in reversed(fields.values()):
+            command = _option(field)(command)
         return command
 
     return decorate
 
 
-def _option(one: Field) -> Callable[[Command], Command]:
-    choices = [value for value, _ in one.choices]
-    if one.widget == "checkbox":
-        option = option_name(one.name)
+def _option(field: Field) -> Callable[[Command], Command]:
+    choices = [value for value, _ in field.choices]
+    if field.widget == "checkbox":
+        option = option_name(field.name)
         return click.option(
-            f"{option}/{opposite(option)}", _key(one.name), default=None, help=one.help
+            f"{option}/{opposite(option)}", _key(field.name), default=None, help=field.help
         )
-    shown = "" if one.when or one.value == "" else f" [default: {one.value}]"
+    default = "" if field.when or field.value == "" else f" [default: {field.value}]"
     kind = click.Choice(choices) if choices else None
     return click.option(
-        option_name(one.name),
-        _key(one.name),
+        option_name(field.name),
+        _key(field.name),
         type=kind,
-        metavar=None if kind else _metavar(one),
-        help=one.help + shown,
+        metavar=None if kind else _metavar(field),
+        help=field.help + default,
     )
 
 
-def _metavar(one: Field) -> str:
-    words = {
+def _metavar(field: Field) -> str:
+    by_widget = {
         "file": "FILE",
         "python": "FILE",
         "folder": "FOLDER",
@@ -51,7 +54,7 @@ def _metavar(one: Field) -> str:
         "number": "NUMBER",
         "list": "NUMBERS",
     }
-    return words.get(one.widget, "TEXT")
+    return by_widget.get(field.widget, "TEXT")
 
 
 def _key(field: str) -> str:
@@ -59,7 +62,7 @@ def _key(field: str) -> str:
 
 
 def typed_values(spec: type[BaseModel], given: dict[str, Any]) -> Values:
-    """The values of a command's options, nested as the spec is."""
+    """The values of a command's options, nested like the spec."""
     typed: dict[str, str] = {}
     for key, value in given.items():
         name = key.replace("__", ".")

@@ -1,4 +1,4 @@
-"""`clearframe restore`: a video, a stream, an image or a folder of images through a snapshot, here and now, without a server."""
+"""`clearframe restore`: local restoration of a video, a stream, an image or a folder of images."""
 
 import json
 import os
@@ -18,7 +18,8 @@ from jobs.specs.test import Codec
 
 if TYPE_CHECKING:
     from jobs.core.report import Report
-    from jobs.restoring.video import Model, Restored
+    from jobs.restoring.network import Model
+    from jobs.restoring.video import Restored
 
 MIB = 2**20
 
@@ -26,9 +27,12 @@ MIB = 2**20
 @click.command()
 @click.argument("source", metavar="IN", type=click.Path(path_type=Path, exists=True))
 @click.argument("out", metavar="OUT", type=click.Path(path_type=Path))
-@click.option("--model", "model_id", metavar="ID", required=True, help="The model that restores.")
+@click.option("--model", "model_id", metavar="ID", required=True, help="Use this model.")
 @click.option(
-    "--snapshot", default="best", show_default=True, help="best, last, or a snapshot's name."
+    "--snapshot",
+    default="best",
+    show_default=True,
+    help="Use this snapshot: best, last or a name.",
 )
 @click.option(
     "--home",
@@ -36,23 +40,33 @@ MIB = 2**20
     default=Path("data"),
     envvar="CLEARFRAME_HOME",
     show_default=True,
+    help="Read the model from this home folder.",
 )
 @click.option(
     "--codec",
     type=click.Choice(["h264", "ffv1"]),
     default="h264",
     show_default=True,
-    help="ffv1 is lossless, in .mkv.",
+    help="Encode videos with this codec. ffv1 is lossless and needs .mkv.",
 )
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:1.")
+@click.option(
+    "--device",
+    default="auto",
+    show_default=True,
+    help="Compute on this device: auto, cpu, cuda or cuda:1.",
+)
 @click.option(
     "--memory",
     type=click.IntRange(1),
     metavar="MIB",
-    help="What layers may take. [default: half of what is free]",
+    help="Limit the memory of layers to this number of MiB. [default: half of the free memory]",
 )
-@click.option("--overwrite", is_flag=True, help="Replace what is there.")
-@click.option("--allow-user-code", is_flag=True, help="Run the Python file of a network.")
+@click.option("--overwrite", is_flag=True, help="Replace OUT if it exists.")
+@click.option(
+    "--allow-user-code",
+    is_flag=True,
+    help="Allow the Python file of a network to run on this machine.",
+)
 def restore(
     source: Path,
     out: Path,
@@ -67,50 +81,48 @@ def restore(
 ) -> None:
     """Restore a video, an H.264 stream, an image or a folder of images.
 
-    Times, aspect, rotation, colours' meaning and sound of a video are kept. OUT's ending names the container.
+    Keep times, aspect ratio, rotation, colour signalling and sound of a video. Choose the
+    container by OUT's extension.
     """
     if allow_user_code:
         os.environ[USER_CODE] = "1"
     folder = JobFolder(home.resolve() / "jobs" / model_id)
     if not (folder.path / "job.json").is_file() or folder.read()["kind"] != "model":
-        raise click.ClickException(
-            f"There is no model {model_id} in {home.resolve()}. Give --home."
-        )
+        raise click.ClickException(f"No model {model_id} in {home.resolve()}. Set --home.")
     try:
         if not (source.is_dir() or is_image(source.name)):
-            check_video(
-                source, out, codec, overwrite
-            )  # Before torch is loaded, which takes seconds.
+            # Fail before torch is loaded, which takes seconds.
+            check_video(source, out, codec, overwrite)
         restored = _restored(
             source, out, codec, _model(folder, snapshot, device, memory), _report(), overwrite
         )
     except JobError as error:
         raise click.ClickException(str(error)) from error
-    click.echo(json.dumps(_told(restored)))
+    click.echo(json.dumps(_summary(restored)))
     if restored.why:
-        raise click.ClickException(f"{restored.why} {restored.out} has what was restored.")
+        raise click.ClickException(f"{restored.why} {restored.out} contains the restored part.")
 
 
-def _model(folder: JobFolder, wanted: str, device: str, memory: int | None) -> "Model":
+def _model(folder: JobFolder, requested: str, device: str, memory: int | None) -> "Model":
     from jobs.networks import snapshots
     from jobs.networks.device import choose_device
-    from jobs.restoring.video import Model
+    from jobs.restoring.network import Model
     from models.tiles import device_of, free_memory
 
-    _, restorer, channels = snapshots.load(folder, wanted)
+    _, restorer, channels = snapshots.load(folder, requested)
     restorer = restorer.to(_device(device, choose_device))
     return Model(restorer, channels, memory * MIB if memory else free_memory(device_of(restorer)))
 
 
-def _device(wanted: str, choose: Any) -> Any:
-    kind, _, number = wanted.partition(":")
+def _device(requested: str, choose: Any) -> Any:
+    kind, _, number = requested.partition(":")
     if (
         kind not in ("auto", "cpu", "cuda")
         or (number and not number.isdecimal())
         or (kind != "cuda" and number)
     ):
-        raise JobError(f"--device: {wanted} is no device. Give auto, cpu, cuda or cuda:1.")
-    return choose(wanted)
+        raise JobError(f"--device: Unknown device {requested}. Use auto, cpu, cuda or cuda:1.")
+    return choose(requested)
 
 
 def _restored(
@@ -127,22 +139,22 @@ def _restored(
 
 
 def _report() -> "Report":
-    """What is told goes to stderr; Ctrl-C ends the work with nothing half done."""
+    """A report to stderr. Ctrl-C stops the work without partial frames or images."""
     from jobs.core.events import Event, NoLog
     from jobs.core.report import Report
 
-    class Shown(NoLog):
+    class Printed(NoLog):
         def append(self, type: str, **fields: Any) -> Event:
             if type == "message":
                 click.echo(f"{_clear()}{fields['text']}", err=True)
             if type == "progress":
-                ending = "" if sys.stderr.isatty() else "\n"
-                click.echo(f"{_clear()}{progress(fields)}{ending}", err=True, nl=False)
-                if ending == "" and fields["done"] == fields["total"]:
+                line_end = "" if sys.stderr.isatty() else "\n"
+                click.echo(f"{_clear()}{progress(fields)}{line_end}", err=True, nl=False)
+                if line_end == "" and fields["done"] == fields["total"]:
                     click.echo(err=True)
             return super().append(type, **fields)
 
-    report = Report(Shown())
+    report = Report(Printed())
     report.stop_on(signal.SIGINT)
     report.stop_on(signal.SIGTERM)
     return report
@@ -153,14 +165,14 @@ def _clear() -> str:
 
 
 def progress(fields: dict[str, Any]) -> str:
-    """120 of 250 frames, 41.3 a second, 0:03 left"""
+    """The progress as text: 120 of 250 frames, 41.3/s, 0:03 left"""
     total = f" of {fields['total']:,}" if fields["total"] else ""
     eta = fields["eta"]
     left = "" if eta is None else f", {int(eta) // 60}:{int(eta) % 60:02d} left"
-    return f"{fields['done']:,}{total} {fields['unit']}, {fields['rate']:.1f} a second{left}"
+    return f"{fields['done']:,}{total} {fields['unit']}, {fields['rate']:.1f}/s{left}"
 
 
-def _told(restored: "Restored") -> dict[str, Any]:
+def _summary(restored: "Restored") -> dict[str, Any]:
     return {
         "frames": restored.frames,
         "seconds": round(restored.seconds, 3),

@@ -1,4 +1,4 @@
-"""Running a job from the command line: here and now in a home of this machine, or on a server."""
+"""Execution of jobs from the command line, in a local home or on a server."""
 
 import json
 import os
@@ -14,8 +14,8 @@ from typing import Any
 
 import click
 
-from app.catalog.catalog import row_of
 from app.catalog.database import JobRow
+from app.catalog.index import row_of
 from app.forms.command_line import option_name
 from jobs.core import folder as folders
 from jobs.core import launcher
@@ -25,24 +25,28 @@ from jobs.core.view import empty, fold
 from jobs.specs import JobSpec
 
 INTERVAL = 0.1
+"""Seconds between two reads of the events."""
 
 
 def find_in(home: Path, id: str) -> JobRow | None:
-    """A job of a home by its id, with all that its log says."""
+    """The job of a home with that id, with the state from its log; None if it does not exist."""
     folder = JobFolder(home / "jobs" / id)
     return row_of(folder) if (folder.path / "job.json").is_file() else None
 
 
 def run_here(home: Path, kind: str, spec: JobSpec) -> dict[str, Any]:
-    """Make the job's folder in a home, run its worker, and show its progress. Ctrl-C aborts it."""
+    """Create the job's folder in a home, run its worker, and print its progress.
+
+    Ctrl-C aborts the job.
+    """
     folder = folders.create(home, kind, spec)
     click.echo(f"{folder.id}  {folder.path}", err=True)
     launcher.start(folder)
     try:
-        return show(_events_here(folder))
+        return show_progress(_events_here(folder))
     except KeyboardInterrupt:
         launcher.stop(folder)
-        return show(iter([_last(folder)]))
+        return show_progress(iter([_last(folder)]))
 
 
 def _events_here(folder: JobFolder) -> Iterator[Event]:
@@ -52,9 +56,11 @@ def _events_here(folder: JobFolder) -> Iterator[Event]:
         events, offset = read_from(folder.events, offset)
         yield from events
         if not alive and not events:
-            words = folder.worker_log.read_text(errors="replace").strip().splitlines()
+            lines = folder.worker_log.read_text(errors="replace").strip().splitlines()
             raise click.ClickException(
-                f"The worker ended without saying how: {words[-1] if words else 'it left no word'}"
+                f"The worker exited unexpectedly: {lines[-1]}"
+                if lines
+                else "The worker exited unexpectedly; its log is empty."
             )
         time.sleep(INTERVAL)
 
@@ -69,14 +75,14 @@ def _last(folder: JobFolder) -> Event:
 
 
 def run_on(server: str, path: str, body: dict[str, Any]) -> dict[str, Any]:
-    """Create the job on a server, and show its progress until it ends."""
+    """Create the job on a server, and print its progress until it ends."""
     return follow(server, call(server, path, body)["id"])
 
 
 def follow(server: str, id: str) -> dict[str, Any]:
-    """Show the progress of a server's job until it ends."""
+    """Print the progress of a server's job until it ends."""
     click.echo(f"{id}  {server}/jobs/{id}", err=True)
-    return show(_events_on(server, id))
+    return show_progress(_events_on(server, id))
 
 
 def _events_on(server: str, id: str) -> Iterator[Event]:
@@ -89,73 +95,85 @@ def _events_on(server: str, id: str) -> Iterator[Event]:
 
 
 def call(server: str, path: str, body: dict[str, Any] | None = None) -> Any:
-    """The JSON that a server answers. Raises ClickException with its words where it refuses."""
+    """The JSON response of a server. Raises ClickException with the server's error message."""
     data = None if body is None else json.dumps(body).encode()
     request = urllib.request.Request(
         f"{server.rstrip('/')}/api/v1{path}", data, {"Content-Type": "application/json"}
     )
-    with _answered(server, request) as answer:
-        return json.load(answer)
+    with _response(server, request) as response:
+        return json.load(response)
 
 
 def download(server: str, url: str, out: Path) -> None:
-    """Take a file from a server, whole or not at all. Raises ClickException, or OSError where it cannot be written."""
+    """Download a file from a server. An incomplete file is never left under the name `out`.
+
+    Raises ClickException, or OSError if the file cannot be written.
+    """
     draft = out.with_name(f".{out.name}.part")
     with (
-        _answered(server, urllib.request.Request(f"{server.rstrip('/')}{url}")) as answer,
+        _response(server, urllib.request.Request(f"{server.rstrip('/')}{url}")) as response,
         draft.open("wb") as file,
     ):
-        shutil.copyfileobj(answer, file)
-        if answer.length:
+        shutil.copyfileobj(response, file)
+        if response.length:
             raise click.ClickException(
-                f"{server} ended {answer.length} bytes before the end of the file. Try again."
+                f"{server} closed the connection {response.length} bytes "
+                "before the end of the file. Try again."
             )
     draft.replace(out)
 
 
 @contextmanager
-def _answered(server: str, request: urllib.request.Request) -> Iterator[Any]:
-    """What a server answers, while it is read; its token, where it wants one, is CLEARFRAME_TOKEN.
+def _response(server: str, request: urllib.request.Request) -> Iterator[Any]:
+    """The open response of a server. Sends the token in CLEARFRAME_TOKEN, if set.
 
-    Raises ClickException with its words where it refuses."""
+    Raises ClickException with the server's error message.
+    """
     try:
         if token := os.environ.get("CLEARFRAME_TOKEN"):
             request.add_unredirected_header("Authorization", f"Bearer {token}")
-        with urllib.request.urlopen(request) as answer:
-            yield answer
+        with urllib.request.urlopen(request) as response:
+            yield response
     except urllib.error.HTTPError as error:
         with error:
             raise click.ClickException(
                 _refusal(error.read())
-                or f"{server} does not answer as a Clearframe server: {error}"
+                or f"{server} is not a Clearframe server: {error}. Check the URL."
             ) from error
     except (urllib.error.URLError, ValueError) as error:
         raise click.ClickException(
-            f"{server} does not answer as a Clearframe server: {error}"
+            f"No Clearframe server responds at {server}: {error}. Check the URL."
         ) from error
 
 
-def _refusal(answer: bytes) -> str:
-    """The words of a Clearframe server; empty where it is none."""
+def _refusal(body: bytes) -> str:
+    """The error message of a Clearframe server; empty for any other server."""
     try:
-        told = json.loads(answer)["error"]
-        return sentences(told["fields"]) or str(told["message"])
+        error = json.loads(body)["error"]
+        return sentences(error["fields"]) or str(error["message"])
     except (ValueError, KeyError, TypeError):
         return ""
 
 
 def sentences(problems: dict[str, str]) -> str:
-    """What is wrong, by the options that can mend it."""
+    """The problems as lines, each with the option that causes it."""
     return "\n".join(
         f"{option_name(field)}: {text}" if field else text for field, text in problems.items()
     )
 
 
-def show(events: Iterator[Event]) -> dict[str, Any]:
-    """Show a job's progress as a bar and its messages as lines until it ends; its view. Raises ClickException where it failed."""
+def show_progress(events: Iterator[Event]) -> dict[str, Any]:
+    """Print a job's progress as a bar and its messages as lines until it ends.
+
+    Returns the job's view. Raises ClickException if the job failed.
+    """
     view = empty()
     drawn: Any = click.progressbar(
-        length=1000, show_pos=False, show_percent=True, item_show_func=_words, file=sys.stderr
+        length=1000,
+        show_pos=False,
+        show_percent=True,
+        item_show_func=_progress_text,
+        file=sys.stderr,
     )
     with drawn as bar:
         for event in events:
@@ -172,9 +190,9 @@ def show(events: Iterator[Event]) -> dict[str, Any]:
     return view
 
 
-def _words(event: Any) -> str:
+def _progress_text(event: Any) -> str:
     return (
-        f"{event['done']:,} of {event['total']:,} {event['unit']}, {event['rate']:,.0f} a second"
+        f"{event['done']:,} of {event['total']:,} {event['unit']}, {event['rate']:,.0f}/s"
         if event
         else ""
     )

@@ -1,4 +1,7 @@
-"""`clearframe test`: a model on one image, many, a split of its dataset, or a video; here and now or on a server."""
+"""`clearframe test`: test a model on an image, many images, a split of its dataset, or a video.
+
+The test runs locally or on a server.
+"""
 
 import functools
 import json
@@ -19,7 +22,7 @@ from jobs.specs import TESTS, AnyTest
 
 @click.group()
 def test() -> None:
-    """Restore with a model, and measure what came of it."""
+    """Test a model: restore images or video, and measure the result."""
 
 
 def _command(kind: str, spec: type[AnyTest]) -> click.Command:
@@ -31,10 +34,13 @@ def _command(kind: str, spec: type[AnyTest]) -> click.Command:
         default=Path("data"),
         envvar="CLEARFRAME_HOME",
         show_default=True,
+        help="Use this home folder.",
     )
-    @click.option("--server", metavar="URL", help="Test on this server; without it, here and now.")
+    @click.option("--server", metavar="URL", help="Test on this server instead of this machine.")
     @click.option(
-        "--allow-user-code", is_flag=True, help="Run the Python file of a network, here and now."
+        "--allow-user-code",
+        is_flag=True,
+        help="Allow the Python file of a network to run on this machine.",
     )
     def run(
         model: str, home: Path, server: str | None, allow_user_code: bool, **given: Any
@@ -53,7 +59,7 @@ def _command(kind: str, spec: type[AnyTest]) -> click.Command:
 
 
 def _checked(spec: type[AnyTest], values: dict[str, Any], home: Path) -> AnyTest:
-    """The spec, with paths of this machine: whoever runs the command may read what they may read."""
+    """The checked spec. The command may read all local paths that its user may read."""
     try:
         return checked_test(
             validate(spec, values), functools.partial(find_in, home), (Path.cwd(), Path("/"))

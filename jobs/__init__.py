@@ -1,4 +1,4 @@
-"""The work of Clearframe: each job runs in a process of its own, `python -m jobs.run FOLDER`.
+"""The worker side of Clearframe. Each job runs in its own process: `python -m jobs.run FOLDER`.
 
 Imports `models`, and nothing of `app`.
 """

@@ -1,7 +1,8 @@
-"""The process of one job: `python -m jobs.run FOLDER`.
+"""The worker process of one job: `python -m jobs.run FOLDER`.
 
-Errors made for people end in the log. Any other one ends the process with its traceback in
-worker.log; the server then finds the lock free and the job without an end, and says so.
+Errors with a text for users (JobError) end in the event log. Any other error ends the process, with
+its stack trace in worker.log. The server then finds the lock free and no final state in the log,
+and appends the state itself.
 """
 
 import errno
@@ -23,38 +24,44 @@ from jobs.specs import DatasetSpec, ImagesTest, ImageTest, ModelSpec, SplitTest,
 
 RESERVE_BYTES = 64 * 1024
 PATIENCE_SECONDS = 600
-"""How long a worker waits for room on a full disk, with nothing but its last words to write."""
+"""How long a worker retries to write its final state to a full disk."""
 
 
 def main(path: str) -> int:
     folder = JobFolder(Path(path).resolve())
-    if rank_here() > 0:
-        return help_out(folder)
-    limits.hold_memory(computes=not isinstance(folder.spec(), DatasetSpec))
+    if process_rank() > 0:
+        return run_follower(folder)
+    limits.limit_memory(computes=not isinstance(folder.spec(), DatasetSpec))
     inherited = os.environ.pop(LOCK_VARIABLE, None)
     lock = int(inherited) if inherited else folder.lock()
     if lock is None:
-        print(f"A worker already works in {folder.path}.", file=sys.stderr)
+        print(f"A worker is already running in {folder.path}.", file=sys.stderr)
         return 1
     with EventLog(folder.events) as log:
-        return hold(folder, lock, log)
+        return run_with_lock(folder, lock, log)
 
 
-def hold(folder: JobFolder, lock: int, log: EventLog) -> int:
-    """Do the job with its lock in hand, and let go of it. Returns the exit status."""
-    with os.fdopen(lock, "r+b", buffering=0) as held:
-        held.truncate(0)
-        _with_room(lambda: held.write(str(os.getpid()).encode()))
+def run_with_lock(folder: JobFolder, lock: int, log: EventLog) -> int:
+    """Run the job while holding its lock, then release the lock. Returns the exit status.
+
+    `lock` is the open descriptor of the lock file, which gets the pid.
+    """
+    with os.fdopen(lock, "r+b", buffering=0) as lock_file:
+        lock_file.truncate(0)
+        _retry_on_full_disk(lambda: lock_file.write(str(os.getpid()).encode()))
         return run(folder, log)
 
 
-def rank_here() -> int:
-    """Of several processes that do one job (jobs/training/ranks.py), which this is."""
+def process_rank() -> int:
+    """The rank of this process among those that run one training (jobs/training/ranks.py)."""
     return int(os.environ.get("RANK", "0"))
 
 
-def help_out(folder: JobFolder) -> int:
-    """Work beside rank 0, which holds the lock, writes the log and says how it ended."""
+def run_follower(folder: JobFolder) -> int:
+    """Run a rank above 0. Rank 0 holds the lock and writes the log, including the final state.
+
+    Returns the exit status.
+    """
     from jobs.training.ranks import follow_first
 
     follow_first()
@@ -62,7 +69,7 @@ def help_out(folder: JobFolder) -> int:
     report.stop_on(signal.SIGTERM)
     try:
         work(folder, report)
-    except Aborted:  # Rank 0 says so.
+    except Aborted:  # Rank 0 logs it.
         return 0
     except JobError as error:
         print(error, file=sys.stderr)
@@ -71,45 +78,45 @@ def help_out(folder: JobFolder) -> int:
 
 
 def run(folder: JobFolder, log: EventLog) -> int:
-    """Do the job and write how it ended. Returns the exit status."""
-    report = Report(log, resume_from=_wanted_snapshot(folder))
+    """Run the job and log its final state. Returns the exit status."""
+    report = Report(log, resume_from=_requested_snapshot(folder))
     report.stop_on(signal.SIGTERM)
     report.stop_after(limits.max_hours() * 3600)
     try:
-        _keep_room(folder)
-        log.append("state", state="running", reason="", **_place())
+        _reserve_space(folder)
+        log.append("state", state="running", reason="", **_assigned_gpus())
         summary = work(folder, report)
     except Aborted:
-        by_user = "Aborted by the user. What was finished is kept: Resume goes on from there."
-        return _say(log, "aborted", limits.too_long() if report.took_too_long else by_user)
+        by_user = "Aborted by the user. Finished work is kept: Resume continues from there."
+        reason = limits.out_of_time_reason() if report.timed_out else by_user
+        return _log_end(log, "aborted", reason)
     except (MemoryError, RuntimeError) as error:
-        if not limits.is_too_much(error) or not limits.max_worker_gb():
+        if not limits.is_out_of_memory(error) or not limits.max_worker_gb():
             raise
-        return _say(log, "error", limits.too_much())
+        return _log_end(log, "error", limits.out_of_memory_reason())
     except JobError as error:
-        return _say(log, "error", str(error))
+        return _log_end(log, "error", str(error))
     except OSError as error:
         if error.errno != errno.ENOSPC:
             raise
-        _reserve(folder).unlink(missing_ok=True)
-        os.sync()  # Some file systems give out freed blocks only then.
-        return _say(
-            log, "error", "The disk is full. Make room, then Resume: what was finished is kept."
-        )
+        _reserve_file(folder).unlink(missing_ok=True)
+        os.sync()  # Some file systems reuse freed blocks only after a sync.
+        reason = "The disk is full. Free some space, then resume the job: finished work is kept."
+        return _log_end(log, "error", reason)
     finally:
         report.stop_after(0)
-    _reserve(folder).unlink()
-    return _say(log, "done", "", summary=summary)
+    _reserve_file(folder).unlink()
+    return _log_end(log, "done", "", summary=summary)
 
 
-def _say(log: EventLog, state: str, reason: str, **more: Any) -> int:
-    """Write how the job ended. Returns the exit status."""
-    _with_room(lambda: log.append("state", state=state, reason=reason, **more))
+def _log_end(log: EventLog, state: str, reason: str, **fields: Any) -> int:
+    """Log the final state of the job. Returns the exit status."""
+    _retry_on_full_disk(lambda: log.append("state", state=state, reason=reason, **fields))
     return int(state == "error")
 
 
-def _with_room(write: Callable[[], object]) -> None:
-    """Write something without which nobody would know what became of the job: on a full disk, as soon as there is room."""
+def _retry_on_full_disk(write: Callable[[], object]) -> None:
+    """Write data that the server needs to know how the job ended; retry while the disk is full."""
     deadline = time.monotonic() + PATIENCE_SECONDS
     while True:
         try:
@@ -121,28 +128,31 @@ def _with_room(write: Callable[[], object]) -> None:
         time.sleep(0.2)
 
 
-def _place() -> dict[str, list[int]]:
-    """The GPUs that the server gave to the job: so that the next server knows it, too."""
+def _assigned_gpus() -> dict[str, list[int]]:
+    """The GPUs that the server assigned to the job. They are logged for the next server."""
     gpus = os.environ.get(GPUS, "")
     return {"gpus": [int(number) for number in gpus.split(",")]} if gpus else {}
 
 
-def _wanted_snapshot(folder: JobFolder) -> str:
+def _requested_snapshot(folder: JobFolder) -> str:
     last = last_state(folder.events) or {}
     return str(last.get("resume_from", ""))
 
 
-def _reserve(folder: JobFolder) -> Path:
+def _reserve_file(folder: JobFolder) -> Path:
     return folder.path / ".reserve"
 
 
-def _keep_room(folder: JobFolder) -> None:
-    """Room for the last words: on a disk that is full, not even that could be said."""
-    _reserve(folder).write_bytes(bytes(RESERVE_BYTES))
+def _reserve_space(folder: JobFolder) -> None:
+    """Reserve disk space for the final state, which could not be written to a full disk."""
+    _reserve_file(folder).write_bytes(bytes(RESERVE_BYTES))
 
 
 def work(folder: JobFolder, report: Report) -> dict[str, Any]:
-    """The job itself. Each kind is imported only where it runs: a dataset needs no torch."""
+    """Do the work of the job and return its summary.
+
+    Each kind of job is imported only when it runs: a dataset job needs no torch.
+    """
     spec = folder.spec()
     match spec:
         case DatasetSpec():

@@ -1,9 +1,18 @@
-"""A worker that stays: `python -m jobs.warm SOCKET` does one test after another, so that torch and the model are there.
+"""A warm worker: `python -m jobs.warm SOCKET` runs tests with torch and the model already loaded.
 
-Messages are JSON, one a line. The server sends {"job": folder} together with the descriptor that holds the folder's lock, so
-that the job has a worker from the moment it is handed over; or a question about a test, {"number": n, "folder": …, "layer": n,
-"channel": c}. This process sends {"told": job} for each event that it has written, {"done": job}, and {"answer": n, …} or
-{"answer": n, "error": why}. It ends when the server closes the socket, or has ended: what it is at is finished first.
+Messages are JSON, one per line. The server sends
+
+- {"job": folder} together with the descriptor that holds the folder's lock, so that the job has a
+  worker from the moment of the handover;
+- {"number": n, "folder": …, "layer": n, "channel": c}: a question about a test.
+
+This process sends
+
+- {"logged": job} for each event that it has written;
+- {"done": job} after a job;
+- {"answer": n, …} or {"answer": n, "error": why} to question n.
+
+The process ends when the server closes the socket or has ended. It finishes its current work first.
 """
 
 import json
@@ -15,26 +24,26 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import jobs.inference.image  # noqa: F401  torch is to be there before the first job is.
+import jobs.inference.image  # noqa: F401  Loads torch before the first job.
 from jobs.core import limits
 from jobs.core.errors import JobError
 from jobs.core.events import Event, EventLog
 from jobs.core.folder import JobFolder
-from jobs.run import hold
+from jobs.run import run_with_lock
 from jobs.specs import ImageTest
 
 Message = dict[str, Any]
 
 BLOCK = 64 * 1024
-MOST_LOCKS = 16
-"""Descriptors that come with one piece of what is received."""
+MAX_LOCKS = 16
+"""Descriptors received in one read."""
 
 
 def main(descriptor: int) -> int:
-    limits.hold_memory(computes=True)
+    limits.limit_memory(computes=True)
     with socket.socket(fileno=descriptor) as server:
-        server.setblocking(True)  # It comes from a server in which no socket blocks.
-        for message, lock in received(server):
+        server.setblocking(True)  # The server (gevent) makes all its sockets non-blocking.
+        for message, lock in receive(server):
             if lock is not None:
                 work(server, JobFolder(Path(message["job"])), lock)
             else:
@@ -42,14 +51,14 @@ def main(descriptor: int) -> int:
     return 0
 
 
-def received(server: socket.socket) -> Iterator[tuple[Message, int | None]]:
-    """The messages with the locks that came along, until the server is gone."""
+def receive(server: socket.socket) -> Iterator[tuple[Message, int | None]]:
+    """The messages, each with the lock that came with it, until the server closes the socket."""
     text, locks = b"", list[int]()
     while True:
-        data, came, _, _ = socket.recv_fds(server, BLOCK, MOST_LOCKS)
+        data, descriptors, _, _ = socket.recv_fds(server, BLOCK, MAX_LOCKS)
         if not data:
             return
-        locks += came
+        locks += descriptors
         *lines, text = (text + data).split(b"\n")
         for line in lines:
             message: Message = json.loads(line)
@@ -57,21 +66,21 @@ def received(server: socket.socket) -> Iterator[tuple[Message, int | None]]:
 
 
 def work(server: socket.socket, folder: JobFolder, lock: int) -> None:
-    """Do a job, as jobs/run.py does; what is printed meanwhile goes into its log."""
+    """Run a job like jobs/run.py. Output printed by the job goes into its worker.log."""
     with folder.worker_log.open("ab") as log:
         os.dup2(log.fileno(), sys.stdout.fileno())
         os.dup2(log.fileno(), sys.stderr.fileno())
     try:
-        with TellingLog(folder, server) as log_of_events:
-            hold(folder, lock, log_of_events)
+        with NotifyingLog(folder, server) as events:
+            run_with_lock(folder, lock, events)
     finally:
-        # Between two jobs nobody is asked to stop one.
+        # Between jobs, SIGTERM ends this process.
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
     send(server, {"done": folder.id})
 
 
-class TellingLog(EventLog):
-    """Says that there is something new, so that the server need not find out by itself."""
+class NotifyingLog(EventLog):
+    """A log that notifies the server of new events, which saves it from polling."""
 
     def __init__(self, folder: JobFolder, server: socket.socket) -> None:
         super().__init__(folder.events)
@@ -79,12 +88,12 @@ class TellingLog(EventLog):
 
     def append(self, type: str, **fields: Any) -> Event:
         event = super().append(type, **fields)
-        send(self._server, {"told": self._job})
+        send(self._server, {"logged": self._job})
         return event
 
 
 def answer(question: Message) -> Message:
-    """What a channel of a layer of a test did."""
+    """The activations of one channel of a layer of a test."""
     from jobs.networks.channel import show_channel
 
     folder = JobFolder(Path(question["folder"]))
@@ -97,7 +106,7 @@ def answer(question: Message) -> Message:
 
 
 def send(server: socket.socket, message: Message) -> None:
-    """A server that is gone hears nothing; its successor reads the log."""
+    """Send a message. Ignore a server that has ended: the next server reads the log."""
     try:
         server.sendall(json.dumps(message).encode() + b"\n")
     except (BrokenPipeError, ConnectionResetError):

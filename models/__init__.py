@@ -1,4 +1,4 @@
 """Networks, losses, metrics, tiling and layer inspection in torch.
 
-Imports nothing else of ours.
+Imports no other package of this project.
 """

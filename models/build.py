@@ -1,4 +1,4 @@
-"""The torch module of a graph, with its weights started."""
+"""Torch modules of graphs, with initialised weights."""
 
 import math
 from typing import Literal, assert_never
@@ -12,12 +12,12 @@ from models.definitions.identity import Start, identity_start
 
 
 class GraphNetwork(nn.Module):
-    """Runs the layers of a graph, each a module of its own: image (N, C, H, W) to (N, C, H, W)."""
+    """A graph as a module, with a submodule per layer: image (N, C, H, W) to (N, C, H, W)."""
 
     def __init__(
         self, graph: Graph, start: Literal["identity", "paper"] = "identity", signed: bool = False
     ) -> None:
-        """`signed`: whether images have values below zero, so that no ReLU lets them pass."""
+        """`signed`: whether images have values below zero, which a ReLU would change."""
         super().__init__()
         self.graph = graph
         shapes = graph.shapes()
@@ -27,18 +27,18 @@ class GraphNetwork(nn.Module):
         for node in graph.nodes:
             attribute = _attribute(self, node.name)
             self.add_module(attribute, module_of(node.op, graph.inputs_of(node, shapes)))
-            done_with = tuple(
+            unneeded = tuple(
                 name for name in dict.fromkeys(node.inputs) if last_use.get(name) == node.name
             )
-            self._steps.append((node.name, attribute, node.inputs, done_with))
+            self._steps.append((node.name, attribute, node.inputs, unneeded))
         self._start(start, signed)
 
     def forward(self, image: Tensor) -> Tensor:
         values = {INPUT: image}
-        for name, attribute, inputs, done_with in self._steps:
-            values[name] = self._modules[attribute](*[values[one] for one in inputs])  # type: ignore[misc]
-            for one in done_with:
-                del values[one]  # A large picture through a deep network must not fill the memory.
+        for name, attribute, inputs, unneeded in self._steps:
+            values[name] = self._modules[attribute](*[values[source] for source in inputs])  # type: ignore[misc]
+            for source in unneeded:
+                del values[source]  # Keeping all values of a deep network would fill the memory.
         return values[self.graph.output]
 
     def layer(self, node: Node) -> nn.Module:
@@ -52,29 +52,32 @@ class GraphNetwork(nn.Module):
     @torch.no_grad()
     def _start(self, start: str, signed: bool) -> None:
         self.starts = (identity_start(self.graph, signed) or {}) if start == "identity" else {}
-        """How layers begin that are part of an identity, by name."""
+        """The starts of layers that are part of an identity, by name."""
         for node in self.graph.nodes:
             module = self.layer(node)
             if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
                 assert isinstance(node.op, g.Conv)
-                # Small Gaussian weights suit a start that the paper chose for a thousand epochs, not an identity.
+                # The small Gaussian weights of a paper suit its thousand epochs, but not an
+                # identity.
                 he = bool(self.starts) and node.op.weights.kind == "gaussian"
                 fill(module.weight, Filler() if he else node.op.weights)
                 if module.bias is not None:
                     fill(module.bias, g.ZEROS if he else node.op.biases)
-                _carry(module, self.starts.get(node.name), self.graph.channels)
+                _start_identity(module, self.starts.get(node.name), self.graph.channels)
 
 
 def _attribute(module: nn.Module, name: str) -> str:
-    """The name as an attribute that torch takes: no dots, nothing that a module has already."""
+    """The name as a free attribute name that torch accepts: without dots."""
     attribute = name.replace(".", "_")
     while hasattr(module, attribute):
         attribute += "_"
     return attribute
 
 
-def _carry(conv: nn.Conv2d | nn.ConvTranspose2d, start: Start | None, channels: int) -> None:
-    """Let a convolution begin as zero, or as what takes its first channels through unchanged."""
+def _start_identity(
+    conv: nn.Conv2d | nn.ConvTranspose2d, start: Start | None, channels: int
+) -> None:
+    """Initialise a convolution to zero, or so that it passes its first channels unchanged."""
     if start == "zero":
         nn.init.zeros_(conv.weight)
     if start == "dirac":
@@ -85,7 +88,7 @@ def _carry(conv: nn.Conv2d | nn.ConvTranspose2d, start: Start | None, channels: 
 
 
 def fill(weight: Tensor, filler: Filler) -> None:
-    """Start weights (out, in, rows, columns) or biases as Caffe's fillers do (caffe/filler.hpp)."""
+    """Fill weights (out, in, rows, columns) or biases like Caffe's fillers (caffe/filler.hpp)."""
     fan_in = weight[0].numel() if weight.dim() > 1 else 1
     match filler.kind:
         case "xavier":
@@ -110,7 +113,7 @@ def fill(weight: Tensor, filler: Filler) -> None:
 
 
 def module_of(op: Op, channels: int) -> nn.Module:
-    """The layer as a module that takes `channels` maps."""
+    """The module of a layer with `channels` input maps."""
     match op:
         case g.Conv():
             return _conv(op, channels)

@@ -1,8 +1,9 @@
-"""Seeing what each layer did: statistics, and pictures of all its channels.
+"""Layer inspection: statistics and pictures of all channels of a layer.
 
-A picture holds a page of channels side by side, each in 8 bits over its own range, so that whoever draws it can show them
-over one range or each over its own, in any colours. Work is done one channel at a time: it stays in the processor's cache, and a
-large layer is never there twice.
+A picture shows a page of channels in a grid. Each channel is in 8 bits over its own range, so
+a viewer can show channels over a common range or their own ranges, in any colours. The code
+handles a channel at a time, so that data stays in the processor's cache and a large layer is
+never copied.
 """
 
 import math
@@ -18,15 +19,16 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from models.build import GraphNetwork
-from models.tiles import Sight, sights
+from models.tiles import ReceptiveField, receptive_fields
 
 PAGE = 64
-"""Channels on a page; of weights, output channels, and input channels, too."""
-WIDEST = 2560
-"""Pixels that a page may be wide, before its channels are shown smaller."""
-ZERO = 128
+"""Channels on a page. For weights: output channels as well as input channels."""
+MAX_WIDTH = 2560
+"""Width of a page in pixels from which its channels are shrunk."""
+ZERO_GRAY = 128
 """The grey value of a weight of zero."""
 BINS = 40
+"""Bins of a histogram."""
 
 Floats = NDArray[np.float32]
 Gray = NDArray[np.uint8]
@@ -34,7 +36,10 @@ Gray = NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class Page:
-    """A picture of `count` tiles, each `width` x `height`, in rows of so many `columns`. What lies behind the last is empty."""
+    """A picture of `count` tiles of `width` x `height` in `columns` columns.
+
+    The rest of the last row is empty.
+    """
 
     first: int
     count: int
@@ -45,17 +50,19 @@ class Page:
 
 
 @contextmanager
-def watch_layers(net: nn.Module, seen: Callable[[str, nn.Module, Tensor], None]) -> Iterator[None]:
-    """Call `seen(name, module, output)` for each leaf module of the network as soon as it has run."""
+def watch_layers(
+    net: nn.Module, on_output: Callable[[str, nn.Module, Tensor], None]
+) -> Iterator[None]:
+    """Call `on_output(name, module, output)` for each leaf module as soon as it has run."""
 
-    def hear(name: str, module: nn.Module, output: object) -> None:
+    def report(name: str, module: nn.Module, output: object) -> None:
         first = output[0] if isinstance(output, tuple) else output
         if isinstance(first, Tensor):
-            seen(name, module, first)
+            on_output(name, module, first)
 
     hooks = [
         module.register_forward_hook(
-            lambda module, _, output, name=name: hear(name, module, output)
+            lambda module, _, output, name=name: report(name, module, output)
         )
         for name, module in net.named_modules()
         if not any(module.children())
@@ -67,11 +74,11 @@ def watch_layers(net: nn.Module, seen: Callable[[str, nn.Module, Tensor], None])
             hook.remove()
 
 
-def sights_of(net: nn.Module) -> dict[nn.Module, tuple[Sight, Sight]]:
-    """What each layer of a graph sees of the image, rows and columns; nothing is known of other networks."""
+def receptive_fields_of(net: nn.Module) -> dict[nn.Module, tuple[ReceptiveField, ReceptiveField]]:
+    """The receptive field (rows, columns) of each layer of a graph; empty for other networks."""
     if not isinstance(net, GraphNetwork):
         return {}
-    rows, columns = (sights(net.graph, axis) for axis in (0, 1))
+    rows, columns = (receptive_fields(net.graph, axis) for axis in (0, 1))
     return {
         net.layer(node): (rows[node.name], columns[node.name])
         for node in net.graph.nodes
@@ -80,17 +87,20 @@ def sights_of(net: nn.Module) -> dict[nn.Module, tuple[Sight, Sight]]:
 
 
 def maps_of(output: Tensor) -> Tensor:
-    """What a layer made of one image as float32 (C, H, W) in the machine's memory. A list of vectors becomes one map."""
-    one = output[0] if len(output) == 1 else output
-    if one.dim() > 3:
-        one = one.flatten(0, -3)
-    while one.dim() < 3:
-        one = one[None]
-    return one.detach().float().cpu().contiguous()
+    """A layer's output for a single image as float32 (C, H, W) in main memory.
+
+    A list of vectors becomes a single map.
+    """
+    maps = output[0] if len(output) == 1 else output
+    if maps.dim() > 3:
+        maps = maps.flatten(0, -3)
+    while maps.dim() < 3:
+        maps = maps[None]
+    return maps.detach().float().cpu().contiguous()
 
 
-class Seen:
-    """The channels of a layer, (C, H, W), or any values as (1, N), and what is known of them as soon as they were looked at."""
+class LayerValues:
+    """Statistics and pictures of a layer's channels (C, H, W), or of any values as (1, N)."""
 
     def __init__(self, values: Tensor) -> None:
         self.channels: Floats = values.numpy()
@@ -104,9 +114,9 @@ class Seen:
         self.low, self.high, self._means, self._squares, self._zeros = measured
 
     def _measure(self) -> NDArray[np.float64]:
-        """Of each channel: its least and greatest value, mean, sum of squares about it, and number of zeros."""
+        """Per channel: minimum, maximum, mean, sum of squared deviations, number of zeros."""
         with np.errstate(invalid="ignore", over="ignore"):
-            return np.array([_measured(channel.ravel()) for channel in self.channels], np.float64).T
+            return np.array([_moments(channel.ravel()) for channel in self.channels], np.float64).T
 
     @property
     def dead(self) -> list[int]:
@@ -114,8 +124,10 @@ class Seen:
         return np.flatnonzero((self.low == 0) & (self.high == 0)).tolist()
 
     def statistics(self, bins: int = BINS) -> dict[str, Any]:
-        """Mean, standard deviation, range, share of zeros and histogram of all values. Those that are no finite numbers are
-        counted, and taken as zero."""
+        """Mean, standard deviation, range, share of zeros and histogram of all values.
+
+        Values that are not finite are counted, and treated as zero.
+        """
         size, mean = self.channels[0].size, float(self._means.mean())
         variance = self._squares.sum() / self.channels.size + ((self._means - mean) ** 2).mean()
         low, high = float(self.low.min()), float(self.high.max())
@@ -140,47 +152,48 @@ class Seen:
         }
 
     def _histogram(self, low: float, high: float, bins: int) -> dict[str, list[Any]]:
-        if high <= low:  # A constant gets a range of width 1 around it.
+        if high <= low:  # A constant gets a range of width 1 around its value.
             low, high = low - 0.5, high + 0.5
         counts = np.zeros(bins + 1, np.int64)
         for channel in self.channels:
-            places = (channel.ravel() - np.float32(low)) * np.float32(bins / (high - low))
-            counts += np.bincount(places.astype(np.uint8), minlength=bins + 1)
-        counts[-2] += counts[-1]  # The greatest value of all belongs to the last bin.
+            positions = (channel.ravel() - np.float32(low)) * np.float32(bins / (high - low))
+            counts += np.bincount(positions.astype(np.uint8), minlength=bins + 1)
+        counts[-2] += counts[-1]  # The maximum belongs to the last bin.
         return {"counts": counts[:-1].tolist(), "edges": np.linspace(low, high, bins + 1).tolist()}
 
     def pages(self) -> Iterator[Page]:
-        """All channels, page by page, each over its own range: 0 is its least value, 255 its greatest."""
+        """All channels, page by page.
+
+        Each uses its own range: 0 is its minimum, 255 its maximum.
+        """
         height, width = self.channels.shape[1:]
         for first in range(0, len(self.channels), PAGE):
             count = min(PAGE, len(self.channels) - first)
             columns = math.ceil(math.sqrt(count))
-            shrink = max(1.0, columns * width / WIDEST)
+            shrink = max(1.0, columns * width / MAX_WIDTH)
             size = (max(1, round(height / shrink)), max(1, round(width / shrink)))
             tiles = (
                 _gray(smaller(self.channels[index], size), *self._range(index))
                 for index in range(first, first + count)
             )
-            yield Page(
-                first, count, columns, size[1], size[0], _beside(tiles, count, columns, size)
-            )
+            yield Page(first, count, columns, size[1], size[0], _grid(tiles, count, columns, size))
 
     def picture(self, channel: int) -> Gray:
-        """One channel at its full size."""
+        """A channel at full size."""
         return _gray(self.channels[channel], *self._range(channel))
 
     def _range(self, channel: int) -> tuple[float, float]:
         return float(self.low[channel]), float(self.high[channel])
 
 
-def _measured(values: Floats) -> tuple[float, float, float, float, int]:
+def _moments(values: Floats) -> tuple[float, float, float, float, int]:
     mean = float(values.mean(dtype=np.float32))
-    about = values - np.float32(mean)
+    deviations = values - np.float32(mean)
     return (
         float(values.min()),
         float(values.max()),
         mean,
-        float(np.dot(about, about)),
+        float(np.dot(deviations, deviations)),
         int(np.count_nonzero(values == 0)),
     )
 
@@ -196,7 +209,7 @@ def _gray(values: Floats, low: float, high: float) -> Gray:
 
 
 def smaller(values: Floats, size: tuple[int, int]) -> Floats:
-    """(H, W) at another size, each pixel the mean of those in its place."""
+    """Values (H, W) shrunk to a size by the mean of each area."""
     if values.shape == size:
         return values
     shrunk: Floats = F.interpolate(torch.from_numpy(values)[None, None], size, mode="area")[
@@ -205,18 +218,21 @@ def smaller(values: Floats, size: tuple[int, int]) -> Floats:
     return shrunk
 
 
-def _beside(tiles: Iterator[Gray], count: int, columns: int, size: tuple[int, int]) -> Gray:
-    """Tiles of one size, row by row."""
+def _grid(tiles: Iterator[Gray], count: int, columns: int, size: tuple[int, int]) -> Gray:
+    """A grid of tiles of equal size (height, width), row by row."""
     height, width = size
-    whole = np.zeros((math.ceil(count / columns) * height, columns * width), np.uint8)
-    for place, tile in enumerate(tiles):
-        top, left = place // columns * height, place % columns * width
-        whole[top : top + height, left : left + width] = tile
-    return whole
+    picture = np.zeros((math.ceil(count / columns) * height, columns * width), np.uint8)
+    for index, tile in enumerate(tiles):
+        top, left = index // columns * height, index % columns * width
+        picture[top : top + height, left : left + width] = tile
+    return picture
 
 
 def weights_of(module: nn.Module) -> Tensor | None:
-    """The weights of a layer as (output, input, rows, columns); those of one number a channel as kernels of a pixel."""
+    """The weights of a layer as (output, input, rows, columns).
+
+    A single weight per channel becomes a kernel of 1x1. None for layers without weights.
+    """
     weight = getattr(module, "weight", None)
     if not isinstance(weight, Tensor) or not 1 <= weight.dim() <= 4:
         return None
@@ -229,8 +245,10 @@ def weights_of(module: nn.Module) -> Tensor | None:
 
 @dataclass(frozen=True)
 class Kernels:
-    """A page of kernels: a column an output channel, a row an input channel. Where there is but one of either, its row is
-    wrapped. `outputs` and `inputs`: the first, and how many."""
+    """A page of kernels: output channels as columns, input channels as rows.
+
+    A single row or column is wrapped. `outputs` and `inputs`: (first channel, count).
+    """
 
     outputs: tuple[int, int]
     inputs: tuple[int, int]
@@ -238,11 +256,14 @@ class Kernels:
 
 
 def kernel_pages(kernels: Tensor) -> Iterator[Kernels]:
-    """All kernels of (output, input, rows, columns), a pixel a weight. Zero is 128, the largest of all 1 or 255: one range for
-    all, so that they can be compared."""
+    """Pages of all kernels (output, input, rows, columns), a pixel per weight.
+
+    All kernels share a range so that they can be compared: zero is 128, the largest magnitude
+    1 or 255.
+    """
     values: Floats = kernels.numpy()
     reach = max(float(np.abs(values).max()), 1e-30)
-    gray = np.rint(values * np.float32((ZERO - 1) / reach) + ZERO).astype(np.uint8)
+    gray = np.rint(values * np.float32((ZERO_GRAY - 1) / reach) + ZERO_GRAY).astype(np.uint8)
     outputs, inputs, height, width = values.shape
     for output in range(0, outputs, PAGE):
         for input in range(0, inputs, PAGE):
@@ -250,7 +271,7 @@ def kernel_pages(kernels: Tensor) -> Iterator[Kernels]:
             across, down = block.shape[:2]
             columns = across if min(across, down) > 1 else math.ceil(math.sqrt(across * down))
             tiles = iter(block.transpose(1, 0, 2, 3).reshape(-1, height, width))
-            picture = _beside(tiles, across * down, columns, (height, width))
+            picture = _grid(tiles, across * down, columns, (height, width))
             yield Kernels(
                 (output, across),
                 (input, down),
@@ -258,16 +279,21 @@ def kernel_pages(kernels: Tensor) -> Iterator[Kernels]:
             )
 
 
-def strongest(values: Floats, apart: tuple[int, int], most: int = 9) -> list[tuple[int, int]]:
-    """The places (row, column) of the greatest values of (H, W), so many rows or columns apart; none that are its least."""
-    left, low, found = values.copy(), values.min(), list[tuple[int, int]]()
-    while len(found) < most:
-        row, column = (int(place) for place in np.unravel_index(left.argmax(), left.shape))
-        if left[row, column] <= low:
+def strongest(values: Floats, spacing: tuple[int, int], limit: int = 9) -> list[tuple[int, int]]:
+    """The places (row, column) of the greatest values of (H, W), without places of the minimum.
+
+    They are at least `spacing` rows or columns apart.
+    """
+    remaining, low, places = values.copy(), values.min(), list[tuple[int, int]]()
+    while len(places) < limit:
+        row, column = (
+            int(index) for index in np.unravel_index(remaining.argmax(), remaining.shape)
+        )
+        if remaining[row, column] <= low:
             break
-        found.append((row, column))
-        left[
-            max(0, row - apart[0] + 1) : row + apart[0],
-            max(0, column - apart[1] + 1) : column + apart[1],
+        places.append((row, column))
+        remaining[
+            max(0, row - spacing[0] + 1) : row + spacing[0],
+            max(0, column - spacing[1] + 1) : column + spacing[1],
         ] = low
-    return found
+    return places

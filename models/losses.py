@@ -1,4 +1,8 @@
-"""Losses: each takes output and target (N, C, H, W) in 0 to 1, in float32, and its settings, and returns one number."""
+"""Losses: functions of output, target and settings to a scalar.
+
+Output and target are float32 (N, C, H, W) in 0 to 1. The settings of each loss are its spec in
+jobs/specs/losses.py, which has the same name.
+"""
 
 from collections.abc import Callable
 from functools import partial
@@ -39,7 +43,10 @@ def l2(output: Tensor, target: Tensor) -> Tensor:
 
 @loss("charbonnier")
 def charbonnier(output: Tensor, target: Tensor, epsilon: float = 0.001) -> Tensor:
-    """The mean of sqrt(d^2 + epsilon^2) (Charbonnier, Blanc-Féraud, Aubert, Barlaud 1994, as Lai et al. 2017 use it)."""
+    """The mean of sqrt(d^2 + epsilon^2).
+
+    Charbonnier, Blanc-Féraud, Aubert, Barlaud 1994, as used by Lai et al. 2017.
+    """
     return ((output - target).square() + epsilon**2).sqrt().mean()
 
 
@@ -55,10 +62,11 @@ def ms_ssim_loss(output: Tensor, target: Tensor) -> Tensor:
 
 @loss("ms-ssim-l1")
 def ms_ssim_l1(output: Tensor, target: Tensor, weight: float = 0.84) -> Tensor:
-    """Zhao, Gallo, Frosio, Kautz: Loss Functions for Image Restoration with Neural Networks, TCI 3(1), 2017, eq. 14.
+    """MS-SSIM at full size, mixed with L1 weighted by the Gaussian of the coarsest scale.
 
-    MS-SSIM at full size, and L1 weighted by the Gaussian of its coarsest scale. The paper takes both at the middle of a
-    patch; here they are the means over all places.
+    Zhao, Gallo, Frosio, Kautz: Loss Functions for Image Restoration with Neural Networks, TCI
+    3(1), 2017, eq. 14. The paper evaluates both at the centre of a patch; this function
+    averages over all places.
     """
     difference = blur_to_the_border((output - target).abs(), SIGMAS[-1]).mean()
     return weight * (1 - full_size_ms_ssim(output, target).mean()) + (1 - weight) * difference
@@ -66,12 +74,15 @@ def ms_ssim_l1(output: Tensor, target: Tensor, weight: float = 0.84) -> Tensor:
 
 @loss("sobel-l1")
 def sobel_l1(output: Tensor, target: Tensor, weight: float = 0.5) -> Tensor:
-    """L1, and L1 of the two Sobel derivatives, each of gain 1 for a slope of 1 a pixel."""
+    """L1, mixed with L1 of the two Sobel derivatives.
+
+    The derivatives are scaled so that a ramp that rises by 1 per pixel gives 1.
+    """
     return (1 - weight) * F.l1_loss(output, target) + weight * sobel(output - target).abs().mean()
 
 
 def sobel(images: Tensor) -> Tensor:
-    """The derivatives along rows and columns: (N, C, H, W) to (N C, 2, H - 2, W - 2)."""
+    """Derivatives along rows and columns: (N, C, H, W) to (N C, 2, H - 2, W - 2)."""
     kernel = (
         torch.tensor(
             [[-1.0, 0, 1], [-2, 0, 2], [-1, 0, 1]], dtype=images.dtype, device=images.device

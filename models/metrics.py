@@ -1,4 +1,4 @@
-"""How near two images are: on 8-bit values, as codecs are judged."""
+"""Image metrics on 8-bit values, as in codec evaluation."""
 
 import torch
 from torch import Tensor
@@ -8,29 +8,31 @@ from models.similarity import WINDOW, ssim_maps
 LUMA = (0.299, 0.587, 0.114)
 """Weights of R, G and B in Y (ITU-R BT.601)."""
 
-
 TILE = 246
-"""Side of the squares of places at which SSIM is computed at a time."""
+"""Side of the square tiles of places in which SSIM is computed."""
 
 
 def to_uint8(image: Tensor) -> Tensor:
-    """An image in 0 to 1 as what would be stored: clamped and rounded to uint8."""
+    """Clamp and round an image in 0 to 1 to uint8, as it would be stored."""
     return image.float().clamp(0, 1).mul(255).round().to(torch.uint8)
 
 
 def psnr(a: Tensor, b: Tensor) -> float:
-    """Peak signal-to-noise ratio in dB of two uint8 images of one shape, over all their values: for RGB, the mean
-    squared error is that of the three channels together.
+    """Peak signal-to-noise ratio in dB of two uint8 images of equal shape.
 
-    10 log10(255^2 / mean squared error); infinite for equal images. For several images, average
-    the PSNR of each.
+    10 log10(255^2 / mean squared error), infinite for equal images. The error is the mean over
+    all values: for RGB, of the three channels together. For several images, average the PSNR
+    of each.
     """
     error = (a.double() - b.double()).square().mean()
     return float(10 * torch.log10(255.0**2 / error)) if error > 0 else float("inf")
 
 
 def luma(image: Tensor) -> Tensor:
-    """Y of a uint8 image (3, H, W), in full range 0 to 255 and rounded, (1, H, W); one channel stays as it is."""
+    """Y (1, H, W) of a uint8 image (3, H, W), in full range 0 to 255 and rounded.
+
+    An image with a single channel is returned unchanged.
+    """
     if image.shape[0] == 1:
         return image
     weights = torch.tensor(LUMA, device=image.device)
@@ -38,12 +40,13 @@ def luma(image: Tensor) -> Tensor:
 
 
 def ssim(a: Tensor, b: Tensor) -> float:
-    """Structural similarity of two uint8 images (C, H, W), at least 11x11, averaged over the channels.
+    """Structural similarity of two uint8 images (C, H, W), averaged over the channels.
 
-    Equals scikit-image's structural_similarity(gaussian_weights=True, sigma=1.5, use_sample_covariance=False) to 1e-6.
-    Tile by tile, so that a large picture takes little memory; NaN for pictures smaller than the window.
+    NaN for images smaller than the window of 11x11. Equals scikit-image's
+    structural_similarity(gaussian_weights=True, sigma=1.5, use_sample_covariance=False) to 1e-6.
+    Tiles keep the memory use of large pictures low.
     """
-    # In float32 a GPU may compute products in TF32, which is too coarse for this.
+    # In float32 a GPU may compute products in TF32, which is too coarse for SSIM.
     dtype = torch.float64 if a.is_cuda else torch.float32
     total, count = 0.0, 0
     for top in range(0, a.shape[-2] - WINDOW + 1, TILE):

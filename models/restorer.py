@@ -1,4 +1,4 @@
-"""From RGB to what a network sees, and back: the whole way from a damaged image to a restored one."""
+"""Conversion between RGB and the colours that a network sees: from damaged to restored image."""
 
 from collections.abc import Sequence
 from contextlib import nullcontext
@@ -13,19 +13,22 @@ Channels = Literal["rgb", "y", "ycbcr"]
 
 Matrix = Sequence[Sequence[float]]
 
-# ITU-R BT.601 in full range, as JPEG has it (JFIF 1.02); Cb and Cr are shifted by a half to lie in 0 to 1.
+# ITU-R BT.601 in full range, as in JPEG (JFIF 1.02). Cb and Cr are shifted by 0.5 into 0 to 1.
 TO_YCBCR: Matrix = (LUMA, (-0.168736, -0.331264, 0.5), (0.5, -0.418688, -0.081312))
 FROM_YCBCR: Matrix = torch.linalg.inv(torch.tensor(TO_YCBCR, dtype=torch.float64)).tolist()
 MIDDLE = (0.0, 0.5, 0.5)
 
 
 class Restorer(nn.Module):
-    """A network with its colours: (N, C, H, W) in 0 to 1 to the same, restored. C is 3 for RGB, or 1.
+    """A network with its colour conversion: image (N, C, H, W) in 0 to 1 to the restored image.
 
-    `channels`: rgb, all three as they are; ycbcr, all three; y, the network sees and restores Y, and what it
-    changes is added to R, G and B alike, so that Cb and Cr stay what they were.
-    `mean`, one number a channel that the network sees, is subtracted before and added after it.
-    `dtype`: what the layers compute in, by autocast; None for float32. Colours are always float32.
+    C is 3 for RGB, or 1.
+    `channels`: the colours that the network sees. rgb: all three channels; ycbcr: all three after
+    conversion; y: only Y. With y, the change of Y is added to R, G and B alike, so that Cb and Cr
+    do not change.
+    `mean`: a number per channel of the network, subtracted before the network and added after it.
+    `dtype`: the type that layers compute in, by autocast; None for float32. Colours are always
+    float32.
     """
 
     mean: Tensor | None
@@ -46,7 +49,7 @@ class Restorer(nn.Module):
         return self.decode(image, seen, self.restore(seen))
 
     def encode(self, image: Tensor) -> Tensor:
-        """An image in the network's colours, (N, 1 or 3, H, W): what it sees, and what it is to give back."""
+        """An image in the network's colours (N, 1 or 3, H, W), those of its input and output."""
         if image.shape[1] == 1 or self.channels == "rgb":
             return image
         if self.channels == "y":
@@ -54,14 +57,14 @@ class Restorer(nn.Module):
         return mix(image, TO_YCBCR, MIDDLE)
 
     def restore(self, seen: Tensor) -> Tensor:
-        """The network alone; takes and gives float32."""
+        """Run the network on float32 values in its colours; returns float32."""
         mean = 0.0 if self.mean is None else self.mean[:, None, None]
         with torch.autocast(seen.device.type, self.dtype) if self.dtype else nullcontext():
             output: Tensor = self.net(seen - mean)
         return output.float() + mean
 
     def decode(self, image: Tensor, seen: Tensor, output: Tensor) -> Tensor:
-        """The restored image, of what the network made of what it saw."""
+        """The restored image. `seen` and `output`: input and output of the network."""
         if image.shape[1] == 1 or self.channels == "rgb":
             return output
         if self.channels == "y":
@@ -71,8 +74,11 @@ class Restorer(nn.Module):
 
 
 def mix(image: Tensor, matrix: Matrix, shift: Sequence[float] = (0.0, 0.0, 0.0)) -> Tensor:
-    """Each pixel's channels by a matrix (to, from), plus a summand each. Written out: a product of matrices would be rounded
-    to the short numbers that layers may compute in (autocast, TF32), by up to half a grey level."""
+    """Multiply each pixel's channels by a matrix (to, from) and add a summand per channel.
+
+    The sum is written out: autocast or TF32 would compute a matrix product in reduced
+    precision, with errors of up to half a grey level.
+    """
     planes = image.split(1, 1)
     rows = [
         sum(
@@ -87,5 +93,5 @@ def mix(image: Tensor, matrix: Matrix, shift: Sequence[float] = (0.0, 0.0, 0.0))
 
 
 def channels_seen(channels: Channels, of_image: int) -> int:
-    """How many channels a network sees of an image with so many."""
+    """The number of channels that a network sees of an image with `of_image` channels."""
     return 1 if of_image == 1 or channels == "y" else 3

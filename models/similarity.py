@@ -1,4 +1,4 @@
-"""Structural similarity as tensors that gradients flow through: the ground of metrics and of losses."""
+"""Differentiable structural similarity, the basis of metrics and losses."""
 
 from collections.abc import Callable
 from functools import partial
@@ -13,15 +13,15 @@ SCALES = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 """Exponents of the five scales of MS-SSIM, finest first (Wang, Simoncelli, Bovik 2003)."""
 
 SIGMAS = (0.5, 1.0, 2.0, 4.0, 8.0)
-"""The Gaussians of MS-SSIM at full size, in pixels (Zhao et al. 2017, section III)."""
+"""Standard deviations in pixels of MS-SSIM at full size (Zhao et al. 2017, section III)."""
 
 
 def ssim_maps(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
-    """(similarity, contrast and structure alone) of images (N, C, H, W) in 0 to 1 at each place where the window lies
-    wholly in them.
+    """Maps of SSIM and of its factor for contrast and structure, for images (N, C, H, W) in 0 to 1.
 
-    Wang, Bovik, Sheikh, Simoncelli (2004): Gaussian window of 11x11 with sigma 1.5, population variances.
-    Raises ValueError for images smaller than the window.
+    Only places with the whole window inside the image count. Wang, Bovik, Sheikh, Simoncelli
+    (2004): Gaussian window of 11x11 with sigma 1.5, population variances. Raises ValueError
+    for images smaller than the window.
     """
     if min(a.shape[-2:]) < WINDOW:
         raise ValueError(
@@ -35,7 +35,7 @@ def _light_and_contrast(
     a: Tensor, b: Tensor, blur: Callable[[Tensor], Tensor]
 ) -> tuple[Tensor, Tensor]:
     """The two factors of SSIM, l and cs."""
-    # Variances do not change with a shift, and are rounded less around zero.
+    # Variances do not depend on a shift, and values around zero have smaller rounding errors.
     a, b = a - 0.5, b - 0.5
     mean_a, mean_b, square_a, square_b, product = blur(torch.stack((a, b, a * a, b * b, a * b)))
     variances = square_a - mean_a**2 + square_b - mean_b**2
@@ -45,16 +45,17 @@ def _light_and_contrast(
 
 
 def blur(images: Tensor) -> Tensor:
-    """By the Gaussian window, where it lies wholly in the images (..., H, W).
+    """Blur images (..., H, W) by the Gaussian window, at places with the whole window inside.
 
-    As products with banded matrices: on a CPU five to ten times as fast as convolutions of one channel.
+    Uses products with banded matrices: on a CPU five to ten times as fast as convolutions of a
+    single channel.
     """
     height, width = images.shape[-2:]
     return _band(height, images) @ images @ _band(width, images).T
 
 
 def _band(side: int, like: Tensor) -> Tensor:
-    """(side - 10, side): each row is the window, one place further on."""
+    """A matrix (side - 10, side): each row is the window, shifted by a place per row."""
     places = torch.arange(side, device=like.device)
     distance = places[None, :] - places[: side - WINDOW + 1, None] - WINDOW // 2
     window = torch.exp(-distance.to(like.dtype).square() / (2 * SIGMA**2)) * (
@@ -64,9 +65,10 @@ def _band(side: int, like: Tensor) -> Tensor:
 
 
 def ms_ssim(a: Tensor, b: Tensor) -> Tensor:
-    """MS-SSIM of each image (N,): Wang, Simoncelli, Bovik (2003), for images (N, C, H, W) in 0 to 1, averaged over the channels.
+    """MS-SSIM (N,) of images (N, C, H, W) in 0 to 1, averaged over the channels.
 
-    Of the five scales as many as leave room for the window; their exponents are then scaled to the same sum.
+    Wang, Simoncelli, Bovik (2003). Uses as many of the five scales as leave room for the
+    window; their exponents are rescaled to the same sum.
     """
     scales = scales_for(min(a.shape[-2:]))
     exponents = torch.tensor(SCALES[:scales], dtype=a.dtype, device=a.device)
@@ -74,7 +76,7 @@ def ms_ssim(a: Tensor, b: Tensor) -> Tensor:
     parts = []
     for scale in range(scales):
         similarity, contrast = ssim_maps(a, b)
-        # Negative correlation has no root: it counts as none.
+        # A negative correlation has no real root, so it counts as zero.
         parts.append(
             (similarity if scale == scales - 1 else contrast).mean((-2, -1)).clamp(min=1e-6)
         )
@@ -83,8 +85,11 @@ def ms_ssim(a: Tensor, b: Tensor) -> Tensor:
 
 
 def full_size_ms_ssim(a: Tensor, b: Tensor) -> Tensor:
-    """MS-SSIM at each place of images (N, C, H, W) in 0 to 1, as Zhao, Gallo, Frosio and Kautz (2017) have it: nothing is
-    made smaller, the scales are Gaussians of SIGMAS, and all exponents are 1. At the borders a Gaussian is cut off there."""
+    """MS-SSIM at each place of images (N, C, H, W) in 0 to 1 without downsampling.
+
+    As in Zhao, Gallo, Frosio and Kautz (2017): the scales are Gaussians of SIGMAS, and all
+    exponents are 1. The borders of the image truncate the Gaussians.
+    """
     similarity = torch.ones((), dtype=a.dtype, device=a.device)
     for sigma in SIGMAS:
         light, contrast = _light_and_contrast(a, b, partial(blur_to_the_border, sigma=sigma))
@@ -93,18 +98,21 @@ def full_size_ms_ssim(a: Tensor, b: Tensor) -> Tensor:
 
 
 def blur_to_the_border(images: Tensor, sigma: float) -> Tensor:
-    """By a Gaussian, (..., H, W) to the same; the weights at each place sum up to 1."""
+    """Blur images (..., H, W) by a Gaussian at all places.
+
+    The weights at each place sum up to 1.
+    """
     height, width = images.shape[-2:]
     return _gaussians(height, sigma, images) @ images @ _gaussians(width, sigma, images).T
 
 
 def _gaussians(side: int, sigma: float, like: Tensor) -> Tensor:
-    """(side, side): each row is a Gaussian around its place."""
+    """A matrix (side, side): each row is a Gaussian around its place."""
     places = torch.arange(side, device=like.device, dtype=like.dtype)
     weights = torch.exp(-(places[None, :] - places[:, None]).square() / (2 * sigma**2))
     return weights / weights.sum(1, keepdim=True)
 
 
 def scales_for(side: int) -> int:
-    """How many scales images with that shorter side have room for, at least one."""
+    """The number of scales for images with that shorter side, at least 1."""
     return max(1, sum(side >> scale >= WINDOW for scale in range(len(SCALES))))

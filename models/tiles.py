@@ -1,8 +1,9 @@
-"""Restoring an image of any size within a given memory: piece by piece, without a seam.
+"""Tiled restoration: images of any size within a memory limit, without seams.
 
-A tile is cut with as much around it as the network sees, and only its middle is kept. At the image's edges nothing is added,
-so that a layer's padding lies where it lies for the whole image, and nowhere else in what is kept. How far a network sees is
-known of a graph; any other module is given the whole image: what it sees could be all of it.
+A tile includes the receptive field around the part that is kept. Nothing is added at the
+image's edges, so a layer's padding affects the kept part only where it affects the whole
+image. The receptive field is known for a graph. Any other module gets the whole image,
+because its receptive field could be all of it.
 """
 
 import math
@@ -17,30 +18,36 @@ from torch import Tensor, nn
 from models.definitions.graph import INPUT, Conv, Crop, Graph, Node, Op, Pool, Shape
 from models.restorer import Restorer, channels_seen
 
-SHARE = 0.5
-"""Of the memory that is free."""
-SIDE = 4096
-"""Pixels that a tile is wide and high at most: convolutions count in 32 bits inside."""
-LARGEST = 2**31
-"""Values that one layer puts out at most, for the same reason."""
-QUICK = 48 * 2**20
-"""Bytes for the layers of a tile that a processor is quickest with: it gets memory back that it has had, in place of pages that
-the system must clear first (SRCNN 9-1-5 on 1920x1080: 0.5 s in place of 1.3 s)."""
-MOST_TWICE = 1.5
-"""How many times as many pixels as the image has such tiles may compute."""
-SPARE = 2
-"""Convolutions copy what they read and write into an order of their own."""
-PROBED = 96
-"""Side of the image that a module which is no graph is measured with."""
+FREE_SHARE = 0.5
+"""Share of the free memory that may be used."""
+MAX_SIDE = 4096
+"""Maximum width and height of a tile in pixels: convolutions use 32-bit indices."""
+MAX_VALUES = 2**31
+"""Maximum number of values in a layer's output, for the same reason."""
+FAST_BYTES = 48 * 2**20
+"""Fastest size of a tile's layers on a CPU, in bytes.
+
+The process then reuses memory instead of getting pages that the system must clear first (SRCNN
+9-1-5 on 1920x1080: 0.5 s instead of 1.3 s).
+"""
+MAX_OVERHEAD = 1.5
+"""Limit for the pixels that such tiles compute, as a multiple of the image's pixels."""
+CONV_COPIES = 2
+"""Memory factor of convolutions: they copy input and output into an internal layout."""
+PROBE_SIDE = 96
+"""Side in pixels of the image that measures a module that is not a graph."""
 
 
 class TooLarge(Exception):
-    """An image that cannot be restored within the memory: the text says what to do."""
+    """The image cannot be restored within the memory limit. The message says what to do."""
 
 
 @dataclass(frozen=True)
 class Reach:
-    """Rows or columns that an output sees before its own place and behind it; tiles begin at multiples of `step`."""
+    """Rows or columns that an output depends on before and behind its place.
+
+    Tiles begin at multiples of `step`.
+    """
 
     before: int
     behind: int
@@ -49,7 +56,7 @@ class Reach:
 
 @dataclass(frozen=True)
 class Window:
-    """Along one side of the image: what the network is given, and what is kept of it."""
+    """A range of a side of the image: `start` to `end` is input, `first` to `last` is kept."""
 
     start: int
     end: int
@@ -59,7 +66,7 @@ class Window:
 
 @dataclass(frozen=True)
 class Tiling:
-    """The windows of the rows and of the columns; each with each is a tile."""
+    """The windows of rows and columns. Each combination is a tile."""
 
     rows: tuple[Window, ...]
     columns: tuple[Window, ...]
@@ -72,18 +79,20 @@ class Tiling:
 
     @property
     def pixels(self) -> int:
-        """That are computed: those that tiles share count more than once."""
+        """Computed pixels. Pixels that tiles share count more than once."""
         return sum(row.end - row.start for row in self.rows) * sum(
             column.end - column.start for column in self.columns
         )
 
 
 def restore(restorer: Restorer, image: Tensor, limit: int | None = None) -> Tensor:
-    """What `restorer` (in eval) makes of images (N, C, H, W), computed on its own device: uint8 in 0 to 255, or
-    float32 in 0 to 1. The output is float32, where the image is, and equal to that of the whole image within rounding (1e-6).
+    """Restore images (N, C, H, W) in tiles, on the restorer's device.
 
-    `limit`: bytes that layers may take at a time, by estimate; a share of what is free where it is not given. Image and
-    output come on top. Raises TooLarge.
+    Images are uint8 in 0 to 255 or float32 in 0 to 1. The restorer must be in eval mode. The
+    output is float32 on the image's device, and equals that of the whole image within rounding
+    (1e-6).
+    `limit`: estimated bytes that layers may take at a time, by default a share of the free
+    memory. Image and output come on top. Raises TooLarge.
     """
     return run(
         restorer,
@@ -94,7 +103,7 @@ def restore(restorer: Restorer, image: Tensor, limit: int | None = None) -> Tens
 
 @torch.inference_mode()
 def run(restorer: Restorer, image: Tensor, tiling: Tiling) -> Tensor:
-    """As `restore`, by a plan that was made before."""
+    """As `restore`, with a given plan."""
     device = device_of(restorer)
     return in_tiles(lambda tile: restorer(_unit(tile.to(device))).to(image.device), image, tiling)
 
@@ -108,66 +117,74 @@ def _unit(image: Tensor) -> Tensor:
 
 
 def free_memory(device: torch.device) -> int:
-    """Bytes that a network may take there: a share of what is free."""
+    """Bytes that a network may take on a device: a share of its free memory."""
     free = (
         torch.cuda.mem_get_info(device)[0]
         if device.type == "cuda"
         else psutil.virtual_memory().available
     )
-    return int(SHARE * free)
+    return int(FREE_SHARE * free)
 
 
 def plan(restorer: Restorer, shape: torch.Size | tuple[int, ...], limit: int) -> Tiling:
-    """Tiles of images (N, C, H, W) whose layers take `limit` bytes: the largest, or on the processor those that are quickest.
+    """Tiles for images (N, C, H, W) whose layers take at most `limit` bytes.
 
-    Raises TooLarge."""
+    The tiles have the largest possible size, or on a CPU the fastest. Raises TooLarge.
+    """
     number, channels, height, width = shape
-    reaches, bytes = _reaches(restorer.net), bytes_a_pixel(restorer, channels)
+    reaches, bytes = _reaches(restorer.net), bytes_per_pixel(restorer, channels)
     if reaches is not None and device_of(restorer).type == "cpu":
-        quick = _cut(height, width, min(limit, QUICK) / bytes / number, reaches)
-        if 0 < quick.pixels <= MOST_TWICE * height * width:
-            return quick
-    most = min(limit / bytes, LARGEST / widest(restorer, channels)) / number
-    if height * width <= most and (max(height, width) <= SIDE or reaches is None):
-        return Tiling(_whole(height), _whole(width))
+        fast = _cut(height, width, min(limit, FAST_BYTES) / bytes / number, reaches)
+        if 0 < fast.pixels <= MAX_OVERHEAD * height * width:
+            return fast
+    most = min(limit / bytes, MAX_VALUES / widest(restorer, channels)) / number
+    if height * width <= most and (max(height, width) <= MAX_SIDE or reaches is None):
+        return Tiling(_single_window(height), _single_window(width))
     if reaches is None:
         raise TooLarge(
-            f"An image of {width}x{height} would take about {height * width * number * bytes / 2**20:,.0f} MiB in this network, "
-            f"and {limit / 2**20:,.0f} MiB may be taken. It cannot be cut into tiles: how far the network sees is not known. "
-            "Give a smaller image, or a machine with more memory."
+            f"An image of {width}x{height} would take about "
+            f"{height * width * number * bytes / 2**20:,.0f} MiB in this network, "
+            f"but the limit is {limit / 2**20:,.0f} MiB. "
+            "It cannot be cut into tiles: the network's receptive field is unknown. "
+            "Use a smaller image, or a machine with more memory."
         )
     tiling = _cut(height, width, most, reaches)
     if not len(tiling):
         least = [reach.before + reach.behind + reach.step for reach in reaches]
         raise TooLarge(
-            f"The network sees {least[0]}x{least[1]} pixels for each one, and {limit / 2**20:,.1f} MiB are too little for that "
-            f"with {number} image{'s' * (number > 1)} at a time. Allow more memory, or give fewer images at a time."
+            f"A tile of this network needs at least {least[0]}x{least[1]} pixels. "
+            f"{limit / 2**20:,.1f} MiB are too little for that "
+            f"with {number} image{'s' * (number > 1)} at a time. "
+            "Allow more memory, or use fewer images at a time."
         )
     return tiling
 
 
 def _cut(height: int, width: int, most: float, reaches: tuple[Reach, Reach]) -> Tiling:
-    """Tiles of at most so many pixels; none where that is too little for the reaches."""
-    side = min(math.isqrt(int(most)), SIDE)
-    # A side that is short leaves its memory to the other one.
+    """Tiles of at most `most` pixels; no tiles if that is too little for the reaches."""
+    side = min(math.isqrt(int(most)), MAX_SIDE)
+    # A short side leaves its share of the memory to the other side.
     rows = min(height, side if width > side else int(most / width))
-    columns = min(width, SIDE, int(most / max(rows, 1)))
-    return Tiling(windows(height, min(rows, SIDE), reaches[0]), windows(width, columns, reaches[1]))
+    columns = min(width, MAX_SIDE, int(most / max(rows, 1)))
+    return Tiling(
+        windows(height, min(rows, MAX_SIDE), reaches[0]), windows(width, columns, reaches[1])
+    )
 
 
 def in_tiles(function: Callable[[Tensor], Tensor], image: Tensor, tiling: Tiling) -> Tensor:
-    """What the function makes of (N, C, H, W), tile by tile.
+    """Apply a function to images (N, C, H, W), tile by tile.
 
-    Raises TooLarge where its output is not of its input's size."""
+    Raises TooLarge if an output differs from its input in size.
+    """
     height, width = image.shape[-2:]
     if len(tiling) == 1:
         return _same_size(function(image), image)
-    whole: Tensor | None = None
+    result: Tensor | None = None
     for row, column in tiling:
         tile = image[..., row.start : row.end, column.start : column.end]
         output = _same_size(function(tile), tile)
-        if whole is None:
-            whole = torch.empty(
+        if result is None:
+            result = torch.empty(
                 *output.shape[:2], height, width, dtype=output.dtype, device=image.device
             )
         kept = output[
@@ -175,31 +192,33 @@ def in_tiles(function: Callable[[Tensor], Tensor], image: Tensor, tiling: Tiling
             row.first - row.start : row.last - row.start,
             column.first - column.start : column.last - column.start,
         ]
-        whole[..., row.first : row.last, column.first : column.last] = kept
-    assert whole is not None
-    return whole
+        result[..., row.first : row.last, column.first : column.last] = kept
+    assert result is not None
+    return result
 
 
 def _same_size(output: Tensor, tile: Tensor) -> Tensor:
     if output.shape[-2:] != tile.shape[-2:]:
         (height, width), (high, wide) = output.shape[-2:], tile.shape[-2:]
         raise TooLarge(
-            f"The network makes {width}x{height} of an image of {wide}x{high}: it must give an image of equal size. "
-            "Look at its pads and strides."
+            f"The network turns an image of {wide}x{high} into {width}x{height}: "
+            "the sizes must be equal. Check its pads and strides."
         )
     return output
 
 
-def _whole(size: int) -> tuple[Window, ...]:
+def _single_window(size: int) -> tuple[Window, ...]:
     return (Window(0, size, 0, size),)
 
 
 def windows(size: int, most: int, reach: Reach) -> tuple[Window, ...]:
-    """The windows of one side, at most `most` long, which keep each place once; none where that is too little for the reach.
+    """The windows of a side, at most `most` long, that keep each place once.
 
-    As few as can be, and of one length, so that they are computed in one way and little of them twice."""
+    As few as possible and of equal length, so that they run alike and little is computed twice.
+    None if `most` is too short for the reach.
+    """
     if size <= most:
-        return _whole(size)
+        return _single_window(size)
     step = reach.step
     before, behind = (math.ceil(part / step) * step for part in (reach.before, reach.behind))
     overlap, most = before + behind, most // step * step
@@ -220,8 +239,8 @@ def _reaches(net: nn.Module) -> tuple[Reach, Reach] | None:
 
 
 @dataclass(frozen=True)
-class Sight:
-    """Place p of a node sees the image from jump p + low to jump p + high, along one side."""
+class ReceptiveField:
+    """Along a side, place p of a node depends on the image from jump p + low to jump p + high."""
 
     jump: Fraction
     low: Fraction
@@ -229,74 +248,80 @@ class Sight:
 
 
 def reach_of(graph: Graph) -> tuple[Reach, Reach] | None:
-    """Of the rows and of the columns; None where the graph's places are not those of the image."""
+    """The reach in rows and columns; None if a place of the output is not a place of the image."""
     rows, columns = _reach(graph, 0), _reach(graph, 1)
     return (rows, columns) if rows and columns else None
 
 
 def _reach(graph: Graph, axis: int) -> Reach | None:
-    seen = sights(graph, axis)
-    if len(seen) <= len(graph.nodes) or seen[graph.output].jump != 1:
+    fields = receptive_fields(graph, axis)
+    if len(fields) <= len(graph.nodes) or fields[graph.output].jump != 1:
         return None
-    output, step = seen[graph.output], math.lcm(*(one.jump.numerator for one in seen.values()))
+    output = fields[graph.output]
+    step = math.lcm(*(field.jump.numerator for field in fields.values()))
     return Reach(max(0, math.ceil(-output.low)), max(0, math.ceil(output.high)), step)
 
 
-def sights(graph: Graph, axis: int) -> dict[str, Sight]:
-    """What each node sees, along one side; without those of which it is not known."""
-    seen = {INPUT: Sight(Fraction(1), Fraction(0), Fraction(0))}
+def receptive_fields(graph: Graph, axis: int) -> dict[str, ReceptiveField]:
+    """The receptive field of each node along a side. Nodes whose field is unknown are missing."""
+    fields = {INPUT: ReceptiveField(Fraction(1), Fraction(0), Fraction(0))}
     for node in graph.nodes:
-        found = (
-            _see(node, [seen[name] for name in node.inputs], axis)
-            if seen.keys() >= set(node.inputs)
+        field = (
+            _field_of(node, [fields[name] for name in node.inputs], axis)
+            if fields.keys() >= set(node.inputs)
             else None
         )
-        if found is not None:
-            seen[node.name] = found
-    return seen
+        if field is not None:
+            fields[node.name] = field
+    return fields
 
 
-def _see(node: Node, inputs: list[Sight], axis: int) -> Sight | None:
+def _field_of(node: Node, inputs: list[ReceptiveField], axis: int) -> ReceptiveField | None:
     op = node.op
     if isinstance(op, Crop):
-        # The second input says the size alone.
+        # The second input sets only the size.
         first, offset = inputs[0], inputs[0].jump * op.offset[axis]
-        return Sight(first.jump, first.low + offset, first.high + offset)
-    if len({one.jump for one in inputs}) > 1:
+        return ReceptiveField(first.jump, first.low + offset, first.high + offset)
+    if len({field.jump for field in inputs}) > 1:
         return None
     jump, low, high = (
         inputs[0].jump,
-        min(one.low for one in inputs),
-        max(one.high for one in inputs),
+        min(field.low for field in inputs),
+        max(field.high for field in inputs),
     )
     if not isinstance(op, Conv | Pool):
-        return Sight(jump, low, high)
+        return ReceptiveField(jump, low, high)
     span, pad = _span(op, axis), op.pad[axis]
     if isinstance(op, Conv) and op.transposed:
         fine = jump / op.stride[axis]
-        return Sight(fine, low + fine * (pad - span), high + fine * pad)
+        return ReceptiveField(fine, low + fine * (pad - span), high + fine * pad)
     stride = op.stride[axis] if isinstance(op, Conv) else 1
-    return Sight(jump * stride, low - jump * pad, high + jump * (span - pad))
+    return ReceptiveField(jump * stride, low - jump * pad, high + jump * (span - pad))
 
 
 def _span(op: Conv | Pool, axis: int) -> int:
     return (op.kernel[axis] - 1) * (op.dilation[axis] if isinstance(op, Conv) else 1)
 
 
-def bytes_a_pixel(restorer: Restorer, channels: int) -> float:
-    """What the layers take at their peak for each pixel of an image with so many channels: those values that are still needed,
-    and what a convolution copies; and the image in the colours of both ends."""
+def bytes_per_pixel(restorer: Restorer, channels: int) -> float:
+    """Peak memory of the layers per pixel of an image with `channels` channels.
+
+    Includes the values still needed, the copies of a convolution, and the image in both colour
+    spaces.
+    """
     seen, graph = channels_seen(restorer.channels, channels), getattr(restorer.net, "graph", None)
-    values = _live(graph) if isinstance(graph, Graph) else float(sum(_measured(restorer.net, seen)))
+    values = (
+        _live(graph) if isinstance(graph, Graph) else float(sum(_module_values(restorer.net, seen)))
+    )
     return 4.0 * (values + 3 * channels + 2 * seen)
 
 
 def widest(restorer: Restorer, channels: int) -> float:
-    """Values a pixel of the layer that puts out most."""
+    """Values per pixel of the layer with the largest output."""
     graph, seen = getattr(restorer.net, "graph", None), channels_seen(restorer.channels, channels)
     if isinstance(graph, Graph):
         return max(_values(shape) for shape in graph.shapes(240, 240).values()) / 240**2
-    return max(_measured(restorer.net, seen))
+    return max(_module_values(restorer.net, seen))
 
 
 def _values(shape: Shape) -> int:
@@ -304,7 +329,7 @@ def _values(shape: Shape) -> int:
 
 
 def _live(graph: Graph) -> float:
-    """Values a pixel at the peak, as models.build runs the layers: one after another, each value until its last use."""
+    """Peak values per pixel as models.build runs layers: each value lives until its last use."""
     side = 240  # Divisible by the usual strides.
     sizes = {name: _values(shape) for name, shape in graph.shapes(side, side).items()}
     last_use = {name: number for number, node in enumerate(graph.nodes) for name in node.inputs}
@@ -313,7 +338,8 @@ def _live(graph: Graph) -> float:
         live[node.name] = sizes[node.name]
         inputs = sum(sizes[name] for name in set(node.inputs))
         peak = max(
-            peak, sum(live.values()) + (SPARE - 1) * (inputs + sizes[node.name]) * _copies(node.op)
+            peak,
+            sum(live.values()) + (CONV_COPIES - 1) * (inputs + sizes[node.name]) * _copies(node.op),
         )
         live = {
             name: size
@@ -328,26 +354,32 @@ def _copies(op: Op) -> bool:
     return isinstance(op, Conv)
 
 
-def _measured(net: nn.Module, seen: int) -> list[float]:
-    """Values a pixel of each module of a network, and of the image: as if all were kept."""
-    found = [float(seen)]
+def _module_values(net: nn.Module, seen: int) -> list[float]:
+    """Values per pixel of the image and of each module of a network, as if all were kept."""
+    counts = [float(seen)]
 
-    def note(module: nn.Module, given: object, output: object) -> None:
+    def count(module: nn.Module, given: object, output: object) -> None:
         if isinstance(output, Tensor):
-            found.append(output.numel() / PROBED**2)
+            counts.append(output.numel() / PROBE_SIDE**2)
 
     hooks = [
-        module.register_forward_hook(note) for module in net.modules() if not any(module.children())
+        module.register_forward_hook(count)
+        for module in net.modules()
+        if not any(module.children())
     ]
     weights = next(net.parameters(), None)
     try:
         with torch.inference_mode():
             net(
                 torch.zeros(
-                    1, seen, PROBED, PROBED, device=weights.device if weights is not None else None
+                    1,
+                    seen,
+                    PROBE_SIDE,
+                    PROBE_SIDE,
+                    device=weights.device if weights is not None else None,
                 )
             )
     finally:
         for hook in hooks:
             hook.remove()
-    return found
+    return counts

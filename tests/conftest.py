@@ -1,4 +1,4 @@
-"""Real things, made small: clips, homes, servers, browsers."""
+"""Shared fixtures: small clips, homes, jobs and servers."""
 
 import os
 import subprocess
@@ -17,7 +17,7 @@ from jobs.media.sample_clip import make_clip
 from jobs.run import main as run_worker
 from jobs.specs import DatasetSpec, ModelSpec
 from tests.support.server import Server
-from tests.support.server import free_port as a_free_port
+from tests.support.server import free_port as find_free_port
 
 MEDIA = ROOT.parent / "shared" / "media"
 
@@ -26,28 +26,31 @@ Make = Callable[..., JobFolder]
 
 
 @pytest.fixture(scope="session", autouse=True)
-def no_worker_is_left() -> Iterator[None]:
-    """Workers that tests started by themselves have ended when the tests have."""
+def wait_for_workers() -> Iterator[None]:
+    """Wait for the workers that tests started, before the test run ends."""
     yield
     for child in launcher._children:
         child.wait(timeout=30)
 
 
 @pytest.fixture(autouse=True)
-def no_client_tries_again() -> Iterator[None]:
-    """No thread of a client is left that looks for its server until all tests have ended, and draws random numbers meanwhile."""
+def no_reconnecting_clients() -> Iterator[None]:
+    """Fail a test that leaves a Socket.IO client reconnecting.
+
+    Its thread would draw random numbers during all later tests.
+    """
     yield
-    left = list(reconnecting_clients)
-    for client in left:
+    leftover = list(reconnecting_clients)
+    for client in leftover:
         client.shutdown()
-    assert not left
+    assert not leftover
 
 
 @pytest.fixture(scope="session")
 def media() -> Path:
     """The folder of real media."""
     if not MEDIA.is_dir():
-        pytest.skip("the folder ../shared/media with real clips is not here")
+        pytest.skip("the folder ../shared/media with real clips does not exist")
     return MEDIA
 
 
@@ -64,7 +67,7 @@ def home(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def make_dataset(home: Path) -> Callable[..., JobFolder]:
-    """Run a dataset job here and now; returns its folder."""
+    """Run a dataset job in this process; returns its folder."""
 
     def make(clip: Clip, **fields: object) -> JobFolder:
         source = {"kind": "stream", "stream": str(clip[0]), "originals": str(clip[1])}
@@ -78,7 +81,7 @@ def make_dataset(home: Path) -> Callable[..., JobFolder]:
 
 @pytest.fixture
 def make_model(home: Path) -> Callable[..., JobFolder]:
-    """Run a training job here and now; returns its folder."""
+    """Run a training job in this process; returns its folder."""
 
     def make(dataset: JobFolder, **fields: object) -> JobFolder:
         small = {
@@ -98,12 +101,12 @@ def make_model(home: Path) -> Callable[..., JobFolder]:
 
 @pytest.fixture
 def free_port() -> int:
-    return a_free_port()
+    return find_free_port()
 
 
 @pytest.fixture
 def server(home: Path, tmp_path: Path, clip: Clip, free_port: int) -> Iterator[Server]:
-    """A server of its own process, that may read the clip and the test's folder."""
+    """A server in its own process that may read the clip and the test's folder."""
     roots = [clip[0].parent, tmp_path]
     with Server(home, roots, free_port) as running:
         yield running
@@ -111,17 +114,17 @@ def server(home: Path, tmp_path: Path, clip: Clip, free_port: int) -> Iterator[S
 
 @pytest.fixture
 def python() -> Callable[[str], str]:
-    """Run a piece of Python in a process of its own; returns what it prints."""
+    """Run Python code in a new process; returns its output."""
 
     def run(code: str) -> str:
         environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-        done = subprocess.run(
+        process = subprocess.run(
             [sys.executable, "-c", code],
             capture_output=True,
             text=True,
             env=environment,
             check=True,
         )
-        return done.stdout
+        return process.stdout
 
     return run

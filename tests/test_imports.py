@@ -1,4 +1,4 @@
-"""The rooms of the project: who may import whom, and what the server never loads."""
+"""Tests of the package structure: allowed imports, and modules that the server never loads."""
 
 import ast
 from collections.abc import Callable, Iterator
@@ -10,10 +10,10 @@ import pytest
 from jobs.core.paths import ROOT
 
 TOPS = ("app", "commands", "jobs", "models")
-OF_THE_SERVER = {"jobs.core", "jobs.specs", "models.definitions", "models.definitions.caffe"}
-"""The packages beside its own that the server may import: they need neither torch nor av."""
+SERVER_PACKAGES = {"jobs.core", "jobs.specs", "models.definitions", "models.definitions.caffe"}
+"""The packages outside `app` that the server may import: they need neither torch nor av."""
 HEAVY = {"torch", "torchvision", "av", "numpy", "PIL", "lmdb", "alembic"}
-MOST_FILES = 16
+MAX_FILES = 16
 
 
 def is_package(folder: Path) -> bool:
@@ -25,15 +25,18 @@ def packages() -> list[str]:
     return [".".join(folder.relative_to(ROOT).parts) for folder in folders]
 
 
-def home_of(name: str) -> str:
-    """The package that a dotted name of ours lives in; a module directly in app, jobs, … stands for itself."""
+def package_of(name: str) -> str:
+    """The package of a dotted name of this project.
+
+    A module directly in app, jobs, … counts as a package.
+    """
     parts = name.split(".")
     depth = max(n for n in range(1, len(parts) + 1) if is_package(ROOT.joinpath(*parts[:n])))
     return ".".join(parts[: max(depth, 2)])
 
 
 def imported(path: Path) -> Iterator[str]:
-    """The names of ours that a file imports, wherever in it: `app.files.paths`, `jobs.core.events.read`."""
+    """The project's names that a file imports: `app.files.paths`, `jobs.core.events.read`."""
     for node in ast.walk(ast.parse(path.read_text())):
         names = []
         if isinstance(node, ast.Import):
@@ -44,31 +47,31 @@ def imported(path: Path) -> Iterator[str]:
         yield from (name for name in names if name.partition(".")[0] in TOPS)
 
 
-def arrows() -> dict[str, set[str]]:
-    """By package: the packages that it imports."""
-    found: dict[str, set[str]] = {}
+def dependencies() -> dict[str, set[str]]:
+    """The packages that each package imports, by package."""
+    imports: dict[str, set[str]] = {}
     for top in TOPS:
         for path in sorted((ROOT / top).rglob("*.py")):
-            here = home_of(
+            package = package_of(
                 ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
             )
-            found.setdefault(here, set()).update(
-                home for home in map(home_of, imported(path)) if home != here
+            imports.setdefault(package, set()).update(
+                other for other in map(package_of, imported(path)) if other != package
             )
-    return found
+    return imports
 
 
-def test_no_package_imports_itself_by_a_detour() -> None:
+def test_imports_between_packages_have_no_cycle() -> None:
     try:
-        TopologicalSorter(arrows()).prepare()
+        TopologicalSorter(dependencies()).prepare()
     except CycleError as error:
         pytest.fail(f"These packages import each other: {' → '.join(error.args[1])}")
 
 
 @pytest.mark.parametrize(
-    ("top", "others"),
+    ("top", "allowed"),
     [
-        ("app", {"app", *OF_THE_SERVER}),
+        ("app", {"app", *SERVER_PACKAGES}),
         ("jobs", {"jobs", "models"}),
         ("models", {"models"}),
         ("jobs.core", {"jobs.core", "jobs.specs"}),
@@ -76,24 +79,29 @@ def test_no_package_imports_itself_by_a_detour() -> None:
         ("models.definitions", {"models.definitions"}),
     ],
 )
-def test_arrows_between_packages_point_one_way(top: str, others: set[str]) -> None:
+def test_packages_import_only_allowed_packages(top: str, allowed: set[str]) -> None:
     def is_in(name: str, package: str) -> bool:
         return f"{name}.".startswith(f"{package}.")
 
-    used = {home for here, homes in arrows().items() if is_in(here, top) for home in homes}
-    assert not [name for name in used if not any(is_in(name, other) for other in others)]
+    used = {
+        other
+        for package, imports in dependencies().items()
+        if is_in(package, top)
+        for other in imports
+    }
+    assert not [name for name in used if not any(is_in(name, package) for package in allowed)]
 
 
-def test_every_package_says_what_it_is_for_and_what_it_may_import() -> None:
-    said = {
+def test_every_package_documents_its_purpose_and_imports() -> None:
+    trees = {
         name: ast.parse(ROOT.joinpath(*name.split("."), "__init__.py").read_text())
         for name in packages()
     }
-    documented = {name: ast.get_docstring(tree) or "" for name, tree in said.items()}
+    documented = {name: ast.get_docstring(tree) or "" for name, tree in trees.items()}
     assert not [name for name, text in documented.items() if "import" not in text.lower()]
     assert not [
         name
-        for name, tree in said.items()
+        for name, tree in trees.items()
         if name not in ("app", "jobs.specs") and len(tree.body) > 1
     ]
 
@@ -101,23 +109,23 @@ def test_every_package_says_what_it_is_for_and_what_it_may_import() -> None:
 @pytest.mark.parametrize(
     "folder", ["app", "commands", "jobs", "models", "static/js", "static/css", "templates"]
 )
-def test_no_folder_is_too_full_to_be_looked_through(folder: str) -> None:
+def test_no_folder_has_too_many_files(folder: str) -> None:
     files = [
         path
         for path in (ROOT / folder).rglob("*")
         if path.suffix in (".py", ".js", ".css", ".html")
     ]
-    places = [path.parent for path in files]
+    parents = [path.parent for path in files]
     assert files
-    assert not [place for place in set(places) if places.count(place) > MOST_FILES]
+    assert not [parent for parent in set(parents) if parents.count(parent) > MAX_FILES]
 
 
-def test_what_the_server_takes_from_jobs_and_models_needs_neither_torch_nor_av(
+def test_packages_of_the_server_import_neither_torch_nor_av(
     python: Callable[[str], str],
 ) -> None:
     paths = [
         path
-        for name in sorted(OF_THE_SERVER)
+        for name in sorted(SERVER_PACKAGES)
         for path in sorted(ROOT.joinpath(*name.split(".")).glob("*.py"))
     ]
     modules = [
@@ -125,14 +133,17 @@ def test_what_the_server_takes_from_jobs_and_models_needs_neither_torch_nor_av(
         for path in paths
     ]
     assert "models.definitions.networks" in modules
-    code = f"import {', '.join(modules)}, sys; print([name for name in ('torch', 'torchvision', 'av') if name in sys.modules])"
+    code = (
+        f"import {', '.join(modules)}, sys; "
+        "print([name for name in ('torch', 'torchvision', 'av') if name in sys.modules])"
+    )
     assert python(code).strip() == "[]"
 
 
-def test_the_server_has_not_imported_heavy_packages_after_its_first_page(
+def test_server_imports_no_heavy_packages_for_its_first_page(
     python: Callable[[str], str], tmp_path: Path
 ) -> None:
-    """benchmarks/start.py tells how long that takes."""
+    """Heavy imports would delay the start, which benchmarks/start.py measures."""
     code = f"""
 from gevent import monkey; monkey.patch_all()
 import run_server, sys
@@ -142,5 +153,5 @@ from app.settings import Settings
 app = create_app(Settings(Path({str(tmp_path)!r}), (Path({str(tmp_path)!r}),)), work=False)
 print(app.test_client().get("/").status_code, *sorted({HEAVY!r} & sys.modules.keys()))
 """
-    assert python(code).split() == ["200", "alembic"]  # It makes the database.
+    assert python(code).split() == ["200", "alembic"]  # The first start creates the database.
     assert python(code).split() == ["200"]

@@ -1,4 +1,4 @@
-"""The whole job through the JSON API of a real server, with real workers."""
+"""End-to-end tests through the JSON API of a real server with real workers."""
 
 import urllib.request
 from pathlib import Path
@@ -17,7 +17,7 @@ Clip = tuple[Path, Path]
 SMALL = {"batch_size": 8, "patch_size": 32, "patches_per_frame": 2}
 
 
-def test_dataset_model_and_test_through_the_api(server: Server, clip: Clip) -> None:
+def test_dataset_model_and_test_by_api(server: Server, clip: Clip) -> None:
     dataset = server.dataset(clip)
     model = server.create("/models", {"name": "first", "dataset": dataset, "epochs": 3, **SMALL})
     assert server.wait(dataset, "done")["summary"]["pairs"] == {"train": 22, "val": 2}
@@ -39,10 +39,10 @@ def test_dataset_model_and_test_through_the_api(server: Server, clip: Clip) -> N
             assert picture.read(8) == b"\x89PNG\r\n\x1a\n"
 
 
-def test_events_arrive_live_once_and_in_order(server: Server, clip: Clip) -> None:
-    seen: list[dict[str, Any]] = []
+def test_live_events_arrive_once_and_in_order(server: Server, clip: Clip) -> None:
+    received: list[dict[str, Any]] = []
     client = socketio.Client()
-    client.on("events", lambda message: seen.extend(message["events"]), namespace="/jobs")
+    client.on("events", lambda message: received.extend(message["events"]), namespace="/jobs")
     client.connect(server.url, namespaces=["/jobs"])
     dataset = server.dataset(clip)
     client.emit("watch", {"job": dataset, "since": 0}, namespace="/jobs")
@@ -50,12 +50,12 @@ def test_events_arrive_live_once_and_in_order(server: Server, clip: Clip) -> Non
     client.sleep(0.5)
     assert client.transport() == "websocket"
     client.disconnect()
-    unique = {event["seq"]: event for event in seen}
+    unique = {event["seq"]: event for event in received}
     assert list(unique) == sorted(unique) == list(range(1, len(unique) + 1))
-    assert seen[-1]["state"] == "done"
+    assert received[-1]["state"] == "done"
 
 
-def test_a_training_survives_the_death_of_the_server(server: Server, clip: Clip) -> None:
+def test_training_survives_a_killed_server(server: Server, clip: Clip) -> None:
     dataset = server.dataset(clip)
     server.wait(dataset, "done")
     model = server.create("/models", {"name": "long", "dataset": dataset, "epochs": 40, **SMALL})
@@ -63,17 +63,17 @@ def test_a_training_survives_the_death_of_the_server(server: Server, clip: Clip)
     while not server.job(model)["summary"].get("best"):
         pass
     server.kill()
-    steps_at_death = _steps(server, model)
+    steps_at_kill = _steps(server, model)
     server.start()
     assert server.wait(model, "done")["summary"]["last"]["epoch"] == 40
-    _, answer = server.call(f"/jobs/{model}/scalars?max_points=100000")
+    _, response = server.call(f"/jobs/{model}/scalars?max_points=100000")
     logged = _steps(server, model)
-    assert len(logged) > len(steps_at_death)
+    assert len(logged) > len(steps_at_kill)
     assert (
-        set(answer["series"]["train/l1"]["step"]) | set(answer["series"]["val/l1"]["step"])
+        set(response["series"]["train/l1"]["step"]) | set(response["series"]["val/l1"]["step"])
         == logged
     ), "the chart has every point"
-    assert len(answer["series"]["val/l1"]["step"]) == 41
+    assert len(response["series"]["val/l1"]["step"]) == 41
     seqs = [event["seq"] for event in read(JobFolder(server.home / "jobs" / model).events)]
     assert seqs == list(range(1, len(seqs) + 1))
 
@@ -83,9 +83,7 @@ def _steps(server: Server, model: str) -> set[int]:
     return {event["step"] for event in events}
 
 
-def test_a_job_that_ends_while_no_server_lives_is_known_to_the_next(
-    server: Server, clip: Clip
-) -> None:
+def test_server_finds_jobs_that_ended_while_it_was_down(server: Server, clip: Clip) -> None:
     dataset = server.dataset(clip)
     server.wait(dataset, "running", "done")
     server.kill()
@@ -115,7 +113,7 @@ def test_abort_and_resume(server: Server, clip: Clip) -> None:
 
 
 @pytest.mark.parametrize("clip_name", ["carphone_pristine.mp4"])
-def test_a_real_clip_becomes_better_than_its_input(
+def test_training_improves_a_real_clip(
     clip_name: str, server: Server, media: Path, tmp_path: Path
 ) -> None:
     dataset = server.dataset(real_clip(media / "clips" / clip_name, tmp_path / "real"))

@@ -1,4 +1,8 @@
-"""One channel of a layer of a test: a file, or computed on request by a warm worker (jobs/networks/channel.py)."""
+"""Route for one channel of a layer of a test.
+
+The response comes from a file if there is one, else a warm worker computes it
+(jobs/networks/channel.py).
+"""
 
 import json
 from typing import Any
@@ -15,24 +19,25 @@ blueprint = Blueprint("channels", __name__, url_prefix="/tests")
 
 
 @blueprint.get("/<id>/layers/<int:number>/channels/<int:channel>")
-def show(id: str, number: int, channel: int) -> Any:
+def layer_channel(id: str, number: int, channel: int) -> Any:
     row = catalog().get(id)
     if row is None or row.kind != "test":
-        abort(404, f"There is no test {id}.")
+        abort(404, f"Test {id} not found.")
     if row.spec["kind"] != "image":
-        raise Invalid({"": "Layers are shown for tests of one image only."})
+        raise Invalid({"": "Only tests of one image have layers."})
     layer = _layer(row.view["summary"].get("layers", []), number)
     count = layer["shape"][0]
     if channel >= count:
         abort(
             404,
-            f"Layer {number}, {layer['name']}, has no channel {channel}: it has {count}, counted from 0.",
+            f"Layer {number}, {layer['name']}, has no channel {channel}: "
+            f"it has {count}, counted from 0.",
         )
     folder = catalog().folder(id)
-    kept = folder.path / f"{layer_files.of_channel(number, layer['name'], channel)}.json"
+    file = folder.path / f"{layer_files.of_channel(number, layer['name'], channel)}.json"
     return (
-        json.loads(kept.read_text(encoding="utf-8"))
-        if kept.exists()
+        json.loads(file.read_text(encoding="utf-8"))
+        if file.exists()
         else _ask(row.spec["model"], folder, number, channel)
     )
 
@@ -41,8 +46,8 @@ def _layer(layers: list[dict[str, Any]], number: int) -> dict[str, Any]:
     for layer in layers:
         if layer["index"] == number:
             return layer
-    many = f"it has {len(layers)}, counted from 1" if layers else "none was looked at"
-    abort(404, f"The test shows no layer {number}: {many}.")
+    count = f"it has {len(layers)}, counted from 1" if layers else "it has no layers"
+    abort(404, f"The test has no layer {number}: {count}.")
 
 
 def _ask(model: str, folder: JobFolder, layer: int, channel: int) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Datasets by the API: make one, probe its sources, list its pairs; and the files of the data roots."""
+"""API routes for datasets (create, probe, pairs) and for files below the data roots."""
 
 from typing import Any
 
@@ -25,9 +25,9 @@ def post_probe() -> Any:
 
 @blueprint.get("/datasets/<id>/pairs")
 def list_pairs(id: str) -> Any:
-    return pairs.listing(job_or_404(id, "dataset"), catalog().folder(id), request.args.to_dict())
+    return pairs.pairs_page(job_or_404(id, "dataset"), catalog().folder(id), request.args.to_dict())
 
 
 @blueprint.get("/files")
 def list_files() -> Any:
-    return paths.listing(request.args.get("path", ""), settings().readable)
+    return paths.browse(request.args.get("path", ""), settings().readable)

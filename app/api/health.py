@@ -1,4 +1,4 @@
-"""What those who operate the server ask it: whether it lives, and its numbers as Prometheus takes them."""
+"""Routes for operators: health check and Prometheus metrics."""
 
 import logging
 import time
@@ -21,7 +21,7 @@ METHODS = frozenset({"GET", "HEAD", "POST", "PATCH", "DELETE", "OPTIONS"})
 
 @blueprint.get("/healthz")
 def healthz() -> Any:
-    """503 while the database cannot be asked."""
+    """Responds with 503 while the database is not available."""
     catalog().find(limit=1)
     return {"status": "ok"}
 
@@ -29,13 +29,13 @@ def healthz() -> Any:
 @blueprint.get("/metrics")
 def metrics() -> Response:
     return Response(
-        generate_latest(current_app.extensions["numbers"].registry),
+        generate_latest(current_app.extensions["metrics"].registry),
         content_type=CONTENT_TYPE_LATEST,
     )
 
 
-class Numbers:
-    """Counted here, or asked for when somebody asks."""
+class Metrics:
+    """Prometheus metrics: request counters, and gauges computed at each scrape."""
 
     def __init__(self, catalog: Catalog, listeners: Listeners) -> None:
         self._catalog, self._listeners = catalog, listeners
@@ -43,13 +43,13 @@ class Numbers:
         self.registry.register(self)
         self.requests = Counter(
             "clearframe_requests",
-            "Requests that were answered.",
+            "HTTP requests.",
             ["endpoint", "method", "status"],
             registry=self.registry,
         )
         self.seconds = Histogram(
             "clearframe_request_seconds",
-            "Seconds until an answer.",
+            "Seconds until the response.",
             ["endpoint"],
             registry=self.registry,
         )
@@ -66,14 +66,14 @@ class Numbers:
         )
         yield GaugeMetricFamily(
             "clearframe_clients_late",
-            "Clients that are told out of the log.",
+            "Clients that catch up from the event log.",
             value=self._listeners.late(),
         )
 
 
-def count(app: Flask) -> None:
-    """Let the numbers have every request of an application."""
-    numbers = app.extensions["numbers"] = Numbers(
+def init_app(app: Flask) -> None:
+    """Count and log every request of an application."""
+    metrics = app.extensions["metrics"] = Metrics(
         app.extensions["catalog"], app.extensions["listeners"]
     )
 
@@ -82,22 +82,21 @@ def count(app: Flask) -> None:
 
     def end(response: Response) -> Response:
         endpoint = request.endpoint or "none"
-        method = (
-            request.method if request.method in METHODS else "other"
-        )  # Anybody can make up more.
-        numbers.requests.labels(endpoint, method, response.status_code).inc()
-        taken = time.perf_counter() - g.began
-        numbers.seconds.labels(endpoint).observe(taken)
-        # Not its query: a token may stand there.
-        told = {
+        # Clients may send any method name, and each one would create a time series.
+        method = request.method if request.method in METHODS else "other"
+        metrics.requests.labels(endpoint, method, response.status_code).inc()
+        seconds = time.perf_counter() - g.began
+        metrics.seconds.labels(endpoint).observe(seconds)
+        # The query is not logged, since it may contain a token.
+        facts = {
             "method": request.method,
             "path": request.path,
             "status": response.status_code,
-            "ms": round(1000 * taken, 1),
+            "ms": round(1000 * seconds, 1),
         }
-        words = "%(method)s %(path)s %(status)s in %(ms)s ms"
+        message = "%(method)s %(path)s %(status)s in %(ms)s ms"
         logging.getLogger(__name__).debug(
-            words, told, extra={**told, "client": request.remote_addr}
+            message, facts, extra={**facts, "client": request.remote_addr}
         )
         return response
 

@@ -1,4 +1,7 @@
-"""Jobs by the API: list, change, move, abort, resume and delete them; their events, curves, record and log."""
+"""API routes for jobs.
+
+Listing, changing, moving, aborting, resuming and deleting; events, curves, record and log.
+"""
 
 import json
 from typing import Any
@@ -9,11 +12,11 @@ from werkzeug.utils import secure_filename
 from app.actions import delete, describe, queue
 from app.api.replies import body, job_or_404, number
 from app.catalog import log_index, worker_log
-from app.catalog.catalog import as_json
+from app.catalog.index import as_json
 from app.current import catalog
 from app.forms.record import record
 from app.problems import Invalid
-from app.runner.scheduler import why_waits
+from app.runner.scheduler import waiting_reason
 from jobs.core.events import read
 
 blueprint = Blueprint("jobs", __name__)
@@ -42,29 +45,27 @@ def list_jobs() -> Any:
 @blueprint.get("/jobs/<id>")
 def show_job(id: str) -> Any:
     row = job_or_404(id)
-    return {**as_json(row), "waiting_for": why_waits(row, catalog())}
+    return {**as_json(row), "waiting_for": waiting_reason(row, catalog())}
 
 
 @blueprint.patch("/jobs/<id>")
 def change_job(id: str) -> Any:
-    row, words = job_or_404(id), body()
-    of_queue = {name: words.pop(name) for name in ("priority", "anyway") if name in words}
-    if words or not of_queue:
-        describe(row, words)
-    if of_queue:
-        queue(id, of_queue)
+    row, changes = job_or_404(id), body()
+    queue_changes = {name: changes.pop(name) for name in ("priority", "anyway") if name in changes}
+    if changes or not queue_changes:
+        describe(row, changes)
+    if queue_changes:
+        queue(id, queue_changes)
     return as_json(job_or_404(id))
 
 
 @blueprint.post("/jobs/<id>/move")
 def move_job(id: str) -> Any:
     job_or_404(id)
-    asked = body()
-    before = asked.get("before")
-    if set(asked) != {"before"} or not (before is None or isinstance(before, str)):
-        raise Invalid(
-            {"before": "Give the id of a job that waits, or null for the end of the queue."}
-        )
+    payload = body()
+    before = payload.get("before")
+    if set(payload) != {"before"} or not (before is None or isinstance(before, str)):
+        raise Invalid({"before": "Give the id of a waiting job, or null for the end of the queue."})
     catalog().move(id, before)
     return as_json(job_or_404(id)), 202
 
@@ -86,10 +87,10 @@ def abort_job(id: str) -> Any:
 @blueprint.post("/jobs/<id>/resume")
 def resume_job(id: str) -> Any:
     job_or_404(id)
-    asked = body() if request.data else {}
-    if unknown := set(asked) - {"snapshot"}:
-        raise Invalid(dict.fromkeys(unknown, "There is no such field."))
-    catalog().resume(id, asked.get("snapshot", ""))
+    payload = body() if request.data else {}
+    if unknown := set(payload) - {"snapshot"}:
+        raise Invalid(dict.fromkeys(unknown, "Unknown field."))
+    catalog().resume(id, payload.get("snapshot", ""))
     return as_json(job_or_404(id)), 202
 
 
@@ -98,10 +99,10 @@ def job_events(id: str) -> Any:
     job_or_404(id)
     types = frozenset(request.args.get("type", "").split(",")) - {""}
     folder, since = catalog().folder(id), number("since", 0)
-    quickly = types and types <= log_index.RARE
+    is_indexed = types and types <= log_index.RARE
     events = (
         log_index.rare(folder, since, types)
-        if quickly
+        if is_indexed
         else list(read(folder.events, since, types or None))
     )
     return {"events": events, "seq": events[-1]["seq"] if events else since}
@@ -111,11 +112,11 @@ def job_events(id: str) -> Any:
 def job_scalars(id: str) -> Any:
     job_or_404(id)
     keys = frozenset(request.args.get("keys", "").split(",")) - {""}
-    between = (float(number("from_step", 0)), float(number("to_step", 10**15)))
+    steps = (float(number("from_step", 0)), float(number("to_step", 10**15)))
     series, seq = log_index.series(
-        catalog().folder(id), keys or None, min(number("max_points", 2000, 2), MOST_POINTS), between
+        catalog().folder(id), keys or None, min(number("max_points", 2000, 2), MOST_POINTS), steps
     )
-    # Not by jsonify, which sorts keys and indents: these are many numbers.
+    # jsonify sorts keys and indents, which is slow and large for many numbers.
     return Response(
         json.dumps({"seq": seq, "series": series}, separators=(",", ":")),
         mimetype="application/json",

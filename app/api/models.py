@@ -1,4 +1,4 @@
-"""Models by the API: train, preview, extend, test and export them."""
+"""API routes for models: train, preview, extend, test and export."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from flask import Blueprint
 
 from app.actions import create_models, create_test, extend, remove_snapshot
 from app.api.replies import body, job_or_404
-from app.catalog.catalog import as_json
+from app.catalog.index import as_json
 from app.current import catalog, settings
 from app.forms.preview import preview
 from app.runner import exporting
@@ -47,10 +47,10 @@ def post_test(id: str) -> Any:
 @blueprint.get("/models/<id>/exports")
 def list_exports(id: str) -> Any:
     job_or_404(id, "model")
-    return {"exports": exporting.listing(catalog().folder(id))}
+    return {"exports": exporting.exports_of(catalog().folder(id))}
 
 
 @blueprint.post("/models/<id>/exports")
 def post_export(id: str) -> Any:
-    spec = exporting.asked_for(body(), job_or_404(id, "model"))
+    spec = exporting.checked_export(body(), job_or_404(id, "model"))
     return exporting.export(catalog().folder(id), spec, settings().allow_user_code), 201

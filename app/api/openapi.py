@@ -1,4 +1,4 @@
-"""The API's description, /api/v1/openapi.json: the routes below and the schemas of the specs."""
+"""OpenAPI description at /api/v1/openapi.json: the routes below and the schemas of the specs."""
 
 import re
 from typing import Any
@@ -8,13 +8,13 @@ from pydantic.json_schema import models_json_schema
 from jobs.specs import TESTS, DatasetSpec, ModelSpec
 from jobs.specs.export import ExportSpec
 
-# path: {method: (what it does, query parameters, name of the body's schema, status of success)}
+# path: {method: (summary, query parameters, schema name of the request body, success status)}
 ROUTES: dict[str, dict[str, tuple[str, tuple[str, ...], str, int]]] = {
     "/jobs": {"get": ("Jobs, newest first", ("kind", "state", "q", "limit", "cursor"), "", 200)},
     "/jobs/{id}": {
         "get": ("One job", (), "", 200),
         "patch": (
-            "Change what a job is called: name, group, notes; or, while it waits, when it starts",
+            "Change name, group and notes of a job; or the priority of a waiting job",
             (),
             "Words",
             200,
@@ -23,16 +23,16 @@ ROUTES: dict[str, dict[str, tuple[str, tuple[str, ...], str, int]]] = {
     },
     "/jobs/{id}/move": {
         "post": (
-            "Let a waiting job start just before another one; without one, behind all",
+            "Move a waiting job before another, or to the end of the queue",
             (),
             "Before",
             202,
         )
     },
-    "/jobs/{id}/abort": {"post": ("Stop a job; what was finished is kept", (), "", 202)},
+    "/jobs/{id}/abort": {"post": ("Abort a job; finished work is kept", (), "", 202)},
     "/jobs/{id}/resume": {
         "post": (
-            "Go on with a job that failed or was aborted; a training from the snapshot that is named",
+            "Resume a failed or aborted job; a training from the given snapshot",
             (),
             "From",
             202,
@@ -40,7 +40,7 @@ ROUTES: dict[str, dict[str, tuple[str, tuple[str, ...], str, int]]] = {
     },
     "/jobs/{id}/extend": {
         "post": (
-            "Train on to more epochs, steps or minutes than were planned; goes on from the last snapshot",
+            "Train longer: more epochs, steps or minutes, from the last snapshot",
             (),
             "Length",
             202,
@@ -49,42 +49,47 @@ ROUTES: dict[str, dict[str, tuple[str, tuple[str, ...], str, int]]] = {
     "/jobs/{id}/snapshots/{name}": {
         "delete": ("Delete a snapshot of a training that is not running", (), "", 204)
     },
-    "/jobs/{id}/events": {"get": ("Its event log", ("since", "type"), "", 200)},
+    "/jobs/{id}/events": {"get": ("Events of a job", ("since", "type"), "", 200)},
     "/jobs/{id}/scalars": {
-        "get": ("Its curves", ("keys", "max_points", "from_step", "to_step"), "", 200)
+        "get": (
+            "Curves of a training, downsampled",
+            ("keys", "max_points", "from_step", "to_step"),
+            "",
+            200,
+        )
     },
-    "/jobs/{id}/scalars.csv": {"get": ("Every point of its curves, as CSV", ("keys",), "", 200)},
+    "/jobs/{id}/scalars.csv": {"get": ("All points of the curves, as CSV", ("keys",), "", 200)},
     "/jobs/{id}/results": {
         "get": (
-            "What a test of many images found, a page at a time; the smallest gain first",
+            "Results of a test of many images, by page; the smallest gain first",
             ("sort", "order", "page"),
             "",
             200,
         )
     },
-    "/jobs/{id}/results.csv": {"get": ("All of it, as CSV", (), "", 200)},
-    "/jobs/{id}/results.json": {"get": ("All of it, as a list", (), "", 200)},
+    "/jobs/{id}/results.csv": {"get": ("All results, as CSV", (), "", 200)},
+    "/jobs/{id}/results.json": {"get": ("All results, as a JSON list", (), "", 200)},
     "/jobs/{id}/record": {
-        "get": ("What is needed to make it again, and the command that does", (), "", 200)
+        "get": ("Spec, command, facts and summary to reproduce a job", (), "", 200)
     },
     "/jobs/{id}/log": {
         "get": (
-            "What its worker said, from a byte offset on, or the end of it: at most 64 KiB an answer",
+            "Log of the worker from a byte offset, else its end; at most 64 KiB",
             ("from",),
             "",
             200,
         )
     },
-    "/datasets": {"post": ("Make a dataset", (), "DatasetSpec", 201)},
+    "/datasets": {"post": ("Create a dataset", (), "DatasetSpec", 201)},
     "/probe": {
-        "post": ("Look at the sources of a dataset before it is made", (), "ProbeRequest", 200)
+        "post": ("Check the sources of a dataset without creating it", (), "ProbeRequest", 200)
     },
     "/datasets/{id}/pairs": {
-        "get": ("Its pairs, a page at a time", ("split", "sort", "order", "page"), "", 200)
+        "get": ("Pairs of a dataset, by page", ("split", "sort", "order", "page"), "", 200)
     },
     "/models": {
         "post": (
-            "Train a model; several for several base learning rates and batch sizes, given as text: 0.001, 0.0003",
+            "Train a model, or one per base learning rate and batch size: “0.001, 0.0003”",
             (),
             "ModelRequest",
             201,
@@ -92,7 +97,7 @@ ROUTES: dict[str, dict[str, tuple[str, tuple[str, ...], str, int]]] = {
     },
     "/models/preview": {
         "post": (
-            "Look at a training before it is made; values may be missing or wrong",
+            "Preview a training without creating it; values may be missing or wrong",
             (),
             "PreviewRequest",
             200,
@@ -100,7 +105,7 @@ ROUTES: dict[str, dict[str, tuple[str, tuple[str, ...], str, int]]] = {
     },
     "/models/{id}/tests": {
         "post": (
-            "Test a model on one image, many, a split of its dataset, or a video",
+            "Test a model on an image, several images, a split of its dataset, or a video",
             (),
             "TestRequest",
             201,
@@ -108,16 +113,16 @@ ROUTES: dict[str, dict[str, tuple[str, tuple[str, ...], str, int]]] = {
     },
     "/tests/{id}/layers/{number}/channels/{channel}": {
         "get": (
-            "A channel (from 0) of a layer (from 1) of a test of one image, and what it responds to most",
+            "A channel (from 0) of a layer (from 1) of a test of one image",
             (),
             "",
             200,
         )
     },
     "/models/{id}/exports": {
-        "get": ("Its snapshots that were written for other programs", (), "", 200),
+        "get": ("Exported snapshots of a model", (), "", 200),
         "post": (
-            "Write a snapshot as ONNX, TorchScript or torch.export, check it, and say where it is",
+            "Export a snapshot as ONNX, TorchScript or torch.export, and check it",
             (),
             "ExportSpec",
             201,
@@ -126,26 +131,26 @@ ROUTES: dict[str, dict[str, tuple[str, tuple[str, ...], str, int]]] = {
     "/files": {"get": ("Browse the data roots", ("path",), "", 200)},
     "/uploads": {
         "post": (
-            "Send a file (multipart/form-data, field file); or begin a resumable upload (tus 1.0.0)",
+            "Upload a file (multipart/form-data, field file), or start a tus 1.0.0 upload",
             (),
             "Upload",
             201,
         ),
-        "options": ("What the server knows of tus", (), "", 204),
+        "options": ("tus capabilities of the server", (), "", 204),
     },
     "/uploads/{id}": {
         "head": (
-            "How much of an upload has arrived; its place, in Upload-Path, when it is whole",
+            "Offset of an upload; path in Upload-Path when complete",
             (),
             "",
             200,
         ),
         "patch": ("Send the next bytes of an upload", (), "Bytes", 204),
-        "delete": ("Take an upload away", (), "", 204),
+        "delete": ("Remove an upload", (), "", 204),
         "post": ("HEAD, PATCH or DELETE by X-HTTP-Method-Override", (), "", 204),
-        "options": ("What the server knows of tus", (), "", 204),
+        "options": ("tus capabilities of the server", (), "", 204),
     },
-    "/healthz": {"get": ("Whether the server is well", (), "", 200)},
+    "/healthz": {"get": ("Health check", (), "", 200)},
     "/openapi.json": {"get": ("This description", (), "", 200)},
 }
 
@@ -157,14 +162,14 @@ HEADERS: dict[tuple[str, str], dict[str, Any]] = {
     ("/uploads/{id}", "delete"): TUS,
     ("/uploads/{id}", "post"): {**TUS, "X-HTTP-Method-Override": METHODS},
 }
-"""Headers that a request must have, by path and method."""
+"""Required request headers, by path and method."""
 
 MEDIA = {"Upload": "multipart/form-data", "Bytes": "application/offset+octet-stream"}
-"""The types of bodies that are no JSON."""
+"""Media types of request bodies other than JSON."""
 
 
 def document(root: str = "") -> dict[str, Any]:
-    """An OpenAPI 3.1 description of the API of a server at `root`."""
+    """The OpenAPI 3.1 description of the API of a server below the URL prefix `root`."""
     _, schemas = models_json_schema(
         [(spec, "validation") for spec in (DatasetSpec, ExportSpec, ModelSpec, *TESTS.values())],
         ref_template="#/components/schemas/{model}",
@@ -179,20 +184,23 @@ def document(root: str = "") -> dict[str, Any]:
     _let_sweep(definitions)
     definitions["PreviewRequest"] = {
         "type": "object",
-        "description": "As ModelRequest, of which all may be missing or wrong.",
+        "description": "As ModelRequest; any field may be missing or wrong.",
     }
     definitions["From"] = {"type": "object", "properties": {"snapshot": {"type": "string"}}}
     definitions["ProbeRequest"] = _without(definitions["DatasetSpec"], "name")
     definitions["ProbeRequest"]["properties"]["thorough"] = {
         "type": "boolean",
-        "description": "Compare all frames, for up to 25 s; else as many as half a second allows.",
+        "description": "Compare all frames, for up to 25 s; otherwise as many as 0.5 s allows.",
     }
     definitions["Words"] = {
         "type": "object",
         "properties": {
             **{name: {"type": "string"} for name in ("name", "group", "notes")},
             "priority": {"type": "integer", "minimum": -100, "maximum": 100},
-            "anyway": {"type": "boolean", "description": "Start on a GPU that other programs use."},
+            "anyway": {
+                "type": "boolean",
+                "description": "Start even if other programs use the GPU.",
+            },
         },
     }
     definitions["Before"] = {
@@ -236,13 +244,13 @@ def document(root: str = "") -> dict[str, Any]:
 
 
 def _let_sweep(definitions: dict[str, Any]) -> None:
-    """Fields that take several values, as text or as a list, take them in the description, too."""
-    texts = [{"type": "string"}, {"type": "array", "items": {"type": ["number", "string"]}}]
+    """Let the schemas accept several values, as text or as a list, for the fields of sweeps."""
+    lists = [{"type": "string"}, {"type": "array", "items": {"type": ["number", "string"]}}]
     for schema in definitions.values():
-        for name, one in schema.get("properties", {}).items():
-            if name in ("learning_rate", "batch_size") and "anyOf" not in one:
-                kept = {key: one.pop(key) for key in list(one) if key in LIMITS}
-                one["anyOf"] = [kept, *texts]
+        for name, value in schema.get("properties", {}).items():
+            if name in ("learning_rate", "batch_size") and "anyOf" not in value:
+                number = {key: value.pop(key) for key in list(value) if key in LIMITS}
+                value["anyOf"] = [number, *lists]
 
 
 LIMITS = ("type", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum")
@@ -270,13 +278,13 @@ def _operation(
     for name, schema in HEADERS.get((path, method), {}).items():
         parameters.append({"name": name, "in": "header", "required": True, "schema": schema})
     failure = {
-        "description": "What is wrong",
+        "description": "The error, by field where possible",
         "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}},
     }
     operation: dict[str, Any] = {
         "summary": summary,
         "parameters": parameters,
-        "responses": {str(status): {"description": "Done"}, "default": failure},
+        "responses": {str(status): {"description": "Success"}, "default": failure},
     }
     if body:
         media = MEDIA.get(body, "application/json")

@@ -1,4 +1,4 @@
-"""What the routes of the JSON API have in common: how a request is read, and the one shape of an error."""
+"""Helpers of the JSON API routes: reading requests, and the format of errors."""
 
 from typing import Any
 
@@ -9,38 +9,39 @@ from app.current import catalog
 from app.problems import Invalid
 
 MOST_JSON = 16 * 2**20
-"""Bytes: more than the longest network and list of paths."""
+"""Bytes; larger than the longest network definition or list of paths."""
 
 
 class NotFound(Exception):
-    pass
+    """No job has the requested id and kind; the text says so."""
 
 
 def error(status: int, message: str, fields: dict[str, str] | None = None) -> tuple[Response, int]:
-    """The one shape of an error."""
+    """An error response; all errors of the API have this format."""
     return jsonify({"error": {"message": message, "fields": fields or {}}}), status
 
 
 def job_or_404(id: str, kind: str = "") -> JobRow:
     row = catalog().get(id)
     if row is None or (kind and row.kind != kind):
-        raise NotFound(f"There is no {kind or 'job'} {id}.")
+        raise NotFound(f"{(kind or 'job').capitalize()} {id} not found.")
     return row
 
 
 def body() -> Any:
-    """The request's JSON. Raises Invalid where there is none."""
+    """The JSON object of the request. Raises Invalid if there is none."""
     request.max_content_length = MOST_JSON
     try:
-        sent = request.get_json(silent=True)
+        payload = request.get_json(silent=True)
     except RecursionError:  # [[[[[[…
-        sent = None
-    if not isinstance(sent, dict):
+        payload = None
+    if not isinstance(payload, dict):
         raise Invalid({"": "Send a JSON object, with the header Content-Type: application/json."})
-    return sent
+    return payload
 
 
 def number(name: str, default: int, least: int = 0) -> int:
+    """A whole number from the query string. Raises Invalid."""
     text = request.args.get(name, "")
     if not text:
         return default

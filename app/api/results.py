@@ -1,4 +1,4 @@
-"""The results of a test of many images: a page at a time, or all of it as CSV and JSON."""
+"""API routes for the results of a test of many images: by page, or all as CSV or JSON."""
 
 import csv
 import io
@@ -10,7 +10,7 @@ from flask import Blueprint, Response, abort, request
 from werkzeug.utils import secure_filename
 
 from app.catalog.database import JobRow
-from app.catalog.results import listing, rows
+from app.catalog.results import results_page, rows
 from app.current import catalog
 from jobs.core.totals import Row
 
@@ -19,24 +19,24 @@ blueprint = Blueprint("results", __name__, url_prefix="/jobs")
 SCORES = ("psnr_input", "psnr_output", "gain", "ssim_input", "ssim_output")
 COLUMNS = ("index", "name", "image", "target", "pair", "width", "height", *SCORES, "why")
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""What a text begins with that spreadsheets take for a formula."""
+"""First characters of a text that spreadsheets treat as a formula."""
 
 
 @blueprint.get("/<id>/results")
-def show(id: str) -> Any:
-    return listing(catalog().folder(_row(id).id), request.args.to_dict())
+def list_results(id: str) -> Any:
+    return results_page(catalog().folder(_row(id).id), request.args.to_dict())
 
 
 @blueprint.get("/<id>/results.csv")
-def whole_as_csv(id: str) -> Response:
+def results_csv(id: str) -> Response:
     row = _row(id)
-    return _sent(row, "csv", "text/csv", _as_csv(rows(catalog().folder(id))))
+    return _download(row, "csv", "text/csv", _as_csv(rows(catalog().folder(id))))
 
 
 @blueprint.get("/<id>/results.json")
-def whole_as_json(id: str) -> Response:
+def results_json(id: str) -> Response:
     row = _row(id)
-    return _sent(
+    return _download(
         row, "json", "application/json", [json.dumps(rows(catalog().folder(id)), indent=1)]
     )
 
@@ -44,14 +44,14 @@ def whole_as_json(id: str) -> Response:
 def _row(id: str) -> JobRow:
     row = catalog().get(id)
     if row is None:
-        abort(404, f"There is no job {id}.")
+        abort(404, f"Job {id} not found.")
     if row.kind != "test" or row.spec["kind"] not in ("images", "split"):
-        abort(404, "Only tests of many images, or of a whole split, have such results.")
+        abort(404, "Only tests of many images or of a split have results.")
     return row
 
 
-def _sent(row: JobRow, ending: str, type: str, parts: Iterable[str]) -> Response:
-    name = f"{secure_filename(row.name) or row.id}.{ending}"
+def _download(row: JobRow, extension: str, type: str, parts: Iterable[str]) -> Response:
+    name = f"{secure_filename(row.name) or row.id}.{extension}"
     return Response(
         parts, mimetype=type, headers={"Content-Disposition": f'attachment; filename="{name}"'}
     )
@@ -66,5 +66,5 @@ def _as_csv(all_rows: list[Row]) -> Iterator[str]:
 
 
 def _cell(value: Any) -> Any:
-    """A text that a spreadsheet would compute is marked as one; numbers are as they are."""
+    """The value of a cell; a text that a spreadsheet would compute gets a leading apostrophe."""
     return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA) else value

@@ -1,9 +1,10 @@
-"""Uploads that survive a lost connection: the tus protocol, version 1.0.0 (https://tus.io/protocols/resumable-upload).
+"""Resumable uploads: tus protocol 1.0.0 (https://tus.io/protocols/resumable-upload).
 
-Core, creation, creation-with-upload, termination. The metadata `filename` names the file; with `group` (32 hexadecimal
-digits of the sender's choice) and `relativePath` the files of a folder become a folder again. The answer to the last
-byte, and to HEAD from then on, has the file's place on the server in Upload-Path, percent-encoded, and in Upload-Kind what it is.
-A POST without Tus-Resumable is a form with the whole file in its field `file`.
+Core, creation, creation-with-upload and termination. The metadata `filename` names the file. With
+`group` (32 hexadecimal digits that the client chooses) and `relativePath`, the files of a folder
+become a folder again. The response to the last byte, and to every later HEAD, has the path of the
+file on the server in Upload-Path (percent-encoded) and its kind in Upload-Kind. A POST without
+Tus-Resumable is a form with the complete file in its field `file`.
 """
 
 import base64
@@ -29,9 +30,9 @@ blueprint = Blueprint("uploads", __name__, url_prefix="/uploads")
 VERSION = "1.0.0"
 MAX_SIZE = 64 * 2**30
 BLOCK = 64 * 1024
-"""What is written at a time, and at most lost when a connection breaks."""
+"""Bytes per write; at most this much is lost when a connection breaks."""
 SILENCE = 60
-"""Seconds without a byte after which a connection counts as lost, so that its upload can be continued by another."""
+"""Seconds without data after which the server drops a connection, so that another can resume."""
 CHUNK_TYPE = "application/offset+octet-stream"
 
 
@@ -50,16 +51,16 @@ def capabilities(id: str = "") -> Any:
 
 @blueprint.post("")
 def create() -> Any:
-    """Begin an upload; or take a whole one, as a form."""
+    """Start an upload, or store the complete file of a form."""
     if "Tus-Resumable" not in request.headers:
-        sent = request.files.get("file")
-        if sent is None:
+        file = request.files.get("file")
+        if file is None:
             raise Invalid({"file": "Send the file as multipart/form-data in the field “file”."})
-        return {"path": str(keep_upload(sent, "file"))}, 201
+        return {"path": str(keep_upload(file, "file"))}, 201
     check_version()
-    length, told = number("Upload-Length"), metadata()
-    name = told.get("relativePath") or told.get("filename") or "file"
-    group = told.get("group", "")
+    length, metadata = number_in("Upload-Length"), read_metadata()
+    name = metadata.get("relativePath") or metadata.get("filename") or "file"
+    group = metadata.get("group", "")
     if length == 0:
         raise Invalid({"": f"{name} is empty."})
     if length > MAX_SIZE:
@@ -78,7 +79,7 @@ def create() -> Any:
 
 @blueprint.post("/<id>")
 def override(id: str) -> Any:
-    """For clients whose way here lets only GET and POST pass."""
+    """Accept other methods as POST, for clients behind proxies that pass only GET and POST."""
     method = request.headers.get("X-HTTP-Method-Override", "")
     if method not in METHODS:
         abort(405, "Send PATCH, HEAD or DELETE.")
@@ -86,9 +87,9 @@ def override(id: str) -> Any:
 
 
 @blueprint.route("/<id>", methods=["HEAD"])
-def ask(id: str) -> Any:
-    upload = found(id)
-    settled(upload)
+def report_offset(id: str) -> Any:
+    upload = upload_or_404(id)
+    settle(upload)
     return (
         "",
         200,
@@ -98,26 +99,23 @@ def ask(id: str) -> Any:
 
 @blueprint.patch("/<id>")
 def append(id: str) -> Any:
-    upload = found(id)
+    upload = upload_or_404(id)
     if request.content_type != CHUNK_TYPE:
         abort(415, f"Send the bytes as {CHUNK_TYPE}.")
-    if number("Upload-Offset") != upload.offset:
-        abort(409, f"The upload is at byte {upload.offset}: go on from there.")
+    if number_in("Upload-Offset") != upload.offset:
+        abort(409, f"Wrong offset: the upload is at byte {upload.offset}. Continue from there.")
     receive(upload)
-    return (
-        "",
-        204,
-        state(found(id)),
-    )  # It may have been put in its place, or taken away, by another request meanwhile.
+    # Look it up again: another request may have finished or removed it.
+    return "", 204, state(upload_or_404(id))
 
 
 @blueprint.delete("/<id>")
 def terminate(id: str) -> Any:
-    uploads.remove(found(id))
+    uploads.remove(upload_or_404(id))
     return "", 204
 
 
-METHODS = {"HEAD": ask, "PATCH": append, "DELETE": terminate}
+METHODS = {"HEAD": report_offset, "PATCH": append, "DELETE": terminate}
 
 
 @blueprint.after_request
@@ -127,11 +125,14 @@ def add_headers(response: Response) -> Response:
 
 
 def receive(upload: Upload) -> None:
-    """Write the request's body to the upload's file as it comes, so that nothing is lost but the last block."""
+    """Write the request's body to the upload's file block by block.
+
+    If the connection or the process dies, at most the last block is lost.
+    """
     request.max_content_length = MAX_SIZE
     left = upload.length - upload.offset
     if (request.content_length or 0) > left:
-        abort(413, f"The upload has {left} bytes to come, and this is more.")
+        abort(413, f"Too many bytes: the upload expects {left} more.")
     if not left:
         return
     try:
@@ -139,10 +140,10 @@ def receive(upload: Upload) -> None:
             while left and (block := next_block(left)):
                 left -= len(block)
                 write(file, block)
-                gevent.sleep(0)  # Others are served meanwhile, however fast the sender is.
+                gevent.sleep(0)  # Lets other greenlets run, however fast the client sends.
     except uploads.Busy:
-        abort(423, "Another request is sending this upload.")
-    settled(upload)
+        abort(423, "Another request is sending this upload. Retry later.")
+    settle(upload)
 
 
 def next_block(left: int) -> bytes:
@@ -150,7 +151,7 @@ def next_block(left: int) -> bytes:
         with gevent.Timeout(SILENCE):
             return request.stream.read(min(BLOCK, left))
     except (OSError, gevent.Timeout):
-        abort(408, "The connection was lost. Ask how much has arrived, and go on from there.")
+        abort(408, "Connection lost. Send HEAD for the offset, and continue from there.")
 
 
 def write(file: int, block: bytes) -> None:
@@ -159,7 +160,8 @@ def write(file: int, block: bytes) -> None:
         rest = rest[os.write(file, rest) :]
 
 
-def settled(upload: Upload) -> None:
+def settle(upload: Upload) -> None:
+    """Check the content, and move a complete file to its folder. Raises Invalid."""
     try:
         uploads.settle(upload)
     except Unusable as problem:
@@ -175,31 +177,31 @@ def state(upload: Upload) -> dict[str, str]:
     return {"Upload-Offset": str(upload.offset), **finished}
 
 
-def found(id: str) -> Upload:
+def upload_or_404(id: str) -> Upload:
     check_version()
     upload = uploads.find(settings().uploads, id)
     if upload is None:
         abort(
             404,
-            "There is no such upload. It was refused, removed, or left alone for days: begin a new one.",
+            "Upload not found. It was refused, removed, or expired: start a new one.",
         )
     return upload
 
 
 def check_version() -> None:
     if request.headers.get("Tus-Resumable") != VERSION:
-        abort(412, f"The server speaks tus {VERSION}.")
+        abort(412, f"Wrong tus version: this server supports {VERSION}.")
 
 
-def number(header: str) -> int:
+def number_in(header: str) -> int:
     text = request.headers.get(header, "")
     if not re.fullmatch("[0-9]{1,15}", text):
         abort(400, f"The header {header} must be a number of bytes.")
     return int(text)
 
 
-def metadata() -> dict[str, str]:
-    """Upload-Metadata: pairs of a key and a value in Base64, with commas between."""
+def read_metadata() -> dict[str, str]:
+    """The header Upload-Metadata: comma-separated keys, each with a value in Base64."""
     pairs = (
         pair.split()
         for pair in request.headers.get("Upload-Metadata", "").split(",")
@@ -209,5 +211,5 @@ def metadata() -> dict[str, str]:
         return {
             key: base64.b64decode("".join(value), validate=True).decode() for key, *value in pairs
         }
-    except ValueError:  # Of Base64 and of UTF-8 alike.
-        abort(400, "Upload-Metadata must be keys with values in UTF-8 and Base64.")
+    except ValueError:  # Invalid Base64 or invalid UTF-8.
+        abort(400, "The header Upload-Metadata must have keys with values in UTF-8 and Base64.")

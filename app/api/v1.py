@@ -1,4 +1,4 @@
-"""The JSON API under /api/v1: the blueprints of all its routes, its description, and its errors."""
+"""The JSON API under /api/v1: all blueprints, the OpenAPI description, and error handlers."""
 
 from typing import Any
 
@@ -28,9 +28,9 @@ def openapi_document() -> Any:
 
 @blueprint.errorhandler(Invalid)
 def invalid(problem: Invalid) -> Any:
-    whole = problem.problems.get("")
-    first = next(iter(problem.problems.items()))
-    return error(422, whole or f"{first[0]}: {first[1]}", problem.problems)
+    general = problem.problems.get("")
+    field, text = next(iter(problem.problems.items()))
+    return error(422, general or f"{field}: {text}", problem.problems)
 
 
 @blueprint.errorhandler(FileProblem)

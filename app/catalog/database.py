@@ -1,4 +1,4 @@
-"""The table of jobs: an index of what the event logs say, made for lists and searches."""
+"""The table of jobs: an index of the event logs, for lists and searches."""
 
 from pathlib import Path
 from typing import Any
@@ -23,8 +23,12 @@ class Base(DeclarativeBase):
 
 
 class JobRow(Base):
-    """One job. `view` is its log folded by `jobs.core.view` up to the byte `offset`; `queue` is when it starts
-    (app/catalog/queue.py); `group` to `shown` are what lists show (app/catalog/lists.py)."""
+    """A job.
+
+    `view` is its log, folded by `jobs.core.view` up to the byte `offset`. `queue` says when it
+    starts (app/catalog/queue.py). The columns from `group` to `shown` are for lists
+    (app/catalog/lists.py).
+    """
 
     __tablename__ = "jobs"
 
@@ -69,33 +73,36 @@ VERSION = max(path.name.partition("_")[0] for path in (MIGRATIONS / "versions").
 
 
 class FromTheFuture(Exception):
-    """The database was written by a later Clearframe; the text says so."""
+    """A later Clearframe wrote the database; the message says so."""
 
 
 def connect(url: str, home: Path) -> Engine:
-    """Open the database, bring its table to this version, and bind `Sessions` to it. Raises FromTheFuture."""
+    """Open the database, migrate it to this version, and bind `Sessions` to it.
+
+    Raises FromTheFuture.
+    """
     home.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(
-        url, pool_pre_ping=not url.startswith("sqlite")
-    )  # A database elsewhere may have been restarted.
+    # A database server may restart: the pool checks its connections before it reuses them.
+    engine = create_engine(url, pool_pre_ping=not url.startswith("sqlite"))
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _write_ahead)
     with engine.begin() as connection:
-        found = _version(connection)
-        if found is None or found < VERSION:
+        version = _version(connection)
+        if version is None or version < VERSION:
             upgrade(connection)
-    if found is not None and found > VERSION:
+    if version is not None and version > VERSION:
         engine.dispose()
         raise FromTheFuture(
-            f"The database {engine.url.render_as_string()} is of version {found}, this Clearframe knows {VERSION} at most. "
-            "Install the later Clearframe again. (A SQLite file may be deleted, too: the jobs' folders tell all of it anew.)"
+            f"The database {engine.url.render_as_string()} has version {version}; this Clearframe "
+            f"supports versions up to {VERSION}. Install a later Clearframe. (A SQLite file may "
+            "also be deleted: the server rebuilds it from the jobs' folders.)"
         )
     Sessions.configure(bind=engine)
     return engine
 
 
 def _version(connection: Connection) -> str | None:
-    """The version of the table; None where there is no table, or one of before there were versions."""
+    """The version of the table; None if it does not exist or is older than the versions."""
     if "alembic_version" not in inspect(connection).get_table_names():
         return None
     version: str | None = connection.scalar(text("SELECT version_num FROM alembic_version"))
@@ -103,15 +110,14 @@ def _version(connection: Connection) -> str | None:
 
 
 def upgrade(connection: Connection, version: str = VERSION) -> None:
-    """Bring the table from whatever earlier version to this one (app/migrations)."""
-    from alembic import (
-        command,
-    )  # A sixth of the time that a server takes to start, and nearly always for nothing.
+    """Migrate the table from any earlier version to `version` (app/catalog/migrations)."""
+    # Alembic takes a sixth of the server's startup time and is rarely needed.
+    from alembic import command
     from alembic.config import Config
 
     tables = inspect(connection).get_table_names()
     if "jobs" in tables and "alembic_version" not in tables:
-        Base.metadata.drop_all(connection)  # The logs tell all of it anew.
+        Base.metadata.drop_all(connection)  # The server rebuilds the rows from the logs.
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
     config.attributes["connection"] = connection
@@ -119,10 +125,13 @@ def upgrade(connection: Connection, version: str = VERSION) -> None:
 
 
 def _write_ahead(connection: Any, _: Any) -> None:
-    """Readers do not wait for the writer, nor it for them."""
+    """Configure a SQLite connection.
+
+    With a write-ahead log, readers and the writer do not wait for each other.
+    """
     connection.execute("PRAGMA journal_mode=WAL")
-    connection.execute(
-        "PRAGMA synchronous=NORMAL"
-    )  # What a power cut takes from the table, the logs tell anew.
-    # Nothing else is served meanwhile: whoever meets a lock says so, and tries again (app/runner/loops.py, app/errors.py).
+    # Rows lost in a power failure are rebuilt from the logs.
+    connection.execute("PRAGMA synchronous=NORMAL")
+    # A statement that waits for a lock blocks all other requests. Callers report the lock and
+    # retry (app/runner/loops.py, app/errors.py). Milliseconds.
     connection.execute("PRAGMA busy_timeout=250")

@@ -1,4 +1,4 @@
-"""One server a home: two would start each job twice."""
+"""A lock on the home: with two servers, each job would start twice."""
 
 import fcntl
 import os
@@ -6,17 +6,20 @@ from pathlib import Path
 
 
 class HomeInUse(Exception):
-    """Another server works on this home; the text says so."""
+    """Another server uses this home; the message says so."""
 
 
 def hold(home: Path) -> int:
-    """Take a home for this process; the kernel frees it when that ends, however it ends. Raises HomeInUse."""
+    """Lock a home for this process; the kernel releases the lock when the process ends.
+
+    Returns the open descriptor. Raises HomeInUse.
+    """
     descriptor = os.open(home / "server.lock", os.O_RDWR | os.O_CREAT, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         os.close(descriptor)
         raise HomeInUse(
-            f"Another server works on the jobs in {home}. Stop it, or give another folder with --home."
+            f"Another server uses the home {home}. Stop it, or choose another folder with --home."
         ) from None
     return descriptor

@@ -1,7 +1,7 @@
-"""Lists of jobs: what their rows show, by what they are found and sorted, and a page of one.
+"""Lists of jobs: their columns, the search and sort keys, and the pages of a list.
 
-All that a list sorts and finds by stands in columns of the table, and these in one index: a page is found in it alone, however
-large the jobs' views are.
+Every search and sort key is a column of the table, and one index covers these columns. So a query
+for a page reads only the index, however large the jobs' views are.
 """
 
 import math
@@ -37,20 +37,24 @@ TITLES = {
 
 
 class Column(NamedTuple):
-    """`key`: what it is sorted by, "" where it cannot be; `usual`: whether it is shown where nobody chose the columns."""
+    """A column of a list.
+
+    `key` names the sort key in SORT_KEYS, or "made"; "" if the list cannot be sorted by the column.
+    `default`: shown unless the user chooses other columns.
+    """
 
     name: str
     title: str
     key: str = ""
     numeric: bool = False
-    usual: bool = True
+    default: bool = True
 
 
 _LAST = (
     Column("state", "State", "state"),
-    Column("group", "Group", "group", usual=False),
-    Column("seconds", "Took", "seconds", numeric=True, usual=False),
-    Column("made", "Made", "made"),
+    Column("group", "Group", "group", default=False),
+    Column("seconds", "Duration", "seconds", numeric=True, default=False),
+    Column("made", "Created", "made"),
 )
 COLUMNS: dict[str, tuple[Column, ...]] = {
     "model": (
@@ -58,13 +62,13 @@ COLUMNS: dict[str, tuple[Column, ...]] = {
         Column("of", "Dataset"),
         Column("about", "Network", "about"),
         Column("gain", "Gain", "gain", numeric=True),
-        Column("psnr", "PSNR", "psnr", numeric=True, usual=False),
+        Column("psnr", "PSNR", "psnr", numeric=True, default=False),
         Column("epoch", "Best epoch", numeric=True),
         *_LAST,
     ),
     "dataset": (
         Column("name", "Name", "name"),
-        Column("about", "Source", "about", usual=False),
+        Column("about", "Source", "about", default=False),
         Column("number", "Pairs", "number", numeric=True),
         Column("size", "Size", numeric=True),
         Column("psnr", "PSNR of input", "psnr", numeric=True),
@@ -74,7 +78,7 @@ COLUMNS: dict[str, tuple[Column, ...]] = {
         Column("name", "Name", "name"),
         Column("about", "Kind", "about"),
         Column("of", "Model"),
-        Column("number", "Images", "number", numeric=True, usual=False),
+        Column("number", "Images", "number", numeric=True, default=False),
         Column("psnr_input", "Input", numeric=True),
         Column("psnr", "Output", "psnr", numeric=True),
         Column("gain", "Gain", "gain", numeric=True),
@@ -82,7 +86,7 @@ COLUMNS: dict[str, tuple[Column, ...]] = {
     ),
 }
 
-KEYS: dict[str, InstrumentedAttribute[Any]] = {
+SORT_KEYS: dict[str, InstrumentedAttribute[Any]] = {
     "name": JobRow.name,
     "about": JobRow.about,
     "group": JobRow.group,
@@ -92,51 +96,55 @@ KEYS: dict[str, InstrumentedAttribute[Any]] = {
     "gain": JobRow.gain,
     "seconds": JobRow.seconds,
 }
-NUMBERS = frozenset({"number", "psnr", "gain", "seconds"})
+NUMERIC_KEYS = frozenset({"number", "psnr", "gain", "seconds"})
 
 
-def listed(kind: str, spec: Mapping[str, Any], view: Mapping[str, Any]) -> dict[str, Any]:
-    """What the table keeps of a job for lists."""
+def list_columns(kind: str, spec: Mapping[str, Any], view: Mapping[str, Any]) -> dict[str, Any]:
+    """The values of a job's list columns: `group` to `shown` of `JobRow`."""
     summary = view["summary"]
-    took = view["finished"] - view["started"] if view["finished"] and view["started"] else None
-    row: dict[str, Any] = {
+    seconds = view["finished"] - view["started"] if view["finished"] and view["started"] else None
+    columns: dict[str, Any] = {
         "group": spec.get("group", ""),
-        "seconds": took,
+        "seconds": seconds,
         "number": None,
         "psnr": None,
         "gain": None,
     }
-    more: dict[str, Any] = {"reason": view["reason"]}
+    shown: dict[str, Any] = {"reason": view["reason"]}
     match kind:
         case "model":
             best = summary.get("best") or {}
-            row |= {
+            columns |= {
                 "about": TITLES[kind].get(spec["network"]["name"], ""),
                 "psnr": best.get("val/psnr"),
                 "gain": gain_of(best),
             }
-            more |= {"of": spec["dataset"], "epoch": best.get("epoch")}
+            shown |= {"of": spec["dataset"], "epoch": best.get("epoch")}
         case "dataset":
             pairs = summary.get("pairs")
-            row |= {
+            columns |= {
                 "about": TITLES[kind].get(spec["source"]["kind"], ""),
                 "psnr": summary.get("psnr_input"),
             }
-            row["number"] = sum(pairs.values()) if pairs else None
-            more["size"] = [summary["width"], summary["height"]] if "width" in summary else None
+            columns["number"] = sum(pairs.values()) if pairs else None
+            shown["size"] = [summary["width"], summary["height"]] if "width" in summary else None
         case "test":
             scores = summary.get("mean") or summary
             before, after = scores.get("psnr_input"), scores.get("psnr_output")
-            row |= {"about": TITLES[kind].get(spec.get("kind", "image"), ""), "psnr": after}
-            row["gain"] = after - before if before is not None and after is not None else None
-            row["number"] = summary.get("images", summary.get("frames"))
-            more |= {"of": spec["model"], "psnr_input": before}
-    return {**row, "shown": more}
+            columns |= {"about": TITLES[kind].get(spec.get("kind", "image"), ""), "psnr": after}
+            columns["gain"] = after - before if before is not None and after is not None else None
+            columns["number"] = summary.get("images", summary.get("frames"))
+            shown |= {"of": spec["model"], "psnr_input": before}
+    return {**columns, "shown": shown}
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """`order` names a column to sort by, with - before it for the largest first; `after` is a cursor that a page gave."""
+class ListQuery:
+    """The search, sort order and position of a page.
+
+    `order` names a sort key, with a - before it for descending order. `after` is the cursor that
+    the previous page returned.
+    """
 
     q: str = ""
     state: str = ""
@@ -147,41 +155,43 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Page:
-    """`total` counts all jobs that match; `next` is the cursor of the page after this one, "" for the last."""
+    """A page of a list.
+
+    `total` counts all matching jobs. `next` is the cursor of the next page, "" on the last.
+    """
 
     jobs: list[dict[str, Any]]
     total: int
     next: str
 
 
-def page(kind: str, wanted: Wanted, size: int = PAGE) -> Page:
-    """The rows of a list. Raises ValueError for an order or a cursor that is none."""
-    falling, name = wanted.order.startswith("-"), wanted.order.removeprefix("-")
-    if name != "made" and name not in KEYS:
+def page(kind: str, query: ListQuery, size: int = PAGE) -> Page:
+    """The page of a list. Raises ValueError for an unknown sort key or an invalid cursor."""
+    descending, name = query.order.startswith("-"), query.order.removeprefix("-")
+    if name != "made" and name not in SORT_KEYS:
         raise ValueError(f"Jobs cannot be sorted by {name}.")
-    key = _key(name, falling)
-    matching = _matching(kind, wanted)
+    key = _sort_key(name, descending)
+    conditions = _conditions(kind, query)
     place, by = (
         tuple_(key, JobRow.id),
-        (key.desc(), JobRow.id.desc()) if falling else (key, JobRow.id),
+        (key.desc(), JobRow.id.desc()) if descending else (key, JobRow.id),
     )
-    query = select(JobRow.id, key).where(*matching).order_by(*by).limit(size + 1)
-    if wanted.after:
-        last = tuple_(*_place(wanted.after, name))
-        query = query.where(place < last if falling else place > last)
+    select_keys = select(JobRow.id, key).where(*conditions).order_by(*by).limit(size + 1)
+    if query.after:
+        last = tuple_(*_decoded(query.after, name))
+        select_keys = select_keys.where(place < last if descending else place > last)
     with Sessions() as session:
-        found = session.execute(query).all()
-        total = session.scalar(select(func.count()).select_from(JobRow).where(*matching)) or 0
-        ids = [id for id, _ in found[:size]]
+        matches = session.execute(select_keys).all()
+        total = session.scalar(select(func.count()).select_from(JobRow).where(*conditions)) or 0
+        ids = [id for id, _ in matches[:size]]
         rows = {row["id"]: row for row in _rows(session.execute(_ROW.where(JobRow.id.in_(ids))))}
-        of = session.execute(
-            select(JobRow.id, JobRow.name).where(JobRow.id.in_(_others(rows.values())))
+        origins = session.execute(
+            select(JobRow.id, JobRow.name).where(JobRow.id.in_(_origins(rows.values())))
         )
-        names = {id: name for id, name in of}
+        names = {id: name for id, name in origins}
     jobs = [{**rows[id], "of_name": names.get(rows[id].get("of", ""))} for id in ids if id in rows]
-    return Page(
-        jobs, total, f"{found[size - 1][0]}~{found[size - 1][1]}" if len(found) > size else ""
-    )
+    has_next = len(matches) > size
+    return Page(jobs, total, f"{matches[size - 1][0]}~{matches[size - 1][1]}" if has_next else "")
 
 
 _ROW = select(
@@ -199,48 +209,49 @@ _ROW = select(
 )
 
 
-def _rows(found: Result[Any]) -> list[dict[str, Any]]:
-    return [{**row, **row["shown"]} for row in found.mappings()]
+def _rows(result: Result[Any]) -> list[dict[str, Any]]:
+    return [{**row, **row["shown"]} for row in result.mappings()]
 
 
-def _others(rows: Iterable[Mapping[str, Any]]) -> set[str]:
-    """The dataset of each model, the model of each test."""
+def _origins(rows: Iterable[Mapping[str, Any]]) -> set[str]:
+    """The ids of the dataset of each model and of the model of each test."""
     return {row["of"] for row in rows if "of" in row}
 
 
-def _key(name: str, falling: bool) -> SQLColumnExpression[Any]:
-    """What is sorted by, never NULL: what has no number is last, whichever way."""
+def _sort_key(name: str, descending: bool) -> SQLColumnExpression[Any]:
+    """The expression to sort by. It is never NULL: rows without a number come last either way."""
     if name == "made":
-        return JobRow.id  # Ids begin with the time.
-    if name in NUMBERS:
-        return func.coalesce(KEYS[name], -1e300 if falling else 1e300)
-    return func.lower(KEYS[name])
+        return JobRow.id  # Ids sort by time.
+    if name in NUMERIC_KEYS:
+        return func.coalesce(SORT_KEYS[name], -1e300 if descending else 1e300)
+    return func.lower(SORT_KEYS[name])
 
 
-def _place(cursor: str, name: str) -> tuple[ColumnElement[Any], ColumnElement[Any]]:
+def _decoded(cursor: str, name: str) -> tuple[ColumnElement[Any], ColumnElement[Any]]:
+    """The sort key and the id after which the page begins. Raises ValueError."""
     id, separator, value = cursor.partition("~")
     if not separator:
-        raise ValueError("That is no place in this list.")
-    if name not in NUMBERS:
+        raise ValueError("The cursor is not valid for this list.")
+    if name not in NUMERIC_KEYS:
         return literal(value), literal(id)
     number = float(value)
     if not math.isfinite(number):
-        raise ValueError("That is no place in this list.")
+        raise ValueError("The cursor is not valid for this list.")
     return literal(number), literal(id)
 
 
-def _matching(kind: str, wanted: Wanted) -> list[ColumnElement[bool]]:
+def _conditions(kind: str, query: ListQuery) -> list[ColumnElement[bool]]:
     conditions = [JobRow.kind == kind]
-    if wanted.state:
-        conditions.append(JobRow.state == wanted.state)
-    if wanted.group:
-        conditions.append(JobRow.group == wanted.group)
-    for word in wanted.q.split():
+    if query.state:
+        conditions.append(JobRow.state == query.state)
+    if query.group:
+        conditions.append(JobRow.group == query.group)
+    for word in query.q.split():
         conditions.append(
             or_(
                 *(
-                    one.icontains(word, autoescape=True)
-                    for one in (JobRow.name, JobRow.group, JobRow.about)
+                    column.icontains(word, autoescape=True)
+                    for column in (JobRow.name, JobRow.group, JobRow.about)
                 )
             )
         )
@@ -248,9 +259,9 @@ def _matching(kind: str, wanted: Wanted) -> list[ColumnElement[bool]]:
 
 
 def groups() -> list[str]:
-    """The groups that there are."""
+    """The names of all groups, sorted."""
     with Sessions() as session:
-        found = session.scalars(
+        names = session.scalars(
             select(JobRow.group).where(JobRow.kind.in_(COLUMNS), JobRow.group != "").distinct()
         )
-        return sorted(found, key=str.casefold)
+        return sorted(names, key=str.casefold)

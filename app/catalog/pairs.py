@@ -1,4 +1,4 @@
-"""The pairs of a dataset as its pages, the API and the ZIP see them."""
+"""The pairs of a dataset, as its pages, the API and the ZIP show them."""
 
 import io
 from dataclasses import dataclass
@@ -21,14 +21,14 @@ Meta = dict[str, Any]
 
 
 class Sorting(BaseModel):
-    """In which order pairs are looked at; the query of every address here."""
+    """The order of the pairs: the part of the query string that all these pages share."""
 
     sort: Literal["number", "frame", "qp", "psnr", "ssim"] = "number"
     order: Literal["asc", "desc"] = "asc"
 
 
-class Wanted(Sorting):
-    """One page of pairs."""
+class PairsQuery(Sorting):
+    """The query string of a page of pairs."""
 
     split: Split = "train"
     page: int = Field(1, ge=1)
@@ -36,7 +36,10 @@ class Wanted(Sorting):
 
 @dataclass(frozen=True)
 class Neighbours:
-    """Where a pair stands in the order, from 1; None where there is no pair before or behind it."""
+    """The position of a pair in the order, from 1, and the numbers of the pairs next to it.
+
+    None if no pair is before it or behind it.
+    """
 
     position: int
     before: int | None
@@ -44,20 +47,22 @@ class Neighbours:
 
 
 def finished(row: JobRow, folder: JobFolder) -> JobFolder:
-    """The folder of a dataset that is done. Raises Refused: until then its stores are being written."""
+    """The folder of a dataset that is done. Raises Refused: its stores are incomplete before."""
     if row.state in ("waiting", "running"):
         raise Refused(
-            f"“{row.name}” is still being made ({row.state}). Its pairs can be seen as soon as it is done."
+            f"The dataset “{row.name}” is not finished yet (state: {row.state}). "
+            "Its pairs are available when it is done."
         )
     if row.state != "done":
         raise Refused(
-            f"“{row.name}” was not finished ({row.state}). Resume it; its pairs can be seen when it is done."
+            f"The dataset “{row.name}” is not finished (state: {row.state}). Resume it. "
+            "Its pairs are available when it is done."
         )
     return folder
 
 
 def splits(folder: JobFolder) -> dict[str, int]:
-    """How many pairs each split has."""
+    """The number of pairs of each split."""
     from jobs.core import pair_index
 
     return {
@@ -67,42 +72,40 @@ def splits(folder: JobFolder) -> dict[str, int]:
     }
 
 
-def listing(row: JobRow, folder: JobFolder, query: dict[str, str]) -> dict[str, Any]:
-    """A page of pairs, and what else there is. Raises Refused, Invalid."""
+def pairs_page(row: JobRow, folder: JobFolder, args: dict[str, str]) -> dict[str, Any]:
+    """A page of pairs, with the splits and sort keys of the dataset. Raises Refused, Invalid."""
     from jobs.core import pair_index
     from jobs.core.stored import opened
 
-    folder, wanted = finished(row, folder), validate(Wanted, query)
-    store, counts = folder.store(wanted.split), splits(folder)
-    if wanted.split not in counts:
+    folder, query = finished(row, folder), validate(PairsQuery, args)
+    store, counts = folder.store(query.split), splits(folder)
+    if query.split not in counts:
         raise Invalid(
-            {
-                "split": f"The dataset has no {wanted.split} pairs: choose one of {', '.join(counts)}."
-            }
+            {"split": f"The dataset has no {query.split} pairs. Available: {', '.join(counts)}."}
         )
-    total = counts[wanted.split]
+    total = counts[query.split]
     pages = max(1, -(-total // PAIRS_A_PAGE))
-    if wanted.page > pages:
-        raise Invalid({"page": f"There is no page {wanted.page}: the last one is {pages}."})
-    first = (wanted.page - 1) * PAIRS_A_PAGE
-    numbers = pair_index.order(store, wanted.sort, wanted.order == "desc")[
+    if query.page > pages:
+        raise Invalid({"page": f"Page {query.page} does not exist. The last page is {pages}."})
+    first = (query.page - 1) * PAIRS_A_PAGE
+    numbers = pair_index.order(store, query.sort, query.order == "desc")[
         first : first + PAIRS_A_PAGE
     ].tolist()
     with opened(store) as pairs:
-        shown = [_pair(row.id, wanted.split, number, pairs.meta(number)) for number in numbers]
-    keys = pair_index.known(store)
+        page = [_pair(row.id, query.split, number, pairs.meta(number)) for number in numbers]
+    keys = pair_index.sortable_keys(store)
     return {
-        "pairs": shown,
+        "pairs": page,
         "total": total,
         "pages": pages,
         "splits": counts,
         "keys": keys,
-        **wanted.model_dump(),
+        **query.model_dump(),
     }
 
 
 def pair(row: JobRow, folder: JobFolder, split: str, number: int) -> Pair | None:
-    """One pair, None where there is none. Raises Refused."""
+    """A pair, or None if it does not exist. Raises Refused."""
     from jobs.core.stored import opened
 
     store = finished(row, folder).store(split)
@@ -122,15 +125,19 @@ def neighbours(store: Path, number: int, sorting: Sorting) -> Neighbours:
 
 
 def picture(store: Path, number: int, role: str) -> tuple[bytes, str]:
-    """A file of a pair's picture and its ending, png or jpg: as stored, where a file is stored. Raises IndexError."""
+    """A picture of a pair, as a file, and its extension, png or jpg. Raises IndexError.
+
+    The file is as stored; raw pixels are encoded as PNG.
+    """
     from jobs.core.stored import opened
 
     with opened(store) as pairs:
         meta, value = pairs.meta(number), pairs.value(role, number)
-    return (value if meta[f"{role}_encoding"] != "none" else _png(value, meta)), ending(meta, role)
+    data = value if meta[f"{role}_encoding"] != "none" else _png(value, meta)
+    return data, extension(meta, role)
 
 
-def ending(meta: Meta, role: str) -> str:
+def extension(meta: Meta, role: str) -> str:
     return "jpg" if meta[f"{role}_encoding"] == "jpeg" else "png"
 
 
@@ -161,7 +168,7 @@ FACTS = (
 
 
 def facts(meta: Meta) -> Meta:
-    """What is known of a pair, under the same names whatever made it."""
+    """The metadata of a pair: the same keys for every kind of source, with defaults."""
     return {
         **dict.fromkeys(FACTS),
         "sequence": "",
@@ -172,7 +179,7 @@ def facts(meta: Meta) -> Meta:
 
 def _pair(id: str, split: str, number: int, meta: Meta) -> Pair:
     urls = {
-        role: f"/datasets/{id}/pairs/{split}/{number}/{role}.{ending(meta, role)}"
+        role: f"/datasets/{id}/pairs/{split}/{number}/{role}.{extension(meta, role)}"
         for role in ("input", "target")
     }
     encodings = {f"{role}_encoding": meta[f"{role}_encoding"] for role in urls}

@@ -1,4 +1,7 @@
-"""The order in which waiting jobs start: by priority, then by place, which is when they were made until they are moved."""
+"""The order in which waiting jobs start: by priority, then by place.
+
+The place of a job is its creation time, until a user moves it.
+"""
 
 from typing import Any
 
@@ -8,19 +11,21 @@ from app.catalog.database import JobRow
 
 
 class Queue(BaseModel):
-    """What people say about a waiting job; it stands in job.json beside the spec."""
+    """What users set for a waiting job; stored in job.json next to the spec."""
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
-    priority: int = Field(0, ge=-100, le=100, description="Those of a higher one start first.")
+    priority: int = Field(0, ge=-100, le=100, description="Jobs of a higher priority start first.")
     place: float | None = Field(
-        None, description="Seconds since the epoch: where it stands among those of its priority."
+        None,
+        description="Sort key within a priority, ascending. "
+        "The default is the creation time, in seconds since the epoch.",
     )
-    anyway: bool = Field(False, description="Start on a GPU that others use.")
+    anyway: bool = Field(False, description="Start on a GPU that other programs use.")
 
 
-def in_order(waiting: list[JobRow]) -> list[JobRow]:
-    """Those that start first come first."""
+def start_order(waiting: list[JobRow]) -> list[JobRow]:
+    """Sort waiting jobs: the next to start comes first."""
     return sorted(waiting, key=_key)
 
 
@@ -30,19 +35,21 @@ def _key(row: JobRow) -> tuple[int, float, str]:
 
 
 def reordered(waiting: list[JobRow], id: str, before: str | None) -> dict[str, dict[str, Any]]:
-    """What changes, by job, so that the job `id` starts just before another one that waits; without one, behind all.
+    """The changes, by job, after which the job `id` starts just before the job `before`.
 
-    Places become 0, 1, 2 …: those who come later have the time as theirs, and stand behind. Raises KeyError where one of the two
-    does not wait."""
-    rows = {row.id: row for row in in_order(waiting)}
-    mover = rows.pop(id)
+    With None for `before` it starts last. The places become 0, 1, 2 …: jobs that are created later
+    have their creation time as place, so they start after these. Raises KeyError if one of the two
+    jobs is not waiting.
+    """
+    rows = {row.id: row for row in start_order(waiting)}
+    moved = rows.pop(id)
     order = list(rows.values())
     at = len(order) if before is None else order.index(rows[before])
-    neighbour = order[at] if before is not None else order[-1] if order else mover
+    neighbour = order[at] if before is not None else order[-1] if order else moved
     priority = Queue.model_validate(neighbour.queue).priority
-    order.insert(at, mover)
+    order.insert(at, moved)
     group = [
-        row for row in order if row is mover or Queue.model_validate(row.queue).priority == priority
+        row for row in order if row is moved or Queue.model_validate(row.queue).priority == priority
     ]
     return {
         row.id: {"priority": priority, "place": float(place)} for place, row in enumerate(group)

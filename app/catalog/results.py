@@ -1,4 +1,4 @@
-"""The rows of a test of many images, out of its event log: all of them, or sorted and a page at a time."""
+"""The results of a test of many images, read from its event log: all rows, or a sorted page."""
 
 import math
 from typing import Any, Literal
@@ -16,9 +16,11 @@ FAILURES_SHOWN = 100
 Sort = Literal["index", "name", "psnr_input", "psnr_output", "gain", "ssim_input", "ssim_output"]
 
 
-class Wanted(BaseModel):
-    """One page of results: the query of its page and of the API alike. Without an order, the smallest gain comes first where
-    gains are known."""
+class ResultsQuery(BaseModel):
+    """The query string of a page of results, for the page and the API.
+
+    Without `sort`, the smallest gain comes first if gains are known.
+    """
 
     model_config = ConfigDict(extra="ignore")
 
@@ -28,49 +30,52 @@ class Wanted(BaseModel):
 
 
 def rows(folder: JobFolder) -> list[Row]:
-    """All that the log tells, by index; of an image that was tried again, the newest."""
-    found: dict[int, Row] = {}
+    """All rows of the log, by index; for an image that was restored again, the newest row."""
+    newest: dict[int, Row] = {}
     for event in read(folder.events, types=frozenset({"results"})):
-        found |= {row["index"]: row for row in event["rows"]}
-    return [found[index] for index in sorted(found)]
+        newest |= {row["index"]: row for row in event["rows"]}
+    return [newest[index] for index in sorted(newest)]
 
 
-def listing(folder: JobFolder, query: dict[str, str]) -> dict[str, Any]:
-    """A page of the restored images, and those that could not be. Raises Invalid."""
-    wanted, all_rows = validate(Wanted, query), rows(folder)
+def results_page(folder: JobFolder, args: dict[str, str]) -> dict[str, Any]:
+    """A page of the restored images, and the first FAILURES_SHOWN failures. Raises Invalid."""
+    query, all_rows = validate(ResultsQuery, args), rows(folder)
     restored, failed = (
         [row for row in all_rows if "why" not in row],
         [row for row in all_rows if "why" in row],
     )
-    known = any(not math.isnan(gain_of(row)) for row in restored)
-    sort: Sort = wanted.sort or ("gain" if known else "index")
+    has_gains = any(not math.isnan(gain_of(row)) for row in restored)
+    sort: Sort = query.sort or ("gain" if has_gains else "index")
     pages = max(1, -(-len(restored) // ROWS_A_PAGE))
-    if wanted.page > pages:
-        raise Invalid({"page": f"There is no page {wanted.page}: the last one is {pages}."})
-    first = (wanted.page - 1) * ROWS_A_PAGE
+    if query.page > pages:
+        raise Invalid({"page": f"Page {query.page} does not exist. The last page is {pages}."})
+    first = (query.page - 1) * ROWS_A_PAGE
     return {
-        "results": in_order(restored, sort, wanted.order == "desc")[first : first + ROWS_A_PAGE],
+        "results": sort_rows(restored, sort, query.order == "desc")[first : first + ROWS_A_PAGE],
         "total": len(restored),
         "pages": pages,
-        "page": wanted.page,
+        "page": query.page,
         "sort": sort,
-        "order": wanted.order,
+        "order": query.order,
         "failed": len(failed),
         "failures": failed[:FAILURES_SHOWN],
     }
 
 
-def in_order(restored: list[Row], sort: Sort, descending: bool) -> list[Row]:
-    """Equal ones by index, those without a value last either way."""
-    known = [row for row in restored if sort == "name" or not math.isnan(_number(row, sort))]
-    unknown = [row for row in restored if sort != "name" and math.isnan(_number(row, sort))]
+def sort_rows(restored: list[Row], sort: Sort, descending: bool) -> list[Row]:
+    """Sort rows by a column: equal rows by index, rows without a value last either way."""
+    measured = [row for row in restored if sort == "name" or not math.isnan(_number(row, sort))]
+    unmeasured = [row for row in restored if sort != "name" and math.isnan(_number(row, sort))]
     if sort == "name":
-        return sorted(known, key=lambda row: str(row["name"]), reverse=descending)
-    return sorted(known, key=lambda row: _number(row, sort), reverse=descending) + unknown
+        return sorted(measured, key=lambda row: str(row["name"]), reverse=descending)
+    return sorted(measured, key=lambda row: _number(row, sort), reverse=descending) + unmeasured
 
 
 def _number(row: Row, sort: Sort) -> float:
-    """The PSNR of images that are equal is null, and larger than any other; what was not measured is no number."""
+    """The sort key of a row. The PSNR of equal images is null and sorts as infinity.
+
+    An unmeasured value is NaN.
+    """
     if sort == "gain":
         return gain_of(row)
     value = row[sort]

@@ -1,18 +1,22 @@
-"""What a job's worker says outside its events, a part at a time: for a page that follows it."""
+"""The output of a job's worker (worker.log), in parts, for a page that follows it."""
 
 import codecs
 import os
 from pathlib import Path
 from typing import Any, BinaryIO
 
-MOST = 64 * 1024
-"""Bytes of an answer."""
+MAX_BYTES = 64 * 1024
+"""Maximum size of a part."""
 
 
 def part(path: Path, start: int | None) -> dict[str, Any]:
-    """The text from a byte offset on, at most MOST bytes of it: `from` and `next` are where it begins and ends, `size` that of
-    the whole log. Without an offset it is the end of the log, from the beginning of a line; beyond the end, where another log
-    was followed, it begins anew. A character of which only the first bytes are there waits for the next answer."""
+    """The text of at most MAX_BYTES bytes from the byte offset `start` on.
+
+    `from` and `next` are the offsets of its first byte and of the byte behind its last; `size` is
+    the size of the log. With None for `start`, the part is the end of the log, from the beginning
+    of a line. If `start` is beyond the end, the log is a different file than before, and the part
+    begins at 0. A character whose last bytes are missing is left for the next part.
+    """
     try:
         file = path.open("rb")
     except FileNotFoundError:
@@ -24,21 +28,24 @@ def part(path: Path, start: int | None) -> dict[str, Any]:
         elif start > size:
             start = 0
         file.seek(start)
-        data = file.read(min(MOST, size - start))
+        data = file.read(min(MAX_BYTES, size - start))
     decoder = codecs.getincrementaldecoder("utf-8")("replace")
     text = decoder.decode(data)
-    waiting = len(decoder.getstate()[0])
-    return {"text": text, "from": start, "next": start + len(data) - waiting, "size": size}
+    incomplete = len(decoder.getstate()[0])
+    return {"text": text, "from": start, "next": start + len(data) - incomplete, "size": size}
 
 
 def _line_near_the_end(file: BinaryIO, size: int) -> int:
-    """Where the first line begins of those that an answer has room for. One line may be longer than that, made of what a bar
-    of progress draws over itself: then it is where the bar is drawn anew, or else a character."""
-    begin = size - MOST
+    """The offset of the first line that begins within the last MAX_BYTES bytes.
+
+    A line may be longer than that: a progress bar redraws itself on one line. Then it is the offset
+    of a redraw, or else of a character.
+    """
+    begin = size - MAX_BYTES
     if begin <= 0:
         return 0
     file.seek(begin - 1)
-    block = file.read(MOST)  # Without the last byte: behind it there is nothing to show.
+    block = file.read(MAX_BYTES)  # Without the last byte: no line begins behind it.
     for mark in (b"\n", b"\r"):
         if mark in block:
             return begin + block.index(mark)

@@ -1,4 +1,5 @@
-"""Whether a valid spec can run here: its files, datasets, models, snapshots and GPUs exist.
+"""Checks that a valid spec can run here: its files, datasets, models, snapshots and GPUs exist.
 
-Imports `app.catalog`, `app.files`, `app.runner`, `jobs.core`, `jobs.specs` and `models.definitions`.
+Imports `app.catalog`, `app.files`, `app.runner`, `jobs.core`, `jobs.specs` and
+`models.definitions`.
 """

@@ -1,9 +1,7 @@
-"""What a valid spec still has to show before it becomes a job: its files and jobs are there.
-
-Each check returns the spec with real, absolute paths, or raises Invalid with a sentence a field.
-"""
+"""Checks a valid dataset spec before it becomes a job: its files exist."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -21,26 +19,28 @@ T = TypeVar("T", bound=BaseModel)
 
 
 def checked_dataset(spec: DatasetSpec, roots: tuple[Path, ...]) -> DatasetSpec:
+    """The spec with real, absolute paths. Raises Invalid, with a sentence per field."""
     problems: Problems = {}
     changes: dict[str, Any] = {"source": source(spec.source, "source", roots, problems)}
     for name in ("validation", "test"):
-        kept = getattr(spec, name)
-        if isinstance(kept, Separate):
-            separate = source(kept.source, f"{name}.source", roots, problems)
-            changes[name] = kept.model_copy(update={"source": separate})
+        split = getattr(spec, name)
+        if isinstance(split, Separate):
+            separate = source(split.source, f"{name}.source", roots, problems)
+            changes[name] = split.model_copy(update={"source": separate})
     if problems:
         raise Invalid(problems)
     return spec.model_copy(update=changes)
 
 
 def source(spec: Source, name: str, roots: tuple[Path, ...], problems: Problems) -> Source:
-    """A source with real paths, and with what its manifest says; what is wrong goes to the problems."""
+    """A source with real paths and the entries of its manifest; adds what is wrong to `problems`.
+
+    `name` is the field of the source, such as "source" or "validation.source".
+    """
     changes: dict[str, Any] = {}
-    for field, wanted in PATHS[spec.kind].items():
+    for field, resolve in PATHS[spec.kind].items():
         text = getattr(spec, field)
-        changes[field] = path_or_problem(
-            problems, f"{name}.{field}", lambda text=text, wanted=wanted: wanted(text, roots)
-        )  # type: ignore[misc]
+        changes[field] = path_or_problem(problems, f"{name}.{field}", partial(resolve, text, roots))
     if isinstance(spec, SequencesSource) and changes["manifest"]:
         changes["entries"] = _entries(
             Path(changes["manifest"]), f"{name}.manifest", roots, problems
@@ -70,13 +70,13 @@ PATHS: dict[str, dict[str, Callable[[str, tuple[Path, ...]], Path]]] = {
     "compress": {"originals": _originals},
     "sequences": {"manifest": _manifest},
 }
-"""The fields of each kind of source that are paths, and what must lie there."""
+"""By kind of source: its path fields, and the function that resolves each of them."""
 
 
 def _entries(
     manifest: Path, field: str, roots: tuple[Path, ...], problems: Problems
 ) -> list[Entry]:
-    """The sequences of a manifest: its paths are checked like those that are typed."""
+    """The sequences of a manifest, with paths checked like the paths in a form."""
     try:
         return [
             entry.model_copy(
@@ -92,9 +92,10 @@ def _entries(
         return []
 
 
-def path_or_problem(problems: Problems, field: str, find: Callable[[], Path]) -> str | None:
+def path_or_problem(problems: Problems, field: str, resolve: Callable[[], Path]) -> str | None:
+    """The path that `resolve` returns; if it fails, adds the problem and returns None."""
     try:
-        return str(find())
+        return str(resolve())
     except paths.FileProblem as problem:
         problems[field] = str(problem)
         return None

@@ -1,4 +1,4 @@
-"""What a valid test still has to show before it becomes a job: its model, its snapshot, its pairs and its files are there."""
+"""Checks a valid test spec before it becomes a job: its model, snapshot, pairs and files exist."""
 
 import functools
 from collections.abc import Callable
@@ -14,29 +14,31 @@ from jobs.specs import AnyTest, ImagesTest, ImageTest, SplitTest, VideoTest
 
 Roots = tuple[Path, ...]
 Find = Callable[[str], JobRow | None]
-"""A job by its id."""
+"""Returns the job with an id."""
 
 SPLITS = {"val": "validation", "test": "test"}
 
 
 def checked_test(spec: AnyTest, find: Find, roots: Roots) -> AnyTest:
-    """The spec with real, absolute paths. Raises Invalid, with a sentence a field."""
+    """The spec with real, absolute paths. Raises Invalid, with a sentence per field."""
     row = find(spec.model)
     if row is None or row.kind != "model":
-        raise Invalid({"model": "There is no such model."})
+        raise Invalid({"model": "This model does not exist. Choose another model."})
     problems: Problems = {}
     _check_snapshot(row, spec.snapshot, problems)
     changes: dict[str, Any] = {}
 
-    def real(field: str, read: Callable[[str, Roots], Path]) -> None:
+    def check_path(field: str, resolve: Callable[[str, Roots], Path]) -> None:
         text = getattr(spec, field)
         if text is not None:
-            changes[field] = path_or_problem(problems, field, functools.partial(read, text, roots))
+            changes[field] = path_or_problem(
+                problems, field, functools.partial(resolve, text, roots)
+            )
 
     match spec:
         case ImageTest():
             for field in ("image", "target", "stream"):
-                real(field, paths.file)
+                check_path(field, paths.file)
             if spec.pair is not None:
                 _check_pair(spec.pair, spec.split, pairs(find, row, spec.split), problems)
         case ImagesTest():
@@ -44,15 +46,16 @@ def checked_test(spec: AnyTest, find: Find, roots: Roots) -> AnyTest:
                 path_or_problem(problems, "images", functools.partial(_images, path, roots))
                 for path in spec.images
             ]
-            real("targets", lambda text, roots: paths.folder(text, roots, IMAGES))
+            check_path("targets", lambda text, roots: paths.folder(text, roots, IMAGES))
         case SplitTest():
             if pairs(find, row, spec.split) == 0:
                 problems["split"] = (
-                    f"The model's datasets have no {SPLITS[spec.split]} pairs: choose another split."
+                    f"The model's datasets have no {SPLITS[spec.split]} pairs. "
+                    "Choose another split."
                 )
         case VideoTest():
-            real("video", paths.file)
-            real(
+            check_path("video", paths.file)
+            check_path(
                 "originals", lambda text, roots: paths.file_or_folder(text, roots, IMAGES, "image")
             )
     if problems:
@@ -61,7 +64,7 @@ def checked_test(spec: AnyTest, find: Find, roots: Roots) -> AnyTest:
 
 
 def pairs(find: Find, model: JobRow, split: str) -> int:
-    """How many pairs the model's datasets have in a split; one that is given twice brings them once."""
+    """The number of pairs of the model's datasets in a split; a dataset given twice counts once."""
     datasets = [
         find(id) for id in dict.fromkeys((model.spec["dataset"], *model.spec["more_datasets"]))
     ]
@@ -76,20 +79,22 @@ def _images(text: str, roots: Roots) -> Path:
     return paths.file_or_folder(text, roots, IMAGES, "image")
 
 
-def _check_snapshot(model: JobRow, wanted: str, problems: Problems) -> None:
+def _check_snapshot(model: JobRow, name: str, problems: Problems) -> None:
     names = {snapshot["snapshot"] for snapshot in model.view["summary"].get("snapshots", [])}
     if not names:
         problems["snapshot"] = "The model has no snapshot yet. Wait for the end of its first epoch."
-    elif wanted not in {"best", "last", *names}:
-        problems["snapshot"] = f"There is no snapshot {wanted}."
+    elif name not in {"best", "last", *names}:
+        problems["snapshot"] = (
+            f"Snapshot {name} does not exist. Available: best, last, {', '.join(sorted(names))}."
+        )
 
 
 def _check_pair(pair: int, split: str, count: int, problems: Problems) -> None:
     if count == 0:
         problems["pair"] = (
-            f"The model's dataset has no {SPLITS[split]} pairs any more: give an image."
+            f"The model's datasets have no {SPLITS[split]} pairs. Choose an image instead."
         )
     elif pair >= count:
         problems["pair"] = (
-            f"There is no {SPLITS[split]} pair {pair}: the dataset has the pairs 0 to {count - 1}."
+            f"The {SPLITS[split]} pair {pair} does not exist. Choose a pair from 0 to {count - 1}."
         )

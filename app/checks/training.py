@@ -1,4 +1,4 @@
-"""What a valid spec of a training still has to show before it becomes a job: what it builds on is there, and can be trained."""
+"""Checks a valid training spec before it becomes a job: its inputs exist and fit together."""
 
 from collections.abc import Callable
 from importlib.metadata import entry_points
@@ -17,39 +17,39 @@ from jobs.specs.networks import Custom, Network, Package, PythonFile
 from models.definitions.graph import GraphError
 
 NETWORKS, LOSSES = "clearframe.networks", "clearframe.losses"
-"""Groups of entry points: what installed packages bring."""
-
+"""Groups of entry points for the networks and losses of installed packages."""
 
 Find = Callable[[str], JobRow | None]
-"""The job of an id, in a server's catalog or in a home."""
+"""Returns the job with an id, from a server's catalog or from a home."""
 
 
 def checked_training(spec: ModelSpec, find: Find, settings: Settings) -> ModelSpec:
-    """The spec, with real paths. Raises Invalid."""
+    """The spec with real paths. Raises Invalid."""
     problems: Problems = {}
     datasets = {id: find(id) for id in spec.datasets}
     for id, row in datasets.items():
         field = "dataset" if id == spec.dataset else "more_datasets"
-        if trouble := _trouble_with(row):
-            problems.setdefault(field, trouble)
-    seen = channels_seen(spec, datasets[spec.dataset])
-    network = _network(spec.network, seen, settings, problems)
+        if problem := _dataset_problem(row):
+            problems.setdefault(field, problem)
+    channels = channels_seen(spec, datasets[spec.dataset])
+    network = _network(spec.network, channels, settings, problems)
     loss = _loss(spec.loss, settings, problems)
     for id, row in datasets.items():
         side = _smallest_side(row)
         if side is not None and side < spec.patch_size:
             problems.setdefault(
                 "patch_size",
-                f"The frames of “{row.name if row else id}” are only {side} px: give at most that.",
+                f"The smallest frame side of “{row.name if row else id}” is {side} px. "
+                f"Enter at most {side}.",
             )
     _device(spec.device, problems)
-    kinds = {
+    channel_counts = {
         row.view["summary"].get("channels") for row in datasets.values() if row is not None
     } - {None}
-    if len(kinds) > 1:
+    if len(channel_counts) > 1:
         problems.setdefault(
             "more_datasets",
-            "Some of the datasets are in colour and some in grayscale. Choose those of one kind.",
+            "Some datasets are in colour and some in grayscale. Choose datasets of one kind.",
         )
     _start_from(spec, find, problems)
     if problems:
@@ -57,44 +57,53 @@ def checked_training(spec: ModelSpec, find: Find, settings: Settings) -> ModelSp
     return spec.model_copy(update={"network": network, "loss": loss})
 
 
-def with_its_loss(values: dict[str, Any], find: Find) -> dict[str, Any]:
-    """The values of a training whose pasted network brings its loss, where none is asked for. Raises Invalid."""
+def with_network_loss(values: dict[str, Any], find: Find) -> dict[str, Any]:
+    """The values of a training with the loss that its pasted network names, unless they set a loss.
+
+    Raises Invalid.
+    """
     network = values.get("network")
     if "loss" in values or not isinstance(network, dict) or network.get("name") != "custom":
         return values
     spec = validate(ModelSpec, values)
     assert isinstance(spec.network, Custom)
-    named = read_custom(spec.network, channels_seen(spec, find(spec.dataset)))
-    return {**values, "loss": {"name": named}} if named else values
+    loss = read_custom(spec.network, channels_seen(spec, find(spec.dataset)))
+    return {**values, "loss": {"name": loss}} if loss else values
 
 
 def channels_seen(spec: ModelSpec, dataset: JobRow | None) -> int:
-    """Of the image, by the network: 1 where it sees Y alone, or where the dataset is known to be grayscale."""
+    """The number of input channels of the network: 1 for Y alone or a grayscale dataset, else 3."""
     gray = dataset is not None and dataset.view["summary"].get("channels") == 1
     return 1 if gray or spec.channels == "y" else 3
 
 
 def read_custom(network: Custom, channels: int) -> str:
-    """The loss that a pasted text names, "" where it names none. Raises Invalid with the line where the text is wrong."""
+    """The loss that a pasted network names, "" if it names none.
+
+    Raises Invalid with the line of the error.
+    """
     from models.definitions.caffe.prototxt import read
 
     try:
         return read(network.prototxt, channels).loss
     except GraphError as error:
-        where = f"Line {error.line}: " if error.line else ""
-        raise Invalid({"network.prototxt": f"{where}{error}"}) from error
+        line = f"Line {error.line}: " if error.line else ""
+        raise Invalid({"network.prototxt": f"{line}{error}"}) from error
 
 
 def entries(group: str) -> list[str]:
-    """The names of what installed packages bring."""
+    """The names in a group of entry points, sorted."""
     return sorted({entry.name for entry in entry_points(group=group)})
 
 
-def _trouble_with(dataset: JobRow | None) -> str:
+def _dataset_problem(dataset: JobRow | None) -> str:
     if dataset is None or dataset.kind != "dataset":
-        return "There is no such dataset. Choose another one."
+        return "This dataset does not exist. Choose another dataset."
     if dataset.state in ("error", "aborted"):
-        return f"“{dataset.name}” was not finished ({dataset.state}). Resume it, or choose another one."
+        return (
+            f"“{dataset.name}” is not finished (state: {dataset.state}). "
+            "Resume it, or choose another dataset."
+        )
     return ""
 
 
@@ -131,36 +140,38 @@ def _loss(loss: Loss, settings: Settings, problems: Problems) -> Loss:
 
 
 def _entry(field: str, group: str, name: str, problems: Problems) -> None:
-    there = entries(group)
-    if name not in there:
+    names = entries(group)
+    if name not in names:
         problems[field] = (
-            f"No installed package has {name} in {group}. There are: {', '.join(there) or 'none'}."
+            f"No installed package has the entry point {name} in {group}. "
+            f"Available: {', '.join(names) or 'none'}."
         )
 
 
 def _python(field: str, path: str, settings: Settings, problems: Problems) -> str:
-    """The real path of a file that may run."""
+    """The real path of a Python file of a user."""
     if not settings.allow_user_code:
         problems[field] = (
-            "This server runs no Python files: it was started without --allow-user-code."
+            "This server does not run Python files of users. "
+            "To allow them, restart it with --allow-user-code."
         )
         return path
     try:
-        found = paths.file(path, settings.readable)
+        real = paths.file(path, settings.readable)
     except paths.FileProblem as problem:
         problems[field] = str(problem)
         return path
-    if Path(found).suffix not in PYTHON:
-        problems[field] = f"{found.name} is no Python file: its name must end in .py."
-    return str(found)
+    if Path(real).suffix not in PYTHON:
+        problems[field] = f"{real.name} is not a Python file. Choose a file with the extension .py."
+    return str(real)
 
 
 def _device(device: str, problems: Problems) -> None:
-    """Whether this machine has what is asked for."""
-    there = len(gpus.names())
+    """Check that the machine has the requested GPUs."""
+    count = len(gpus.names())
     numbers = [int(number) for number in device.partition(":")[2].split(",") if number]
-    if device.startswith("cuda") and max(numbers, default=0) >= there:
-        has = f"it has {there}, counted from 0" if there else "it has none"
+    if device.startswith("cuda") and max(numbers, default=0) >= count:
+        has = f"it has {count}, counted from 0" if count else "it has none"
         problems["device"] = (
             f"This machine has no GPU {max(numbers, default=0)}: {has}. Choose auto or cpu."
         )
@@ -171,14 +182,16 @@ def _start_from(spec: ModelSpec, find: Find, problems: Problems) -> None:
         return
     row = find(spec.start_from)
     if row is None or row.kind != "model":
-        problems["start_from"] = "There is no such model. Choose another one."
+        problems["start_from"] = "This model does not exist. Choose another model."
         return
-    names = {one["snapshot"] for one in row.view["summary"].get("snapshots", [])}
+    names = {snapshot["snapshot"] for snapshot in row.view["summary"].get("snapshots", [])}
     if not names:
         problems["start_from"] = (
-            f"“{row.name}” has no snapshot yet. Wait for its first, or choose another model."
+            f"“{row.name}” has no snapshot yet. "
+            "Wait for its first snapshot, or choose another model."
         )
     elif spec.start_snapshot not in {"best", "last", *names}:
         problems["start_snapshot"] = (
-            f"“{row.name}” has no snapshot {spec.start_snapshot}. It has: {', '.join(sorted(names))}."
+            f"“{row.name}” has no snapshot {spec.start_snapshot}. "
+            f"Available: {', '.join(sorted(names))}."
         )

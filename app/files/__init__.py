@@ -1,4 +1,4 @@
-"""Files of the machine: paths that may be read, uploads and their content, ZIP downloads.
+"""Files on the server: paths that may be read, uploads and their content, ZIP downloads.
 
 Imports `app.catalog` and `jobs.core`.
 """

@@ -1,4 +1,7 @@
-"""What a file is by its first bytes. Its name decides nothing, but for raw .yuv, which has nothing to know it by."""
+"""File types by the first bytes of a file.
+
+The name does not matter, except for raw .yuv, which has no signature.
+"""
 
 import codecs
 import re
@@ -9,19 +12,19 @@ from dataclasses import dataclass
 from jobs.core.suffixes import IMAGES, RAW_H264, VIDEOS
 
 HEAD = 64 * 1024
-"""How many of the first bytes are looked at."""
+"""Number of bytes at the start of a file that are inspected."""
 
 
 class Unusable(Exception):
-    """A file of which Clearframe can make nothing; the text says why and what to do."""
+    """A file that Clearframe cannot use; the message says why and what to do."""
 
 
 @dataclass(frozen=True)
 class Content:
-    """What a file is: how it is called, and the endings that such a file may have, the usual one first."""
+    """A file type: its name in messages and its file extensions, the most common one first."""
 
     name: str
-    endings: tuple[str, ...]
+    extensions: tuple[str, ...]
 
 
 BMP = Content("a BMP image", (".bmp",))
@@ -38,7 +41,7 @@ AVI = Content("an AVI video", (".avi",))
 Y4M = Content("a Y4M video", (".y4m",))
 TEXT = Content("text", (".csv",))
 
-STARTS = {
+SIGNATURES = {
     b"\x89PNG\r\n\x1a\n": PNG,
     b"\xff\xd8\xff": JPEG,
     b"II*\0": TIFF,
@@ -50,19 +53,19 @@ STARTS = {
 }
 RIFF = {b"WEBP": WEBP, b"AVI ": AVI}
 BMP_HEADERS = frozenset({12, 16, 40, 52, 56, 64, 108, 124})
-"""The sizes that a BMP's second header can have, by its version."""
+"""The sizes in bytes that the second header of a BMP can have, one per version."""
 STILL_BRANDS = (b"heic", b"heix", b"hevc", b"mif1", b"msf1", b"avif", b"avis")
-"""Images in the box of an MP4, which nothing here reads."""
+"""Brands of still images in an MP4 container, which are not supported."""
 PROFILES = frozenset({44, 66, 77, 83, 86, 88, 100, 110, 118, 122, 128, 138, 139, 134, 135, 244})
 """The H.264 profiles (profile_idc, ITU-T H.264 annexes A, F, G and H)."""
-ENDINGS = tuple(sorted({*IMAGES, *VIDEOS, ".csv", ".gz"}, key=len, reverse=True))
+EXTENSIONS = tuple(sorted({*IMAGES, *VIDEOS, ".csv", ".gz"}, key=len, reverse=True))
 
 
-def content(head: bytes) -> Content | None:
-    """What a file with these first bytes is; None where it is nothing known."""
-    for start, found in STARTS.items():
-        if head.startswith(start):
-            return found
+def identify(head: bytes) -> Content | None:
+    """The type of a file with these first bytes, or None if it is unknown."""
+    for signature, content in SIGNATURES.items():
+        if head.startswith(signature):
+            return content
     if head.startswith(b"RIFF"):
         return RIFF.get(head[8:12])
     if head.startswith(b"\x1f\x8b"):
@@ -70,29 +73,30 @@ def content(head: bytes) -> Content | None:
     if head[4:8] in (b"ftyp", b"moov", b"mdat", b"wide"):
         return None if head[8:12] in STILL_BRANDS else MP4
     tests = ((_is_bmp, BMP), (_is_h264, H264), (_is_ts, TS), (_is_text, TEXT))
-    return next((found for test, found in tests if test(head)), None)
+    return next((content for test, content in tests if test(head)), None)
 
 
 def fitting_name(name: str, head: bytes) -> str:
-    """The name with an ending that says what the file is. Raises Unusable."""
+    """The name with a file extension that matches the content. Raises Unusable."""
     if not head:
         raise Unusable(f"{name} is empty.")
     if name.lower().endswith(".yuv"):
         return name
-    found = content(head)
-    if found is None:
+    content = identify(head)
+    if content is None:
         raise Unusable(
-            f"{name} is nothing that Clearframe can use: by its content it is no image "
-            "(BMP, gzipped BMP, PNG, TIFF, JPEG, WebP), no H.264 stream, no video and no CSV list."
+            f"{name} is not in a supported format. Use an image (BMP, gzipped BMP, PNG, TIFF, "
+            "JPEG, WebP), an H.264 stream, a video or a CSV list of sequences."
         )
-    if name.lower().endswith(found.endings):
+    if name.lower().endswith(content.extensions):
         return name
-    if found is TEXT:
+    if content is TEXT:
         raise Unusable(
-            f"{name} is text by its content. Only lists of sequences are, and their names end in .csv."
+            f"{name} contains text. The only supported text files are lists of sequences "
+            "with the extension .csv."
         )
-    wrong = next((ending for ending in ENDINGS if name.lower().endswith(ending)), "")
-    return (name[: len(name) - len(wrong)] or "file") + found.endings[0]
+    wrong = next((extension for extension in EXTENSIONS if name.lower().endswith(extension)), "")
+    return (name[: len(name) - len(wrong)] or "file") + content.extensions[0]
 
 
 def _inflated(head: bytes) -> bytes:
@@ -111,14 +115,16 @@ def _is_bmp(head: bytes) -> bool:
 
 
 def _is_h264(head: bytes) -> bool:
-    """Annex B: it begins with a start code, and has a sequence parameter set of a known profile."""
-    begins = re.match(rb"\0{2,}\x01", head)
-    sets = re.finditer(rb"\0\0\x01([\x07\x27\x47\x67\x0f\x2f\x4f\x6f])(.)", head, re.DOTALL)
-    return begins is not None and any(found[2][0] in PROFILES for found in sets)
+    """Annex B: a start code first, and a sequence parameter set with a known profile."""
+    start = re.match(rb"\0{2,}\x01", head)
+    parameter_sets = re.finditer(
+        rb"\0\0\x01([\x07\x27\x47\x67\x0f\x2f\x4f\x6f])(.)", head, re.DOTALL
+    )
+    return start is not None and any(match[2][0] in PROFILES for match in parameter_sets)
 
 
 def _is_ts(head: bytes) -> bool:
-    """Packets of 188 bytes, or of 192 with a time before each, that all begin with 0x47."""
+    """Packets of 188 bytes that all start with 0x47; 192 bytes if a timestamp precedes each."""
     return any(
         len(head) > first + 2 * size and all(byte == 0x47 for byte in head[first::size])
         for first, size in ((0, 188), (4, 192))
@@ -126,7 +132,7 @@ def _is_ts(head: bytes) -> bool:
 
 
 def _is_text(head: bytes) -> bool:
-    """UTF-8 without control characters; the last character may be cut."""
+    """UTF-8 without control characters; the last character may be truncated."""
     try:
         text = codecs.getincrementaldecoder("utf-8-sig")().decode(head)
     except UnicodeDecodeError:

@@ -1,7 +1,7 @@
-"""A job's whole folder as one ZIP, written while it is sent, be the job at work or gigabytes large.
+"""A job's folder as a streamed ZIP, also for running jobs and for folders of many gigabytes.
 
-Each file ends where it ended when its turn came: what a worker adds meanwhile stays out. A file that was removed before its turn
-is passed over.
+Each file is archived with the size that it has when its turn comes; bytes that a worker appends
+later are left out. Files that are removed before their turn are skipped.
 """
 
 import os
@@ -15,14 +15,17 @@ from jobs.core.folder import JobFolder
 
 BLOCK = 256 * 1024
 
-TEXTS = frozenset({".json", ".jsonl", ".log", ".txt", ".csv", ".prototxt", ".py"})
-"""Endings of what is packed; pictures are packed already, and weights and stores would cost time and win little."""
+COMPRESSED = frozenset({".json", ".jsonl", ".log", ".txt", ".csv", ".prototxt", ".py"})
+"""Extensions of files to compress. Images already are, weights and stores hardly get smaller."""
 
 LOCK = "worker.lock"
 
 
 def stream(folder: JobFolder, top: str, added: Mapping[str, str]) -> Iterator[bytes]:
-    """The parts of the ZIP, some of them empty: all files in the folder `top`, after texts that are added to them, by name."""
+    """Yield the parts of the ZIP, some of them empty. All files are in the folder `top`.
+
+    `added` has additional text files by name, which come first.
+    """
     outbox = Outbox()
     with ZipFile(outbox, "w", ZIP_DEFLATED) as archive:
         for name, text in added.items():
@@ -30,34 +33,33 @@ def stream(folder: JobFolder, top: str, added: Mapping[str, str]) -> Iterator[by
             yield outbox.take()
         root = folder.path.resolve()
         for path in _files(root):
-            # Names that no text can say are a rare gift of sources from elsewhere; a ZIP takes texts only.
+            # File names may not be valid UTF-8; zipfile takes only valid text.
             name = os.fsencode(path.relative_to(root)).decode("utf-8", "replace")
-            yield from _packed(archive, outbox, path, f"{top}/{name}")
+            yield from _file_parts(archive, outbox, path, f"{top}/{name}")
     yield outbox.take()
 
 
 def _files(root: Path) -> Iterator[Path]:
-    """All but the lock, drafts and links that lead out of the folder."""
-    for here, folders, names in os.walk(root):
+    """All files except the lock, hidden drafts and links to paths outside the folder."""
+    for parent, folders, names in os.walk(root):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         yield from (
-            path for path in (Path(here, name) for name in sorted(names)) if _belongs(path, root)
+            path for path in (Path(parent, name) for name in sorted(names)) if _belongs(path, root)
         )
 
 
 def _belongs(path: Path, root: Path) -> bool:
-    return path.is_file() and all(_is_shown(one, root) for one in (path, path.resolve()))
+    return path.is_file() and _is_included(path, root) and _is_included(path.resolve(), root)
 
 
-def _is_shown(path: Path, root: Path) -> bool:
+def _is_included(path: Path, root: Path) -> bool:
     if not path.is_relative_to(root):
         return False
     parts = path.relative_to(root).parts
     return parts != (LOCK,) and not any(part.startswith(".") for part in parts)
 
 
-def _packed(archive: ZipFile, outbox: Outbox, path: Path, name: str) -> Iterator[bytes]:
-    """The parts of a file."""
+def _file_parts(archive: ZipFile, outbox: Outbox, path: Path, name: str) -> Iterator[bytes]:
     try:
         info = ZipInfo.from_file(path, name, strict_timestamps=False)
         file = path.open("rb")
@@ -65,7 +67,7 @@ def _packed(archive: ZipFile, outbox: Outbox, path: Path, name: str) -> Iterator
         return
     with file:
         left = info.file_size = _end(file, path)
-        info.compress_type = ZIP_DEFLATED if path.suffix in TEXTS else ZIP_STORED
+        info.compress_type = ZIP_DEFLATED if path.suffix in COMPRESSED else ZIP_STORED
         file.seek(0)
         with archive.open(info, "w") as entry:
             while block := file.read(min(BLOCK, left)):
@@ -76,15 +78,15 @@ def _packed(archive: ZipFile, outbox: Outbox, path: Path, name: str) -> Iterator
 
 
 def _end(file: BinaryIO, path: Path) -> int:
-    """Where the file ends now; an event log ends with its last whole line."""
+    """The offset at which the file ends now; in an event log, the end of its last full line."""
     end = os.fstat(file.fileno()).st_size
     if path.suffix != ".jsonl":
         return end
     while end > 0:
-        begin = max(end - BLOCK, 0)
-        file.seek(begin)
-        block = file.read(end - begin)
+        start = max(end - BLOCK, 0)
+        file.seek(start)
+        block = file.read(end - start)
         if b"\n" in block:
-            return begin + block.rindex(b"\n") + 1
-        end = begin
+            return start + block.rindex(b"\n") + 1
+        end = start
     return 0

@@ -1,11 +1,12 @@
-"""Uploads on disk: what has arrived of each, and where it goes when it is whole.
+"""Uploads on disk: the bytes received so far, and the path of the complete file.
 
-    uploads/.unfinished/<id>        the bytes so far: their number is the offset, whoever was killed meanwhile
-    uploads/.unfinished/<id>.json   how long it will be, and its path below uploads/
-    uploads/<id>/<name>             finished
-    uploads/<group>/<folder>/...    finished, a file of a folder whose files were sent with one group
+    uploads/.unfinished/<id>        bytes received so far; their number is the offset, even after
+                                    a crash of the server or the client
+    uploads/.unfinished/<id>.json   total length, and path below uploads/
+    uploads/<id>/<name>             finished file
+    uploads/<group>/<folder>/...    finished file of a folder, whose files were sent with one group
 
-No listing shows .unfinished and no job reads it: its name is hidden.
+The name .unfinished is hidden: it is never listed, and jobs do not read it.
 """
 
 import fcntl
@@ -26,11 +27,12 @@ from app.files.content import HEAD, Unusable, fitting_name
 
 UNFINISHED = ".unfinished"
 ID = re.compile(r"[0-9a-f]{32}")
-MOST_LEVELS = 16
-MOST_BYTES_OF_A_NAME = 200
-MOST_UPLOADS = 20_000
-"""Of the last days, finished or not: a folder of frames is many."""
+MAX_LEVELS = 16
+MAX_NAME_BYTES = 200
+MAX_UPLOADS = 20_000
+"""Limit on recent uploads, finished or not. A folder of frames is one upload per file."""
 KEPT_SECONDS = 4 * 24 * 3600
+"""Age at which the record and the bytes of an upload are removed."""
 
 
 class Busy(Exception):
@@ -39,13 +41,13 @@ class Busy(Exception):
 
 @dataclass
 class Upload:
-    """A file that arrives, or has arrived."""
+    """A file that is being uploaded, or was uploaded."""
 
     root: Path
     id: str
     length: int
     path: str
-    """Where it goes, below `root`."""
+    """Path of the finished file below `root`."""
 
     @property
     def unfinished(self) -> Path:
@@ -69,7 +71,10 @@ class Upload:
 
 
 def create(root: Path, length: int, name: str, group: str = "") -> Upload:
-    """Begin an upload. The name may have folders in it; files with one group keep their places to each other."""
+    """Start an upload.
+
+    The name may contain folders: files with the same group keep their relative paths.
+    """
     id = secrets.token_hex(16)
     parts = safe_parts(name)
     upload = Upload(root, id, length, "/".join((group or id, *(parts if group else parts[-1:]))))
@@ -80,7 +85,7 @@ def create(root: Path, length: int, name: str, group: str = "") -> Upload:
 
 
 def find(root: Path, id: str) -> Upload | None:
-    """The upload of an id, as long as its bytes are there."""
+    """The upload with this id, or None if its bytes no longer exist."""
     if ID.fullmatch(id) is None:
         return None
     try:
@@ -91,19 +96,22 @@ def find(root: Path, id: str) -> Upload | None:
 
 
 def _write(upload: Upload) -> None:
-    """The record is there whole or not at all."""
-    new = upload.record.with_suffix(".new")
-    new.write_text(
+    """Write the record atomically."""
+    draft = upload.record.with_suffix(".new")
+    draft.write_text(
         json.dumps(
             {key: value for key, value in asdict(upload).items() if key in ("length", "path")}
         )
     )
-    new.replace(upload.record)
+    draft.replace(upload.record)
 
 
 @contextmanager
 def opened(upload: Upload) -> Iterator[int]:
-    """The unfinished file to append to, for one at a time. Raises Busy. The lock ends with the process, however that ends."""
+    """Open the unfinished file for appending, with an exclusive lock. Raises Busy.
+
+    The kernel releases the lock however the process ends.
+    """
     file = os.open(upload.unfinished, os.O_WRONLY | os.O_APPEND)
     try:
         try:
@@ -116,9 +124,11 @@ def opened(upload: Upload) -> Iterator[int]:
 
 
 def settle(upload: Upload) -> None:
-    """Look at what has arrived, and put a whole file in its place. Raises Unusable, and the upload is gone then.
+    """Check the content, and move a complete file to its target.
 
-    May be done again at any time, as a server that was killed in the middle does at its next request."""
+    Raises Unusable after it has removed the upload. Idempotent: after a crash of the server, the
+    next request for the upload calls it again.
+    """
     if not upload.unfinished.exists() or (upload.offset < min(HEAD, upload.length)):
         return
     with upload.unfinished.open("rb") as file:
@@ -127,25 +137,26 @@ def settle(upload: Upload) -> None:
         path = Path(upload.path)
         upload.path = str(path.with_name(fitting_name(path.name, head)))
         if upload.offset == upload.length:
-            _put_in_place(upload)
+            _move_to_target(upload)
     except Unusable:
         remove(upload)
         raise
 
 
-def _put_in_place(upload: Upload) -> None:
+def _move_to_target(upload: Upload) -> None:
     _write(upload)
     try:
         upload.target.parent.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError) as error:
         raise Unusable(
-            f"{upload.target.name} is in a folder called like a file beside it. Rename one of them."
+            f"The folder of {upload.target.name} has the same name as an uploaded file. "
+            "Rename one of them."
         ) from error
     if upload.target.exists():
-        # The same file twice is one whose answer got lost: the sender tried again.
+        # A client sends the same file again if the response was lost.
         if not filecmp.cmp(upload.unfinished, upload.target, shallow=False):
             raise Unusable(
-                f"{upload.target.name} is there twice, with different contents. Rename one of them."
+                f"A different file named {upload.target.name} already exists. Rename one of them."
             )
         upload.unfinished.unlink()
     else:
@@ -153,7 +164,7 @@ def _put_in_place(upload: Upload) -> None:
 
 
 def remove(upload: Upload) -> None:
-    """Take away an upload, finished or not, and the folders that are empty then."""
+    """Delete an upload, finished or not, and the folders that are empty afterwards."""
     if not upload.unfinished.exists():
         upload.target.unlink(missing_ok=True)
         for folder in list(upload.target.parents)[: upload.path.count("/")]:
@@ -165,11 +176,11 @@ def remove(upload: Upload) -> None:
 
 
 def remove_old(root: Path, now: float | None = None) -> None:
-    """Take away what was begun and left: uploads that nobody has continued for days. Finished files stay."""
+    """Delete abandoned uploads, which got no data for KEPT_SECONDS. Finished files stay."""
     for path in (root / UNFINISHED).glob("*"):
-        bytes_so_far = path.with_suffix("")
-        touched = (bytes_so_far if bytes_so_far.exists() else path).stat().st_mtime
-        if touched < (time.time() if now is None else now) - KEPT_SECONDS:
+        received = path.with_suffix("")
+        changed = (received if received.exists() else path).stat().st_mtime
+        if changed < (time.time() if now is None else now) - KEPT_SECONDS:
             path.unlink()
 
 
@@ -178,28 +189,27 @@ def has_room(root: Path, length: int) -> bool:
 
 
 def is_crowded(root: Path) -> bool:
-    """Whether there are as many uploads as there may be."""
-    place = root / UNFINISHED
-    return (
-        place.exists() and sum(name.endswith(".json") for name in os.listdir(place)) >= MOST_UPLOADS
-    )
+    """Whether the limit on uploads is reached."""
+    folder = root / UNFINISHED
+    if not folder.exists():
+        return False
+    return sum(name.endswith(".json") for name in os.listdir(folder)) >= MAX_UPLOADS
 
 
 def safe_parts(name: str) -> list[str]:
-    """The folders and the name of a path that somebody sent: never above where it begins, never hidden, never too long."""
+    """The folders and the file name of a path from a client.
+
+    The result never leads to a parent folder, is never hidden and never too long.
+    """
     parts = [_safe(part) for part in re.split(r"[/\\]", unicodedata.normalize("NFC", name))]
-    return [part for part in parts if part][-MOST_LEVELS:] or ["file"]
+    return [part for part in parts if part][-MAX_LEVELS:] or ["file"]
 
 
 def _safe(part: str) -> str:
-    plain = (
-        "".join(letter for letter in part if unicodedata.category(letter)[0] != "C")
-        .strip()
-        .lstrip(".")
-        .strip()
-    )
-    if len(plain.encode()) <= MOST_BYTES_OF_A_NAME:
-        return plain
-    ending = re.search(r"(\.\w{1,5}){0,2}$", plain, re.ASCII)
-    kept = ending[0] if ending else ""
-    return plain.encode()[: MOST_BYTES_OF_A_NAME - len(kept)].decode(errors="ignore") + kept
+    printable = "".join(letter for letter in part if unicodedata.category(letter)[0] != "C")
+    name = printable.strip().lstrip(".").strip()
+    if len(name.encode()) <= MAX_NAME_BYTES:
+        return name
+    match = re.search(r"(\.\w{1,5}){0,2}$", name, re.ASCII)
+    extension = match[0] if match else ""
+    return name.encode()[: MAX_NAME_BYTES - len(extension)].decode(errors="ignore") + extension

@@ -1,4 +1,4 @@
-"""ZIPs that are written while they are sent: memory holds the part that is under way, and the table of contents."""
+"""Streamed ZIP downloads. Memory holds only the current part and the ZIP's central directory."""
 
 import io
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ from flask import Response
 
 
 class Outbox(io.RawIOBase):
-    """What was written and is not sent yet. It cannot seek, and so ZipFile never looks back."""
+    """A buffer of bytes to send. It is not seekable, so ZipFile writes forward only."""
 
     def __init__(self) -> None:
         self._parts: list[bytes] = []
@@ -27,14 +27,17 @@ class Outbox(io.RawIOBase):
         return taken
 
 
-def sent(parts: Iterator[bytes], name: str) -> Response:
-    """The answer that a browser stores as `name`.zip."""
+def zip_response(parts: Iterator[bytes], name: str) -> Response:
+    """The response that a browser saves as `name`.zip."""
     headers = {"Content-Disposition": f'attachment; filename="{name}.zip"'}
-    return Response(_in_turns(parts), mimetype="application/zip", headers=headers)
+    return Response(_cooperative(parts), mimetype="application/zip", headers=headers)
 
 
-def _in_turns(parts: Iterator[bytes]) -> Iterator[bytes]:
-    """A long download to a fast client would let no other request through. What is packed may leave a part empty."""
+def _cooperative(parts: Iterator[bytes]) -> Iterator[bytes]:
+    """Yield to other greenlets between parts, else a fast client would block all other requests.
+
+    Skips the empty parts that compression may leave.
+    """
     for part in parts:
         gevent.sleep(0)
         if part:

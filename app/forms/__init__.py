@@ -1,4 +1,5 @@
-"""Specs as people see them: form fields, preview, command line, comparison, record of a run.
+"""Specs as users see them: form fields, preview, command line, comparison, record of a run.
 
-Imports `app.catalog`, `app.checks`, `app.runner`, `jobs.core`, `jobs.specs` and `models.definitions`.
+Imports `app.catalog`, `app.checks`, `app.runner`, `jobs.core`, `jobs.specs` and
+`models.definitions`.
 """

@@ -1,4 +1,4 @@
-"""The line of a shell that makes a job again: what a job's page offers to copy."""
+"""Shell command that recreates a job; a job's page offers it for copying."""
 
 import shlex
 from typing import Any
@@ -16,7 +16,11 @@ SHORT = {
 
 
 def option_name(field: str) -> str:
-    """--stream of "source.stream", --validation of "validation.method", --validation-percent of "validation.percent"."""
+    """The command-line option of a spec field.
+
+    "source.stream" becomes --stream, "validation.method" --validation, and
+    "validation.percent" --validation-percent.
+    """
     short = SHORT.get(field) or field.removeprefix("source.").removesuffix(".method").removesuffix(
         ".name"
     )
@@ -24,33 +28,38 @@ def option_name(field: str) -> str:
 
 
 def opposite(option: str) -> str:
-    """What says no where the option says yes: --no-flips of --flips."""
+    """The negated form of a flag: --flips becomes --no-flips."""
     return "--no-" + option.removeprefix("--")
 
 
 def as_command(kind: str, spec: dict[str, Any]) -> str:
-    """What differs from the defaults, in the order of the spec, quoted for a shell.
+    """The command with all options that differ from their defaults, in spec order, shell-quoted.
 
-    No command takes a NUL character, nor, on Linux, a text of more than 128 KiB.
+    A shell command cannot contain a NUL character. On Linux an argument is limited to 128 KiB.
     """
     command = COMMANDS.get(kind) or ("test", spec["kind"], spec["model"])
-    named = _named(spec)
-    shown = fields_of(spec_of(kind, spec), spec)
-    said = [one for one in shown if one.active and (one.value != one.default or one.name in named)]
+    explicit = _explicit_fields(spec)
+    fields = [
+        field
+        for field in fields_of(spec_of(kind, spec), spec)
+        if field.active and (field.value != field.default or field.name in explicit)
+    ]
     runs_code = any(_kind(spec, section) == "python" for section in ("network", "loss"))
     return shlex.join(
         [
             "clearframe",
             *command,
-            *(word for one in said for word in _words(one)),
+            *(argument for field in fields for argument in _arguments(field)),
             *["--allow-user-code"] * runs_code,
         ]
     )
 
 
-def _named(spec: dict[str, Any]) -> set[str]:
-    """The fields that are said though they have their default: a pasted network may bring a loss, which is taken where none is
-    asked for."""
+def _explicit_fields(spec: dict[str, Any]) -> set[str]:
+    """Fields that the command includes even if they have their default value.
+
+    A pasted network may name a loss, which is used unless the command gives one.
+    """
     return {"loss.name"} if _kind(spec, "network") == "custom" else set()
 
 
@@ -58,9 +67,9 @@ def _kind(spec: dict[str, Any], section: str) -> Any:
     return (spec.get(section) or {}).get("name")
 
 
-def _words(one: Field) -> list[str]:
-    option = option_name(one.name)
-    if one.widget == "checkbox":
-        return [option if one.value else opposite(option)]
-    text = str(one.value)
-    return [option, text.replace(", ", ",") if one.widget in ("list", "datasets") else text]
+def _arguments(field: Field) -> list[str]:
+    option = option_name(field.name)
+    if field.widget == "checkbox":
+        return [option if field.value else opposite(option)]
+    text = str(field.value)
+    return [option, text.replace(", ", ",") if field.widget in ("list", "datasets") else text]

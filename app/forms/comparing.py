@@ -1,4 +1,4 @@
-"""Models beside one another: what differs in what they were asked to do."""
+"""Comparison of models: the settings in which they differ."""
 
 from collections.abc import Callable
 from typing import Any
@@ -6,38 +6,40 @@ from typing import Any
 from app.forms.fields import Field, fields_of
 from jobs.specs import ModelSpec
 
-MOST = 30
-WORDS = frozenset({"name", "notes", "group", "sweep"})
-"""What a model is called says nothing about what it does."""
+MAX_MODELS = 30
+LABELS = frozenset({"name", "notes", "group", "sweep"})
+"""Fields that only label a model; the comparison ignores them."""
 
 Job = dict[str, Any]
 
 
 def differing(jobs: list[Job], name_of: Callable[[str], str]) -> list[tuple[str, list[str]]]:
-    """The settings in which the models differ, in the form's order: label, and each model's value, a dash where it has none.
+    """The settings in which the models differ, in form order.
 
-    `name_of`: what the job of an id is called.
+    Each row has the label and one value per model, a dash where the model lacks the setting.
+    `name_of`: returns the name of a job, given its id.
     """
-    each = [_settings(job["spec"], name_of) for job in jobs]
-    names = list(dict.fromkeys(name for settings in each for name in settings))
+    all_settings = [_settings(job["spec"], name_of) for job in jobs]
+    names = list(dict.fromkeys(name for settings in all_settings for name in settings))
     rows = []
     for name in names:
-        values = [settings[name][1] if name in settings else "–" for settings in each]
+        values = [settings[name][1] if name in settings else "–" for settings in all_settings]
         if len(set(values)) > 1:
-            rows.append((next(settings[name][0] for settings in each if name in settings), values))
+            label = next(settings[name][0] for settings in all_settings if name in settings)
+            rows.append((label, values))
     return rows
 
 
 def _settings(spec: dict[str, Any], name_of: Callable[[str], str]) -> dict[str, tuple[str, str]]:
-    """Label and value of all settings that a spec has, by the field's name."""
-    found = {}
+    """Label and value of each setting of a spec, by field name."""
+    settings = {}
     for field in fields_of(ModelSpec, spec):
-        if field.active and field.name not in WORDS:
-            found[field.name] = (field.label, _words(field, name_of))
-    return found
+        if field.active and field.name not in LABELS:
+            settings[field.name] = (field.label, _value_text(field, name_of))
+    return settings
 
 
-def _words(field: Field, name_of: Callable[[str], str]) -> str:
+def _value_text(field: Field, name_of: Callable[[str], str]) -> str:
     if field.widget in ("dataset", "datasets", "model") and field.value:
         return ", ".join(name_of(id) for id in str(field.value).split(", "))
     if isinstance(field.value, bool):
@@ -46,5 +48,5 @@ def _words(field: Field, name_of: Callable[[str], str]) -> str:
 
 
 def same_datasets(jobs: list[Job]) -> bool:
-    """Whether a validation pair is one and the same picture for all of them."""
+    """True if all models use the same datasets, so that a pair number means the same image."""
     return len({(job["spec"]["dataset"], *job["spec"]["more_datasets"]) for job in jobs}) == 1

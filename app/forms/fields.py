@@ -1,8 +1,8 @@
-"""HTML forms, made from the specs: fields with their labels, bounds and help; and back to values.
+"""HTML form fields generated from jobs/specs (labels, bounds, help), and parsing of form data.
 
-A union (kinds of sources, of splits) becomes a field that chooses the kind, followed by the fields of
-every kind. `Field.when` says under which choices a field is shown; the others are disabled, so that a
-browser does not send them.
+A union (kinds of sources, of splits) becomes a field that selects the kind, followed by the
+fields of every kind. `Field.when` lists the selections for which a field is shown. The other
+fields are disabled, so that a browser does not send them.
 """
 
 from collections.abc import Iterator, Mapping
@@ -22,7 +22,7 @@ Values = dict[str, Any]
 When = tuple[tuple[str, str], ...]
 
 NOT_IN_FORMS = frozenset({"kind", "model", "entries", "sweep"})
-"""What a form has no choice of, what the page's address says already, and what the program fills in."""
+"""Fields that forms omit: users have no choice, the page's URL sets them, or the program does."""
 
 SHOWN = ".shown"
 UPLOAD = ".upload"
@@ -30,7 +30,7 @@ UPLOAD = ".upload"
 
 @dataclass
 class Field:
-    """One field of a form, as a template draws it."""
+    """A form field, as a template renders it."""
 
     name: str
     label: str
@@ -52,7 +52,7 @@ class Field:
 
     @property
     def section(self) -> str:
-        """The part of the spec that the field belongs to: "source" of "source.raw.width"."""
+        """The section of the spec that contains the field: "source" for "source.raw.width"."""
         return self.name.split(".")[0]
 
     @property
@@ -62,42 +62,46 @@ class Field:
 
 @dataclass(frozen=True)
 class Setting:
-    """A field of a spec, where it is in the form: its full name, its choices, and whether what it belongs to is folded."""
+    """A field of a spec and its position in the form.
+
+    `name`: the full name. `when`: the selections for which it is shown. `more`: whether its group
+    is folded.
+    """
 
     name: str
     info: FieldInfo
     when: When
     more: bool
     kinds: tuple[str, ...] = ()
-    """For the choice of a union's kind: the kinds, the default first."""
+    """For a field that selects a union's kind: the kinds, the default first."""
 
 
 def fields_of(
     spec: type[BaseModel], values: Values | None = None, problems: Problems | None = None
 ) -> list[Field]:
-    """The fields of a spec with what was typed (or the defaults) and what is wrong with it."""
-    shown: list[Field] = []
-    chosen: dict[str, str] = {}
+    """The form fields of a spec, with the entered values (else the defaults) and their errors."""
+    form_fields: list[Field] = []
+    selected: dict[str, str] = {}
     for setting in _settings(spec):
-        one = _field(setting)
-        one.default = one.value = _as_typed(one.value)
-        one.active = all(chosen.get(name) == kind for name, kind in one.when)
-        typed = _look_up(values or {}, one.name) if one.active else None
+        form_field = _field(setting)
+        form_field.default = form_field.value = _as_typed(form_field.value)
+        form_field.active = all(selected.get(name) == kind for name, kind in form_field.when)
+        typed = _look_up(values or {}, form_field.name) if form_field.active else None
         if typed is not None:
-            one.value = (
+            form_field.value = (
                 "\n".join(map(str, typed))
-                if isinstance(typed, list) and one.widget == "paths"
+                if isinstance(typed, list) and form_field.widget == "paths"
                 else _as_typed(typed)
             )
-        one.error = (problems or {}).get(one.name, "") if one.active else ""
-        if one.kinds:
-            chosen[one.name] = str(one.value)
-        shown.append(one)
-    return shown
+        form_field.error = (problems or {}).get(form_field.name, "") if form_field.active else ""
+        if form_field.kinds:
+            selected[form_field.name] = str(form_field.value)
+        form_fields.append(form_field)
+    return form_fields
 
 
 def _as_typed(value: Any) -> Any:
-    """As a person would type it: 20 for 20.0, and lists with commas."""
+    """The value as a user would type it: 20 for 20.0, and lists with commas."""
     if isinstance(value, list):
         return ", ".join(str(_as_typed(item)) for item in value)
     return int(value) if isinstance(value, float) and value.is_integer() else value
@@ -112,7 +116,7 @@ def _settings(
 ) -> Iterator[Setting]:
     for name, info in spec.model_fields.items():
         if name == tag_of_union:
-            continue  # The field that chooses the kind stands before all kinds.
+            continue  # The field that selects the kind comes before the fields of all kinds.
         full, kinds, inner = prefix + name, members(info), nested(info)
         folded = more or bool(_extra(info).get("more"))
         if kinds:
@@ -140,38 +144,38 @@ def _extra(info: FieldInfo) -> dict[str, Any]:
 def _field(setting: Setting) -> Field:
     info, extra = setting.info, _extra(setting.info)
     label = info.title or setting.name.split(".")[-1].capitalize()
-    one = Field(
+    form_field = Field(
         setting.name, label, info.description or "", "", when=setting.when, more=setting.more
     )
     kinds = members(info)
     if setting.kinds:
-        return _choice_of_kind(one, setting, kinds)
+        return _kind_field(form_field, setting, kinds)
     types = [kind for kind in get_args(info.annotation) if kind is not NoneType] or [
         info.annotation
     ]
-    one.widget = str(extra.get("widget", "")) or _widget(info, types)
-    one.unit = str(extra.get("unit", ""))
-    one.required = info.is_required()
+    form_field.widget = str(extra.get("widget", "")) or _widget(info, types)
+    form_field.unit = str(extra.get("unit", ""))
+    form_field.required = info.is_required()
     if info.default is not PydanticUndefined and info.default is not None:
-        one.value = info.default
+        form_field.value = info.default
     if get_origin(info.annotation) is Literal:
         titles = extra.get("titles") or {}
-        one.choices = [
+        form_field.choices = [
             (choice, str(titles.get(choice, choice))) for choice in get_args(info.annotation)
         ]
-    one.step = "1" if int in types else "any"
+    form_field.step = "1" if int in types else "any"
     for bound in info.metadata:
-        one.minimum = getattr(bound, "ge", getattr(bound, "gt", one.minimum))
-        one.maximum = getattr(bound, "le", one.maximum)
-    return one
+        form_field.minimum = getattr(bound, "ge", getattr(bound, "gt", form_field.minimum))
+        form_field.maximum = getattr(bound, "le", form_field.maximum)
+    return form_field
 
 
-def _choice_of_kind(one: Field, setting: Setting, kinds: dict[str, Any]) -> Field:
-    one.widget = str(_extra(setting.info).get("widget", "")) or "select"
-    one.choices = list(titles(kinds).items())
-    one.kinds = {kind: (member.__doc__ or "").strip() for kind, member in kinds.items()}
-    one.value = setting.kinds[0]
-    return one
+def _kind_field(form_field: Field, setting: Setting, kinds: dict[str, Any]) -> Field:
+    form_field.widget = str(_extra(setting.info).get("widget", "")) or "select"
+    form_field.choices = list(titles(kinds).items())
+    form_field.kinds = {kind: (member.__doc__ or "").strip() for kind, member in kinds.items()}
+    form_field.value = setting.kinds[0]
+    return form_field
 
 
 def _widget(info: FieldInfo, types: list[Any]) -> str:
@@ -183,22 +187,24 @@ def _widget(info: FieldInfo, types: list[Any]) -> str:
 
 
 def _look_up(values: Values, name: str) -> Any:
-    found: Any = values
+    value: Any = values
     for part in name.split("."):
-        found = found.get(part) if isinstance(found, dict) else None
-    return found
+        value = value.get(part) if isinstance(value, dict) else None
+    return value
 
 
 def values_of(spec: type[BaseModel], form: Mapping[str, str]) -> Values:
-    """What was typed, nested as the spec is. Empty fields are left out; an unticked box is False; several values are a list."""
+    """The submitted values, nested as in the spec.
+
+    Empty fields are omitted. An unticked box is False.
+    """
     values: Values = {}
     for setting in _settings(spec):
         name, typed = setting.name, _typed(form, setting.name)
         if not all(_look_up(values, tag) == kind for tag, kind in setting.when):
             continue
         if setting.info.annotation is bool:
-            shown = name + SHOWN in form
-            if shown:
+            if name + SHOWN in form:
                 _put(values, name, name in form)
         elif typed != "" or setting.kinds:
             _put(values, name, typed or setting.kinds[0])
@@ -206,8 +212,11 @@ def values_of(spec: type[BaseModel], form: Mapping[str, str]) -> Values:
 
 
 def _typed(form: Mapping[str, str], name: str) -> str:
-    """What was typed into the fields of a name. Nothing is cut off a text of several lines: its errors are told by line.
-    Options of the command line are taken as they are: their ends of lines are no browser's."""
+    """The text submitted for a field; several values are joined with commas.
+
+    Text of several lines keeps its white space, since errors name its line numbers. Command-line
+    options stay unchanged: browsers send CRLF line ends, shells do not.
+    """
     if not isinstance(form, MultiDict):
         return form.get(name, "")
     text = ", ".join(form.getlist(name)).replace("\r\n", "\n")

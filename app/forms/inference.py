@@ -1,4 +1,4 @@
-"""The forms of tests, a kind each: the fields of its spec, with what can be chosen of a model."""
+"""Forms of the test kinds: the fields of each spec, with the choices that a model offers."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -13,11 +13,11 @@ Job = dict[str, Any]
 
 INPUT = "input.kind"
 INPUTS = {"image": ("image", "target"), "pair": ("pair",), "stream": ("stream", "frame", "target")}
-"""Where the image of a test can come from, and the fields of each."""
+"""The inputs that a test of one image can have, and the form fields of each."""
 MISSING = {
-    "image": "Give an image: type its path, browse, or drop it here.",
-    "pair": "Choose one of the pairs, or type its number.",
-    "stream": "Give the stream of the frame: type its path, browse, or drop it here.",
+    "image": "Missing: type the path of an image, browse, or drop a file here.",
+    "pair": "Missing: choose a pair or type its number.",
+    "stream": "Missing: type the path of a stream, browse, or drop a file here.",
 }
 
 
@@ -28,32 +28,35 @@ def inference_fields(
     values: Values | None = None,
     problems: Problems | None = None,
 ) -> list[Field]:
-    """With the model's snapshots, best first, and bounded by how many pairs there are to choose from."""
-    shown = fields_of(TESTS[kind], values, problems)
+    """The fields of a test kind, with the model's snapshots (best first) as choices.
+
+    The number of validation pairs bounds the pair field.
+    """
+    fields = fields_of(TESTS[kind], values, problems)
     snapshots = [snapshot["snapshot"] for snapshot in reversed(job["summary"].get("snapshots", []))]
     best = job["summary"].get("best", {}).get("snapshot", "none yet")
     model = catalog.get(job["id"])
-    for field in shown:
+    for field in fields:
         if field.widget == "snapshot":
             field.choices = [("best", f"best ({best})"), *((name, name) for name in snapshots)]
         elif field.widget == "pair" and model is not None:
             field.maximum = max(pairs(catalog.get, model, "val") - 1, 0)
-    return shown
+    return fields
 
 
-def input_of(sent: Mapping[str, str], values: Values) -> str:
-    """The input that is chosen; where nothing says so, the one that something is given of."""
-    chosen = sent.get(INPUT, "")
+def selected_input(form: Mapping[str, str], values: Values) -> str:
+    """The selected input; without a selection, the first input that has a value."""
+    selected = form.get(INPUT, "")
     return (
-        chosen
-        if chosen in INPUTS
+        selected
+        if selected in INPUTS
         else next((name for name in ("stream", "pair") if name in values), "image")
     )
 
 
-def of_input(values: Values, chosen: str) -> Values:
-    """Without what was typed for another input before this one was chosen. Raises Invalid where there is nothing of it."""
-    if chosen not in values:
-        raise Invalid({chosen: MISSING[chosen]})
-    others = {name for names in INPUTS.values() for name in names} - set(INPUTS[chosen])
+def keep_input(values: Values, selected: str) -> Values:
+    """Drop the values of the other inputs. Raises Invalid if the selected input is empty."""
+    if selected not in values:
+        raise Invalid({selected: MISSING[selected]})
+    others = {name for names in INPUTS.values() for name in names} - set(INPUTS[selected])
     return {name: value for name, value in values.items() if name not in others}

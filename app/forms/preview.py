@@ -1,6 +1,6 @@
-"""What a training would be, told while its form is filled in: the network, the rate over the run, steps and time.
+"""Preview of a training while its form is filled in: network, learning rate, steps and time.
 
-Values may be missing or wrong: what can be told of the others is told, with a sentence for each wrong one.
+Values may be missing or wrong. The preview uses the valid values and reports the others by field.
 """
 
 import math
@@ -13,7 +13,7 @@ from app.catalog.catalog import Catalog
 from app.catalog.database import JobRow
 from app.checks import sweeps
 from app.checks.training import channels_seen
-from app.problems import NEEDED, Invalid, Problems, validate
+from app.problems import REQUIRED, Invalid, Problems, validate
 from jobs.specs import ModelSpec
 from jobs.specs.networks import Custom, Network, Package, PythonFile
 from jobs.specs.solvers import LrPolicy, Solver
@@ -34,16 +34,16 @@ from models.definitions.networks import NETWORKS
 
 POINTS = 101
 DEAD, TOO_SOON = 0.01, 0.25
-"""A rate under 1 % of its base teaches nothing; before a quarter of the run, that is a mistake."""
+"""A rate under 1 % of its base trains nothing; before a quarter of the run, that is a mistake."""
 
 NAMELESS, NO_DATASET = "preview", "00000000"
 USUAL_EPOCHS, USUAL_STEPS_AN_EPOCH = 30, 100
-"""Where nothing says how many they are."""
+"""Used to draw the rate if the length of the run is unknown."""
 
 
 @dataclass(frozen=True)
 class Length:
-    """Of a run: unknown numbers are None."""
+    """Length of a run; unknown numbers are None."""
 
     patches_an_epoch: int | None
     steps_an_epoch: int | None
@@ -52,14 +52,14 @@ class Length:
 
 
 def preview(values: dict[str, Any], catalog: Catalog) -> dict[str, Any]:
-    """The answer of POST /models/preview, in JSON's types."""
+    """The response of POST /models/preview, as JSON types."""
     problems: Problems = {}
     try:
-        each = sweeps.expand(values)
+        trainings = sweeps.expand(values)
     except Invalid as invalid:
         problems |= invalid.problems
-        each = [values]
-    first = {key: value for key, value in each[0].items() if key != "sweep"}
+        trainings = [values]
+    first = {key: value for key, value in trainings[0].items() if key != "sweep"}
     try:
         spec: ModelSpec | None = validate(
             ModelSpec, {"name": NAMELESS, "dataset": NO_DATASET, **first}
@@ -73,15 +73,15 @@ def preview(values: dict[str, Any], catalog: Catalog) -> dict[str, Any]:
     length = _length(spec, datasets, graph, speed)
     return {
         "network": graph
-        and {**_facts(graph, spec.patch_size if spec else 64), **_of_registry(first)},
+        and {**_facts(graph, spec.patch_size if spec else 64), **_title_and_paper(first)},
         "notes": notes,
         "rate": _rate(first, spec, length),
         "steps": length.steps,
         "steps_an_epoch": length.steps_an_epoch,
         "patches_an_epoch": length.patches_an_epoch,
         "seconds": _seconds(spec, graph, length, speed),
-        "jobs": len(each),
-        "problems": {field: text for field, text in problems.items() if text != NEEDED},
+        "jobs": len(trainings),
+        "problems": {field: text for field, text in problems.items() if text != REQUIRED},
         "lines": lines,
     }
 
@@ -92,7 +92,7 @@ def _graph(
     datasets: list[JobRow | None],
     problems: Problems,
 ) -> tuple[Graph | None, list[str], dict[str, int]]:
-    """The network, what is to be said of it, and the lines of a pasted text where something is wrong."""
+    """The network, notes on it, and the line numbers of errors in a pasted definition, by field."""
     try:
         network: Network = (
             spec.network
@@ -101,56 +101,57 @@ def _graph(
         )
     except ValidationError:
         return None, [], {}
-    seen = channels_seen(spec, datasets[0]) if spec else 1
+    channels = channels_seen(spec, datasets[0]) if spec else 1
     match network:
         case Package() | PythonFile():
             return (
                 None,
-                ["What a package or a Python file brings is seen when the training starts."],
+                ["A network from a package or a Python file is shown once the training starts."],
                 {},
             )
         case Custom():
             from models.definitions.caffe.prototxt import read
 
             try:
-                custom = read(network.prototxt, seen)
+                custom = read(network.prototxt, channels)
             except GraphError as error:
                 where = f"Line {error.line}: " if error.line else ""
                 problems["network.prototxt"] = f"{where}{error}"
                 return None, [], {"network.prototxt": error.line} if error.line else {}
-            return custom.graph, [*custom.notes, *_about_loss(custom.loss, spec)], {}
+            return custom.graph, [*custom.notes, *_loss_note(custom.loss, spec)], {}
         case _:
             settings = network.model_dump(exclude={"name", "start"})
-            return NETWORKS[network.name].graph(seen, **settings), [], {}
+            return NETWORKS[network.name].graph(channels, **settings), [], {}
 
 
-def _about_loss(named: str, spec: ModelSpec | None) -> list[str]:
-    if not named or spec is None or spec.loss.name == named:
+def _loss_note(loss: str, spec: ModelSpec | None) -> list[str]:
+    if not loss or spec is None or spec.loss.name == loss:
         return []
     return [
-        f"The text names the loss {named.upper()}; this training takes the form's, {spec.loss.name.upper()}."
+        f"The definition names the loss {loss.upper()}; this training uses the loss selected "
+        f"in the form, {spec.loss.name.upper()}."
     ]
 
 
-def _of_registry(values: dict[str, Any]) -> dict[str, str]:
+def _title_and_paper(values: dict[str, Any]) -> dict[str, str]:
     network = values.get("network")
     name = network.get("name") if isinstance(network, dict) else None
-    known = NETWORKS.get(str(name or next(iter(NETWORKS))))
+    entry = NETWORKS.get(str(name or next(iter(NETWORKS))))
     return (
-        {"title": known.title, "paper": known.paper}
-        if known
+        {"title": entry.title, "paper": entry.paper}
+        if entry
         else {"title": "Custom network", "paper": ""}
     )
 
 
 def _facts(graph: Graph, side: int) -> dict[str, Any]:
-    """Shapes are those for a patch."""
+    """Facts of a network; layer shapes are for a patch of `side` pixels."""
     shapes, parameters = graph.shapes(side, side), graph.parameters()
     return {
         "layers": [
             {
                 "name": node.name,
-                "words": words(node),
+                "words": layer_title(node),
                 "inputs": list(node.inputs),
                 "shape": "×".join(map(str, astuple(shapes[node.name]))),
                 "parameters": parameters[node.name],
@@ -167,8 +168,8 @@ def _facts(graph: Graph, side: int) -> dict[str, Any]:
     }
 
 
-def words(node: Node) -> str:
-    """What a layer is, in a few words: "Conv 9x9"."""
+def layer_title(node: Node) -> str:
+    """A short description of a layer: "Conv 9x9"."""
     match node.op:
         case Conv() as conv:
             side = f"{conv.kernel[0]}x{conv.kernel[1]}"
@@ -202,9 +203,11 @@ def words(node: Node) -> str:
 def _length(
     spec: ModelSpec | None, datasets: list[JobRow | None], graph: Graph | None, speed: float | None
 ) -> Length:
-    """By the training pairs of the datasets, where they are known (as jobs/training/patches.py plans them).
+    """The length of the run, from the number of training pairs if the datasets have it.
 
-    With a time budget, by the speed of an earlier training."""
+    jobs/training/patches.py plans the same patches. With a time budget, the number of steps comes
+    from the speed of an earlier training.
+    """
     pairs = [
         row.view["summary"].get("pairs", {}).get("train") if row is not None else None
         for row in datasets
@@ -220,7 +223,7 @@ def _length(
 
 
 def _rate(values: dict[str, Any], spec: ModelSpec | None, length: Length) -> dict[str, Any] | None:
-    """The rate at 0 to 100 % of the run; where it dies, and what to say of that."""
+    """The rate at 0 to 100 % of the run, the share of the run where it dies, and a warning."""
     try:
         policy: LrPolicy = (
             spec.lr_policy
@@ -239,12 +242,13 @@ def _rate(values: dict[str, Any], spec: ModelSpec | None, length: Length) -> dic
         epochs = length.epochs or float(USUAL_EPOCHS)
         steps = length.steps or epochs * (length.steps_an_epoch or USUAL_STEPS_AN_EPOCH)
         settings["scale"] = lr_policies.decay_scale(policy.per, epochs, steps)
-        guessed = (policy.per == "epoch" and not length.epochs) or (
+        is_guess = (policy.per == "epoch" and not length.epochs) or (
             policy.per == "iteration" and not length.steps
         )
         note = (
-            f"How long the run will be is not known yet: drawn for {epochs:g} epochs of {steps / epochs:g} steps."
-            if guessed
+            "Run length not known yet: "
+            f"curve drawn for {epochs:g} epochs of {steps / epochs:g} steps."
+            if is_guess
             else ""
         )
     points = [
@@ -262,7 +266,7 @@ def _rate(values: dict[str, Any], spec: ModelSpec | None, length: Length) -> dic
 
 
 def _dead_at(points: list[float], base: float) -> float | None:
-    """The share of the run from which on the rate is under 1 % of its base; None where it never is."""
+    """The share of the run after which the rate stays under 1 % of its base, else None."""
     alive = max((number for number, rate in enumerate(points) if rate >= DEAD * base), default=-1)
     return None if alive == len(points) - 1 else (alive + 1) / (len(points) - 1)
 
@@ -277,27 +281,30 @@ ADVICE = {
     "cosine": "Choose a shorter warm-up.",
     "one-cycle": "Choose a shorter warm-up.",
 }
-"""What keeps the rate of a policy alive."""
+"""How to keep the learning rate up, by policy."""
 
 
 def _warning(dead_at: float | None, policy: LrPolicy) -> str:
     if dead_at is None or dead_at >= TOO_SOON:
         return ""
     return (
-        f"The rate falls under 1 % of its base after {100 * dead_at:.0f} % of the run: next to nothing is learned from then on. "
-        f"{ADVICE[policy.name]}"
+        f"The rate falls under 1 % of its base after {100 * dead_at:.0f} % of the run. "
+        f"The model learns almost nothing after that. {ADVICE[policy.name]}"
     )
 
 
 def _speed(catalog: Catalog) -> float | None:
-    """Multiply-adds a second of the last training that told them."""
+    """Multiply-adds per second of the latest finished training that reported them."""
     done = catalog.find("model", frozenset({"done"}), limit=20)
     speeds = (row.view["summary"].get("multiply_adds_per_second") for row in done)
     return next((float(speed) for speed in speeds if speed), None)
 
 
 def _cost(spec: ModelSpec, graph: Graph) -> float:
-    """Multiply-adds of a step: forwards once, and backwards once for the inputs and once for the weights."""
+    """Multiply-adds of an optimizer step.
+
+    The factor 3: the forward pass, and a backward pass each for the inputs and for the weights.
+    """
     return max(
         3 * graph.multiply_adds() * spec.patch_size**2 * spec.batch_size * spec.accumulation, 1.0
     )
@@ -306,7 +313,7 @@ def _cost(spec: ModelSpec, graph: Graph) -> float:
 def _seconds(
     spec: ModelSpec | None, graph: Graph | None, length: Length, speed: float | None
 ) -> float | None:
-    """How long it will take, by the speed of an earlier training."""
+    """Estimated seconds, from the speed of an earlier training."""
     if spec is not None and spec.minutes:
         return spec.minutes * 60
     if spec is None or graph is None or length.steps is None or speed is None:

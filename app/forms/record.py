@@ -1,4 +1,7 @@
-"""What is needed to make a run again, and to tell what it was made of: for the page to copy, and in the ZIP of a job."""
+"""Record of a job: what is needed to reproduce it, and what it was made from.
+
+The job's page offers it for copying; the ZIP of a job contains it.
+"""
 
 import json
 from typing import Any
@@ -19,14 +22,14 @@ FACTS = (
     "packages",
     "dataset_hash",
 )
-"""What `facts` events tell of a training."""
+"""Keys of the `facts` events of a training."""
 
 PICTURES = frozenset({"samples", "layers", "worst_pairs", "best_pairs"})
-"""Parts of a summary that speak of pictures: those are files of the job, not words of its record."""
+"""Parts of a summary that refer to image files; the record leaves them out."""
 
 
 def record(row: JobRow, catalog: Catalog) -> dict[str, Any]:
-    """The job as it was asked for, the command that does so again, and what came of it."""
+    """The job's spec, the command that recreates it, and its results."""
     summary = row.view["summary"]
     return {
         "id": row.id,
@@ -40,32 +43,32 @@ def record(row: JobRow, catalog: Catalog) -> dict[str, Any]:
         "command": as_command(row.kind, row.spec),
         "seed": row.spec.get("seed"),
         "spec": row.spec,
-        "made_from": [_named(id, catalog) for id in _made_from(row)],
+        "made_from": [_source(id, catalog) for id in _source_ids(row)],
         "facts": {key: summary[key] for key in FACTS if key in summary},
         "summary": {key: value for key, value in summary.items() if key not in {*FACTS, *PICTURES}},
     }
 
 
-def as_files(told: dict[str, Any]) -> dict[str, str]:
-    """A record as files by their names; the command by itself, where there is one, for a shell to run."""
-    command = {"command.txt": f"{told['command']}\n"} if told["command"] else {}
-    return {"record.json": json.dumps(told, indent=1), **command}
+def as_files(record: dict[str, Any]) -> dict[str, str]:
+    """A record as file contents by name. The command, if any, gets a file of its own."""
+    command = {"command.txt": f"{record['command']}\n"} if record["command"] else {}
+    return {"record.json": json.dumps(record, indent=1), **command}
 
 
-def _made_from(row: JobRow) -> list[str]:
-    """The ids of the jobs that the spec names."""
+def _source_ids(row: JobRow) -> list[str]:
+    """The ids of the jobs that the spec refers to."""
     spec = row.spec
-    named = [
+    ids = [
         spec.get("dataset"),
         *spec.get("more_datasets", []),
         spec.get("start_from"),
         spec.get("model"),
     ]
-    return list(dict.fromkeys(id for id in named if id))
+    return list(dict.fromkeys(id for id in ids if id))
 
 
-def _named(id: str, catalog: Catalog) -> dict[str, Any]:
-    """What a job is called and how it is made; of one that was deleted only its id is known."""
+def _source(id: str, catalog: Catalog) -> dict[str, Any]:
+    """Name and command of a job that another was made from; only the id if it was deleted."""
     row = catalog.get(id)
     if row is None:
         return {"id": id, "kind": None, "name": None, "command": ""}

@@ -1,4 +1,4 @@
-"""The form of a training: the fields of its spec, with what can be chosen on this machine."""
+"""Form of a training: the fields of its spec, with the choices of this server."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +12,7 @@ from jobs.core.paths import EXAMPLES
 from jobs.specs import ModelSpec
 
 PASTED = {"sr-model": "plain", "residual": "with skip"}
-"""Networks in EXAMPLES, and what the form calls them."""
+"""Networks in EXAMPLES, and their labels in the form."""
 
 LENGTHS = ("epochs", "steps", "minutes")
 USUAL_EPOCHS = 30
@@ -22,7 +22,11 @@ Job = dict[str, Any]
 
 @dataclass(frozen=True)
 class Choices:
-    """What a training can build on: datasets that are usable or will be, models, and whether Python files may run."""
+    """What a training can use.
+
+    `datasets`: those that are done or may become so. `models`: those to start from. `user_code`:
+    whether Python files may run.
+    """
 
     datasets: list[Job]
     models: list[Job]
@@ -30,24 +34,27 @@ class Choices:
 
 
 def training_fields(values: Values, problems: Problems, choices: Choices) -> list[Field]:
-    """All fields, with what was typed and what is wrong with it."""
+    """All fields, with the entered values and their errors."""
     if not any(name in values for name in LENGTHS) and not problems:
         values = {**values, "epochs": USUAL_EPOCHS}
-    shown = [
+    fields = [
         field for field in fields_of(ModelSpec, values, problems) if _is_offered(field, choices)
     ]
-    for field in shown:
+    for field in fields:
         field.choices = _choices(field, choices)
         if field.widget in ("dataset", "datasets", "model"):
-            field.choices += _gone(field)
+            field.choices += _deleted(field)
         field.kinds = {
             kind: help for kind, help in field.kinds.items() if kind in dict(field.choices)
         }
-    return shown
+    return fields
 
 
 def _is_offered(field: Field, choices: Choices) -> bool:
-    """Python files are for servers that run them, and for what was asked of another one."""
+    """True unless the field is for Python files and this server does not run them.
+
+    A field that is already in use stays, for specs that come from another server.
+    """
     return choices.user_code or field.active or not any(kind == "python" for _, kind in field.when)
 
 
@@ -56,14 +63,16 @@ def _choices(field: Field, choices: Choices) -> list[tuple[str, str]]:
         case "dataset" | "datasets":
             return [(job["id"], f"{job['name']} ({_pairs(job)})") for job in choices.datasets]
         case "model":
-            there = [(job["id"], job["name"]) for job in choices.models if "last" in job["summary"]]
-            return [("", "None: weights of its own"), *there]
+            models = [
+                (job["id"], job["name"]) for job in choices.models if "last" in job["summary"]
+            ]
+            return [("", "None (train from scratch)"), *models]
         case "device":
             return [(name, name) for name in _devices()]
         case "entry":
             group = training.NETWORKS if field.section == "network" else training.LOSSES
-            there = [(name, name) for name in training.entries(group)]
-            return there or [("", f"No installed package has {group}")]
+            entries = [(name, name) for name in training.entries(group)]
+            return entries or [("", f"No installed package provides {group}")]
         case "code":
             return [
                 (f"/examples/{name}.prototxt", label)
@@ -75,8 +84,11 @@ def _choices(field: Field, choices: Choices) -> list[tuple[str, str]]:
     return field.choices
 
 
-def _gone(field: Field) -> list[tuple[str, str]]:
-    """What was chosen and is not there: to be seen and mended, not silently something else."""
+def _deleted(field: Field) -> list[tuple[str, str]]:
+    """Choices for selected jobs that no longer exist, so that the user sees and corrects them.
+
+    Without them the browser would silently select another job.
+    """
     chosen = [id for id in str(field.value).split(", ") if id]
     return [(id, f"{id} (deleted)") for id in chosen if id not in dict(field.choices)]
 

@@ -1,4 +1,4 @@
-"""Extensions, made once and bound to an application by `create_app`."""
+"""Flask extensions, created at import and bound to an application by `create_app`."""
 
 from flask_socketio import SocketIO
 

@@ -1,8 +1,9 @@
-"""Who listens to which job, and up to which event each was told.
+"""The clients that watch each job, and the last event sent to each client.
 
-The log is the only queue. A client that takes in what it is sent gets each new event as it comes, all of these clients the same
-message. One that is slower is left alone until it has taken in what is under way, and then gets the next part out of the log: a
-client that stands still costs the server a few messages, and no other client anything.
+The event log is the only queue. A client that keeps up receives each new event at once, in a
+message shared by all such clients. A slower client receives nothing until its connection has
+drained, and then the next part of the log. A stalled client costs the server a few messages of
+memory, and does not slow down other clients.
 """
 
 from collections import defaultdict
@@ -20,143 +21,148 @@ from jobs.core.folder import JobFolder
 NAMESPACE = "/jobs"
 ALL = "*"
 TYPES_IF_SHOWN = frozenset({"state", "progress", "snapshot", "scalars", "hardware"})
-"""Of a job that a page of all jobs shows at the moment; of the others it is told the states."""
-UNDER_WAY = 8
-"""Messages that may wait for a client to take them in."""
-AT_ONCE = 500
-"""Events of a log in one message."""
+"""Event types sent to a list page for the jobs that it shows. Other jobs: `state` only."""
+MAX_PENDING = 8
+"""Messages in the send queue of a client's connection beyond which the client is late."""
+EVENTS_PER_MESSAGE = 500
+"""Events from a log in one message."""
 INTERVAL = 0.05
+"""Seconds between two rounds for late clients."""
 
-Find = Callable[[str], JobFolder]
+FindFolder = Callable[[str], JobFolder]
 
 
 class Listeners:
-    """The clients of `/jobs` by their sid; `folder(job)` has the log of a job."""
+    """The clients of `/jobs`, by their sid. `folder(job)` returns the folder with a job's log."""
 
-    def __init__(self, folder: Find) -> None:
+    def __init__(self, folder: FindFolder) -> None:
         self._folder = folder
-        self._told: defaultdict[str, dict[str, int]] = defaultdict(dict)
-        """By job and client: the number of the last event that the client was sent."""
+        self._sent: defaultdict[str, dict[str, int]] = defaultdict(dict)
+        """By job and client: the number of the last event sent to the client."""
         self._shown: dict[str, frozenset[str]] = {}
-        """By client of all jobs: those that its page shows."""
+        """By client that watches all jobs: the jobs that its page shows."""
         self._late: set[tuple[str, str]] = set()
-        """(client, job) of those that get their next events out of the log."""
-        self._someone_is_late = Signal()
+        """(client, job) pairs that get their next events from the log."""
+        self._any_late = Signal()
 
     def add(self, client: str, job: str, since: int) -> None:
-        """Tell a client all of a job after an event, and what happens from now on."""
-        self._told[job][client] = since
+        """Send a client all events of a job after `since`, and new events from now on."""
+        self._sent[job][client] = since
         self._late.add((client, job))
         self._catch_up(client, job)
-        self._someone_is_late.set()
+        self._any_late.set()
 
     def add_to_all(self, client: str, shown: frozenset[str]) -> None:
-        """Tell a client the states of all jobs from now on, and what happens to those that it shows."""
-        self._told[ALL][client] = 0
+        """Send a client new states of all jobs, and more events of the jobs that it shows."""
+        self._sent[ALL][client] = 0
         self._shown[client] = shown
 
     def remove(self, client: str, job: str) -> None:
-        self._told[job].pop(client, None)
+        self._sent[job].pop(client, None)
         if job == ALL:
             self._shown.pop(client, None)
         self._late.discard((client, job))
-        if not self._told[job]:
-            del self._told[job]
+        if not self._sent[job]:
+            del self._sent[job]
 
     def forget(self, client: str) -> None:
-        for job in [job for job, told in self._told.items() if client in told]:
+        for job in [job for job, sent in self._sent.items() if client in sent]:
             self.remove(client, job)
 
     def clients(self) -> int:
-        return len({client for told in self._told.values() for client in told})
+        return len({client for sent in self._sent.values() for client in sent})
 
     def late(self) -> int:
         return len({client for client, _ in self._late})
 
     def send(self, job: str, events: list[Event]) -> None:
-        """Pass on new events of a job, which stand in its log."""
+        """Send new events of a job, which its log already has."""
         self._send_new(job, events)
         self._send_to_all(job, events)
 
     def _send_new(self, job: str, events: list[Event]) -> None:
-        told, last, in_time = self._told.get(job, {}), int(events[-1]["seq"]), list[str]()
-        for client, seq in told.items():
+        sent, last, on_time = self._sent.get(job, {}), int(events[-1]["seq"]), list[str]()
+        for client, seq in sent.items():
             if (client, job) in self._late or seq >= last:
-                continue  # It is told out of the log, or was.
-            if seq == events[0]["seq"] - 1 and _takes_in(client):
-                in_time.append(client)
+                continue  # It gets these events from the log, or has them already.
+            if seq == events[0]["seq"] - 1 and _keeps_up(client):
+                on_time.append(client)
             else:
                 self._late.add((client, job))
-                self._someone_is_late.set()
-        told.update(dict.fromkeys(in_time, last))
-        _emit({"job": job, "events": events}, in_time)
+                self._any_late.set()
+        sent.update(dict.fromkeys(on_time, last))
+        _emit({"job": job, "events": events}, on_time)
 
     def _send_to_all(self, job: str, events: list[Event]) -> None:
-        """A page that shows all jobs asks anew after it has missed something: what was is no use to it."""
-        those_that_show = [client for client, shown in self._shown.items() if job in shown]
-        others = [client for client in self._shown if client not in those_that_show]
-        for clients, types in ((those_that_show, TYPES_IF_SHOWN), (others, {"state"})):
-            some = [event for event in events if event["type"] in types]
-            if not some or not clients:
+        """Send events to the list pages.
+
+        List pages reload after missed events; replaying old events would be useless to them.
+        """
+        showing = [client for client, shown in self._shown.items() if job in shown]
+        others = [client for client in self._shown if client not in showing]
+        for clients, types in ((showing, TYPES_IF_SHOWN), (others, {"state"})):
+            relevant = [event for event in events if event["type"] in types]
+            if not relevant or not clients:
                 continue
-            in_time = [
+            on_time = [
                 client
                 for client in clients
-                if (client, ALL) not in self._late and _takes_in(client)
+                if (client, ALL) not in self._late and _keeps_up(client)
             ]
-            _emit({"job": job, "events": some}, in_time)
-            self._late |= {(client, ALL) for client in clients if client not in in_time}
-            if len(in_time) < len(clients):
-                self._someone_is_late.set()
+            _emit({"job": job, "events": relevant}, on_time)
+            self._late |= {(client, ALL) for client in clients if client not in on_time}
+            if len(on_time) < len(clients):
+                self._any_late.set()
 
     def send_gone(self, job: str, why: str) -> None:
-        """Tell those who watch a job that there is none any more."""
-        clients = list(self._told.pop(job, {}))
+        """Notify the clients that watch a job that it no longer exists; `why` is the message."""
+        clients = list(self._sent.pop(job, {}))
         self._late -= {(client, job) for client in clients}
         _emit({"job": job, "events": [], "error": why}, clients)
         self.send_changed()
 
     def send_changed(self) -> None:
-        """Tell pages of all jobs that something is not in their lists, or not as they show it: they ask anew."""
+        """Make list pages reload, because a job was added, removed or changed."""
         self._late |= {(client, ALL) for client in self._shown}
-        self._someone_is_late.set()
+        self._any_late.set()
 
     def run(self) -> None:
-        """Bring those who are late up to date, a part of the log at a time, as fast as they take it in."""
+        """Send late clients the events that they miss, as fast as their connections drain."""
         while True:
-            self._someone_is_late.wait()
+            self._any_late.wait()
             for client, job in list(self._late):
                 self._catch_up(client, job)
             if not self._late:
-                self._someone_is_late.clear()
+                self._any_late.clear()
             gevent.sleep(INTERVAL)
 
     def _catch_up(self, client: str, job: str) -> None:
-        if (client, job) not in self._late or _waiting(client):
+        if (client, job) not in self._late or _pending(client):
             return
         if job == ALL:
             self._late.discard((client, job))
             _emit({"job": ALL, "events": [], "missed": True}, [client])
             return
-        events = list(islice(read(self._folder(job).events, self._told[job][client]), AT_ONCE))
+        log = read(self._folder(job).events, self._sent[job][client])
+        events = list(islice(log, EVENTS_PER_MESSAGE))
         if events:
-            self._told[job][client] = events[-1]["seq"]
+            self._sent[job][client] = events[-1]["seq"]
             _emit({"job": job, "events": events}, [client])
-        if len(events) < AT_ONCE:
+        if len(events) < EVENTS_PER_MESSAGE:
             self._late.discard((client, job))
 
 
-def _takes_in(client: str) -> bool:
-    return _waiting(client) < UNDER_WAY
+def _keeps_up(client: str) -> bool:
+    return _pending(client) < MAX_PENDING
 
 
-def _waiting(client: str) -> int:
-    """Messages that the client's connection has not taken yet."""
+def _pending(client: str) -> int:
+    """Number of messages in the send queue of the client's connection."""
     server: Any = socketio.server
     connection = server.eio.sockets.get(server.manager.eio_sid_from_sid(client, NAMESPACE))
     return connection.queue.qsize() if connection is not None else 0
 
 
 def _emit(message: dict[str, Any], clients: list[str]) -> None:
-    if clients:  # To nobody would be to everybody.
+    if clients:  # An empty recipient list would broadcast.
         socketio.emit("events", message, to=clients, namespace=NAMESPACE)

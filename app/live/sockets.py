@@ -1,8 +1,9 @@
 """Live updates: the Socket.IO namespace `/jobs`.
 
-A client emits `watch {"job": id or "*", "since": seq}` and gets `events {"job", "events"}`: first all it missed, then what
-happens, each event once and in order. `watch {"job": "*", "shown": [ids]}` gives the states of all jobs, and progress, curves,
-snapshots and hardware of those that are shown.
+A client emits `watch {"job": id or "*", "since": seq}` and receives `events {"job", "events"}`:
+first all events after `since`, then new events, each of them once and in order.
+`watch {"job": "*", "shown": [ids]}` sends the states of all jobs, and also progress, curves,
+snapshots and hardware of the jobs in `shown`.
 """
 
 from collections.abc import Iterable
@@ -17,13 +18,17 @@ from app.live.listeners import ALL, NAMESPACE, Listeners
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-MOST_SHOWN = 1000
-GONE = "This job was deleted."
+MAX_SHOWN = 1000
+"""Limit on the ids in `shown`."""
+JOB_DELETED = "This job was deleted."
 
 
 def uncompressed(wsgi: "WSGIApplication") -> "WSGIApplication":
-    """No permessage-deflate (RFC 7692): to pack each small message anew for each client took the server as long as all else, and
-    a window of its own for each."""
+    """Disable permessage-deflate (RFC 7692).
+
+    Compressing each small message separately for each client took as much CPU time as all other
+    work of the server, and one compression window of memory per client.
+    """
 
     def application(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         environ.pop("HTTP_SEC_WEBSOCKET_EXTENSIONS", None)
@@ -33,7 +38,7 @@ def uncompressed(wsgi: "WSGIApplication") -> "WSGIApplication":
 
 
 class Jobs(Namespace):  # type: ignore[misc]  # flask-socketio has no types
-    """What clients say."""
+    """The namespace `/jobs`: handles the messages of clients."""
 
     def __init__(self, catalog: Catalog, listeners: Listeners) -> None:
         super().__init__(NAMESPACE)
@@ -46,7 +51,7 @@ class Jobs(Namespace):  # type: ignore[misc]  # flask-socketio has no types
         elif self._catalog.get(job) is not None:
             self._listeners.add(request.sid, job, since)  # type: ignore[attr-defined]
         else:
-            emit("events", {"job": job, "events": [], "error": GONE})
+            emit("events", {"job": job, "events": [], "error": JOB_DELETED})
 
     def on_unwatch(self, message: Any) -> None:
         self._listeners.remove(request.sid, _read_message(message)[0])  # type: ignore[attr-defined]
@@ -65,7 +70,7 @@ def _read_message(message: Any) -> tuple[str, int]:
 def _shown(message: dict[str, Any]) -> frozenset[str]:
     shown = message.get("shown")
     return (
-        frozenset(id for id in shown[:MOST_SHOWN] if isinstance(id, str))
+        frozenset(id for id in shown[:MAX_SHOWN] if isinstance(id, str))
         if isinstance(shown, list)
         else frozenset()
     )

@@ -1,4 +1,4 @@
-"""The HTML pages, a file a page family: views that parse, call one function and render.
+"""HTML pages, a module per page family: views that parse, call one function and render.
 
 Imports every other package of `app` but `api`.
 """

@@ -1,32 +1,39 @@
-"""What several pages have in common: finding a job or answering 404, a job's page, a form's page, a refusal."""
+"""Helpers shared by pages: job lookup or 404, job pages, form pages, error pages."""
 
 from typing import Any
 
 from flask import abort, render_template, request
 
-from app.catalog.catalog import as_json
+from app.catalog.database import JobRow
+from app.catalog.index import as_json
 from app.current import catalog
 from app.forms.fields import Field, Values
 from app.problems import Problems
-from app.runner.scheduler import why_waits
+from app.runner.scheduler import waiting_reason
 from jobs.specs.base import split_text
 
 Job = dict[str, Any]
 
 MOST_CHOICES = 1000
-"""Datasets and models that a form offers, the newest."""
+"""Most datasets or models that a form offers: the newest."""
 
 
-def job_or_404(id: str, kind: str = "") -> Job:
+def row_or_404(id: str, kind: str = "") -> JobRow:
+    """The database row of a job. Responds with 404 if no job of that kind has the id."""
     row = catalog().get(id)
     if row is None or (kind and row.kind != kind):
         abort(404)
-    return as_json(row)
+    return row
 
 
-def address(job: Job) -> str:
-    """The page of a job."""
-    return f"{request.script_root}/{job['kind']}s/{job['id']}"
+def job_or_404(id: str, kind: str = "") -> Job:
+    """The same as `row_or_404`, as JSON types."""
+    return as_json(row_or_404(id, kind))
+
+
+def address(job: JobRow) -> str:
+    """The URL of a job's page."""
+    return f"{request.script_root}/{job.kind}s/{job.id}"
 
 
 def jobs(kind: str = "", *states: str, limit: int = 100) -> list[Job]:
@@ -36,30 +43,29 @@ def jobs(kind: str = "", *states: str, limit: int = 100) -> list[Job]:
 
 
 def with_chosen(offered: list[Job], values: Values, *fields: str) -> list[Job]:
-    """With the jobs that were chosen before, though they be too old for the list, or not usable any more."""
-    chosen = [id for field in fields for id in split_text(values.get(field, "")) or []]
+    """Add previously selected jobs even if they are no longer listed or usable."""
+    selected = [id for field in fields for id in split_text(values.get(field, "")) or []]
     rows = [
         catalog().get(str(id))
-        for id in dict.fromkeys(chosen)
+        for id in dict.fromkeys(selected)
         if id not in {job["id"] for job in offered}
     ]
     return [*offered, *(as_json(row, brief=True) for row in rows if row is not None)]
 
 
 def cloned(job: Job) -> Values:
-    """What a job was asked to do, under a name of its own."""
+    """The spec of a job under another name."""
     return {**job["spec"], "name": f"{job['name']} (copy)"[:200]}
 
 
 def job_page(template: str, job: Job, **more: Any) -> str:
     row = catalog().get(job["id"])
-    waiting_for = why_waits(row, catalog()) if row is not None else ""
-    shown = {**job, "waiting_for": waiting_for}
+    waiting_for = waiting_reason(row, catalog()) if row is not None else ""
     return render_template(
         template,
         title=job["name"],
         active=f"{job['kind']}s",
-        job=shown,
+        job={**job, "waiting_for": waiting_for},
         waiting_for=waiting_for,
         **more,
     )
@@ -68,13 +74,13 @@ def job_page(template: str, job: Job, **more: Any) -> str:
 def form_page(
     template: str, title: str, active: str, fields: list[Field], problems: Problems, **context: Any
 ) -> tuple[str, int]:
-    unplaced = {
+    without_field = {
         name: text
         for name, text in problems.items()
         if name not in {field.name for field in fields}
     }
     errors = [(field.id, field.label, field.error) for field in fields if field.error]
-    errors += [("", name, text) for name, text in unplaced.items()]
+    errors += [("", name, text) for name, text in without_field.items()]
     page = render_template(
         template, title=title, active=active, fields=fields, problems=errors, **context
     )
@@ -82,7 +88,7 @@ def form_page(
 
 
 def refused_page(heading: str, message: str, status: int) -> tuple[str, int]:
-    """What was asked for by a form, and cannot be done."""
+    """Error page for a form's request that the server refuses."""
     page = render_template(
         "error.html", title="Refused", active="", status=status, heading=heading, message=message
     )

@@ -1,4 +1,4 @@
-"""The form of a dataset, and a dataset's page."""
+"""The form of a new dataset, and the page of a dataset."""
 
 from typing import Any
 
@@ -23,8 +23,8 @@ def new_dataset() -> Any:
             return redirect(url_for(".dataset", id=create_dataset(values)))
         except Invalid as invalid:
             problems = invalid.problems
-    shown = fields_of(DatasetSpec, values, problems)
-    return form_page("datasets/new.html", "New dataset", "datasets", shown, problems)
+    fields = fields_of(DatasetSpec, values, problems)
+    return form_page("datasets/new.html", "New dataset", "datasets", fields, problems)
 
 
 @blueprint.get("/datasets/<id>")

@@ -1,6 +1,6 @@
-"""Numbers in words, as pages show them before any script has run.
+"""Numbers and results as text, for the templates.
 
-static/js/base/format.js says the same, and tests/support/formatting.json holds both to it.
+static/js/base/format.js must give the same texts; tests/support/formatting.json checks both.
 """
 
 from collections.abc import Callable
@@ -13,10 +13,10 @@ from jobs.core.view import gain_of
 
 DASH = "–"
 LEAST_GAIN = 0.005
-"""dB; less is none, as it is shown."""
-NOTHING_YET = {
-    "waiting": "It has not begun yet.",
-    "running": "Nothing validated yet: the first numbers come with the first epoch.",
+"""dB; smaller gains round to 0.00 dB."""
+NO_RESULT = {
+    "waiting": "Not started yet.",
+    "running": "Not validated yet. The first results come with the first epoch.",
 }
 
 
@@ -48,7 +48,7 @@ def small(value: float | None) -> str:
 
 
 def loss(value: float | None) -> str:
-    """Four significant digits, none left out, so that a column of them lines up: 0.02300."""
+    """Four significant digits with trailing zeros, so that a column lines up: 0.02300."""
     return small(value) if not value or abs(value) < 1e-4 else f"{value:#.4g}".rstrip(".")
 
 
@@ -58,14 +58,14 @@ def similarity(value: float | None) -> str:
 
 
 def similarity_gain(value: float | None) -> str:
-    """SSIM of one over another: +0.0123"""
+    """Difference of two SSIM values: +0.0123"""
     if value is None:
         return DASH
     return f"{'' if abs(value) < 5e-5 else '−' if value < 0 else '+'}{abs(value):.4f}"
 
 
 def epoch(value: float | None) -> str:
-    """Whole ones as they are, others with two decimals: 1,997 or 1.67."""
+    """Whole epochs without decimals, fractions with at most two: 1,997 or 1.67."""
     if value is None:
         return DASH
     return f"{value:,.2f}".rstrip("0").rstrip(".")
@@ -74,12 +74,12 @@ def epoch(value: float | None) -> str:
 def seconds(value: float | None) -> str:
     if value is None:
         return DASH
-    whole = round(value)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60}:{whole % 60:02d} min"
-    return f"{whole // 3600}:{whole % 3600 // 60:02d} h"
+    rounded = round(value)
+    if rounded < 60:
+        return f"{rounded} s"
+    if rounded < 3600:
+        return f"{rounded // 60}:{rounded % 60:02d} min"
+    return f"{rounded // 3600}:{rounded % 3600 // 60:02d} h"
 
 
 def size(value: float | None) -> str:
@@ -96,54 +96,52 @@ def size(value: float | None) -> str:
     )
 
 
-def progress(told: dict[str, Any] | None) -> str:
-    """ "48 of 96 steps · 130 steps/s · 1 s left" """
-    if not told:
+def progress(event: dict[str, Any] | None) -> str:
+    """A `progress` event: "48 of 96 steps · 130 steps/s · 1 s left"."""
+    if not event:
         return ""
-    unit = told["unit"]
-    words = [
-        f"{count(told['done'])} of {count(told['total'])} {unit}"
-        if told["total"]
-        else f"{count(told['done'])} {unit}"
+    unit = event["unit"]
+    parts = [
+        f"{count(event['done'])} of {count(event['total'])} {unit}"
+        if event["total"]
+        else f"{count(event['done'])} {unit}"
     ]
-    if told.get("rate"):
-        words.append(f"{small(told['rate'])} {unit}/s")
-    if told.get("eta") is not None:
-        words.append(f"{seconds(told['eta'])} left")
-    return " · ".join(words)
+    if event.get("rate"):
+        parts.append(f"{small(event['rate'])} {unit}/s")
+    if event.get("eta") is not None:
+        parts.append(f"{seconds(event['eta'])} left")
+    return " · ".join(parts)
 
 
-def hardware(told: dict[str, Any] | None) -> str:
-    """ "97 % of the GPU · 8.2 GB of 84.9 GB" """
-    if not told:
+def hardware(event: dict[str, Any] | None) -> str:
+    """A `hardware` event: "97 % of the GPU · 8.2 GB of 84.9 GB"."""
+    if not event:
         return ""
-    words = []
-    for gpu in told["gpus"]:
+    parts = []
+    for gpu in event["gpus"]:
         if gpu.get("utilisation") is not None:
-            words.append(f"{round(gpu['utilisation'])} % of the GPU")
+            parts.append(f"{round(gpu['utilisation'])} % of the GPU")
         if gpu.get("memory_used") is not None:
-            words.append(f"{size(gpu['memory_used'])} of {size(gpu['memory_total'])}")
-    return " · ".join(words) or f"{round(told['cpu'])} % of a core"
+            parts.append(f"{size(gpu['memory_used'])} of {size(gpu['memory_total'])}")
+    return " · ".join(parts) or f"{round(event['cpu'])} % of a core"
 
 
 def verdict(best: dict[str, Any] | None, state: str = "running") -> str:
-    """What a model achieved; `best` is the snapshot with the lowest validation loss."""
+    """The result of a training in a sentence; `best` is the snapshot with the lowest loss."""
     if not best or best.get("val/l1") is None:
-        return NOTHING_YET.get(
-            state, "It ended before anything was kept: there is nothing to test."
-        )
-    by = gain_of(best)
-    if by is None:
-        return "The inputs of the validation equal their originals: there is nothing to gain."
+        return NO_RESULT.get(state, "The training ended before its first snapshot.")
+    gained = gain_of(best)
+    if gained is None:
+        return "Validation inputs equal their originals: no gain is possible."
     numbers = f"{best['val/psnr_input']:.2f} → {best['val/psnr']:.2f}"
-    if by >= LEAST_GAIN:
-        return f"{gain(by)} over its input ({numbers}), best at epoch {epoch(best['epoch'])}"
+    if gained >= LEAST_GAIN:
+        return f"{gain(gained)} over its input ({numbers}), best at epoch {epoch(best['epoch'])}"
     return f"Not better than its input{'' if state == 'done' else ' yet'} ({numbers} dB)"
 
 
-def offer(app: Flask) -> None:
-    """To the templates, by the names they have here."""
-    said = (
+def init_app(app: Flask) -> None:
+    """Make the functions available to the templates as `format.NAME`."""
+    functions = (
         decibel,
         gain,
         count,
@@ -159,9 +157,11 @@ def offer(app: Flask) -> None:
         gain_of,
         verdict,
     )
-    app.jinja_env.globals["words"] = {one.__name__: _of_what_may_be_missing(one) for one in said}
+    app.jinja_env.globals["format"] = {
+        function.__name__: _undefined_as_none(function) for function in functions
+    }
 
 
-def _of_what_may_be_missing(say: Callable[..., Any]) -> Callable[..., Any]:
-    """Templates have a kind of None of their own for what is not there."""
-    return lambda value, *more: say(None if isinstance(value, Undefined) else value, *more)
+def _undefined_as_none(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function with Jinja's Undefined, which stands for missing values, passed as None."""
+    return lambda value, *more: function(None if isinstance(value, Undefined) else value, *more)

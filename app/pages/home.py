@@ -1,4 +1,4 @@
-"""The home page: what runs, and the lists of datasets, models and tests, with what can be done to many jobs at once."""
+"""Home page: running jobs, lists of datasets, models and tests, and bulk actions on jobs."""
 
 from typing import Any
 from urllib.parse import urlencode
@@ -8,7 +8,7 @@ from flask import Blueprint, abort, make_response, redirect, render_template, re
 from app.actions import create_dataset, create_models, delete, describe
 from app.catalog.catalog import Refused
 from app.catalog.database import JobRow
-from app.catalog.lists import COLUMNS, STATES, Column, Page, Wanted, groups, page
+from app.catalog.lists import COLUMNS, STATES, Column, ListQuery, Page, groups, page
 from app.current import catalog, settings
 from app.errors import is_full
 from app.problems import Invalid
@@ -19,14 +19,14 @@ blueprint = Blueprint("home", __name__)
 MOST_RUNNING = 50
 YEAR = 365 * 86400
 HEADINGS = {"model": "Models", "dataset": "Datasets", "test": "Tests"}
-ENDED = {"abort": "aborted", "delete": "deleted", "group": "put into the group"}
+DONE = {"abort": "aborted", "delete": "deleted", "group": "put into the group"}
 
 
 @blueprint.get("/")
-def show() -> str:
+def home_page() -> str:
     counts = catalog().counts()
-    wanted = {kind: _wanted(kind) for kind in COLUMNS}
-    known = groups()
+    queries = {kind: _query(kind) for kind in COLUMNS}
+    group_names = groups()
     return render_template(
         "jobs/home.html",
         title="Clearframe",
@@ -38,22 +38,22 @@ def show() -> str:
         ],
         waiting=sum(number for (_, state), number in counts.items() if state == "waiting"),
         headings={
-            kind: words
-            for kind, words in HEADINGS.items()
+            kind: heading
+            for kind, heading in HEADINGS.items()
             if any(kind == other for other, _ in counts)
         },
-        lists={kind: _page(kind, wanted[kind]) for kind in COLUMNS},
-        wanted=wanted,
-        columns={kind: _columns(kind, bool(known)) for kind in COLUMNS},
+        lists={kind: _page(kind, queries[kind]) for kind in COLUMNS},
+        queries=queries,
+        columns={kind: _columns(kind, bool(group_names)) for kind in COLUMNS},
         all_columns=COLUMNS,
-        groups=known,
+        groups=group_names,
         states=STATES,
     )
 
 
 @blueprint.post("/sample")
 def try_sample() -> Any:
-    """The whole example without a clip of one's own: its dataset, and a training that waits for it."""
+    """Create a dataset from the sample clip, and a training that waits for the dataset."""
     try:
         stream, originals = sample.clip(settings().uploads / "sample")
     except OSError as problem:
@@ -68,42 +68,42 @@ def try_sample() -> Any:
     return redirect(url_for("models.model", id=model), 303)
 
 
-def _wanted(kind: str) -> Wanted:
-    told = request.args
-    order, after = told.get(f"{kind}s.sort", "-made"), told.get(f"{kind}s.after", "")
-    return Wanted(
-        told.get("q", "").strip(), told.get("state", ""), told.get("group", ""), order, after
+def _query(kind: str) -> ListQuery:
+    args = request.args
+    order, after = args.get(f"{kind}s.sort", "-made"), args.get(f"{kind}s.after", "")
+    return ListQuery(
+        args.get("q", "").strip(), args.get("state", ""), args.get("group", ""), order, after
     )
 
 
-def _page(kind: str, wanted: Wanted) -> Page:
+def _page(kind: str, query: ListQuery) -> Page:
     try:
-        return page(kind, wanted)
+        return page(kind, query)
     except ValueError as problem:
         abort(400, f"{HEADINGS[kind]}: {problem}")
 
 
 def _running(row: JobRow) -> dict[str, Any]:
-    told = ("progress", "losses", "hardware", "gpus", "seq")
+    keys = ("progress", "losses", "hardware", "gpus", "seq")
     return {
         "id": row.id,
         "kind": row.kind,
         "name": row.name,
         "gain": row.gain,
-        **{key: row.view[key] for key in told},
+        **{key: row.view[key] for key in keys},
     }
 
 
 def _columns(kind: str, grouped: bool) -> list[Column]:
-    """Those that this browser was told to show, and always the name."""
-    chosen = request.cookies.get(_cookie(kind), "").split(".")
-    if chosen == [""]:
+    """The columns selected in this browser, always including the name; else the usual columns."""
+    selected = request.cookies.get(_cookie(kind), "").split(".")
+    if selected == [""]:
         return [
             column
             for column in COLUMNS[kind]
-            if column.usual or (column.name == "group" and grouped)
+            if column.default or (column.name == "group" and grouped)
         ]
-    return [column for column in COLUMNS[kind] if column.name in ("name", *chosen)]
+    return [column for column in COLUMNS[kind] if column.name in ("name", *selected)]
 
 
 def _cookie(kind: str) -> str:
@@ -112,22 +112,22 @@ def _cookie(kind: str) -> str:
 
 @blueprint.post("/columns/<any(dataset, model, test):kind>")
 def choose_columns(kind: str) -> Any:
-    """Remember, in this browser, which columns a list shows."""
-    known = [column.name for column in COLUMNS[kind]]
-    chosen = [name for name in known if name in request.form.getlist("columns")]
-    answer = make_response(redirect(_back(f"#{kind}s"), 303))
-    answer.set_cookie(
-        _cookie(kind), ".".join(["name", *chosen]), max_age=YEAR, httponly=True, samesite="Lax"
+    """Store the columns of a list in a cookie of this browser."""
+    names = [column.name for column in COLUMNS[kind]]
+    selected = [name for name in names if name in request.form.getlist("columns")]
+    response = make_response(redirect(_back(f"#{kind}s"), 303))
+    response.set_cookie(
+        _cookie(kind), ".".join(["name", *selected]), max_age=YEAR, httponly=True, samesite="Lax"
     )
-    return answer
+    return response
 
 
 @blueprint.post("/jobs/many")
 def change_many() -> Any:
-    """Abort, delete or group the jobs `ids`, as far as it can be done; what could not is told."""
+    """Abort, delete or group the jobs `ids` where possible, and list the jobs that refused."""
     action, ids = request.form.get("action", ""), list(dict.fromkeys(request.form.getlist("ids")))
-    if action not in ENDED:
-        abort(400, "Choose what to do with these jobs: abort, delete or group.")
+    if action not in DONE:
+        abort(400, "Unknown action. Choose abort, delete or group.")
     refused = []
     for row in filter(None, map(catalog().get, ids)):
         try:
@@ -140,8 +140,8 @@ def change_many() -> Any:
         return redirect(_back(), 303)
     return render_template(
         "jobs/refused.html",
-        title="Not all done",
-        done=ENDED[action],
+        title="Some jobs not changed",
+        done=DONE[action],
         refused=refused,
         of=len(ids),
         back=_back(),
@@ -158,14 +158,18 @@ def _act(action: str, row: JobRow) -> None:
 
 
 def _back(anchor: str = "") -> str:
-    """The page that the form stood on."""
-    told = request.form.get("back", "")
-    return (told if told.startswith(f"{request.script_root}/?") else url_for(".show")) + anchor
+    """The URL of the page that contained the form."""
+    back = request.form.get("back", "")
+    is_home = back.startswith(f"{request.script_root}/?")
+    return (back if is_home else url_for(".home_page")) + anchor
 
 
 @blueprint.app_template_global()
 def with_args(**changes: str) -> str:
-    """The home page as it is asked for now, but for what is changed; `models__sort` stands for `models.sort`. "" removes."""
+    """The URL of the home page with the current query, changed as given.
+
+    `models__sort` sets the parameter `models.sort`; an empty value removes a parameter.
+    """
     args = {
         **request.args.to_dict(),
         **{name.replace("__", "."): value for name, value in changes.items()},

@@ -1,4 +1,4 @@
-"""The pages of tests: the forms of a model's tests, one a kind, and what came of each."""
+"""Pages of tests: a form per kind of test, and the results."""
 
 from typing import Any
 
@@ -6,10 +6,10 @@ from flask import Blueprint, abort, redirect, request, url_for
 
 from app.actions import create_test, keep_upload
 from app.catalog import results
-from app.catalog.catalog import as_json
+from app.catalog.index import as_json
 from app.current import catalog
 from app.forms.fields import UPLOAD, values_of
-from app.forms.inference import INPUT, inference_fields, input_of, of_input
+from app.forms.inference import INPUT, inference_fields, keep_input, selected_input
 from app.pages.common import form_page, job_or_404, job_page
 from app.problems import Invalid
 from jobs.specs import TESTS
@@ -23,7 +23,7 @@ PAGES = {
     "video": "inference/video.html",
 }
 SENT_WHOLE = ("image", "target", "video")
-"""Fields of which a form without scripts sends the file itself."""
+"""Fields for which a form without JavaScript sends the file itself."""
 
 
 @blueprint.route("/models/<id>/test", methods=["GET", "POST"])
@@ -32,24 +32,24 @@ def new_test(id: str) -> Any:
     kind = request.args.get("kind", "image")
     if kind not in TESTS:
         abort(404)
-    given = request.form or request.args
-    values, problems = {**values_of(TESTS[kind], given), "kind": kind}, {}
-    chosen = input_of(given, values)
+    form = request.form or request.args
+    values, problems = {**values_of(TESTS[kind], form), "kind": kind}, {}
+    selected = selected_input(form, values)
     if request.method == "POST":
         try:
             for name in SENT_WHOLE:
                 sent = request.files.get(name + UPLOAD)
                 if sent is not None and sent.filename:
                     values[name] = str(keep_upload(sent, name))
-            wanted = of_input(values, chosen) if INPUT in given else values
-            return redirect(url_for(".test", id=create_test(id, wanted)))
+            spec = keep_input(values, selected) if INPUT in form else values
+            return redirect(url_for(".test", id=create_test(id, spec)))
         except Invalid as invalid:
             problems = invalid.problems
-    kinds = [(name, str(one.model_config["title"])) for name, one in TESTS.items()]
-    shown = inference_fields(catalog(), job, kind, values, problems)
-    context = {"job": job, "kind": kind, "kinds": kinds, "input": chosen}
+    kinds = [(name, str(spec.model_config["title"])) for name, spec in TESTS.items()]
+    fields = inference_fields(catalog(), job, kind, values, problems)
+    context = {"job": job, "kind": kind, "kinds": kinds, "input": selected}
     return form_page(
-        "inference/new.html", f"Test {job['name']}", "models", shown, problems, **context
+        "inference/new.html", f"Test {job['name']}", "models", fields, problems, **context
     )
 
 
@@ -61,8 +61,10 @@ def test(id: str) -> str:
     many = kind in ("images", "split")
     try:
         more = (
-            {"found": results.listing(catalog().folder(id), request.args.to_dict())} if many else {}
+            {"table": results.results_page(catalog().folder(id), request.args.to_dict())}
+            if many
+            else {}
         )
-    except Invalid:  # A page that is not there, or an order that nobody knows.
+    except Invalid:  # The page or the sort order does not exist.
         abort(404)
     return job_page(PAGES[kind], job, model=as_json(model, brief=True) if model else None, **more)

@@ -1,11 +1,12 @@
-"""The form of a training, a model's page, and how a training goes on."""
+"""The form of a training, the page of a model, and extending a training."""
 
 from typing import Any
 
 from flask import Blueprint, abort, redirect, request, send_file, url_for
 
 from app.actions import create_models, extend
-from app.catalog.catalog import Refused, as_json
+from app.catalog.catalog import Refused
+from app.catalog.index import as_json
 from app.current import catalog, settings
 from app.forms.fields import values_of
 from app.forms.inference import inference_fields
@@ -18,6 +19,7 @@ from app.pages.common import (
     job_page,
     jobs,
     refused_page,
+    row_or_404,
     with_chosen,
 )
 from app.problems import Invalid
@@ -34,16 +36,18 @@ def new_model() -> Any:
     if "clone" in request.args and request.method == "GET":
         values = cloned(job_or_404(request.args["clone"], "model"))
         if "start_from" in request.args:
-            begins = {
+            start = {
                 key: request.args[key]
                 for key in ("start_from", "start_snapshot")
                 if key in request.args
             }
-            values |= {**begins, "name": values["name"].removesuffix(" (copy)") + " (fine-tuned)"}
+            values |= {**start, "name": values["name"].removesuffix(" (copy)") + " (fine-tuned)"}
     if request.method == "POST":
         try:
             ids, sweep = create_models(values)
-            return redirect(url_for(".sweep", id=sweep) if sweep else url_for(".model", id=ids[0]))
+            if sweep:
+                return redirect(url_for("compare.sweep", id=sweep))
+            return redirect(url_for(".model", id=ids[0]))
         except Invalid as invalid:
             problems = invalid.problems
     datasets = jobs("dataset", "waiting", "running", "done", limit=MOST_CHOICES)
@@ -52,13 +56,13 @@ def new_model() -> Any:
         with_chosen(jobs("model", limit=MOST_CHOICES), values, "start_from"),
         settings().allow_user_code,
     )
-    shown = training_fields(values, problems, choices)
-    return form_page("models/new.html", "New model", "models", shown, problems, datasets=datasets)
+    fields = training_fields(values, problems, choices)
+    return form_page("models/new.html", "New model", "models", fields, problems, datasets=datasets)
 
 
 @blueprint.get("/examples/<name>.prototxt")
 def example(name: str) -> Any:
-    """A network to paste."""
+    """An example network definition to paste."""
     if name not in PASTED:
         abort(404)
     return send_file(EXAMPLES / f"{name}.prototxt", mimetype="text/plain")
@@ -83,19 +87,17 @@ def model(id: str) -> str:
 
 @blueprint.post("/models/<id>/extend")
 def extend_model(id: str) -> Any:
-    job_or_404(id, "model")
-    row = catalog().get(id)
-    assert row is not None
+    row = row_or_404(id, "model")
     try:
         extend(row, request.form.to_dict())
     except Refused as refused:
-        return refused_page("Not now", str(refused), 409)
+        return refused_page("Not possible now", str(refused), 409)
     except Invalid as invalid:
-        return refused_page("Not trained on", " ".join(invalid.problems.values()), 422)
+        return refused_page("Not extended", " ".join(invalid.problems.values()), 422)
     return redirect(url_for(".model", id=id))
 
 
 @blueprint.app_template_global()
-def title_of(chosen: dict[str, Any], field: str = "network") -> str:
-    """What a form calls a network, a loss or a solver."""
-    return titles(members(ModelSpec.model_fields[field]))[chosen["name"]]
+def title_of(section: dict[str, Any], field: str = "network") -> str:
+    """The form's title of a network, a loss or a solver."""
+    return titles(members(ModelSpec.model_fields[field]))[section["name"]]

@@ -1,4 +1,4 @@
-"""The pairs of a dataset: a gallery, one pair at full size, their pictures, and all of them as a ZIP."""
+"""Pairs of a dataset: a gallery, a pair at full size, the image files, and a ZIP of all pairs."""
 
 from typing import Any
 
@@ -21,24 +21,24 @@ MIMETYPES = {"png": "image/png", "jpg": "image/jpeg"}
 def dataset_or_404(id: str) -> JobRow:
     row = catalog().get(id)
     if row is None or row.kind != "dataset":
-        abort(404, f"There is no dataset {id}.")
+        abort(404, f"Dataset {id} not found.")
     return row
 
 
 @blueprint.get("/pairs")
 def gallery(id: str) -> str:
     row = dataset_or_404(id)
-    shown = pairs.listing(row, catalog().folder(id), request.args.to_dict())
+    context = pairs.pairs_page(row, catalog().folder(id), request.args.to_dict())
     return render_template(
-        "datasets/pairs.html", title=f"Pairs of {row.name}", active="datasets", job=row, **shown
+        "datasets/pairs.html", title=f"Pairs of {row.name}", active="datasets", job=row, **context
     )
 
 
 @blueprint.get("/pairs/<any(train, val, test):split>/<int:number>")
 def pair(id: str, split: str, number: int) -> str:
     row, sorting = dataset_or_404(id), validate(Sorting, request.args.to_dict())
-    shown = pairs.pair(row, catalog().folder(id), split, number)
-    if shown is None:
+    facts = pairs.pair(row, catalog().folder(id), split, number)
+    if facts is None:
         abort(404, f"“{row.name}” has no pair {number} in {split}.")
     store = catalog().folder(id).store(split)
     near = pairs.neighbours(store, number, sorting)
@@ -51,7 +51,7 @@ def pair(id: str, split: str, number: int) -> str:
         title=title,
         active="datasets",
         job=row,
-        pair=shown,
+        pair=facts,
         near=near,
         page=page,
         total=total,
@@ -60,10 +60,14 @@ def pair(id: str, split: str, number: int) -> str:
 
 
 @blueprint.get(
-    "/pairs/<any(train, val, test):split>/<int:number>/<any(input, target):role>.<any(png, jpg):ending>"
+    "/pairs/<any(train, val, test):split>/<int:number>"
+    "/<any(input, target):role>.<any(png, jpg):extension>"
 )
-def picture(id: str, split: str, number: int, role: str, ending: str) -> Response:
-    """The stored file, under either ending. What is done never changes: a browser that has it need not ask again."""
+def picture(id: str, split: str, number: int, role: str, extension: str) -> Response:
+    """The stored image file; both file extensions give the same file.
+
+    A finished dataset never changes, so browsers may cache the response without revalidation.
+    """
     row = dataset_or_404(id)
     store = pairs.finished(row, catalog().folder(id)).store(split)
     if not store.is_dir():
@@ -85,14 +89,14 @@ def picture(id: str, split: str, number: int, role: str, ending: str) -> Respons
 def as_zip(id: str) -> Response:
     row = dataset_or_404(id)
     folder = pairs.finished(row, catalog().folder(id))
-    return zips.sent(pair_zip.stream(folder), secure_filename(row.name) or id)
+    return zips.zip_response(pair_zip.stream(folder), secure_filename(row.name) or id)
 
 
 @blueprint.errorhandler(Invalid)
 def invalid(problem: Invalid) -> Any:
     return _error(
         422,
-        "No such page",
+        "Page not found",
         " ".join(f"{field}: {text}" for field, text in problem.problems.items()),
     )
 

@@ -1,26 +1,27 @@
-"""The page of the queue: what waits, in the order in which it starts, and how people change that."""
+"""The queue page: waiting jobs in start order, and changes to that order."""
 
 from typing import Any
 
 from flask import Blueprint, redirect, render_template, request, url_for
 
 from app.actions import queue
-from app.catalog.catalog import Refused, as_json
+from app.catalog.catalog import Refused
+from app.catalog.index import as_json
 from app.current import catalog
-from app.pages.common import job_or_404, refused_page
+from app.pages.common import refused_page, row_or_404
 from app.problems import Invalid
-from app.runner.scheduler import why_waits
+from app.runner.scheduler import waiting_reason
 
 blueprint = Blueprint("queue", __name__)
 
 
 @blueprint.get("/queue")
-def show() -> str:
+def queue_page() -> str:
     jobs = [
         {
             **as_json(row, brief=True),
-            "waiting_for": why_waits(row, catalog()),
-            "held_up": row.id in catalog().held_up,
+            "waiting_for": waiting_reason(row, catalog()),
+            "held_up": row.id in catalog().blocked,
         }
         for row in catalog().waiting()
     ]
@@ -29,28 +30,32 @@ def show() -> str:
 
 @blueprint.post("/jobs/<id>/queue")
 def change(id: str) -> Any:
-    """Move a waiting job (`move`: first, up, down or last), give it a `priority`, or let it start `anyway`."""
-    job_or_404(id)
-    words = request.form.to_dict()
+    """Change when a waiting job starts.
+
+    The form has one of `move` (first, up, down or last), `priority` (a number) or `anyway` (start
+    although other programs use the GPUs).
+    """
+    row_or_404(id)
+    form = request.form.to_dict()
     try:
-        if "move" in words:
-            catalog().move(id, _before_which(id, words["move"]))
-        elif "priority" in words:
-            queue(id, {"priority": words["priority"]})
+        if "move" in form:
+            catalog().move(id, _next_after_move(id, form["move"]))
+        elif "priority" in form:
+            queue(id, {"priority": form["priority"]})
         else:
             queue(id, {"anyway": True})
     except Refused as refused:
-        return refused_page("Not now", str(refused), 409)
+        return refused_page("Not possible now", str(refused), 409)
     except Invalid as invalid:
         return refused_page("Not changed", " ".join(invalid.problems.values()), 422)
-    return redirect(url_for(".show"))
+    return redirect(url_for(".queue_page"))
 
 
-def _before_which(id: str, move: str) -> str | None:
-    """The job before which one starts that is moved; None for the end of the queue. Raises Refused."""
+def _next_after_move(id: str, move: str) -> str | None:
+    """The job that will follow the moved job; None for the end of the queue. Raises Refused."""
     order = [row.id for row in catalog().waiting()]
     if id not in order:
-        raise Refused("The job does not wait any more.")
+        raise Refused("The job is no longer waiting.")
     at = order.index(id)
     to = {"first": 0, "up": max(at - 1, 0), "down": at + 2}.get(move, len(order))
     others = order[to:]

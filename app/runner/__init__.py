@@ -1,4 +1,4 @@
-"""What makes jobs run: scheduler, follower of their logs, warm workers, probes and exports.
+"""Runs jobs: scheduler, follower of event logs, warm workers, probes and exports.
 
 Imports `app.catalog`, the top of `app`, `jobs.core` and `jobs.specs`.
 """

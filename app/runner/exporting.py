@@ -1,4 +1,4 @@
-"""Exports of snapshots: valid requests, the process that writes one (jobs/networks/export.py), and the files that exist."""
+"""Exports of snapshots: request checks, the subprocess jobs/networks/export.py, existing files."""
 
 import json
 import os
@@ -15,71 +15,74 @@ from jobs.core import launcher
 from jobs.core.folder import JobFolder
 from jobs.core.paths import ROOT
 from jobs.core.suffixes import natural
-from jobs.specs.export import ENDINGS, ExportSpec
+from jobs.specs.export import EXTENSIONS, ExportSpec
 
-SECONDS = 300
-AT_ONCE = BoundedSemaphore(2)
+TIMEOUT_SECONDS = 300
+_PROCESSES = BoundedSemaphore(2)
+"""Limits the number of exports that run at a time."""
 
 
-def asked_for(values: Any, row: JobRow) -> ExportSpec:
-    """What is to be written of a model. Raises Invalid."""
+def checked_export(values: Any, row: JobRow) -> ExportSpec:
+    """The valid spec of an export of a model. Raises Invalid."""
     spec = validate(ExportSpec, values)
-    names = [one["snapshot"] for one in row.view["summary"].get("snapshots", [])]
+    names = [snapshot["snapshot"] for snapshot in row.view["summary"].get("snapshots", [])]
     if not names:
-        raise Invalid({"snapshot": "The model has no snapshot yet. Wait for its first one."})
+        raise Invalid({"snapshot": "The model has no snapshot yet. Wait for its first snapshot."})
     if spec.snapshot not in {"best", "last", *names}:
         raise Invalid(
-            {"snapshot": f"There is no snapshot {spec.snapshot}. There are: {', '.join(names)}."}
+            {"snapshot": f"Snapshot {spec.snapshot} does not exist. Available: {', '.join(names)}."}
         )
     return spec
 
 
 def export(folder: JobFolder, spec: ExportSpec, user_code: bool) -> dict[str, Any]:
-    """Write the file, and wait until it is checked: what jobs/networks/export.py answers, and the file's address.
+    """Write and verify the file; return the result of jobs/networks/export.py with the file's URL.
 
-    Other requests go on meanwhile. `user_code`: whether Python of the network's own may run. Raises Refused.
+    Other requests continue while it runs. `user_code` allows the network's own Python file to run.
+    Raises Refused.
     """
-    sent = json.dumps({"folder": str(folder.path), **spec.model_dump()})
-    with AT_ONCE:
+    request = json.dumps({"folder": str(folder.path), **spec.model_dump()})
+    with _PROCESSES:
         try:
             done = subprocess.run(
                 [sys.executable, "-m", "jobs.networks.export"],
-                input=sent,
+                input=request,
                 capture_output=True,
                 text=True,
                 errors="replace",
                 cwd=ROOT,
                 env=_environment(user_code),
-                timeout=SECONDS,
+                timeout=TIMEOUT_SECONDS,
             )
         except subprocess.TimeoutExpired as error:
             raise Refused(
-                f"The export was not done within {SECONDS} s, and was stopped. Choose another format."
+                f"The export took more than {TIMEOUT_SECONDS} s and was stopped. "
+                "Choose another format."
             ) from error
     if done.returncode:
-        said = (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1]
+        last_line = (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1]
         raise Refused(
-            f"The snapshot could not be exported: the process that writes it ended ({said[:300]})."
+            f"The export failed: its process crashed ({last_line[:300]}). Choose another format."
         )
-    answer: dict[str, Any] = json.loads(done.stdout)
-    if "error" in answer:
-        raise Refused(answer["error"])
-    return {**answer, "url": folder.url(answer["file"])}
+    result: dict[str, Any] = json.loads(done.stdout)
+    if "error" in result:
+        raise Refused(result["error"])
+    return {**result, "url": folder.url(result["file"])}
 
 
 def _environment(user_code: bool) -> dict[str, str]:
-    """It computes on the processor: GPUs are left to the trainings."""
+    """The environment of the subprocess: it runs on the CPU and leaves the GPUs to trainings."""
     allowed = {launcher.USER_CODE: "1"} if user_code else {}
     return {**os.environ, "CUDA_VISIBLE_DEVICES": "", **allowed}
 
 
-def listing(folder: JobFolder) -> list[dict[str, Any]]:
-    """The files that are there: {"name", "snapshot", "format", "size" in bytes, "url"}."""
-    found = []
-    formats = {ending: format for format, ending in ENDINGS.items()}
+def exports_of(folder: JobFolder) -> list[dict[str, Any]]:
+    """The existing files of a model: {"name", "snapshot", "format", "size" in bytes, "url"}."""
+    files = []
+    formats = {extension: format for format, extension in EXTENSIONS.items()}
     for path in sorted(folder.exports.glob("[!.]*"), key=lambda path: natural(path.name)):
         if path.suffix in formats:
-            found.append(
+            files.append(
                 {
                     "name": path.name,
                     "snapshot": path.stem,
@@ -88,4 +91,4 @@ def listing(folder: JobFolder) -> list[dict[str, Any]]:
                     "url": folder.url(f"exports/{path.name}"),
                 }
             )
-    return found
+    return files

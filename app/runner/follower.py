@@ -1,4 +1,4 @@
-"""Follows the event logs of live jobs: into the database, and out to the browsers."""
+"""Follows the event logs of live jobs: updates the database and passes events to browsers."""
 
 import logging
 import time
@@ -10,7 +10,7 @@ import gevent
 from app.catalog import log_index
 from app.catalog.catalog import Catalog
 from app.catalog.database import JobRow
-from app.runner.loops import every
+from app.runner.loops import repeat
 from jobs.core import launcher, limits
 from jobs.core.events import FINAL_STATES, Event
 from jobs.core.folder import JobFolder
@@ -18,72 +18,74 @@ from jobs.core.folder import JobFolder
 INTERVAL = 0.1
 FOLDERS_INTERVAL = 2.0
 PATIENCE = 60.0
-"""Seconds that a worker has to end by itself when its time is up."""
+"""Seconds that a worker has to end by itself after the time limit of its job."""
 LIVE = frozenset({"waiting", "running"})
 
 Send = Callable[[str, list[Event]], Any]
 
 
 class Follower:
-    """Reads what is new in the logs; `send(job id, events)` passes it on, `gone(job id)` that its folder was taken away, `came()`
-    that there are jobs that were not there before, or go on."""
+    """Reads new events from the logs of live jobs.
+
+    Callbacks: `send(job id, events)` for new events, `removed(job id)` after a job's folder was
+    removed, `added()` after jobs were created or resumed.
+    """
 
     def __init__(
         self,
         catalog: Catalog,
         send: Send,
-        gone: Callable[[str], Any],
-        came: Callable[[], Any] = lambda: None,
+        removed: Callable[[str], Any],
+        added: Callable[[], Any] = lambda: None,
     ) -> None:
-        self._catalog, self._send, self._gone, self._came = catalog, send, gone, came
-        self._looked = time.monotonic()
-        self._read_to: dict[str, int] = {}
-        """By the id of a live job: the offset in its log behind what was passed on."""
+        self._catalog, self._send, self._removed, self._added = catalog, send, removed, added
+        self._folders_synced = time.monotonic()
+        self._offsets: dict[str, int] = {}
+        """By the id of a live job: the byte offset just after the last event that was sent."""
 
     def run(self) -> None:
-        every(INTERVAL, self.follow)
+        repeat(INTERVAL, self.follow)
 
     def follow(self) -> None:
-        """One round over all live jobs, and now and then over all folders."""
-        if time.monotonic() - self._looked > FOLDERS_INTERVAL:
-            self._looked = time.monotonic()
-            for id in self._catalog.take_in_folders(at_start=False):
-                self._gone(id)
-        live = self._catalog.find(states=LIVE, limit=100_000)
-        if any(row.id not in self._read_to for row in live):
-            self._came()
-        self._read_to = {row.id: self._read_to.get(row.id, row.offset) for row in live}
+        """Do one round over all live jobs, and every FOLDERS_INTERVAL over all folders."""
+        if time.monotonic() - self._folders_synced > FOLDERS_INTERVAL:
+            self._folders_synced = time.monotonic()
+            for id in self._catalog.sync_folders(at_start=False):
+                self._removed(id)
+        live = self._catalog.find(states=LIVE, limit=None)
+        if any(row.id not in self._offsets for row in live):
+            self._added()
+        self._offsets = {row.id: self._offsets.get(row.id, row.offset) for row in live}
         for row in live:
             folder = self._catalog.folder(row.id)
             if not folder.path.exists():
-                continue  # It was deleted, or taken away.
-            # Asked before the last read: a worker that ends in between has written its end by then.
+                continue
+            # Check for the worker before the read: a worker that ends in between logged its end.
             lost = (
                 row.id in self._catalog.launched or row.state == "running"
             ) and not folder.worker_lives()
             state = self._read(row, folder)
             if state == "running" and _hangs(row) and row.id not in self._catalog.aborting:
-                self._catalog.abort(row.id, limits.too_long())
+                self._catalog.abort(row.id, limits.out_of_time_reason())
             if lost and state not in FINAL_STATES and row.id not in self._catalog.aborting:
-                launcher.end_rest(folder)
-                self._catalog.write_end(folder, "error", _last_words(folder))
+                launcher.kill_leftovers(folder)
+                self._catalog.write_end(folder, "error", _lost_reason(folder))
 
-    def look(self, id: str) -> None:
-        """Read the log of one job, of which there is something new."""
+    def follow_job(self, id: str) -> None:
+        """Read the log of a job that has new events."""
         row = self._catalog.get(id)
         if row is not None and row.state in LIVE:
             self._read(row, self._catalog.folder(id))
 
     def _read(self, row: JobRow, folder: JobFolder) -> str:
-        """Take in the new events of a job and pass them on; return its state."""
-        row.offset = max(
-            row.offset, self._read_to.get(row.id, 0)
-        )  # A row that was fetched a moment ago may be behind.
+        """Index and send the new events of a job; return its state."""
+        # The row may be stale: another greenlet may have read events since it was fetched.
+        row.offset = max(row.offset, self._offsets.get(row.id, 0))
         state, events, offset = self._catalog.catch_up(row)
-        self._read_to[row.id] = offset
+        self._offsets[row.id] = offset
         for event in events:
             if event["type"] == "state":
-                _say(row, event)
+                _log_state(row, event)
         if events:
             self._send(row.id, events)
             if log_index.is_far_behind(folder, offset):
@@ -92,31 +94,35 @@ class Follower:
 
 
 def _hangs(row: JobRow) -> bool:
-    """Whether it works on though its time is up: a worker ends by itself, unless it does not come to look at the clock."""
-    most, started = limits.max_hours() * 3600, row.view["started"]
-    return bool(most and started and time.time() > started + most + PATIENCE)
+    """Whether the worker runs beyond the time limit: it hangs and cannot check its own timer."""
+    limit, started = limits.max_hours() * 3600, row.view["started"]
+    return bool(limit and started and time.time() > started + limit + PATIENCE)
 
 
-def _say(row: JobRow, event: Event) -> None:
-    told = {
+def _log_state(row: JobRow, event: Event) -> None:
+    fields = {
         "job": row.id,
         "kind": row.kind,
         "job_name": row.name,
         "state": event["state"],
         "reason": event.get("reason", ""),
     }
-    why = f": {told['reason']}" if told["reason"] else ""
+    reason = f": {fields['reason']}" if fields["reason"] else ""
     logging.getLogger(__name__).info(
-        "The %s “%s” (%s) is %s%s", row.kind, row.name, row.id, event["state"], why, extra=told
+        "The %s “%s” (%s) is %s%s", row.kind, row.name, row.id, event["state"], reason, extra=fields
     )
 
 
-def _last_words(folder: JobFolder) -> str:
+def _lost_reason(folder: JobFolder) -> str:
+    """The reason for the state "error" of a job whose worker has died."""
     lines = (
         folder.worker_log.read_text(errors="replace").split("\n")
         if folder.worker_log.exists()
         else []
     )
     last = next((line.strip() for line in reversed(lines) if line.strip()), "")
-    said = f" Its last words: {last[:300]}" if last else ""
-    return f"The worker ended without saying how.{said} What it had finished is kept: Resume goes on from there."
+    output = f"The last line of its log is “{last[:300]}”." if last else "Its log is empty."
+    return (
+        f"The worker exited unexpectedly. {output} "
+        "Finished work is kept: Resume continues from there."
+    )

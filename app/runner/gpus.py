@@ -1,4 +1,7 @@
-"""The GPUs of the machine, and whether somebody else uses them: by NVIDIA's library NVML, as the server has no torch to ask."""
+"""The GPUs of the machine and their memory in use.
+
+Uses NVIDIA's library NVML, because the server does not load torch.
+"""
 
 import os
 from contextlib import suppress
@@ -7,12 +10,15 @@ from functools import cache
 import pynvml
 
 IDLE_BYTES = 600 * 2**20
-"""What a GPU that nobody uses may hold: the driver's own, and a desktop's."""
+"""Memory in use on an idle GPU, by the driver and a desktop, is at most this."""
 
 
 @cache
 def names() -> tuple[str, ...]:
-    """The GPUs that trainings may use, as CUDA_VISIBLE_DEVICES names them: those the server was started with, or all."""
+    """The names, as in CUDA_VISIBLE_DEVICES, of the GPUs that trainings may use.
+
+    They are those in the server's CUDA_VISIBLE_DEVICES, or all GPUs without that variable.
+    """
     try:
         pynvml.nvmlInit()
         count = pynvml.nvmlDeviceGetCount()
@@ -26,7 +32,7 @@ def names() -> tuple[str, ...]:
 
 
 def bytes_used(name: str) -> int:
-    """Bytes of a GPU's memory that are in use, by whomever; 0 where that cannot be told."""
+    """Bytes of a GPU's memory in use by all programs together; 0 if NVML cannot read them."""
     with suppress(pynvml.NVMLError):
         handle = (
             pynvml.nvmlDeviceGetHandleByIndex(int(name))
@@ -38,5 +44,5 @@ def bytes_used(name: str) -> int:
 
 
 def is_used(name: str) -> bool:
-    """Whether a GPU on which no job of ours is at work is used all the same."""
+    """Whether other programs use a GPU on which no job of this server runs."""
     return bytes_used(name) > IDLE_BYTES

@@ -1,4 +1,4 @@
-"""What the server does again and again, whatever hinders it for a while."""
+"""Background loops that retry after temporary failures."""
 
 import logging
 from collections.abc import Callable
@@ -7,20 +7,23 @@ from gevent.event import Event
 from sqlalchemy.exc import OperationalError
 
 
-def every(seconds: float, work: Callable[[], None], sooner: Event | None = None) -> None:
-    """Do the work again and again, and at once when `sooner` is set.
+def repeat(seconds: float, work: Callable[[], None], wake: Event | None = None) -> None:
+    """Call `work` forever: `seconds` after the previous call, or at once when `wake` is set.
 
-    A full disk, a database that another program holds, a file that cannot be opened: that is told once, and waited for, as all
-    that was missed is done in a later round."""
-    wake = sooner or Event()
-    hindered = ""
+    Temporary failures are a full disk, a locked database, a file that cannot be opened. Each is
+    logged once, and the next call does the work that was missed.
+    """
+    wake = wake or Event()
+    last_error = ""
     while True:
         try:
             work()
-            hindered = ""
+            last_error = ""
         except (OSError, OperationalError) as error:
-            if str(error) != hindered:
-                logging.getLogger(__name__).error("Tried again until it works: %s", error)
-            hindered = str(error)
+            if str(error) != last_error:
+                logging.getLogger(__name__).error(
+                    "A background loop failed and retries until it succeeds: %s", error
+                )
+            last_error = str(error)
         wake.wait(seconds)
         wake.clear()

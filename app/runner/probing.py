@@ -1,4 +1,7 @@
-"""Runs a probe (jobs/datasets/probe.py) in a process of its own and waits for its answer, without holding up other requests."""
+"""Runs a probe of a dataset's sources (jobs/datasets/probe.py) in a subprocess.
+
+A stream that crashes the decoder crashes only the subprocess. Other requests continue.
+"""
 
 import json
 import subprocess
@@ -11,33 +14,38 @@ from app.problems import Invalid
 from jobs.core.paths import ROOT
 from jobs.specs import DatasetSpec
 
-SECONDS = 40
-AT_ONCE = BoundedSemaphore(2)
+TIMEOUT_SECONDS = 40
+_PROCESSES = BoundedSemaphore(2)
+"""Limits the number of probes that run at a time."""
 
 
 def probe(spec: DatasetSpec, thorough: bool) -> dict[str, Any]:
-    """What the probe says. Raises Invalid where the files crash it or it does not end."""
-    sent = json.dumps({**spec.model_dump(mode="json"), "thorough": thorough})
-    with AT_ONCE:
+    """The result of the probe. Raises Invalid if the files crash it or it times out."""
+    request = json.dumps({**spec.model_dump(mode="json"), "thorough": thorough})
+    with _PROCESSES:
         try:
             done = subprocess.run(
                 [sys.executable, "-m", "jobs.datasets.probe"],
-                input=sent,
+                input=request,
                 capture_output=True,
                 text=True,
                 cwd=ROOT,
-                timeout=SECONDS,
+                timeout=TIMEOUT_SECONDS,
             )
         except subprocess.TimeoutExpired as error:
             raise Invalid(
-                {"source": f"The files could not be looked at within {SECONDS} s."}
+                {
+                    "source": f"Reading the files took more than {TIMEOUT_SECONDS} s. "
+                    "Check the files, or use fewer or smaller files."
+                }
             ) from error
     if done.returncode:
-        said = (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1]
+        last_line = (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1]
         raise Invalid(
             {
-                "source": f"The files could not be looked at: the process that decodes them ended ({said[:300]})."
+                "source": "The files could not be read: the decoder crashed "
+                f"({last_line[:300]}). Check the files."
             }
         )
-    answer: dict[str, Any] = json.loads(done.stdout)
-    return answer
+    result: dict[str, Any] = json.loads(done.stdout)
+    return result

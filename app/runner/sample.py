@@ -1,4 +1,4 @@
-"""The clip that comes with the project, for whoever has none at hand."""
+"""The sample clip, for users without a clip."""
 
 import errno
 import shutil
@@ -10,29 +10,32 @@ from pathlib import Path
 from jobs.core.paths import ROOT
 
 MINUTES = 1.0
-"""The defaults beat their input on this clip by then, on two cores without AVX-512, too."""
+"""Length of the sample training.
+
+After this time, the output is better than the input, even on two cores without AVX-512.
+"""
 
 
 def clip(folder: Path) -> tuple[Path, Path]:
-    """Its stream and the folder of its originals, below `folder`; made where they are not there yet.
+    """The stream and the folder of originals, in `folder`; creates them if they do not exist.
 
-    A worker's code makes them, in a process of its own: the web side has no codecs. Raises OSError where they cannot be made.
+    A subprocess creates them, because the server loads no codecs. Raises OSError on failure.
     """
     if not folder.exists():
         folder.parent.mkdir(parents=True, exist_ok=True)
         draft = Path(tempfile.mkdtemp(prefix=".sample-", dir=folder.parent))
         try:
-            command = [sys.executable, "-m", "jobs.media.sample_clip", str(draft / "whole")]
+            command = [sys.executable, "-m", "jobs.media.sample_clip", str(draft / "complete")]
             subprocess.run(command, check=True, cwd=ROOT, capture_output=True, text=True)
-            (draft / "whole").rename(folder)
+            (draft / "complete").rename(folder)
         except subprocess.CalledProcessError as error:
-            why = (
-                error.stderr.strip().splitlines() or [f"its process ended with {error.returncode}"]
-            )[-1]
-            number = errno.ENOSPC if f"[Errno {errno.ENOSPC}]" in why else errno.EIO
-            raise OSError(number, f"The sample clip could not be made: {why}") from error
+            last_line = (error.stderr.strip().splitlines() or [f"exit status {error.returncode}"])[
+                -1
+            ]
+            number = errno.ENOSPC if f"[Errno {errno.ENOSPC}]" in last_line else errno.EIO
+            raise OSError(number, f"The sample clip could not be created: {last_line}") from error
         except OSError:
-            if not folder.exists():  # Else somebody else made it meanwhile.
+            if not folder.exists():  # Otherwise another request created it first.
                 raise
         finally:
             shutil.rmtree(draft)

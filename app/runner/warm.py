@@ -1,4 +1,4 @@
-"""Workers that stay: tests of one image go to a process that has torch and the model at hand (jobs/warm.py)."""
+"""Warm workers (jobs/warm.py): processes that keep torch and a model loaded for image tests."""
 
 import json
 import os
@@ -18,32 +18,35 @@ from jobs.core import launcher
 from jobs.core.folder import JobFolder
 from jobs.core.paths import ROOT
 
-MOST = 2
-"""Workers at a time, unless all of them are at work."""
+MAX_WORKERS = 2
+"""Limit on idle and busy workers together. It is exceeded while all of them are busy."""
 IDLE_SECONDS = 300.0
 ANSWER_SECONDS = 60.0
 BLOCK = 64 * 1024
 TRIES = 2
-"""Workers that may end before they have begun with a job; then it fails."""
+"""Workers to try for a job, if each of them ends before it has begun; then the job fails."""
 
 
 class WorkerLost(Exception):
-    """A question that got no answer; the text says what to do."""
+    """A question got no answer; the message says what to do."""
 
 
 class Unanswerable(Exception):
-    """What was asked for cannot be shown; the text says why."""
+    """A question cannot be answered; the message says why."""
 
 
 @dataclass
 class _Job:
-    """A test that was handed over. `lock` is held here as well until the worker has begun; `tries`: with how many workers."""
+    """A test that a worker received.
+
+    The server also keeps the `lock` open until the worker has begun. `tries` counts the workers.
+    """
 
     folder: JobFolder
     lock: int | None
     tries: int = 1
 
-    def let_go(self) -> None:
+    def release_lock(self) -> None:
         if self.lock is not None:
             os.close(self.lock)
             self.lock = None
@@ -51,7 +54,7 @@ class _Job:
 
 @dataclass(eq=False)
 class _Worker:
-    """One process, for one model. `jobs`, by id, are not done yet; `questions` wait for an answer."""
+    """A process for one model. `jobs`, by id, are not done; `questions` wait for an answer."""
 
     model: str
     socket: socket.socket
@@ -66,33 +69,39 @@ class _Worker:
 
 
 class WarmWorkers:
-    """`told(job)` is called when there is something new in a job's log, `free()` when a worker has time again."""
+    """The warm workers of a server.
+
+    Callbacks: `on_event(job)` when a job's log has a new event, `on_idle()` when a worker has
+    finished a job or has ended.
+    """
 
     def __init__(
         self,
-        told: Callable[[str], object],
-        free: Callable[[], object],
+        on_event: Callable[[str], object],
+        on_idle: Callable[[], object],
         user_code: bool = False,
         aborting: Collection[str] = (),
     ) -> None:
-        """`aborting`: the jobs that somebody has asked to end; a worker that ends for it is not replaced."""
-        self._told, self._free, self._user_code, self._aborting = told, free, user_code, aborting
+        """`aborting`: the ids of jobs that are being aborted; their workers are not replaced."""
+        self._on_event, self._on_idle = on_event, on_idle
+        self._user_code, self._aborting = user_code, aborting
         self._workers: list[_Worker] = []
         self._numbers = count(1)
 
     def start(self, folder: JobFolder, model: str) -> bool:
-        """Hand a test over to a worker of its model; False if a worker has it already.
+        """Send a test to a worker of its model; return False if the test has a worker already.
 
-        The lock of its folder goes along, so that there is no moment at which the job has no worker."""
+        The worker also receives the lock of the folder, so the lock is held at every moment.
+        """
         lock = folder.lock()
         if lock is None:
             return False
-        os.ftruncate(lock, 0)  # The pid of an earlier worker may be another process's by now.
+        os.ftruncate(lock, 0)  # It may hold the pid of an earlier worker, now reused.
         job = _Job(folder, lock)
         try:
             self._hand_over(job, model)
         except OSError:
-            job.let_go()
+            job.release_lock()
             raise
         return True
 
@@ -103,115 +112,122 @@ class WarmWorkers:
         _send(worker, {"job": str(job.folder.path)}, [job.lock])
 
     def ask(self, model: str, question: dict[str, Any]) -> dict[str, Any]:
-        """What a worker of the model answers. Raises WorkerLost, and Unanswerable."""
+        """Ask a worker of the model and return its answer. Raises WorkerLost, Unanswerable."""
         worker, number = self._worker(model), next(self._numbers)
         answer: AsyncResult[dict[str, Any]] = AsyncResult()
         worker.questions[number] = answer
         _send(worker, {"number": number, **question})
         try:
-            told: dict[str, Any] = answer.get(timeout=ANSWER_SECONDS)
+            reply: dict[str, Any] = answer.get(timeout=ANSWER_SECONDS)
         except gevent.Timeout as error:
             raise WorkerLost(
-                f"There was no answer within {ANSWER_SECONDS:g} s. Try again in a moment."
+                f"The worker did not answer within {ANSWER_SECONDS:g} s. Try again in a moment."
             ) from error
         finally:
             worker.questions.pop(number, None)
-        if "error" in told:
-            raise Unanswerable(told["error"])
-        return told
+        if "error" in reply:
+            raise Unanswerable(reply["error"])
+        return reply
 
     def dismiss_idle(self) -> None:
-        """Let go of those that nobody has needed for a while."""
+        """End the workers that have been idle for IDLE_SECONDS."""
         for worker in list(self._workers):
             if not worker.busy and time.monotonic() - worker.idle_since > IDLE_SECONDS:
                 self._dismiss(worker)
 
     def _worker(self, model: str) -> _Worker:
-        """One that has the model at hand, and time; else a new one, in place of the one that was idle for longest."""
-        own = [worker for worker in self._workers if worker.model == model and not worker.busy]
-        if own:
-            return own[0]
+        """An idle worker that has the model loaded, or a new worker.
+
+        A new worker replaces the one that has been idle for longest.
+        """
+        ready = [worker for worker in self._workers if worker.model == model and not worker.busy]
+        if ready:
+            return ready[0]
         idle = sorted(
             (worker for worker in self._workers if not worker.busy),
             key=lambda worker: worker.idle_since,
         )
-        for worker in idle[: max(0, len(self._workers) + 1 - MOST)]:
+        for worker in idle[: max(0, len(self._workers) + 1 - MAX_WORKERS)]:
             self._dismiss(worker)
-        return self._begin(model)
+        return self._start_worker(model)
 
-    def _begin(self, model: str) -> _Worker:
-        ours, its = socket.socketpair()
-        with its:
+    def _start_worker(self, model: str) -> _Worker:
+        server_end, worker_end = socket.socketpair()
+        with worker_end:
             allowed = {launcher.USER_CODE: "1"} if self._user_code else {}
             process = subprocess.Popen(
-                [sys.executable, "-m", "jobs.warm", str(its.fileno())],
-                env={**os.environ, **launcher.ALONE, **allowed, "PYTHONUNBUFFERED": "1"},
+                [sys.executable, "-m", "jobs.warm", str(worker_end.fileno())],
+                env={
+                    **os.environ,
+                    **launcher.WORKER_ENVIRONMENT,
+                    **allowed,
+                    "PYTHONUNBUFFERED": "1",
+                },
                 cwd=ROOT,
                 stdin=subprocess.DEVNULL,
-                pass_fds=(its.fileno(),),
+                pass_fds=(worker_end.fileno(),),
                 start_new_session=True,
             )
-        worker = _Worker(model, ours, process)
+        worker = _Worker(model, server_end, process)
         self._workers.append(worker)
         gevent.spawn(self._listen, worker)
         return worker
 
     def _listen(self, worker: _Worker) -> None:
-        """Hear what a worker says, until it has ended."""
+        """Handle the messages of a worker until it ends."""
         text = b""
         while data := _receive(worker.socket):
             *lines, text = (text + data).split(b"\n")
             for line in lines:
-                self._hear(worker, json.loads(line))
-        self._forget(worker)
+                self._handle(worker, json.loads(line))
+        self._remove(worker)
         worker.process.wait()
 
-    def _hear(self, worker: _Worker, message: dict[str, Any]) -> None:
+    def _handle(self, worker: _Worker, message: dict[str, Any]) -> None:
         worker.idle_since = time.monotonic()
-        if "told" in message:
-            worker.jobs[message["told"]].let_go()
-            self._told(message["told"])
+        if "logged" in message:
+            worker.jobs[message["logged"]].release_lock()
+            self._on_event(message["logged"])
         elif "done" in message:
             del worker.jobs[message["done"]]
-            self._free()
-        elif asked := worker.questions.get(message["answer"]):
-            asked.set(message)
+            self._on_idle()
+        elif answer := worker.questions.get(message["answer"]):
+            answer.set(message)
 
     def _dismiss(self, worker: _Worker) -> None:
-        """It ends when it finds its socket closed."""
+        """Close the socket of a worker: the worker then ends."""
         self._workers.remove(worker)
         worker.socket.shutdown(socket.SHUT_RDWR)
 
-    def _forget(self, worker: _Worker) -> None:
+    def _remove(self, worker: _Worker) -> None:
+        """Remove a worker that has ended; give its jobs that have not begun to another worker."""
         worker.socket.close()
         if worker in self._workers:
             self._workers.remove(worker)
-        for asked in worker.questions.values():
-            asked.set_exception(
-                WorkerLost(
-                    "The worker ended before it had an answer. Try again: the next one starts anew."
-                )
+        for answer in worker.questions.values():
+            answer.set_exception(
+                WorkerLost("The worker exited before it answered. Try again: a new worker starts.")
             )
         for id, job in worker.jobs.items():
-            has_begun = job.lock is None  # Else nothing was done, and nothing is done twice.
+            has_begun = job.lock is None  # A job that has not begun can safely start again.
             if not has_begun and job.tries < TRIES and id not in self._aborting:
                 self._hand_over(_Job(job.folder, job.lock, job.tries + 1), worker.model)
             else:
-                job.let_go()
-                self._told(id)
-        self._free()
+                job.release_lock()
+                self._on_event(id)
+        self._on_idle()
 
 
 def _send(worker: _Worker, message: dict[str, Any], descriptors: list[int] | None = None) -> None:
-    """A worker that has just ended hears nothing: its end of the socket says so to `_listen`, and the job's lock is free."""
+    """Send a message. Ignore a worker that has just ended: `_listen` notices the closed socket."""
     try:
         socket.send_fds(worker.socket, [json.dumps(message).encode() + b"\n"], descriptors or [])
     except (BrokenPipeError, ConnectionResetError):
         return
 
 
-def _receive(ours: socket.socket) -> bytes:
+def _receive(server_end: socket.socket) -> bytes:
     try:
-        return ours.recv(BLOCK)
+        return server_end.recv(BLOCK)
     except ConnectionResetError:
         return b""

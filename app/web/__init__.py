@@ -1,4 +1,4 @@
-"""What surrounds every request: access, CSRF and headers, path prefix, assets, logs, shutdown.
+"""The layers around every request: access, CSRF and headers, path prefix, assets, logs, shutdown.
 
 Imports `jobs.core` only.
 """

@@ -1,7 +1,8 @@
-"""Who may speak to the server at all: looked at before anything else, for pages, JSON API and Socket.IO alike.
+"""Access control before all other handling, for pages, JSON API and Socket.IO alike.
 
-On this machine's own addresses whoever is on it may. On any other address a token is needed, as Jupyter does it: the server
-prints a link with it, which gives the browser a cookie; programs send `Authorization: Bearer TOKEN`.
+On loopback addresses every user of this machine has access. Any other address requires a token, as
+in Jupyter: the server prints a link with the token, and the link sets a cookie in the browser.
+Programs send `Authorization: Bearer TOKEN`.
 """
 
 import hashlib
@@ -22,23 +23,28 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 COOKIE = "clearframe-{port}"
-"""Of each server of a machine its own: browsers do not tell ports apart."""
-OPEN = frozenset({"/healthz"})
-"""What a supervisor asks: it tells nothing but that the server lives."""
-NAME = re.compile(r"(?P<name>\[[0-9a-f:.]+\]|[a-z0-9.-]+)(:\d+)?", re.IGNORECASE)
+"""One name per server of a machine, because browsers share cookies between ports."""
+PUBLIC_PATHS = frozenset({"/healthz"})
+"""Paths that need no token, for supervisors. They reveal only that the server is alive."""
+HOST = re.compile(r"(?P<name>\[[0-9a-f:.]+\]|[a-z0-9.-]+)(:\d+)?", re.IGNORECASE)
 
-HOW = "Send the server's token as Authorization: Bearer TOKEN, or open the link that it printed when it was started."
-ASK = """<!doctype html>
-<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>Clearframe</title>
-<h1>This server wants a token</h1>
-<p>{why} Open the link that the server printed when it was started, or give the token that stands in it.</p>
-<form method="get"><label>Token <input name="token" type="password" required></label> <button>Enter</button></form>
+HOW_TO_AUTHENTICATE = (
+    "Send the server's token as Authorization: Bearer TOKEN, "
+    "or open the link that the server printed at startup."
+)
+LOGIN_PAGE = """<!doctype html>
+<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
+<title>Clearframe</title>
+<h1>This server requires a token</h1>
+<p>{why} Open the link that the server printed at startup, or enter the token from that link.</p>
+<form method="get"><label>Token <input name="token" type="password" required></label>
+<button>Enter</button></form>
 </html>
 """
 
 
 def is_loopback(host: str) -> bool:
-    """Whether an address to listen on can be reached from this machine alone."""
+    """Whether an address to listen on is reachable from this machine only."""
     try:
         return host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
@@ -47,44 +53,53 @@ def is_loopback(host: str) -> bool:
 
 def link(host: str, port: int, token: str | None, prefix: str = "") -> str:
     """The address to open in a browser."""
-    every = not is_loopback(host) and host.strip("0.:") == ""
-    name = socket.gethostname() if every else f"[{host}]" if ":" in host else host
+    any_address = not is_loopback(host) and host.strip("0.:") == ""
+    name = socket.gethostname() if any_address else f"[{host}]" if ":" in host else host
     return f"http://{name}:{port}{prefix}/" + (f"?token={quote(token)}" if token else "")
 
 
 def guarded(
-    wsgi: "WSGIApplication", host: str, token: str | None, more: Iterable[str] = ()
+    wsgi: "WSGIApplication", host: str, token: str | None, extra_names: Iterable[str] = ()
 ) -> "WSGIApplication":
-    """The application, for those who may: `host` is the address that it listens on, `token` None where none is needed, `more` are
-    names that it was given besides its machine's."""
+    """The application behind access control.
+
+    `host`: address that the server listens on. `token`: None disables authentication.
+    `extra_names`: host names to accept in addition to those of this machine.
+    """
     names = (
-        {"localhost", *more}
+        {"localhost", *extra_names}
         if is_loopback(host)
-        else {"localhost", host, socket.gethostname(), socket.getfqdn(), *more}
+        else {"localhost", host, socket.gethostname(), socket.getfqdn(), *extra_names}
     )
 
     def application(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
-        refused = _answer(Request(environ), names, is_loopback(host), token)
-        return (refused or wsgi)(environ, start_response)
+        refusal = _refusal(Request(environ), names, is_loopback(host), token)
+        return (refusal or wsgi)(environ, start_response)
 
     return application
 
 
-def _answer(
+def _refusal(
     request: Request, names: set[str], loopback: bool, token: str | None
 ) -> Response | None:
-    """What is said in place of an answer; None to those who may have one."""
-    if not _is_ours(request.headers.get("Host", ""), names, loopback):
-        return _said(
-            request, 400, "The server answers under its machine's names and addresses only."
+    """The response in place of the application's, or None if the request is allowed.
+
+    A correct token in the address redirects to the same address without it, with a cookie.
+    """
+    if not _is_own_host(request.headers.get("Host", ""), names, loopback):
+        return _error(
+            request,
+            400,
+            "Unknown host name. Use a name or address of the server's machine, "
+            "or start the server with --name and this name.",
         )
-    if token is None or request.path in OPEN or _has(request, token):
+    if token is None or request.path in PUBLIC_PATHS or _is_authenticated(request, token):
         return None
     given = request.args.get("token")
     if given is None:
-        return _said(request, 401, "It can be reached by others than you.")
-    if request.method != "GET" or not _same(given, token):
-        return _said(request, 401, "That is not its token.")
+        return _error(request, 401, "This server is reachable from the network.")
+    if request.method != "GET" or not _equal(given, token):
+        return _error(request, 401, "The token is wrong.")
     rest = urlencode(
         [(name, value) for name, value in request.args.items(multi=True) if name != "token"]
     )
@@ -94,7 +109,7 @@ def _answer(
     )
     response.set_cookie(
         _cookie(request),
-        _mark(token),
+        _cookie_value(token),
         httponly=True,
         samesite="Lax",
         max_age=30 * 86400,
@@ -103,33 +118,36 @@ def _answer(
     return response
 
 
-def _is_ours(host: str, names: set[str], loopback: bool) -> bool:
-    """Not a name that somebody else gave to this address (DNS rebinding); an address is no name."""
-    found = NAME.fullmatch(host)
-    if found is None:
+def _is_own_host(host: str, names: set[str], loopback: bool) -> bool:
+    """Whether a Host header is a known name or an address, to prevent DNS rebinding.
+
+    A server on a loopback address accepts no other addresses than loopback ones.
+    """
+    match = HOST.fullmatch(host)
+    if match is None:
         return False
-    name = found["name"].strip("[]").lower()
+    name = match["name"].strip("[]").lower()
     try:
         address = ipaddress.ip_address(name)
     except ValueError:
-        return name in {one.lower() for one in names}
+        return name in {own_name.lower() for own_name in names}
     return address.is_loopback or not loopback
 
 
-def _has(request: Request, token: str) -> bool:
-    kind, _, sent = request.headers.get("Authorization", "").partition(" ")
-    return (kind.lower() == "bearer" and _same(sent.strip(), token)) or _same(
-        request.cookies.get(_cookie(request), ""), _mark(token)
+def _is_authenticated(request: Request, token: str) -> bool:
+    scheme, _, sent = request.headers.get("Authorization", "").partition(" ")
+    return (scheme.lower() == "bearer" and _equal(sent.strip(), token)) or _equal(
+        request.cookies.get(_cookie(request), ""), _cookie_value(token)
     )
 
 
-def _same(given: str, true: str) -> bool:
-    """In a time that does not tell how much of it is right."""
-    return hmac.compare_digest(given.encode(), true.encode())
+def _equal(given: str, expected: str) -> bool:
+    """Constant-time comparison."""
+    return hmac.compare_digest(given.encode(), expected.encode())
 
 
-def _mark(token: str) -> str:
-    """What a browser keeps: it opens this server, and is not the token."""
+def _cookie_value(token: str) -> str:
+    """The value of the cookie that gives access without revealing the token."""
     return hmac.new(token.encode(), b"browser", hashlib.sha256).hexdigest()
 
 
@@ -137,12 +155,11 @@ def _cookie(request: Request) -> str:
     return COOKIE.format(port=request.environ.get("SERVER_PORT", ""))
 
 
-def _said(request: Request, status: int, why: str) -> Response:
+def _error(request: Request, status: int, why: str) -> Response:
     headers = {**HEADERS, "Cache-Control": "no-store"}
     if request.path.startswith(("/api/", "/socket.io")):
-        body = json.dumps(
-            {"error": {"message": f"{why} {HOW}" if status == 401 else why, "fields": {}}}
-        )
+        message = f"{why} {HOW_TO_AUTHENTICATE}" if status == 401 else why
+        body = json.dumps({"error": {"message": message, "fields": {}}})
         return Response(body, status, headers, mimetype="application/json")
-    page = ASK.format(why=why) if status == 401 else why
+    page = LOGIN_PAGE.format(why=why) if status == 401 else why
     return Response(page, status, headers, mimetype="text/html" if status == 401 else "text/plain")

@@ -1,4 +1,4 @@
-"""What the server says of itself on standard error: a line an event, for people or as JSON for programs."""
+"""The server's log on standard error: one line per event, as text or JSON."""
 
 import logging
 
@@ -9,10 +9,10 @@ CONTROLS = {code: f"\\x{code:02x}" for code in (*range(32), 127)}
 FIELDS = {"asctime": "time", "levelname": "level", "name": "logger"}
 
 
-def begin(form: str, level: str) -> None:
-    """`form`: text or json, which has the fields of an event one by one. `level` is that of the server's own modules."""
+def configure(format: str, level: str) -> None:
+    """Set up logging. `format`: text, or json with one field per value. `level`: of `app` only."""
     handler = logging.StreamHandler()
-    if form == "json":
+    if format == "json":
         handler.setFormatter(JsonFormatter([*FIELDS, "message"], rename_fields=FIELDS))
     else:
         handler.setFormatter(_OneLine("%(asctime)s %(levelname)s %(message)s"))
@@ -21,7 +21,7 @@ def begin(form: str, level: str) -> None:
 
 
 class _OneLine(logging.Formatter):
-    """Names and addresses come from outside: none of them may look like a line of the server's own."""
+    """Escapes control characters, so that names and addresses from users cannot forge log lines."""
 
     def formatMessage(self, record: logging.LogRecord) -> str:
         return super().formatMessage(record).translate(CONTROLS)

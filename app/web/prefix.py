@@ -1,7 +1,7 @@
-"""The server below a path of its own, such as https://clips.example/clearframe/, where a proxy gives it no host of its own.
+"""The application under a URL path, such as https://clips.example/clearframe/, behind a proxy.
 
-What the API and the events call an address begins at the server's root, whatever the prefix; pages and scripts put it before
-(`root()` in templates, static/js/base/address.js).
+Addresses in API responses and events start at the server's root and do not contain the prefix.
+Pages and scripts prepend it (`root()` in templates, static/js/base/address.js).
 """
 
 import re
@@ -16,14 +16,17 @@ if TYPE_CHECKING:
 PREFIX = re.compile(r"(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*")
 
 
-def offer(app: Flask) -> None:
-    """Let templates write `href="{{ root() }}/models/new"`."""
+def init_app(app: Flask) -> None:
+    """Provide `root()` to templates, as in `href="{{ root() }}/models/new"`."""
     globals: dict[str, Any] = app.jinja_env.globals
     globals["root"] = lambda: request.script_root
 
 
-def below(wsgi: "WSGIApplication", prefix: str) -> "WSGIApplication":
-    """The application below `prefix`, of the form of PREFIX, whether the proxy takes it from the path of what it asks or not."""
+def mounted(wsgi: "WSGIApplication", prefix: str) -> "WSGIApplication":
+    """The application under `prefix`, which must match PREFIX.
+
+    Works with proxies that strip the prefix from the request's path and with those that do not.
+    """
 
     def application(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         path = environ["PATH_INFO"]

@@ -1,4 +1,4 @@
-"""What every request must pass that app/web/access.py lets through, and what every answer carries."""
+"""CSRF, origin and NUL checks for requests; security headers for responses."""
 
 import os
 import secrets
@@ -12,40 +12,49 @@ from markupsafe import Markup
 from werkzeug.datastructures import ImmutableMultiDict
 
 FIELD = "csrf_token"
-STALE = "This server did not give this form to this browser, or its cookies were deleted since. Reload the page, and send it again."
+STALE_FORM = (
+    "The form does not belong to this browser's session, or the cookies were deleted. "
+    "Reload the page and send the form again."
+)
 HEADERS = {
-    "Content-Security-Policy": "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; "
-    "connect-src 'self' ws: wss:; object-src 'none'; base-uri 'none'; frame-ancestors 'none'; form-action 'self'",
+    "Content-Security-Policy": "default-src 'self'; style-src 'self' 'unsafe-inline'; "
+    "img-src 'self' data: blob:; connect-src 'self' ws: wss:; object-src 'none'; "
+    "base-uri 'none'; frame-ancestors 'none'; form-action 'self'",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "same-origin",
 }
 
 
-def guard(app: Flask, home: Path) -> None:
-    """Bind the checks and headers to an application. Its secret stands in the home: a form that was open before a new start of
-    the server can be sent after it."""
+def init_app(app: Flask) -> None:
+    """Register the checks and headers.
+
+    The secret key is in the home, so that forms opened before a restart of the server stay valid.
+    """
+    home: Path = app.extensions["settings"].home
     app.secret_key = _secret(home / "server.key")
-    mark = sha256(str(home).encode()).hexdigest()[
-        :12
-    ]  # Browsers do not tell the ports of a machine apart.
-    app.config.update(SESSION_COOKIE_NAME=f"clearframe-{mark}", SESSION_COOKIE_SAMESITE="Lax")
+    # Browsers share cookies between the ports of a machine: each home needs its own cookie name.
+    home_hash = sha256(str(home).encode()).hexdigest()[:12]
+    app.config.update(SESSION_COOKIE_NAME=f"clearframe-{home_hash}", SESSION_COOKIE_SAMESITE="Lax")
     app.config.update(
         WTF_CSRF_TIME_LIMIT=None, WTF_CSRF_CHECK_DEFAULT=False, WTF_CSRF_FIELD_NAME=FIELD
     )
     protection = CSRFProtect(app)
 
     def check_form() -> None:
-        """JSON cannot come from a form of another site, and is asked for its origin alone."""
+        """Check the CSRF token of a form and remove it from the fields.
+
+        The API needs none: forms of other sites cannot send JSON.
+        """
         if not request.path.startswith("/api/") and app.config["WTF_CSRF_ENABLED"]:
             try:
                 protection.protect()
             except CSRFError:
-                abort(403, STALE)
+                abort(403, STALE_FORM)
             request.form = ImmutableMultiDict(
                 (name, value) for name, value in request.form.items(multi=True) if name != FIELD
             )
 
-    app.before_request(refuse_strangers)
+    app.before_request(refuse_cross_site)
     app.before_request(refuse_nul)
     app.before_request(check_form)
     app.after_request(add_headers)
@@ -56,7 +65,7 @@ def guard(app: Flask, home: Path) -> None:
 
 
 def _secret(path: Path) -> bytes:
-    """Made once, for the server's own user to read."""
+    """The secret key, created at the first start and readable for the server's user only."""
     if not path.exists():
         draft = path.with_suffix(".draft")
         with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
@@ -65,18 +74,20 @@ def _secret(path: Path) -> bytes:
     return path.read_bytes()
 
 
-def refuse_strangers() -> None:
-    """Only our own pages may change anything."""
+def refuse_cross_site() -> None:
+    """Refuse changes that pages of other sites request."""
     origin = request.headers.get("Origin")
     foreign = origin is not None and origin != f"{request.scheme}://{request.host}"
     if request.method not in ("GET", "HEAD", "OPTIONS") and (
         foreign or request.headers.get("Sec-Fetch-Site") == "cross-site"
     ):
-        abort(403, "A page of another site may not change anything here.")
+        abort(
+            403, "Another site sent this request. Use the pages of this server to change anything."
+        )
 
 
 def refuse_nul() -> None:
-    """No name, path or text has it; what is behind it would be cut off, or refused, somewhere further in."""
+    """Refuse NUL in addresses: no valid value has it, and later code may cut the value there."""
     if any(
         "\0" in text
         for text in (
@@ -84,7 +95,7 @@ def refuse_nul() -> None:
             *(text for pair in request.args.items(multi=True) for text in pair),
         )
     ):
-        abort(400, "There is a NUL character in the address.")
+        abort(400, "The address contains a NUL character. Remove it.")
 
 
 def add_headers(response: Response) -> Response:

@@ -1,4 +1,4 @@
-"""Serves the application until it is told to stop; what is being answered then is answered."""
+"""The HTTP server, with a graceful shutdown that completes the requests in progress."""
 
 import signal
 import socket
@@ -13,49 +13,50 @@ from werkzeug.wsgi import ClosingIterator
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-PATIENCE = 10.0
-"""Seconds that answers under way may take at the end."""
+SHUTDOWN_TIMEOUT = 10.0
+"""Seconds that requests in progress may take after a signal to stop."""
 
 
 def serve(wsgi: "WSGIApplication", host: str, port: int) -> None:
-    """Until SIGTERM or SIGINT. Raises OSError where the address cannot be used."""
-    requests, told = _Requests(wsgi), Event()
-    for one in (signal.SIGTERM, signal.SIGINT):
-        gevent.signal_handler(one, told.set)
+    """Serve the application until SIGTERM or SIGINT. Raises OSError if the address is in use."""
+    requests, stop = _Requests(wsgi), Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        gevent.signal_handler(number, stop.set)
     server = WSGIServer((host, port), requests, log=None)
     server.start()
-    # Header and body are two packets: with Nagle's algorithm the second waits 40 ms for word that the first has come.
+    # Header and body are two packets. With Nagle's algorithm, the second would wait 40 ms for the
+    # acknowledgement of the first.
     server.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    told.wait()
+    stop.wait()
     server.close()
-    requests.wait(PATIENCE)
+    requests.wait(SHUTDOWN_TIMEOUT)
 
 
 class _Requests:
-    """Counts what is being answered. Live updates do not count: they never end by themselves."""
+    """Counts the requests in progress, without live updates, which never end by themselves."""
 
     def __init__(self, wsgi: "WSGIApplication") -> None:
-        self._wsgi, self._number, self._none = wsgi, 0, Event()
-        self._none.set()
+        self._wsgi, self._in_progress, self._idle = wsgi, 0, Event()
+        self._idle.set()
 
     def __call__(
         self, environ: "WSGIEnvironment", start_response: "StartResponse"
     ) -> Iterable[bytes]:
         if "/socket.io/" in environ["PATH_INFO"]:
             return self._wsgi(environ, start_response)
-        self._number += 1
-        self._none.clear()
+        self._in_progress += 1
+        self._idle.clear()
         try:
-            answer = self._wsgi(environ, start_response)
+            response = self._wsgi(environ, start_response)
         except BaseException:
             self._end()
             raise
-        return ClosingIterator(answer, self._end)
+        return ClosingIterator(response, self._end)
 
     def _end(self) -> None:
-        self._number -= 1
-        if not self._number:
-            self._none.set()
+        self._in_progress -= 1
+        if not self._in_progress:
+            self._idle.set()
 
     def wait(self, seconds: float) -> None:
-        self._none.wait(seconds)
+        self._idle.wait(seconds)

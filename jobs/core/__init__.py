@@ -1,4 +1,4 @@
-"""What a job is: its folder, event log, view, launcher, limits and errors.
+"""The parts of a job: folder, event log, view, launcher, limits and errors.
 
-Imports `jobs.specs` only; needs neither torch nor av, so that the server may import it.
+Imports only `jobs.specs`, and neither torch nor av, so that the server can import it.
 """

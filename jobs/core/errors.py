@@ -1,9 +1,9 @@
-"""Errors whose text is made for the person who reads it. `jobs.run` writes them to the log."""
+"""Errors whose text is written for users. `jobs.run` puts it into the event log."""
 
 
 class JobError(Exception):
-    """The job cannot go on: the text names what is wrong, where, and what to do."""
+    """The job cannot continue. The text says what is wrong, where, and what to do."""
 
 
 class Aborted(Exception):
-    """Somebody asked the job to stop."""
+    """The job was asked to stop."""

@@ -1,10 +1,12 @@
-"""The event log of a job: one JSON object a line, appended, never changed.
+"""The event log of a job: one JSON object per line, append-only.
 
-    {"seq": 7, "time": 1761000000.0, "type": "scalars", "step": 40, "epoch": 1.0, "scalars": {"train/l1": 0.02}}
+    {"seq": 7, "time": 1761000000.0, "type": "scalars", "step": 40, "epoch": 1.0,
+     "scalars": {"train/l1": 0.02}}
 
-`seq` counts from 1 without a gap. One process writes at a time: the worker while it lives, else the
-server. A line that was cut short by a crash is no event: readers wait for its end, and the next
-writer removes it. Types and their fields stand in docs/architecture.md.
+(shown here on two lines). `seq` counts from 1 without gaps. One process writes at a time: the
+worker while it runs, otherwise the server. A crash may cut the last line short. Readers ignore
+such a line until it is complete, and the next writer removes it. docs/events.md lists the types of
+events and their fields. report.py emits them, view.py folds them into what pages show.
 """
 
 import json
@@ -21,19 +23,20 @@ Event = dict[str, Any]
 FINAL_STATES = frozenset({"done", "error", "aborted"})
 
 BLOCK = 64 * 1024
-"""Bytes that are read at once where a log is searched."""
+"""Bytes per read in a search through a log."""
 
 
 class EventLog:
-    """Appends events to a log; `clock` gives the time in seconds since the epoch."""
+    """A log opened for appending. `clock` returns the time in seconds since the epoch."""
 
     def __init__(self, path: Path, clock: Callable[[], float] = time.time) -> None:
-        self._clock, self._one_at_a_time = clock, threading.Lock()
+        self._clock, self._lock = clock, threading.Lock()
         self._file = path.open("ab", buffering=0)
-        self._seq = _mend(path)
+        self._seq = _repair(path)
 
     def append(self, type: str, **fields: Any) -> Event:
-        with self._one_at_a_time:
+        """Append an event and return it. `state` and `snapshot` events are flushed to the disk."""
+        with self._lock:
             event: Event = {"seq": self._seq + 1, "time": self._clock(), "type": type, **fields}
             self._write(json.dumps(event, allow_nan=False, separators=(",", ":")).encode() + b"\n")
             self._seq += 1
@@ -42,7 +45,7 @@ class EventLog:
         return event
 
     def _write(self, line: bytes) -> None:
-        """A line whole or not at all: on a disk that is full, part of it may find room."""
+        """Write a complete line or nothing: a full disk may have space for a part of it."""
         end = os.fstat(self._file.fileno()).st_size
         try:
             while line:
@@ -62,27 +65,26 @@ class EventLog:
 
 
 class NoLog:
-    """Takes events and keeps none: for processes that help another one, which writes the log."""
+    """A log that discards its events, for processes that assist the process that writes the log."""
 
     def append(self, type: str, **fields: Any) -> Event:
         return {"type": type, **fields}
 
 
-def _mend(path: Path) -> int:
-    """Cut off an unfinished last line; return the last sequence number (0 in an empty log)."""
+def _repair(path: Path) -> int:
+    """Cut off an incomplete last line. Return the last sequence number (0 for an empty log)."""
     last, end = _last_line(path)
     if end < path.stat().st_size:
         os.truncate(path, end)
     event = _parsed(last)
-    if (
-        last and event is None
-    ):  # The last line that says its number counts, and this one is left as it is.
+    if last and event is None:
+        # The last line is damaged. It stays, and the last readable line gives the number.
         return max((event["seq"] for event in read(path)), default=0)
     return int(event["seq"]) if event else 0
 
 
 def _last_line(path: Path) -> tuple[bytes, int]:
-    """The last whole line, and the offset behind it."""
+    """The last complete line, and the offset after it."""
     with path.open("rb") as file:
         end = file.seek(0, os.SEEK_END)
         tail = b""
@@ -90,26 +92,30 @@ def _last_line(path: Path) -> tuple[bytes, int]:
             begin = max(end - BLOCK, 0)
             file.seek(begin)
             tail, end = file.read(end - begin) + tail, begin
-    whole = tail[: tail.rfind(b"\n") + 1]
-    return whole[whole.rfind(b"\n", 0, len(whole) - 1) + 1 :], end + len(whole)
+    complete = tail[: tail.rfind(b"\n") + 1]
+    return complete[complete.rfind(b"\n", 0, len(complete) - 1) + 1 :], end + len(complete)
 
 
-def read_from(path: Path, offset: int, most: int = -1) -> tuple[list[Event], int]:
-    """The whole events from a byte offset on, and the offset behind the last of them; of about `most` bytes at once."""
+def read_from(path: Path, offset: int, max_bytes: int = -1) -> tuple[list[Event], int]:
+    """The complete events from a byte offset on, and the offset after the last of them.
+
+    Reads about `max_bytes`, up to the end of a line; -1 reads the rest of the log.
+    """
     try:
         with path.open("rb") as file:
             file.seek(offset)
-            data = file.read(most)
-            if most >= 0:
+            data = file.read(max_bytes)
+            if max_bytes >= 0:
                 data += file.readline()
     except FileNotFoundError:
         return [], offset
-    whole = data[: data.rfind(b"\n") + 1]
-    return [event for line in whole.splitlines() if (event := _parsed(line))], offset + len(whole)
+    complete = data[: data.rfind(b"\n") + 1]
+    events = [event for line in complete.splitlines() if (event := _parsed(line))]
+    return events, offset + len(complete)
 
 
 def _parsed(line: bytes) -> Event | None:
-    """None for a line that is no event: a bad disk, or somebody's editor. What the others say is still true."""
+    """The event of a line; None if a bad disk or an editor damaged it. Other lines stay valid."""
     try:
         event = json.loads(line)
     except ValueError:
@@ -122,15 +128,15 @@ def _parsed(line: bytes) -> Event | None:
 
 
 def read(path: Path, since: int = 0, types: frozenset[str] | None = None) -> Iterator[Event]:
-    """Events with a sequence number above `since`, of the given types or of all."""
-    # Most lines of a long log are not asked for: those are not parsed.
+    """Events with a sequence number above `since`, of the given types or of all types."""
+    # A long log has few events of the requested types: other lines are not parsed.
     marks = None if types is None else [f'"type":{json.dumps(type)}'.encode() for type in types]
     try:
         file = path.open("rb")
     except FileNotFoundError:
         return
     with file:
-        file.seek(_near(file, since))
+        file.seek(_offset_before(file, since))
         for line in file:
             if not line.endswith(b"\n"):
                 return
@@ -140,8 +146,11 @@ def read(path: Path, since: int = 0, types: frozenset[str] | None = None) -> Ite
                     yield event
 
 
-def _near(file: BinaryIO, since: int) -> int:
-    """The offset of a line shortly before the first event above `since`, by halves: sequence numbers grow."""
+def _offset_before(file: BinaryIO, since: int) -> int:
+    """The offset of a line shortly before the first event above `since`.
+
+    A binary search: sequence numbers grow.
+    """
     low, high = 0, file.seek(0, os.SEEK_END) if since > 0 else 0
     while high - low > BLOCK:
         file.seek((low + high) // 2)

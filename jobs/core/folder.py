@@ -1,8 +1,9 @@
-"""A job's folder: where its files are, what it was asked to do, and whether a worker lives in it.
+"""A job's folder: its files, its spec, and whether a worker is running in it.
 
-`worker.lock` is held (flock) by the worker for as long as it lives: the server takes the lock, hands
-it to the worker it starts, and lets go. The kernel frees it however the worker ends, so neither a
-reused pid nor a clock that jumps can make a dead worker look alive or a job run twice.
+The worker holds `worker.lock` (flock) while it runs: the server takes the lock, passes it to the
+worker that it starts, and closes its own descriptor. The kernel frees the lock however the worker
+ends. So neither a reused pid nor a clock that jumps can make a dead worker look alive, or start a
+job twice.
 """
 
 import fcntl
@@ -21,7 +22,7 @@ _BASE36 = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 
 def new_id(now: float) -> str:
-    """An id that sorts by time (milliseconds, base 36) and has 64 random bits."""
+    """An id that sorts by time (9 base-36 digits of milliseconds) and has 64 random bits."""
     return _base36(int(now * 1000), 9) + _base36(secrets.randbits(64), 13)
 
 
@@ -67,11 +68,11 @@ class JobFolder:
         return self.path / f"{split}.lmdb"
 
     def sibling(self, id: str) -> "JobFolder":
-        """Another job of the same home."""
+        """Another job in the same home."""
         return JobFolder(self.path.parent / id)
 
     def url(self, relative: str) -> str:
-        """The address at which the server gives out a file of this job, such as `layers/01-conv1.png`."""
+        """The URL path of a file of this job; `relative` is such as `layers/01-conv1.png`."""
         return f"/jobs/{self.id}/files/{relative}"
 
     def read(self) -> dict[str, Any]:
@@ -84,7 +85,10 @@ class JobFolder:
         return spec_of(job["kind"], job["spec"]).model_validate(job["spec"])
 
     def lock(self) -> int | None:
-        """An open descriptor that holds the lock, or None while a worker has it. The caller closes it."""
+        """An open descriptor that holds the lock, or None while a worker holds it.
+
+        The caller closes it.
+        """
         descriptor = os.open(self.path / "worker.lock", os.O_RDWR | os.O_CREAT, 0o600)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -94,7 +98,7 @@ class JobFolder:
         return descriptor
 
     def size(self) -> int:
-        """Bytes of the event log, 0 where there is none."""
+        """The size of the event log in bytes; 0 if it does not exist."""
         return self.events.stat().st_size if self.events.exists() else 0
 
     def worker_lives(self) -> bool:
@@ -105,7 +109,7 @@ class JobFolder:
         return False
 
     def worker_pid(self) -> int | None:
-        """The process group of the living worker, None where there is none."""
+        """The process group of the running worker; None if no worker runs."""
         if not self.worker_lives():
             return None
         text = (self.path / "worker.lock").read_text(encoding="ascii").strip()
@@ -113,7 +117,10 @@ class JobFolder:
 
 
 def create(home: Path, kind: str, spec: JobSpec, now: float | None = None) -> JobFolder:
-    """Make a job's folder with its job.json and its first event, that it waits; whole or not at all."""
+    """Create a job's folder with its job.json and its first event (state: waiting).
+
+    The folder appears complete or not at all: it is made under a hidden name and then renamed.
+    """
     created = time.time() if now is None else now
     folder = JobFolder(home / "jobs" / new_id(created))
     draft = folder.path.with_name("." + folder.id)

@@ -1,4 +1,4 @@
-"""Starting and stopping the process of a job. Light: the server imports it."""
+"""Start and stop the worker process of a job. Light: the server imports it."""
 
 import os
 import signal
@@ -14,41 +14,43 @@ from jobs.core.paths import ROOT
 
 LOCK_VARIABLE = "CLEARFRAME_LOCK"
 JOB = "CLEARFRAME_JOB"
-"""The job's folder: in the environment of its worker, and of all that this starts."""
+"""Has the job's folder, in the environment of its worker and of all processes the worker starts."""
 USER_CODE = "CLEARFRAME_USER_CODE"
-"""Set where Python files of users may run."""
+"""Set if Python files of users may run."""
 GPUS = "CLEARFRAME_GPUS"
-"""Names the GPUs that the server gave to a training, as it counts them: for the log."""
-ALONE = {
+"""Lists the GPUs that the server assigned to a training, by the server's numbers, for the log."""
+WORKER_ENVIRONMENT = {
     "OPENBLAS_NUM_THREADS": "1",
     "MALLOC_MMAP_THRESHOLD_": str(2**25),
     "MALLOC_TRIM_THRESHOLD_": str(2**30),
 }
-"""Several threads make pairs, each on its own: threads inside numpy's BLAS would only get in their way. And glibc
-keeps the memory of one picture for the next: giving it back and asking anew takes longer than to fill it."""
+"""Performance settings of all workers. Several processes make pairs, so threads inside numpy's BLAS
+would only compete with them. And glibc keeps freed memory for the next picture: returning it to
+the kernel and requesting it again takes longer than filling it."""
 
 _children: list[subprocess.Popen[bytes]] = []
 
 
 def start(folder: JobFolder, env: dict[str, str] | None = None) -> int | None:
-    """Start the job's worker in a session of its own; it outlives the caller. None if one lives already.
+    """Start the job's worker in a new session, so that it outlives the caller. Return its pid.
 
-    The worker inherits the lock of its folder, so that there is no moment at which it runs without.
+    Return None if a worker already runs. The worker inherits the lock of its folder, so it never
+    runs without the lock.
     """
     lock = folder.lock()
     if lock is None:
         return None
-    os.ftruncate(lock, 0)  # The pid of an earlier worker may be another process's by now.
+    os.ftruncate(lock, 0)  # The pid of an earlier worker may have been reused.
     try:
         with folder.worker_log.open("ab") as log:
             child = subprocess.Popen(
                 [sys.executable, "-m", "jobs.run", str(folder.path)],
                 env={
                     **os.environ,
-                    **ALONE,
+                    **WORKER_ENVIRONMENT,
                     **(env or {}),
                     LOCK_VARIABLE: str(lock),
-                    **_marked(folder),
+                    **_job_variables(folder),
                 },
                 cwd=ROOT,
                 stdin=subprocess.DEVNULL,
@@ -59,42 +61,48 @@ def start(folder: JobFolder, env: dict[str, str] | None = None) -> int | None:
             )
     finally:
         os.close(lock)
-    # Ended children are collected at the next start, so that none stays a zombie.
-    _children[:] = [other for other in _children if other.poll() is None] + [child]
+    # poll() reaps the children that have ended, so that none stays a zombie.
+    _children[:] = [running for running in _children if running.poll() is None] + [child]
     return child.pid
 
 
-def _marked(folder: JobFolder) -> dict[str, str]:
+def _job_variables(folder: JobFolder) -> dict[str, str]:
     return {JOB: str(folder.path), "PYTHONUNBUFFERED": "1"}
 
 
 def stop(folder: JobFolder, grace: float = 5.0) -> None:
-    """Ask the worker to end (SIGTERM); after `grace` seconds, kill its whole process group. Nothing that it started stays."""
+    """Send SIGTERM to the worker; after `grace` seconds, kill its process group (SIGKILL).
+
+    Also kills all other processes that the worker started.
+    """
     deadline = time.monotonic() + grace
-    asked = False
+    terminated = False
     while folder.worker_lives():
         pid = folder.worker_pid()
-        if pid is not None and not asked:
+        if pid is not None and not terminated:
             _signal(pid, signal.SIGTERM)
-            asked = True
+            terminated = True
         elif pid is not None and time.monotonic() > deadline:
             _signal(pid, signal.SIGKILL)
         time.sleep(0.05)
-    end_rest(folder)
+    kill_leftovers(folder)
 
 
 def _signal(group: int, number: signal.Signals) -> None:
-    with suppress(ProcessLookupError):  # It may have ended by itself meanwhile.
+    with suppress(ProcessLookupError):  # The group may have just ended.
         os.killpg(group, number)
 
 
-def end_rest(folder: JobFolder) -> None:
-    """Kill what a worker that has ended has left behind, in whatever process group: it has the job's mark in its environment."""
+def kill_leftovers(folder: JobFolder) -> None:
+    """Kill the processes that an ended worker left behind, in any process group.
+
+    They have the job's folder in their environment.
+    """
     lock = folder.lock()
     if lock is None:
-        return  # Another one lives already.
+        return  # A new worker already runs.
     with open(lock, "rb"):
         for process in psutil.process_iter():
-            with suppress(psutil.Error):  # It has ended, or is somebody else's.
+            with suppress(psutil.Error):  # It has ended, or belongs to another user.
                 if process.environ().get(JOB) == str(folder.path):
                     process.kill()

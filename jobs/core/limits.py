@@ -1,58 +1,64 @@
-"""How much one file may ask of a worker, as a few kilobytes can unpack to gigabytes; and a worker of the machine."""
+"""Limits on the memory of one picture (a few kilobytes can unpack to gigabytes) and of workers."""
 
 import os
 import resource
 from pathlib import Path
 
 MAX_IMAGE_MB = int(os.environ.get("CLEARFRAME_MAX_IMAGE_MB", "512"))
-"""What one picture may take in memory, in MiB: the setting --max-image-mb of the server."""
+"""The most memory that one picture may use, in MiB: the server's option --max-image-mb."""
 
 MAX_IMAGE_BYTES = MAX_IMAGE_MB * 2**20
 
-
 NVIDIA = Path("/dev/nvidiactl")
-"""There where a GPU can be used."""
+"""Exists if a GPU can be used."""
 
 
 def max_worker_gb() -> float:
-    """What a process of a job may take in memory, in GiB; 0 for all that there is: --max-worker-gb of the server."""
+    """Memory limit of each process of a job in GiB, 0 for none: the option --max-worker-gb."""
     return float(os.environ.get("CLEARFRAME_MAX_WORKER_GB", "0"))
 
 
 def max_hours() -> float:
-    """How long a job may take each time that it is started; 0 for as long as it takes: --max-hours of the server."""
+    """Time limit of a job in hours per start, 0 for none: the option --max-hours."""
     return float(os.environ.get("CLEARFRAME_MAX_HOURS", "0"))
 
 
-def too_much() -> str:
+def out_of_memory_reason() -> str:
     return (
-        f"It needs more memory than the {max_worker_gb():g} GiB that a worker may take (--max-worker-gb). Use smaller batches, "
-        "patches or images, or have the limit raised; then Resume: what was finished is kept."
+        f"The job needs more memory than the {max_worker_gb():g} GiB that a worker may use "
+        "(--max-worker-gb). Use smaller batches, patches or images, or raise the limit. "
+        "Then resume the job: finished work is kept."
     )
 
 
-def too_long() -> str:
+def out_of_time_reason() -> str:
     return (
-        f"It took longer than the {max_hours():g} hours that a job may take (--max-hours). What was finished is kept: Resume "
-        "goes on from there, for as long again."
+        f"The job ran longer than the {max_hours():g} hours that a job may take (--max-hours). "
+        "Finished work is kept: Resume continues from there, with the same time limit."
     )
 
 
-def hold_memory(computes: bool) -> None:
-    """Hold this process, and each that it starts, to the memory that it may take: what is beyond raises MemoryError. One that
-    `computes` goes free where it could use a GPU: CUDA reserves far more than it takes."""
-    most = int(max_worker_gb() * 2**30)
-    if most and not (computes and NVIDIA.exists()):
-        resource.setrlimit(resource.RLIMIT_DATA, (most, most))
+def limit_memory(computes: bool) -> None:
+    """Apply the memory limit to this process and to its children: beyond it, they get MemoryError.
+
+    A process that `computes` is not limited if a GPU can be used: CUDA reserves much more address
+    space than the memory that it uses.
+    """
+    limit = int(max_worker_gb() * 2**30)
+    if limit and not (computes and NVIDIA.exists()):
+        resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
 
 
-def is_too_much(error: BaseException) -> bool:
-    """Whether memory was missing; PyTorch says so in words alone."""
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an allocation failed. PyTorch's RuntimeError can only be identified by its text."""
     return isinstance(error, MemoryError) or "can't allocate memory" in str(error)
 
 
 def too_large(width: int, height: int) -> str:
-    """Why an RGB picture of this size is refused; empty where it is not."""
+    """The reason to refuse an RGB picture of this size; empty if it is within the limit."""
     if width * height * 3 <= MAX_IMAGE_BYTES:
         return ""
-    return f"it is {width}x{height}, more than the {MAX_IMAGE_MB} MiB that a picture may take (--max-image-mb)"
+    return (
+        f"it is {width}x{height}, more than the {MAX_IMAGE_MB} MiB that a picture may use "
+        "(--max-image-mb)"
+    )

@@ -1,4 +1,7 @@
-"""Many sequences at once: a CSV file, or a folder with a stream and its originals for each. Light: the server reads it too."""
+"""Manifests of many sequences: a CSV file, or a folder with streams and their originals.
+
+Light: the server imports it.
+"""
 
 import csv
 from pathlib import Path
@@ -8,33 +11,35 @@ from jobs.core.suffixes import IMAGES, ORIGINAL_VIDEOS, RAW_H264, STREAMS, natur
 from jobs.specs.dataset import Entry
 
 COLUMNS = ("stream", "originals", "split", "name")
-MOST_BYTES = 16 * 2**20
+MAX_BYTES = 16 * 2**20
 
 
 def entries(manifest: Path) -> list[Entry]:
-    """The sequences that a manifest names, in its order. Raises JobError, with the line where one is wrong."""
-    found = from_folder(manifest) if manifest.is_dir() else from_csv(manifest)
-    if not found:
-        raise JobError(f"{manifest.name} names no sequence. {HOW}")
-    return found
+    """The sequences of a manifest, in order. Raises JobError, with the number of a wrong line."""
+    sequences = from_folder(manifest) if manifest.is_dir() else from_csv(manifest)
+    if not sequences:
+        raise JobError(f"{manifest.name} contains no sequence. {FORMATS}")
+    return sequences
 
 
-HOW = (
-    "Give a CSV file with the columns stream and originals, or a folder with one sub-folder a sequence "
-    "(a stream and its originals in it), or with clip.264 beside clip/ or clip.y4m."
+FORMATS = (
+    "Give a CSV file with the columns stream and originals, or a folder. The folder has one "
+    "sub-folder per sequence with a stream and its originals, or streams such as clip.264 next "
+    "to clip/ or clip.y4m."
 )
 
 
 def from_csv(path: Path) -> list[Entry]:
-    """Columns stream, originals and perhaps split and name; paths are relative to the file."""
-    if path.stat().st_size > MOST_BYTES:
+    """Columns stream, originals and optionally split and name. Paths are relative to the file."""
+    if path.stat().st_size > MAX_BYTES:
         raise JobError(
-            f"{path.name} is larger than {MOST_BYTES // 2**20} MiB: no list of sequences."
+            f"{path.name} is larger than {MAX_BYTES // 2**20} MiB, too large for a list of "
+            "sequences. Give another file."
         )
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except UnicodeDecodeError as error:
-        raise JobError(f"{path.name} is no CSV text in UTF-8. {HOW}") from error
+        raise JobError(f"{path.name} is not CSV text in UTF-8. {FORMATS}") from error
     reader = csv.DictReader(line for line in lines if line.strip())
     columns = [column.strip() for column in reader.fieldnames or []]
     if not {"stream", "originals"} <= set(columns) or set(columns) - set(COLUMNS):
@@ -49,11 +54,13 @@ def _entry(path: Path, line: int, row: dict[str, str | None]) -> Entry:
     values = {key: (row.get(key) or "").strip() for key in COLUMNS}
     if None in row or not values["stream"] or not values["originals"]:
         raise JobError(
-            f"Line {line} of {path.name} must have a stream and its originals, and no more columns than the first line."
+            f"Line {line} of {path.name} must have a stream and its originals, and no more columns "
+            "than the first line."
         )
     if values["split"] not in ("", "train", "val", "test"):
         raise JobError(
-            f"Line {line} of {path.name}: the split is “{values['split']}”, but must be train, val, test or empty."
+            f"Line {line} of {path.name}: the split is “{values['split']}”, but must be train, "
+            "val, test or empty."
         )
     for key in ("stream", "originals"):
         values[key] = str(path.parent / values[key])
@@ -61,63 +68,69 @@ def _entry(path: Path, line: int, row: dict[str, str | None]) -> Entry:
 
 
 def from_folder(folder: Path) -> list[Entry]:
-    """A sequence a sub-folder, or a stream with originals of its name beside it."""
-    inside = sorted(
+    """Sequences of sub-folders, and of streams next to originals of the same name."""
+    paths = sorted(
         (path for path in folder.iterdir() if not path.name.startswith(".")),
         key=lambda path: natural(path.name),
     )
-    found: list[Entry] = []
-    for path in inside:
+    sequences: list[Entry] = []
+    for path in paths:
         if path.is_dir():
-            found += _sub_folder(path)
+            sequences += _from_sub_folder(path)
         elif path.name.lower().endswith(STREAMS):
-            found += _beside(path)
-    return found
+            sequences += _from_stream(path)
+    return sequences
 
 
-def _beside(stream: Path) -> list[Entry]:
-    """clip.264 with clip/ or clip.y4m beside it."""
+def _from_stream(stream: Path) -> list[Entry]:
+    """The sequence of clip.264 with clip/ or clip.y4m next to it; empty without such originals."""
     for candidate in (
         stream.with_suffix(""),
-        *(stream.with_suffix(ending) for ending in ORIGINAL_VIDEOS),
+        *(stream.with_suffix(extension) for extension in ORIGINAL_VIDEOS),
     ):
         if candidate != stream and candidate.exists():
-            return [_named(stream.stem, stream, candidate)]
+            return [_entry_of(stream.stem, stream, candidate)]
     return []
 
 
-def _sub_folder(folder: Path) -> list[Entry]:
-    """The streams of a folder, each with the one set of originals in it: images, a folder of images, or a video."""
-    inside = sorted(
+def _from_sub_folder(folder: Path) -> list[Entry]:
+    """The streams of a folder, each with the only set of originals in the folder.
+
+    A set of originals is images, a folder of images, or a video.
+    """
+    paths = sorted(
         (path for path in folder.iterdir() if not path.name.startswith(".")),
         key=lambda path: natural(path.name),
     )
-    raw = [path for path in inside if path.is_file() and path.name.lower().endswith(RAW_H264)]
+    raw = [path for path in paths if path.is_file() and path.name.lower().endswith(RAW_H264)]
     streams = raw or [
-        path for path in inside if path.is_file() and path.name.lower().endswith(STREAMS)
+        path for path in paths if path.is_file() and path.name.lower().endswith(STREAMS)
     ]
-    folders = [path for path in inside if path.is_dir()]
+    folders = [path for path in paths if path.is_dir()]
     videos = [
         path
-        for path in inside
+        for path in paths
         if path.name.lower().endswith(ORIGINAL_VIDEOS) and path not in streams
     ]
     if not streams:
         return []
-    if any(path.name.lower().endswith(IMAGES) for path in inside):
+    if any(path.name.lower().endswith(IMAGES) for path in paths):
         originals = folder
     elif len(folders) + len(videos) == 1:
         originals = (folders + videos)[0]
     else:
         raise JobError(
-            f"The folder {folder.name} has a stream, but not exactly one set of originals: images, one folder of images, or one "
-            f"video ({', '.join(ORIGINAL_VIDEOS)}). Tidy it up, or name the originals in a CSV file."
+            f"The folder {folder.name} has a stream, but not exactly one set of originals: "
+            f"images, one folder of images, or one video ({', '.join(ORIGINAL_VIDEOS)}). Remove "
+            "the other files, or name the originals in a CSV file."
         )
     return [
-        _named(folder.name if len(streams) == 1 else f"{folder.name}/{path.stem}", path, originals)
+        _entry_of(
+            folder.name if len(streams) == 1 else f"{folder.name}/{path.stem}", path, originals
+        )
         for path in streams
     ]
 
 
-def _named(name: str, stream: Path, originals: Path) -> Entry:
+def _entry_of(name: str, stream: Path, originals: Path) -> Entry:
     return Entry(name=name, stream=str(stream), originals=str(originals))

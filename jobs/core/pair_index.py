@@ -1,8 +1,9 @@
-"""The index of a split: what its pairs are sorted by, in `train.npy` beside `train.lmdb`.
+"""The index of a split: the sort keys of its pairs, in `train.npy` next to `train.lmdb`.
 
-A row a pair, so that a million of them are sorted without reading a million metas.
+The index has one row per pair, so that a million pairs are sorted without reading a million metas.
 """
 
+import io
 import math
 from pathlib import Path
 from typing import Any
@@ -10,25 +11,27 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from jobs.core.disk import write_whole
 from jobs.core.stored import Meta, metas
 
 ROW = np.dtype([("frame", "i4"), ("sequence", "i4"), ("qp", "f4"), ("psnr", "f4"), ("ssim", "f4")])
-"""`sequence` counts the names in the order in which they appear; NaN is unknown, an infinite PSNR stands for equal pictures."""
+"""`sequence` numbers the names in order of appearance. NaN means unknown. Equal pictures have an
+infinite PSNR."""
 
 KEYS = ("number", "frame", "qp", "psnr", "ssim")
 
 
 def write(store: Path) -> None:
-    """Index a finished split; the file is there whole or not at all."""
+    """Index a finished split."""
     sequences: dict[str, int] = {}
     rows = np.fromiter((_row(meta, sequences) for meta in metas(store)), ROW)
-    draft = store.with_name(f".{store.stem}.npy")
-    np.save(draft, rows)
-    draft.replace(store.with_suffix(".npy"))
+    buffer = io.BytesIO()
+    np.save(buffer, rows)
+    write_whole(store.with_suffix(".npy"), buffer.getvalue())
 
 
 def read(store: Path) -> NDArray[Any]:
-    """The rows of a finished split, mapped into memory. A split from before there were indexes is given one."""
+    """The rows of a finished split, mapped into memory. Writes the index if it is missing."""
     path = store.with_suffix(".npy")
     if not path.exists():
         write(store)
@@ -37,14 +40,18 @@ def read(store: Path) -> NDArray[Any]:
 
 
 def order(store: Path, key: str, descending: bool) -> NDArray[np.intp]:
-    """The numbers of the pairs by one of KEYS: equal ones in their own order, unknown ones last either way."""
+    """The numbers of the pairs, sorted by one of KEYS.
+
+    Pairs with equal values keep their order. Pairs with an unknown value are last in both
+    directions.
+    """
     rows = read(store)
     values = np.arange(len(rows)) if key == "number" else rows[key]
     return np.argsort(-values if descending else values, kind="stable")
 
 
-def known(store: Path) -> list[str]:
-    """The KEYS by which sorting this split makes sense."""
+def sortable_keys(store: Path) -> list[str]:
+    """The KEYS that have a value in this split."""
     rows = read(store)
     return [key for key in KEYS if key in ("number", "frame") or not np.isnan(rows[key]).all()]
 

@@ -1,9 +1,9 @@
-"""Folders of the program itself, wherever it is installed."""
+"""Folders of the installed program."""
 
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent.parent
-"""The folder above the packages: processes are started in it, so that they find the packages."""
+"""The folder that contains the packages. Processes start in it, so that they can import them."""
 STATIC = ROOT / "static"
 TEMPLATES = ROOT / "templates"
 EXAMPLES = ROOT / "examples"

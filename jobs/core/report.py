@@ -1,4 +1,4 @@
-"""What a worker tells the world while it works: events, a steady progress, and whether to go on."""
+"""The report of a running worker: its events, its progress, and requests to stop it."""
 
 import math
 import signal
@@ -11,51 +11,52 @@ from jobs.core.errors import Aborted
 from jobs.core.events import Event, EventLog, NoLog
 
 PROGRESS_INTERVAL = 0.25
+"""Seconds."""
 
 
 class Report:
-    """The worker's side of its event log."""
+    """The worker's interface to its event log."""
 
     def __init__(self, log: EventLog | NoLog, resume_from: str = "") -> None:
         self.log = log
         self.resume_from = resume_from
-        """The snapshot that somebody wants a training to go on from; the last one where nothing is said."""
+        """The snapshot from which a training resumes; empty for the last snapshot."""
         self.listeners: list[Callable[[Event], object]] = []
-        """Hear what `tell` writes, once it stands in the log."""
-        self.took_too_long = False
+        """Called with each event that `emit` has written to the log."""
+        self.timed_out = False
         self._stop = False
         self._started = time.monotonic()
-        self._begun_at = 0
-        self._told = 0.0
+        self._done_at_start = 0
+        self._last_progress = 0.0
 
     def stop_on(self, number: signal.Signals) -> None:
-        """Let a signal end the job at its next `check`, with nothing half done."""
-        signal.signal(number, self._ask_to_stop)
+        """End the job at its next `check` after this signal, between two units of work."""
+        signal.signal(number, self._request_stop)
 
-    def _ask_to_stop(self, number: int, frame: FrameType | None) -> None:
+    def _request_stop(self, number: int, frame: FrameType | None) -> None:
         self._stop = True
 
     def stop_after(self, seconds: float) -> None:
-        """Let the job end at its next `check` after that time; 0 takes that back."""
-        signal.signal(signal.SIGALRM, self._time_is_up)
+        """End the job at its next `check` after this time; 0 removes the time limit."""
+        signal.signal(signal.SIGALRM, self._stop_for_time)
         signal.setitimer(signal.ITIMER_REAL, seconds)
 
-    def _time_is_up(self, number: int, frame: FrameType | None) -> None:
-        self._stop = self.took_too_long = True
+    def _stop_for_time(self, number: int, frame: FrameType | None) -> None:
+        self._stop = self.timed_out = True
 
     @property
     def stopping(self) -> bool:
-        """Whether somebody has asked the job to stop."""
+        """Whether the job was asked to stop."""
         return self._stop
 
     def check(self) -> None:
-        """Raises Aborted where somebody has asked the job to stop."""
+        """Raise Aborted if the job was asked to stop."""
         if self._stop:
             raise Aborted
 
     def begin(self, done: int) -> None:
-        """Rate and time left are counted from here; `done` was there before (a resumed job)."""
-        self._started, self._begun_at, self._told = time.monotonic(), done, 0.0
+        """Start to measure the rate. A resumed job had finished `done` units before."""
+        self._started, self._done_at_start, self._last_progress = time.monotonic(), done, 0.0
 
     def progress(
         self,
@@ -65,13 +66,16 @@ class Report:
         eta: float | None = None,
         pairs: dict[str, int] | None = None,
     ) -> None:
-        """Tell how far the work is, at most four times a second and always at its end; `pairs` are those of each split."""
+        """Log the progress, at most four times a second and always at the end.
+
+        `eta` is in seconds, estimated from the rate if None; `pairs` are counts per split.
+        """
         now = time.monotonic()
-        if now - self._told < PROGRESS_INTERVAL and done != total:
+        if now - self._last_progress < PROGRESS_INTERVAL and done != total:
             return
-        self._told = now
-        rate = max(done - self._begun_at, 0) / max(now - self._started, 1e-9)
-        # Of the first seconds nothing can be told: a first step takes many times as long as the next.
+        self._last_progress = now
+        rate = max(done - self._done_at_start, 0) / max(now - self._started, 1e-9)
+        # No estimate in the first 2 s: the first step takes many times as long as later steps.
         if (
             eta is None
             and total is not None
@@ -79,17 +83,17 @@ class Report:
             and (now - self._started > 2 or done == total)
         ):
             eta = (total - done) / rate
-        more = {} if pairs is None else {"pairs": pairs}
-        self.log.append("progress", done=done, total=total, unit=unit, rate=rate, eta=eta, **more)
+        extra = {} if pairs is None else {"pairs": pairs}
+        self.log.append("progress", done=done, total=total, unit=unit, rate=rate, eta=eta, **extra)
 
-    def tell(self, type: str, **fields: Any) -> None:
-        """Write an event that is shown elsewhere, too: a point of a curve, a sample of a training."""
+    def emit(self, type: str, **fields: Any) -> None:
+        """Append an event to the log and pass it to the listeners."""
         event = self.log.append(type, **fields)
         for listener in self.listeners:
             listener(event)
 
     def scalars(self, step: int, epoch: float, values: dict[str, float]) -> None:
-        self.tell(
+        self.emit(
             "scalars",
             step=step,
             epoch=epoch,
@@ -117,7 +121,7 @@ class Report:
         )
 
     def skip(self, name: str, why: str) -> None:
-        """Tell of something that was left out, for the list of what is not in a dataset."""
+        """Log a file or frame that was left out of a dataset."""
         self.log.append("skipped", name=name, why=why)
 
     def message(self, text: str, level: str = "info") -> None:
@@ -125,5 +129,5 @@ class Report:
 
 
 def finite(value: float) -> float | None:
-    """JSON has no infinity: the PSNR of equal images is null."""
+    """The value, or None for infinity and NaN, which JSON lacks: PSNR of equal images is null."""
     return value if math.isfinite(value) else None

@@ -1,6 +1,7 @@
-"""The pairs of a finished split as they are stored: nothing is decoded.
+"""The stored values of the pairs of a finished split. Nothing is decoded.
 
-The layout is that of jobs/datasets/store.py. The server reads pairs through this module, for it needs neither av nor torch.
+jobs/datasets/store.py defines the layout. The server reads pairs through this module, which needs
+neither av nor torch.
 """
 
 import json
@@ -17,13 +18,13 @@ Meta = dict[str, Any]
 
 DATABASES = ("input", "target", "meta")
 
-METAS_AT_ONCE = 1000
+METAS_PER_READ = 1000
 
-_one_at_a_time = threading.Lock()
+_lock = threading.Lock()
 
 
 class StoredPairs:
-    """The values and metas of a split, by number. Raises IndexError for one that is not there."""
+    """The values and metas of a split, by number. Raises IndexError for an unknown number."""
 
     def __init__(self, environment: Any) -> None:
         self._env = environment
@@ -39,7 +40,7 @@ class StoredPairs:
         return meta
 
     def metas(self, first: int = 0, count: int | None = None) -> Iterator[Meta]:
-        """The metas from number `first` on, in one walk: all of them, or `count`."""
+        """The metas from number `first` on, in one pass: all of them, or `count`."""
         with (
             self._env.begin() as transaction,
             transaction.cursor(self._databases["meta"]) as cursor,
@@ -49,7 +50,7 @@ class StoredPairs:
                     yield json.loads(value)
 
     def value(self, name: str, number: int) -> bytes:
-        """What is stored as `input`, `target` or `meta`."""
+        """The bytes stored under a name of DATABASES."""
         if not 0 <= number < self._length:
             raise IndexError(number)
         with self._env.begin() as transaction:
@@ -61,25 +62,33 @@ class StoredPairs:
 
 @contextmanager
 def opened(store: Path) -> Iterator[StoredPairs]:
-    """The pairs of a split, for a moment: opening costs 0.05 ms, and LMDB refuses to open a store twice in a process."""
+    """The pairs of a split, opened for a short time.
+
+    Opening takes 0.05 ms. The lock is needed because LMDB refuses to open a store twice in a
+    process.
+    """
     with (
-        _one_at_a_time,
+        _lock,
         lmdb.open(str(store), readonly=True, lock=False, max_dbs=len(DATABASES)) as environment,
     ):
         yield StoredPairs(environment)
 
 
 def metas(store: Path) -> Iterator[Meta]:
-    """All metas of a split, in order. Opened anew for some at a time: what was read of a mapped file counts as memory."""
+    """All metas of a split, in order.
+
+    The store is reopened for each batch, because pages read from a mapped file count as memory.
+    """
     first = 0
     while True:
         with opened(store) as pairs:
-            some = list(pairs.metas(first, METAS_AT_ONCE))
-        yield from some
-        if len(some) < METAS_AT_ONCE:
+            batch = list(pairs.metas(first, METAS_PER_READ))
+        yield from batch
+        if len(batch) < METAS_PER_READ:
             return
-        first += len(some)
+        first += len(batch)
 
 
 def key(number: int) -> bytes:
+    """The LMDB key of a pair."""
     return b"%09d" % number

@@ -1,4 +1,4 @@
-"""What files are by their names. Light: the server imports it."""
+"""File types by file extension. Light: the server imports it."""
 
 import re
 
@@ -11,7 +11,7 @@ VIDEOS = tuple(dict.fromkeys((*STREAMS, *ORIGINAL_VIDEOS, ".webm", ".m2ts")))
 
 
 def natural(name: str) -> list[tuple[int, int | str]]:
-    """Sort key by which frame2 comes before frame10."""
+    """Sort key that puts frame2 before frame10."""
     return [
         (0, int(part)) if part.isdecimal() else (1, part.lower())
         for part in re.split(r"(\d+)", name)
@@ -28,7 +28,7 @@ def is_video(name: str) -> bool:
 
 
 def kind(name: str) -> str:
-    """What a file can be for a dataset: image, stream, video, manifest, python or other."""
+    """The type of a file: image, stream, video, manifest, python or other."""
     kinds = {
         "image": IMAGES,
         "stream": RAW_H264,
@@ -37,5 +37,5 @@ def kind(name: str) -> str:
         "python": PYTHON,
     }
     return next(
-        (kind for kind, endings in kinds.items() if name.lower().endswith(endings)), "other"
+        (kind for kind, extensions in kinds.items() if name.lower().endswith(extensions)), "other"
     )

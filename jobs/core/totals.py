@@ -1,4 +1,7 @@
-"""What many restored images are together: means, medians, and how the gain is distributed. Light: the server imports it."""
+"""Totals over many restored images: means, medians and the distribution of the gain.
+
+Light: the server imports it.
+"""
 
 import math
 from array import array
@@ -7,23 +10,25 @@ from typing import Any
 from jobs.core.report import finite
 
 Row = dict[str, Any]
-"""Of one image: its scores, or why it has none."""
+"""The result of one image: its scores, or the reason (`why`) that it has none."""
 
 SCORES = ("psnr_input", "psnr_output", "ssim_input", "ssim_output")
 LEAST_GAIN = 0.005
-"""dB; less is none, as it is shown."""
+"""dB. A smaller gain counts as none: it is displayed as 0.00 dB."""
 BARS = 24
-NICE = (1, 2, 5)
+ROUND_STEPS = (1, 2, 5)
 
 
 def is_measured(row: Row) -> bool:
-    """Whether there was a ground truth to measure by."""
+    """Whether the image was compared with a ground truth."""
     return "pair" in row or row.get("target") is not None
 
 
 def gain_of(row: Row) -> float:
-    """dB that the output is nearer to its ground truth than the input: infinite where one of them equals it, NaN where it is
-    not known."""
+    """PSNR of the output minus PSNR of the input, in dB.
+
+    Infinite if only one of the two equals the ground truth, and NaN without a ground truth.
+    """
     if not is_measured(row):
         return math.nan
     # JSON has no infinity: the PSNR of equal images is null.
@@ -34,7 +39,7 @@ def gain_of(row: Row) -> float:
 
 
 class Totals:
-    """Keeps of each image no more than five numbers."""
+    """Totals over images, which keep at most five numbers per image."""
 
     def __init__(self) -> None:
         self._restored = self._failed = self._measured = self._better = self._worse = 0
@@ -60,12 +65,13 @@ class Totals:
             self._gains.append(gain)
         for score in ("psnr", "ssim"):
             both = {key: row[key] for key in (f"{score}_input", f"{score}_output")}
-            # Of which one is not known is left out of both means, so that these can be compared.
+            # An image with only one of the two scores is left out of both means: they stay
+            # comparable.
             if None not in both.values():
                 for key, value in both.items():
                     self._scores[key].append(value)
 
-    def told(self) -> dict[str, Any]:
+    def facts(self) -> dict[str, Any]:
         """The fields of a `facts` event."""
         return {
             "images": self._restored,
@@ -75,10 +81,10 @@ class Totals:
             "worse": self._worse,
             "mean": {key: _mean(values) for key, values in self._scores.items()},
             "median": {key: _median(values) for key, values in self._scores.items()},
-            "gain": self._told_gain(),
+            "gain": self._gain(),
         }
 
-    def _told_gain(self) -> dict[str, Any] | None:
+    def _gain(self) -> dict[str, Any] | None:
         if not self._gains:
             return None
         return {
@@ -103,7 +109,10 @@ def _median(values: "array[float]") -> float | None:
 
 
 def histogram(values: "array[float]") -> dict[str, list[int] | list[float]]:
-    """Counts and edges; these are round numbers, so that zero is one of them where there are values on both sides of it."""
+    """Counts per bar and the edges of the bars.
+
+    Edges are multiples of a round step: zero is an edge if values are on both sides of it.
+    """
     low, high = min(values), max(values)
     step = _round_up(max((high - low) / BARS, LEAST_GAIN))
     first = math.floor(low / step)
@@ -117,8 +126,11 @@ def histogram(values: "array[float]") -> dict[str, list[int] | list[float]]:
 
 
 def _round_up(step: float) -> float:
-    """1, 2 or 5 times a power of ten, at least as large."""
+    """The smallest 1, 2 or 5 times a power of ten that is at least `step`."""
     power = 10.0 ** math.floor(math.log10(step))
     return float(
-        next((one * power for one in NICE if one * power >= step * (1 - 1e-9)), 10 * power)
+        next(
+            (factor * power for factor in ROUND_STEPS if factor * power >= step * (1 - 1e-9)),
+            10 * power,
+        )
     )

@@ -1,4 +1,4 @@
-"""What a job's event log says, folded into the few fields that lists and pages show."""
+"""The view of a job: its event log folded into the few fields that lists and pages show."""
 
 from typing import Any
 
@@ -6,14 +6,14 @@ from jobs.core.events import FINAL_STATES, Event
 
 View = dict[str, Any]
 
-MOST_HISTORY = 50
-"""States that are kept of a job that began again and again."""
-MOST_LOSSES = 60
-"""Points of the small curve that lists show; beyond them every other one goes."""
+MAX_HISTORY = 50
+"""States that are kept of a job that is restarted many times."""
+MAX_LOSSES = 60
+"""Points of the small curve in lists. Beyond that number, every other point is dropped."""
 
 
 def empty() -> View:
-    """A job of which no event has been read."""
+    """The view of a job before its first event."""
     return {
         "state": "waiting",
         "reason": "",
@@ -30,7 +30,7 @@ def empty() -> View:
 
 
 def fold(view: View, event: Event) -> View:
-    """The view after one more event; the same view for an event that was folded in before."""
+    """The view after an event. An event that was folded in before changes nothing."""
     if event["seq"] <= view["seq"]:
         return view
     view = {**view, "seq": event["seq"]}
@@ -38,8 +38,8 @@ def fold(view: View, event: Event) -> View:
         case "state":
             return _fold_state(view, event)
         case "progress":
-            told = ("done", "total", "unit", "rate", "eta", "pairs")
-            return {**view, "progress": {key: event[key] for key in told if key in event}}
+            fields = ("done", "total", "unit", "rate", "eta", "pairs")
+            return {**view, "progress": {key: event[key] for key in fields if key in event}}
         case "scalars":
             return {**view, "losses": _with_loss(view["losses"], event["scalars"])}
         case "hardware":
@@ -51,9 +51,9 @@ def fold(view: View, event: Event) -> View:
         case "resumed":
             return {**view, "summary": _resumed(view["summary"], event["step"])}
         case "sample" | "layer":
-            return {**view, "summary": _with_shown(view["summary"], event)}
+            return {**view, "summary": _with_pictures(view["summary"], event)}
         case "facts":
-            return {**view, "summary": {**view["summary"], **_told(event)}}
+            return {**view, "summary": {**view["summary"], **_fields(event)}}
     return view
 
 
@@ -61,48 +61,54 @@ def _fold_state(view: View, event: Event) -> View:
     state = event["state"]
     view = {**view, "state": state, "reason": event.get("reason", "")}
     passed = {"state": state, "time": event["time"], "reason": view["reason"]}
-    view["history"] = [*view["history"], passed][-MOST_HISTORY:]
+    view["history"] = [*view["history"], passed][-MAX_HISTORY:]
     if state == "running":
         view["started"], view["finished"], view["gpus"] = event["time"], None, event.get("gpus")
-        # A job that starts again shows its pictures again, and says anew what is known at its end.
-        shown = ("samples", "layers", "layers_of", "input", "output", "target")
-        again = (*shown, "test", "seconds", "patches_per_second", "multiply_adds_per_second")
-        view["summary"] = {key: value for key, value in view["summary"].items() if key not in again}
+        # A restarted job sends its pictures again, and its final numbers at the end.
+        pictures = ("samples", "layers", "layers_of", "input", "output", "target")
+        outdated = (*pictures, "test", "seconds", "patches_per_second", "multiply_adds_per_second")
+        view["summary"] = {
+            key: value for key, value in view["summary"].items() if key not in outdated
+        }
     if state in FINAL_STATES:
         view["finished"] = event["time"]
     return {**view, "summary": {**view["summary"], **event.get("summary", {})}}
 
 
 def _with_loss(losses: dict[str, Any], scalars: dict[str, Any]) -> dict[str, Any]:
-    """The training loss, thinned; static/js/charts/sparkline.js goes on with it in the same way."""
+    """The thinned training loss. static/js/charts/sparkline.js continues it in the same way."""
     value = next((value for key, value in scalars.items() if key.startswith("train/")), None)
     if value is None:
         return losses
     seen, every, values = losses["seen"] + 1, losses["every"], losses["values"]
     if seen % every == 0:
         values = [*values, value]
-    if len(values) > MOST_LOSSES:
+    if len(values) > MAX_LOSSES:
         every, values = 2 * every, values[1::2]
     return {"seen": seen, "every": every, "values": values}
 
 
-def _told(event: Event) -> dict[str, Any]:
+def _fields(event: Event) -> dict[str, Any]:
     return {key: value for key, value in event.items() if key not in ("seq", "time", "type")}
 
 
-def _with_shown(summary: dict[str, Any], event: Event) -> dict[str, Any]:
-    """The pictures of a test's one image; or a list of samples or layers, of which a newer one of the same index replaces
-    the older."""
-    shown = _told(event)
-    if event["type"] == "sample" and "output" in shown and "index" not in shown:
-        return {**summary, **shown}
+def _with_pictures(summary: dict[str, Any], event: Event) -> dict[str, Any]:
+    """The summary with a sample or a layer.
+
+    The sample of a test of one image goes into the summary itself. Other samples and layers go into
+    a list, where an entry replaces an older entry of the same index.
+    """
+    entry = _fields(event)
+    if event["type"] == "sample" and "output" in entry and "index" not in entry:
+        return {**summary, **entry}
     name = event["type"] + "s"
     others = [
-        one
-        for one in summary.get(name, [])
-        if "index" not in one or one["index"] != shown.get("index")
+        other
+        for other in summary.get(name, [])
+        if "index" not in other or other["index"] != entry.get("index")
     ]
-    return {**summary, name: sorted([*others, shown], key=lambda one: one.get("index", 0))}
+    entries = sorted([*others, entry], key=lambda entry: entry.get("index", 0))
+    return {**summary, name: entries}
 
 
 def _with_snapshot(summary: dict[str, Any], event: Event) -> dict[str, Any]:
@@ -114,8 +120,9 @@ def _with_snapshot(summary: dict[str, Any], event: Event) -> dict[str, Any]:
         **event["scalars"],
     }
     gone = {snapshot["snapshot"], *event.get("removed", [])}
-    others = [known for known in summary.get("snapshots", []) if known["snapshot"] not in gone]
-    # In the order in which they were written: after a resume from an earlier one, the last is not that of the largest step.
+    others = [other for other in summary.get("snapshots", []) if other["snapshot"] not in gone]
+    # In the order of writing: after a resume from an earlier snapshot, the last snapshot is not the
+    # one of the largest step.
     snapshots = [*others, snapshot]
     return {**summary, "snapshots": snapshots, "best": best_of(snapshots), "last": snapshots[-1]}
 
@@ -124,24 +131,29 @@ def _without_snapshots(summary: dict[str, Any], gone: set[str]) -> dict[str, Any
     rest = {
         key: value for key, value in summary.items() if key not in ("snapshots", "best", "last")
     }
-    left = [known for known in summary.get("snapshots", []) if known["snapshot"] not in gone]
+    left = [other for other in summary.get("snapshots", []) if other["snapshot"] not in gone]
     return {**rest, "snapshots": left, "best": best_of(left), "last": left[-1]} if left else rest
 
 
 def _resumed(summary: dict[str, Any], step: int) -> dict[str, Any]:
-    """The snapshot that a run goes on from is the last one now, though later ones are there from before."""
-    ordered = sorted(summary.get("snapshots", []), key=lambda known: bool(known["step"] == step))
+    """The summary after a resume: its snapshot becomes `last`, even if later steps have some."""
+    ordered = sorted(
+        summary.get("snapshots", []), key=lambda snapshot: bool(snapshot["step"] == step)
+    )
     return {**summary, "snapshots": ordered, "last": ordered[-1]} if ordered else summary
 
 
 def best_of(snapshots: list[dict[str, Any]]) -> dict[str, Any]:
-    """The one with the lowest validation loss; those that were written when the job was stopped have none."""
-    validated = [one for one in snapshots if one.get("val/l1") is not None]
-    return min(validated, key=lambda one: one["val/l1"], default=snapshots[-1])
+    """The snapshot with the lowest validation loss, or the last if none has a validation loss.
+
+    A snapshot that is written when the job is stopped has none.
+    """
+    validated = [snapshot for snapshot in snapshots if snapshot.get("val/l1") is not None]
+    return min(validated, key=lambda snapshot: snapshot["val/l1"], default=snapshots[-1])
 
 
 def gain_of(snapshot: dict[str, Any] | None) -> float | None:
-    """dB over the input of a snapshot's validation, None where that is not known."""
+    """The gain over the input in a snapshot's validation, in dB; None if unknown."""
     if not snapshot or snapshot.get("val/psnr") is None:
         return None
     return float(snapshot["val/psnr"] - snapshot["val/psnr_input"])

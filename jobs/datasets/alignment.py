@@ -1,7 +1,7 @@
-"""Whether the frames of a stream are those of their originals: the offset at which they match, and where it changes.
+"""Alignment of a stream with its originals: the frame offset, and the frames where it changes.
 
-A lost first frame moves all pairs by one; a frame that was dropped or doubled in the middle moves all behind
-it. Either way every pair still looks plausible, and a network learns to blur.
+A lost first frame shifts all pairs by one. A frame that was dropped or duplicated in the middle
+shifts all pairs after it. Every pair still looks plausible, and a network learns to blur.
 """
 
 from dataclasses import dataclass
@@ -16,12 +16,15 @@ from jobs.specs.dataset import MAX_OFFSET
 OFFSETS = range(-MAX_OFFSET, MAX_OFFSET + 1)
 SAMPLES_A_SIDE = 48
 CHANGE_COSTS = 15.0
-"""dB that a changed offset must win, summed over the frames behind it: noise and standing pictures stay under it."""
-LEAST_ERROR = 0.01
+"""dB that a change of offset must gain, summed over the frames after it.
+
+Noise and still pictures gain less.
+"""
+MIN_ERROR = 0.01
 """Mean squared error that counts as equal: about 68 dB."""
 
 TIE = 0.05
-"""dB"""
+"""Differences below this many dB count as equal."""
 
 Levels = NDArray[np.float32]
 Psnr = NDArray[np.float64]
@@ -29,45 +32,57 @@ Psnr = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Jump:
-    """From this frame of the stream on, pairs belong together at offset `after`, not `before`."""
+    """A change of offset: from `frame` of the stream, `after` applies instead of `before`."""
 
     frame: int
     before: int
     after: int
 
-    def words(self) -> str:
+    def text(self) -> str:
+        """Return a sentence for users."""
         by = abs(self.after - self.before)
-        frames = "a frame" if by == 1 else f"{by} frames"
+        frames = "a frame was" if by == 1 else f"{by} frames were"
         if self.after > self.before:
-            return f"From frame {self.frame} on the stream is ahead of its originals: {frames} dropped before it."
-        return f"From frame {self.frame} on the stream is behind its originals: {frames} doubled before it."
+            return (
+                f"From frame {self.frame}, the stream is ahead of its originals: "
+                f"{frames} dropped before it."
+            )
+        return (
+            f"From frame {self.frame}, the stream is behind its originals: "
+            f"{frames} duplicated before it."
+        )
 
 
 @dataclass(frozen=True)
 class Alignment:
-    """Mean PSNR (dB) at each of OFFSETS, NaN where no frame has a partner; the best at the start; and where it changes."""
+    """The result of comparing a stream with its originals."""
 
     psnr: list[float]
+    """Mean PSNR (dB) at each of OFFSETS; NaN if no frame has a partner."""
     best: int
+    """The best offset at the start of the stream."""
     jumps: list[Jump]
     frames: int
-    """Frames that were compared."""
+    """The number of compared frames."""
 
     def at(self, offset: int) -> float:
         return self.psnr[OFFSETS.index(offset)]
 
 
 def glance(picture: Picture) -> Levels:
-    """A grid of single pixels, about 48 a side: their errors are a fair sample of all, and not blurred."""
+    """Return a grid of single pixels, about 48 per side.
+
+    Unlike averages, single pixels have the same errors as the full picture.
+    """
     height, width = picture.shape[:2]
     rows, columns = (max(1, side // SAMPLES_A_SIDE) for side in (height, width))
     return picture[rows // 2 :: rows, columns // 2 :: columns].astype(np.float32).ravel()
 
 
 def align(inputs: list[Levels], targets: list[Levels]) -> Alignment:
-    """Compare glances of frames with those of originals, all of one size, at all offsets."""
+    """Compare the glances of frames and originals, all of one size, at all offsets."""
     psnr = psnr_at_offsets(inputs, targets)
-    # At equal PSNR (a standing picture) the simplest answer counts: offset 0.
+    # At equal PSNR (a still picture), prefer offset 0.
     means = np.array(
         [
             column[~np.isnan(column)].mean() if not np.isnan(column).all() else np.nan
@@ -84,34 +99,37 @@ def align(inputs: list[Levels], targets: list[Levels]) -> Alignment:
 
 
 def psnr_at_offsets(inputs: list[Levels], targets: list[Levels]) -> Psnr:
-    """PSNR of input n and target n + offset: (frames, offsets), NaN where there is no such target."""
+    """Return the PSNR of input n and target n + offset: (frames, offsets); NaN without a target."""
     psnr = np.full((len(inputs), len(OFFSETS)), np.nan)
     for number, input in enumerate(inputs):
-        for place, offset in enumerate(OFFSETS):
+        for column, offset in enumerate(OFFSETS):
             other = number + offset
             if 0 <= other < len(targets) and targets[other].shape == input.shape:
                 error = float(np.square(input - targets[other]).mean())
-                psnr[number, place] = 10 * np.log10(255**2 / max(error, LEAST_ERROR))
+                psnr[number, column] = 10 * np.log10(255**2 / max(error, MIN_ERROR))
     return psnr
 
 
 def best_offsets(psnr: Psnr, means: Psnr, peak: int) -> list[int]:
-    """The offset of each frame: the path of highest total PSNR where each change costs (Viterbi's algorithm)."""
+    """Return the offset of each frame by Viterbi's algorithm.
+
+    The path has the highest total PSNR, less CHANGE_COSTS for each change of offset.
+    """
     frames, offsets = psnr.shape
-    # Frames at the ends that have no partner at an offset speak neither for nor against it.
-    known = np.where(np.isnan(psnr), np.nan_to_num(means, nan=0.0), psnr)
+    # Frames at the ends without a partner get the mean, so that they do not favour any offset.
+    scores = np.where(np.isnan(psnr), np.nan_to_num(means, nan=0.0), psnr)
     total = np.where(np.arange(offsets) == OFFSETS.index(peak), 0.0, -CHANGE_COSTS)
     came_from = np.zeros((frames, offsets), int)
     for number in range(frames):
         jumped = int(total.argmax())
         stay = total >= total[jumped] - CHANGE_COSTS
         came_from[number] = np.where(stay, np.arange(offsets), jumped)
-        total = np.where(stay, total, total[jumped] - CHANGE_COSTS) + known[number]
-    place = int(total.argmax())
+        total = np.where(stay, total, total[jumped] - CHANGE_COSTS) + scores[number]
+    column = int(total.argmax())
     path = []
     for number in reversed(range(frames)):
-        path.append(OFFSETS[place])
-        place = int(came_from[number, place])
+        path.append(OFFSETS[column])
+        column = int(came_from[number, column])
     return path[::-1]
 
 

@@ -1,4 +1,4 @@
-"""The dataset job: decode streams, pair each frame with its original, keep the pairs in LMDB."""
+"""The dataset job: decode streams, pair each frame with its original, store the pairs in LMDB."""
 
 import re
 import shutil
@@ -16,30 +16,31 @@ from jobs.core.errors import JobError
 from jobs.core.folder import JobFolder
 from jobs.core.report import Report
 from jobs.datasets import sources, workers
-from jobs.datasets.pairing import Item, Made, Side, make, making
-from jobs.datasets.sources import Paired, Sequence
+from jobs.datasets.pairing import Item, ItemResult, Side, make_pairs, pair_settings
+from jobs.datasets.sources import FramePair, Sequence
 from jobs.datasets.splits import split_scenes
 from jobs.datasets.store import PairWriter, writing
-from jobs.datasets.summary import samples, summary
+from jobs.datasets.summary import summary, write_samples
 from jobs.media.images import LUMA, ImageFile, Picture
 from jobs.media.video import Load
 from jobs.specs.dataset import DatasetSpec, Separate
 
 SPLITS = ("train", "val", "test")
-ROOM_TO_SPARE = 1.1
-FEW = 32
+DISK_MARGIN = 1.1
+MIN_ITEMS_FOR_PROCESSES = 32
+"""Jobs with fewer items make them in this process, which is faster than starting others."""
 
-Chosen = dict[int, str]
-"""Of one sequence: the numbers of the originals that are taken, in order, and the split of each."""
+FrameSplits = dict[int, str]
+"""Numbers of the selected originals of a sequence, in order, with the split of each."""
 
 
-Wanted = tuple[Item, Side, Side]
+PendingItem = tuple[Item, Side, Side]
 """An item with its input and its target."""
 
 
 @dataclass
 class Stores:
-    """The splits' writers, and the last item that an earlier worker stored in each."""
+    """The writer of each split, and the last item that an earlier worker stored in it."""
 
     writers: dict[str, PairWriter]
     resumed_after: dict[str, int]
@@ -49,7 +50,7 @@ class Stores:
 
 
 def make_dataset(folder: JobFolder, spec: DatasetSpec, report: Report) -> dict[str, Any]:
-    """Write the splits' stores; return the summary. Goes on where an earlier worker stopped."""
+    """Write the stores of the splits; return the summary. Continues where a worker stopped."""
     began = time.monotonic()
     sequences = find_sequences(folder, spec, report)
     chosen = choose(sequences, spec)
@@ -57,66 +58,68 @@ def make_dataset(folder: JobFolder, spec: DatasetSpec, report: Report) -> dict[s
         used = [split for split in SPLITS if any(split in frames.values() for frames in chosen)]
         writers = {split: stack.enter_context(writing(folder.store(split))) for split in used}
         stores = Stores(writers, {split: writer.last_item for split, writer in writers.items()})
-        wanted = items(sequences, chosen, stores, folder, spec, report)
-        write_pairs(wanted, sum(map(len, chosen)), stores, folder, spec, report)
+        pending = items(sequences, chosen, stores, folder, spec, report)
+        write_pairs(pending, sum(map(len, chosen)), stores, folder, spec, report)
     for split in used:
         pair_index.write(folder.store(split))
     check_splits(stores.pairs(), spec)
-    samples(folder, report)
+    write_samples(folder, report)
     return summary(folder, used, sequences, time.monotonic() - began)
 
 
 def find_sequences(folder: JobFolder, spec: DatasetSpec, report: Report) -> list[Sequence]:
-    """Those of the source, and of separate validation and test sources."""
-    found = sources.find(spec.source, spec.frames, folder, report)
-    for split, kept in (("val", spec.validation), ("test", spec.test)):
-        if isinstance(kept, Separate):
-            found += sources.find(kept.source, spec.frames, folder, report, split)
-    return found
+    """Return the sequences of the source and of separate validation and test sources."""
+    sequences = sources.find(spec.source, spec.frames, folder, report)
+    for split, method in (("val", spec.validation), ("test", spec.test)):
+        if isinstance(method, Separate):
+            sequences += sources.find(method.source, spec.frames, folder, report, split)
+    return sequences
 
 
-def choose(sequences: list[Sequence], spec: DatasetSpec) -> list[Chosen]:
-    """Which originals of each sequence are taken, and for which split."""
+def choose(sequences: list[Sequence], spec: DatasetSpec) -> list[FrameSplits]:
+    """Select the originals of each sequence and assign each to a split."""
     scenes: dict[str, Sequence] = {}
     for sequence in sequences:
-        known = scenes.setdefault(sequence.scene, sequence)
-        if known.split != sequence.split:
+        first = scenes.setdefault(sequence.scene, sequence)
+        if first.split != sequence.split:
             raise JobError(
-                f"The originals {sequence.originals.place} are meant for {known.split or 'training'} and for "
-                f"{sequence.split or 'training'}: a network would be judged by what it was trained on. Keep them to one split."
+                f"The originals {sequence.originals.place} are assigned to "
+                f"{first.split or 'training'} and to {sequence.split or 'training'}: "
+                "scores would include training frames. Assign them to one split."
             )
-    taken = {
-        scene: sources.numbers(one.originals.count, spec.frames, max(one.offset, 0))
-        for scene, one in scenes.items()
+    numbers = {
+        scene: sources.numbers(sequence.originals.count, spec.frames, max(sequence.offset, 0))
+        for scene, sequence in scenes.items()
     }
     splits = split_scenes(
-        [len(numbers) for numbers in taken.values()], [one.split for one in scenes.values()], spec
+        [len(scene_numbers) for scene_numbers in numbers.values()],
+        [sequence.split for sequence in scenes.values()],
+        spec,
     )
     chosen = {
-        scene: dict(zip(taken[scene], names, strict=True))
-        for scene, names in zip(taken, splits, strict=True)
+        scene: dict(zip(numbers[scene], names, strict=True))
+        for scene, names in zip(numbers, splits, strict=True)
     }
     if not any(chosen.values()):
-        raise JobError(
-            "No frame is left to make a pair of. Choose other frames: first, last and step."
-        )
+        raise JobError("No frames are selected. Change first, last or step.")
     return [chosen[sequence.scene] for sequence in sequences]
 
 
 def items(
     sequences: list[Sequence],
-    chosen: list[Chosen],
+    chosen: list[FrameSplits],
     stores: Stores,
     folder: JobFolder,
     spec: DatasetSpec,
     report: Report,
-) -> Iterator[Wanted]:
-    """What is to be made, in an order that depends on the spec alone. Decodes as it goes.
+) -> Iterator[PendingItem]:
+    """Yield the items to make, in an order that depends on the spec alone. Decodes lazily.
 
-    What was stored before is passed over; only near-duplicates need its look again."""
+    Skips items that are already stored, unless the near-duplicate check needs their glance.
+    """
     number = 0
     for sequence_number, (sequence, frames) in enumerate(zip(sequences, chosen, strict=True)):
-        places = {original: number + place for place, original in enumerate(frames)}
+        item_numbers = {original: number + index for index, original in enumerate(frames)}
         number += len(frames)
         cut = spec.frames.last is not None or spec.frames.most is not None
         last = max(frames, default=-1) if cut else None
@@ -124,27 +127,29 @@ def items(
             report.check()
             if pair.original not in frames:
                 continue
-            stored = places[pair.original] <= stores.resumed_after[frames[pair.original]]
+            stored = item_numbers[pair.original] <= stores.resumed_after[frames[pair.original]]
             if stored and not spec.frames.near_duplicates:
                 continue
-            told_apart = sequence_number if len(sequences) > 1 else None
+            folder_number = sequence_number if len(sequences) > 1 else None
             keep = (
-                kept_path(folder, told_apart, sequence, pair.frame) if spec.keep_decoded else None
+                decoded_path(folder, folder_number, sequence, pair.frame)
+                if spec.keep_decoded
+                else None
             )
             item = item_of(
                 pair,
                 sequence,
                 sequence_number,
-                places[pair.original],
+                item_numbers[pair.original],
                 frames[pair.original],
                 stored,
                 keep,
             )
-            yield item, at_hand(pair.load_input), at_hand(pair.load_original)
+            yield item, as_side(pair.load_input), as_side(pair.load_original)
 
 
 def item_of(
-    pair: Paired,
+    pair: FramePair,
     sequence: Sequence,
     sequence_number: int,
     number: int,
@@ -169,109 +174,122 @@ def item_of(
     )
 
 
-def kept_path(
+def decoded_path(
     folder: JobFolder, sequence_number: int | None, sequence: Sequence, frame: int
 ) -> Path:
-    """decoded/000007.bmp, or of several sequences decoded/001-qp32/000007.bmp: by number, for names may be alike."""
+    """Return decoded/000007.bmp, or decoded/001-qp32/000007.bmp if the job has several sequences.
+
+    The folder has a number because sequence names may not be unique.
+    """
     plain = re.sub(r"[^\w.-]+", "-", sequence.name)
     name = "" if sequence_number is None else f"{sequence_number:03d}-{plain}".rstrip("-")
     return folder.path / "decoded" / name / f"{frame:06d}.bmp"
 
 
-def at_hand(load: Load) -> Side:
-    """A decoded frame as the picture it is; a file is read where its pair is made."""
+def as_side(load: Load) -> Side:
+    """Return an image file as it is (the worker process reads it), and any other frame decoded."""
     return load if isinstance(load, ImageFile) else load()
 
 
 def write_pairs(
-    wanted: Iterator[Wanted],
+    pending: Iterator[PendingItem],
     total: int,
     stores: Stores,
     folder: JobFolder,
     spec: DatasetSpec,
     report: Report,
 ) -> None:
-    """Make the pairs of the items and add them in order; near-duplicates are left out."""
+    """Make the pairs of the items and add them in order, without near-duplicates."""
     unit = "frames" if spec.patches.size else "pairs"
     threshold = spec.frames.near_duplicates
     glance: Picture | None = None
     sequence_number = 0
     first = True
     report.begin(max(stores.resumed_after.values()) + 1)
-    for made in in_order(wanted, total, spec, report):
+    for result in make_items(pending, total, spec, report):
         report.check()
-        item = made.item
+        item = result.item
         if item.sequence_number != sequence_number:
             glance, sequence_number = None, item.sequence_number
-        if glance is not None and made.glance is not None and alike(glance, made.glance, threshold):
+        if (
+            glance is not None
+            and result.glance is not None
+            and alike(glance, result.glance, threshold)
+        ):
             report.skip(
-                item.name, f"nearly the same as the frame before it (under {threshold:g} levels)"
+                item.name,
+                f"near-duplicate of the previous frame (differs by under {threshold:g} levels)",
             )
         else:
-            glance = made.glance
+            glance = result.glance
             if not item.only_glance:
                 if first:
-                    check_room(folder, made, total - item.number)
+                    check_disk_space(folder, result, total - item.number)
                     first = False
-                stores.writers[item.split].add(made.records)
+                stores.writers[item.split].add(result.records)
         report.progress(item.number + 1, total, unit, pairs=stores.pairs())
     report.progress(total, total, unit, pairs=stores.pairs())
 
 
-def in_order(
-    wanted: Iterator[Wanted], total: int, spec: DatasetSpec, report: Report
-) -> Iterator[Made]:
-    """What comes of the items, in their order. A handful is made sooner than processes are started."""
-    how = making(spec)
-    ending: list[JobError] = []
-    good = _until_error(wanted, ending)
-    if total < FEW:
-        for item, input, target in good:
-            yield make(item, input, target, how)
+def make_items(
+    pending: Iterator[PendingItem], total: int, spec: DatasetSpec, report: Report
+) -> Iterator[ItemResult]:
+    """Yield the results of the items in order, in worker processes if there are many."""
+    settings = pair_settings(spec)
+    errors: list[JobError] = []
+    valid = _until_error(pending, errors)
+    if total < MIN_ITEMS_FOR_PROCESSES:
+        for item, input, target in valid:
+            yield make_pairs(item, input, target, settings)
     else:
-        yield from workers.by_processes(good, how, report)
-    if ending:
-        raise ending[0]
+        yield from workers.make_in_processes(valid, settings, report)
+    if errors:
+        raise errors[0]
 
 
-def _until_error(wanted: Iterator[Wanted], ending: list[JobError]) -> Iterator[Wanted]:
-    """The items before a stream turned out to be wrong: they are good, and are kept before its error is raised."""
+def _until_error(pending: Iterator[PendingItem], errors: list[JobError]) -> Iterator[PendingItem]:
+    """Yield the items before the first error of a source; append that error to `errors`.
+
+    The caller stores these items before it raises the error.
+    """
     try:
-        yield from wanted
+        yield from pending
     except JobError as error:
-        ending.append(error)
+        errors.append(error)
 
 
 def alike(a: Picture, b: Picture, threshold: float) -> bool:
-    """Whether two glances differ by less than `threshold` levels on average."""
+    """Return whether two glances differ by less than `threshold` levels on average."""
     return a.shape == b.shape and float(np.abs(a.astype(np.int16) - b).mean()) < threshold
 
 
-def check_room(folder: JobFolder, made: Made, count: int) -> None:
-    """Raises JobError where the disk has no room for `count` items like the one that was made."""
-    needed = int(sum(record.size for record in made.records) * count * ROOM_TO_SPARE)
+def check_disk_space(folder: JobFolder, result: ItemResult, count: int) -> None:
+    """Raise JobError if the disk has no space for `count` items of this item's size."""
+    needed = int(sum(record.size for record in result.records) * count * DISK_MARGIN)
     free = shutil.disk_usage(folder.path).free
     if needed > free:
         raise JobError(
-            f"The pairs need about {in_units(needed)}, but only {in_units(free)} are free where the server keeps its jobs. "
-            "Make room, take fewer frames, or choose a smaller encoding."
+            f"The pairs need about {format_bytes(needed)}, but the disk of the jobs folder has "
+            f"only {format_bytes(free)} free. "
+            "Free some space, select fewer frames, or choose a smaller encoding."
         )
 
 
-def in_units(size: int) -> str:
-    """23.1 MB"""
+def format_bytes(size: int) -> str:
+    """Format a size, for example as "23.1 MB"."""
     unit, name = (1e9, "GB") if size >= 1e9 else (1e6, "MB")
     return f"{size / unit:.1f} {name}"
 
 
 def check_splits(pairs: dict[str, int], spec: DatasetSpec) -> None:
-    """Raises JobError where there is nothing to train on, or nothing to validate with."""
+    """Raise JobError if the training or the validation split is empty."""
     if not pairs.get("train"):
         raise JobError(
-            "No pair is left to train on. Choose more frames, keep fewer back, or drop fewer flat patches."
+            "The training split is empty. "
+            "Select more frames, hold out fewer, or drop fewer flat patches."
         )
     if not pairs.get("val"):
         raise JobError(
-            "No pair is left to validate with: the source is too small for this split. "
-            "Give more frames or sequences, or separate validation sources."
+            "The validation split is empty: the source is too small for this split method. "
+            "Add frames or sequences, or choose a separate validation source."
         )

@@ -1,4 +1,4 @@
-"""The pairs of one split of one or several datasets, by number."""
+"""The pairs of a split of one or more datasets, by number."""
 
 import os
 import threading
@@ -16,33 +16,37 @@ from jobs.datasets.store import PairReader
 
 Sizes = list[tuple[int, int]]
 
-_one_at_a_time = threading.Lock()
+_open_lock = threading.Lock()
 
 
 class PairSet:
-    """Stores one after the other. Each process opens them for itself: LMDB does not survive a fork."""
+    """Concatenated stores. Each process opens them separately: LMDB does not survive a fork."""
 
     def __init__(self, stores: list[Path]) -> None:
         self._stores = stores
         self._readers: dict[tuple[int, Path], PairReader] = {}
         self.sizes: Sizes = []
-        """(height, width) of each pair"""
-        self._places: list[tuple[Path, int]] = []
+        """(height, width) of each pair."""
+        self._locations: list[tuple[Path, int]] = []
         channels = set()
         for store in stores:
             for number, meta in enumerate(metas(store)):
                 self.sizes.append((meta["height"], meta["width"]))
-                self._places.append((store, number))
+                self._locations.append((store, number))
                 channels.add(int(meta["channels"]))
         if len(channels) > 1:
             raise JobError(
-                "Some of the datasets are in colour and some in grayscale. Train on those of one kind."
+                "Some of the datasets are in colour and some in grayscale. "
+                "Choose datasets of one kind."
             )
         self.channels = channels.pop() if channels else 3
 
     @classmethod
     def of(cls, job: JobFolder, datasets: list[str], split: str) -> Self:
-        """The pairs of a split of those datasets that have one; the datasets are in the home of the job."""
+        """Return the pairs of a split. Skips datasets without that split.
+
+        `datasets` are ids in the home of the job.
+        """
         stores = [job.sibling(id).store(split) for id in datasets]
         return cls([store for store in stores if store.exists()])
 
@@ -50,33 +54,33 @@ class PairSet:
         return len(self.sizes)
 
     def __getstate__(self) -> dict[str, Any]:
-        """For another process, which opens the stores for itself."""
+        """Pickle without open readers: the other process opens the stores itself."""
         return {**self.__dict__, "_readers": {}}
 
     def __getitem__(self, number: int) -> tuple[Tensor, Tensor]:
-        """(input, target), each uint8 (H, W, C)."""
-        store, place = self._places[number]
-        input, target = self._reader(store)[place]
+        """Return (input, target), each uint8 (H, W, C)."""
+        store, index = self._locations[number]
+        input, target = self._reader(store)[index]
         return torch.from_numpy(input.copy()), torch.from_numpy(target.copy())
 
     def meta(self, number: int) -> Meta:
-        """What is known of a pair beside its pictures."""
-        store, place = self._places[number]
-        return self._reader(store).meta(place)
+        """Return the metadata of a pair."""
+        store, index = self._locations[number]
+        return self._reader(store).meta(index)
 
     def _reader(self, store: Path) -> PairReader:
-        here = (os.getpid(), store)
-        with _one_at_a_time:  # LMDB refuses to open a store twice.
-            if here not in self._readers:
-                self._readers[here] = PairReader(store)
-        return self._readers[here]
+        key = (os.getpid(), store)
+        with _open_lock:  # LMDB refuses to open a store twice.
+            if key not in self._readers:
+                self._readers[key] = PairReader(store)
+        return self._readers[key]
 
     def bytes(self) -> int:
-        """What all pictures take, decoded."""
+        """Return the size of all decoded pictures in bytes."""
         return sum(2 * height * width * self.channels for height, width in self.sizes)
 
     def smallest(self) -> tuple[int, int]:
-        """(height, width) of the pair with the shortest side."""
+        """Return (height, width) of the pair with the shortest side."""
         return min(self.sizes, key=min)
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
@@ -89,7 +93,7 @@ class PairSet:
         self.close()
 
     def close(self) -> None:
-        """Let go of the stores that this process has opened; they are opened again where they are needed."""
+        """Close the stores that this process opened. Later reads open them again."""
         for (pid, _), reader in self._readers.items():
             if pid == os.getpid():
                 reader.close()
@@ -99,10 +103,13 @@ class PairSet:
 PAIRS_FOR_MEAN = 256
 
 
-def mean_seen(pairs: PairSet, encode: Callable[[Tensor], Tensor]) -> Tensor:
-    """The mean of each channel that a network sees of the inputs, (C,), in 0 to 1: over all pairs, or so many of them."""
-    chosen = range(0, len(pairs), -(-len(pairs) // PAIRS_FOR_MEAN))
+def mean_of_inputs(pairs: PairSet, encode: Callable[[Tensor], Tensor]) -> Tensor:
+    """Return the mean (C,) of each channel of the network's inputs, in 0 to 1.
+
+    Uses at most PAIRS_FOR_MEAN pairs, evenly spaced.
+    """
+    numbers = range(0, len(pairs), -(-len(pairs) // PAIRS_FOR_MEAN))
     means = [
-        encode(pairs[number][0].permute(2, 0, 1)[None] / 255).mean((0, 2, 3)) for number in chosen
+        encode(pairs[number][0].permute(2, 0, 1)[None] / 255).mean((0, 2, 3)) for number in numbers
     ]
     return torch.stack(means).mean(0)

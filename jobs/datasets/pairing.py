@@ -1,6 +1,6 @@
-"""One pair: read both pictures, check that they belong together, measure, cut and encode them.
+"""Pair processing: read, check, measure, crop and encode one input and its target.
 
-Light to import: the processes that make pairs (jobs.datasets.workers) start with nothing else.
+Worker processes (jobs.datasets.workers) load little else: keep the imports of this module light.
 """
 
 from collections.abc import Iterator
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
 GLANCE_STEP = 4
 
 Side = ImageFile | Picture
-"""An input or a target: a file that is still to be read, or a picture that was decoded."""
+"""An input or a target: an unread image file, or a decoded picture."""
 
 Value = bytes | memoryview
 
 
 @dataclass(frozen=True)
-class Making:
-    """How pairs are made; patches have sides of `side` pixels, None for whole frames."""
+class PairSettings:
+    """Settings for making pairs. `side` is the patch size in pixels; None keeps whole frames."""
 
     channels: str
     side: int | None
@@ -40,39 +40,42 @@ class Making:
     target_encoding: "Encoding"
     jpeg_quality: int
     glances: bool
-    """Whether near-duplicates are looked for."""
+    """Whether near-duplicates are dropped, which requires the glances."""
 
 
 @dataclass(frozen=True)
 class Item:
-    """A frame that is to become a pair, or the patches of one; `number` counts all of a job's."""
+    """A frame that becomes one pair, or several patches. `number` is its index in the job."""
 
     number: int
     split: str
     sequence: str
     sequence_number: int
-    """Near-duplicates are looked for within one sequence; names may be alike."""
+    """Limits the near-duplicate check to one sequence. Sequence names may not be unique."""
     frame: int
     input: str
     original: str
     qp: float | None
     rate: str | None
     matrix: str
-    """Of grayscale: BT.601 or BT.709."""
+    """The luma matrix for grayscale: BT.601 or BT.709."""
     crop: bool
     keep: Path | None
-    """Where its decoded input is kept as a file."""
+    """The file that keeps the decoded input, or None."""
     only_glance: bool
 
     @property
     def name(self) -> str:
-        """How a person finds it: "clip: frame-007.bmp"."""
+        """The name shown to users, for example "clip: frame-007.bmp"."""
         return f"{self.sequence}: {self.original}" if self.sequence else self.original
 
 
 @dataclass(frozen=True)
 class Record:
-    """An encoded pair; `meta` has at least item, input_encoding, target_encoding, height, width, channels."""
+    """An encoded pair.
+
+    `meta` has at least item, input_encoding, target_encoding, height, width, channels.
+    """
 
     input: Value
     target: Value
@@ -84,17 +87,20 @@ class Record:
 
 
 @dataclass(frozen=True)
-class Made:
-    """What came of an item. `glance` is every fourth pixel of its target where near-duplicates are looked for."""
+class ItemResult:
+    """The records of an item.
+
+    `glance` is every fourth pixel of the target, if near-duplicates are dropped.
+    """
 
     item: Item
     records: list[Record]
     glance: Picture | None
 
 
-def making(spec: "DatasetSpec") -> Making:
+def pair_settings(spec: "DatasetSpec") -> PairSettings:
     patches = spec.patches
-    return Making(
+    return PairSettings(
         channels=spec.channels,
         side=patches.size,
         stride=patches.stride or patches.size,
@@ -106,32 +112,36 @@ def making(spec: "DatasetSpec") -> Making:
     )
 
 
-def make(item: Item, input: Side, target: Side, how: Making) -> Made:
-    """The encoded pair of an item, or its patches. Raises JobError where input and target cannot belong together."""
-    return _make(item, _picture(input), _picture(target), how)
+def make_pairs(item: Item, input: Side, target: Side, settings: PairSettings) -> ItemResult:
+    """Encode the pair of an item, or its patches. Raises JobError if the sizes do not match."""
+    return _make_pairs(item, _picture(input), _picture(target), settings)
 
 
 def _picture(side: Side) -> Picture:
     return side() if isinstance(side, ImageFile) else side
 
 
-def _make(item: Item, input: Picture, target: Picture, how: Making) -> Made:
+def _make_pairs(item: Item, input: Picture, target: Picture, settings: PairSettings) -> ItemResult:
     if item.crop:
         target = target[: input.shape[0], : input.shape[1]]
     if item.only_glance:
-        return Made(item, [], _glance(target))
+        return ItemResult(item, [], _glance(target))
     if target.shape[:2] != input.shape[:2]:
         raise JobError(
-            f"{item.original} is {size(target)}, but {item.input} is {size(input)}. Remove it or give the right folder."
+            f"{item.original} is {size(target)}, but {item.input} is {size(input)}. "
+            "Remove the file, or choose the matching folder."
         )
     if item.keep:
         item.keep.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(to_rgb(input)).save(item.keep)
-    glance = _glance(target) if how.glances else None
-    input, target, gray = _in_channels(input, target, item, how)
-    return Made(
+    glance = _glance(target) if settings.glances else None
+    input, target, gray = _in_channels(input, target, item, settings)
+    return ItemResult(
         item,
-        [_record(a, b, place, item, how, gray) for place, a, b in _cut(input, target, item, how)],
+        [
+            _record(a, b, position, item, settings, gray)
+            for position, a, b in _cut(input, target, item, settings)
+        ],
         glance,
     )
 
@@ -141,33 +151,37 @@ def _glance(target: Picture) -> Picture:
 
 
 def _in_channels(
-    input: Picture, target: Picture, item: Item, how: Making
+    input: Picture, target: Picture, item: Item, settings: PairSettings
 ) -> tuple[Picture, Picture, str | None]:
-    """Both in the channels that were asked for, and the matrix of grayscale: one conversion for input and target alike."""
-    if how.channels == "grayscale":
+    """Convert input and target alike to the requested channels.
+
+    The third value is the luma matrix of grayscale, else None.
+    """
+    if settings.channels == "grayscale":
         return to_gray(input, item.matrix), to_gray(target, item.matrix), item.matrix
-    if how.channels == "rgb" or input.shape != target.shape:
+    if settings.channels == "rgb" or input.shape != target.shape:
         return to_rgb(input), to_rgb(target), None
     return input, target, None
 
 
 def _cut(
-    input: Picture, target: Picture, item: Item, how: Making
+    input: Picture, target: Picture, item: Item, settings: PairSettings
 ) -> Iterator[tuple[list[int] | None, Picture, Picture]]:
-    """The whole pair, or the patches [top, left] of a training pair that are not flat."""
-    side, stride = how.side, how.stride
+    """Yield the whole pair, or each non-flat patch of a training pair with its [top, left]."""
+    side, stride = settings.side, settings.stride
     if side is None or stride is None or item.split != "train":
         yield None, input, target
         return
     height, width = target.shape[:2]
     if side > min(height, width):
         raise JobError(
-            f"Patches of {side}x{side} do not fit into {item.original}, which is {size(target)}. Cut smaller ones."
+            f"Patches of {side}x{side} do not fit into {item.original}, which is {size(target)}. "
+            "Use a smaller patch size."
         )
     for top in range(0, height - side + 1, stride):
         for left in range(0, width - side + 1, stride):
             area = slice(top, top + side), slice(left, left + side)
-            if how.flat_below == 0 or float(target[area].var()) >= how.flat_below:
+            if settings.flat_below == 0 or float(target[area].var()) >= settings.flat_below:
                 yield (
                     [top, left],
                     np.ascontiguousarray(input[area]),
@@ -178,9 +192,9 @@ def _cut(
 def _record(
     input: Picture,
     target: Picture,
-    place: list[int] | None,
+    position: list[int] | None,
     item: Item,
-    how: Making,
+    settings: PairSettings,
     gray: str | None,
 ) -> Record:
     height, width, channels = target.shape
@@ -192,18 +206,18 @@ def _record(
         "original": item.original,
         "qp": item.qp,
         "rate": item.rate,
-        "patch": place,
+        "patch": position,
         "height": height,
         "width": width,
         "channels": channels,
         "gray": gray,
-        "input_encoding": how.input_encoding,
-        "target_encoding": how.target_encoding,
+        "input_encoding": settings.input_encoding,
+        "target_encoding": settings.target_encoding,
         "psnr_input": finite(psnr),
         "ssim_input": finite(ssim),
     }
     return Record(
-        encode(input, how.input_encoding, how.jpeg_quality),
-        encode(target, how.target_encoding, how.jpeg_quality),
+        encode(input, settings.input_encoding, settings.jpeg_quality),
+        encode(target, settings.target_encoding, settings.jpeg_quality),
         meta,
     )

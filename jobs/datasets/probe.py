@@ -1,7 +1,8 @@
-"""A look at the sources of a dataset before it is made: `python -m jobs.datasets.probe < spec.json` prints JSON.
+"""Probe of dataset sources before a job exists.
 
-A process of its own: a stream that crashes a decoder takes nothing with it. Comparing frames stops when its
-time is over, so that the form has its answer in about a second; the answer says how far it came.
+`python -m jobs.datasets.probe < spec.json` prints JSON. It runs in a separate process because a
+stream can crash a decoder. The frame comparison has a time limit, so that the form gets its answer
+in about a second. The answer includes the number of compared frames.
 """
 
 import base64
@@ -32,18 +33,18 @@ from jobs.media.quality import psnr, ssim
 from jobs.specs.dataset import MAX_OFFSET, CompressSource, DatasetSpec, FoldersSource, StreamSource
 
 SECONDS = 0.5
-"""For comparing frames; the answer comes after about twice that."""
+"""Time limit for comparing frames. The whole probe takes about twice as long."""
 THOROUGH_SECONDS = 25.0
-LISTED = 50
-UNLIKE = 18.0
-"""dB: pictures of one scene, eight frames apart, are nearer to each other than that."""
-TRIED_FRAMES = 4
+MAX_LISTED = 50
+UNRELATED_PSNR = 18.0
+"""dB. Pictures of one scene, eight frames apart, have a higher PSNR than this."""
+TRIAL_FRAMES = 4
 
 Answer = dict[str, Any]
 
 
 def probe(spec: DatasetSpec, seconds: float = SECONDS) -> Answer:
-    """What the form shows: sequences, whether they fit, the first pair, the alignment, the room that is needed."""
+    """Return what the form shows: sequences, problems, first pair, alignment, estimated size."""
     answer: Answer = {"problems": [], "warnings": [], "skipped": [], "sequences": []}
     try:
         if isinstance(spec.source, CompressSource):
@@ -57,15 +58,15 @@ def probe(spec: DatasetSpec, seconds: float = SECONDS) -> Answer:
 
 def _probe_pairs(spec: DatasetSpec, answer: Answer, seconds: float) -> None:
     assert not isinstance(spec.source, CompressSource)
-    found = sources.find_pairs(
+    sequences = sources.find_pairs(
         spec.source, lambda name, why: answer["skipped"].append({"name": name, "why": why})
     )
-    answer["sequences"] = [_facts(sequence) for sequence in found[:LISTED]]
-    answer["frames"] = sum(sequence.inputs.count for sequence in found)
-    answer["originals"] = sum(sequence.originals.count for sequence in found)
-    for sequence in found:
+    answer["sequences"] = [_facts(sequence) for sequence in sequences[:MAX_LISTED]]
+    answer["frames"] = sum(sequence.inputs.count for sequence in sequences)
+    answer["originals"] = sum(sequence.originals.count for sequence in sequences)
+    for sequence in sequences:
         _compare_counts(sequence, answer)
-    first = found[0]
+    first = sequences[0]
     _first_pair(first, spec, answer, answer["originals"])
     by_stem = isinstance(spec.source, FoldersSource) and spec.source.pairing == "stem"
     if not by_stem and not answer["problems"]:
@@ -92,12 +93,13 @@ def _compare_counts(sequence: Sequence, answer: Answer) -> None:
     frames, originals = sequence.inputs.count, sequence.originals.count
     if abs(frames - originals) > abs(sequence.offset):
         answer["warnings"].append(
-            f"{sequence.inputs.place} has {frames} frames, but there are {originals} originals in {sequence.originals.place}."
+            f"{sequence.inputs.place} has {frames} frames, "
+            f"but {sequence.originals.place} has {originals} originals."
         )
 
 
 def _first_pair(sequence: Sequence, spec: DatasetSpec, answer: Answer, count: int) -> None:
-    """The first pair at the offset that is set: pictures, sizes, PSNR, and what all pairs will take."""
+    """Add the first pair at the given offset to the answer: pictures, sizes, PSNR, estimate."""
     load_input, load_original = (
         next(islice(side.load(), max(skipped, 0), None), None)
         for side, skipped in (
@@ -107,19 +109,23 @@ def _first_pair(sequence: Sequence, spec: DatasetSpec, answer: Answer, count: in
     )
     if load_input is None or load_original is None:
         raise JobError(
-            f"No frame of {sequence.inputs.place} could be decoded. Give a stream with pictures in it."
+            f"No frame of {sequence.inputs.place} could be decoded. "
+            "Give a stream that contains pictures."
         )
     input, target = load_input(), load_original()
     answer["input_size"], answer["target_size"] = size(input), size(target)
     if input.shape[:2] != target.shape[:2]:
         answer["problems"].append(
-            f"{sequence.originals.name(max(sequence.offset, 0))} is {size(target)}, but the frames of {sequence.inputs.place} "
-            f"are {size(input)}. Give the originals of this stream."
+            f"{sequence.originals.name(max(sequence.offset, 0))} is {size(target)}, "
+            f"but the frames of {sequence.inputs.place} are {size(input)}. "
+            "Choose the originals of this stream."
         )
-    _show(input, target, spec, answer, count)
+    _add_pair(input, target, spec, answer, count)
 
 
-def _show(input: Picture, target: Picture, spec: DatasetSpec, answer: Answer, count: int) -> None:
+def _add_pair(
+    input: Picture, target: Picture, spec: DatasetSpec, answer: Answer, count: int
+) -> None:
     answer["first"] = {"input": _data_url(input), "target": _data_url(target)}
     if input.shape[:2] != target.shape[:2]:
         return
@@ -128,7 +134,7 @@ def _show(input: Picture, target: Picture, spec: DatasetSpec, answer: Answer, co
     )
     began = time.monotonic()
     answer["first"] |= {"psnr": finite(psnr(input, target)), "ssim": finite(ssim(input, target))}
-    stored = sum(
+    pair_bytes = sum(
         len(encode_pair(picture, encoding, spec.jpeg_quality))
         for picture, encoding in ((input, spec.input_encoding), (target, spec.target_encoding))
     )
@@ -136,7 +142,7 @@ def _show(input: Picture, target: Picture, spec: DatasetSpec, answer: Answer, co
     # Reading and decoding take about as long as measuring and encoding.
     answer["estimate"] = {
         "pairs": pairs,
-        "bytes": stored * pairs,
+        "bytes": pair_bytes * pairs,
         "seconds": 2 * (time.monotonic() - began) * pairs,
     }
 
@@ -150,48 +156,50 @@ def _alignment(sequence: Sequence, spec: DatasetSpec, answer: Answer, seconds: f
     with ThreadPoolExecutor(2) as pool:
         inputs = pool.submit(_glances, sequence.inputs, deadline)
         targets = pool.submit(_glances, sequence.originals, deadline)
-        # The side that came further has no partners for its last frames.
+        # One side may be decoded further than the other: its last frames have no partners.
         frames, originals = inputs.result(), targets.result()
     frames = frames[: len(originals)]
-    whole = len(frames) + MAX_OFFSET >= min(sequence.inputs.count, sequence.originals.count)
-    found = align(frames, originals)
-    answer["alignment"] = _aligned(found, whole)
+    complete = len(frames) + MAX_OFFSET >= min(sequence.inputs.count, sequence.originals.count)
+    alignment = align(frames, originals)
+    answer["alignment"] = _alignment_facts(alignment, complete)
     offset = spec.source.offset if isinstance(spec.source, StreamSource) else 0
-    if max(value for value in found.psnr if not math.isnan(value)) < UNLIKE:
+    best = alignment.best
+    if max(value for value in alignment.psnr if not math.isnan(value)) < UNRELATED_PSNR:
         answer["warnings"].append(
-            f"The frames do not look like these originals at any offset: {found.at(found.best):.1f} dB at best."
+            "The frames do not match these originals at any offset: "
+            f"the best PSNR is {alignment.at(best):.1f} dB."
         )
         return
-    if found.best != offset:
+    if best != offset:
         answer["warnings"].append(
-            f"The frames match their originals at offset {found.best:+d}, not {offset}: "
-            f"{found.at(found.best):.1f} dB against {found.at(offset):.1f} dB."
+            f"The frames match their originals at offset {best:+d}, not {offset}: "
+            f"{alignment.at(best):.1f} dB against {alignment.at(offset):.1f} dB."
         )
-    answer["warnings"] += [jump.words() for jump in found.jumps]
+    answer["warnings"] += [jump.text() for jump in alignment.jumps]
 
 
 def _glances(side: Images | Video, deadline: float) -> list[Any]:
-    taken = []
+    glances = []
     for load in side.load():
-        taken.append(glance(to_rgb(load())))
+        glances.append(glance(to_rgb(load())))
         if time.monotonic() > deadline:
             break
-    return taken
+    return glances
 
 
-def _aligned(found: Alignment, whole: bool) -> Answer:
+def _alignment_facts(alignment: Alignment, complete: bool) -> Answer:
     return {
         "offsets": list(OFFSETS),
-        "psnr": [None if math.isnan(value) else value for value in found.psnr],
-        "best": found.best,
-        "jumps": [{**asdict(jump), "words": jump.words()} for jump in found.jumps],
-        "frames": found.frames,
-        "whole": whole,
+        "psnr": [None if math.isnan(value) else value for value in alignment.psnr],
+        "best": alignment.best,
+        "jumps": [{**asdict(jump), "words": jump.text()} for jump in alignment.jumps],
+        "frames": alignment.frames,
+        "whole": complete,
     }
 
 
 def _probe_compress(spec: DatasetSpec, source: CompressSource, answer: Answer) -> None:
-    """The originals, and what each rate makes of the first of them."""
+    """Add the originals and a trial encoding of the first frames at each rate to the answer."""
     originals = originals_of(Path(source.originals), source.raw)
     facts = (
         video.facts(originals.path, originals.raw).as_json()
@@ -202,20 +210,22 @@ def _probe_compress(spec: DatasetSpec, source: CompressSource, answer: Answer) -
         {"name": originals.place, "input": None, "original": facts, "originals": originals.count}
     ]
     answer["originals"] = originals.count
-    pictures = [to_rgb(load()) for load in islice(originals.load(), TRIED_FRAMES)]
+    pictures = [to_rgb(load()) for load in islice(originals.load(), TRIAL_FRAMES)]
     if not pictures:
-        raise JobError(f"No frame of {originals.place} could be decoded.")
+        raise JobError(
+            f"No frame of {originals.place} could be decoded. Give originals that contain pictures."
+        )
     answer["target_size"] = size(pictures[0])
     answer["rates"] = []
     rates = rates_of(source)
     for _, options in rates:
-        coded, bytes_a_frame = _coded(iter(pictures), {**options, **options_of(source)})
+        coded, bytes_a_frame = _trial(iter(pictures), {**options, **options_of(source)})
         target = pictures[0][: coded.shape[0], : coded.shape[1]]
         if "first" not in answer:
-            _show(coded, target, spec, answer, originals.count)
+            _add_pair(coded, target, spec, answer, originals.count)
         answer["rates"].append(
             {
-                "name": _in_words(options),
+                "name": _rate_name(options),
                 "psnr": finite(psnr(coded, target)),
                 "bytes_a_frame": bytes_a_frame,
             }
@@ -224,26 +234,26 @@ def _probe_compress(spec: DatasetSpec, source: CompressSource, answer: Answer) -
         answer["estimate"][key] *= len(rates)
 
 
-def _in_words(rate: dict[str, str]) -> str:
-    """QP 37, CRF 23 or 500 kbit/s, as a stream's own note is told."""
+def _rate_name(rate: dict[str, str]) -> str:
+    """Return "QP 37", "CRF 23" or "500 kbit/s", as for a stream's encoder settings."""
     ((kind, value),) = rate.items()
     return f"{value.removesuffix('k')} kbit/s" if kind == "b" else f"{kind.upper()} {value}"
 
 
-def _coded(pictures: Iterator[Picture], options: dict[str, str]) -> tuple[Picture, float]:
-    """The first picture after coding, and the mean bytes of a frame."""
+def _trial(pictures: Iterator[Picture], options: dict[str, str]) -> tuple[Picture, float]:
+    """Encode the pictures; return the first decoded picture and the mean bytes per frame."""
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "tried.h264"
+        path = Path(folder) / "trial.h264"
         encode(pictures, path, options)
-        return next(video.decode(path)), path.stat().st_size / TRIED_FRAMES
+        return next(video.decode(path)), path.stat().st_size / TRIAL_FRAMES
 
 
 if __name__ == "__main__":
-    sent = json.load(sys.stdin)
-    thorough = bool(sent.pop("thorough", False))
+    request = json.load(sys.stdin)
+    thorough = bool(request.pop("thorough", False))
     print(
         json.dumps(
-            probe(DatasetSpec.model_validate(sent), THOROUGH_SECONDS if thorough else SECONDS),
+            probe(DatasetSpec.model_validate(request), THOROUGH_SECONDS if thorough else SECONDS),
             allow_nan=False,
         )
     )

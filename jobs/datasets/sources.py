@@ -1,4 +1,8 @@
-"""From a source to sequences: runs of inputs, each with its original, decoded when they are asked for."""
+"""Find the inputs and originals of a dataset's source, as sequences. Frames are decoded lazily.
+
+A new kind of source also needs a spec (jobs/specs/dataset.py), checks of its paths
+(app/checks/dataset.py), a probe (probe.py) and its options (`KINDS` in commands/main.py).
+"""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
@@ -26,7 +30,10 @@ from jobs.specs.dataset import (
 
 @dataclass(frozen=True)
 class Sequence:
-    """A run of pairs: input n belongs to original n + offset. Sequences of one `scene` share their originals."""
+    """A run of pairs: input n belongs to original n + offset.
+
+    Sequences with the same `scene` share their originals.
+    """
 
     name: str
     scene: str
@@ -38,12 +45,12 @@ class Sequence:
     rate: str | None = None
     colour: Colour = field(default_factory=Colour)
     crop: bool = False
-    """Whether originals lose the last row or column that H.264 could not keep."""
+    """Whether to crop the last odd row or column of the originals, which H.264 cannot store."""
 
 
 @dataclass(frozen=True)
-class Paired:
-    """The numbers and the loads of an input and its original."""
+class FramePair:
+    """The numbers and the loaders of an input and its original."""
 
     frame: int
     original: int
@@ -52,33 +59,39 @@ class Paired:
 
 
 Skip = Callable[[str, str], None]
-"""Takes the name of what is left out, and why."""
+"""Receives the name of a skipped file and the reason."""
 
 
 def find(
-    source: Source, wanted: FrameChoice, folder: JobFolder, report: Report, split: str = ""
+    source: Source, choice: FrameChoice, folder: JobFolder, report: Report, split: str = ""
 ) -> list[Sequence]:
-    """The sequences of a source; compresses first where that is asked for. Raises JobError where files do not fit."""
+    """Return the sequences of a source. Compresses the originals first if the source says so.
+
+    Raises JobError if the files do not match.
+    """
     if isinstance(source, CompressSource):
         originals = originals_of(Path(source.originals), source.raw)
-        needed = max(numbers(originals.count, wanted), default=-1) + 1
+        needed = max(numbers(originals.count, choice), default=-1) + 1
         paths = compress(source, originals, needed, folder.path / "streams" / split, report)
-        found = _named([replace(_sequence(path, originals), crop=True) for path in paths])
+        sequences = _named([replace(_sequence(path, originals), crop=True) for path in paths])
     else:
-        found = find_pairs(source, report.skip)
-    return [replace(one, split=one.split or split) for one in found]
+        sequences = find_pairs(source, report.skip)
+    return [replace(sequence, split=sequence.split or split) for sequence in sequences]
 
 
-def numbers(count: int, wanted: FrameChoice, first: int = 0) -> range:
-    """The numbers of those of `count` originals that are taken."""
-    last = count - 1 if wanted.last is None else min(wanted.last, count - 1)
-    return range(max(wanted.first, first), last + 1, wanted.step)[: wanted.most]
+def numbers(count: int, choice: FrameChoice, first: int = 0) -> range:
+    """Return the numbers of the selected frames among `count` originals."""
+    last = count - 1 if choice.last is None else min(choice.last, count - 1)
+    return range(max(choice.first, first), last + 1, choice.step)[: choice.most]
 
 
 def find_pairs(
     source: StreamSource | FoldersSource | SequencesSource, skip: Skip
 ) -> list[Sequence]:
-    """The sequences of a source that has inputs and originals. Raises JobError where files do not fit."""
+    """Return the sequences of a source that has inputs and originals.
+
+    Raises JobError if the files do not match.
+    """
     match source:
         case StreamSource():
             streams, originals = (
@@ -89,51 +102,58 @@ def find_pairs(
         case FoldersSource():
             return _named([two_folders(source, skip)])
         case SequencesSource():
-            listed = source.entries or entries(Path(source.manifest))
-            found = [
-                _sequence(Path(entry.stream), originals_of(Path(entry.originals)))
-                for entry in listed
+            rows = source.entries or entries(Path(source.manifest))
+            sequences = [
+                _sequence(Path(row.stream), originals_of(Path(row.originals))) for row in rows
             ]
             return _named(
                 [
-                    replace(one, name=entry.name or one.name, split=entry.split)
-                    for one, entry in zip(found, listed, strict=True)
+                    replace(sequence, name=row.name or sequence.name, split=row.split)
+                    for sequence, row in zip(sequences, rows, strict=True)
                 ]
             )
 
 
-def _named(found: list[Sequence]) -> list[Sequence]:
-    """A name for each of several sequences, told apart by number where files are called alike; none for a single one."""
-    names = [one.name for one in found]
-    if len(found) == 1:
-        return [replace(found[0], name="")]
+def _named(sequences: list[Sequence]) -> list[Sequence]:
+    """Make names unique: equal names get a number. A single sequence gets an empty name."""
+    names = [sequence.name for sequence in sequences]
+    if len(sequences) == 1:
+        return [replace(sequences[0], name="")]
     return [
-        replace(one, name=one.name if names.count(one.name) == 1 else f"{one.name} ({number})")
-        for number, one in enumerate(found, 1)
+        replace(
+            sequence,
+            name=sequence.name
+            if names.count(sequence.name) == 1
+            else f"{sequence.name} ({number})",
+        )
+        for number, sequence in enumerate(sequences, 1)
     ]
 
 
 def streams_of(path: Path) -> list[Path]:
-    """The stream, or the streams of a folder."""
+    """Return the stream, or the streams of a folder in natural order."""
     if not path.is_dir():
         return [path]
-    inside = (
-        one
-        for one in path.iterdir()
-        if one.name.lower().endswith(STREAMS) and not one.name.startswith(".")
+    streams = sorted(
+        (
+            file
+            for file in path.iterdir()
+            if file.name.lower().endswith(STREAMS) and not file.name.startswith(".")
+        ),
+        key=lambda file: natural(file.name),
     )
-    found = sorted(inside, key=lambda one: natural(one.name))
-    if not found:
+    if not streams:
         raise JobError(
-            f"{path.name} has no stream in it. Give a stream, or a folder of streams: {', '.join(STREAMS)}."
+            f"{path.name} contains no stream. "
+            f"Choose a stream, or a folder of streams: {', '.join(STREAMS)}."
         )
-    return found
+    return streams
 
 
 def _sequence(stream: Path, originals: Images | Video, offset: int = 0) -> Sequence:
     facts = video.facts(stream)
     if isinstance(originals, Video):
-        originals = replace(originals, like=facts.colour)
+        originals = replace(originals, fallback_colour=facts.colour)
     return Sequence(
         name=stream.stem,
         scene=originals.place if isinstance(originals, Images) else str(originals.path),
@@ -147,14 +167,14 @@ def _sequence(stream: Path, originals: Images | Video, offset: int = 0) -> Seque
 
 
 def two_folders(source: FoldersSource, skip: Skip) -> Sequence:
-    """The images of two folders, paired by stem or by order."""
+    """Return a sequence of the images of two folders, paired by stem or by order."""
     inputs, targets = Path(source.input), Path(source.target)
     if source.pairing == "order":
         pair = list_images(inputs), list_images(targets)
         if len(pair[0]) != len(pair[1]):
             raise JobError(
-                f"{inputs} has {len(pair[0])} images, but {targets} has {len(pair[1])}. To pair them by order there must be as "
-                "many of one as of the other; or pair them by stem."
+                f"{inputs} has {len(pair[0])} images, but {targets} has {len(pair[1])}. "
+                "Pairing by order requires equal counts. Add or remove images, or pair by stem."
             )
     else:
         pair = _same_stems(inputs, targets, skip)
@@ -166,31 +186,35 @@ def _same_stems(inputs: Path, targets: Path, skip: Skip) -> tuple[list[Path], li
     for folder, other in ((inputs, targets), (targets, inputs)):
         for name, path in by_stem[folder].items():
             if name not in by_stem[other]:
-                skip(path.name, f"no image called {name} in {other}")
+                skip(path.name, f"no image named {name} in {other}")
     both = [name for name in by_stem[inputs] if name in by_stem[targets]]
     if not both:
         examples = (next(iter(by_stem[folder].values())).name for folder in (inputs, targets))
         raise JobError(
-            f"No image of {inputs} has a partner of the same name in {targets}: {' and '.join(examples)} are called differently. "
-            "Rename them, or pair them by order."
+            f"No image in {inputs} matches a name in {targets}: "
+            f"{' and '.join(examples)} have different stems. Rename the files, or pair by order."
         )
     return [by_stem[inputs][name] for name in both], [by_stem[targets][name] for name in both]
 
 
 def _by_stem(folder: Path) -> dict[str, Path]:
-    list_images(folder)  # Says what is wrong with an empty one.
-    found: dict[str, Path] = {}
+    list_images(folder)  # Raises the error for an empty folder.
+    by_stem: dict[str, Path] = {}
     for path in images_in(folder):
-        if stem(path) in found:
+        if stem(path) in by_stem:
             raise JobError(
-                f"{folder} has {found[stem(path)].name} and {path.name}: which of them is meant? Take one away, or pair by order."
+                f"{folder} has {by_stem[stem(path)].name} and {path.name} with the same stem. "
+                "Remove one of them, or pair by order."
             )
-        found[stem(path)] = path
-    return found
+        by_stem[stem(path)] = path
+    return by_stem
 
 
-def pairs(sequence: Sequence, last: int | None, warn: Warn) -> Iterator[Paired]:
-    """The pairs of a sequence up to original `last`. Raises JobError where one side has more than the other."""
+def pairs(sequence: Sequence, last: int | None, warn: Warn) -> Iterator[FramePair]:
+    """Yield the pairs of a sequence up to original `last`.
+
+    Raises JobError if one side has more frames than the other.
+    """
     inputs, originals = (
         enumerate(sequence.inputs.load(warn)),
         enumerate(sequence.originals.load(warn)),
@@ -204,31 +228,35 @@ def pairs(sequence: Sequence, last: int | None, warn: Warn) -> Iterator[Paired]:
         input, target = next(inputs, None), next(originals, None)
         if input is None or target is None:
             _check_counts(
-                sequence, _counted(inputs, input, frame), _counted(originals, target, original)
+                sequence, _count(inputs, input, frame), _count(originals, target, original)
             )
             return
         (frame, load_input), (original, load_original) = input, target
-        yield Paired(frame, original, load_input, load_original)
+        yield FramePair(frame, original, load_input, load_original)
 
 
-def _counted(rest: Iterator[tuple[int, Load]], ahead: tuple[int, Load] | None, last: int) -> int:
-    """How many there are, behind the last one that was used."""
+def _count(rest: Iterator[tuple[int, Load]], ahead: tuple[int, Load] | None, last: int) -> int:
+    """Return the number of frames of a side: `last` was used, `ahead` was read, `rest` follows."""
     return max([last, ahead[0] if ahead else last, *(number for number, _ in rest)]) + 1
 
 
 def _check_counts(sequence: Sequence, frames: int, originals: int) -> None:
-    """Raises JobError where the numbers of frames and originals cannot belong together."""
+    """Raise JobError if the offset does not explain a difference in frames and originals."""
     stream, place = sequence.inputs.place, sequence.originals.place
     if frames == 0:
-        raise JobError(f"No frame of {stream} could be decoded. Give a stream with pictures in it.")
+        raise JobError(
+            f"No frame of {stream} could be decoded. Give a stream that contains pictures."
+        )
     if abs(frames - originals) <= abs(sequence.offset):
-        return  # What the offset pushes over the ends has no partner.
+        return  # The offset leaves frames at the ends without a partner.
     if frames < originals:
         raise JobError(
             f"{stream} has {frames} frames, but {place} has {originals} originals. "
-            f"The stream may be cut short: give the whole one, or set the last frame to {frames - 1} to use what is there."
+            "The stream may be truncated: use the complete stream, "
+            f"or set the last frame to {frames - 1} to use the available frames."
         )
     raise JobError(
         f"{stream} has {frames} frames, but {place} has only {originals} originals. "
-        f"Add the missing ones, or set the last frame to {originals - 1} to use what is there."
+        "Add the missing originals, "
+        f"or set the last frame to {originals - 1} to use the available originals."
     )

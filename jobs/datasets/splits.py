@@ -1,70 +1,84 @@
-"""Which split each frame goes to: decided before the first is decoded, by numbers and the seed alone.
+"""Assignment of frames to splits. It depends on frame counts and the seed alone, not on pictures.
 
-A scene is a run of originals. Its streams (one original at several QPs) are split alike: the same picture
-is never both trained on and judged by.
+A scene is a run of originals. All its streams (the same originals at several QPs) get the same
+split, so no picture is in both training and validation.
 """
 
 from random import Random
 
-from jobs.specs.dataset import Blocks, ByFrame, BySequence, DatasetSpec, Kept, NoSplit, Separate
+from jobs.specs.dataset import (
+    Blocks,
+    ByFrame,
+    BySequence,
+    DatasetSpec,
+    NoSplit,
+    Separate,
+    ValidationSplit,
+)
 
-FRAMES_A_BLOCK = 8
-"""A block is not shorter: at its borders, frames look like their neighbours in training."""
-MOST_BLOCKS = 4
+MIN_BLOCK_FRAMES = 8
+"""Shorter blocks leak: frames at the borders of a block look like their neighbours in training."""
+MAX_BLOCKS = 4
 
 Splits = list[str]
 
 
 def split_scenes(counts: list[int], fixed: list[str], spec: DatasetSpec) -> list[Splits]:
-    """ "train", "val" or "test" for each frame of each scene of `counts` frames.
+    """Return "train", "val" or "test" for each frame of each scene; `counts` is frames per scene.
 
-    `fixed` says the split of a whole scene where a manifest or a separate source does, else ""."""
+    `fixed` is the split that a manifest or a separate source sets for a scene, else "".
+    """
     splits = [[name or "train"] * count for name, count in zip(fixed, counts, strict=True)]
     free = [number for number, name in enumerate(fixed) if not name and counts[number]]
-    # The test split is drawn first: what is kept for the very end should not depend on how training is validated.
+    # Draw the test split first: it must not depend on the validation settings.
     _keep(splits, free, "test", spec.test, Random(f"test {spec.seed}"))
     _keep(splits, free, "val", spec.validation, Random(f"val {spec.seed}"))
     return splits
 
 
 def _keep(
-    splits: list[Splits], free: list[int], name: str, how: Kept | NoSplit, random: Random
+    splits: list[Splits],
+    free: list[int],
+    name: str,
+    method: ValidationSplit | NoSplit,
+    random: Random,
 ) -> None:
-    match how:
+    match method:
         case Blocks():
             for scene in free:
-                _keep_blocks(splits[scene], name, how.percent)
+                _keep_blocks(splits[scene], name, method.percent)
         case ByFrame():
-            places = [
+            frames = [
                 (scene, frame)
                 for scene in free
                 for frame, split in enumerate(splits[scene])
                 if split == "train"
             ]
             for scene, frame in random.sample(
-                places, _share(sum(len(splits[scene]) for scene in free), len(places), how.percent)
+                frames,
+                _share(sum(len(splits[scene]) for scene in free), len(frames), method.percent),
             ):
                 splits[scene][frame] = name
         case BySequence():
-            whole = [scene for scene in free if set(splits[scene]) == {"train"}]
-            for scene in random.sample(whole, _share(len(free), len(whole), how.percent)):
+            scenes = [scene for scene in free if set(splits[scene]) == {"train"}]
+            for scene in random.sample(scenes, _share(len(free), len(scenes), method.percent)):
                 splits[scene] = [name] * len(splits[scene])
         case Separate() | NoSplit():
             pass
 
 
-def _share(of: int, left: int, percent: float) -> int:
-    """That many of `of`, at least one; one of those that are left stays for training."""
-    return min(max(1, round(of * percent / 100)), max(left - 1, 0))
+def _share(total: int, remaining: int, percent: float) -> int:
+    """Return a percentage of `total`: at least 1, but leave 1 of `remaining` for training."""
+    return min(max(1, round(total * percent / 100)), max(remaining - 1, 0))
 
 
 def _keep_blocks(splits: Splits, name: str, percent: float) -> None:
-    """Up to four blocks, evenly spread, among the frames that are still to train on."""
-    places = [frame for frame, split in enumerate(splits) if split == "train"]
-    kept = _share(len(splits), len(places), percent)
-    blocks = min(max(1, kept // FRAMES_A_BLOCK), MOST_BLOCKS)
+    """Move up to MAX_BLOCKS evenly spread blocks of training frames to the split `name`."""
+    frames = [frame for frame, split in enumerate(splits) if split == "train"]
+    kept = _share(len(splits), len(frames), percent)
+    blocks = min(max(1, kept // MIN_BLOCK_FRAMES), MAX_BLOCKS)
     for block in range(blocks):
         length = kept * (block + 1) // blocks - kept * block // blocks
-        first = (2 * block + 1) * len(places) // (2 * blocks) - length // 2
-        for place in places[first : first + length]:
-            splits[place] = name
+        first = (2 * block + 1) * len(frames) // (2 * blocks) - length // 2
+        for frame in frames[first : first + length]:
+            splits[frame] = name

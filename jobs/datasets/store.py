@@ -1,8 +1,8 @@
-"""Pairs in LMDB: one environment a split, with the named databases `input`, `target` and `meta`.
+"""LMDB store of pairs: one environment per split, with the databases `input`, `target` and `meta`.
 
-The three values of a pair stand under one key (its number in the split, nine digits) and are
-written in one transaction: a pair is there whole or not at all. `meta` is JSON: what belongs to
-the pair, and how its values are encoded.
+The three values of a pair share one key (its number in the split, nine digits). One transaction
+writes them, so a pair is complete or absent. `meta` is JSON: the metadata of the pair and the
+encodings of its values.
 """
 
 import errno
@@ -23,20 +23,20 @@ from jobs.datasets.pairing import Record
 from jobs.media.encodings import decode
 from jobs.media.images import Picture
 
-BYTES_A_TRANSACTION = 4 * 2**20
-BYTES_A_FLUSH = 64 * 2**20
-BYTES_BESIDE = 8192
-"""What a pair takes beside its two pictures: its meta, and the rest of their last pages."""
-MAP_BESIDE = 2**20
+TRANSACTION_BYTES = 4 * 2**20
+FLUSH_BYTES = 64 * 2**20
+PAIR_OVERHEAD = 8192
+"""Bytes per pair besides its two pictures: its meta, and the unused part of the last pages."""
+MAP_OVERHEAD = 2**20
 PAGE = 2**16
-"""A map is a whole number of pages, which no machine has larger."""
+"""The map size is a multiple of this. No machine has larger pages."""
 
 
 class PairWriter:
-    """Adds pairs to a split, in order. A writer that opens a store goes on behind its last pair.
+    """Appends pairs to a split. A writer for an existing store continues after its last pair.
 
-    Every transaction opens the store anew, with a map as large as it needs: a map cannot grow while one is under
-    way, and what was touched of a mapped file would count as this process's memory for as long as it is open.
+    Each transaction reopens the store with the map size that it needs. LMDB cannot grow a map
+    during a transaction, and every touched page of an open map counts as memory of this process.
     """
 
     def __init__(self, path: Path) -> None:
@@ -45,19 +45,19 @@ class PairWriter:
         self._env: Any = None
         self._transaction: Any = None
         self._databases: list[Any] = []
-        self._room = self._uncommitted = self._unflushed = 0
+        self._capacity = self._uncommitted = self._unflushed = 0
         transaction, meta = self._begin(0), self._databases[2]
         self.count: int = transaction.stat(meta)["entries"]
         last = transaction.get(key(self.count - 1), db=meta) if self.count else None
         self.last_item: int = json.loads(last)["item"] if last else -1
-        """The item (frame) that the last pair was made of."""
+        """The number of the item (frame) of the last pair; -1 if the store is empty."""
         self.commit()
         self._flush = Flush(path / "data.mdb")
 
     def add(self, records: list[Record]) -> None:
-        """Add all pairs of an item; they are committed together."""
-        size = sum(record.size + BYTES_BESIDE for record in records)
-        if self._uncommitted + size > self._room:
+        """Add all pairs of an item in one transaction."""
+        size = sum(record.size + PAIR_OVERHEAD for record in records)
+        if self._uncommitted + size > self._capacity:
             self.commit()
         if self._transaction is None:
             self._begin(size)
@@ -68,19 +68,21 @@ class PairWriter:
                     self._transaction.put(key(number), value, db=database, append=True)
         except lmdb.Error as error:
             self._close()
-            raise self._plainly(error) from error
+            raise self._full_disk_error(error) from error
         self.count += len(records)
         self._uncommitted += size
-        if self._uncommitted >= BYTES_A_TRANSACTION:
+        if self._uncommitted >= TRANSACTION_BYTES:
             self.commit()
 
     def _begin(self, size: int) -> Any:
-        """A transaction with room for `size` bytes and for all that may come before it is committed."""
+        """Begin a transaction with capacity for `size` bytes and for the adds before its commit."""
         file = self._path / "data.mdb"
-        self._room = size + BYTES_A_TRANSACTION
-        map_size = (file.stat().st_size if file.exists() else 0) + 2 * self._room + MAP_BESIDE
-        # Without a sync a commit survives the end of the process, if not of the machine: `finish` syncs once. LMDB's own locks
-        # are a mapped file, which on a full disk has no blocks: to touch it is a SIGBUS. The job's lock lets nobody else write.
+        self._capacity = size + TRANSACTION_BYTES
+        map_size = (file.stat().st_size if file.exists() else 0) + 2 * self._capacity + MAP_OVERHEAD
+        # sync=False: a commit survives the end of the process, but not a power failure. `finish`
+        # syncs once.
+        # lock=False: LMDB's lock file is mapped. On a full disk it has no blocks, so that touching
+        # it raises SIGBUS. The job's lock already excludes other writers.
         size = map_size // PAGE * PAGE
         try:
             self._env = lmdb.open(
@@ -91,7 +93,7 @@ class PairWriter:
         except lmdb.Error as error:
             if self._env is not None:
                 self._close()
-            raise self._plainly(error) from error
+            raise self._full_disk_error(error) from error
         return self._transaction
 
     def commit(self) -> None:
@@ -100,24 +102,27 @@ class PairWriter:
         try:
             self._transaction.commit()
         except lmdb.Error as error:
-            raise self._plainly(error) from error
+            raise self._full_disk_error(error) from error
         finally:
             self._close()
         self._unflushed += self._uncommitted
         self._uncommitted = 0
-        if self._unflushed >= BYTES_A_FLUSH:
-            self._flush.ask()
+        if self._unflushed >= FLUSH_BYTES:
+            self._flush.request()
             self._unflushed = 0
 
     def _close(self) -> None:
-        """An open transaction is given up."""
+        """Close the environment. This aborts an open transaction."""
         self._env.close()
         self._env = self._transaction = None
 
-    def _plainly(self, error: lmdb.Error) -> Exception:
-        """A full disk as the OSError that it is: LMDB calls a write that was cut short an input/output error."""
+    def _full_disk_error(self, error: lmdb.Error) -> Exception:
+        """Return an OSError for a full disk, else the error itself.
+
+        LMDB reports a short write as an input/output error.
+        """
         full = any(os.strerror(number) in str(error) for number in (errno.ENOSPC, errno.EIO))
-        if full and shutil.disk_usage(self._path).free < self._room + BYTES_A_TRANSACTION:
+        if full and shutil.disk_usage(self._path).free < self._capacity + TRANSACTION_BYTES:
             return OSError(errno.ENOSPC, str(error))
         return error
 
@@ -131,41 +136,41 @@ class PairWriter:
 
 
 class Flush:
-    """Sends written pages to the disk while the next pairs are made, so that the sync at the end finds little to do."""
+    """Background thread that syncs written pages, so that the final sync is short."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._wanted, self._ending = threading.Event(), False
-        self._problem: OSError | None = None
+        self._requested, self._stopping = threading.Event(), False
+        self._error: OSError | None = None
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
-    def ask(self) -> None:
-        self._wanted.set()
+    def request(self) -> None:
+        self._requested.set()
 
     def end(self) -> None:
-        """Raises OSError where pages could not be written: the kernel tells that once only, to whoever syncs first."""
+        """Stop the thread and raise its OSError: the kernel reports a failed write only once."""
         self.stop()
-        if self._problem:
-            raise self._problem
+        if self._error:
+            raise self._error
 
     def stop(self) -> None:
-        self._ending = True
-        self._wanted.set()
+        self._stopping = True
+        self._requested.set()
         self._thread.join()
 
     def _run(self) -> None:
-        while self._wanted.wait() and not self._ending:
-            self._wanted.clear()
+        while self._requested.wait() and not self._stopping:
+            self._requested.clear()
             try:
                 sync(self._path)
             except OSError as error:
-                self._problem = error
+                self._error = error
 
 
 @contextmanager
 def writing(path: Path) -> Iterator[PairWriter]:
-    """A writer whose pairs are committed and synced at the end, also when the job fails: they are good."""
+    """Open a writer; commit and sync its pairs at the end, even if the job fails."""
     writer = PairWriter(path)
     try:
         yield writer
@@ -177,13 +182,13 @@ def writing(path: Path) -> Iterator[PairWriter]:
 
 
 class PairReader(StoredPairs):
-    """The pairs of a finished split, decoded, by number. Raises IndexError for one that is not there."""
+    """Decoded pairs of a finished split, by number. Raises IndexError for a missing number."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(lmdb.open(str(path), readonly=True, lock=False, max_dbs=len(DATABASES)))
 
     def __getitem__(self, number: int) -> tuple[Picture, Picture]:
-        """(input, target), each uint8 (H, W, C)."""
+        """Return (input, target), each uint8 (H, W, C)."""
         meta = self.meta(number)
         shape = meta["height"], meta["width"], meta["channels"]
         input = decode(self.value("input", number), meta["input_encoding"], shape)

@@ -1,4 +1,4 @@
-"""What is said of a finished dataset: counts, sizes, how damaged the input is, and which pairs are the worst."""
+"""Summary of a finished dataset: counts, sizes, quality of the inputs, worst and best pairs."""
 
 import math
 from array import array
@@ -18,12 +18,12 @@ from jobs.media.png import encode_png
 
 SAMPLES = 4
 RANKED = 6
-MOST_SKIPPED = 200
+MAX_SKIPPED = 200
 BINS = 32
 
 
-def samples(folder: JobFolder, report: Report) -> None:
-    """Write a few pairs as PNG for the page, spread over the training split."""
+def write_samples(folder: JobFolder, report: Report) -> None:
+    """Write a few pairs as PNG files for the page, evenly spaced in the training split."""
     reader = PairReader(folder.store("train"))
     (folder.path / "results").mkdir(exist_ok=True)
     for number in sorted({index * (len(reader) - 1) // (SAMPLES - 1) for index in range(SAMPLES)}):
@@ -33,26 +33,26 @@ def samples(folder: JobFolder, report: Report) -> None:
             name = f"results/train-{number:06d}-{role}.png"
             (folder.path / name).write_bytes(encode_png(picture))
             urls[role] = folder.url(name)
-        shown = {key: meta[key] for key in ("frame", "original", "psnr_input")}
-        report.log.append("sample", pair=number, split="train", **shown, **urls)
+        facts = {key: meta[key] for key in ("frame", "original", "psnr_input")}
+        report.log.append("sample", pair=number, split="train", **facts, **urls)
     reader.close()
 
 
 def summary(
     folder: JobFolder, splits: list[str], sequences: list[Sequence], seconds: float
 ) -> dict[str, Any]:
-    """The numbers that the page shows."""
+    """Return the summary that the page and the API show."""
     pairs: dict[str, int] = {}
     sizes: set[tuple[int, int]] = set()
     channels: set[int] = set()
-    places: list[tuple[str, int]] = []
+    rows: list[tuple[str, int]] = []
     psnrs, ssims = array("d"), array("d")
     for split in splits:
         number = -1
         for number, meta in enumerate(metas(folder.store(split))):
             sizes.add((meta["height"], meta["width"]))
             channels.add(meta["channels"])
-            places.append((split, number))
+            rows.append((split, number))
             psnrs.append(math.inf if meta["psnr_input"] is None else meta["psnr_input"])
             ssims.append(math.nan if meta["ssim_input"] is None else meta["ssim_input"])
         pairs[split] = number + 1
@@ -71,8 +71,8 @@ def summary(
         "ssim_input": None if np.isnan(ssim).all() else float(np.nanmean(ssim)),
         "psnr_histogram": _histogram(finite),
         "equal_pairs": len(psnr) - len(finite),
-        "worst_pairs": [_ranked(folder, *places[place]) for place in order[:RANKED]],
-        "best_pairs": [_ranked(folder, *places[place]) for place in order[::-1][:RANKED]],
+        "worst_pairs": [_ranked(folder, *rows[index]) for index in order[:RANKED]],
+        "best_pairs": [_ranked(folder, *rows[index]) for index in order[::-1][:RANKED]],
         "sources": [_source(sequence) for sequence in sequences],
         **_skipped(folder),
         "bytes": sum(
@@ -84,7 +84,7 @@ def summary(
 
 
 def _histogram(psnrs: NDArray[np.float64]) -> dict[str, list[float]] | None:
-    """Counts and edges (dB); None where all pairs are equal."""
+    """Return counts and edges (dB), or None if all pairs are equal."""
     if not len(psnrs):
         return None
     low = float(psnrs.min())
@@ -96,8 +96,8 @@ def _ranked(folder: JobFolder, split: str, number: int) -> dict[str, Any]:
     reader = PairReader(folder.store(split))
     meta = reader.meta(number)
     reader.close()
-    kept = ("sequence", "frame", "original", "qp", "psnr_input", "ssim_input")
-    return {"split": split, "pair": number, **{key: meta[key] for key in kept}}
+    keys = ("sequence", "frame", "original", "qp", "psnr_input", "ssim_input")
+    return {"split": split, "pair": number, **{key: meta[key] for key in keys}}
 
 
 def _source(sequence: Sequence) -> dict[str, Any]:
@@ -107,18 +107,18 @@ def _source(sequence: Sequence) -> dict[str, Any]:
         "originals": sequence.originals.place,
         "frames": sequence.originals.count,
         "rate": sequence.rate,
-        "colour": sequence.colour.words() if isinstance(sequence.inputs, Video) else None,
+        "colour": sequence.colour.describe() if isinstance(sequence.inputs, Video) else None,
     }
 
 
 def _skipped(folder: JobFolder) -> dict[str, Any]:
-    """What was left out, by the log: the same thing said by two workers counts once."""
-    said = {
+    """Count the skipped items in the log. An item that two workers skipped counts once."""
+    reasons = {
         event["name"]: event["why"] for event in read(folder.events, types=frozenset({"skipped"}))
     }
     return {
-        "skipped": len(said),
+        "skipped": len(reasons),
         "skipped_first": [
-            {"name": name, "why": why} for name, why in list(said.items())[:MOST_SKIPPED]
+            {"name": name, "why": why} for name, why in list(reasons.items())[:MAX_SKIPPED]
         ],
     }

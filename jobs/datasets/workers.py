@@ -1,11 +1,15 @@
-"""Pairs made by several processes, in order. Pictures and values go to and fro in shared memory.
+"""Worker processes that make pairs. Results come in order; pictures and values use shared memory.
 
-With threads two cores make half as many raw pairs: numpy and Pillow hold the interpreter for too much of the time.
+With threads, two cores make half as many raw pairs: numpy and Pillow hold the interpreter lock for
+too much of the time.
 
-    job ── Item, where its pictures are ──> process    (a socket; pictures that the job decoded lie in memory)
-        <── Made, where its values are ───             (values lie in memory, over the pictures they were made of)
+    job ── Item, location of its pictures ──────> worker process
+        <── ItemResult, location of its values ──
 
-A process ends with the job, however that ends: its socket closes. It is started as
+Both messages use a socket. Pictures that the job decoded are in shared memory. The encoded values
+overwrite the pictures that they were made from.
+
+A worker process exits when its socket closes, so it never outlives the job. The job starts it as
 `python -m jobs.datasets.workers SOCKET MEMORY`.
 """
 
@@ -29,34 +33,37 @@ from jobs.core.errors import JobError
 from jobs.core.limits import MAX_IMAGE_BYTES
 from jobs.core.paths import ROOT
 from jobs.core.report import Report
-from jobs.datasets.pairing import Item, Made, Making, Record, Side, Value, make
+from jobs.datasets.pairing import Item, ItemResult, PairSettings, Record, Side, Value, make_pairs
 from jobs.media.images import ImageFile
 
 PROCESSES = min(os.cpu_count() or 1, 16)
-"""More than that could not be fed by one that decodes and writes."""
+"""At most 16: the job, which decodes and writes, cannot keep more worker processes busy."""
 
 SLOTS = 8
-"""Items that a process has at a time: it goes on while the job decodes, or waits for the disk."""
+"""Items queued per worker process. It keeps working while the job decodes or waits for the disk."""
 
 BYTES_AT_WORK = 512 * 2**20
-"""Of all items together: of large pictures fewer are at work. One always is."""
+"""Limit in bytes for all queued items together. At least one item is always queued."""
 
 SLOT = 2 * MAX_IMAGE_BYTES
-"""Room for the largest input and target that are allowed. It is address space: memory is taken where something is put."""
+"""Bytes for the largest allowed input and target.
 
-Place = tuple[int, tuple[int, ...]]
-"""A picture in memory: its offset and shape."""
+This reserves address space only: the kernel allocates pages when they are written.
+"""
 
-Sent = ImageFile | Place
-Placed = Value | tuple[int, int]
-"""A value, or its offset and length in memory."""
+PictureLocation = tuple[int, tuple[int, ...]]
+"""A picture in shared memory: its offset and shape."""
 
-Shipped = tuple[Placed, Placed, dict[str, Any]]
-"""A Record on its way."""
+SideMessage = ImageFile | PictureLocation
+ValueMessage = Value | tuple[int, int]
+"""A value, or its offset and length in shared memory."""
+
+RecordMessage = tuple[ValueMessage, ValueMessage, dict[str, Any]]
+"""A Record as sent over the socket: input, target and meta."""
 
 
-class Member:
-    """The job's side of one process."""
+class WorkerProcess:
+    """The job's handle for one worker process."""
 
     def __init__(self) -> None:
         memory = _memory()
@@ -71,63 +78,69 @@ class Member:
         self._waiting: deque[tuple[Item, int]] = deque()
         self._free = list(range(SLOTS))
         self._read: int | None = None
-        """The slot whose values the job may still be reading."""
+        """The slot whose values the job may still read."""
 
-    def give(self, item: Item, input: Side, target: Side, how: Making) -> None:
-        """Hand over an item; at most SLOTS of them may be at work."""
+    def submit(self, item: Item, input: Side, target: Side, settings: PairSettings) -> None:
+        """Send an item to the process. At most SLOTS items may be queued."""
         self._release()
-        slot = heappop(self._free)  # The lowest: memory that was touched once is touched again.
+        slot = heappop(self._free)  # The lowest slot reuses pages that are already allocated.
         offset = slot * SLOT
-        sent = [
-            self._sent(side, place)
-            for side, place in ((input, offset), (target, offset + SLOT // 2))
+        sides = [
+            self._side_message(side, start)
+            for side, start in ((input, offset), (target, offset + SLOT // 2))
         ]
         self._waiting.append((item, slot))
-        with suppress(BrokenPipeError, ConnectionResetError):  # `take` says why it has ended.
-            self._connection.send((item, how, offset, *sent))
+        with suppress(BrokenPipeError, ConnectionResetError):  # `receive` raises the reason.
+            self._connection.send((item, settings, offset, *sides))
 
     def _release(self) -> None:
         if self._read is not None:
             heappush(self._free, self._read)
             self._read = None
 
-    def _sent(self, side: Side, offset: int) -> Sent:
+    def _side_message(self, side: Side, offset: int) -> SideMessage:
         if isinstance(side, ImageFile):
             return side
         np.copyto(np.ndarray(side.shape, np.uint8, self._memory, offset), side)
         return offset, side.shape
 
-    def take(self, report: Report) -> Made:
-        """What came of the oldest item. Its values lie in memory until the next call. Raises what was raised there."""
+    def receive(self, report: Report) -> ItemResult:
+        """Return the result of the oldest item. Raises the exception that the process raised.
+
+        The values of the result are valid until the next call.
+        """
         self._release()
         item, self._read = self._waiting.popleft()
         try:
             answer = self._connection.recv()
         except (EOFError, OSError):
-            self._say_why_it_ended(item, report)
+            self._raise_exit_reason(item, report)
         if isinstance(answer, Exception):
             raise answer
-        made, shipped = cast(tuple[Made, list[Shipped]], answer)
-        return replace(made, records=[self._found(one) for one in shipped])
+        result, messages = cast(tuple[ItemResult, list[RecordMessage]], answer)
+        return replace(result, records=[self._record(message) for message in messages])
 
-    def _found(self, shipped: Shipped) -> Record:
+    def _record(self, message: RecordMessage) -> Record:
         input, target = (
             memoryview(self._memory)[value[0] : value[0] + value[1]]
             if isinstance(value, tuple)
             else value
-            for value in shipped[:2]
+            for value in message[:2]
         )
-        return Record(input, target, shipped[2])
+        return Record(input, target, message[2])
 
-    def _say_why_it_ended(self, item: Item, report: Report) -> NoReturn:
-        report.check()  # Who stops the job stops its processes.
+    def _raise_exit_reason(self, item: Item, report: Report) -> NoReturn:
+        report.check()  # Aborting the job also stops its worker processes.
         status = self._process.wait()
         if status < 0:
             raise JobError(
-                f"The process that made the pair of {item.name} was killed ({signal.Signals(-status).name}); often that means "
-                "that memory ran out. Resume goes on from there."
+                f"The process that made the pair of {item.name} was killed "
+                f"({signal.Signals(-status).name}), often because memory ran out. "
+                "Free some memory, then resume the job: finished pairs are kept."
             )
-        raise RuntimeError(f"the process that made the pair of {item.name} ended with {status}")
+        raise RuntimeError(
+            f"the process that made the pair of {item.name} exited with status {status}"
+        )
 
     def close(self) -> None:
         self._connection.close()
@@ -135,7 +148,7 @@ class Member:
 
 
 def _memory() -> int:
-    """A descriptor of memory that has no name, so that nothing of it outlives the processes that hold it."""
+    """Return a descriptor of anonymous memory, which the kernel frees with its last process."""
     if sys.platform == "linux":
         memory = os.memfd_create("pairs")
     else:
@@ -145,40 +158,42 @@ def _memory() -> int:
     return memory
 
 
-def by_processes(
-    items: Iterable[tuple[Item, Side, Side]], how: Making, report: Report
-) -> Iterator[Made]:
-    """What comes of the items, in their order; few are held at a time, however many there are."""
+def make_in_processes(
+    items: Iterable[tuple[Item, Side, Side]], settings: PairSettings, report: Report
+) -> Iterator[ItemResult]:
+    """Yield the results of the items in order. Only a bounded number of items is queued."""
     with ExitStack() as stack:
-        crew = [Member() for _ in range(PROCESSES)]
-        for member in crew:
-            stack.callback(member.close)
-        given = taken = last = 0
+        processes = [WorkerProcess() for _ in range(PROCESSES)]
+        for process in processes:
+            stack.callback(process.close)
+        submitted = received = last = 0
         sizes: deque[int] = deque()
         for item, input, target in items:
-            # What a file holds is known when it has been read: the next one is taken to be like the last.
+            # The size of a file's picture is unknown until it is read: assume the last size.
             size = max(
                 last,
                 sum(side.nbytes for side in (input, target) if not isinstance(side, ImageFile)),
             )
-            while sizes and (len(sizes) == SLOTS * len(crew) or sum(sizes) + size > BYTES_AT_WORK):
-                made = crew[taken % len(crew)].take(report)
-                last = sum(record.size for record in made.records)
-                yield made
+            while sizes and (
+                len(sizes) == SLOTS * len(processes) or sum(sizes) + size > BYTES_AT_WORK
+            ):
+                result = processes[received % len(processes)].receive(report)
+                last = sum(record.size for record in result.records)
+                yield result
                 sizes.popleft()
-                taken += 1
-            crew[given % len(crew)].give(item, input, target, how)
+                received += 1
+            processes[submitted % len(processes)].submit(item, input, target, settings)
             sizes.append(size)
-            given += 1
-        for number in range(taken, given):
-            yield crew[number % len(crew)].take(report)
+            submitted += 1
+        for number in range(received, submitted):
+            yield processes[number % len(processes)].receive(report)
 
 
-def work(connection: Connection, memory: mmap.mmap) -> None:
-    """The other side: make what is sent until nobody sends any more."""
+def serve(connection: Connection, memory: mmap.mmap) -> None:
+    """Make the pairs of each received item until the connection closes."""
     while True:
         try:
-            item, how, offset, *sent = connection.recv()
+            item, settings, offset, *sides = connection.recv()
         except EOFError:
             return
         try:
@@ -186,19 +201,22 @@ def work(connection: Connection, memory: mmap.mmap) -> None:
                 side
                 if isinstance(side, ImageFile)
                 else np.ndarray(side[1], np.uint8, memory, side[0])
-                for side in sent
+                for side in sides
             )
-            made = make(item, input, target, how)
-            connection.send((replace(made, records=[]), _shipped(made.records, memory, offset)))
+            result = make_pairs(item, input, target, settings)
+            connection.send((replace(result, records=[]), _packed(result.records, memory, offset)))
         except (JobError, OSError) as error:
             connection.send(error)
 
 
-def _shipped(records: list[Record], memory: mmap.mmap, offset: int) -> list[Shipped]:
-    """Records whose values were put into memory, as far as there is room in the slot."""
+def _packed(records: list[Record], memory: mmap.mmap, offset: int) -> list[RecordMessage]:
+    """Write the values of the records to shared memory.
+
+    Values that do not fit into the slot stay in the messages.
+    """
     end = offset + SLOT
 
-    def place(value: Value) -> Placed:
+    def put(value: Value) -> ValueMessage:
         nonlocal offset
         start, offset = offset, offset + len(value)
         if offset > end:
@@ -206,14 +224,11 @@ def _shipped(records: list[Record], memory: mmap.mmap, offset: int) -> list[Ship
         memory[start:offset] = value
         return start, len(value)
 
-    return [(place(record.input), place(record.target), record.meta) for record in records]
+    return [(put(record.input), put(record.target), record.meta) for record in records]
 
 
 if __name__ == "__main__":
-    signal.signal(
-        signal.SIGTERM, signal.SIG_IGN
-    )  # Meant for the job, which ends this process when it has stored its pairs.
-    with suppress(
-        BrokenPipeError, ConnectionResetError
-    ):  # The job has ended, and nobody wants the answer.
-        work(Connection(int(sys.argv[1])), mmap.mmap(int(sys.argv[2]), SLOTS * SLOT))
+    # SIGTERM is for the job, which stores the finished pairs and then closes this process.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    with suppress(BrokenPipeError, ConnectionResetError):  # The job has ended.
+        serve(Connection(int(sys.argv[1])), mmap.mmap(int(sys.argv[2]), SLOTS * SLOT))

@@ -1,4 +1,4 @@
 """Tests of a model: one image with its layers, many images or a split, a video.
 
-Imports every other package of `jobs` but `training`, and `models`.
+Imports `models`, and every other package of `jobs` except `training`.
 """

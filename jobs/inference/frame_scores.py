@@ -1,4 +1,4 @@
-"""PSNR and SSIM of a restored video, frame by frame: of what was decoded and of what was written, against the original."""
+"""PSNR and SSIM of the frames of a video, before and after restoration, against the originals."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -20,26 +20,33 @@ Originals = Images | Video
 
 
 def find_originals(path: Path, source: Path, facts: Facts) -> Originals:
-    """The originals of a video, in the order of its frames. Raises JobError where they cannot be those."""
-    found = originals_of(path)
-    if isinstance(found, Video):
-        found = replace(found, like=facts.colour)
-    load = next(found.load(), None)
+    """The originals of a video, in the order of its frames.
+
+    Raises JobError if there are none, or if the first has another size than the video.
+    """
+    originals = originals_of(path)
+    if isinstance(originals, Video):
+        originals = replace(originals, fallback_colour=facts.colour)
+    load = next(originals.load(), None)
     if load is None:
         raise JobError(
-            f"No frame of {found.place} could be decoded. Give a folder of images, or another video."
+            f"No frame of {originals.place} could be decoded. "
+            "Give a folder of images, or another video."
         )
     first = load()
     if not _fits(first, facts.height, facts.width):
         raise JobError(
-            f"{found.name(0)} is {size(first)}, but {source.name} is {facts.width}x{facts.height}. Give the originals of this "
-            "video, or none."
+            f"{originals.name(0)} is {size(first)}, but {source.name} is "
+            f"{facts.width}x{facts.height}. Give the originals of this video, or none."
         )
-    return found
+    return originals
 
 
 def _fits(original: Picture, height: int, width: int) -> bool:
-    """Of one size, but for an odd last row or column, which H.264 in 4:2:0 does not keep."""
+    """Whether an original has the size of the video.
+
+    It may have an odd last row or column, which H.264 in 4:2:0 does not keep.
+    """
     return all(
         side in (kept, kept + side % 2)
         for side, kept in zip(original.shape[:2], (height, width), strict=True)
@@ -47,18 +54,21 @@ def _fits(original: Picture, height: int, width: int) -> bool:
 
 
 def note(source: Path, frames: int, originals: Originals) -> str:
-    """What is compared where there are more of one than of the other; empty where there are as many."""
-    both = min(originals.count, frames)
+    """A note if the numbers of frames and originals differ, else an empty string."""
+    compared = min(originals.count, frames)
     if originals.count == frames:
         return ""
-    first = f"the first {both:,} are" if both > 1 else "only the first is"
-    counts = f"{source.name} has {frames:,} frames, but {originals.place} has {originals.count:,} originals"
+    first = f"the first {compared:,} are" if compared > 1 else "only the first is"
+    counts = (
+        f"{source.name} has {frames:,} frames, "
+        f"but {originals.place} has {originals.count:,} originals"
+    )
     return f"{counts}: {first} compared, in order."
 
 
 @dataclass
 class _Means:
-    """Sums over frames of what is a number: the PSNR of a frame that equals its original is none."""
+    """Sums of the finite scores: the PSNR of a frame that equals its original is infinite."""
 
     sums: dict[str, float] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)
@@ -75,7 +85,8 @@ class _Means:
         if gain is not None and (self.worst is None or gain < self.worst["gain"]):
             self.worst = {"frame": number, "gain": gain}
 
-    def told(self) -> dict[str, Any]:
+    def facts(self) -> dict[str, Any]:
+        """The fields of a `facts` event."""
         means = {
             _name(key): self.sums[key] / self.counts[key] if key in self.sums else None
             for key in KEYS
@@ -87,16 +98,18 @@ KEYS = ("input/psnr", "output/psnr", "input/ssim", "output/ssim")
 
 
 def _name(key: str) -> str:
-    """psnr_input for input/psnr: as tests of images call it."""
+    """The name in the summary: psnr_input for input/psnr, as in tests of images."""
     return "_".join(reversed(key.split("/")))
 
 
 def measure(
     source: Path, output: Path, originals: Originals, channels: int, frames: int, report: Report
 ) -> None:
-    """Tell the scores of each frame as `scalars`, and their means as `facts`, also of those that were measured before an end.
+    """Log the scores of each frame as `scalars` and their means as `facts`.
 
-    Raises JobError for an original of another size."""
+    The means are logged even if the work ends early. Raises JobError for an original of another
+    size.
+    """
     means = _Means()
     total = min(frames, originals.count)
     report.begin(0)
@@ -116,26 +129,29 @@ def measure(
             report.progress(number + 1, total, UNIT)
     finally:
         if means.frames:
-            report.log.append("facts", **means.told())
+            report.log.append("facts", **means.facts())
 
 
 def _triples(
     source: Path, output: Path, originals: Originals, channels: int
 ) -> Iterator[tuple[Picture, Picture, Picture]]:
-    """Input, output and original of each frame, as the network sees colours; without what the file could not keep of them."""
+    """Input, output and original of each frame, in the network's channels.
+
+    They are cut to the size of the output, which may lack an odd last row or column.
+    """
     loads = zip(video.frames(source), video.frames(output), originals.load(), strict=False)
     for number, (load_input, load_output, load_original) in enumerate(loads):
         input, restored, original = (
-            _seen(load(), channels) for load in (load_input, load_output, load_original)
+            _in_channels(load(), channels) for load in (load_input, load_output, load_original)
         )
         if not _fits(original, *input.shape[:2]):
             raise JobError(
-                f"{originals.name(number)} is {size(original)}, but the video is {size(input)}. The frames before it are "
-                "measured, and the restored video is whole."
+                f"{originals.name(number)} is {size(original)}, but the video is {size(input)}. "
+                "The frames before it are measured, and the restored video is complete."
             )
         height, width = restored.shape[:2]
         yield input[:height, :width], restored, original[:height, :width]
 
 
-def _seen(picture: Picture, channels: int) -> Picture:
+def _in_channels(picture: Picture, channels: int) -> Picture:
     return to_gray(picture, "BT.601") if channels == 1 else to_rgb(picture)

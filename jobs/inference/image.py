@@ -1,4 +1,4 @@
-"""The test job: one image through a network, and what each layer made of it."""
+"""The test job for one image: the restored image, its scores, and the outputs of all layers."""
 
 import shutil
 import time
@@ -27,13 +27,13 @@ from models.metrics import psnr, ssim, to_uint8
 from models.middle import middle
 from models.restorer import Restorer
 
-Tell = Callable[[str], object]
-"""Takes a sentence for the person who reads the page."""
+ShowMessage = Callable[[str], object]
+"""Shows a message on the job's page."""
 
 
 @torch.inference_mode()
 def test_image(folder: JobFolder, spec: ImageTest, report: Report) -> dict[str, Any]:
-    """Restore one image, score it where the ground truth is known, then show the layers one by one."""
+    """Restore an image, score it if its ground truth is known, and then show the layers."""
     model = folder.sibling(spec.model)
     loaded = load(model, spec.snapshot)
     training, restorer = model.spec(), loaded.restorer
@@ -43,9 +43,13 @@ def test_image(folder: JobFolder, spec: ImageTest, report: Report) -> dict[str, 
 
     began = time.perf_counter()
     output = to_uint8(restored(restorer, image))
-    told = {"snapshot": loaded.snapshot, "seconds": round(time.perf_counter() - began, 4)}
+    seconds = round(time.perf_counter() - began, 4)
     report.log.append(
-        "sample", **told, **pictures(folder, image, output, target), **scores(image, output, target)
+        "sample",
+        snapshot=loaded.snapshot,
+        seconds=seconds,
+        **pictures(folder, image, output, target),
+        **scores(image, output, target),
     )
     if spec.layers:
         show_all_layers(folder, loaded, image, report)
@@ -53,7 +57,10 @@ def test_image(folder: JobFolder, spec: ImageTest, report: Report) -> dict[str, 
 
 
 def restored(restorer: Restorer, image: Tensor) -> Tensor:
-    """What the network makes of an image (C, H, W), uint8; float32 in 0 to 1, in tiles where it is too large for the memory."""
+    """The restored image, float32 in 0 to 1, of a uint8 image (C, H, W).
+
+    Uses tiles if the image is too large for the memory. Raises JobError.
+    """
     try:
         return tiles.restore(restorer, image[None])[0]
     except tiles.TooLarge as error:
@@ -61,10 +68,9 @@ def restored(restorer: Restorer, image: Tensor) -> Tensor:
 
 
 def show_all_layers(folder: JobFolder, loaded: Loaded, image: Tensor, report: Report) -> None:
-    """What each layer made of an image (C, H, W); of its middle, where the memory allows no more."""
-    shutil.rmtree(
-        folder.path / layer_files.FOLDER, ignore_errors=True
-    )  # Of an earlier run, of another snapshot.
+    """Write all layers' outputs for an image (C, H, W), or for its middle if memory is short."""
+    # Remove the layers of an earlier run, which may have used another snapshot.
+    shutil.rmtree(folder.path / layer_files.FOLDER, ignore_errors=True)
     part = middle(loaded.restorer, image.shape, tiles.free_memory(loaded.device))
     if part is not None:
         report.log.append("facts", layers_of=asdict(part))
@@ -73,35 +79,43 @@ def show_all_layers(folder: JobFolder, loaded: Loaded, image: Tensor, report: Re
         folder,
         loaded.restorer,
         shown[None].to(loaded.device) / 255,
-        lambda layer: tell(report, layer),
+        lambda layer: log_layer(report, layer),
     )
 
 
-def tell(report: Report, layer: dict[str, Any]) -> None:
+def log_layer(report: Report, layer: dict[str, Any]) -> None:
     report.log.append("layer", **layer)
     report.check()
 
 
 def read_pair(
-    folder: JobFolder, datasets: list[str], spec: ImageTest, channels: int, tell: Tell
+    folder: JobFolder,
+    datasets: list[str],
+    spec: ImageTest,
+    channels: int,
+    show_message: ShowMessage,
 ) -> tuple[Picture, Picture | None]:
-    """The image and, where there is one, its ground truth, in the network's channels; `tell` hears what was done to make them
-    so. Raises JobError."""
+    """The image and its ground truth (or None), in the network's channels.
+
+    Reports conversions to `show_message`. Raises JobError.
+    """
     if spec.pair is not None:
         return _pair(folder, datasets, spec.split, spec.pair)
     if channels == 1:
-        tell(
-            "The network restores grayscale: it is tested on the brightness of the image (Y of BT.601)."
+        show_message(
+            "The network restores grayscale. "
+            "The test uses the brightness of the image (Y of BT.601)."
         )
     if spec.stream is not None:
-        input = frame_of(Path(spec.stream), spec.frame or 0, tell)
+        input = frame_of(Path(spec.stream), spec.frame or 0, show_message)
     else:
         assert spec.image is not None
-        input = image_of(spec.image, tell)
-    target = image_of(spec.target, tell) if spec.target else None
+        input = image_of(spec.image, show_message)
+    target = image_of(spec.target, show_message) if spec.target else None
     if target is not None and target.shape != input.shape:
         raise JobError(
-            f"The ground truth is {size(target)}, but the image is {size(input)}. They must be of one size."
+            f"The ground truth is {size(target)}, but the image is {size(input)}. "
+            "Their sizes must be equal."
         )
     return in_channels(input, channels), None if target is None else in_channels(target, channels)
 
@@ -109,57 +123,58 @@ def read_pair(
 def _pair(
     folder: JobFolder, datasets: list[str], split: str, number: int
 ) -> tuple[Picture, Picture]:
-    pairs, called = (
+    pairs, split_name = (
         PairSet.of(folder, datasets, split),
         {"val": "validation", "test": "test"}[split],
     )
     if len(pairs) == 0:
-        raise JobError(f"The model's datasets have no {called} pairs any more: give an image.")
+        raise JobError(f"The model's datasets have no {split_name} pairs. Give an image.")
     if number >= len(pairs):
         raise JobError(
-            f"There is no {called} pair {number}: the dataset has the pairs 0 to {len(pairs) - 1}."
+            f"There is no {split_name} pair {number}. Give a pair from 0 to {len(pairs) - 1}."
         )
     with pairs:
-        damaged, true = pairs[number]
-    return damaged.numpy(), true.numpy()
+        input, target = pairs[number]
+    return input.numpy(), target.numpy()
 
 
-def image_of(path: str, tell: Tell) -> Picture:
+def image_of(path: str, show_message: ShowMessage) -> Picture:
     picture, notes = read_any(Path(path))
     for note in notes:
-        tell(note)
+        show_message(note)
     return picture
 
 
-def frame_of(path: Path, number: int, tell: Tell) -> Picture:
-    """A frame of a video, counted from 0 as they are shown. Raises JobError, with what broke where there are not so many."""
-    broken: list[str] = []
+def frame_of(path: Path, number: int, show_message: ShowMessage) -> Picture:
+    """A frame of a video, counted from 0 in display order.
+
+    Raises JobError if the video has fewer frames. The message then has the first decoding error.
+    """
+    problems: list[str] = []
     count = 0
-    for as_picture in frames(path, broken.append):
+    for as_picture in frames(path, problems.append):
         if count == number:
-            for problem in broken:
-                tell(f"{problem}: this may not be the frame that was meant.")
+            for problem in problems:
+                show_message(f"{problem}. Frame {number} may be another frame of the video.")
             return as_picture()
         count += 1
-    why = "".join(f" {problem}." for problem in broken[:1])
+    why = "".join(f" {problem}." for problem in problems[:1])
     if count == 0:
         raise JobError(
-            f"No frame of {path.name} could be decoded.{why} Give a stream with pictures in it."
+            f"No frame of {path.name} could be decoded.{why} Give a stream that contains pictures."
         )
-    raise JobError(
-        f"{path.name} has no frame {number}: it has {count}, choose one from 0 to {count - 1}.{why}"
-    )
+    raise JobError(f"{path.name} has no frame {number}. Give a frame from 0 to {count - 1}.{why}")
 
 
 def in_channels(picture: Picture, channels: int) -> Picture:
-    """RGB as it is, or its Y for a network that restores grayscale."""
+    """The picture unchanged for 3 channels, its Y (BT.601) for 1."""
     return picture if channels == 3 else to_gray(picture, "BT.601")
 
 
 def pictures(
     folder: JobFolder, image: Tensor, output: Tensor, target: Picture | None
 ) -> dict[str, Any]:
-    """Write the pictures as PNG; return their addresses and their size."""
+    """Write the pictures as PNG. Returns their URLs and their size."""
     truth = None if target is None else as_tensor(target)
     urls = {
         role: None if picture is None else save_picture(folder, f"results/{role}.png", picture)
@@ -169,7 +184,7 @@ def pictures(
 
 
 def scores(image: Tensor, output: Tensor, target: Picture | None) -> dict[str, float | None]:
-    """PSNR (dB) and SSIM of input and output against the ground truth, None where it is not known."""
+    """PSNR (dB) and SSIM of input and output against the ground truth; None if it is unknown."""
     if target is None:
         return dict.fromkeys(("psnr_input", "psnr_output", "ssim_input", "ssim_output"))
     truth = as_tensor(target)

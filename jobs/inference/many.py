@@ -1,7 +1,7 @@
-"""The test of many images, or of all pairs of a split: each restored and measured, one after another.
+"""The test job for many images, or for all pairs of a split: restores and measures each of them.
 
-Nothing is kept of an image but its line in the log and a few numbers. A job that is resumed passes over what its log has
-scores of, and tries again what has failed.
+An image leaves only a row in the log and some numbers. A resumed job skips the images whose scores
+are in the log, and retries those that failed.
 """
 
 import math
@@ -21,7 +21,7 @@ from jobs.core.folder import JobFolder
 from jobs.core.report import Report, finite
 from jobs.core.totals import Row, Totals, gain_of
 from jobs.datasets.pair_sets import PairSet
-from jobs.inference.image import Tell, image_of, in_channels, restored, scores
+from jobs.inference.image import ShowMessage, image_of, in_channels, restored, scores
 from jobs.media.images import Picture, images_in, size, stem
 from jobs.networks.loaded import Loaded, load
 from jobs.networks.pictures import as_tensor
@@ -30,20 +30,20 @@ from models.metrics import to_uint8
 
 RESULTS_INTERVAL = 0.25
 FACTS_INTERVAL = 2.0
-"""Seconds between two events of a type."""
-PAIRS_A_VIEW = 64
-"""After so many a store is opened anew: what was read of a mapped file counts as this process's memory."""
+"""Seconds between two `results` events, and between two `facts` events."""
+PAIRS_PER_VIEW = 64
+"""Pairs after which a store is reopened: the read pages of a mapped file count as memory in use."""
 
-AHEAD = 2
+READ_AHEAD = 2
 
 Pictures = tuple[Picture, Picture | None]
-"""An image and, where there is one, its ground truth."""
+"""An image and its ground truth, which may be unknown."""
 
 
 @torch.inference_mode()
 def test_many(folder: JobFolder, spec: ImagesTest | SplitTest, report: Report) -> dict[str, Any]:
-    """Restore and measure one image after another; those that cannot be are told, and passed over."""
-    snapshot, rows = _earlier(folder)
+    """Restore and measure all images. Logs the images that fail and continues."""
+    snapshot, rows = _logged(folder)
     model = folder.sibling(spec.model)
     loaded = load(model, snapshot or spec.snapshot)
     training = model.spec()
@@ -54,61 +54,61 @@ def test_many(folder: JobFolder, spec: ImagesTest | SplitTest, report: Report) -
     else:
         source = Pairs(PairSet.of(folder, training.datasets, spec.split))
 
-    totals, left = Totals(), []
+    totals, remaining = Totals(), []
     for number in range(len(source)):
         if number in rows and rows[number].items() >= source.row(number).items():
             totals.add(rows[number])
         else:
-            left.append(number)
-    before, telling, why = len(source) - len(left), Telling(report, totals), ""
+            remaining.append(number)
+    before, results, why = len(source) - len(remaining), ResultLog(report, totals), ""
     report.begin(before)
     try:
-        with closing(read_ahead(source, left)) as images:
+        with closing(read_ahead(source, remaining)) as images:
             for done, (row, pictures) in enumerate(images, before + 1):
                 report.check()
                 row = _measured(row, pictures, loaded)
                 why = why or row.get("why", "")
-                telling.tell(row)
+                results.add(row)
                 report.progress(done, len(source), source.unit)
     finally:
-        telling.end()
+        results.end()
     if not totals.restored:
         raise JobError(
-            f"None of the {len(source):,} {source.unit} could be restored. The first: {why}"
+            f"None of the {len(source):,} {source.unit} could be restored. First error: {why}"
         )
     return {}
 
 
 def _measured(row: Row, pictures: Pictures | None, loaded: Loaded) -> Row:
-    """The row with the scores of its image, or with the reason why it has none."""
+    """The row with the scores of its image, or with the reason if it failed."""
     if pictures is None:
         return row
     input, target = pictures
     image = as_tensor(input)
     try:
-        measured = scores(image, to_uint8(restored(loaded.restorer, image)), target)
+        image_scores = scores(image, to_uint8(restored(loaded.restorer, image)), target)
     except JobError as error:
         return {**row, "why": str(error)}
-    row = {**row, "width": image.shape[2], "height": image.shape[1], **measured}
+    row = {**row, "width": image.shape[2], "height": image.shape[1], **image_scores}
     return {**row, "gain": finite(gain_of(row))}
 
 
 def read_ahead(
     source: "Images | Pairs", numbers: list[int]
 ) -> Generator[tuple[Row, Pictures | None]]:
-    """The rows and pictures of a source; the next ones are read in a thread meanwhile. It alone reads from the source."""
+    """The rows and pictures of a source. A thread reads ahead; only it uses the source."""
     with ThreadPoolExecutor(1) as reader:
-        coming: deque[Future[tuple[Row, Pictures | None]]] = deque()
+        pending: deque[Future[tuple[Row, Pictures | None]]] = deque()
         for number in numbers:
-            coming.append(reader.submit(_read, source, number))
-            if len(coming) == AHEAD:
-                yield coming.popleft().result()
-        while coming:
-            yield coming.popleft().result()
+            pending.append(reader.submit(_read, source, number))
+            if len(pending) == READ_AHEAD:
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()
 
 
 def _read(source: "Images | Pairs", number: int) -> tuple[Row, Pictures | None]:
-    """What is known of an image before it is restored; its pictures, or a reason why there are none."""
+    """The row of an image before its restoration, and its pictures; None if they cannot be read."""
     row, notes = source.row(number), list[str]()
     try:
         pictures = source.read(number, notes.append)
@@ -118,7 +118,10 @@ def _read(source: "Images | Pairs", number: int) -> tuple[Row, Pictures | None]:
 
 
 class Images:
-    """Images of folders, and such that were named; their ground truth has the same name, but for its ending."""
+    """Images, given by their paths or by folders.
+
+    The ground truth of an image has the same name, with any file extension.
+    """
 
     unit = "images"
 
@@ -126,7 +129,7 @@ class Images:
         self._channels = channels
         self._paths = [path for text in spec.images for path in _expanded(Path(text))]
         if not self._paths:
-            raise JobError("There is no image any more where they were. Give other paths.")
+            raise JobError("The given paths contain no images. Give other paths.")
         self._targets = None if spec.targets is None else _by_stem(Path(spec.targets))
         self._folder = spec.targets
         self._one_folder = len({path.parent for path in self._paths}) == 1
@@ -139,18 +142,19 @@ class Images:
         name = path.name if self._one_folder else f"{path.parent.name}/{path.name}"
         return {"index": number, "name": name, "image": str(path), "target": target and str(target)}
 
-    def read(self, number: int, tell: Tell) -> Pictures:
-        """Raises JobError."""
+    def read(self, number: int, show_message: ShowMessage) -> Pictures:
+        """The pictures of an image. Raises JobError."""
         path, target = self._paths[number], self._target(number)
         if self._targets is not None and target is None:
-            raise JobError(f"No image called {stem(path)} is in {self._folder}.")
-        input = in_channels(image_of(str(path), tell), self._channels)
+            raise JobError(f"{self._folder} has no image named {stem(path)}.")
+        input = in_channels(image_of(str(path), show_message), self._channels)
         if target is None:
             return input, None
-        truth = in_channels(image_of(str(target), tell), self._channels)
+        truth = in_channels(image_of(str(target), show_message), self._channels)
         if truth.shape != input.shape:
             raise JobError(
-                f"The ground truth is {size(truth)}, but the image is {size(input)}. They must be of one size."
+                f"The ground truth is {size(truth)}, but the image is {size(input)}. "
+                "Their sizes must be equal."
             )
         return input, truth
 
@@ -163,19 +167,20 @@ def _expanded(path: Path) -> list[Path]:
 
 
 def _by_stem(folder: Path) -> dict[str, Path]:
-    """Raises JobError where two have one name."""
+    """The images of a folder by stem. Raises JobError if two images have the same stem."""
     if not folder.is_dir():
         raise JobError(
-            f"The folder of the ground truth, {folder}, is not there any more. Give another one."
+            f"The folder of the ground truth, {folder}, does not exist. Give another folder."
         )
-    found: dict[str, Path] = {}
+    by_stem: dict[str, Path] = {}
     for path in images_in(folder):
-        if stem(path) in found:
+        if stem(path) in by_stem:
             raise JobError(
-                f"{folder} has {found[stem(path)].name} and {path.name}: which of them is meant? Take one away."
+                f"{folder} has both {by_stem[stem(path)].name} and {path.name} for the same image. "
+                "Remove one of them."
             )
-        found[stem(path)] = path
-    return found
+        by_stem[stem(path)] = path
+    return by_stem
 
 
 class Pairs:
@@ -186,7 +191,7 @@ class Pairs:
     def __init__(self, pairs: PairSet) -> None:
         if not len(pairs):
             raise JobError(
-                "The model's datasets have no pairs in this split any more. Choose another one."
+                "The model's datasets have no pairs in this split. Choose another split."
             )
         self._pairs = pairs
 
@@ -202,15 +207,15 @@ class Pairs:
             "pair": number,
         }
 
-    def read(self, number: int, tell: Tell) -> Pictures:
-        if number % PAIRS_A_VIEW == 0:
+    def read(self, number: int, show_message: ShowMessage) -> Pictures:
+        if number % PAIRS_PER_VIEW == 0:
             self._pairs.close()
         input, target = self._pairs[number]
         return input.numpy(), target.numpy()
 
 
-def _earlier(folder: JobFolder) -> tuple[str, dict[int, Row]]:
-    """Of a job that is resumed: the snapshot that it uses, and the rows with scores by their index."""
+def _logged(folder: JobFolder) -> tuple[str, dict[int, Row]]:
+    """The snapshot of a resumed job, and its rows with scores by index, from the log."""
     snapshot, rows = "", dict[int, Row]()
     for event in read(folder.events, types=frozenset({"facts", "results"})):
         snapshot = event.get("snapshot", snapshot)
@@ -218,33 +223,34 @@ def _earlier(folder: JobFolder) -> tuple[str, dict[int, Row]]:
     return snapshot, rows
 
 
-class Telling:
-    """Writes rows and totals into the log: the first at once, then some at a time."""
+class ResultLog:
+    """Logs rows and totals: the first ones immediately, the next ones at intervals."""
 
     def __init__(self, report: Report, totals: Totals) -> None:
         self._log, self._totals = report.log, totals
         self._rows: list[Row] = []
-        self._told_rows = self._told_facts = -math.inf
+        self._rows_logged = self._facts_logged = -math.inf
 
-    def tell(self, row: Row) -> None:
+    def add(self, row: Row) -> None:
         self._rows.append(row)
         self._totals.add(row)
         now = time.monotonic()
-        if now - self._told_rows >= RESULTS_INTERVAL:
-            self._tell_rows(now)
-        if now - self._told_facts >= FACTS_INTERVAL:
-            self._tell_facts(now)
+        if now - self._rows_logged >= RESULTS_INTERVAL:
+            self._log_rows(now)
+        if now - self._facts_logged >= FACTS_INTERVAL:
+            self._log_facts(now)
 
     def end(self) -> None:
+        """Log the remaining rows and the totals."""
         now = time.monotonic()
-        self._tell_rows(now)
-        self._tell_facts(now)
+        self._log_rows(now)
+        self._log_facts(now)
 
-    def _tell_rows(self, now: float) -> None:
+    def _log_rows(self, now: float) -> None:
         if self._rows:
             self._log.append("results", rows=self._rows)
-        self._rows, self._told_rows = [], now
+        self._rows, self._rows_logged = [], now
 
-    def _tell_facts(self, now: float) -> None:
-        self._log.append("facts", **self._totals.told())
-        self._told_facts = now
+    def _log_facts(self, now: float) -> None:
+        self._log.append("facts", **self._totals.facts())
+        self._facts_logged = now

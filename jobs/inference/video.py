@@ -1,7 +1,7 @@
-"""The test job of a video: restored into a file, with what a browser needs to show it beside its input, and measured frame by
-frame where the original is known.
+"""The test job for a video: the restored file, copies for browsers, and scores of the frames.
 
-What is known is told by `facts` events, so that it is there however the job ends.
+The frames are scored if the originals are known. `facts` events report results as soon as they are
+known, so that they are in the log even if the job ends early.
 """
 
 import json
@@ -18,20 +18,31 @@ from jobs.media import video
 from jobs.media.video import Facts
 from jobs.networks import snapshots
 from jobs.networks.device import choose_device
-from jobs.restoring.video import Copies, Model, Restored, restore_video
+from jobs.restoring.network import Model
+from jobs.restoring.video import Copies, Restored, restore_video
 from jobs.specs import VideoTest
 from jobs.specs.test import Codec
 from models.tiles import device_of, free_memory
 
-ENDINGS: dict[Codec, str] = {"h264": ".mp4", "ffv1": ".mkv"}
-OF_INPUT = ("codec", "profile", "width", "height", "pixel_format", "frames", "frame_rate", "rate")
+EXTENSIONS: dict[Codec, str] = {"h264": ".mp4", "ffv1": ".mkv"}
+INPUT_FACTS = (
+    "codec",
+    "profile",
+    "width",
+    "height",
+    "pixel_format",
+    "frames",
+    "frame_rate",
+    "rate",
+)
+"""The facts of the input that its page shows."""
 
 
 def test_video(folder: JobFolder, spec: VideoTest, report: Report) -> dict[str, Any]:
-    """Restore a video, then score each frame where the ground truth is known."""
+    """Restore a video, and score its frames if the originals are known."""
     model = folder.sibling(spec.model)
     if not model.path.exists():
-        raise JobError("The model was deleted. Choose another one.")
+        raise JobError("The model was deleted. Choose another model.")
     source = Path(spec.video)
     facts = video.facts(source)
     originals = (
@@ -40,34 +51,34 @@ def test_video(folder: JobFolder, spec: VideoTest, report: Report) -> dict[str, 
     note = frame_scores.note(source, facts.frames, originals) if originals else ""
     snapshot, restorer, channels = snapshots.load(model, spec.snapshot)
     restorer = restorer.to(choose_device("auto"))
-    report.log.append("facts", snapshot=snapshot, input=_told(facts), note=note)
+    report.log.append("facts", snapshot=snapshot, input=_input_facts(facts), note=note)
 
     results = folder.path / "results"
     results.mkdir(exist_ok=True)
     out, copies = (
-        results / f"restored{ENDINGS[spec.codec]}",
+        results / f"restored{EXTENSIONS[spec.codec]}",
         Copies(results / "input.mp4", results / "output.mp4"),
     )
-    how = Model(restorer, channels, free_memory(device_of(restorer)))
+    network = Model(restorer, channels, free_memory(device_of(restorer)))
     restored = restore_video(
-        source, out, how, report, spec.codec, overwrite=True, copies=copies, frames=facts.frames
+        source, out, network, report, spec.codec, overwrite=True, copies=copies, frames=facts.frames
     )
-    report.log.append("facts", **_shown(folder, restored, copies))
+    report.log.append("facts", **_output_facts(folder, restored, copies))
     report.check()
     if originals is not None:
         frame_scores.measure(source, restored.out, originals, channels, restored.frames, report)
     if restored.why:
-        raise JobError(f"{restored.why} What was restored is kept.")
+        raise JobError(f"{restored.why} The finished part is kept.")
     return {}
 
 
-def _told(facts: Facts) -> dict[str, Any]:
-    said = facts.as_json()
-    return {name: said[name] for name in OF_INPUT}
+def _input_facts(facts: Facts) -> dict[str, Any]:
+    fields = facts.as_json()
+    return {name: fields[name] for name in INPUT_FACTS}
 
 
-def _shown(folder: JobFolder, restored: Restored, copies: Copies) -> dict[str, Any]:
-    """What there is of the restored video, and what a page needs to show it beside its input."""
+def _output_facts(folder: JobFolder, restored: Restored, copies: Copies) -> dict[str, Any]:
+    """The facts of the restored video, and the URLs of the files that its page compares."""
     output = copies.output if copies.output.exists() else restored.out
     times = folder.path / "results" / "times.json"
     times.write_text(json.dumps(frame_times(output)), encoding="ascii")
@@ -93,7 +104,10 @@ def _url(folder: JobFolder, path: Path) -> str:
 
 
 def frame_times(path: Path) -> list[float]:
-    """When each frame of a video is shown, in seconds, as browsers count them: from its first stream on where that is early."""
+    """The times of a video's frames in seconds, as browsers count them.
+
+    If a stream starts before zero, they count from its start.
+    """
     with av.open(str(path)) as container:
         packets = container.demux(container.streams.video[0])
         times = [
@@ -101,8 +115,8 @@ def frame_times(path: Path) -> list[float]:
             for packet in packets
             if packet.pts is not None and packet.time_base is not None
         ]
-        early = min(0.0, (container.start_time or 0) / av.time_base)
-        return [round(float(at) - early, 6) for at in sorted(times)]
+        start = min(0.0, (container.start_time or 0) / av.time_base)
+        return [round(float(time) - start, 6) for time in sorted(times)]
 
 
 def _has_sound(path: Path) -> bool:

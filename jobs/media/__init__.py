@@ -1,4 +1,4 @@
-"""Images and video in and out of memory: image files, H.264, PNG, colour, quality.
+"""Reading, writing and measuring pictures: image files, video, H.264, PNG, colour, quality.
 
 Imports `jobs.core` and `jobs.specs`.
 """

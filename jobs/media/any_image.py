@@ -1,6 +1,6 @@
-"""An image that somebody wants to be restored, whatever it comes as: read for what it is, or refused with a reason.
+"""Reading of images to restore: accepts many formats, or refuses a file with a reason.
 
-Datasets are stricter (jobs/media/images.py): there a file that is not quite what was meant would be one of thousands.
+Datasets are stricter (jobs/media/images.py): a wrong file among thousands would stay unnoticed.
 """
 
 from pathlib import Path
@@ -12,9 +12,9 @@ from PIL import Image, ImageOps
 from PIL.ExifTags import Base
 
 from jobs.core.errors import JobError
-from jobs.media.images import Picture, is_deep, opened
+from jobs.media.images import Picture, is_deep, open_image
 
-KNOWN = frozenset(
+SUPPORTED_MODES = frozenset(
     {
         "1",
         "L",
@@ -33,7 +33,7 @@ KNOWN = frozenset(
         "I;16N",
     }
 )
-"""Pillow's modes of which it is certain what their values mean: not CMYK and LAB, nor numbers of 32 bits."""
+"""Pillow's modes whose values have a known meaning: not CMYK, LAB, or 32-bit numbers."""
 
 DECODERS = {"PNG": "png", "TIFF": "tiff"}
 DEEP_FORMATS = {
@@ -46,75 +46,84 @@ DEEP_FORMATS = {
     "rgba64be": (4, ">u2"),
     "rgba64le": (4, "<u2"),
 }
-"""FFmpeg's names for 16 bits a value: channels, and how a value is stored."""
+"""FFmpeg's formats with 16 bits per value: the number of channels and the dtype of a value."""
 
 
 def read_any(path: Path) -> tuple[Picture, list[str]]:
-    """RGB (H, W, 3), and what was done to make it so, in sentences. Raises JobError, with the file's name."""
+    """An image as RGB uint8 (H, W, 3), and a sentence on each conversion that changed it.
+
+    Raises JobError, with the file's name.
+    """
     notes = []
-    with opened(path) as (image, data):
-        if image.mode not in KNOWN:
+    with open_image(path) as (image, data):
+        if image.mode not in SUPPORTED_MODES:
             raise JobError(
-                f"{path.name} is in {_kind(image.mode)}. Convert it to RGB with 8 bits a value."
+                f"{path.name} is in {_mode_name(image.mode)}. Convert it to RGB with 8 bits per "
+                "value."
             )
         pictures, deep = getattr(image, "n_frames", 1), is_deep(image)
-        turned = image.getexif().get(Base.Orientation, 1) in range(2, 9)
-        if pictures > 1 and image.format != "MPO":  # A photograph with its previews.
-            notes.append(f"{path.name} has {pictures} pictures: the first one is taken.")
+        rotated = image.getexif().get(Base.Orientation, 1) in range(2, 9)
+        if pictures > 1 and image.format != "MPO":  # MPO: a photograph with previews.
+            notes.append(f"{path.name} has {pictures} pictures; only the first is used.")
         image.load()
-        whole = _rounded(path.name, image, data) if deep else image
+        shallow = _rounded(path.name, image, data) if deep else image
         if deep:
-            notes.append(f"{path.name} has 16 bits a value: they are rounded to 8 for the network.")
-        if turned:
-            notes.append(f"{path.name} is turned as it says that it should be (EXIF orientation).")
-        return np.asarray(_opaque(path.name, ImageOps.exif_transpose(whole))), notes
+            notes.append(f"{path.name} has 16 bits per value, rounded to 8 for the network.")
+        if rotated:
+            notes.append(f"{path.name} was rotated or mirrored to its EXIF orientation.")
+        return np.asarray(_opaque(path.name, ImageOps.exif_transpose(shallow))), notes
 
 
-def _kind(mode: str) -> str:
+def _mode_name(mode: str) -> str:
     return {
-        "CMYK": "CMYK, colours of a printer",
+        "CMYK": "CMYK, which is for print",
         "F": "floating point numbers",
-        "I": "values of 32 bits",
+        "I": "32-bit integers",
     }.get(mode, mode)
 
 
 def _opaque(name: str, image: Image.Image) -> Image.Image:
-    """RGB of an image that hides nothing. Raises JobError where it is transparent somewhere."""
+    """An image as RGB. Raises JobError if any pixel is transparent."""
     if image.has_transparency_data:
         lowest = image.convert("RGBA").getchannel("A").getextrema()[0]
         if lowest != 255:
             raise JobError(
-                f"{name} has transparency. Flatten it first: a network cannot restore what lies behind."
+                f"{name} has transparent pixels. Flatten the image first: the network needs "
+                "opaque colours."
             )
         return image.convert("RGBA").convert("RGB")
     return image.convert("RGB")
 
 
 def _rounded(name: str, image: Image.Image, data: bytes) -> Image.Image:
-    """The image with 8 bits a value out of 16, each the nearest one, and turned as the file says; Pillow would cut them."""
+    """A 16-bit image with each value rounded to 8 bits, and with its EXIF orientation.
+
+    Pillow would cut off the low bits.
+    """
     values = _decoded(name, image, data)
-    made = Image.fromarray(
+    rounded = Image.fromarray(
         ((values.astype(np.uint32) * 255 + 32767) // 65535).astype(np.uint8).squeeze()
     )
-    made.getexif()[Base.Orientation] = image.getexif().get(Base.Orientation, 1)
-    return made
+    rounded.getexif()[Base.Orientation] = image.getexif().get(Base.Orientation, 1)
+    return rounded
 
 
 def _decoded(name: str, image: Image.Image, data: bytes) -> NDArray[np.uint16]:
-    """(H, W, C), uint16. Raises JobError where FFmpeg knows no such file."""
+    """The values of a 16-bit image, uint16 (H, W, C). Raises JobError if FFmpeg fails."""
     decoder = av.CodecContext.create(DECODERS[image.format or ""], "r")
     assert isinstance(decoder, av.VideoCodecContext)
     try:
         frames = [*decoder.decode(av.Packet(data)), *decoder.decode(None)]
     except av.error.FFmpegError as error:
         raise JobError(
-            f"{name} cannot be read with its 16 bits a value: {error.strerror}. Convert it to 8 bits."
+            f"{name} cannot be decoded with 16 bits per value: {error.strerror}. Convert it to 8 "
+            "bits."
         ) from error
     frame = frames[0] if frames else None
     if frame is None or frame.format.name not in DEEP_FORMATS:
         raise JobError(
-            f"{name} has more than 8 bits a value in a way that is not known. Convert it to 8 bits."
+            f"{name} has more than 8 bits per value in an unknown format. Convert it to 8 bits."
         )
-    channels, stored = DEEP_FORMATS[frame.format.name]
-    rows = np.frombuffer(memoryview(frame.planes[0]), stored).reshape(frame.height, -1)
+    channels, dtype = DEEP_FORMATS[frame.format.name]
+    rows = np.frombuffer(memoryview(frame.planes[0]), dtype).reshape(frame.height, -1)
     return rows[:, : frame.width * channels].reshape(frame.height, frame.width, channels)

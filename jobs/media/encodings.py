@@ -1,4 +1,4 @@
-"""Pictures as the values of a store: raw bytes, PNG or JPEG."""
+"""Encodings of pictures in a store: raw bytes, PNG or JPEG."""
 
 import io
 from typing import TYPE_CHECKING
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def encode(picture: Picture, encoding: "Encoding", quality: int = 95) -> bytes:
-    """A picture as stored: raw bytes (H, W, C), PNG, or JPEG without chroma subsampling."""
+    """Encode a picture (H, W, C) as raw bytes, as PNG, or as JPEG without chroma subsampling."""
     if encoding == "none":
         return picture.tobytes()
     if encoding == "png":
@@ -26,7 +26,7 @@ def encode(picture: Picture, encoding: "Encoding", quality: int = 95) -> bytes:
 
 
 def decode(value: bytes | memoryview, encoding: "Encoding", shape: tuple[int, int, int]) -> Picture:
-    """The picture uint8 (H, W, C) of a stored value."""
+    """Decode a stored value to a picture, uint8 (H, W, C)."""
     if encoding == "none":
         return np.frombuffer(value, np.uint8).reshape(shape)
     with Image.open(io.BytesIO(value)) as image:

@@ -1,4 +1,4 @@
-"""Streams out of originals: libx264 through PyAV, one stream for each rate."""
+"""Compression of originals with libx264 (through PyAV): one H.264 stream per rate."""
 
 from collections.abc import Iterator
 from fractions import Fraction
@@ -16,7 +16,8 @@ from jobs.media.video import reformat
 from jobs.specs.dataset import CompressSource
 
 HD = 720
-"""From this height on, pictures are coded in BT.709 (ITU-R BT.709), below in BT.601 (SMPTE 170M); the streams signal it."""
+"""Pictures of at least this height use the matrix of ITU-R BT.709, others that of BT.601 (SMPTE
+170M). The streams signal the matrix."""
 
 THREADS = "4"
 
@@ -26,14 +27,17 @@ Options = dict[str, str]
 def compress(
     source: CompressSource, originals: Images | Video, count: int, streams: Path, report: Report
 ) -> list[Path]:
-    """The streams of all rates, of the first `count` originals, in the folder `streams`; whole ones are not made again."""
+    """Compress the first `count` originals at each rate, in the folder `streams`; return the paths.
+
+    Complete streams from an earlier run are reused.
+    """
     streams.mkdir(parents=True, exist_ok=True)
     rates = rates_of(source)
     report.begin(0)
     for number, (name, options) in enumerate(rates):
         path, draft = streams / f"{name}.h264", streams / f".{name}.part"
         if not path.exists():
-            pictures = _told(originals, count, (number, len(rates)), report)
+            pictures = _with_progress(originals, count, (number, len(rates)), report)
             encode(
                 pictures,
                 draft,
@@ -46,7 +50,7 @@ def compress(
 
 
 def rates_of(codec: CompressSource) -> list[tuple[str, Options]]:
-    """Name and libx264's options of each rate, each once."""
+    """The name and the libx264 options of each distinct rate."""
     rates = [(f"qp{qp:02d}", {"qp": str(qp)}) for qp in codec.qp]
     rates += [(f"crf{crf:g}", {"crf": f"{crf:g}"}) for crf in codec.crf]
     rates += [(f"{rate}kbps", {"b": f"{rate}k"}) for rate in codec.bitrate]
@@ -54,6 +58,7 @@ def rates_of(codec: CompressSource) -> list[tuple[str, Options]]:
 
 
 def options_of(codec: CompressSource) -> Options:
+    """The libx264 options that are common to all rates."""
     options: Options = {"preset": codec.preset}
     if codec.b_frames is not None:
         options["bf"] = str(codec.b_frames)
@@ -64,10 +69,10 @@ def options_of(codec: CompressSource) -> Options:
     return options
 
 
-def _told(
+def _with_progress(
     originals: Images | Video, count: int, rate: tuple[int, int], report: Report
 ) -> Iterator[Picture]:
-    """The first originals, with the progress of reading them told; `rate` is which of how many."""
+    """The first `count` originals; reports the progress. `rate`: its number, and the total."""
     number, rates = rate
     total = count * rates
     loads = islice(originals.load(lambda text: report.message(text, "warning")), count)
@@ -84,17 +89,19 @@ def encode(
     rate: Fraction = Fraction(25),
     gop: int | None = None,
 ) -> None:
-    """Write pictures (H, W, 3) as a raw H.264 stream in 4:2:0. An odd last row or column is left out: 4:2:0 has even sizes.
+    """Write pictures (H, W, 3) as a raw H.264 stream in 4:2:0; `rate` is in frames per second.
 
-    Raises JobError where the pictures are not of one size."""
+    4:2:0 has even sizes: an odd last row or column is left out. Raises JobError if the pictures
+    differ in size.
+    """
     first = next(pictures, None)
     if first is None:
-        raise JobError("There is no original to compress.")
+        raise JobError("No originals to compress. Give a folder or a video with pictures.")
     height, width = first.shape[0] // 2 * 2, first.shape[1] // 2 * 2
     if min(height, width) < 2:
-        raise JobError(f"The originals are {size(first)}: too small for H.264.")
+        raise JobError(f"The originals are {size(first)}: too small for H.264. Give larger ones.")
     with av.open(str(path), "w", format="h264") as container:
-        # A fixed number of threads: what x264 writes depends on it, and must not depend on the machine.
+        # The number of threads changes the output of x264, which must be the same on all machines.
         stream = container.add_stream("libx264", rate=rate, options={**options, "threads": THREADS})
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
         if gop is not None:
@@ -103,10 +110,11 @@ def encode(
         matrix = Colorspace.ITU709 if height >= HD else Colorspace.SMPTE170M
         context.colorspace = context.color_primaries = context.color_trc = 1 if height >= HD else 6
         context.color_range = ColorRange.MPEG
-        for number, picture in enumerate(_with(first, pictures)):
+        for number, picture in enumerate(_prepended(first, pictures)):
             if picture.shape != first.shape:
                 raise JobError(
-                    f"Original {number} is {size(picture)}, but the first one is {size(first)}. A stream has one size."
+                    f"Original {number} is {size(picture)}, but the first is {size(first)}. "
+                    "Give originals of one size: a stream has one size."
                 )
             frame = av.VideoFrame.from_ndarray(picture[:height, :width].copy(), format="rgb24")
             coded = reformat(
@@ -117,6 +125,6 @@ def encode(
         container.mux(stream.encode())
 
 
-def _with(first: Picture, others: Iterator[Picture]) -> Iterator[Picture]:
+def _prepended(first: Picture, others: Iterator[Picture]) -> Iterator[Picture]:
     yield first
     yield from others

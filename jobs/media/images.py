@@ -1,4 +1,4 @@
-"""Pictures out of image files: uint8 (H, W, C), C = 3 for RGB and 1 for grayscale."""
+"""Pictures from image files: uint8 (H, W, C), C = 3 for RGB and 1 for grayscale."""
 
 import io
 import re
@@ -19,17 +19,17 @@ from jobs.core.suffixes import IMAGES, is_image, natural
 
 Picture = NDArray[np.uint8]
 
-Image.MAX_IMAGE_PIXELS = None  # The limit is ours: jobs.core.limits.
+Image.MAX_IMAGE_PIXELS = None  # jobs.core.limits has the limit.
 
 FORMATS = ("BMP", "DIB", "PNG", "TIFF", "JPEG", "WEBP")
-"""What is read, whatever a file is called: some of the other formats that Pillow knows start programs."""
+"""The formats that are read, whatever the file extension. Pillow runs programs for some others."""
 
 DEEP = re.compile(r";(12|16|32|64)")
-"""In what Pillow calls the values of a file: RGB;16B."""
+"""Matches Pillow's names for deep raw values, such as RGB;16B."""
 
 
 def images_in(folder: Path) -> list[Path]:
-    """The images of a folder in natural order. Hidden files are none."""
+    """The images of a folder in natural order, without hidden files."""
     return sorted(
         (path for path in folder.iterdir() if is_image(path.name) and path.is_file()),
         key=lambda path: natural(path.name),
@@ -37,28 +37,31 @@ def images_in(folder: Path) -> list[Path]:
 
 
 def list_images(folder: Path) -> list[Path]:
-    """The images of a folder in natural order. Raises JobError where there are none."""
+    """The images of a folder in natural order. Raises JobError if it has none."""
     if not folder.is_dir():
-        raise JobError(f"{folder} is no folder. Give the folder of the originals.")
+        raise JobError(f"{folder} is not a folder. Give the folder of the originals.")
     images = images_in(folder)
     if not images:
         raise JobError(
-            f"{folder} has no image in it. Give the folder of the originals: {', '.join(IMAGES)}."
+            f"{folder} contains no image. Give the folder of the originals: {', '.join(IMAGES)}."
         )
     return images
 
 
 def stem(path: Path) -> str:
-    """The name without the ending of an image: `a` for a.bmp.gz."""
-    ending = next((ending for ending in IMAGES if path.name.lower().endswith(ending)), path.suffix)
-    return path.name[: len(path.name) - len(ending)]
+    """The file name without the extension of an image: `a` for a.bmp.gz."""
+    name = path.name
+    extension = next((suffix for suffix in IMAGES if name.lower().endswith(suffix)), path.suffix)
+    return name[: len(name) - len(extension)]
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[tuple[OpenImage, bytes]]:
-    """An image file, gzipped or not, that takes no more than a picture may; and its bytes.
+def open_image(path: Path) -> Iterator[tuple[OpenImage, bytes]]:
+    """Open an image file, gzipped or not, within the size limit of a picture; also give its bytes.
 
-    Raises JobError, with the file's name, for what is no image, also where that shows only as its pixels are read."""
+    Raises JobError, with the file's name, for a file that is not a valid image, including errors
+    when the caller reads the pixels.
+    """
     try:
         data = _unzip(path) if path.suffix.lower() == ".gz" else path.read_bytes()
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
@@ -67,9 +70,9 @@ def opened(path: Path) -> Iterator[tuple[OpenImage, bytes]]:
                 raise JobError(f"{path.name} is refused: {why}.")
             yield image, data
     except UnidentifiedImageError as error:
-        what = "it is no BMP, PNG, TIFF, JPEG or WebP" if data else "it is empty"
+        what = "it is not a BMP, PNG, TIFF, JPEG or WebP file" if data else "it is empty"
         raise JobError(
-            f"{path.name} is no image that can be read: {what}. Replace it or take it away."
+            f"{path.name} cannot be read as an image: {what}. Replace or remove it."
         ) from error
     except (
         OSError,
@@ -78,33 +81,39 @@ def opened(path: Path) -> Iterator[tuple[OpenImage, bytes]]:
         ValueError,
         OverflowError,
         igzip_lib.IsalError,
-    ) as error:  # type: ignore[misc]  # isal's stub has its error as an instance
+    ) as error:  # type: ignore[misc]  # isal's stub declares its error as an instance.
         raise JobError(
-            f"{path.name} is no image that can be read: {error}. Replace it or take it away."
+            f"{path.name} cannot be read as an image: {error}. Replace or remove it."
         ) from error
 
 
 def is_deep(image: OpenImage) -> bool:
-    """Whether a file that was just opened has more than 8 bits a value. Of colours Pillow does not say so: it cuts them."""
-    raw = [
+    """Whether a newly opened file has more than 8 bits per value.
+
+    For colour images, Pillow's mode does not show it, because Pillow cuts the values to 8 bits.
+    """
+    raw_modes = [
         tile.args if isinstance(tile.args, str) else str(tile.args[0])
         for tile in image.tile
         if tile.args
     ]
-    cut = image.format in ("PNG", "TIFF") and any(DEEP.search(mode) for mode in raw)
+    cut = image.format in ("PNG", "TIFF") and any(DEEP.search(mode) for mode in raw_modes)
     return cut or image.mode.startswith("I") or image.mode == "F"
 
 
 def read_image(path: Path, keep_gray: bool = False) -> Picture:
-    """An image file as datasets take it: RGB, or with `keep_gray` one channel where the file has one.
+    """Read an image for a dataset as RGB, or with `keep_gray` one channel if the file has one.
 
-    Raises JobError, with the file's name, for all that is no picture of 8 bits a value."""
-    with opened(path) as (image, _):
+    Raises JobError, with the file's name, unless the image has 8 bits per value and no
+    transparency.
+    """
+    with open_image(path) as (image, _):
         if is_deep(image):
-            raise JobError(f"{path.name} has more than 8 bits a value. Convert it to 8 bits.")
+            raise JobError(f"{path.name} has more than 8 bits per value. Convert it to 8 bits.")
         if image.has_transparency_data:
             raise JobError(
-                f"{path.name} has transparency. Flatten it first: a network cannot restore what lies behind."
+                f"{path.name} has transparency. Flatten the image first: the network needs opaque "
+                "colours."
             )
         gray = keep_gray and image.mode in ("L", "1")
         pixels = np.asarray(image.convert("L" if gray else "RGB"))
@@ -113,7 +122,7 @@ def read_image(path: Path, keep_gray: bool = False) -> Picture:
 
 @dataclass(frozen=True)
 class ImageFile:
-    """A picture that is read when it is asked for; unlike a decoded frame, it can be handed to another process."""
+    """A picture that is read when called. Unlike a decoded frame, it can go to another process."""
 
     path: Path
 
@@ -132,16 +141,19 @@ def _unzip(path: Path) -> bytes:
 
 
 def size(picture: Picture) -> str:
-    """352x288"""
+    """The size as text, such as 352x288 (width x height)."""
     return f"{picture.shape[1]}x{picture.shape[0]}"
 
 
 LUMA = {"BT.601": (19595, 38470, 7471), "BT.709": (13933, 46871, 4732)}
-"""Weights of R, G and B in Y, in 1/65536 (ITU-R BT.601 and BT.709: 0.299, 0.587, 0.114 and 0.2126, 0.7152, 0.0722)."""
+"""Weights of R, G and B in Y, in 1/65536.
+
+ITU-R BT.601: 0.299, 0.587, 0.114. ITU-R BT.709: 0.2126, 0.7152, 0.0722.
+"""
 
 
 def to_gray(picture: Picture, matrix: str) -> Picture:
-    """Y of an RGB picture, (H, W, 1), in full range 0 to 255, rounded."""
+    """Y of an RGB picture, uint8 (H, W, 1), in full range 0 to 255, rounded."""
     if picture.shape[2] == 1:
         return picture
     red, green, blue = LUMA[matrix]
@@ -151,4 +163,5 @@ def to_gray(picture: Picture, matrix: str) -> Picture:
 
 
 def to_rgb(picture: Picture) -> Picture:
+    """A picture with three channels: grayscale is repeated."""
     return np.repeat(picture, 3, axis=2) if picture.shape[2] == 1 else picture

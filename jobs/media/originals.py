@@ -1,4 +1,4 @@
-"""Originals: the images of a folder, or the frames of a video, loaded one by one when a job asks for them."""
+"""Originals: the images of a folder or the frames of a video, loaded one at a time on demand."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from jobs.specs.dataset import RawVideo
 
 @dataclass(frozen=True)
 class Images:
-    """The images of a folder, in their order."""
+    """The images of a folder, in order."""
 
     paths: list[Path]
 
@@ -28,18 +28,21 @@ class Images:
     def name(self, number: int) -> str:
         return self.paths[number].name
 
-    def load(self, warn: Warn = video.nothing) -> Iterator[Load]:
+    def load(self, warn: Warn = video.ignore_warning) -> Iterator[Load]:
         return (ImageFile(path) for path in self.paths)
 
 
 @dataclass(frozen=True)
 class Video:
-    """The frames of a video; `count` is that of its packets; `like` tells the colour where it does not say it itself."""
+    """The frames of a video. `count` is the number of its packets.
+
+    `fallback_colour` applies where the video does not signal its colour.
+    """
 
     path: Path
     count: int
     raw: RawVideo | None = None
-    like: Colour | None = None
+    fallback_colour: Colour | None = None
 
     @property
     def place(self) -> str:
@@ -48,11 +51,12 @@ class Video:
     def name(self, number: int) -> str:
         return f"frame {number} of {self.path.name}"
 
-    def load(self, warn: Warn = video.nothing) -> Iterator[Load]:
-        return video.frames(self.path, warn, self.raw, self.like)
+    def load(self, warn: Warn = video.ignore_warning) -> Iterator[Load]:
+        return video.frames(self.path, warn, self.raw, self.fallback_colour)
 
 
 def originals_of(path: Path, raw: RawVideo | None = None) -> Images | Video:
+    """The originals at a path: a folder of images, one image, or a video. Raises JobError."""
     if path.is_dir():
         return Images(list_images(path))
     if is_image(path.name):

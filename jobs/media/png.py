@@ -1,7 +1,8 @@
-"""PNG at the speed of the dataset job: one cheap filter, and ISA-L's deflate.
+"""A fast PNG encoder for the dataset job: one cheap filter, and ISA-L's deflate.
 
-Every row is stored as its difference to the row above (filter 2, Up) and packed at ISA-L's level 1: about
-twenty times as fast as Pillow's default, for a few percent more bytes. Any PNG reader reads it.
+Each row is stored as the difference to the row above (filter 2, Up) and compressed at ISA-L's
+level 1. This is about twenty times as fast as Pillow's default, for a few percent more bytes. Any
+PNG reader can read the files.
 """
 
 import struct
@@ -15,11 +16,11 @@ from jobs.media.images import Picture
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 UP = 2
 COLOUR_TYPES = {1: 0, 3: 2}
-"""Channels to the colour type of IHDR: grayscale and RGB (W3C PNG, 11.2.1)."""
+"""The colour type in IHDR by number of channels: grayscale and RGB (W3C PNG, 11.2.1)."""
 
 
 def encode_png(picture: Picture) -> bytes:
-    """A picture (H, W, 1 or 3) as PNG."""
+    """Encode a picture, uint8 (H, W, 1 or 3), as PNG."""
     height, width, channels = picture.shape
     values = picture.reshape(height, width * channels)
     rows = np.empty((height, width * channels + 1), np.uint8)

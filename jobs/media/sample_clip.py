@@ -1,6 +1,7 @@
-"""A clip that comes with the project: moving textures and shapes with fine detail, and its H.264 stream.
+"""The synthetic sample clip: moving textures and shapes with fine detail, and its H.264 stream.
 
-python -m jobs.media.sample_clip FOLDER     writes FOLDER/clip.h264 and FOLDER/originals/000000.bmp.gz …
+`python -m jobs.media.sample_clip FOLDER` writes FOLDER/clip.h264 and FOLDER/originals/000000.bmp.gz
+and so on.
 """
 
 import gzip
@@ -27,7 +28,10 @@ def make_clip(
     qp: int = QP,
     seed: int = SEED,
 ) -> tuple[Path, Path]:
-    """Write the originals (.bmp.gz) and their stream; return the paths of the stream and of the originals' folder."""
+    """Write the originals (.bmp.gz) and their stream.
+
+    Return the path of the stream and the folder of the originals.
+    """
     originals = folder / "originals"
     originals.mkdir(parents=True, exist_ok=True)
     pictures = list(scene(frames, width, height, seed))
@@ -43,7 +47,7 @@ def make_clip(
 
 
 def scene(frames: int, width: int, height: int, seed: int) -> Iterator[Picture]:
-    """RGB pictures: a large texture that pans, discs and bars that move over it, and fine text."""
+    """RGB pictures, uint8 (H, W, 3): a panning texture with moving discs, bars and fine text."""
     random = np.random.default_rng(seed)
     texture = _texture(random, width * 2, height * 2)
     shapes = random.uniform(size=(10, 8))
@@ -59,7 +63,7 @@ def scene(frames: int, width: int, height: int, seed: int) -> Iterator[Picture]:
 
 
 def _texture(random: np.random.Generator, width: int, height: int) -> Picture:
-    """Sums of waves from coarse to fine in random directions, with colour and a little grain."""
+    """A coloured sum of waves, from coarse to fine in random directions, with a little grain."""
     y, x = np.mgrid[0:height, 0:width].astype(np.float64)
     value: NDArray[np.float64] = np.zeros((height, width, 3))
     for octave in range(18):

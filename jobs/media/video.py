@@ -1,7 +1,7 @@
-"""Pictures out of videos: opening, decoding, and what a stream says about itself.
+"""Pictures from videos: opening, decoding, and the metadata of a stream.
 
-Colour: frames become RGB as the ffmpeg command makes them, bit for bit: by libswscale, with the matrix
-and range that the stream signals, BT.601 and limited range where it signals none.
+Colour: frames become RGB by libswscale, bit for bit as in the ffmpeg command, with the matrix and
+range that the stream signals. Without a signal, BT.601 and limited range apply.
 """
 
 import re
@@ -23,13 +23,14 @@ from jobs.core.suffixes import RAW_H264
 from jobs.media.images import Picture
 from jobs.specs.dataset import RawVideo
 
-# Playlists and other formats that name further files or addresses are not among them.
-SAFE = {
+SAFE_OPTIONS = {
     "protocol_whitelist": "file",
-    "format_whitelist": "h264,hevc,mov,matroska,mpegts,yuv4mpegpipe,rawvideo,avi,ivf,flv,mpeg,mpegvideo,m4v,ogg,mxf,nut,asf",
+    "format_whitelist": "h264,hevc,mov,matroska,mpegts,yuv4mpegpipe,rawvideo,avi,ivf,flv,mpeg,"
+    "mpegvideo,m4v,ogg,mxf,nut,asf",
 }
+"""Without playlists and other formats that refer to further files or addresses."""
 
-BITS_A_PIXEL = {
+BITS_PER_PIXEL = {
     "yuv420p": 12,
     "nv12": 12,
     "yuv422p": 16,
@@ -39,8 +40,8 @@ BITS_A_PIXEL = {
     "bgr24": 24,
 }
 
-NAMED_SIZE = re.compile(r"(?<!\d)(\d{2,5})x(\d{2,5})(?!\d)")
-"""clip_352x288.yuv: how raw video says its size by custom."""
+SIZE_IN_NAME = re.compile(r"(?<!\d)(\d{2,5})x(\d{2,5})(?!\d)")
+"""Raw video usually has its size in its file name: clip_352x288.yuv."""
 
 UNSPECIFIED = 2
 MATRICES = {1: "BT.709", 5: "BT.601", 6: "BT.601", 7: "SMPTE 240M", 9: "BT.2020"}
@@ -55,30 +56,37 @@ SWS_MATRICES = {
 
 Warn = Callable[[str], None]
 Load = Callable[[], Picture]
-"""Makes a picture when it is needed: frames that are passed over cost nothing but their decoding."""
+"""Converts a frame to a picture on demand: a skipped frame costs only its decoding."""
 
 
 @dataclass(frozen=True)
 class Colour:
-    """How a stream's Y, Cb and Cr are meant: matrix_coefficients and full range (2 and None: not signalled)."""
+    """The meaning of a stream's Y, Cb and Cr: matrix_coefficients and full range.
+
+    2 and None mean that the stream does not signal them.
+    """
 
     matrix: int = UNSPECIFIED
     full_range: bool | None = None
 
     @property
     def name(self) -> str:
-        """BT.709 or BT.601, …: what is computed with."""
+        """The matrix that is used, such as BT.709; BT.601 without a signal."""
         return MATRICES.get(self.matrix, "BT.601")
 
-    def words(self) -> str:
-        """ "BT.601 (not signalled), limited range" """
+    def describe(self) -> str:
+        """A description, such as "BT.601 (not signalled), limited range"."""
         signalled = "" if self.matrix in MATRICES else " (not signalled)"
         return f"{self.name}{signalled}, {'full' if self.full_range else 'limited'} range"
 
 
 @dataclass(frozen=True)
 class Facts:
-    """What a probe says of a video; `frames` is counted from packets, not decoded; rates in 1/s and bit/s."""
+    """The metadata of a video.
+
+    `frames` counts packets, which are not decoded. `frame_rate` is in 1/s, `bit_rate` in bit/s.
+    `rate` describes the encoder's rate control, such as "QP 37".
+    """
 
     codec: str
     profile: str
@@ -93,59 +101,62 @@ class Facts:
     qp: float | None
 
     def as_json(self) -> dict[str, Any]:
-        return {**asdict(self), "colour": self.colour.words(), "matrix": self.colour.name}
+        return {**asdict(self), "colour": self.colour.describe(), "matrix": self.colour.name}
 
 
-def nothing(text: str) -> None:
-    """Takes a warning that nobody wants to hear."""
+def ignore_warning(text: str) -> None:
+    """Discard a warning."""
 
 
 def open_video(path: Path, raw: RawVideo | None = None) -> InputContainer:
-    """Open a video. Raises JobError for what is none, or has no pictures in it."""
-    ending = path.suffix.lower()
-    options = dict(SAFE)
-    if ending == ".yuv":
+    """Open a video. Raises JobError for a file that is not a video or has no video stream."""
+    extension = path.suffix.lower()
+    options = dict(SAFE_OPTIONS)
+    if extension == ".yuv":
         options |= _raw_options(path, raw or RawVideo())
-    form = "h264" if ending in RAW_H264 else "rawvideo" if ending == ".yuv" else None
+    format = "h264" if extension in RAW_H264 else "rawvideo" if extension == ".yuv" else None
     try:
-        container = av.open(str(path), format=form, options=options)
+        container = av.open(str(path), format=format, options=options)
     except (av.error.FFmpegError, OSError, ValueError) as error:
         raise JobError(
-            f"{path.name} is no video that can be read: {_words(error)}. Give an H.264 stream."
+            f"{path.name} cannot be read as a video: {_message(error)}. Give an H.264 stream."
         ) from error
     if not container.streams.video:
         container.close()
-        raise JobError(f"{path.name} has no video in it. Give an H.264 stream.")
+        raise JobError(f"{path.name} contains no video. Give an H.264 stream.")
     return container
 
 
 def _raw_options(path: Path, raw: RawVideo) -> dict[str, str]:
-    named = NAMED_SIZE.search(path.name)
+    """FFmpeg's options for raw video. Raises JobError for a missing or wrong size."""
+    size_in_name = SIZE_IN_NAME.search(path.name)
     width, height = (
         (raw.width, raw.height)
-        if (raw.width and raw.height) or not named
-        else (int(named[1]), int(named[2]))
+        if (raw.width and raw.height) or not size_in_name
+        else (int(size_in_name[1]), int(size_in_name[2]))
     )
     if width is None or height is None:
         raise JobError(
-            f"{path.name} is raw video, which does not say its size: give its width, height and pixel format."
+            f"{path.name} is raw video without a size in its name. Give its width, height and "
+            "pixel format."
         )
-    size = width * height * BITS_A_PIXEL[raw.pixel_format] // 8
+    size = width * height * BITS_PER_PIXEL[raw.pixel_format] // 8
     if path.stat().st_size % size:
         raise JobError(
-            f"{path.name} has {path.stat().st_size:,} bytes, which is no whole number of frames of {width}x{height} in "
-            f"{raw.pixel_format} ({size:,} bytes each). Give the right size and pixel format."
+            f"{path.name} has {path.stat().st_size:,} bytes, which is not a multiple of a frame "
+            f"of {width}x{height} in {raw.pixel_format} ({size:,} bytes). Correct the size or "
+            "the pixel format."
         )
     return {"video_size": f"{width}x{height}", "pixel_format": raw.pixel_format}
 
 
 def decode_frames(
-    path: Path, warn: Warn = nothing, raw: RawVideo | None = None
+    path: Path, warn: Warn = ignore_warning, raw: RawVideo | None = None
 ) -> Iterator[av.VideoFrame]:
     """The frames of a video's first video stream, in display order.
 
-    A packet that cannot be decoded is reported to `warn` and passed over, as players do: whether
-    frames are missing is for the caller to find out. Raises JobError where the file is no video.
+    A packet that cannot be decoded is reported to `warn` and skipped, as players do. The caller
+    checks whether frames are missing. Raises JobError for a file that is not a video.
     """
     with open_video(path, raw) as container:
         video = container.streams.video[0]
@@ -158,7 +169,7 @@ def decode_frames(
             except StopIteration:
                 return
             except av.error.FFmpegError as error:
-                warn(f"{path.name} breaks off behind frame {number - 1}: {_words(error)}")
+                warn(f"{path.name} cannot be read after frame {number - 1}: {_message(error)}")
                 return
             try:
                 for frame in packet.decode():
@@ -166,66 +177,79 @@ def decode_frames(
                     number += 1
             except av.error.FFmpegError as error:
                 warn(
-                    f"{path.name}: what follows frame {number - 1} cannot be decoded ({_words(error)})"
+                    f"{path.name}: the data after frame {number - 1} cannot be decoded "
+                    f"({_message(error)})"
                 )
 
 
 def frames(
-    path: Path, warn: Warn = nothing, raw: RawVideo | None = None, like: Colour | None = None
+    path: Path,
+    warn: Warn = ignore_warning,
+    raw: RawVideo | None = None,
+    fallback_colour: Colour | None = None,
 ) -> Iterator[Load]:
-    """The frames of a video, converted to RGB when they are asked for; `like` tells the colour where the video does not."""
+    """The frames of a video, converted to RGB on demand.
+
+    `fallback_colour` applies where the video does not signal its colour.
+    """
     for frame in decode_frames(path, warn, raw):
-        yield partial(to_picture, frame, like)
+        yield partial(to_picture, frame, fallback_colour)
 
 
-def decode(path: Path, warn: Warn = nothing) -> Iterator[Picture]:
+def decode(path: Path, warn: Warn = ignore_warning) -> Iterator[Picture]:
     """The frames of a video as RGB."""
     return (load() for load in frames(path, warn))
 
 
-_own = threading.local()
-"""A reformatter keeps tables for the last kind of frame, and belongs to one thread."""
+_thread = threading.local()
+"""A reformatter per thread: it caches tables for the last kind of frame, and is not thread-safe."""
 
 
 def reformat(frame: av.VideoFrame, format: str, **options: Any) -> av.VideoFrame:
-    if not hasattr(_own, "reformatter"):
-        _own.reformatter = VideoReformatter()
-    converted: av.VideoFrame = _own.reformatter.reformat(frame, format=format, threads=1, **options)
+    """Convert a frame to another pixel format by libswscale, in this thread."""
+    if not hasattr(_thread, "reformatter"):
+        _thread.reformatter = VideoReformatter()
+    converted: av.VideoFrame = _thread.reformatter.reformat(
+        frame, format=format, threads=1, **options
+    )
     return converted
 
 
-def to_picture(frame: av.VideoFrame, like: Colour | None = None) -> Picture:
-    """RGB uint8 (H, W, 3). Raises JobError for a frame over the limit of memory."""
+def to_picture(frame: av.VideoFrame, fallback_colour: Colour | None = None) -> Picture:
+    """Convert a frame to RGB uint8 (H, W, 3). Raises JobError for a frame over the memory limit."""
     why = too_large(frame.width, frame.height)
     if why:
         raise JobError(f"A frame is refused: {why}.")
     options: dict[str, Any] = {}
-    if like is not None and frame.colorspace == UNSPECIFIED and like.matrix in SWS_MATRICES:
-        options["src_colorspace"] = SWS_MATRICES[like.matrix]
-    if like is not None and frame.color_range == 0 and like.full_range is not None:
-        options["src_color_range"] = 2 if like.full_range else 1
+    if fallback_colour is not None:
+        matrix, full_range = fallback_colour.matrix, fallback_colour.full_range
+        if frame.colorspace == UNSPECIFIED and matrix in SWS_MATRICES:
+            options["src_colorspace"] = SWS_MATRICES[matrix]
+        if frame.color_range == 0 and full_range is not None:
+            options["src_color_range"] = 2 if full_range else 1
     plane = reformat(frame, "rgb24", **options).planes[0]
     rows = np.frombuffer(memoryview(plane), np.uint8).reshape(frame.height, plane.line_size)
     return np.ascontiguousarray(rows[:, : frame.width * 3]).reshape(frame.height, frame.width, 3)
 
 
 def colour_of(frame: av.VideoFrame) -> Colour:
+    """The colour that a frame signals."""
     return Colour(int(frame.colorspace), {1: False, 2: True}.get(int(frame.color_range)))
 
 
 def facts(path: Path, raw: RawVideo | None = None) -> Facts:
-    """What a video says about itself. Raises JobError where no frame of it decodes."""
+    """The metadata of a video. Raises JobError if no frame can be decoded."""
     first = next(decode_frames(path, raw=raw), None)
     if first is None:
         raise JobError(
-            f"No frame of {path.name} could be decoded. Give a stream with pictures in it."
+            f"No frame of {path.name} could be decoded. Give a stream that contains pictures."
         )
     with open_video(path, raw) as container:
         video = container.streams.video[0]
         context = video.codec_context
         rate = video.average_rate or video.guessed_rate
         count, size = _count_packets(container)
-    qp, words = rate_of(path)
+    qp, rate_control = rate_of(path)
     return Facts(
         codec=context.name,
         profile=str(context.profile or ""),
@@ -236,50 +260,53 @@ def facts(path: Path, raw: RawVideo | None = None) -> Facts:
         frames=count,
         bit_rate=size * 8 * float(rate) / count if rate and count else None,
         colour=colour_of(first),
-        rate=words,
+        rate=rate_control,
         qp=qp,
     )
 
 
 def _count_packets(container: InputContainer) -> tuple[int, int]:
-    """(packets, bytes) of the first video stream: one packet is one frame, which need not be decoded for that."""
+    """The packets and bytes of the first video stream. A packet is one frame; none is decoded."""
     count = size = 0
     try:
         for packet in container.demux(container.streams.video[0]):
             count += packet.size > 0
             size += packet.size
     except av.error.FFmpegError:
-        pass  # What can be read is counted; decoding reports where it breaks off.
+        pass  # Count the readable packets; decoding reports the error.
     return count, size
 
 
 def count_frames(path: Path, raw: RawVideo | None = None) -> int:
-    """How many frames the packets of a video hold."""
+    """The number of frames of a video, counted from its packets."""
     with open_video(path, raw) as container:
         return _count_packets(container)[0]
 
 
 X264 = re.compile(rb"x264 - core.{0,200}?options: ([\x20-\x7e]*)", re.DOTALL)
-NAMED_QP = re.compile(r"qp[_-]?(\d{1,2})(?!\d)", re.IGNORECASE)
+QP_IN_NAME = re.compile(r"qp[_-]?(\d{1,2})(?!\d)", re.IGNORECASE)
 
 
 def rate_of(path: Path) -> tuple[float | None, str | None]:
-    """(QP, "QP 37"), (None, "CRF 23") or (None, "500 kbit/s"): by the note that x264 leaves in its streams, else by the
-    file's name (clip_qp37.264)."""
+    """The QP and a description: (37, "QP 37"), (None, "CRF 23") or (None, "500 kbit/s").
+
+    Taken from the note that x264 writes into its streams, or from the file name (clip_qp37.264).
+    (None, None) if neither has it.
+    """
     with path.open("rb") as file:
         note = X264.search(file.read(2**18))
-    told = (
+    options = (
         dict(part.split("=", 1) for part in note[1].decode().split() if "=" in part) if note else {}
     )
-    if told.get("rc") == "cqp" and told.get("qp", "").isdigit():
-        return float(told["qp"]), f"QP {told['qp']}"
-    if told.get("rc") == "crf" and "crf" in told:
-        return None, f"CRF {told['crf'].rstrip('0').rstrip('.')}"
-    if "bitrate" in told:
-        return None, f"{told['bitrate']} kbit/s"
-    named = NAMED_QP.search(path.stem)
-    return (float(named[1]), f"QP {int(named[1])}") if named else (None, None)
+    if options.get("rc") == "cqp" and options.get("qp", "").isdigit():
+        return float(options["qp"]), f"QP {options['qp']}"
+    if options.get("rc") == "crf" and "crf" in options:
+        return None, f"CRF {options['crf'].rstrip('0').rstrip('.')}"
+    if "bitrate" in options:
+        return None, f"{options['bitrate']} kbit/s"
+    qp_in_name = QP_IN_NAME.search(path.stem)
+    return (float(qp_in_name[1]), f"QP {int(qp_in_name[1])}") if qp_in_name else (None, None)
 
 
-def _words(error: Exception) -> str:
+def _message(error: Exception) -> str:
     return str(getattr(error, "strerror", None) or error)

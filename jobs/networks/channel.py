@@ -1,4 +1,4 @@
-"""One channel of a layer of a test, at its full size, and the places of the image that it responds to most."""
+"""A channel of a layer of a test at full size, and the positions of its strongest responses."""
 
 import json
 from fractions import Fraction
@@ -16,16 +16,16 @@ from jobs.media.images import read_image
 from jobs.networks.loaded import load
 from jobs.networks.pictures import as_tensor, field, save_gray
 from jobs.specs import ImageTest
-from models.inspection import Seen, maps_of, sights_of, strongest, watch_layers
+from models.inspection import LayerValues, maps_of, receptive_fields_of, strongest, watch_layers
 from models.restorer import Restorer
-from models.tiles import Sight
+from models.tiles import ReceptiveField
 
-UNKNOWN = 16
-"""Pixels on each side that are shown of what a layer responds to, where it is not known how far it sees."""
+UNKNOWN_RADIUS = 16
+"""Pixels to show on each side of a response if the receptive field is unknown."""
 
 
 class _Reached(Exception):
-    """The layer that was asked for has run."""
+    """The requested layer has run."""
 
     def __init__(self, name: str, module: nn.Module, maps: Tensor) -> None:
         super().__init__(name)
@@ -34,36 +34,40 @@ class _Reached(Exception):
 
 @torch.inference_mode()
 def show_channel(folder: JobFolder, spec: ImageTest, layer: int, channel: int) -> dict[str, Any]:
-    """Run the network up to a layer (from 1), write a picture of one of its channels (from 0), and say what is in it.
+    """Run the network up to a layer (from 1); write a picture of one of its channels (from 0).
 
-    `strongest` are places (x, y) of the picture, and what of the input the channel sees there: null where it is not known. The
-    answer is kept as JSON beside the picture. Raises JobError."""
-    snapshot, part = _shown(folder)
+    Returns the facts of the channel and also writes them as JSON next to the picture. `strongest`
+    has positions (x, y) in the picture and the area of the input that the channel sees there; the
+    area is null if the receptive field is unknown. Raises JobError.
+    """
+    snapshot, part = _tested(folder)
     loaded = load(folder.sibling(spec.model), snapshot)
-    # Not what the spec names: that may be another file by now.
-    whole = as_tensor(read_image(folder.path / "results" / "input.png", keep_gray=True))
-    image = cut(whole, part)
+    # Read the copy in the test's folder: the file that the spec names may have changed.
+    picture = as_tensor(read_image(folder.path / "results" / "input.png", keep_gray=True))
+    image = cut(picture, part)
     reached = _run(loaded.restorer, image[None].to(loaded.device) / 255, layer)
     if not 0 <= channel < len(reached.maps):
         raise JobError(
-            f"Layer {layer}, {reached.name}, has no channel {channel}: it has {len(reached.maps)}, counted from 0."
+            f"Layer {layer}, {reached.name}, has no channel {channel}: "
+            f"it has {len(reached.maps)}, counted from 0."
         )
-    seen, sight = (
-        Seen(reached.maps[channel : channel + 1]),
-        sights_of(loaded.restorer.net).get(reached.module),
+    layer_values, receptive_field = (
+        LayerValues(reached.maps[channel : channel + 1]),
+        receptive_fields_of(loaded.restorer.net).get(reached.module),
     )
-    values = seen.channels[0]
+    values = layer_values.channels[0]
     stem = layer_files.of_channel(layer, reached.name, channel)
-    told = {
-        "picture": save_gray(folder, f"{stem}.png", seen.picture(0)),
-        **seen.of_channel(0),
+    facts = {
+        "picture": save_gray(folder, f"{stem}.png", layer_values.picture(0)),
+        **layer_values.of_channel(0),
         "width": values.shape[1],
         "height": values.shape[0],
-        "field": field(sight),
+        "field": field(receptive_field),
     }
-    sees, size = sight or _guess(values.shape, image.shape[1:]), image.shape[1:]
+    size = image.shape[1:]
+    sees = receptive_field or _guess(values.shape, size)
     origin = (part["top"], part["left"]) if part else (0, 0)
-    places = [
+    positions = [
         {
             "x": column,
             "y": row,
@@ -71,16 +75,16 @@ def show_channel(folder: JobFolder, spec: ImageTest, layer: int, channel: int) -
             "sees": sees and _box(sees, (row, column), size, origin),
         }
         for row, column in strongest(
-            values, (_span(sees[0]), _span(sees[1])) if sees else (UNKNOWN, UNKNOWN)
+            values, (_span(sees[0]), _span(sees[1])) if sees else (UNKNOWN_RADIUS, UNKNOWN_RADIUS)
         )
     ]
-    answer = {**told, "strongest": places}
-    _keep(folder, f"{stem}.json", answer)
+    answer = {**facts, "strongest": positions}
+    _save(folder, f"{stem}.json", answer)
     return answer
 
 
 def cut(image: Tensor, part: dict[str, int] | None) -> Tensor:
-    """The part of an image (C, H, W) of which the layers are shown; all of it where none is named."""
+    """Crop an image (C, H, W) to the part whose layers are shown; None returns all of it."""
     if part is None:
         return image
     return image[
@@ -88,8 +92,8 @@ def cut(image: Tensor, part: dict[str, int] | None) -> Tensor:
     ]
 
 
-def _shown(folder: JobFolder) -> tuple[str, dict[str, int] | None]:
-    """The snapshot that was tested, and the part of the image of which the layers were shown."""
+def _tested(folder: JobFolder) -> tuple[str, dict[str, int] | None]:
+    """Return the tested snapshot, and the part of the image whose layers were shown."""
     snapshot, part = "", None
     for event in read(folder.events, types=frozenset({"sample", "facts"})):
         if event["type"] == "sample":
@@ -97,17 +101,17 @@ def _shown(folder: JobFolder) -> tuple[str, dict[str, int] | None]:
         else:
             part = event.get("layers_of", part)
     if not snapshot:
-        raise JobError("The test has no output yet. Wait until it has shown its layers.")
+        raise JobError("The test has no output yet. Wait until its layers are shown.")
     return snapshot, part
 
 
-def _run(restorer: Restorer, image: Tensor, wanted: int) -> _Reached:
+def _run(restorer: Restorer, image: Tensor, layer: int) -> _Reached:
     count = 0
 
     def stop(name: str, module: nn.Module, output: Tensor) -> None:
         nonlocal count
         count += 1
-        if count == wanted:
+        if count == layer:
             raise _Reached(name, module, maps_of(output))
 
     try:
@@ -115,29 +119,34 @@ def _run(restorer: Restorer, image: Tensor, wanted: int) -> _Reached:
             restorer.restore(restorer.encode(image))
     except _Reached as reached:
         return reached
-    raise JobError(f"There is no layer {wanted}: the network has {count}, counted from 1.")
+    raise JobError(f"The network has no layer {layer}: it has {count}, counted from 1.")
 
 
-def _guess(maps: tuple[int, ...], image: torch.Size) -> tuple[Sight, Sight] | None:
-    """As if each place saw a little around it, where the places are those of the image."""
+def _guess(
+    maps: tuple[int, ...], image: torch.Size
+) -> tuple[ReceptiveField, ReceptiveField] | None:
+    """Assume UNKNOWN_RADIUS around each position if the maps have the image's size; else None."""
     if maps != tuple(image):
         return None
-    around = Sight(Fraction(1), Fraction(-UNKNOWN), Fraction(UNKNOWN))
+    around = ReceptiveField(Fraction(1), Fraction(-UNKNOWN_RADIUS), Fraction(UNKNOWN_RADIUS))
     return around, around
 
 
-def _span(sight: Sight) -> int:
-    """Places of a map that lie so far apart that none sees what the other sees."""
-    return max(1, ceil((sight.high - sight.low + 1) / sight.jump))
+def _span(axis: ReceptiveField) -> int:
+    """Return the distance between positions of a map at which receptive fields do not overlap."""
+    return max(1, ceil((axis.high - axis.low + 1) / axis.jump))
 
 
 def _box(
-    sees: tuple[Sight, Sight], place: tuple[int, int], size: torch.Size, origin: tuple[int, int]
+    sees: tuple[ReceptiveField, ReceptiveField],
+    position: tuple[int, int],
+    size: torch.Size,
+    origin: tuple[int, int],
 ) -> dict[str, int]:
-    """What a place sees, within the image."""
+    """Return the receptive field of a position, clipped to the image."""
     (top, bottom), (left, right) = (
-        (max(0, floor(one.jump * at + one.low)), min(side, ceil(one.jump * at + one.high) + 1))
-        for one, at, side in zip(sees, place, size, strict=True)
+        (max(0, floor(axis.jump * at + axis.low)), min(side, ceil(axis.jump * at + axis.high) + 1))
+        for axis, at, side in zip(sees, position, size, strict=True)
     )
     return {
         "left": left + origin[1],
@@ -147,7 +156,7 @@ def _box(
     }
 
 
-def _keep(folder: JobFolder, relative: str, answer: dict[str, Any]) -> None:
+def _save(folder: JobFolder, relative: str, answer: dict[str, Any]) -> None:
     path = folder.path / relative
     draft = path.with_name(f".{path.name}")
     draft.write_text(json.dumps(answer), encoding="utf-8")

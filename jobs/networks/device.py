@@ -1,4 +1,4 @@
-"""Where a network is computed, and in which numbers."""
+"""Choice of device and numeric precision."""
 
 import platform
 from dataclasses import dataclass
@@ -11,17 +11,17 @@ from jobs.core.errors import JobError
 AUTOCAST = {"bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
-def choose_device(wanted: str, local_rank: int = 0) -> torch.device:
-    """The device of "auto", "cpu", "cuda", "cuda:1" or "cuda:0,1": each rank of a machine has one.
+def choose_device(requested: str, local_rank: int = 0) -> torch.device:
+    """Return the device for "auto", "cpu", "cuda", "cuda:1" or "cuda:0,1": one per local rank.
 
-    Raises JobError where a GPU is wanted that is not there.
+    Raises JobError if the requested GPU does not exist.
     """
-    if wanted == "cpu" or (wanted == "auto" and not torch.cuda.is_available()):
+    if requested == "cpu" or (requested == "auto" and not torch.cuda.is_available()):
         return torch.device("cpu")
-    named = gpus(wanted)
+    named = gpus(requested)
     index = (
         named[local_rank % len(named)]
-        if ":" in wanted
+        if ":" in requested
         else local_rank % max(torch.cuda.device_count(), 1)
     )
     check_gpu(index)
@@ -31,76 +31,83 @@ def choose_device(wanted: str, local_rank: int = 0) -> torch.device:
 
 
 def check_gpu(index: int) -> None:
-    """Raises JobError for a GPU that is not there."""
+    """Raise JobError if the GPU does not exist."""
     if index >= torch.cuda.device_count():
-        there = (
+        available = (
             f"it has {torch.cuda.device_count()}, counted from 0"
             if torch.cuda.is_available()
             else "it has none"
         )
         raise JobError(
-            f"This machine has no GPU {index} that PyTorch can use: {there}. Choose the device auto or cpu."
+            f"This machine has no GPU {index} that PyTorch can use: {available}. "
+            "Set the device to auto or cpu."
         )
 
 
-def gpus(wanted: str) -> list[int]:
-    """The numbers of "cuda:0,1"; [0] of what names none."""
-    _, _, numbers = wanted.partition(":")
+def gpus(requested: str) -> list[int]:
+    """Return the indices in "cuda:0,1", or [0] if it has none."""
+    _, _, numbers = requested.partition(":")
     return [int(number) for number in numbers.split(",")] if numbers else [0]
 
 
 @dataclass(frozen=True)
 class Precision:
-    """How the layers compute: "float32", "tf32" (float32 with short products, on a GPU), "bfloat16" or "float16"."""
+    """The number format of the layers: "float32", "tf32", "bfloat16" or "float16".
+
+    TF32 is float32 with products of reduced precision, on a GPU.
+    """
 
     name: str
     device: torch.device
 
     @property
     def dtype(self) -> torch.dtype | None:
-        """Of the layers, None for float32."""
+        """The autocast dtype of the layers; None for float32 and TF32."""
         return AUTOCAST.get(self.name)
 
     def scaler(self) -> torch.amp.GradScaler:
-        """float16 has no room for small gradients: they are scaled up."""
+        """Return a gradient scaler; only float16 enables it, because small gradients underflow."""
         return torch.amp.GradScaler(self.device.type, enabled=self.name == "float16")
 
 
-def choose_precision(wanted: str, device: torch.device) -> Precision:
-    """What is asked for; "auto": bfloat16 where the hardware computes in it, else tf32 on a GPU, else float32."""
-    if wanted == "auto":
-        slow = "tf32" if device.type == "cuda" else "float32"
-        wanted = "bfloat16" if computes_bfloat16(device) else slow
-    if wanted == "tf32" and device.type == "cpu":
-        raise JobError("TF32 is a format of GPUs. Choose the precision auto, float32 or bfloat16.")
+def choose_precision(requested: str, device: torch.device) -> Precision:
+    """Return the requested precision.
+
+    "auto" is bfloat16 if the hardware computes in it, else tf32 on a GPU, else float32.
+    """
+    if requested == "auto":
+        fallback = "tf32" if device.type == "cuda" else "float32"
+        requested = "bfloat16" if computes_bfloat16(device) else fallback
+    if requested == "tf32" and device.type == "cpu":
+        raise JobError("TF32 requires a GPU. Set the precision to auto, float32 or bfloat16.")
     if device.type == "cuda":
-        # Convolutions only: the products in SSIM would be too coarse.
-        torch.backends.cudnn.allow_tf32 = wanted != "float32"
+        # TF32 for convolutions only: SSIM needs products of full precision.
+        torch.backends.cudnn.allow_tf32 = requested != "float32"
         torch.backends.cudnn.benchmark = True
-    return Precision(wanted, device)
+    return Precision(requested, device)
 
 
 def computes_bfloat16(device: torch.device) -> bool:
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    # Linux says it whatever the version of PyTorch.
-    features = {*_told_by_linux("flags").split(), *_told_by_linux("Features").split()}
+    # Not all versions of PyTorch report this; /proc/cpuinfo does.
+    features = {*_cpuinfo("flags").split(), *_cpuinfo("Features").split()}
     return bool(features & {"avx512_bf16", "amx_bf16", "bf16"})
 
 
 def device_name(device: torch.device) -> str:
-    """NVIDIA H200; or AMD EPYC, 2 threads."""
+    """Return the name of the hardware, for example "NVIDIA H200" or "AMD EPYC, 2 threads"."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     return f"{cpu_name()}, {torch.get_num_threads()} threads"
 
 
 def cpu_name() -> str:
-    return _told_by_linux("model name") or platform.processor() or "CPU"
+    return _cpuinfo("model name") or platform.processor() or "CPU"
 
 
-def _told_by_linux(field: str) -> str:
-    """Of the first processor; "" where there is no /proc/cpuinfo, or nothing of that in it."""
+def _cpuinfo(field: str) -> str:
+    """Return a field of the first processor in /proc/cpuinfo, or "" if it is missing."""
     info = Path("/proc/cpuinfo")
     lines = info.read_text(errors="replace").splitlines() if info.exists() else []
     values = (

@@ -1,10 +1,10 @@
-"""Write a snapshot as a file for other programs.
+"""Export of a snapshot to a file for other programs.
 
-`python -m jobs.networks.export` reads {"folder", "snapshot", "format"} as JSON and prints {"file", "snapshot",
-"size", "difference", "checked_with", "seconds"}, or {"error"} with a sentence.
+`python -m jobs.networks.export` reads {"folder", "snapshot", "format"} as JSON and prints
+{"file", "snapshot", "size", "difference", "checked_with", "seconds"}, or {"error"} with a message.
 
-A process of its own: the server has no torch, and what traces a network may take its time, its memory, and fail. Each file is
-run beside torch before it gets its name, so that one that can be seen was right.
+It is a separate process: the server does not import torch, and tracing a network can take time
+and memory, and can fail. Before a file gets its final name, its output is compared with torch's.
 """
 
 import errno
@@ -29,44 +29,46 @@ from jobs.core.launcher import USER_CODE
 from jobs.networks import snapshots
 from jobs.networks.export_formats import FORMATS, Format
 from jobs.specs import ModelSpec
-from jobs.specs.export import ENDINGS, ExportFormat
+from jobs.specs.export import EXTENSIONS, ExportFormat
 from jobs.specs.networks import Network, PythonFile
 from models.restorer import Restorer
 
 TRACED = (2, 48, 64)
 """(N, H, W) of the image that a network is traced with."""
 CHECKED = (1, 77, 101)
-"""Those of the image that its file is checked with: every one is another, and the sides are odd."""
+"""(N, H, W) of the image that the file is checked with: all differ from TRACED, odd sides."""
 TOLERANCE = 1e-4
-"""How far a file's output may be from torch's: a fortieth of a grey level."""
+"""Maximum difference between the outputs of a file and torch: a fortieth of a grey level."""
 
 Answer = dict[str, Any]
 
 
-def export(folder: JobFolder, wanted: str, format: ExportFormat) -> Answer:
-    """Write the snapshot ("best", "last" or its name are wanted) to `exports/`, once it restores what torch does.
+def export(folder: JobFolder, requested: str, format: ExportFormat) -> Answer:
+    """Write the requested snapshot ("best", "last" or a name) to `exports/` and check the file.
 
-    Raises JobError."""
+    Raises JobError.
+    """
     began = time.monotonic()
     if not folder.path.exists():
-        raise JobError("The model was deleted. Choose another one.")
+        raise JobError("The model was deleted. Choose another model.")
     training = folder.spec()
     assert isinstance(training, ModelSpec)
     _check_may_run(training.network)
-    snapshot, restorer, channels = snapshots.load(folder, wanted)
+    snapshot, restorer, channels = snapshots.load(folder, requested)
     restorer.requires_grad_(False)
     about = {
         "model": str(folder.read()["name"]),
         "snapshot": snapshot,
         "channels": restorer.channels,
         "image_channels": str(channels),
-        "range": f"float32 (N, {channels}, H, W) in 0..1, {'RGB' if channels == 3 else 'gray'}; the output is not clipped",
+        "range": f"float32 (N, {channels}, H, W) in 0..1, "
+        f"{'RGB' if channels == 3 else 'gray'}; the output is not clipped",
         "clearframe": version("clearframe"),
     }
-    content = _made(format, restorer, channels, about)
+    content = _content(format, restorer, channels, about)
     folder.exports.mkdir(exist_ok=True)
-    path = folder.exports / f"{snapshot}{ENDINGS[format]}"
-    with _alone_in(folder.exports):
+    path = folder.exports / f"{snapshot}{EXTENSIONS[format]}"
+    with _locked(folder.exports):
         difference = _write(path, content, FORMATS[format], restorer, channels)
     checker = FORMATS[format].checker
     return {
@@ -82,32 +84,36 @@ def export(folder: JobFolder, wanted: str, format: ExportFormat) -> Answer:
 def _check_may_run(network: Network) -> None:
     if isinstance(network, PythonFile) and not os.environ.get(USER_CODE):
         raise JobError(
-            "The network is made by the code of a Python file, which is run for an export only where that is allowed: "
-            "start the server, or the command, with --allow-user-code."
+            "The network is defined in a Python file, and running user code is not allowed. "
+            "Start the server or the command with --allow-user-code."
         )
 
 
-def _made(format: ExportFormat, restorer: Restorer, channels: int, about: dict[str, str]) -> bytes:
+def _content(
+    format: ExportFormat, restorer: Restorer, channels: int, about: dict[str, str]
+) -> bytes:
     try:
         return FORMATS[format].make(restorer, image(TRACED, channels), about)
     except RuntimeError as error:
         raise JobError(
-            f"The network cannot be written as {format} for images of every size: {_first_lines(error)} Choose another format."
+            f"The network cannot be exported as {format} for images of any size: "
+            f"{_first_lines(error)} Choose another format."
         ) from error
 
 
 @contextmanager
-def _alone_in(exports: Path) -> Iterator[None]:
-    """One process at a time writes there: another one waits for its turn."""
+def _locked(exports: Path) -> Iterator[None]:
+    """Hold the lock of the exports folder: only one process at a time writes there."""
     with (exports / ".lock").open("ab") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
 
 def _write(path: Path, content: bytes, format: Format, restorer: Restorer, channels: int) -> float:
-    """Write the file under another name, check it, and let it take its own; returns the difference to torch.
+    """Write the file under a temporary name, check it, rename it; return the difference from torch.
 
-    What a process that was killed has left is overwritten by the next one."""
+    Overwrites the temporary file of a killed process.
+    """
     draft = path.with_name(f".{path.name}")
     try:
         draft.write_bytes(content)
@@ -120,34 +126,39 @@ def _write(path: Path, content: bytes, format: Format, restorer: Restorer, chann
     return difference
 
 
-def _difference(draft: Path, format: Format, restorer: Restorer, seen: Tensor) -> float:
-    """The largest between what the file and what torch make of an image. Raises JobError for too large a one."""
-    expected = restorer(seen)
+def _difference(draft: Path, format: Format, restorer: Restorer, image: Tensor) -> float:
+    """Return the largest difference between the outputs of the file and torch for an image.
+
+    Raises JobError if it exceeds TOLERANCE.
+    """
+    expected = restorer(image)
     try:
-        restored = format.run(draft, seen)
+        restored = format.run(draft, image)
     except RuntimeError as error:
         raise JobError(
-            f"The file that was written cannot be run with {format.checker} on an image of {_size(seen)}: {_first_lines(error)} "
-            "It was removed: choose another format."
+            f"{format.checker} cannot run the exported file on an image of {_size(image)}: "
+            f"{_first_lines(error)} The file was removed. Choose another format."
         ) from error
     if restored.shape != expected.shape:
         raise JobError(
-            f"The file that was written makes {tuple(restored.shape)} of an image of {tuple(seen.shape)}. It was removed. "
-            "The network must not depend on the size of the image it was traced with: choose another format."
+            f"The exported file returns {tuple(restored.shape)} for an image of "
+            f"{tuple(image.shape)}: it depends on the size of the traced image. "
+            "The file was removed. Choose another format."
         )
     difference = float((restored - expected).abs().max())
     if not difference <= TOLERANCE:
         raise JobError(
-            f"The file that was written differs from torch by {difference:.2g} on an image of {_size(seen)} "
-            f"(in 0 to 1; at most {TOLERANCE:g} is allowed). It was removed: choose another format."
+            f"The exported file differs from torch by {difference:.2g} "
+            f"on an image of {_size(image)} (values 0 to 1, tolerance {TOLERANCE:g}). "
+            "The file was removed. Choose another format."
         )
     return difference
 
 
 def image(size: tuple[int, int, int], channels: int) -> Tensor:
-    """The same picture for the same size (N, H, W), float32 in 0 to 1: a slope with noise on it."""
-    number, height, width = size
-    noise = torch.rand(number, channels, height, width, generator=torch.Generator().manual_seed(0))
+    """Return a fixed test image of a size (N, H, W), float32 in 0 to 1: a gradient with noise."""
+    count, height, width = size
+    noise = torch.rand(count, channels, height, width, generator=torch.Generator().manual_seed(0))
     slope = torch.linspace(0, 1, height)[:, None] * torch.linspace(1, 0, width)
     return 0.7 * slope + 0.3 * noise
 
@@ -157,27 +168,32 @@ def _size(image: Tensor) -> str:
 
 
 def _first_lines(error: BaseException) -> str:
-    """What torch says at the beginning: it goes on with stacks and advice. Of several errors, the one that led to the others."""
+    """Return the first lines of torch's message, without the stack traces and advice after them.
+
+    Uses the root cause of a chain of errors.
+    """
     while error.__cause__ is not None:
         error = error.__cause__
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    words = " ".join(lines[:3])[:400].rstrip(".") or type(error).__name__
-    return f"{words}."
+    text = " ".join(lines[:3])[:400].rstrip(".") or type(error).__name__
+    return f"{text}."
 
 
 def main() -> None:
-    """Nothing but the answer may come to stdout: what torch and a user's code print there goes to stderr."""
+    """Answer a request on stdin. Prints of torch and user code go to stderr, not to stdout."""
     with os.fdopen(os.dup(1), "w") as stdout:
         os.dup2(2, 1)
-        asked = json.load(sys.stdin)
+        request = json.load(sys.stdin)
         try:
-            answer = export(JobFolder(Path(asked["folder"])), asked["snapshot"], asked["format"])
+            answer = export(
+                JobFolder(Path(request["folder"])), request["snapshot"], request["format"]
+            )
         except JobError as error:
             answer = {"error": str(error)}
         except OSError as error:
             if error.errno != errno.ENOSPC:
                 raise
-            answer = {"error": "The disk is full. Make room, then export again."}
+            answer = {"error": "The disk is full. Free some space, then export again."}
         json.dump(answer, stdout, allow_nan=False)
 
 

@@ -1,6 +1,7 @@
-"""The formats that a snapshot is exported to: how each is written, and how a file of it is run again.
+"""Export formats: how to write each, and how to run a file of it.
 
-All take the image (N, C, H, W) in float32, 0 to 1, and give the restored one of the same shape; N, H and W are free.
+The input of all is an image (N, C, H, W) in float32, 0 to 1; the output is the restored image of
+the same shape. N, H and W are dynamic.
 """
 
 import io
@@ -21,25 +22,27 @@ from jobs.specs.export import ExportFormat
 from models.restorer import Restorer
 
 About = Mapping[str, str]
-"""What a file says of itself."""
+"""Metadata in an exported file."""
 
 ABOUT_FILE = "clearframe.json"
-"""Under this name TorchScript and torch.export keep it."""
+"""Name of the extra file with the metadata in TorchScript and torch.export files."""
 
 INPUT, OUTPUT = "image", "restored"
 
 ONNX_BYTES = 2**31 - 2**20
-"""An ONNX file is one protobuf message, which holds no more than 2 GiB: some of it is not for weights."""
+"""Limit for the weights in an ONNX file: a protobuf message of at most 2 GiB, less 1 MiB."""
 
 
 @dataclass(frozen=True)
 class Format:
-    """`make` gives the bytes of the file, tracing with an example; `run` loads a file and restores an image with it; `checker` is
-    the package that runs it. Both raise JobError or RuntimeError where they cannot."""
+    """An export format. `make` and `run` raise JobError or RuntimeError if they fail."""
 
     make: Callable[[Restorer, Tensor, About], bytes]
+    """Traces the restorer with an example; returns the bytes of the file."""
     run: Callable[[Path, Tensor], Tensor]
+    """Loads a file and restores an image with it."""
     checker: str
+    """The package that runs the file."""
 
 
 def _make_onnx(restorer: Restorer, example: Tensor, about: About) -> bytes:
@@ -50,9 +53,10 @@ def _make_onnx(restorer: Restorer, example: Tensor, about: About) -> bytes:
     )
     if size > ONNX_BYTES:
         raise JobError(
-            f"The weights take {size / 2**30:.1f} GiB, and an ONNX file holds at most 2. Choose another format."
+            f"The weights take {size / 2**30:.1f} GiB, but an ONNX file holds at most 2 GiB. "
+            "Choose another format."
         )
-    made = torch.onnx.export(
+    program = torch.onnx.export(
         restorer,
         (example,),
         dynamo=True,
@@ -61,18 +65,18 @@ def _make_onnx(restorer: Restorer, example: Tensor, about: About) -> bytes:
         output_names=[OUTPUT],
         verbose=False,
     )
-    assert made is not None
-    model = made.model_proto
+    assert program is not None
+    model = program.model_proto
     model.producer_name, model.producer_version = "Clearframe", about["clearframe"]
     model.doc_string = f"{about['model']}, {about['snapshot']}: {about['range']}"
     onnx.helper.set_model_props(model, dict(about))
-    _forget_traces(model)
+    _remove_traces(model)
     content: bytes = model.SerializeToString()
     return content
 
 
-def _forget_traces(model: Any) -> None:
-    """Take out what the exporter notes of where each node came from: that has the paths of this machine."""
+def _remove_traces(model: Any) -> None:
+    """Remove the exporter's notes on the origin of nodes: they contain paths of this machine."""
     graph = model.graph
     for part in (
         graph,
@@ -109,7 +113,7 @@ def _run_onnx(path: Path, image: Tensor) -> Tensor:
 def _make_torchscript(restorer: Restorer, example: Tensor, about: About) -> bytes:
     packed = io.BytesIO()
     with _without_advice():
-        # Not checked by tracing a second time: the file is run on an image of another size instead.
+        # No check by a second trace: the export runs the file on an image of another size.
         traced = torch.jit.trace(restorer, example, check_trace=False)
         torch.jit.save(traced, packed, _extra_files={ABOUT_FILE: json.dumps(dict(about))})
     return packed.getvalue()
@@ -123,17 +127,21 @@ def _run_torchscript(path: Path, image: Tensor) -> Tensor:
 
 @contextmanager
 def _without_advice() -> Iterator[None]:
-    """Without torch's notes that TorchScript is old, which whoever asks for it knows, and that the number of an image's
-    channels becomes a part of what is traced, which it has to."""
+    """Suppress two warnings of torch: TorchScript is deprecated, and tracing fixes Python values.
+
+    Users choose TorchScript knowingly, and the trace must fix the number of channels.
+    """
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", r"`torch\.jit\.\w+` is deprecated", FutureWarning)
-        warnings.filterwarnings("ignore", category=torch.jit.TracerWarning)  # type: ignore[attr-defined]  # It is public.
+        # TracerWarning is public, but mypy does not see it.
+        tracer_warning = torch.jit.TracerWarning  # type: ignore[attr-defined]
+        warnings.filterwarnings("ignore", category=tracer_warning)
         yield
 
 
 def _make_torch_export(restorer: Restorer, example: Tensor, about: About) -> bytes:
     packed = io.BytesIO()
-    # DYNAMIC: a network may ask for a least size, such as three rows, but not for one size alone.
+    # DYNAMIC: a network may require a minimum size, such as three rows, but not a single size.
     sides = {0: Dim.DYNAMIC, 2: Dim.DYNAMIC, 3: Dim.DYNAMIC}
     program = torch.export.export(restorer, (example,), dynamic_shapes={"image": sides})
     torch.export.save(program, packed, extra_files={ABOUT_FILE: json.dumps(dict(about))})
@@ -143,7 +151,7 @@ def _make_torch_export(restorer: Restorer, example: Tensor, about: About) -> byt
 def _run_torch_export(path: Path, image: Tensor) -> Tensor:
     try:
         restored: Tensor = torch.export.load(path).module()(image)
-    except AssertionError as error:  # The file holds what must be true of an image's sides.
+    except AssertionError as error:  # The file contains the constraints on an image's sides.
         raise RuntimeError(str(error)) from error
     return restored
 

@@ -1,4 +1,7 @@
-"""The network and the loss that a spec names: from the registries, a pasted text, an installed package or a Python file."""
+"""Build the network and the loss of a spec.
+
+Sources: the registries, a pasted definition, an installed package, or a Python file.
+"""
 
 import os
 import runpy
@@ -21,32 +24,35 @@ from models.losses import loss_of
 
 
 def make_network(spec: Network, channels: int, signed: bool = False) -> nn.Module:
-    """The network for images of so many channels, its weights started; `signed`: for values below zero, too. Raises JobError."""
+    """Build the network for images with `channels` channels, with initialised weights.
+
+    `signed`: initialise the weights for inputs that include values below zero. Raises JobError.
+    """
     match spec:
         case Custom():
             return GraphNetwork(_read(spec.prototxt, channels), spec.start, signed)
         case Package():
-            made = _entry("clearframe.networks", spec.entry)(channels)
+            network = _entry_point("clearframe.networks", spec.entry)(channels)
         case PythonFile():
-            made = _of_file(spec.file, "network")(channels)
+            network = _function_in_file(spec.file, "network")(channels)
         case _:
             settings = spec.model_dump(exclude={"name", "start"})
             return GraphNetwork(NETWORKS[spec.name].graph(channels, **settings), spec.start, signed)
-    return _tried(GraphNetwork(made) if isinstance(made, Graph) else made, channels)
+    return _checked(GraphNetwork(network) if isinstance(network, Graph) else network, channels)
 
 
-def uses_its_own_factors(spec: Network) -> bool:
-    """Whether lr_mult counts: always in a pasted text, and where a published network starts as in its paper."""
+def uses_lr_mult(spec: Network) -> bool:
+    """Return whether lr_mult applies: in pasted definitions, and with the start of a paper."""
     return isinstance(spec, Custom) or getattr(spec, "start", "") == "paper"
 
 
 def make_loss(spec: Loss) -> LossFunction:
-    """Raises JobError."""
+    """Return the loss function. Raises JobError."""
     match spec:
         case PackageLoss():
-            function: LossFunction = _entry("clearframe.losses", spec.entry)
+            function: LossFunction = _entry_point("clearframe.losses", spec.entry)
         case PythonFileLoss():
-            function = _of_file(spec.file, "loss")
+            function = _function_in_file(spec.file, "loss")
         case _:
             function = loss_of(spec.name, spec.model_dump(exclude={"name"}))
     return function
@@ -62,42 +68,40 @@ def _read(text: str, channels: int) -> Graph:
         raise JobError(f"The network cannot be trained. {where}{error}") from error
 
 
-def _entry(group: str, name: str) -> Callable[..., Any]:
-    found = entry_points(group=group, name=name)
-    if not found:
-        there = ", ".join(sorted(entry.name for entry in entry_points(group=group))) or "none"
+def _entry_point(group: str, name: str) -> Callable[..., Any]:
+    matches = entry_points(group=group, name=name)
+    if not matches:
+        available = ", ".join(sorted(entry.name for entry in entry_points(group=group))) or "none"
         raise JobError(
-            f"No installed package has an entry point {name} in {group}. There are: {there}."
+            f"No installed package has an entry point {name} in {group}. Available: {available}."
         )
-    function: Callable[..., Any] = next(iter(found)).load()
+    function: Callable[..., Any] = next(iter(matches)).load()
     return function
 
 
-def _of_file(path: str, name: str) -> Callable[..., Any]:
+def _function_in_file(path: str, name: str) -> Callable[..., Any]:
     if not os.environ.get(USER_CODE):
-        raise JobError(
-            "A Python file runs only where the server was started with --allow-user-code."
-        )
+        raise JobError("A Python file runs only if the server was started with --allow-user-code.")
     try:
-        found = runpy.run_path(
-            path, run_name="user_code"
-        )  # Its classes are of that module: TorchScript writes down the name.
+        # TorchScript stores the name of the module in which a class is defined: keep it constant.
+        names = runpy.run_path(path, run_name="user_code")
     except OSError as error:
         raise JobError(f"{path} cannot be read: {error.strerror}.") from error
-    if not callable(found.get(name)):
-        raise JobError(f"{path} has no function {name}.")
-    function: Callable[..., Any] = found[name]
+    if not callable(names.get(name)):
+        raise JobError(f"{path} has no function {name}. Define it in this file.")
+    function: Callable[..., Any] = names[name]
     return function
 
 
-def _tried(net: Any, channels: int) -> nn.Module:
-    """Raises JobError for what is no network that maps an image to one of equal size."""
+def _checked(net: Any, channels: int) -> nn.Module:
+    """Return the network. Raises JobError unless it is a module that keeps the size of an image."""
     if not isinstance(net, nn.Module):
-        raise JobError(f"The network is no torch module but a {type(net).__name__}.")
+        raise JobError(f"The network must be a torch module, not a {type(net).__name__}.")
     with torch.no_grad():
         shape = tuple(net.eval()(torch.zeros(1, channels, 37, 53)).shape)
     if shape != (1, channels, 37, 53):
         raise JobError(
-            f"The network makes {shape} of (1, {channels}, 37, 53): it must give an image of equal size."
+            f"The network turns an image of (1, {channels}, 37, 53) into {shape}: "
+            "the sizes must be equal. Check its pads and strides."
         )
     return net

@@ -1,4 +1,4 @@
-"""The model that a process has at hand: read once, and anew where its snapshot is another one, or was written again."""
+"""Cache for the model of a process. It reloads if the snapshot is another or its file changed."""
 
 import os
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from models.restorer import Restorer
 
 @dataclass(frozen=True)
 class Loaded:
-    """A snapshot's network on its device, in eval, for images of so many channels (3 for RGB, or 1)."""
+    """A snapshot's network on its device in eval mode. `channels` is 3 for RGB images, else 1."""
 
     snapshot: str
     restorer: Restorer
@@ -23,30 +23,29 @@ class Loaded:
     device: torch.device
 
 
-_kept: dict[tuple[str, int, int], Loaded] = {}
-"""At most one, by its file, when that was written, and its size."""
+_cache: dict[tuple[str, int, int], Loaded] = {}
+"""At most one entry. The key is the snapshot's path, modification time (ns) and size in bytes."""
 
 
-def load(model: JobFolder, wanted: str) -> Loaded:
-    """The snapshot of that name, "best" or "last", ready to restore. Raises JobError."""
+def load(model: JobFolder, requested: str) -> Loaded:
+    """Return the snapshot with that name, "best" or "last", ready to restore. Raises JobError."""
     if not model.path.exists():
-        raise JobError("The model was deleted. Choose another one.")
-    name = snapshots.find(model, wanted)
+        raise JobError("The model was deleted. Choose another model.")
+    name = snapshots.find(model, requested)
     try:
         status = os.stat(snapshots.weights_of(model, name))
     except OSError as error:
         raise JobError(
-            f"Snapshot {name} is not there any more: {error.strerror}. Choose another one."
+            f"Snapshot {name} cannot be read: {error.strerror}. Choose another snapshot."
         ) from error
     key = (f"{model.path}/{name}", status.st_mtime_ns, status.st_size)
-    if key in _kept:
-        return _kept[key]
-    _kept.clear()  # Before the next one takes its place in memory.
+    if key in _cache:
+        return _cache[key]
+    _cache.clear()  # Free the memory before loading the next snapshot.
     _, restorer, channels = snapshots.load(model, name)
     device = choose_device("auto")
-    found = Loaded(name, restorer.to(device), channels, device)
-    if isinstance(
-        restorer.net, GraphNetwork
-    ):  # Another one is of somebody's Python file, which may change meanwhile.
-        _kept[key] = found
-    return found
+    loaded = Loaded(name, restorer.to(device), channels, device)
+    # Do not cache other networks: they come from Python files or packages, which may change.
+    if isinstance(restorer.net, GraphNetwork):
+        _cache[key] = loaded
+    return loaded

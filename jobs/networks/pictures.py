@@ -1,4 +1,4 @@
-"""Pictures that a job writes: images, and what the layers of a network did to one."""
+"""PNG files that a job writes: images, and the feature maps and weights of layers."""
 
 import math
 from collections.abc import Callable
@@ -14,30 +14,33 @@ from jobs.core.folder import JobFolder
 from jobs.media.png import encode_png
 from models.inspection import (
     Kernels,
+    LayerValues,
     Page,
-    Seen,
     kernel_pages,
     maps_of,
-    sights_of,
+    receptive_fields_of,
     watch_layers,
     weights_of,
 )
 from models.restorer import Restorer
-from models.tiles import Sight
+from models.tiles import ReceptiveField
 
-Tell = Callable[[dict[str, Any]], object]
+Emit = Callable[[dict[str, Any]], object]
 
 
-def show_layers(folder: JobFolder, restorer: Restorer, image: Tensor, tell: Tell) -> None:
-    """Run an image (1, C, H, W) in 0 to 1 through the network, and tell of each layer as soon as it is computed."""
-    shown, sights = 0, sights_of(restorer.net)
+def show_layers(folder: JobFolder, restorer: Restorer, image: Tensor, emit: Emit) -> None:
+    """Run an image (1, C, H, W) in 0 to 1 through the network.
 
-    def show(name: str, module: nn.Module, output: Tensor) -> None:
-        nonlocal shown
-        shown += 1
-        tell(layer(folder, shown, name, module, maps_of(output), sights.get(module)))
+    Passes the fields of a `layer` event to `emit` as soon as a layer is computed.
+    """
+    count, fields = 0, receptive_fields_of(restorer.net)
 
-    with watch_layers(restorer.net, show):
+    def emit_layer(name: str, module: nn.Module, output: Tensor) -> None:
+        nonlocal count
+        count += 1
+        emit(layer(folder, count, name, module, maps_of(output), fields.get(module)))
+
+    with watch_layers(restorer.net, emit_layer):
         restorer.restore(restorer.encode(image))
 
 
@@ -47,12 +50,12 @@ def layer(
     name: str,
     module: nn.Module,
     maps: Tensor,
-    sight: tuple[Sight, Sight] | None,
+    receptive_field: tuple[ReceptiveField, ReceptiveField] | None,
 ) -> dict[str, Any]:
-    """What a `layer` event says of one layer; writes its pictures. `maps` are (C, H, W)."""
-    seen, stem = Seen(maps), layer_files.of_layer(index, name)
+    """Write the pictures of a layer; return the data of its `layer` event. `maps` is (C, H, W)."""
+    values, stem = LayerValues(maps), layer_files.of_layer(index, name)
     pages = [
-        _page(folder, _numbered(stem, number), page) for number, page in enumerate(seen.pages())
+        _page(folder, _numbered(stem, number), page) for number, page in enumerate(values.pages())
     ]
     return {
         "index": index,
@@ -60,9 +63,9 @@ def layer(
         "layer_type": str(module),
         "parameters": sum(parameter.numel() for parameter in module.parameters()),
         "shape": list(maps.shape),
-        "field": field(sight),
-        **seen.statistics(),
-        "channels": {"low": _short(seen.low), "high": _short(seen.high), "dead": seen.dead},
+        "field": field(receptive_field),
+        **values.statistics(),
+        "channels": {"low": _short(values.low), "high": _short(values.high), "dead": values.dead},
         "picture": pages[0]["picture"],
         "pages": pages,
         "weights": weights(folder, f"{stem}-weights", module),
@@ -70,6 +73,7 @@ def layer(
 
 
 def weights(folder: JobFolder, stem: str, module: nn.Module) -> dict[str, Any] | None:
+    """Write the pictures of a layer's kernels; return their facts, or None without kernels."""
     kernels = weights_of(module)
     if kernels is None:
         return None
@@ -77,13 +81,22 @@ def weights(folder: JobFolder, stem: str, module: nn.Module) -> dict[str, Any] |
         _kernels(folder, _numbered(stem, number), page)
         for number, page in enumerate(kernel_pages(kernels))
     ]
-    about = Seen(kernels.reshape(1, -1)).statistics()
-    return {"shape": list(kernels.shape), **about, "picture": pages[0]["picture"], "pages": pages}
+    statistics = LayerValues(kernels.reshape(1, -1)).statistics()
+    return {
+        "shape": list(kernels.shape),
+        **statistics,
+        "picture": pages[0]["picture"],
+        "pages": pages,
+    }
 
 
-def field(sight: tuple[Sight, Sight] | None) -> list[int] | None:
-    """(rows, columns) of the image that a place of a layer sees."""
-    return None if sight is None else [math.ceil(one.high - one.low) + 1 for one in sight]
+def field(receptive_field: tuple[ReceptiveField, ReceptiveField] | None) -> list[int] | None:
+    """Return the receptive field of a layer: (rows, columns) of the image; None if unknown."""
+    return (
+        None
+        if receptive_field is None
+        else [math.ceil(axis.high - axis.low) + 1 for axis in receptive_field]
+    )
 
 
 def _numbered(stem: str, page: int) -> str:
@@ -105,18 +118,18 @@ def _kernels(folder: JobFolder, relative: str, kernels: Kernels) -> dict[str, An
 
 
 def _short(values: NDArray[np.float64]) -> list[float]:
-    """As many digits as a float32 has: a log of many layers is long."""
+    """Round to the precision of float32, which keeps the log short."""
     return [float(f"{value:.8g}") for value in values]
 
 
 def save_picture(folder: JobFolder, relative: str, picture: Tensor) -> str:
-    """Write uint8 (3, H, W), (1, H, W) or (H, W) as PNG, without loss; return its address."""
-    whole = picture if picture.dim() == 3 else picture[None]
-    return _save(folder, relative, whole.permute(1, 2, 0).cpu().numpy())
+    """Write uint8 (3, H, W), (1, H, W) or (H, W) as a lossless PNG; return its URL path."""
+    channels = picture if picture.dim() == 3 else picture[None]
+    return _save(folder, relative, channels.permute(1, 2, 0).cpu().numpy())
 
 
 def save_gray(folder: JobFolder, relative: str, picture: NDArray[np.uint8]) -> str:
-    """Write (H, W) as PNG, without loss; return its address."""
+    """Write (H, W) as a lossless PNG; return its URL path."""
     return _save(folder, relative, picture[:, :, None])
 
 
@@ -131,5 +144,5 @@ def _save(folder: JobFolder, relative: str, picture: NDArray[np.uint8]) -> str:
 
 
 def as_tensor(picture: Any) -> Tensor:
-    """A picture (H, W, C) as a tensor (C, H, W)."""
+    """Convert a picture (H, W, C) to a tensor (C, H, W)."""
     return torch.tensor(picture).permute(2, 0, 1)

@@ -1,4 +1,4 @@
-"""Images and video through a network into files: decoding, tiles, planes, encoding.
+"""Restoration of images and videos into files: decoding, tiles, planes, encoding.
 
 Imports `jobs.core`, `jobs.media`, `jobs.specs` and `models`.
 """

@@ -1,4 +1,4 @@
-"""Restoring an image, or all images of a folder, into files."""
+"""Restoration of an image, or of all images of a folder, into files."""
 
 import gzip
 import io
@@ -15,12 +15,13 @@ from jobs.core.errors import Aborted, JobError
 from jobs.core.report import Report
 from jobs.core.suffixes import is_image
 from jobs.media.images import Picture, list_images, read_image, stem, to_gray
+from jobs.restoring.network import Model
 from jobs.restoring.outputs import check_free
-from jobs.restoring.video import Model, Restored
+from jobs.restoring.video import Restored
 from models import tiles
 from models.metrics import to_uint8
 
-WRITTEN: dict[str, dict[str, Any]] = {
+SAVE_OPTIONS: dict[str, dict[str, Any]] = {
     ".png": {"format": "PNG"},
     ".bmp": {"format": "BMP"},
     ".bmp.gz": {"format": "BMP"},
@@ -30,52 +31,60 @@ WRITTEN: dict[str, dict[str, Any]] = {
     ".jpg": {"format": "JPEG", "quality": 95, "subsampling": 0},
     ".jpeg": {"format": "JPEG", "quality": 95, "subsampling": 0},
 }
-"""How an image is written, by its ending."""
+"""Pillow's options for saving an image, by its file extension."""
 LOSSY = (".jpg", ".jpeg")
-FOR_ALL = ".png"
-"""The ending of the images of a folder."""
+FOLDER_EXTENSION = ".png"
+"""The extension of images that are written into a folder."""
+DISK_FULL = "The disk is full. Free some space, then restore again."
 
 
 def restore_image(
     source: Path, out: Path, model: Model, report: Report, overwrite: bool = False
 ) -> Restored:
-    """One image into a file; into a folder under its own name, as PNG. Raises JobError."""
+    """Restore an image into a file. In a folder, the file is named as the source, as PNG.
+
+    Raises JobError.
+    """
     if out.is_dir():
-        out = out / f"{stem(source)}{FOR_ALL}"
-    ending = _ending(out)
+        out = out / f"{stem(source)}{FOLDER_EXTENSION}"
+    extension = _extension(out)
     check_free(source, out, overwrite)
-    if ending in LOSSY:
+    if extension in LOSSY:
         report.message(
-            f"{out.name} is compressed anew, with loss. An ending like .png keeps what was restored.",
+            f"{out.name} is saved in a lossy format. Use an extension such as .png to keep the "
+            "restored image exactly.",
             "warning",
         )
     began = time.monotonic()
     picture = _restore(source, out, model)
     report.progress(1, 1, "images")
     return Restored(
-        1, time.monotonic() - began, picture.shape[1], picture.shape[0], ending[1:], out
+        1, time.monotonic() - began, picture.shape[1], picture.shape[0], extension[1:], out
     )
 
 
 def restore_folder(
     source: Path, out: Path, model: Model, report: Report, overwrite: bool = False
 ) -> Restored:
-    """All images of a folder into another one, as PNG. One that cannot be read is left out, and said. Raises JobError."""
+    """Restore all images of a folder into another folder, as PNG.
+
+    Skips unreadable images with a warning. Raises JobError.
+    """
     images = list_images(source)
     if out.exists() and not out.is_dir():
-        raise JobError(f"{out} is a file, and the input is a folder. Give a folder.")
-    alike = Counter(stem(path) for path in images)
-    named = {
-        path: out / f"{stem(path) if alike[stem(path)] == 1 else path.name}{FOR_ALL}"
+        raise JobError(f"{out} is a file, but the input is a folder. Give a folder as the output.")
+    stems = Counter(stem(path) for path in images)
+    targets = {
+        path: out / f"{stem(path) if stems[stem(path)] == 1 else path.name}{FOLDER_EXTENSION}"
         for path in images
     }
     if out.is_dir():
-        for path, target in named.items():
+        for path, target in targets.items():
             check_free(path, target, overwrite)
-    _make(out)
+    _create(out)
     began, done, why, size = time.monotonic(), 0, "", (0, 0)
     report.begin(0)
-    for path, target in named.items():
+    for path, target in targets.items():
         try:
             report.check()
             picture = _restore(path, target, model)
@@ -85,81 +94,82 @@ def restore_folder(
             why = f"Stopped after {done} images."
             break
         except JobError as error:
-            if str(error) == FULL:
-                why = FULL
+            if str(error) == DISK_FULL:
+                why = DISK_FULL
                 break
-            report.message(f"Left out: {error}", "warning")
+            report.message(f"Skipped: {error}", "warning")
             why = why or f"Not all images were restored: {error}"
         report.progress(done, len(images), "images")
     if not done:
         raise JobError(why)
-    return Restored(done, time.monotonic() - began, *size, FOR_ALL[1:], out, why)
+    return Restored(done, time.monotonic() - began, *size, FOLDER_EXTENSION[1:], out, why)
 
 
-FULL = "The disk is full. Make room, then restore it again."
-
-
-def _make(folder: Path) -> None:
+def _create(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise JobError(
-            f"The folder {folder} cannot be made: {error.strerror}. Give another one."
+            f"The folder {folder} cannot be created: {error.strerror}. Give another folder."
         ) from error
 
 
-def _ending(out: Path) -> str:
-    ending = next(
+def _extension(out: Path) -> str:
+    extension = next(
         (
-            ending
-            for ending in sorted(WRITTEN, key=len, reverse=True)
-            if out.name.lower().endswith(ending)
+            extension
+            for extension in sorted(SAVE_OPTIONS, key=len, reverse=True)
+            if out.name.lower().endswith(extension)
         ),
         "",
     )
-    if not ending or not is_image(out.name):
+    if not extension or not is_image(out.name):
         raise JobError(
-            f"{out.name} has no ending of an image. Choose one of {', '.join(WRITTEN)}; or give a folder that is there."
+            f"{out.name} does not have the file extension of an image. "
+            f"Choose one of {', '.join(SAVE_OPTIONS)}, or give an existing folder."
         )
-    return ending
+    return extension
 
 
 def _restore(source: Path, out: Path, model: Model) -> Picture:
-    """Raises JobError."""
+    """Restore an image into a file and return the input. Raises JobError."""
     picture = read_image(source)
-    seen = picture if model.channels == 3 else to_gray(picture, "BT.601")
-    image = torch.tensor(seen).permute(2, 0, 1)[None]
+    input = picture if model.channels == 3 else to_gray(picture, "BT.601")
+    image = torch.tensor(input).permute(2, 0, 1)[None]
     try:
         restored = (
             to_uint8(tiles.restore(model.restorer, image, model.limit)[0]).permute(1, 2, 0).numpy()
         )
     except tiles.TooLarge as error:
         raise JobError(f"{source.name}: {error}") from error
-    _write(restored, out, _kept(source))
+    _write(restored, out, _metadata(source))
     return picture
 
 
-def _kept(source: Path) -> dict[str, Any]:
-    """How the picture lies, and its colour profile."""
+def _metadata(source: Path) -> dict[str, Any]:
+    """The colour profile and the Exif data (orientation) of an image, as options for saving."""
     if source.suffix.lower() == ".gz":
         return {}
     with Image.open(source) as image:
-        kept = {"icc_profile": image.info.get("icc_profile"), "exif": image.info.get("exif")}
-    return {key: value for key, value in kept.items() if value}
+        metadata = {"icc_profile": image.info.get("icc_profile"), "exif": image.info.get("exif")}
+    return {key: value for key, value in metadata.items() if value}
 
 
-def _write(picture: Picture, out: Path, kept: dict[str, Any]) -> None:
-    ending, written = _ending(out), io.BytesIO()
+def _write(picture: Picture, out: Path, metadata: dict[str, Any]) -> None:
+    extension, encoded = _extension(out), io.BytesIO()
     image = Image.fromarray(picture[:, :, 0] if picture.shape[2] == 1 else picture)
-    image.save(written, **WRITTEN[ending], **({} if ending.startswith(".bmp") else kept))
+    more = {} if extension.startswith(".bmp") else metadata
+    image.save(encoded, **SAVE_OPTIONS[extension], **more)
     draft = out.with_name(f".{out.name}.part")
     try:
         draft.write_bytes(
-            gzip.compress(written.getvalue(), 6) if ending.endswith(".gz") else written.getvalue()
+            gzip.compress(encoded.getvalue(), 6)
+            if extension.endswith(".gz")
+            else encoded.getvalue()
         )
         os.replace(draft, out)
     except OSError as error:
         draft.unlink(missing_ok=True)
         raise JobError(
-            FULL if error.errno == 28 else f"{out} cannot be written: {error.strerror}."
+            DISK_FULL if error.errno == 28 else f"{out} cannot be written: {error.strerror}."
         ) from error

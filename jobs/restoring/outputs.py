@@ -1,4 +1,7 @@
-"""Which files a restored video can be written to, by their names. Light: a command that refuses one has not waited for torch."""
+"""Checks of the names of output files.
+
+Light: the command can refuse a name before it loads torch.
+"""
 
 from pathlib import Path
 
@@ -13,31 +16,33 @@ CONTAINERS = {
     ".mkv": "matroska",
     ".ts": "mpegts",
 } | dict.fromkeys(RAW_H264, "h264")
-"""FFmpeg's name of the container that an ending stands for."""
+"""FFmpeg's name of the container, by file extension."""
 FFV1 = (".mkv",)
+"""Extensions of containers for FFV1."""
 
 
 def check_video(source: Path, out: Path, codec: Codec, overwrite: bool) -> None:
-    """Raises JobError for an output that cannot be, or that must not be replaced."""
-    ending = out.suffix.lower()
-    if ending not in CONTAINERS:
+    """Raise JobError for an impossible output, or for one that must not be replaced."""
+    extension = out.suffix.lower()
+    if extension not in CONTAINERS:
         raise JobError(
-            f"{out.name} has no ending of a video that can be written. Choose one of {', '.join(CONTAINERS)}."
+            f"{out.name} does not have the file extension of a supported video. "
+            f"Choose one of {', '.join(CONTAINERS)}."
         )
-    if codec == "ffv1" and ending not in FFV1:
+    if codec == "ffv1" and extension not in FFV1:
         raise JobError(
-            f"FFV1 is written into .mkv only, and the output is {out.name}. Choose that ending, or the codec h264."
+            f"FFV1 requires .mkv, but the output is {out.name}. Choose .mkv or the codec h264."
         )
     check_free(source, out, overwrite)
 
 
 def check_free(source: Path, out: Path, overwrite: bool) -> None:
-    """Raises JobError for a file that is there, unless it may be replaced, and for one whose folder is not."""
+    """Raise JobError if the output exists and must not be replaced, or if its folder is missing."""
     if out.exists() and source.exists() and out.samefile(source):
         raise JobError(f"{out} is the input itself. Give the output another name.")
     if out.is_dir():
         raise JobError(f"{out} is a folder. Give the name of a file.")
     if out.exists() and not overwrite:
-        raise JobError(f"{out} is there already. Give another name, or --overwrite.")
+        raise JobError(f"{out} already exists. Give another name, or --overwrite.")
     if not out.parent.is_dir():
-        raise JobError(f"There is no folder {out.parent}. Make it, or give another name.")
+        raise JobError(f"The folder {out.parent} does not exist. Create it, or give another name.")

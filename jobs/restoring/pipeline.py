@@ -1,15 +1,38 @@
-"""A queue between two threads that either of them can end: `queue.Queue` has no way to do that before Python 3.13."""
+"""The pipeline that restores a video: a thread that decodes, the network, a thread that encodes.
+
+Bounded queues connect them, so that the memory does not depend on the video's length.
+"""
 
 import threading
 from collections import deque
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from pathlib import Path
 from typing import Generic, TypeVar
+
+from av.container import InputContainer
+
+from jobs.core.errors import Aborted
+from jobs.core.report import Report
+from jobs.media.video import ignore_warning
+from jobs.restoring.network import FrameRestorer, Model
+from jobs.restoring.video_in import Batch, VideoIn
+from jobs.restoring.video_out import DiskFull, VideoOut
+from jobs.specs.test import Codec
+
+UNIT = "frames"
+QUEUED_BATCHES = 2
+"""The most batches that wait between two threads."""
 
 Item = TypeVar("Item")
 
 
-class Lane(Generic[Item]):
-    """Holds at most `size` items, so that the first of several threads cannot run away from the last."""
+class ClosableQueue(Generic[Item]):
+    """A queue of at most `size` items that the producer or the consumer can close.
+
+    `queue.Queue` cannot be closed before Python 3.13.
+    """
 
     def __init__(self, size: int) -> None:
         self._size, self._closed = size, False
@@ -17,7 +40,7 @@ class Lane(Generic[Item]):
         self._changed = threading.Condition()
 
     def put(self, item: Item) -> bool:
-        """Waits for room; False where nobody takes items any more."""
+        """Wait for space and add an item. False if the queue is closed."""
         with self._changed:
             while len(self._items) >= self._size and not self._closed:
                 self._changed.wait()
@@ -27,13 +50,13 @@ class Lane(Generic[Item]):
             return not self._closed
 
     def close(self) -> None:
-        """No further item; those that are in it are still handed out."""
+        """Accept no further items. Consumers still get the items that are in the queue."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
 
     def __iter__(self) -> Iterator[Item]:
-        """The items, as they come, until it is closed and empty."""
+        """The items as they arrive, until the queue is closed and empty."""
         while True:
             with self._changed:
                 while not self._items and not self._closed:
@@ -43,3 +66,126 @@ class Lane(Generic[Item]):
                 item = self._items.popleft()
                 self._changed.notify_all()
             yield item
+
+
+class Pipeline:
+    """Restores one video. The calling thread runs the network.
+
+    `written` counts the frames of the output. `why` is the reason if the output is incomplete.
+    """
+
+    def __init__(
+        self, container: InputContainer, name: str, model: Model, report: Report, frames: int | None
+    ) -> None:
+        self._container, self._name, self._report = container, name, report
+        self._frame_count = frames
+        self._restorer = FrameRestorer(model)
+        self._decoded: ClosableQueue[Batch] = ClosableQueue(QUEUED_BATCHES)
+        self._restored: ClosableQueue[Batch] = ClosableQueue(QUEUED_BATCHES)
+        self._input_copies: list[VideoOut] = []
+        self._outputs: list[VideoOut] = []
+        self.why = ""
+        self.written = 0
+        self.size = (0, 0)
+
+    def run(self, draft: Path, out: Path, codec: Codec, copy_drafts: dict[Path, Path]) -> bool:
+        """Write the restored video to `draft`. True if all of the readable video was written.
+
+        `copy_drafts` maps the drafts of the copies for browsers to their final names. Raises
+        JobError, and the errors of the threads.
+        """
+        self._report.begin(0)
+        video = VideoIn(self._container, self._name, self._report, self._restorer.needs_rgb)
+        first = video.first()
+        if first is None:
+            self.why = video.why
+            return True
+        output = VideoOut(draft, out, codec, self._container, first, self._warn)
+        self._restorer.layout = output.layout
+        video.copied_streams = output.copied_streams
+        self.size = (output.width, output.height)
+        stopped = full = flush = False
+        outputs = [output]
+        try:
+            for path, target in list(copy_drafts.items())[: 1 if output.plays_in_browsers else 2]:
+                outputs.append(
+                    VideoOut(
+                        path,
+                        target,
+                        "h264",
+                        self._container,
+                        first,
+                        ignore_warning,
+                        for_browsers=True,
+                    )
+                )
+            self._input_copies, self._outputs = outputs[1:2], [output, *outputs[2:]]
+            with ThreadPoolExecutor(2, "restore") as threads:
+                reading = threads.submit(self._read, video)
+                writing = threads.submit(self._write)
+                try:
+                    self._restore(self._frame_count or video.total)
+                except Aborted:
+                    stopped = True
+                finally:
+                    self._decoded.close()
+                    self._restored.close()
+            reading.result()
+            writing.result()
+            flush = True
+        except DiskFull:
+            full = True
+        finally:
+            with ExitStack() as closing:  # Close all of them, even if one raises.
+                for video_out in outputs:
+                    closing.callback(video_out.close, flush)
+        self.written, self.why = output.frames, video.why
+        self._report.progress(self.written, self.written, UNIT)
+        if full:
+            self.why = (
+                f"The disk is full: {self.written} frames are complete. "
+                "Free some space, then restore again."
+            )
+        elif stopped:
+            self.why = f"Stopped after {self.written} frames."
+        return not (full or stopped)
+
+    def _warn(self, text: str) -> None:
+        self._report.message(text, "warning")
+
+    def _read(self, video: VideoIn) -> None:
+        try:
+            for batch in video.batches(self._restorer.batch_size):
+                if not self._decoded.put(batch):
+                    return
+        finally:
+            self._decoded.close()
+
+    def _restore(self, total: int | None) -> None:
+        for batch in self._decoded:
+            self._report.check()
+            inputs = batch.shots if self._input_copies else []
+            if not self._restored.put(
+                Batch(self._restorer.restore(batch.shots), batch.packets, inputs)
+            ):
+                return
+            if self.written:
+                self._report.progress(self.written, total, UNIT)
+
+    def _write(self) -> None:
+        try:
+            for batch in self._restored:
+                for packet in batch.packets:
+                    index = packet.stream.index
+                    for video_out in (*self._outputs, *self._input_copies):
+                        if index in video_out.copied_streams:
+                            video_out.copy(packet, index)
+                for shot in batch.inputs:
+                    for video_out in self._input_copies:
+                        video_out.write(shot)
+                for shot in batch.shots:
+                    for video_out in self._outputs:
+                        video_out.write(shot)
+                    self.written += 1
+        finally:
+            self._restored.close()

@@ -1,7 +1,7 @@
-"""The Y, Cb and Cr of a frame, and what a network's change means for them.
+"""The planes Y, Cb and Cr of a frame, and how a network's change applies to them.
 
-What a network changes in RGB is added to the planes that were decoded. What it leaves alone therefore stays bit for bit,
-though the way from YUV to RGB and back would round, and blur the chroma.
+The network's change in RGB is added to the decoded planes. Unchanged pixels therefore stay bit
+for bit the same. A conversion from YUV to RGB and back would round, and blur the chroma.
 """
 
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ from jobs.media.video import Colour, colour_of, reformat
 Plane = NDArray[np.uint8]
 
 FORMATS = {(0, 0): "yuv444p", (1, 0): "yuv422p", (1, 1): "yuv420p"}
-"""By how often the columns and the rows of the chroma were halved."""
+"""Pixel formats by how often the columns and the rows of their chroma are halved."""
 
 LUMA = {
     1: (0.2126, 0.0722),
@@ -31,13 +31,13 @@ LUMA = {
     9: (0.2627, 0.0593),
     10: (0.2627, 0.0593),
 }
-"""Weights of R and B in Y by matrix_coefficients (ITU-T H.273); all others are BT.601."""
+"""Weights of R and B in Y by matrix_coefficients (ITU-T H.273). All others are BT.601."""
 BT601 = (0.299, 0.114)
 
 
 @dataclass(frozen=True)
 class Layout:
-    """How the planes lie, and what they mean."""
+    """The pixel format, size and colour of planes."""
 
     format: str
     width: int
@@ -46,17 +46,20 @@ class Layout:
 
     @property
     def halved(self) -> tuple[int, int] | None:
-        """(columns, rows) of the chroma, how often halved; None where there is none."""
+        """How often (columns, rows) of the chroma are halved; None without chroma."""
         return next((halved for halved, name in FORMATS.items() if name == self.format), None)
 
     @property
     def scales(self) -> tuple[float, float]:
-        """Steps of Y, and of Cb and Cr, over the whole of their range."""
+        """The range of Y, and the range of Cb and Cr, in steps of 8-bit values."""
         return (255.0, 255.0) if self.colour.full_range else (219.0, 224.0)
 
 
 def planar(frame: av.VideoFrame) -> av.VideoFrame:
-    """The frame with planes of 8 bits: as it is where it has such, else converted, chroma as fine as it was."""
+    """The frame with planes of 8 bits.
+
+    Returns a frame that has them unchanged. Converts others without subsampling chroma further.
+    """
     format = frame.format
     if format.name.replace("yuvj", "yuv") in (*FORMATS.values(), "gray"):
         return frame
@@ -67,28 +70,33 @@ def planar(frame: av.VideoFrame) -> av.VideoFrame:
         )
         converted.colorspace, converted.color_range = 1 if frame.height >= HD else 6, 1
         return converted
-    gray = len([one for one in format.components if not one.is_alpha]) == 1
+    gray = len([component for component in format.components if not component.is_alpha]) == 1
     columns, rows = (
         int(np.log2(64 / side)) for side in (format.chroma_width(64), format.chroma_height(64))
     )
     full = frame.color_range == 2 or (gray and frame.color_range == 0)
-    kept: dict[str, Any] = {"src_color_range": 2, "dst_color_range": 2} if full else {}
-    return reformat(frame, "gray" if gray else FORMATS.get((columns, rows), "yuv444p"), **kept)
+    ranges: dict[str, Any] = {"src_color_range": 2, "dst_color_range": 2} if full else {}
+    return reformat(frame, "gray" if gray else FORMATS.get((columns, rows), "yuv444p"), **ranges)
 
 
 def loss_of(frame: av.VideoFrame) -> str:
-    """What `planar` loses of a frame, in words; empty where nothing is lost."""
+    """What `planar` loses of a frame, as a text; empty if nothing is lost."""
     format = frame.format
-    bits = max(one.bits for one in format.components)
+    bits = max(component.bits for component in format.components)
     if bits > 8:
-        return f"its {bits} bits a value become 8"
-    if any(one.is_alpha for one in format.components):
-        return "its transparency is left out"
-    return "its RGB becomes YUV 4:4:4" if format.is_rgb or format.name == "pal8" else ""
+        return f"the video's {bits} bits per value are reduced to 8"
+    if any(component.is_alpha for component in format.components):
+        return "the video's transparency is removed"
+    if format.is_rgb or format.name == "pal8":
+        return "the video's RGB is converted to YUV 4:4:4"
+    return ""
 
 
 def layout_of(frame: av.VideoFrame) -> Layout:
-    """Of a planar frame. yuvj says by its name that its range is full, and gray is full where nothing is signalled."""
+    """The layout of a planar frame.
+
+    The formats yuvj… have the full range. So has gray if the frame signals no range.
+    """
     colour = colour_of(frame)
     full = frame.format.name.startswith("yuvj") or (
         frame.format.name == "gray" and colour.full_range is None
@@ -102,7 +110,7 @@ def layout_of(frame: av.VideoFrame) -> Layout:
 
 
 def planes_of(frame: av.VideoFrame) -> list[Plane]:
-    """Copies of a planar frame's planes, each (rows, columns)."""
+    """Copies of the planes of a planar frame, each uint8 (rows, columns)."""
     return [
         np.frombuffer(memoryview(plane), np.uint8)
         .reshape(-1, plane.line_size)[: plane.height, : plane.width]
@@ -114,7 +122,10 @@ def planes_of(frame: av.VideoFrame) -> list[Plane]:
 def as_frame(
     planes: list[Plane], layout: Layout, format: str, width: int, height: int
 ) -> av.VideoFrame:
-    """A frame of those planes, cut to a size; gray gets the chroma that `format` asks for, without colour."""
+    """A frame from planes, cut to a size.
+
+    Gray planes get neutral chroma if `format` has chroma.
+    """
     frame = av.VideoFrame(width, height, format)
     for number, plane in enumerate(frame.planes):
         rows = np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)[
@@ -127,20 +138,22 @@ def as_frame(
 
 
 def gray_of(y: Tensor, layout: Layout) -> Tensor:
-    """Y (N, 1, H, W) in its steps as grayscale in 0 to 1, as a network of grayscale sees it."""
+    """Convert Y (N, 1, H, W) to grayscale in 0 to 1, the input of a grayscale network."""
     low = 0.0 if layout.colour.full_range else 16.0
     return ((y.float() - low) / layout.scales[0]).clamp(0, 1)
 
 
 def change_of_luma(change: Tensor, planes: list[Tensor], layout: Layout) -> list[Tensor]:
-    """The planes, Y changed by (N, 1, H, W), of which 1 is the whole range."""
+    """The planes with a change (N, 1, H, W) added to Y. A change of 1 is the full range."""
     return [_added(planes[0], change * layout.scales[0]), *planes[1:]]
 
 
 def change_of_rgb(change: Tensor, planes: list[Tensor], layout: Layout) -> list[Tensor]:
-    """The planes, uint8 (N, 1, rows, columns), changed by RGB (N, 3, H, W), of which 1 is the whole range.
+    """The planes, uint8 (N, 1, rows, columns), with a change in RGB (N, 3, H, W) added.
 
-    A sample of chroma changes by the mean over the pixels that it colours, as libswscale gave it to all of them."""
+    A change of 1 is the full range. A sample of chroma changes by the mean over the pixels that
+    it colours: libswscale gave the same sample to all of them.
+    """
     red_weight, blue_weight = LUMA.get(layout.colour.matrix, BT601)
     red, green, blue = change.split(1, 1)
     y = red * red_weight + green * (1 - red_weight - blue_weight) + blue * blue_weight
@@ -161,6 +174,6 @@ def _added(plane: Tensor, change: Tensor) -> Tensor:
 
 
 def stack(pictures: list[Picture] | list[Plane], device: torch.device) -> Tensor:
-    """(H, W, C) or (H, W) each as one uint8 tensor (N, C, H, W)."""
+    """Stack pictures (H, W, C) or planes (H, W) into a uint8 tensor (N, C, H, W)."""
     stacked = torch.from_numpy(np.stack(pictures)).to(device)
     return stacked[:, None] if stacked.dim() == 3 else stacked.permute(0, 3, 1, 2)

@@ -1,8 +1,8 @@
-"""What a job can be asked to do: the one definition behind the form, the JSON API, the command line and the docs.
+"""The settings of jobs: one definition for the form, the JSON API, the command line and the docs.
 
-Each field carries its label (`title`), its help line (`description`), bounds, choices and default.
-How a form shows it stands in `json_schema_extra`: `unit`, `more` (folded away), `widget`.
-Imports nothing else of ours.
+Each field has its label (`title`), its help text (`description`), bounds, choices and default.
+`json_schema_extra` has the settings for forms: `unit`, `more` (folded away), `widget`, and `titles`
+(names of choices). Imports no other package of the project.
 """
 
 from typing import Any, Literal
@@ -35,7 +35,7 @@ JobKind = Literal["dataset", "model", "test"]
 def spec_of(
     kind: str, values: dict[str, Any]
 ) -> type[DatasetSpec] | type[ModelSpec] | type[AnyTest]:
-    """What says what a job of a kind can be asked to do; a test that does not say of what is one of an image."""
+    """The spec class for a kind of job. A test without a `kind` in its values is an image test."""
     if kind == "test":
         return TESTS[values.get("kind", "image")]
     return DatasetSpec if kind == "dataset" else ModelSpec

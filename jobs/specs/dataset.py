@@ -1,42 +1,67 @@
-"""What a dataset job can be asked to do."""
+"""The settings of a dataset job."""
 
 from typing import Annotated, Literal, Self
 
 from pydantic import ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
-from jobs.specs.base import FromText, Name, Notes, Seed, ServerPath, Spec, Words, setting, told_by
+from jobs.specs.base import (
+    FromText,
+    Name,
+    Notes,
+    Seed,
+    ServerPath,
+    Spec,
+    Text,
+    discriminated_by,
+    setting,
+)
 
 Encoding = Literal["none", "png", "jpeg"]
 
 MAX_OFFSET = 8
-STREAM_HELP = "A raw .h264, .264 or .avc stream, or .mp4, .mkv, .mov, .ts; or a folder of streams of the same originals."
+STREAM_HELP = (
+    "A raw .h264, .264 or .avc stream, or .mp4, .mkv, .mov or .ts. Or a folder of streams with "
+    "the same originals."
+)
 ORIGINALS_HELP = (
-    "A folder of .bmp.gz, .bmp, .png, .tif, .jpg or .webp in natural order: the n-th belongs to frame n. "
-    "Or a video: .y4m, lossless .mkv or .mp4, raw .yuv."
+    "A folder of .bmp.gz, .bmp, .png, .tif, .jpg or .webp in natural order: the n-th image "
+    "belongs to frame n. Or a video: .y4m, lossless .mkv or .mp4, or raw .yuv."
 )
 
 
 class RawVideo(Spec):
-    """What a raw .yuv file does not say about itself."""
+    """The layout of a raw .yuv file, which the file does not contain."""
 
     width: int | None = setting(
-        None, "Width of .yuv", "Only for raw .yuv originals.", unit="px", more=True, ge=1, le=16384
+        None,
+        "Width of .yuv",
+        "Frame width of raw .yuv originals.",
+        unit="px",
+        more=True,
+        ge=1,
+        le=16384,
     )
     height: int | None = setting(
-        None, "Height of .yuv", "Only for raw .yuv originals.", unit="px", more=True, ge=1, le=16384
+        None,
+        "Height of .yuv",
+        "Frame height of raw .yuv originals.",
+        unit="px",
+        more=True,
+        ge=1,
+        le=16384,
     )
     pixel_format: Literal["yuv420p", "yuv422p", "yuv444p", "nv12", "gray", "rgb24", "bgr24"] = (
         setting(
             "yuv420p",
             "Pixel format of .yuv",
-            "As ffmpeg names it; yuv420p is the usual one.",
+            "FFmpeg's name of the format; usually yuv420p.",
             more=True,
         )
     )
 
 
 class StreamSource(Spec):
-    """A stream, and the original of each of its frames."""
+    """A stream, and the original of each frame."""
 
     model_config = ConfigDict(title="Stream and originals")
 
@@ -46,7 +71,7 @@ class StreamSource(Spec):
     offset: int = setting(
         0,
         "Frame offset",
-        "Frame n of the stream belongs to original n + offset: 1 where the first frame was lost.",
+        "Frame n of the stream belongs to original n + offset. Use 1 if the first frame was lost.",
         unit="frames",
         more=True,
         ge=-MAX_OFFSET,
@@ -56,22 +81,23 @@ class StreamSource(Spec):
 
 
 class FoldersSource(Spec):
-    """Two folders of images: damaged ones, and the originals."""
+    """A folder of damaged images and a folder of their originals."""
 
     model_config = ConfigDict(title="Two folders")
 
     kind: Literal["folders"] = "folders"
-    input: ServerPath = setting(..., "Inputs", "The folder of damaged images.", widget="folder")
-    target: ServerPath = setting(..., "Targets", "The folder of their originals.", widget="folder")
+    input: ServerPath = setting(..., "Inputs", "The folder of the damaged images.", widget="folder")
+    target: ServerPath = setting(..., "Targets", "The folder of the originals.", widget="folder")
     pairing: Literal["stem", "order"] = setting(
         "stem",
         "Pair by",
-        "stem: a.jpg belongs to a.png; names without a partner are listed. order: the n-th to the n-th.",
+        "stem: by file name, so a.jpg belongs to a.png; unmatched names are listed. order: the "
+        "n-th input belongs to the n-th target.",
     )
 
 
 class CompressSource(Spec):
-    """Originals only: the job compresses them itself by libx264, and keeps the streams."""
+    """Originals, which the job compresses with libx264. It keeps the streams."""
 
     model_config = ConfigDict(title="Originals only: compress them")
 
@@ -80,14 +106,24 @@ class CompressSource(Spec):
     qp: Annotated[list[Annotated[int, Field(ge=0, le=51)]], FromText] = setting(
         [],
         "QP",
-        "Quantisers, 0 to 51: one stream each, such as 27, 32, 37. 37 where no rate is given.",
+        "Constant quantisers from 0 to 51, such as 27, 32, 37. Larger values damage more. One "
+        "stream each; 37 if no rate is set.",
         widget="list",
     )
     crf: Annotated[list[Annotated[float, Field(ge=0, le=51)]], FromText] = setting(
-        [], "CRF", "Constant qualities, 0 to 51: one stream each.", widget="list", more=True
+        [],
+        "CRF",
+        "Constant rate factors from 0 to 51. Larger values damage more. One stream each.",
+        widget="list",
+        more=True,
     )
     bitrate: Annotated[list[Annotated[int, Field(ge=1, le=1_000_000)]], FromText] = setting(
-        [], "Bit rate", "Mean rates: one stream each.", unit="kbit/s", widget="list", more=True
+        [],
+        "Bit rate",
+        "Mean bit rates. Lower values damage more. One stream each.",
+        unit="kbit/s",
+        widget="list",
+        more=True,
     )
     preset: Literal[
         "ultrafast",
@@ -99,11 +135,11 @@ class CompressSource(Spec):
         "slow",
         "slower",
         "veryslow",
-    ] = setting("medium", "Preset", "Slower ones compress better.", more=True)
+    ] = setting("medium", "Preset", "Slower presets compress better and take longer.", more=True)
     gop: int | None = setting(
         None,
         "GOP",
-        "Most frames from one key frame to the next; x264 takes 250.",
+        "Largest distance between key frames; empty for x264's default of 250.",
         unit="frames",
         more=True,
         ge=1,
@@ -112,7 +148,7 @@ class CompressSource(Spec):
     b_frames: int | None = setting(
         None,
         "B-frames",
-        "Most B-frames in a row; the preset decides where nothing is given.",
+        "Largest number of consecutive B-frames; empty for the default of the preset.",
         more=True,
         ge=0,
         le=16,
@@ -127,14 +163,14 @@ class CompressSource(Spec):
         "ssim",
         "fastdecode",
         "zerolatency",
-    ] = setting("none", "Tune", "What x264 optimises for.", more=True)
+    ] = setting("none", "Tune", "The content or metric that x264 optimises for.", more=True)
     profile: Literal["auto", "baseline", "main", "high"] = setting(
-        "auto", "Profile", "The H.264 profile.", more=True
+        "auto", "Profile", "The H.264 profile; auto lets x264 choose.", more=True
     )
     frame_rate: float = setting(
         25,
         "Frame rate",
-        "Of image folders; matters for bit rates only.",
+        "Frames per second of the streams. Affects only streams with a bit rate.",
         unit="/s",
         more=True,
         gt=0,
@@ -150,7 +186,7 @@ class CompressSource(Spec):
 
 
 class Entry(Spec):
-    """One line of a manifest."""
+    """One sequence of a manifest."""
 
     stream: ServerPath
     originals: ServerPath
@@ -167,24 +203,26 @@ class SequencesSource(Spec):
     manifest: ServerPath = setting(
         ...,
         "Sequences",
-        "A CSV file with the columns stream, originals and perhaps split (train, val, test), paths relative to it. "
-        "Or a folder: one sub-folder a sequence with a stream and its originals, or clip.264 beside clip/ or clip.y4m.",
+        "A CSV file with the columns stream, originals and optionally split (train, val, test), "
+        "with paths relative to the file. Or a folder with one sub-folder per sequence (a "
+        "stream and its originals), or with streams such as clip.264 next to clip/ or clip.y4m.",
         widget="any",
     )
     entries: list[Entry] = Field(
-        [], description="What the manifest said when the job was made: filled in by the program."
+        [],
+        description="The sequences of the manifest when the job was created; set by the program.",
     )
 
 
 Source = Annotated[
     StreamSource | FoldersSource | CompressSource | SequencesSource,
     Field(discriminator="kind"),
-    told_by("kind", "stream"),
+    discriminated_by("kind", "stream"),
 ]
 
 
 class NoSplit(Spec):
-    """Nothing is kept back."""
+    """No split: all pairs are for training and validation."""
 
     model_config = ConfigDict(title="None")
 
@@ -193,12 +231,17 @@ class NoSplit(Spec):
 
 class _Share(Spec):
     percent: float = setting(
-        10, "Share of the pairs", "The network is never trained on them.", unit="%", ge=1, le=50
+        10,
+        "Share of the pairs",
+        "Percentage of the pairs that are excluded from training.",
+        unit="%",
+        ge=1,
+        le=50,
     )
 
 
 class Blocks(_Share):
-    """Contiguous blocks of frames: neighbours look alike, so single random frames would leak."""
+    """Contiguous blocks of frames. Single random frames would leak, as neighbours are similar."""
 
     model_config = ConfigDict(title="Percent, in contiguous blocks")
 
@@ -206,7 +249,7 @@ class Blocks(_Share):
 
 
 class BySequence(_Share):
-    """Whole sequences, drawn by the seed: the strictest split."""
+    """Entire sequences, chosen at random by the seed. The strictest split."""
 
     model_config = ConfigDict(title="Percent, by whole sequences")
 
@@ -214,7 +257,7 @@ class BySequence(_Share):
 
 
 class ByFrame(_Share):
-    """Single random frames. This leaks: each has a twin in the training split, and PSNR looks better than it is."""
+    """Single random frames. Leaks: training sees similar frames, so the PSNR is too optimistic."""
 
     model_config = ConfigDict(title="Percent, by random frame (leaks)")
 
@@ -222,43 +265,67 @@ class ByFrame(_Share):
 
 
 class Separate(Spec):
-    """Sources of their own: nothing is taken from the training source."""
+    """A separate source. All pairs of the training source stay in training."""
 
     model_config = ConfigDict(title="Separate sources")
 
     method: Literal["separate"] = "separate"
-    source: Source = setting(..., "Source", "Where these pairs come from.")
+    source: Source = setting(..., "Source", "The source of these pairs.")
 
 
-Kept = Annotated[
+ValidationSplit = Annotated[
     Blocks | BySequence | ByFrame | Separate,
     Field(discriminator="method"),
-    told_by("method", "blocks"),
+    discriminated_by("method", "blocks"),
 ]
-MayBeKept = Annotated[
+TestSplit = Annotated[
     NoSplit | Blocks | BySequence | ByFrame | Separate,
     Field(discriminator="method"),
-    told_by("method", "blocks"),
+    discriminated_by("method", "blocks"),
 ]
 
 
 class FrameChoice(Spec):
-    """Which frames of each sequence are taken."""
+    """The frames that are used of each sequence."""
 
     first: int = setting(
-        0, "First frame", "The first original is number 0.", more=True, ge=0, le=10_000_000
+        0,
+        "First frame",
+        "Number of the first frame that is used, from 0.",
+        more=True,
+        ge=0,
+        le=10_000_000,
     )
     last: int | None = setting(
-        None, "Last frame", "All of them where nothing is given.", more=True, ge=0, le=10_000_000
+        None,
+        "Last frame",
+        "Number of the last frame that is used; empty for all frames.",
+        more=True,
+        ge=0,
+        le=10_000_000,
     )
-    step: int = setting(1, "Step", "2 takes every second frame.", more=True, ge=1, le=10_000)
+    step: int = setting(
+        1,
+        "Step",
+        "Distance between frames that are used: 2 uses every second frame.",
+        more=True,
+        ge=1,
+        le=10_000,
+    )
     most: int | None = setting(
-        None, "At most", "Of each sequence.", unit="frames", more=True, ge=1, le=10_000_000
+        None,
+        "Frame limit",
+        "Largest number of frames per sequence; empty for no limit.",
+        unit="frames",
+        more=True,
+        ge=1,
+        le=10_000_000,
     )
     near_duplicates: float = setting(
         0,
         "Drop near-duplicates",
-        "Frames whose original differs from the last one taken by less, on average. 0 keeps all; 1 drops standing pictures.",
+        "Drop frames whose original differs from the last used one by less than this mean "
+        "difference. 0 keeps all frames; 1 drops still pictures.",
         unit="levels",
         more=True,
         ge=0,
@@ -269,17 +336,17 @@ class FrameChoice(Spec):
     @classmethod
     def _forward(cls, last: int | None, others: ValidationInfo) -> int | None:
         if last is not None and last < others.data.get("first", 0):
-            raise ValueError("it lies before the first frame")
+            raise ValueError("it is before the first frame")
         return last
 
 
 class PatchGrid(Spec):
-    """Training pairs cut into squares beforehand; validation and test pairs stay whole."""
+    """The patches that training pairs are cut into. Validation and test pairs stay whole."""
 
     size: int | None = setting(
         None,
         "Cut into patches",
-        "Side of the squares that training pairs are cut into; whole frames where nothing is given. "
+        "Side of the square patches that training pairs are cut into; empty for whole frames. "
         "Validation and test pairs stay whole.",
         unit="px",
         more=True,
@@ -289,7 +356,7 @@ class PatchGrid(Spec):
     stride: int | None = setting(
         None,
         "Stride",
-        "From one patch to the next; the patch size where nothing is given.",
+        "Distance between neighbouring patches; empty for the patch size.",
         unit="px",
         more=True,
         ge=1,
@@ -298,7 +365,7 @@ class PatchGrid(Spec):
     flat_below: float = setting(
         0,
         "Drop flat patches",
-        "Those whose target's variance is lower; 0 keeps all.",
+        "Drop patches whose target has a lower variance; 0 keeps all patches.",
         unit="levels²",
         more=True,
         ge=0,
@@ -307,40 +374,59 @@ class PatchGrid(Spec):
 
 
 class DatasetSpec(Spec):
-    """Make a dataset of (decoded, original) pairs."""
+    """Create a dataset of (decoded, original) pairs."""
 
-    source: Source = setting(..., "Source", "Where the pairs come from.", widget="radio")
-    validation: Kept = setting(
-        Blocks(), "Validation", "Pairs that the network is never trained on."
+    source: Source = setting(..., "Source", "The source of the pairs.", widget="radio")
+    validation: ValidationSplit = setting(
+        Blocks(),
+        "Validation",
+        "Pairs that measure the network during training, which never trains on them.",
     )
-    test: MayBeKept = setting(NoSplit(), "Test split", "Pairs kept for the very end.", more=True)
+    test: TestSplit = setting(
+        NoSplit(),
+        "Test split",
+        "Pairs that measure the network after training, which never trains on them.",
+        more=True,
+    )
     frames: FrameChoice = FrameChoice()
     patches: PatchGrid = PatchGrid()
     channels: Literal["none", "rgb", "grayscale"] = setting(
         "none",
         "Channels",
-        "none: as the source has them. grayscale: Y by the matrix of the stream (BT.601 or BT.709), for input and target alike.",
+        "none: as in the source. grayscale: Y of inputs and targets, by the matrix of the "
+        "stream (BT.601 or BT.709).",
         more=True,
     )
     input_encoding: Encoding = setting(
         "png",
         "Encoding of inputs",
-        "png: lossless, about half the size. none: raw bytes, largest, and read fastest in training. jpeg: small, with loss.",
+        "png: lossless, about half the size of raw bytes. none: raw bytes, the largest and "
+        "fastest to read. jpeg: small and lossy.",
         more=True,
     )
     target_encoding: Encoding = setting(
-        "png", "Encoding of targets", "As for inputs; jpeg spoils the truth.", more=True
+        "png",
+        "Encoding of targets",
+        "The same choices as for inputs. jpeg damages the ground truth.",
+        more=True,
     )
     jpeg_quality: int = setting(
-        95, "JPEG quality", "Where an encoding is jpeg.", more=True, ge=1, le=100
+        95,
+        "JPEG quality",
+        "Quality of the jpeg encoding, 1 to 100. Larger values lose less and need more space.",
+        more=True,
+        ge=1,
+        le=100,
     )
     keep_decoded: bool = setting(
         False,
         "Keep the inputs as BMP",
-        "Also writes decoded/000000.bmp and so on into the job's folder.",
+        "Also write the inputs to decoded/000000.bmp and so on, in the job's folder.",
         more=True,
     )
-    seed: Seed = setting(0, "Seed", "Start of the random numbers of the splits.", more=True)
-    name: Name = setting(..., "Name", "How the dataset is called in lists.")
-    group: Words = setting("", "Group", "Lists can be sorted and filtered by it.", more=True)
-    notes: Notes = setting("", "Notes", "For you and your colleagues.", more=True, widget="notes")
+    seed: Seed = setting(0, "Seed", "Start value of the random numbers of the splits.", more=True)
+    name: Name = setting(..., "Name", "The name of the dataset in lists.")
+    group: Text = setting("", "Group", "Lists can be sorted and filtered by group.", more=True)
+    notes: Notes = setting(
+        "", "Notes", "Free text for you and your colleagues.", more=True, widget="notes"
+    )

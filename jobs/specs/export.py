@@ -1,27 +1,32 @@
-"""As what a snapshot can be written for other programs."""
+"""The settings of an export: a snapshot as a file for other programs."""
 
 from typing import Literal
 
 from jobs.specs.base import Spec, setting
 
 ExportFormat = Literal["onnx", "torchscript", "torch.export"]
-ENDINGS: dict[ExportFormat, str] = {"onnx": ".onnx", "torchscript": ".pt", "torch.export": ".pt2"}
+EXTENSIONS: dict[ExportFormat, str] = {
+    "onnx": ".onnx",
+    "torchscript": ".pt",
+    "torch.export": ".pt2",
+}
 
 
 class ExportSpec(Spec):
-    """Write a snapshot as a file that runs without Clearframe: the whole way from an image to the restored one."""
+    """Export a snapshot to a file that restores images without Clearframe."""
 
     snapshot: str = setting(
         "best",
         "Snapshot",
-        "The weights to write: best is the one with the lowest validation loss.",
+        "The weights to export. best has the lowest validation loss.",
         widget="snapshot",
         max_length=100,
     )
     format: ExportFormat = setting(
         "onnx",
         "Format",
-        "onnx runs in ONNX Runtime and many others, torchscript in C++ with libtorch, torch.export in Python.",
+        "onnx runs in ONNX Runtime and many other programs, torchscript in C++ with libtorch, "
+        "torch.export in Python.",
         titles={
             "onnx": "ONNX (.onnx)",
             "torchscript": "TorchScript (.pt)",

@@ -1,14 +1,14 @@
-"""What is made small in training. The settings of each are those of its function in models/losses.py."""
+"""The losses. Each spec has the settings of its function in models/losses.py."""
 
 from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 
-from jobs.specs.base import ServerPath, Spec, setting, told_by
+from jobs.specs.base import ServerPath, Spec, discriminated_by, setting
 
 
 class L1(Spec):
-    """Mean absolute difference of output and target."""
+    """Mean absolute difference between output and target."""
 
     model_config = ConfigDict(title="L1")
 
@@ -16,7 +16,7 @@ class L1(Spec):
 
 
 class L2(Spec):
-    """Mean squared difference: what PSNR is made of."""
+    """Mean squared difference between output and target. PSNR is a function of it."""
 
     model_config = ConfigDict(title="L2")
 
@@ -24,7 +24,7 @@ class L2(Spec):
 
 
 class Charbonnier(Spec):
-    """Like L1, but smooth around zero: the mean of sqrt(d² + ε²)."""
+    """Like L1, but smooth at zero: the mean of sqrt(d² + ε²)."""
 
     model_config = ConfigDict(title="Charbonnier")
 
@@ -32,14 +32,14 @@ class Charbonnier(Spec):
     epsilon: float = setting(
         0.001,
         "ε",
-        "Where it turns from a parabola into a line; the range of values is 0 to 1.",
+        "Differences below ε are squared, larger ones are linear. Pixel values range from 0 to 1.",
         gt=0,
         le=1,
     )
 
 
 class Ssim(Spec):
-    """1 - SSIM (Wang et al. 2004) with a Gaussian window of 11x11. Blind to even shifts of brightness."""
+    """1 - SSIM (Wang et al. 2004) with a Gaussian window of 11x11. Ignores brightness shifts."""
 
     model_config = ConfigDict(title="SSIM")
 
@@ -47,7 +47,7 @@ class Ssim(Spec):
 
 
 class MsSsim(Spec):
-    """1 - MS-SSIM (Wang et al. 2003): up to five scales, as many as the patches have room for."""
+    """1 - MS-SSIM (Wang et al. 2003) with up to five scales, as many as fit into the patches."""
 
     model_config = ConfigDict(title="MS-SSIM")
 
@@ -55,50 +55,57 @@ class MsSsim(Spec):
 
 
 class MsSsimL1(Spec):
-    """The mix of MS-SSIM and L1 of Zhao et al. (2017)."""
+    """A weighted sum of MS-SSIM and L1 (Zhao et al. 2017)."""
 
     model_config = ConfigDict(title="MS-SSIM and L1")
 
     name: Literal["ms-ssim-l1"] = "ms-ssim-l1"
     weight: float = setting(
-        0.84, "Weight of MS-SSIM", "The rest is L1's; 0.84 in the paper.", ge=0, le=1
+        0.84,
+        "Weight of MS-SSIM",
+        "L1 has the weight 1 - this value. The paper uses 0.84.",
+        ge=0,
+        le=1,
     )
 
 
 class SobelL1(Spec):
-    """L1 of the image, and L1 of its edges by Sobel's filters: keeps edges sharp."""
+    """A weighted sum of L1 over the pixels and L1 over Sobel edges. Keeps edges sharp."""
 
     model_config = ConfigDict(title="L1 and Sobel edges")
 
     name: Literal["sobel-l1"] = "sobel-l1"
-    weight: float = setting(0.5, "Weight of the edges", "The rest is L1's.", ge=0, le=1)
+    weight: float = setting(
+        0.5, "Weight of the edges", "L1 over the pixels has the weight 1 - this value.", ge=0, le=1
+    )
 
 
 class PackageLoss(Spec):
-    """A loss of an installed Python package (entry points clearframe.losses)."""
+    """A loss from an installed Python package (entry point group clearframe.losses)."""
 
-    model_config = ConfigDict(title="Of an installed package")
+    model_config = ConfigDict(title="Installed package")
 
     name: Literal["package"] = "package"
     entry: str = setting(
         ...,
         "Entry point",
-        "Its name in the group clearframe.losses.",
+        "The name of the loss in the entry point group clearframe.losses.",
         widget="entry",
         max_length=200,
     )
 
 
 class PythonFileLoss(Spec):
-    """A Python file with a function loss(output, target). Runs only where the server allows it."""
+    """A Python file with a function loss(output, target) that returns a scalar."""
 
-    model_config = ConfigDict(title="A Python file")
+    model_config = ConfigDict(title="Python file")
 
     name: Literal["python"] = "python"
     file: ServerPath = setting(
         ...,
         "Python file",
-        "Needs a server that was started with --allow-user-code: the file can do all that the server can.",
+        "Requires the server option --allow-user-code. The code runs with all permissions of the "
+        "server.",
         widget="python",
     )
 
@@ -106,5 +113,5 @@ class PythonFileLoss(Spec):
 Loss = Annotated[
     L1 | L2 | Charbonnier | Ssim | MsSsim | MsSsimL1 | SobelL1 | PackageLoss | PythonFileLoss,
     Field(discriminator="name"),
-    told_by("name", "l1"),
+    discriminated_by("name", "l1"),
 ]

@@ -1,10 +1,10 @@
-"""What a training job can be asked to do."""
+"""The settings of a training job."""
 
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from jobs.specs.base import SNAPSHOT, FromText, JobId, Name, Notes, Seed, Spec, Words, setting
+from jobs.specs.base import SNAPSHOT, FromText, JobId, Name, Notes, Seed, Spec, Text, setting
 from jobs.specs.losses import L1, Loss
 from jobs.specs.networks import Network, Srcnn915
 from jobs.specs.solvers import Adam, Exponential, LrPolicy, Solver
@@ -15,45 +15,46 @@ SSIM_WINDOW = 11
 class ModelSpec(Spec):
     """Train a network on a dataset."""
 
-    name: Name = setting(..., "Name", "How the model is called in lists.")
+    name: Name = setting(..., "Name", "The name of the model in lists.")
     dataset: JobId = setting(
         ...,
         "Dataset",
-        "The pairs to train on. A dataset that is still being made is waited for.",
+        "The pairs to train on. Training waits for a dataset that is not finished.",
         widget="dataset",
     )
     more_datasets: Annotated[list[JobId], FromText, Field(max_length=100)] = setting(
         [],
         "More datasets",
-        "Their pairs are added, those for training as well as those for validation.",
+        "Datasets whose pairs are added, for training as well as for validation.",
         more=True,
         widget="datasets",
     )
     network: Network = setting(
-        Srcnn915(), "Network", "What maps the damaged image to the restored one."
+        Srcnn915(), "Network", "The function that maps a damaged image to a restored image."
     )
     channels: Literal["rgb", "y", "ycbcr"] = setting(
         "y",
         "Channels",
-        "What the network sees and restores. On few clips, networks that see colour learn the colours of these.",
+        "The channels that the network sees and restores. With few clips, a network that sees "
+        "colour learns the colours of these clips.",
         titles={"y": "Y; colour passes through", "rgb": "RGB", "ycbcr": "YCbCr"},
     )
-    loss: Loss = setting(L1(), "Loss", "What training makes small.")
-    solver: Solver = setting(Adam(), "Solver", "How weights are changed.")
+    loss: Loss = setting(L1(), "Loss", "The function training minimises.")
+    solver: Solver = setting(Adam(), "Solver", "The optimizer.")
     lr_policy: LrPolicy = setting(
-        Exponential(), "Rate policy", "How the learning rate falls over the run."
+        Exponential(), "Rate policy", "The course of the learning rate over the run."
     )
     epochs: int | None = setting(
         None,
         "Epochs",
-        "Passes over the training frames: 30 where no length is given.",
+        "Passes over the training frames; 30 if no length is set.",
         ge=1,
         le=100_000,
     )
     minutes: float | None = setting(
         None,
         "Minutes",
-        "A time budget in place of epochs; the rate then falls over this time.",
+        "Time budget; use instead of epochs. The learning rate falls over this time.",
         unit="min",
         gt=0,
         le=100_000,
@@ -61,7 +62,7 @@ class ModelSpec(Spec):
     steps: int | None = setting(
         None,
         "Steps",
-        "Changes of the weights, in place of epochs.",
+        "Optimizer steps; use instead of epochs.",
         more=True,
         ge=1,
         le=1_000_000_000,
@@ -69,7 +70,7 @@ class ModelSpec(Spec):
     batch_size: int = setting(
         16,
         "Batch size",
-        "Patches a step. Several, such as 8, 16, make a sweep.",
+        "Larger batches need more memory; 8, 16 is a sweep.",
         unit="patches",
         widget="list",
         ge=1,
@@ -77,39 +78,46 @@ class ModelSpec(Spec):
     )
     accumulation: int = setting(
         1,
-        "Batches a step",
-        "Gradients of several batches are added up for one step.",
+        "Batches per step",
+        "Batches whose gradients are summed for one optimizer step. Acts like a larger batch "
+        "without more memory.",
         more=True,
         ge=1,
         le=1024,
     )
     patch_size: int = setting(
-        64, "Patch size", "Side of the random squares cut from each pair.", unit="px", ge=8, le=1024
+        64,
+        "Patch size",
+        "Side of the random square patches that are cut from each pair.",
+        unit="px",
+        ge=8,
+        le=1024,
     )
     patches_per_frame: int = setting(
         8,
-        "Patches a frame",
-        "Random patches cut from each training frame in an epoch.",
+        "Patches per frame",
+        "Random patches that are cut from each training frame in an epoch.",
         more=True,
         ge=1,
         le=4096,
     )
     flips: bool = setting(
-        True, "Flips", "Patches are mirrored at random, input and target alike.", more=True
+        True, "Flips", "Mirror patches at random, input and target alike.", more=True
     )
     quarter_turns: bool = setting(
-        False, "Quarter turns", "Patches are turned by 90° at random as well.", more=True
+        False, "Quarter turns", "Also rotate patches by 90° at random.", more=True
     )
     mean_subtraction: Literal["none", "pixel"] = setting(
         "none",
         "Subtract the mean",
-        "pixel: the mean of each channel over the training inputs; added again to the output.",
+        "pixel: subtract the mean of each channel over the training inputs from the input, and "
+        "add it to the output.",
         more=True,
     )
     gradient_clip: float | None = setting(
         None,
         "Clip gradients",
-        "The norm that they are shortened to; as they are where nothing is given.",
+        "Scale gradients down to this norm if theirs is larger; empty for no clipping.",
         more=True,
         gt=0,
         le=1e6,
@@ -117,15 +125,16 @@ class ModelSpec(Spec):
     ema: float | None = setting(
         None,
         "Average weights",
-        "Decay of a moving average that is validated and kept, such as 0.999.",
+        "Decay per step of a moving average of the weights, such as 0.999. The average is then "
+        "validated and saved; empty for none.",
         more=True,
         gt=0,
         lt=1,
     )
     validation_interval: float = setting(
         1,
-        "Validate every",
-        "Also fractions of an epoch.",
+        "Validation interval",
+        "Epochs between validations; can be a fraction.",
         unit="epochs",
         more=True,
         gt=0,
@@ -133,8 +142,8 @@ class ModelSpec(Spec):
     )
     snapshot_interval: float = setting(
         1,
-        "Snapshot every",
-        "Also fractions of an epoch; one more comes at the end.",
+        "Snapshot interval",
+        "Epochs between snapshots; can be a fraction. Another snapshot is saved at the end.",
         unit="epochs",
         more=True,
         gt=0,
@@ -143,7 +152,7 @@ class ModelSpec(Spec):
     keep: int = setting(
         5,
         "Snapshots kept",
-        "The last ones; the best one stays as well.",
+        "Number of the latest snapshots to keep, in addition to the best.",
         more=True,
         ge=1,
         le=10_000,
@@ -151,7 +160,7 @@ class ModelSpec(Spec):
     early_stopping: int | None = setting(
         None,
         "Stop early",
-        "After so many validations without a better one.",
+        "Stop after this many validations without a lower loss (L1); empty for never.",
         unit="validations",
         more=True,
         ge=1,
@@ -160,18 +169,22 @@ class ModelSpec(Spec):
     start_from: JobId | None = setting(
         None,
         "Start from",
-        "The weights of another model, where layers are of equal name and shape.",
+        "Initial weights from another model, for layers with the same name and shape.",
         more=True,
         widget="model",
     )
     start_snapshot: str = setting(
-        "best", "Its snapshot", "best, last, or its name.", more=True, pattern=SNAPSHOT
+        "best",
+        "Start snapshot",
+        "The snapshot of the other model: best, last, or a name such as epoch-0012.",
+        more=True,
+        pattern=SNAPSHOT,
     )
-    seed: Seed = setting(0, "Seed", "Start of all random numbers of the run.", more=True)
+    seed: Seed = setting(0, "Seed", "Start value of all random numbers of the run.", more=True)
     device: str = setting(
         "auto",
         "Device",
-        "auto: a GPU where there is one. cpu, cuda:0, or several: cuda:0,1.",
+        "auto: a GPU if available, otherwise the CPU. Or cpu, cuda:0, or several GPUs: cuda:0,1.",
         more=True,
         widget="device",
         pattern=r"^(auto|cpu|cuda|cuda:\d{1,2}(,\d{1,2})*)$",
@@ -179,7 +192,8 @@ class ModelSpec(Spec):
     gpu_share: float = setting(
         1.0,
         "Share of the GPU",
-        "1: alone. Trainings whose shares add up to 1 compute on one GPU, each with that share of its memory.",
+        "Part of the GPU's memory that the training may use. 1 reserves the GPU; trainings "
+        "whose shares add up to at most 1 run on one GPU together.",
         more=True,
         ge=0.01,
         le=1,
@@ -187,21 +201,24 @@ class ModelSpec(Spec):
     precision: Literal["auto", "float32", "tf32", "bfloat16", "float16"] = setting(
         "auto",
         "Precision",
-        "auto: bfloat16 where the processor or GPU computes in it, else float32.",
+        "Number format of the layers. auto: bfloat16 if the device supports it, otherwise tf32 "
+        "on a GPU and float32 on a CPU.",
         more=True,
     )
     compile: bool = setting(
         False,
         "Compile",
-        "By torch.compile: a minute's work before the first step, faster steps on a GPU.",
+        "Use torch.compile: about a minute before the first step, then faster steps on a GPU.",
         more=True,
     )
-    group: Words = setting("", "Group", "Lists can be sorted and filtered by it.", more=True)
-    notes: Notes = setting("", "Notes", "For you and your colleagues.", more=True, widget="notes")
+    group: Text = setting("", "Group", "Lists can be sorted and filtered by group.", more=True)
+    notes: Notes = setting(
+        "", "Notes", "Free text for you and your colleagues.", more=True, widget="notes"
+    )
     sweep: str = Field(
         default="",
         pattern=r"^[0-9a-z]{0,40}$",
-        description="The sweep that the job belongs to: filled in by the program.",
+        description="The sweep that the job belongs to; set by the program.",
     )
 
     @model_validator(mode="after")

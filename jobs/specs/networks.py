@@ -1,10 +1,10 @@
-"""The network to train, its width and depth. Each spec has the settings of its function in models/definitions/networks.py."""
+"""The networks. Each spec has the settings of its function in models/definitions/networks.py."""
 
 from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field
 
-from jobs.specs.base import ServerPath, Spec, setting, told_by
+from jobs.specs.base import ServerPath, Spec, discriminated_by, setting
 
 Maps = Annotated[int, Field(ge=1, le=1024)]
 Skip = Annotated[bool, Field()]
@@ -14,23 +14,32 @@ class _Published(Spec):
     start: Literal["identity", "paper"] = setting(
         "identity",
         "Start",
-        "identity: the first output is the input, and training begins there. paper: random weights as the paper says.",
+        "Initial weights. identity: the untrained network returns its input. paper: random "
+        "weights as in the paper.",
         more=True,
     )
 
 
 def maps(default: int, layer: str) -> Any:
-    return setting(default, f"Maps of {layer}", "How many features it computes.", more=True)
+    return setting(
+        default,
+        f"Maps of {layer}",
+        "Number of feature maps. More maps can improve the result and take more time and memory.",
+        more=True,
+    )
 
 
 def skip(default: bool) -> Any:
     return setting(
-        default, "Global skip", "The network learns what to add to its input.", more=True
+        default,
+        "Global skip",
+        "The output is the input plus a correction, and the network learns the correction.",
+        more=True,
     )
 
 
 class Srcnn915(_Published):
-    """9x9, 1x1 and 5x5 at the size of the input (Dong et al. 2014): small and quick."""
+    """9x9, 1x1 and 5x5 layers at the size of the input (Dong et al. 2014). Small and fast."""
 
     model_config = ConfigDict(title="SRCNN 9-1-5")
 
@@ -41,7 +50,7 @@ class Srcnn915(_Published):
 
 
 class Srcnn955(_Published):
-    """9x9, 5x5 and 5x5 at the size of the input (Dong et al. 2016)."""
+    """9x9, 5x5 and 5x5 layers at the size of the input (Dong et al. 2016)."""
 
     model_config = ConfigDict(title="SRCNN 9-5-5")
 
@@ -52,7 +61,7 @@ class Srcnn955(_Published):
 
 
 class ArCnn(_Published):
-    """9-7-1-5, made for JPEG's artefacts (Dong et al. 2015); in the paper without a skip."""
+    """Four layers, 9-7-1-5, for JPEG artefacts (Dong et al. 2015). The paper has no skip."""
 
     model_config = ConfigDict(title="AR-CNN")
 
@@ -64,7 +73,7 @@ class ArCnn(_Published):
 
 
 class Vrcnn(_Published):
-    """Four layers with kernels of two sizes, made for the artefacts of HEVC (Dai et al. 2017)."""
+    """Four layers with kernels of two sizes, for HEVC artefacts (Dai et al. 2017)."""
 
     model_config = ConfigDict(title="VRCNN")
 
@@ -72,18 +81,20 @@ class Vrcnn(_Published):
     maps: Annotated[int, Field(ge=4, le=1024, multiple_of=4)] = setting(
         64,
         "Maps of layer 1",
-        "The next layers have a quarter and a half of them for each kernel.",
+        "Number of feature maps. The next layers have a quarter and a half of it for each kernel.",
         more=True,
     )
 
 
 class Vdsr(_Published):
-    """Many layers of 3x3 that learn what to add to the image (Kim et al. 2016)."""
+    """Many 3x3 layers that learn a correction of the input (Kim et al. 2016)."""
 
     model_config = ConfigDict(title="VDSR")
 
     name: Literal["vdsr"] = "vdsr"
-    depth: int = setting(20, "Layers", "The paper has 20.", ge=2, le=100)
+    depth: int = setting(
+        20, "Layers", "More layers see more pixels. The paper has 20.", ge=2, le=100
+    )
     maps: Maps = maps(64, "each layer")
 
 
@@ -94,24 +105,30 @@ class DnCnn(_Published):
 
     name: Literal["dncnn"] = "dncnn"
     depth: int = setting(
-        17, "Layers", "The paper has 17, or 20 where the noise is not known.", ge=2, le=100
+        17,
+        "Layers",
+        "More layers see more pixels. The paper has 17, or 20 for unknown noise levels.",
+        ge=2,
+        le=100,
     )
     maps: Maps = maps(64, "each layer")
 
 
 class Edsr(_Published):
-    """Residual blocks without normalisation (Lim et al. 2017), fewer and narrower than in the paper."""
+    """Residual blocks without normalisation (Lim et al. 2017), smaller than in the paper."""
 
     model_config = ConfigDict(title="EDSR, small")
 
     name: Literal["edsr"] = "edsr"
-    blocks: int = setting(8, "Residual blocks", "The paper has 16 or 32.", ge=1, le=100)
+    blocks: int = setting(
+        8, "Residual blocks", "More blocks see more pixels. The paper has 16 or 32.", ge=1, le=100
+    )
     maps: Maps = maps(48, "each layer")
     skip: Skip = skip(True)
 
 
 class Custom(Spec):
-    """A network definition of Caffe, pasted as text."""
+    """A Caffe network definition, pasted as text."""
 
     model_config = ConfigDict(title="Custom: paste a prototxt")
 
@@ -119,7 +136,8 @@ class Custom(Spec):
     prototxt: str = setting(
         ...,
         "Network definition",
-        "Caffe's text format: layers, fillers, lr_mult, include rules, as DIGITS takes it. It is checked as you type.",
+        "Caffe's text format with layers, fillers, lr_mult and include rules, as in DIGITS. It is "
+        "checked as you type.",
         widget="code",
         min_length=1,
         max_length=256 * 1024,
@@ -127,36 +145,38 @@ class Custom(Spec):
     start: Literal["identity", "paper"] = setting(
         "identity",
         "Start",
-        "identity: the first output is the input, where the network allows it. paper: as its fillers say.",
+        "Initial weights. identity: the untrained network returns its input, if its layers "
+        "allow it. paper: as its fillers define.",
         more=True,
     )
 
 
 class Package(Spec):
-    """A network of an installed Python package (entry points clearframe.networks)."""
+    """A network from an installed Python package (entry point group clearframe.networks)."""
 
-    model_config = ConfigDict(title="Of an installed package")
+    model_config = ConfigDict(title="Installed package")
 
     name: Literal["package"] = "package"
     entry: str = setting(
         ...,
         "Entry point",
-        "Its name in the group clearframe.networks.",
+        "The name of the network in the entry point group clearframe.networks.",
         widget="entry",
         max_length=200,
     )
 
 
 class PythonFile(Spec):
-    """A Python file with a function network(channels) that returns a torch module. Runs only where the server allows it."""
+    """A Python file whose function network(channels) returns a torch module."""
 
-    model_config = ConfigDict(title="A Python file")
+    model_config = ConfigDict(title="Python file")
 
     name: Literal["python"] = "python"
     file: ServerPath = setting(
         ...,
         "Python file",
-        "Needs a server that was started with --allow-user-code: the file can do all that the server can.",
+        "Requires the server option --allow-user-code. The code runs with all permissions of the "
+        "server.",
         widget="python",
     )
 
@@ -164,5 +184,5 @@ class PythonFile(Spec):
 Network = Annotated[
     Srcnn915 | Srcnn955 | ArCnn | Vrcnn | Vdsr | DnCnn | Edsr | Custom | Package | PythonFile,
     Field(discriminator="name"),
-    told_by("name", "srcnn-9-1-5"),
+    discriminated_by("name", "srcnn-9-1-5"),
 ]

@@ -1,38 +1,62 @@
-"""How weights are changed, and how the rate of that falls over the run."""
+"""The optimizers, and the policies of the learning rate over the run."""
 
 from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field, field_validator
 
-from jobs.specs.base import FromText, Spec, setting, told_by
+from jobs.specs.base import FromText, Spec, discriminated_by, setting
 
 
 class _Solver(Spec):
     learning_rate: float = setting(
         0.001,
         "Base learning rate",
-        "Several, such as 0.001, 0.0003, make a sweep: one job each.",
+        "Step size of the solver; 0.001, 0.0003 is a sweep.",
         widget="list",
         gt=0,
         le=10,
     )
     weight_decay: float = setting(
-        0, "Weight decay", "Pulls weights towards zero.", more=True, ge=0, le=1
+        0,
+        "Weight decay",
+        "Larger values pull the weights more strongly to zero.",
+        more=True,
+        ge=0,
+        le=1,
     )
 
 
 class _Momentum(_Solver):
     momentum: float = setting(
-        0.9, "Momentum", "Share of the last step that goes on.", more=True, ge=0, lt=1
+        0.9,
+        "Momentum",
+        "Fraction of the previous update that is added to the next.",
+        more=True,
+        ge=0,
+        lt=1,
     )
 
 
 class _AdamLike(_Solver):
-    beta1: float = setting(0.9, "β1", "Memory of the mean of gradients.", more=True, ge=0, lt=1)
-    beta2: float = setting(
-        0.999, "β2", "Memory of the mean of their squares.", more=True, ge=0, lt=1
+    beta1: float = setting(
+        0.9,
+        "β1",
+        "Decay rate of the mean of gradients. Larger values average over more steps.",
+        more=True,
+        ge=0,
+        lt=1,
     )
-    epsilon: float = setting(1e-8, "ε", "Keeps the division from zero.", more=True, gt=0, le=1)
+    beta2: float = setting(
+        0.999,
+        "β2",
+        "Decay rate of the mean of squared gradients. Larger values average over more steps.",
+        more=True,
+        ge=0,
+        lt=1,
+    )
+    epsilon: float = setting(
+        1e-8, "ε", "Added to the denominator to avoid a division by zero.", more=True, gt=0, le=1
+    )
 
 
 class Adam(_AdamLike):
@@ -43,29 +67,39 @@ class Adam(_AdamLike):
 
 
 class AdamW(_AdamLike):
-    """Adam with a weight decay that does not pass through its scaling (Loshchilov and Hutter 2019)."""
+    """Adam with decoupled weight decay (Loshchilov and Hutter 2019)."""
 
     model_config = ConfigDict(title="AdamW")
     name: Literal["adamw"] = "adamw"
     weight_decay: float = setting(
-        0.01, "Weight decay", "Pulls weights towards zero.", more=True, ge=0, le=1
+        0.01,
+        "Weight decay",
+        "Larger values pull the weights more strongly to zero.",
+        more=True,
+        ge=0,
+        le=1,
     )
 
 
 class Sgd(_Momentum):
-    """Stochastic gradient descent with momentum. Wants a higher rate than Adam."""
+    """Stochastic gradient descent with momentum. Needs a higher learning rate than Adam."""
 
     model_config = ConfigDict(title="SGD")
     name: Literal["sgd"] = "sgd"
 
 
 class Nesterov(_Momentum):
-    """SGD that looks ahead by its momentum (Sutskever et al. 2013)."""
+    """SGD with Nesterov momentum (Sutskever et al. 2013)."""
 
     model_config = ConfigDict(title="Nesterov")
     name: Literal["nesterov"] = "nesterov"
     momentum: float = setting(
-        0.9, "Momentum", "Share of the last step that goes on.", more=True, gt=0, lt=1
+        0.9,
+        "Momentum",
+        "Fraction of the previous update that is added to the next.",
+        more=True,
+        gt=0,
+        lt=1,
     )
 
 
@@ -75,12 +109,24 @@ class RmsProp(_Momentum):
     model_config = ConfigDict(title="RMSprop")
     name: Literal["rmsprop"] = "rmsprop"
     momentum: float = setting(
-        0.0, "Momentum", "Share of the last step that goes on.", more=True, ge=0, lt=1
+        0.0,
+        "Momentum",
+        "Fraction of the previous update that is added to the next.",
+        more=True,
+        ge=0,
+        lt=1,
     )
     decay: float = setting(
-        0.99, "RMS decay", "Memory of the mean of squares.", more=True, ge=0, lt=1
+        0.99,
+        "RMS decay",
+        "Decay rate of the mean of squared gradients. Larger values average over more steps.",
+        more=True,
+        ge=0,
+        lt=1,
     )
-    epsilon: float = setting(1e-8, "ε", "Keeps the division from zero.", more=True, gt=0, le=1)
+    epsilon: float = setting(
+        1e-8, "ε", "Added to the denominator to avoid a division by zero.", more=True, gt=0, le=1
+    )
 
 
 class Adagrad(_Solver):
@@ -88,22 +134,36 @@ class Adagrad(_Solver):
 
     model_config = ConfigDict(title="Adagrad")
     name: Literal["adagrad"] = "adagrad"
-    epsilon: float = setting(1e-10, "ε", "Keeps the division from zero.", more=True, gt=0, le=1)
+    epsilon: float = setting(
+        1e-10, "ε", "Added to the denominator to avoid a division by zero.", more=True, gt=0, le=1
+    )
 
 
 class Adadelta(_Solver):
-    """Adadelta (Zeiler 2012). Finds its own step: the base rate is a factor of it, usually 1."""
+    """Adadelta (Zeiler 2012) computes its step size. The learning rate is a factor, usually 1."""
 
     model_config = ConfigDict(title="Adadelta")
     name: Literal["adadelta"] = "adadelta"
     learning_rate: float = setting(
-        1, "Base learning rate", "A factor of the step that it finds.", widget="list", gt=0, le=10
+        1,
+        "Base learning rate",
+        "Factor of the step size that Adadelta computes.",
+        widget="list",
+        gt=0,
+        le=10,
     )
-    decay: float = setting(0.9, "Decay", "Memory of the means of squares.", more=True, ge=0, lt=1)
+    decay: float = setting(
+        0.9,
+        "Decay",
+        "Decay rate of the means of squares. Larger values average over more steps.",
+        more=True,
+        ge=0,
+        lt=1,
+    )
     epsilon: float = setting(
         1e-6,
         "ε",
-        "Keeps the division from zero, and starts the first steps.",
+        "Avoids a division by zero. Larger values make the first steps larger.",
         more=True,
         gt=0,
         le=1,
@@ -113,7 +173,7 @@ class Adadelta(_Solver):
 Solver = Annotated[
     Adam | AdamW | Sgd | Nesterov | RmsProp | Adagrad | Adadelta,
     Field(discriminator="name"),
-    told_by("name", "adam"),
+    discriminated_by("name", "adam"),
 ]
 
 
@@ -130,26 +190,35 @@ class Step(Spec):
     model_config = ConfigDict(title="Step")
     name: Literal["step"] = "step"
     size: float = setting(
-        33, "Step", "Percent of the run from one step to the next.", unit="%", gt=0, le=100
+        33,
+        "Step",
+        "Distance from one step to the next, in percent of the run.",
+        unit="%",
+        gt=0,
+        le=100,
     )
-    gamma: float = setting(0.1, "Gamma", "The factor of each step.", gt=0, le=1)
+    gamma: float = setting(0.1, "Gamma", "Factor of the rate at each step.", gt=0, le=1)
 
 
 class MultiStep(Spec):
-    """rate = base · gamma ^ (the steps that are past)"""
+    """rate = base · gamma ^ (number of steps passed)"""
 
     model_config = ConfigDict(title="Multistep")
     name: Literal["multistep"] = "multistep"
     steps: Annotated[
         list[Annotated[float, Field(gt=0, le=100)]], FromText, Field(min_length=1, max_length=100)
     ] = setting(
-        [50.0, 85.0], "Steps", "Percents of the run, such as 50, 85.", unit="%", widget="list"
+        [50.0, 85.0],
+        "Steps",
+        "Positions of the steps in percent of the run, such as 50, 85.",
+        unit="%",
+        widget="list",
     )
-    gamma: float = setting(0.5, "Gamma", "The factor of each step.", gt=0, le=1)
+    gamma: float = setting(0.5, "Gamma", "Factor of the rate at each step.", gt=0, le=1)
 
     @field_validator("steps")
     @classmethod
-    def _in_order(cls, steps: list[float]) -> list[float]:
+    def _sorted(cls, steps: list[float]) -> list[float]:
         return sorted(steps)
 
 
@@ -158,11 +227,13 @@ class Exponential(Spec):
 
     model_config = ConfigDict(title="Exponential")
     name: Literal["exponential"] = "exponential"
-    gamma: float = setting(0.098, "Gamma", "The factor by which the rate falls.", gt=0, le=1)
+    gamma: float = setting(
+        0.098, "Gamma", "Factor by which the rate falls over each unit of Decay per.", gt=0, le=1
+    )
     per: Literal["run", "percent", "epoch", "iteration"] = setting(
         "run",
         "Decay per",
-        "run: once over the whole training. percent: as DIGITS counts. iteration: as Caffe counts.",
+        "The rate falls by gamma in this time: the run, 1 % of it (as DIGITS), an epoch, a step.",
     )
 
 
@@ -171,8 +242,8 @@ class Inverse(Spec):
 
     model_config = ConfigDict(title="Inverse")
     name: Literal["inverse"] = "inverse"
-    gamma: float = setting(0.1, "Gamma", "How soon the rate falls.", gt=0, le=1000)
-    power: float = setting(0.5, "Power", "How far it falls.", gt=0, le=100)
+    gamma: float = setting(0.1, "Gamma", "Larger values make the rate fall earlier.", gt=0, le=1000)
+    power: float = setting(0.5, "Power", "Larger values make the rate fall further.", gt=0, le=100)
 
 
 class Polynomial(Spec):
@@ -180,7 +251,13 @@ class Polynomial(Spec):
 
     model_config = ConfigDict(title="Polynomial")
     name: Literal["polynomial"] = "polynomial"
-    power: float = setting(3, "Power", "1 is a straight line to zero.", gt=0, le=100)
+    power: float = setting(
+        3,
+        "Power",
+        "1 is a straight line to zero. Larger values make the rate fall earlier.",
+        gt=0,
+        le=100,
+    )
 
 
 class Sigmoid(Spec):
@@ -188,35 +265,42 @@ class Sigmoid(Spec):
 
     model_config = ConfigDict(title="Sigmoid")
     name: Literal["sigmoid"] = "sigmoid"
-    step: float = setting(50, "Step", "Where the rate is half its base.", unit="%", gt=0, le=100)
-    gamma: float = setting(0.1, "Gamma", "How steep it falls there.", gt=0, le=100)
+    step: float = setting(
+        50,
+        "Step",
+        "The point of the run at which the rate is half its base.",
+        unit="%",
+        gt=0,
+        le=100,
+    )
+    gamma: float = setting(0.1, "Gamma", "Larger values make the fall steeper.", gt=0, le=100)
 
 
 class Cosine(Spec):
-    """Up to the base in a straight line, then down along half a cosine (Loshchilov and Hutter 2017)."""
+    """A linear rise to the base, then a fall along half a cosine (Loshchilov and Hutter 2017)."""
 
     model_config = ConfigDict(title="Cosine with warm-up")
     name: Literal["cosine"] = "cosine"
     warm_up: float = setting(
-        5, "Warm-up", "Share of the run in which the rate rises.", unit="%", ge=0, le=90
+        5, "Warm-up", "Part of the run in which the rate rises to its base.", unit="%", ge=0, le=90
     )
     floor: float = setting(
-        0, "Floor", "The rate at the end, in percent of its base.", unit="%", ge=0, le=100
+        0, "Floor", "Rate at the end, in percent of the base.", unit="%", ge=0, le=100
     )
 
 
 class OneCycle(Spec):
-    """From base / 25 up to the base and down to base / 250,000, both along half a cosine (Smith and Topin 2018)."""
+    """Half a cosine from base / 25 up to base, another to base / 250,000 (Smith and Topin 2018)."""
 
     model_config = ConfigDict(title="One cycle")
     name: Literal["one-cycle"] = "one-cycle"
     warm_up: float = setting(
-        30, "Warm-up", "Share of the run in which the rate rises.", unit="%", gt=0, le=90
+        30, "Warm-up", "Part of the run in which the rate rises to its base.", unit="%", gt=0, le=90
     )
 
 
 LrPolicy = Annotated[
     Exponential | Fixed | Step | MultiStep | Inverse | Polynomial | Sigmoid | Cosine | OneCycle,
     Field(discriminator="name"),
-    told_by("name", "exponential"),
+    discriminated_by("name", "exponential"),
 ]

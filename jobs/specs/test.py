@@ -1,10 +1,10 @@
-"""What a test job can be asked to do: restore one image, many, a whole split of a dataset, or a video."""
+"""The settings of a test job: restore one image, many images, a split of a dataset, or a video."""
 
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, ConfigDict, model_validator
 
-from jobs.specs.base import SNAPSHOT, JobId, Number, ServerPath, Spec, Words, setting
+from jobs.specs.base import SNAPSHOT, JobId, Number, ServerPath, Spec, Text, setting
 
 Codec = Literal["h264", "ffv1"]
 
@@ -18,86 +18,88 @@ def _split_lines(value: Any) -> Any:
 
 
 Paths = Annotated[list[ServerPath], BeforeValidator(_split_lines)]
-"""Several paths; as text, one a line: a path may hold any other character."""
+"""Several paths; as text, one per line, because a path may contain any other character."""
 
 
 class _Test(Spec):
-    """What all tests have."""
+    """The common settings of all tests."""
 
     model: JobId
     name: str = setting(
         "",
         "Name",
-        "How the test is called in lists: as what is restored, where nothing is given.",
+        "The name of the test in lists; empty for the name of the file or pair.",
         more=True,
         max_length=200,
     )
-    group: Words = setting("", "Group", "Lists can be sorted and filtered by it.", more=True)
+    group: Text = setting("", "Group", "Lists can be sorted and filtered by group.", more=True)
     snapshot: str = setting(
         "best",
         "Snapshot",
-        "The weights to test: best is the one with the lowest validation loss.",
+        "The weights to test. best has the lowest validation loss.",
         widget="snapshot",
         pattern=SNAPSHOT,
     )
 
 
 class ImageTest(_Test):
-    """Restore one image, measure it, and look at what every layer did."""
+    """Restore one image, measure it, and show what every layer computes."""
 
     model_config = ConfigDict(title="One image")
 
     kind: Literal["image"] = "image"
     image: ServerPath | None = setting(
-        None, "Image", "A path on the server, or a file from your machine.", widget="image"
+        None, "Image", "A path on the server, or a file from your computer.", widget="image"
     )
     target: ServerPath | None = setting(
         None,
         "Ground truth",
-        "The undamaged image of the same size, where you have it.",
+        "The undamaged image of the same size, to measure against. Optional.",
         widget="image",
     )
     pair: Number | None = setting(
         None,
         "Validation pair",
-        "Number of a pair of the model's dataset, in place of an image.",
+        "Number of a pair of the model's dataset; use instead of an image.",
         widget="pair",
         ge=0,
     )
     split: Literal["val", "test"] = setting(
         "val",
         "Split of the pair",
-        "Which pairs of the dataset the number counts.",
+        "The split of the dataset that contains the pair.",
         more=True,
         titles={"val": "Validation", "test": "Test"},
     )
     stream: ServerPath | None = setting(
         None,
         "Stream",
-        "A video or an H.264 stream, in place of an image: one of its frames is restored.",
+        "A video or an H.264 stream; use instead of an image. One of its frames is restored.",
         widget="file",
     )
     frame: Number | None = setting(
-        None, "Frame", "Number of the stream's frame, from 0, as it is shown.", ge=0
+        None, "Frame", "Number of the frame in display order, from 0.", ge=0
     )
     layers: bool = setting(
-        True, "Show visualizations and statistics", "Each layer's activations, weights and numbers."
+        True,
+        "Show visualizations and statistics",
+        "Show the activations, weights and statistics of each layer.",
     )
 
     @model_validator(mode="after")
     def _one_input(self) -> Self:
         if [self.image, self.pair, self.stream].count(None) != 2:
             raise ValueError(
-                "give one of these: an image, the number of a validation pair, or a stream"
+                "give exactly one of these: an image, the number of a validation pair, or a stream"
             )
         if self.pair is not None and self.target is not None:
-            raise ValueError("a validation pair brings its own ground truth")
+            raise ValueError("a validation pair has its own ground truth: remove the other")
         if self.frame is not None and self.stream is None:
-            raise ValueError("a frame is one of a stream: give that, too")
-        self.name = self.name.strip() or self._called()
+            raise ValueError("a frame number needs a stream: give the stream, too")
+        self.name = self.name.strip() or self._default_name()
         return self
 
-    def _called(self) -> str:
+    def _default_name(self) -> str:
         if self.stream is not None:
             return f"{_last_part(self.stream)[:180]} frame {self.frame or 0}"
         pair = f"{'validation' if self.split == 'val' else 'test'} pair {self.pair}"
@@ -105,7 +107,7 @@ class ImageTest(_Test):
 
 
 class ImagesTest(_Test):
-    """Restore many images, and see where the network helps and where it does not."""
+    """Restore many images, and see on which of them the network helps."""
 
     model_config = ConfigDict(title="Many images")
 
@@ -113,7 +115,7 @@ class ImagesTest(_Test):
     images: Paths = setting(
         ...,
         "Images",
-        "A folder, or paths of images and folders, one a line.",
+        "Paths of images or folders, one per line.",
         widget="paths",
         min_length=1,
         max_length=10_000,
@@ -121,19 +123,20 @@ class ImagesTest(_Test):
     targets: ServerPath | None = setting(
         None,
         "Ground truth",
-        "The folder of the undamaged images, where you have it: those of equal names belong together.",
+        "The folder of the undamaged images, to measure against. Equal file names belong together. "
+        "Optional.",
         widget="folder",
     )
 
     @model_validator(mode="after")
-    def _is_called(self) -> Self:
+    def _set_name(self) -> Self:
         rest = f" and {len(self.images) - 1:,} more" if len(self.images) > 1 else ""
         self.name = self.name.strip() or _last_part(self.images[0])[: 200 - len(rest)] + rest
         return self
 
 
 class SplitTest(_Test):
-    """Restore all pairs of a split of the model's datasets, and see where the network helps and where it does not."""
+    """Restore all pairs of a split of the model's datasets, and see where the network helps."""
 
     model_config = ConfigDict(title="A whole split")
 
@@ -141,12 +144,12 @@ class SplitTest(_Test):
     split: Literal["val", "test"] = setting(
         "val",
         "Split",
-        "Pairs that the training has not learned from.",
+        "The split to restore. Training does not use its pairs.",
         titles={"val": "Validation", "test": "Test"},
     )
 
     @model_validator(mode="after")
-    def _is_called(self) -> Self:
+    def _set_name(self) -> Self:
         self.name = (
             self.name.strip() or {"val": "validation split", "test": "test split"}[self.split]
         )
@@ -154,7 +157,7 @@ class SplitTest(_Test):
 
 
 class VideoTest(_Test):
-    """Restore a video into a file that plays, and see it beside its input."""
+    """Restore a video to a playable file, and compare it with its input."""
 
     model_config = ConfigDict(title="A video")
 
@@ -162,24 +165,26 @@ class VideoTest(_Test):
     video: ServerPath = setting(
         ...,
         "Video",
-        "A video or an H.264 stream: a path on the server, or a file from your machine.",
+        "A video or an H.264 stream: a path on the server, or a file from your computer.",
         widget="file",
     )
     originals: ServerPath | None = setting(
         None,
         "Ground truth",
-        "The undamaged frames, where you have them: a folder of images, or a video, in the order of the frames.",
+        "The undamaged frames, to measure against: a folder of images or a video, in the order "
+        "of the frames. Optional.",
         widget="any",
     )
     codec: Codec = setting(
         "h264",
-        "Saved as",
-        "H.264 plays everywhere, and what it loses cannot be seen; FFV1 loses nothing, and takes about ten times the room.",
+        "Output format",
+        "H.264 plays everywhere, with invisible losses. FFV1 is lossless, with files about ten "
+        "times as large.",
         titles={"h264": "H.264 (.mp4)", "ffv1": "FFV1 (.mkv)"},
     )
 
     @model_validator(mode="after")
-    def _is_called(self) -> Self:
+    def _set_name(self) -> Self:
         self.name = self.name.strip() or _last_part(self.video)
         return self
 

@@ -1,4 +1,4 @@
-"""The training job: its steps, patches, optimizer, validation, snapshots, curves and ranks.
+"""The training job: steps, patches, optimizer, validation, snapshots, curves and ranks.
 
 Imports `jobs.core`, `jobs.datasets`, `jobs.networks`, `jobs.specs` and `models`.
 """

@@ -1,4 +1,4 @@
-"""How far a training is: by its steps, or by the time that it was given."""
+"""The progress of a training, by its steps or by its time budget."""
 
 import time
 
@@ -6,22 +6,23 @@ from jobs.specs import ModelSpec
 
 
 class Clock:
-    """`steps_an_epoch` steps make an epoch; `seconds` were spent before a resume.
+    """Measures how much of a training is done.
 
-    The time is that of the last `tick`, so that several processes can go by the clock of one.
+    `steps_per_epoch` steps are an epoch. `seconds` is the time spent before a resume. The time is
+    that of the last `tick`, so that several processes can use the clock of one.
     """
 
-    def __init__(self, spec: ModelSpec, steps_an_epoch: int, seconds: float = 0.0) -> None:
-        self.steps_an_epoch = steps_an_epoch
+    def __init__(self, spec: ModelSpec, steps_per_epoch: int, seconds: float = 0.0) -> None:
+        self.steps_per_epoch = steps_per_epoch
         self._budget = spec.minutes * 60 if spec.minutes else None
-        self.total = spec.steps or (spec.epochs * steps_an_epoch if spec.epochs else None)
-        """Steps of the whole run, None where only time will tell."""
+        self.total = spec.steps or (spec.epochs * steps_per_epoch if spec.epochs else None)
+        """The steps of the whole run, None with a time budget."""
         self._spec = spec
         self._before, self._began = seconds, time.monotonic()
         self.seconds = seconds
 
     def read(self) -> float:
-        """Seconds spent on this run, before and after a resume."""
+        """The seconds spent on this run, before and after a resume."""
         return self._before + time.monotonic() - self._began
 
     def tick(self, seconds: float | None = None) -> None:
@@ -39,19 +40,19 @@ class Clock:
         return step / self.total if self.total else 1.0
 
     def epoch(self, step: int) -> float:
-        return step / self.steps_an_epoch
+        return step / self.steps_per_epoch
 
     def epochs(self, step: int) -> float:
-        """Of the whole run; with a time budget, as many as there would be at the pace so far."""
-        return self.iterations(step) / self.steps_an_epoch
+        """The epochs of the whole run. With a time budget, an estimate from the pace so far."""
+        return self.iterations(step) / self.steps_per_epoch
 
     def iterations(self, step: int) -> float:
         return float(self.total) if self.total else step / max(self.progress(step), 1e-9)
 
     def eta(self) -> float | None:
-        """Seconds left; None where the pace of the steps says it."""
+        """The remaining seconds of a time budget, None without one."""
         return max(self._budget - self.seconds, 0.0) if self._budget else None
 
     def every(self, interval: float) -> int:
-        """Steps from one to the next of what happens each `interval` epochs."""
-        return max(1, round(interval * self.steps_an_epoch))
+        """The steps of an interval that is given in epochs; at least 1."""
+        return max(1, round(interval * self.steps_per_epoch))

@@ -1,4 +1,4 @@
-"""The points of the training curve: each the mean of some steps, read from the device once."""
+"""The points of the training curve: means over some steps, read from the device once per point."""
 
 import math
 import time
@@ -12,20 +12,23 @@ from torch import Tensor
 from jobs.core.errors import JobError
 from jobs.training.ranks import Ranks
 
-POINTS_AN_EPOCH = 16
-MOST_STEPS_A_POINT = 100
-"""Reading a loss makes a GPU wait, so that not each step is a point."""
+POINTS_PER_EPOCH = 16
+MAX_STEPS_PER_POINT = 100
+"""A point is the mean of several steps, because reading a loss makes a GPU wait."""
 
-EXPLODED = 100
-"""A loss, averaged over SMOOTHED steps, that is so many times its lowest has lost all that was learned."""
-SMOOTHED = 16
-FIRST, SMALLEST = 0.01, 1e-6
-"""The first loss, and the lowest, count as no less: patches of one colour may be all that was seen."""
+EXPLOSION_FACTOR = 100
+"""A run ends if the loss, averaged over SMOOTHING_STEPS, is this many times its lowest value."""
+SMOOTHING_STEPS = 16
+MIN_FIRST_LOSS, MIN_LOWEST_LOSS = 0.01, 1e-6
+"""Lower limits of the first loss and of the lowest loss.
+
+The run may have seen only patches of a single colour so far.
+"""
 
 
 @dataclass
 class Losses:
-    """What a resumed run must know of the losses so far: those since the last point, and their moving average."""
+    """The losses so far, as a resumed run needs them: since the last point, and their average."""
 
     since_point: list[float] = field(default_factory=list)
     seen: int = 0
@@ -33,32 +36,36 @@ class Losses:
     lowest: float = math.inf
 
     def add(self, loss: float, step: int, rate: float) -> None:
-        """Raises JobError for one that is no number, or when they have grown far above all before."""
+        """Add the loss of a step. Raises JobError for a loss that is not finite or has exploded."""
         self.seen += 1
-        self.average += (loss - self.average) / min(self.seen, SMOOTHED)
+        self.average += (loss - self.average) / min(self.seen, SMOOTHING_STEPS)
         if self.seen == 1:
-            self.lowest = max(loss, FIRST)
-        bad = None if math.isfinite(loss) else "is no number any more"
-        if self.average > EXPLODED * max(self.lowest, SMALLEST):
-            bad = f"has grown to {self.average:.3g}, from {self.lowest:.3g}"
-        if bad:
+            self.lowest = max(loss, MIN_FIRST_LOSS)
+        problem = None if math.isfinite(loss) else "is not finite"
+        if self.average > EXPLOSION_FACTOR * max(self.lowest, MIN_LOWEST_LOSS):
+            problem = f"has grown to {self.average:.3g}, from {self.lowest:.3g}"
+        if problem:
             raise JobError(
-                f"The loss {bad} at step {step}, with a learning rate of {rate:.3g}. "
-                "Train again with a lower base learning rate; the last snapshot is from before."
+                f"The loss {problem} at step {step}, with a learning rate of {rate:.3g}. "
+                "Train again with a lower base learning rate. "
+                "The last snapshot was written before that."
             )
-        if self.seen >= SMOOTHED:
+        if self.seen >= SMOOTHING_STEPS:
             self.lowest = min(self.lowest, self.average)
         self.since_point.append(loss)
 
 
 class Curve:
-    """Losses and times since the last point. Which steps end a point depends on the spec alone, so that a resumed
-    run has the points of one that was never stopped."""
+    """Losses and times since the last point.
 
-    def __init__(self, steps_an_epoch: int, ranks: Ranks, losses: Losses) -> None:
-        self._steps = max(1, min(MOST_STEPS_A_POINT, steps_an_epoch // POINTS_AN_EPOCH))
+    The steps that end a point depend on the spec alone, so that a resumed run has the same points
+    as an uninterrupted run.
+    """
+
+    def __init__(self, steps_per_epoch: int, ranks: Ranks, losses: Losses) -> None:
+        self._steps = max(1, min(MAX_STEPS_PER_POINT, steps_per_epoch // POINTS_PER_EPOCH))
         self._ranks, self.losses = ranks, losses
-        self._fresh: list[Tensor] = []
+        self._unread: list[Tensor] = []
         self._rates: list[float] = []
         self._points, self._all_patches, self._all_seconds = 0, 0, 0.0
         self._start()
@@ -67,12 +74,15 @@ class Curve:
         self._since, self._patches, self._waited = time.monotonic(), 0, 0.0
 
     def patches_per_second(self) -> float:
-        """Over all points, without the first one, in which a device warms up."""
+        """The speed over all points but the first, in which the device warms up."""
         return self._all_patches / max(self._all_seconds, 1e-9)
 
     def add(self, loss: Tensor, rate: float, patches: int, waited: float) -> None:
-        """A step's loss, still on the device, its rate and patches, and the seconds that it waited for them."""
-        self._fresh.append(loss)
+        """Add a step.
+
+        `loss` is still on the device. `waited` are the seconds that the step waited for its data.
+        """
+        self._unread.append(loss)
         self._rates.append(rate)
         self._patches += patches
         self._waited += waited
@@ -81,17 +91,23 @@ class Curve:
         return step % self._steps == 0
 
     def read(self, step: int) -> None:
-        """Take in the losses up to this step, over all ranks, which meet here; the device is waited for. Raises JobError."""
-        if not self._fresh:
+        """Read the losses up to this step from the device, as means over all ranks.
+
+        Waits for the device and for the other ranks. Raises JobError.
+        """
+        if not self._unread:
             return
-        losses = (self._ranks.sum(torch.stack(self._fresh)) / self._ranks.size).tolist()
+        losses = (self._ranks.sum(torch.stack(self._unread)) / self._ranks.size).tolist()
         first, rates = step - len(losses) + 1, self._rates
-        self._fresh, self._rates = [], []
+        self._unread, self._rates = [], []
         for number, (loss, rate) in enumerate(zip(losses, rates, strict=True), first):
             self.losses.add(loss, number, rate)
 
     def point(self, step: int, side: int) -> dict[str, float]:
-        """The mean loss since the last point, and the speed. Raises JobError where the loss is none any more."""
+        """The mean loss since the last point, and the speed for patches of `side` x `side`.
+
+        Raises JobError for a loss that is not finite or has exploded.
+        """
         self.read(step)
         losses, self.losses.since_point = self.losses.since_point, []
         seconds = max(time.monotonic() - self._since, 1e-9)
@@ -101,18 +117,18 @@ class Curve:
                 self._all_seconds + seconds,
             )
         self._points += 1
-        speed = self._patches / seconds
-        told = {
-            "images_per_second": speed,
-            "pixels_per_second": speed * side**2,
+        images_per_second = self._patches / seconds
+        speed = {
+            "images_per_second": images_per_second,
+            "pixels_per_second": images_per_second * side**2,
             "data_wait": self._waited / seconds,
         }
         self._start()
-        return {"loss": sum(losses) / len(losses), **told}
+        return {"loss": sum(losses) / len(losses), **speed}
 
     @contextmanager
     def paused(self) -> Iterator[None]:
-        """What comes between two steps, such as a validation, is no training time."""
+        """Exclude the time of the block, such as a validation, from the training time."""
         began = time.monotonic()
         yield
         self._since += time.monotonic() - began

@@ -1,5 +1,8 @@
-"""A hash of datasets: `python -m jobs.training.dataset_hash FOLDER...` prints it. A process of its own, beside a training that
-waits for nothing, and because LMDB opens a store once in a process only."""
+"""A hash of datasets: `python -m jobs.training.dataset_hash FOLDER...` prints it.
+
+It runs in its own process, so that the training does not wait for it, and because a process can
+open an LMDB store only once.
+"""
 
 import hashlib
 import subprocess
@@ -18,8 +21,8 @@ from jobs.core.stored import DATABASES, opened
 
 
 def hash_of(folders: list[Path]) -> str:
-    """SHA-256 over all pairs of all splits, as they are stored, in order."""
-    whole = hashlib.sha256()
+    """SHA-256 over the stored values of all pairs of all splits, in order."""
+    sha256 = hashlib.sha256()
     for folder in folders:
         for split in ("train", "val", "test"):
             store = JobFolder(folder).store(split)
@@ -28,14 +31,16 @@ def hash_of(folders: list[Path]) -> str:
             with opened(store) as pairs:
                 for number in range(len(pairs)):
                     for name in DATABASES:
-                        whole.update(pairs.value(name, number))
-    return whole.hexdigest()
+                        sha256.update(pairs.value(name, number))
+    return sha256.hexdigest()
 
 
 @contextmanager
-def told(log: EventLog | NoLog, folders: list[Path]) -> Iterator[None]:
-    """Compute the hash in a process beside, and tell it to the log as soon as it is known, at the latest at the end; not
-    where the work ends by an error."""
+def hashed_in_background(log: EventLog | NoLog, folders: list[Path]) -> Iterator[None]:
+    """Compute the hash in a subprocess and log it when it is known, at the latest at the end.
+
+    If the block raises, the subprocess is killed and no hash is logged.
+    """
     process = subprocess.Popen(
         [sys.executable, "-m", "jobs.training.dataset_hash", *map(str, folders)],
         stdout=subprocess.PIPE,
@@ -43,14 +48,14 @@ def told(log: EventLog | NoLog, folders: list[Path]) -> Iterator[None]:
         cwd=ROOT,
     )
 
-    psutil.Process(process.pid).nice(19)  # It takes what the training leaves.
+    psutil.Process(process.pid).nice(19)  # It uses only the CPU time that the training leaves.
 
-    def tell() -> None:
-        found = process.communicate()[0].strip()
+    def log_hash() -> None:
+        output = process.communicate()[0].strip()
         if process.returncode == 0:
-            log.append("facts", dataset_hash=found)
+            log.append("facts", dataset_hash=output)
 
-    waiting = threading.Thread(target=tell, daemon=True)
+    waiting = threading.Thread(target=log_hash, daemon=True)
     waiting.start()
     try:
         yield

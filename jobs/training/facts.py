@@ -1,4 +1,4 @@
-"""What a run was made of, kept with it: so that it can be made again, and compared."""
+"""Facts about the network and the machine, kept with a run so that it can be reproduced."""
 
 import os
 import platform
@@ -16,17 +16,18 @@ PACKAGES = ("clearframe", "torch", "torchvision", "numpy", "av", "lmdb")
 
 
 def of_network(net: nn.Module) -> dict[str, Any]:
-    """Its size; of a network that is a graph also what it sees and costs."""
-    told: dict[str, Any] = {"parameters": sum(parameter.numel() for parameter in net.parameters())}
+    """The number of parameters; of a graph also the receptive field and the multiply-adds."""
+    facts: dict[str, Any] = {"parameters": sum(parameter.numel() for parameter in net.parameters())}
     if isinstance(net, GraphNetwork):
-        told |= {
+        facts |= {
             "receptive_field": list(net.graph.receptive_field()),
             "multiply_adds": net.graph.multiply_adds(),
         }
-    return told
+    return facts
 
 
 def of_machine(device: torch.device) -> dict[str, Any]:
+    """The device, the hardware, and the versions of packages."""
     cuda = {"cuda": torch.version.cuda} if device.type == "cuda" else {}
     return {
         "device": device_name(device),

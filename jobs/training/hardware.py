@@ -1,4 +1,4 @@
-"""What the machine does while a job runs: GPUs by NVML, the processor and this process by psutil."""
+"""Monitoring of the hardware during a job: GPUs by NVML, the CPU and this process by psutil."""
 
 import threading
 from contextlib import suppress
@@ -11,10 +11,11 @@ import torch
 from jobs.core.report import Report
 
 INTERVAL = 2.0
+"""Seconds between two events."""
 
 
 class Watch:
-    """Reports a `hardware` event every other second, from a thread of its own, until it is left."""
+    """Logs a `hardware` event every INTERVAL seconds from a thread, until the block ends."""
 
     def __init__(self, report: Report, device: torch.device) -> None:
         self._report, self._gpus = report, _handles(device)
@@ -36,7 +37,11 @@ class Watch:
             self._report.log.append("hardware", **self._read())
 
     def _read(self) -> dict[str, Any]:
-        """Shares in percent, memory in bytes, temperatures in degrees Celsius; `cpu` is 100 for each core in full use."""
+        """The fields of a `hardware` event.
+
+        Shares are in percent, memory in bytes, temperatures in degrees Celsius. `cpu` is 100 for
+        each fully used core.
+        """
         return {
             "cpu": self._process.cpu_percent(),
             "cores": psutil.cpu_count(),
@@ -47,7 +52,7 @@ class Watch:
 
 
 def _handles(device: torch.device) -> list[Any]:
-    """NVML's handle of the GPU in use; none where there is no GPU, or no NVML."""
+    """NVML's handle of the GPU in use; empty without a GPU or without NVML."""
     if device.type != "cuda":
         return []
     with suppress(pynvml.NVMLError):
@@ -58,11 +63,13 @@ def _handles(device: torch.device) -> list[Any]:
 
 
 def _gpu(handle: Any) -> dict[str, Any]:
-    told: dict[str, Any] = {}
-    with suppress(pynvml.NVMLError):  # Some cards do not tell all of it.
+    readings: dict[str, Any] = {}
+    with suppress(pynvml.NVMLError):  # Some GPUs do not support all readings.
         memory = pynvml.nvmlDeviceGetMemoryInfo(handle)
-        told |= {"memory_used": int(memory.used), "memory_total": int(memory.total)}
-        told["name"] = str(pynvml.nvmlDeviceGetName(handle))
-        told["temperature"] = pynvml.nvmlDeviceGetTemperature(handle, pynvml.NVML_TEMPERATURE_GPU)
-        told["utilisation"] = pynvml.nvmlDeviceGetUtilizationRates(handle).gpu
-    return told
+        readings |= {"memory_used": int(memory.used), "memory_total": int(memory.total)}
+        readings["name"] = str(pynvml.nvmlDeviceGetName(handle))
+        readings["temperature"] = pynvml.nvmlDeviceGetTemperature(
+            handle, pynvml.NVML_TEMPERATURE_GPU
+        )
+        readings["utilisation"] = pynvml.nvmlDeviceGetUtilizationRates(handle).gpu
+    return readings

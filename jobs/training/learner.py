@@ -1,4 +1,4 @@
-"""A network that learns: its weights, what changes them, and the state that a resumed run needs."""
+"""The network in training: its weights, optimizer, weight average, and state for a resume."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
@@ -11,54 +11,69 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from jobs.core.errors import JobError
 from jobs.networks.device import Precision
-from jobs.networks.from_spec import make_loss, uses_its_own_factors
+from jobs.networks.from_spec import make_loss, uses_lr_mult
 from jobs.networks.snapshots import State
 from jobs.specs import ModelSpec
 from jobs.training.placement import Batch
 from jobs.training.ranks import Ranks
 from jobs.training.solvers import make_optimizer, set_rate
-from jobs.training.validation import unit
+from jobs.training.validation import to_unit_range
 from models.restorer import Restorer
 
-TOO_LITTLE_MEMORY = "The GPU's memory is too small for this. Choose a smaller batch size, smaller patches or a smaller network."
+TOO_LITTLE_MEMORY = (
+    "The GPU's memory is too small for this training. "
+    "Choose a smaller batch size, smaller patches or a smaller network."
+)
 
-Say = Callable[[str], object]
+ShowMessage = Callable[[str], object]
 
 
 class Learner:
-    """`restorer` holds the network as it was made; what is trained is the same, wrapped in what makes it fast."""
+    """Trains the network of a restorer.
+
+    `net` is the network as it was built. The steps run through the same network, wrapped for
+    several ranks and compiled. `evaluated` is the restorer that is validated and saved: it has the
+    weights themselves, or their moving average.
+    """
 
     def __init__(
-        self, restorer: Restorer, spec: ModelSpec, precision: Precision, ranks: Ranks, say: Say
+        self,
+        restorer: Restorer,
+        spec: ModelSpec,
+        precision: Precision,
+        ranks: Ranks,
+        show_message: ShowMessage,
     ) -> None:
-        self._precision, self._ranks, self._say = precision, ranks, say
+        self._precision, self._ranks, self._show_message = precision, ranks, show_message
         self.net = restorer.net
         self._loss_of = make_loss(spec.loss)
-        self._optimizer = make_optimizer(self.net, spec.solver, uses_its_own_factors(spec.network))
+        self._optimizer = make_optimizer(self.net, spec.solver, uses_lr_mult(spec.network))
         self._scaler = precision.scaler()
         self._clip = spec.gradient_clip
         self._norm: Tensor | None = None
-        """Of the gradients before they were clipped."""
+        """The norm of the last step's gradients before clipping."""
         self._average = (
             AveragedModel(self.net, multi_avg_fn=get_ema_multi_avg_fn(spec.ema), use_buffers=True)
             if spec.ema
             else None
         )
         restorer.dtype = precision.dtype
-        self.kept = restorer if self._average is None else _with_net(restorer, self._average.module)
-        """What is validated and kept: the weights themselves, or their moving average."""
-        self._fast = ranks.together(self.net)
+        self.evaluated = (
+            restorer if self._average is None else _with_net(restorer, self._average.module)
+        )
+        self._wrapped = ranks.wrap(self.net)
         if spec.compile:
-            self._fast = torch.compile(self._fast)  # type: ignore[assignment]
-        self._restorer = _with_net(restorer, self._fast)
+            self._wrapped = torch.compile(self._wrapped)  # type: ignore[assignment]
+        self._restorer = _with_net(restorer, self._wrapped)
         self._restorer.to(precision.device)
-        self.kept.to(precision.device)
+        self.evaluated.to(precision.device)
         self._micro_batch = spec.batch_size
 
     def learn(self, batch: Batch, step: int, rate: float, weight: float) -> Tensor:
-        """A step, counted from 0: change the weights by the gradient of a batch.
+        """Run a step, counted from 0: update the weights by the gradient of a batch.
 
-        Returns its mean loss times `weight`, still on the device."""
+        Returns the mean loss times `weight`, still on the device.
+        """
         set_rate(self._optimizer, rate, step)
         self.net.train()
         loss = self._gradients(batch, weight)
@@ -73,28 +88,28 @@ class Learner:
         return loss
 
     def _gradients(self, batch: Batch, weight: float) -> Tensor:
-        """In parts that fit into memory: where one does not, in smaller ones."""
+        """Compute the gradients in parts. If a part does not fit into memory, halve the parts."""
         while True:
             try:
                 self._optimizer.zero_grad(set_to_none=True)
                 return self._backward(batch, weight)
             except torch.OutOfMemoryError:
                 pass
-            self._halve()  # Not in the except: there, the error still holds on to all that was computed.
+            self._halve()  # Outside of `except`: the error refers to all intermediate results.
 
     def _backward(self, batch: Batch, weight: float) -> Tensor:
         total = torch.zeros((), device=self._precision.device)
         parts = list(zip(*(side.split(self._micro_batch) for side in batch), strict=True))
         for number, (input, target) in enumerate(parts):
             share = weight * len(input) / len(batch[0])
-            with self._gradients_stay_here(number < len(parts) - 1):
+            with self._gradients_not_exchanged(number < len(parts) - 1):
                 output = self._restorer.restore(
-                    self._restorer.encode(unit(input, self._precision.device))
+                    self._restorer.encode(to_unit_range(input, self._precision.device))
                 )
-                # In float32: small differences are lost in shorter numbers.
+                # In float32: shorter formats lose small differences.
                 loss = (
                     self._loss_of(
-                        output, self._restorer.encode(unit(target, self._precision.device))
+                        output, self._restorer.encode(to_unit_range(target, self._precision.device))
                     )
                     * share
                 )
@@ -102,11 +117,11 @@ class Learner:
             total += loss.detach()
         return total
 
-    def _gradients_stay_here(self, stay: bool) -> AbstractContextManager[Any]:
-        """Ranks exchange gradients once a step, with the last part."""
+    def _gradients_not_exchanged(self, local: bool) -> AbstractContextManager[Any]:
+        """If `local`, ranks do not exchange gradients: they do so once per step."""
         return (
-            self._fast.no_sync()
-            if stay and isinstance(self._fast, DistributedDataParallel)
+            self._wrapped.no_sync()
+            if local and isinstance(self._wrapped, DistributedDataParallel)
             else nullcontext()
         )
 
@@ -115,13 +130,14 @@ class Learner:
             raise JobError(TOO_LITTLE_MEMORY)
         self._micro_batch = -(-self._micro_batch // 2)
         torch.cuda.empty_cache()
-        self._say(
-            f"The GPU's memory is too small for a whole batch: from now on {self._micro_batch} patches at a time, "
-            "their gradients added up. Steps stay the same, but for rounding; batch normalisation sees these parts."
+        self._show_message(
+            "The GPU's memory is too small for the whole batch. From now on, it is processed in "
+            f"parts of {self._micro_batch} patches, and their gradients are summed. Apart from "
+            "rounding, the steps are the same. Batch normalisation sees the parts."
         )
 
     def gradient_norm(self) -> float:
-        """Of the last step, before it was clipped."""
+        """The norm of the last step's gradients before clipping."""
         if self._norm is not None:
             return float(self._norm)
         gradients = [
@@ -129,16 +145,19 @@ class Learner:
         ]
         return float(nn.utils.get_total_norm(gradients)) if gradients else 0.0
 
-    def settle(self) -> None:
-        """Before a validation: what layers count on the way, such as the means of batch normalisation, is rank 0's in all."""
-        self._ranks.align(self.kept.net)
+    def sync_buffers(self) -> None:
+        """Copy rank 0's buffers, such as the means of batch normalisation, to all ranks.
 
-    def is_sound(self) -> bool:
-        """Whether all weights are numbers."""
-        both = [*self.net.parameters(), *self.kept.net.parameters()]
+        Call it before a validation.
+        """
+        self._ranks.broadcast_buffers(self.evaluated.net)
+
+    def weights_are_finite(self) -> bool:
+        both = [*self.net.parameters(), *self.evaluated.net.parameters()]
         return bool(torch.stack([weights.detach().isfinite().all() for weights in both]).all())
 
     def state(self) -> State:
+        """The state that a resumed run needs."""
         return {
             "weights": self.net.state_dict(),
             "optimizer": self._optimizer.state_dict(),
@@ -150,7 +169,7 @@ class Learner:
             else None,
         }
 
-    def take_up(self, state: State) -> None:
+    def load_state(self, state: State) -> None:
         self.net.load_state_dict(state["weights"])
         self._optimizer.load_state_dict(state["optimizer"])
         self._scaler.load_state_dict(state["scaler"])
@@ -162,5 +181,5 @@ class Learner:
 
 
 def _with_net(restorer: Restorer, net: nn.Module) -> Restorer:
-    """The same colours around another network."""
+    """A restorer with the same colour conversion and another network."""
     return Restorer(net, restorer.channels, restorer.mean, restorer.dtype)

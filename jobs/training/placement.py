@@ -1,6 +1,6 @@
-"""Where the training pictures lie: on the device, in the machine's memory, or on the disk; and the batches out of them.
+"""Placement of the training pictures, on the device, in main memory or on disk, and their batches.
 
-The batches are the same in each case, patch by patch.
+The batches are the same for each placement, patch by patch.
 """
 
 import os
@@ -17,10 +17,10 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from jobs.datasets.pair_sets import PairSet
-from jobs.training.patches import Cuts, Plan, Window, cut, places
+from jobs.training.patches import Cuts, Plan, Window, cut, pixel_indices
 
 SHARE_OF_MEMORY = 0.5
-"""Of what is free, on a GPU or of the machine, pictures may take so much."""
+"""The share of the free memory, of a GPU or of the machine, that pictures may use."""
 
 BATCHES_AHEAD = 4
 
@@ -33,22 +33,25 @@ Share = Callable[[Cuts], Cuts]
 
 @dataclass(frozen=True)
 class Placement:
-    """`words` say for people where the pictures lie; `batches` go on without an end from a step."""
+    """`description` is a text for the page. `batches` yields the batches from a step on."""
 
-    words: str
+    description: str
     batches: Callable[[int], Iterator[Batch]]
 
 
 def place(
     pairs: PairSet, plan: Plan, device: torch.device, share: Share, where: str = ""
 ) -> Placement:
-    """The nearest place with room: "device", "memory" or "disk"; or the one that is asked for."""
+    """Place the pictures in the fastest memory that has enough space.
+
+    `where` selects a placement instead: "device", "memory" or "disk".
+    """
     where = where or nearest(pairs.bytes(), device)
     size = f"{pairs.bytes() / 2**20:,.0f} MiB"
     if where == "disk":
         streamed = Streamed(pairs, plan, device, share)
         return Placement(
-            f"{size}, read from disk by {streamed.workers} processes while it trains",
+            f"{size}, read from disk by {streamed.workers} processes during training",
             streamed.batches,
         )
     resident = Resident(pairs, plan, device if where == "device" else torch.device("cpu"), share)
@@ -58,11 +61,12 @@ def place(
         return Placement(f"{size} on the GPU", resident.batches)
     return Placement(
         f"{size} in memory, batches pinned for the GPU",
-        lambda step: ahead(resident.batches(step), device),
+        lambda step: prefetched(resident.batches(step), device),
     )
 
 
 def nearest(size: int, device: torch.device) -> str:
+    """The fastest placement with enough space for `size` bytes: "device", "memory" or "disk"."""
     if device.type == "cuda" and size < SHARE_OF_MEMORY * torch.cuda.mem_get_info(device)[0]:
         return "device"
     if size < SHARE_OF_MEMORY * psutil.virtual_memory().available:
@@ -71,7 +75,7 @@ def nearest(size: int, device: torch.device) -> str:
 
 
 class Resident:
-    """All pictures, decoded, as one row of pixels (P, C) for the inputs and one for the targets."""
+    """All pictures, decoded: the pixels (P, C) of the inputs and those of the targets."""
 
     def __init__(self, pairs: PairSet, plan: Plan, where: torch.device, share: Share) -> None:
         self._plan, self._share, self._where = plan, share, where
@@ -80,13 +84,14 @@ class Resident:
         self._starts = torch.tensor(starts[:-1], device=where)
         self._widths = torch.tensor([width for _, width in pairs.sizes], device=where)
         self._input, self._target = (
-            torch.empty(starts[-1], pairs.channels, dtype=torch.uint8, device=where) for _ in "it"
+            torch.empty(starts[-1], pairs.channels, dtype=torch.uint8, device=where)
+            for _ in range(2)
         )
 
         def read(number: int) -> None:
-            at = slice(starts[number], starts[number + 1])
-            for held, picture in zip((self._input, self._target), pairs[number], strict=True):
-                held[at] = picture.view(-1, pairs.channels)
+            range_of_pair = slice(starts[number], starts[number + 1])
+            for pixels, picture in zip((self._input, self._target), pairs[number], strict=True):
+                pixels[range_of_pair] = picture.view(-1, pairs.channels)
 
         with ThreadPoolExecutor(os.cpu_count()) as readers:
             list(readers.map(read, range(len(pairs))))
@@ -98,12 +103,13 @@ class Resident:
                 yield self._cut(self._share(cuts))
 
     def _cut(self, cuts: Cuts) -> Batch:
-        at = places(cuts, self._plan.side, self._widths) + self._starts[cuts.pair][:, None, None]
-        return cut(self._input, at), cut(self._target, at)
+        in_pictures = pixel_indices(cuts, self._plan.side, self._widths)
+        indices = in_pictures + self._starts[cuts.pair][:, None, None]
+        return cut(self._input, indices), cut(self._target, indices)
 
 
 class Streamed:
-    """Pictures stay in the stores: processes read each pair once an epoch and cut all its patches."""
+    """Pictures in the stores: processes read each pair once per epoch and cut all its patches."""
 
     def __init__(self, pairs: PairSet, plan: Plan, device: torch.device, share: Share) -> None:
         self._pairs, self._plan, self._device, self._share = pairs, plan, device, share
@@ -111,19 +117,19 @@ class Streamed:
 
     def batches(self, first_step: int) -> Iterator[Batch]:
         batches = self._batches(first_step)
-        return ahead(batches, self._device) if self._device.type == "cuda" else batches
+        return prefetched(batches, self._device) if self._device.type == "cuda" else batches
 
     def _batches(self, first_step: int) -> Iterator[Batch]:
         reading = iter(
             DataLoader(
-                Reading(self._pairs, self._plan.side),
+                PatchDataset(self._pairs, self._plan.side),
                 sampler=self._reads(first_step),
                 batch_size=None,
                 num_workers=self.workers,
                 prefetch_factor=8,
-                # A fork of a process with threads may hang, and LMDB does not survive it.
+                # A forked process with threads may hang, and LMDB does not support forks.
                 multiprocessing_context="forkserver",
-                worker_init_fn=_stay,
+                worker_init_fn=_ignore_sigterm,
             )
         )
         with ThreadPoolExecutor(1) as thread:
@@ -131,54 +137,59 @@ class Streamed:
             following = thread.submit(next, windows)
             while True:
                 (input, target), order = following.result()
-                following = thread.submit(next, windows)  # While this one is trained on.
-                for chosen in order.split(self._plan.a_step):
+                following = thread.submit(next, windows)  # Read it during the steps of this one.
+                for chosen in order.split(self._plan.per_step):
                     mine = self._share(Cuts(chosen, chosen, chosen, chosen)).pair
                     yield input[mine].permute(0, 3, 1, 2), target[mine].permute(0, 3, 1, 2)
 
     def _read(self, reading: Iterator[Batch], window: Window, before: int) -> tuple[Batch, Tensor]:
-        """All patches of a window, and the order of those that are still to come. They are copied together at once: each
-        tensor that comes from another process holds a file open."""
+        """All patches of a window, and the order of the remaining ones.
+
+        Copies the patches at once: each tensor from another process keeps a file open.
+        """
         shape = (len(window.cuts), self._plan.side, self._plan.side, self._pairs.channels)
-        held = torch.empty(shape, dtype=torch.uint8), torch.empty(shape, dtype=torch.uint8)
+        patches = torch.empty(shape, dtype=torch.uint8), torch.empty(shape, dtype=torch.uint8)
         for first in range(0, len(window.cuts), self._plan.per_pair):
-            for side, patches in zip(held, next(reading), strict=True):
-                side[slice(first, first + self._plan.per_pair)] = patches
-        return held, window.order[before:]
+            for side, of_pair in zip(patches, next(reading), strict=True):
+                side[slice(first, first + self._plan.per_pair)] = of_pair
+        return patches, window.order[before:]
 
     def _reads(self, first_step: int) -> Iterator[tuple[int, Cuts]]:
-        """The pairs in the order in which they are needed, each with the patches to cut."""
+        """The pairs in the order of training, each with the patches to cut."""
         for window, _ in self._plan.windows(first_step):
             for first in range(0, len(window.cuts), self._plan.per_pair):
                 cuts = window.cuts[slice(first, first + self._plan.per_pair)]
                 yield int(cuts.pair[0]), cuts
 
 
-def _stay(worker: int) -> None:
-    """A job's processes are asked to stop all at once: those that read end with the one that trains, after its snapshot."""
+def _ignore_sigterm(worker: int) -> None:
+    """Let the reading processes end with the training process, after its last snapshot.
+
+    A stopped job sends SIGTERM to all its processes.
+    """
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
 
-class Reading(Dataset[Batch]):
-    """A pair's patches, cut in a process of the DataLoader: each uint8 (N, side, side, C)."""
+class PatchDataset(Dataset[Batch]):
+    """The patches of a pair, cut in a process of the DataLoader: each uint8 (N, side, side, C)."""
 
     def __init__(self, pairs: PairSet, side: int) -> None:
         self._pairs, self._side = pairs, side
 
-    def __getitem__(self, wanted: tuple[int, Cuts]) -> Batch:
-        number, cuts = wanted
+    def __getitem__(self, read: tuple[int, Cuts]) -> Batch:
+        number, cuts = read
         input, target = self._pairs[number]
         width, channels = input.shape[1:]
-        alone = Cuts(torch.zeros_like(cuts.pair), cuts.top, cuts.left, cuts.turn)
-        at = places(alone, self._side, torch.tensor([width]))
+        in_picture = Cuts(torch.zeros_like(cuts.pair), cuts.top, cuts.left, cuts.turn)
+        indices = pixel_indices(in_picture, self._side, torch.tensor([width]))
         return tuple(
-            cut(side.view(-1, channels), at).permute(0, 2, 3, 1).contiguous()
+            cut(side.view(-1, channels), indices).permute(0, 2, 3, 1).contiguous()
             for side in (input, target)
         )  # type: ignore[return-value]
 
 
-def ahead(batches: Iterator[Batch], device: torch.device) -> Iterator[Batch]:
-    """Batches that a thread makes and pins before they are needed, copied to the GPU while it computes."""
+def prefetched(batches: Iterator[Batch], device: torch.device) -> Iterator[Batch]:
+    """Batches that a thread prepares and pins in advance, copied to the GPU while it computes."""
 
     def pinned() -> list[Tensor]:
         return [side.pin_memory() for side in next(batches)]

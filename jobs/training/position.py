@@ -1,4 +1,4 @@
-"""How far a training has come, and how a snapshot's state keeps it."""
+"""The position of a training, and its form in a snapshot's state."""
 
 import math
 from dataclasses import asdict, dataclass, field
@@ -9,8 +9,12 @@ from jobs.training.curve import Losses
 
 @dataclass
 class Position:
-    """Where a training stands: steps that are done, seconds spent on them, what is known of their losses; the best
-    validation, and how many came since; the steps last validated and kept."""
+    """How far a training has come.
+
+    `step` counts the finished steps and `seconds` the time spent on them. `best` is the lowest
+    validation loss, `validations_since_best` the validations after it. `validated` and `kept` are
+    the steps of the last validation and of the last snapshot.
+    """
 
     step: int = 0
     seconds: float = 0.0
@@ -22,8 +26,8 @@ class Position:
 
 
 def position_of(state: dict[str, Any]) -> Position:
-    told = state["position"]
-    return Position(**{**told, "losses": Losses(**told["losses"])})
+    fields = state["position"]
+    return Position(**{**fields, "losses": Losses(**fields["losses"])})
 
 
 def as_state(position: Position) -> dict[str, Any]:

@@ -1,7 +1,8 @@
-"""Several processes that train one network together, one a GPU: what each does alone, and where they agree.
+"""Ranks: several processes that train one network together, one per GPU.
 
-Under torchrun they find each other by its environment. Where a spec names several GPUs, the job's process is the
-first rank and starts the others itself, in its own process group. Only rank 0 writes: log, snapshots, pictures.
+Under torchrun, the ranks find each other by its environment variables. Otherwise, if a spec names
+several GPUs, the job's process is rank 0 and starts the others in its own process group. Only rank
+0 writes the log, snapshots and pictures.
 """
 
 import os
@@ -16,7 +17,7 @@ from typing import Any
 import torch
 import torch.distributed as dist
 from torch import nn
-from torch.distributed import TCPStore  # type: ignore[attr-defined]  # It is public, but not in __all__.
+from torch.distributed import TCPStore  # type: ignore[attr-defined]  # Missing in __all__.
 from torch.nn.parallel import DistributedDataParallel
 
 from jobs.core.folder import JobFolder
@@ -25,76 +26,88 @@ from jobs.networks.device import check_gpu, gpus
 from jobs.training.patches import Cuts
 
 FIRST = "CLEARFRAME_FIRST_RANK"
-"""Names the process that started this one as another rank."""
+"""Environment variable with the process id of rank 0, set by rank 0 for the ranks it starts."""
 
 
 @dataclass(frozen=True)
 class Ranks:
-    """`local`: which of those on this machine it is, of which each has a GPU of its own."""
+    """The rank of this process.
+
+    `local` counts the ranks of this machine. Each of them has its own GPU.
+    """
 
     rank: int = 0
     size: int = 1
     local: int = 0
 
     def share(self, cuts: Cuts) -> Cuts:
-        """This rank's part of a step's patches; where there are fewer patches than ranks, some have one twice."""
+        """This rank's part of a step's patches.
+
+        If a step has fewer patches than ranks, several ranks get the first patch.
+        """
         mine = cuts[slice(self.rank, None, self.size)]
         return mine if len(mine) else cuts[slice(0, 1)]
 
     def weight(self, step_patches: int) -> float:
-        """By what this rank's mean loss is multiplied, so that the mean of all ranks is that over all patches."""
-        whole = len(range(self.rank, step_patches, self.size))
-        return whole * self.size / step_patches if self.size > 1 else 1.0
+        """The factor of this rank's mean loss.
 
-    def together(self, net: nn.Module) -> nn.Module:
-        """The network with its gradients averaged over the ranks."""
+        With it, the mean over the ranks equals the mean over all patches.
+        """
+        own_patches = len(range(self.rank, step_patches, self.size))
+        return own_patches * self.size / step_patches if self.size > 1 else 1.0
+
+    def wrap(self, net: nn.Module) -> nn.Module:
+        """Wrap the network so that its gradients are averaged over the ranks."""
         if self.size == 1:
             return net
         on_gpu = next(net.parameters()).is_cuda
-        if on_gpu:  # Else batch normalisation would see this rank's part of a batch alone. There is none of it for CPUs.
+        if on_gpu:
+            # Batch normalisation then sees the batches of all ranks. It does not exist for CPUs.
             net = nn.SyncBatchNorm.convert_sync_batchnorm(net)
         return DistributedDataParallel(
             net, device_ids=[torch.cuda.current_device()] if on_gpu else None
         )
 
     def sum(self, values: torch.Tensor) -> torch.Tensor:
+        """The sum over all ranks, in place."""
         if self.size > 1:
             dist.all_reduce(values)
         return values
 
-    def align(self, net: nn.Module) -> None:
-        """Give all ranks what the network of rank 0 has counted on the way: its buffers."""
+    def broadcast_buffers(self, net: nn.Module) -> None:
+        """Copy the buffers of rank 0's network to all ranks."""
         if self.size > 1:
             for buffer in net.buffers():
                 dist.broadcast(buffer, 0)
 
     def any(self, flag: bool, device: torch.device) -> bool:
+        """Whether the flag is set in any rank."""
         return (
             bool(self.sum(torch.tensor(float(flag), device=device)) > 0) if self.size > 1 else flag
         )
 
-    def of_first(self, value: float, device: torch.device) -> float:
-        """The value that rank 0 has."""
+    def broadcast_number(self, value: float, device: torch.device) -> float:
+        """Return rank 0's value in all ranks."""
         if self.size == 1:
             return value
-        told = torch.tensor(value, dtype=torch.float64, device=device)
-        dist.broadcast(told, 0)
-        return float(told)
+        number = torch.tensor(value, dtype=torch.float64, device=device)
+        dist.broadcast(number, 0)
+        return float(number)
 
-    def same(self, value: Any) -> Any:
-        """What rank 0 has, in all of them."""
+    def broadcast(self, value: Any) -> Any:
+        """Return rank 0's object in all ranks."""
         if self.size == 1:
             return value
-        told = [value]
-        dist.broadcast_object_list(told, 0)
-        return told[0]
+        objects = [value]
+        dist.broadcast_object_list(objects, 0)
+        return objects[0]
 
-    def lost(self) -> str:
-        """After an error: what is to be said of a rank that was lost, "" where none was."""
+    def lost_reason(self) -> str:
+        """After an error: the reason if a rank was lost, else an empty string."""
         if self.size == 1:
             return ""
         try:
-            return _lost.get(timeout=SECONDS_TO_FAIL_ALIKE / 5)
+            return _lost_reasons.get(timeout=SECONDS_TO_FAIL / 5)
         except queue.Empty:
             return ""
 
@@ -105,12 +118,15 @@ class Ranks:
 
 
 def join(folder: JobFolder, device: str, report: Report) -> Ranks:
-    """Become one of several ranks, or stay alone: as many as a spec names GPUs. Raises JobError for one that is not there."""
-    wanted = gpus(device)
-    if "RANK" not in os.environ and len(wanted) > 1:
-        for index in wanted:
+    """Join the ranks of the job: one for each GPU that the spec names, or those of torchrun.
+
+    Raises JobError for a GPU that does not exist.
+    """
+    indices = gpus(device)
+    if "RANK" not in os.environ and len(indices) > 1:
+        for index in indices:
             check_gpu(index)
-        _start_others(folder, len(wanted), report)
+        _start_others(folder, len(indices), report)
     if "RANK" not in os.environ:
         return Ranks()
     dist.init_process_group("nccl" if torch.cuda.is_available() and device != "cpu" else "gloo")
@@ -119,23 +135,25 @@ def join(folder: JobFolder, device: str, report: Report) -> Ranks:
     )
 
 
-_meeting: list[TCPStore] = []
-"""Where the ranks meet: rank 0 keeps it open while it lives."""
+_rendezvous: list[TCPStore] = []
+"""The store by which the ranks find each other. Rank 0 keeps it open until it ends."""
 
+SECONDS_TO_FAIL = 10.0
+"""If a rank fails, the others may fail by the same error within this time."""
 
-SECONDS_TO_FAIL_ALIKE = 10.0
-
-_lost: queue.SimpleQueue[str] = queue.SimpleQueue()
-"""What is to be said of ranks that were lost."""
+_lost_reasons: queue.SimpleQueue[str] = queue.SimpleQueue()
 
 _leaving = threading.Event()
-"""Set when the work is over: from then on ranks may end."""
+"""Set when the work is over: from then on, a rank that ends is not lost."""
 
 
 def _start_others(folder: JobFolder, size: int, report: Report) -> None:
-    """As torchrun does: the meeting place is open, at a free port, before anybody looks for it."""
+    """Start the other ranks as torchrun does.
+
+    The store listens on a free port before the first rank connects.
+    """
     store = TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
-    _meeting.append(store)
+    _rendezvous.append(store)
     os.environ |= {
         "MASTER_ADDR": "127.0.0.1",
         "MASTER_PORT": str(store.port),
@@ -153,21 +171,21 @@ def _start_others(folder: JobFolder, size: int, report: Report) -> None:
 
 
 def _watch(other: "subprocess.Popen[bytes]", rank: int, report: Report) -> None:
-    """A rank that is lost may leave the rest waiting for it without end: the job ends instead."""
+    """End the job if a rank is lost: the others could wait for it forever."""
     code = other.wait()
     if code:
-        _lost.put(
-            f"Process {rank + 1} of the job, one of several, ended with status {code}: see worker.log. "
-            "Resume goes on from the last snapshot."
+        _lost_reasons.put(
+            f"Process {rank + 1} of the job ended with status {code}. worker.log has its error. "
+            "Resume continues from the last snapshot."
         )
-    # Where all fail alike, the first has its own words for it.
-    if code and not _leaving.wait(SECONDS_TO_FAIL_ALIKE):
-        report.log.append("state", state="error", reason=_lost.get())
+    # If all ranks fail by the same error, rank 0 reports it.
+    if code and not _leaving.wait(SECONDS_TO_FAIL):
+        report.log.append("state", state="error", reason=_lost_reasons.get())
         os._exit(1)
 
 
 def follow_first() -> None:
-    """In any other rank: end with the first, which may have been killed."""
+    """In a rank that rank 0 started: exit when rank 0 ends, even if it is killed."""
     first = int(os.environ.get(FIRST, "0"))
 
     def watch() -> None:

@@ -1,4 +1,4 @@
-"""The optimizer of a spec, and the rate that it has at each step."""
+"""The optimizer of a spec, and its learning rate at each step."""
 
 from typing import Any
 
@@ -19,22 +19,25 @@ OPTIMIZERS: dict[str, tuple[type[torch.optim.Optimizer], dict[str, Any]]] = {
     "adagrad": (torch.optim.Adagrad, {"fused": True}),
     "adadelta": (torch.optim.Adadelta, {"foreach": True}),
 }
-"""By the solver's name: torch's class, and what makes it fast or is meant by the name."""
+"""By the solver's name: PyTorch's class, and options for speed or for the variant."""
 
 SOFT_STEPS = 50
-"""Layers that begin as part of an identity reach their full rate after so many steps. Adam's first steps are as long as any:
-from zero, all weights of a layer at once, they throw the output far off (an L1 of 0.03 becomes 0.16), and features that
-die of it never come back. SRCNN 9-1-5, 1,500 steps, QP 37, on a clip that it has not seen: +0.32 dB in Y in place of +0.14."""
+"""Layers that start as part of an identity reach their full rate after this many steps.
+
+Adam's first steps are as long as any other. From zero, all weights of a layer at once, they change
+the output strongly (an L1 of 0.03 becomes 0.16), and features that this destroys never recover.
+SRCNN 9-1-5 gains +0.32 dB in Y instead of +0.14 dB (1,500 steps, QP 37, on an unseen clip).
+"""
 
 TORCH_NAMES = {"epsilon": "eps", "learning_rate": "lr"}
 
 
 def make_optimizer(net: nn.Module, solver: Solver, paper: bool) -> torch.optim.Optimizer:
-    """With the parameters grouped by their own factors of rate and decay; a factor of 0 freezes them.
+    """Create the optimizer, with parameters grouped by their factors of rate and weight decay.
 
-    `paper`: whether the network's own factors (lr_mult) count.
+    A factor of 0 freezes a parameter. `paper` applies the network's own factors (lr_mult).
     """
-    cls, more = OPTIMIZERS[solver.name]
+    optimizer_class, options = OPTIMIZERS[solver.name]
     settings = solver.model_dump(exclude={"name", "beta1", "beta2", "decay"})
     settings = {TORCH_NAMES.get(name, name): value for name, value in settings.items()}
     if isinstance(solver, Adam | AdamW):
@@ -48,7 +51,7 @@ def make_optimizer(net: nn.Module, solver: Solver, paper: bool) -> torch.optim.O
     for parameter, factors in _factors(net, paper):
         parameter.requires_grad_(factors[0] != 0)
         groups.setdefault((*factors, parameter in soft), []).append(parameter)
-    told = [
+    parameter_groups = [
         {
             "params": parameters,
             "factor": rate,
@@ -58,25 +61,25 @@ def make_optimizer(net: nn.Module, solver: Solver, paper: bool) -> torch.optim.O
         for (rate, decay, soft), parameters in groups.items()
         if rate
     ]
-    return cls(told, **{**settings, **more})
+    return optimizer_class(parameter_groups, **{**settings, **options})
 
 
 def _factors(net: nn.Module, paper: bool) -> list[tuple[nn.Parameter, tuple[float, float]]]:
-    """Each parameter with the factors of its rate and of its weight decay."""
-    told: dict[nn.Parameter, tuple[float, float]] = {}
+    """The parameters with their factors of rate and weight decay."""
+    factors: dict[nn.Parameter, tuple[float, float]] = {}
     if isinstance(net, GraphNetwork) and paper:
         for node in net.graph.nodes:
             module = net.layer(node)
             if isinstance(node.op, Conv):
                 for number, parameter in enumerate(module.parameters()):
-                    told[parameter] = (node.op.rate[number], node.op.decay[number])
+                    factors[parameter] = (node.op.rate[number], node.op.decay[number])
             elif isinstance(node.op, Activation):
-                told |= {parameter: (node.op.rate, 1.0) for parameter in module.parameters()}
-    return [(parameter, told.get(parameter, (1.0, 1.0))) for parameter in net.parameters()]
+                factors |= {parameter: (node.op.rate, 1.0) for parameter in module.parameters()}
+    return [(parameter, factors.get(parameter, (1.0, 1.0))) for parameter in net.parameters()]
 
 
 def _soft(net: nn.Module) -> set[nn.Parameter]:
-    """The parameters of layers that began as part of an identity."""
+    """The parameters of layers that start as part of an identity."""
     if not isinstance(net, GraphNetwork):
         return set()
     nodes = (node for node in net.graph.nodes if node.name in net.starts)
@@ -84,7 +87,7 @@ def _soft(net: nn.Module) -> set[nn.Parameter]:
 
 
 def set_rate(optimizer: torch.optim.Optimizer, rate: float, step: int) -> None:
-    """The rate of a step, counted from 0."""
+    """Set the learning rate for a step, counted from 0."""
     for group in optimizer.param_groups:
         group["lr"] = (
             rate * group["factor"] * (min(1.0, (step + 1) / SOFT_STEPS) if group["soft"] else 1.0)
@@ -94,7 +97,10 @@ def set_rate(optimizer: torch.optim.Optimizer, rate: float, step: int) -> None:
 def rate_at(
     solver: Solver, policy: LrPolicy, progress: float, epochs: float, iterations: float
 ) -> float:
-    """The learning rate at a progress from 0 to 1 of a run of so many epochs and iterations."""
+    """The learning rate at a progress from 0 to 1.
+
+    `epochs` and `iterations` are those of the whole run.
+    """
     settings = policy.model_dump(exclude={"name", "per"})
     if policy.name == "exponential":
         settings["scale"] = lr_policies.decay_scale(policy.per, epochs, iterations)

@@ -1,7 +1,8 @@
-"""TensorBoard's files of a training, in a folder beside its log: `tensorboard --logdir HOME/jobs` shows all trainings of a home.
+"""TensorBoard files of a training, in its folder.
 
-They say what the log says, under the same names, steps and times. The log is what counts: where these files cannot be written,
-that is told once, and the training goes on without them.
+`tensorboard --logdir HOME/jobs` shows all trainings of a home. The files have the values of the
+log, under the same names, steps and times. The log is authoritative: if these files cannot be
+written, a warning is logged once and the training continues without them.
 """
 
 import json
@@ -21,38 +22,36 @@ from jobs.core.report import Report
 from jobs.specs import ModelSpec
 
 FLUSH_SECONDS = 2
-"""What was told is on the disk after so long, and at the end."""
+"""Records are on disk after this time, and at the end."""
 QUEUE = 100
-"""Records that may wait to be written before a step waits for them; a point of the curve is one."""
+"""The most unwritten records before a step waits. A point of the curve is one record."""
 
 
 @contextmanager
-def shown_beside(
-    folder: JobFolder, spec: ModelSpec, report: Report, first_step: int
-) -> Iterator[None]:
-    """Write what the report tells of curves and samples for TensorBoard, too.
+def mirrored(folder: JobFolder, spec: ModelSpec, report: Report, first_step: int) -> Iterator[None]:
+    """Write the curves and samples of the report for TensorBoard, until the block ends.
 
-    `first_step`: what an earlier run of the job has told of this step and later ones is hidden; 0 for one from the start.
+    Records of an earlier run of the job from `first_step` on are hidden. It is 0 for a new run.
     """
     board = Board(folder, report)
     board.begin(spec, first_step)
-    report.listeners.append(board.hear)
+    report.listeners.append(board.write)
     try:
         yield
     finally:
-        report.listeners.remove(board.hear)
+        report.listeners.remove(board.write)
         board.close()
 
 
 class Board:
-    """The files of one run. Nothing is written before `begin`, nor after an error."""
+    """The files of one run. Nothing is written before `begin` or after an error."""
 
     def __init__(self, folder: JobFolder, report: Report) -> None:
         self._folder, self._report = folder, report
         self._writer: SummaryWriter | None = None
 
     def begin(self, spec: ModelSpec, first_step: int) -> None:
-        with self._or_without():
+        with self._disabled_on_error():
             self._folder.tensorboard.mkdir(exist_ok=True)
             self._writer = SummaryWriter(
                 str(self._folder.tensorboard),
@@ -63,13 +62,14 @@ class Board:
             if first_step == 0:
                 self._writer.add_text("spec", _as_markdown(spec), 0, time.time())
 
-    def hear(self, event: Event) -> None:
-        """Take in a `scalars` or a `sample` event of a training, as it stands in the log."""
+    def write(self, event: Event) -> None:
+        """Write a `scalars` or `sample` event of a training, as it is in the log."""
         if self._writer is None:
             return
-        with self._or_without():
+        with self._disabled_on_error():
             if event["type"] == "scalars":
-                # One record for all of a point: a fifth of the time that SummaryWriter.add_scalar takes for each.
+                # One record for all values of a point takes a fifth of the time of
+                # SummaryWriter.add_scalar for each value.
                 values = [
                     Summary.Value(tag=tag, simple_value=value)
                     for tag, value in event["scalars"].items()
@@ -85,9 +85,9 @@ class Board:
                 )
 
     def close(self) -> None:
-        """Write what is left."""
+        """Write the remaining records."""
         if self._writer is not None:
-            with self._or_without():
+            with self._disabled_on_error():
                 self._writer.close()
 
     def _side_by_side(self, event: Event) -> Any:
@@ -101,20 +101,21 @@ class Board:
         return np.hstack(pictures)
 
     @contextmanager
-    def _or_without(self) -> Iterator[None]:
-        """An error of this call, or of the thread that wrote what was told before, ends the writing."""
+    def _disabled_on_error(self) -> Iterator[None]:
+        """Stop all writing after an error of the block, or of the thread that writes records."""
         try:
             yield
         except OSError as error:
             self._writer = None
             self._report.message(
-                f"TensorBoard's files could not be written: {error.strerror or error}. The training goes on without them.",
+                f"The TensorBoard files cannot be written: {error.strerror or error}. "
+                "The training continues without them.",
                 "warning",
             )
 
 
 def _as_markdown(spec: ModelSpec) -> str:
-    """The spec as an indented block, which TensorBoard shows as it is."""
+    """The spec as an indented block, which TensorBoard shows verbatim."""
     return "".join(
         f"    {line}\n" for line in json.dumps(spec.model_dump(mode="json"), indent=1).splitlines()
     )

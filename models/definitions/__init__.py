@@ -1,4 +1,4 @@
-"""Networks as graphs of layers, and learning-rate policies: said without torch.
+"""Networks as graphs of layers, and learning-rate policies, without torch.
 
-Imports nothing of ours; the server may import it.
+Imports no other package of this project, so the server may import it.
 """

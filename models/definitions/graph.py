@@ -1,7 +1,7 @@
-"""A network as a graph of layers, said without torch: enough to draw it, to count it, and to find what is wrong with it.
+"""A network as a graph of layers, without torch: enough to draw, count and check it.
 
-Every network of Clearframe is such a graph, those of `models.definitions.networks` as well as one that was pasted as text;
-`models.build` makes the torch module of it. The image goes in as the node INPUT.
+Every network of Clearframe is such a graph: those of `models.definitions.networks` as well as
+networks pasted as text. `models.build` makes the torch module. The node INPUT is the image.
 """
 
 import math
@@ -17,11 +17,12 @@ Pair = tuple[int, int]
 
 @dataclass(frozen=True)
 class Filler:
-    """How weights start.
+    """The initial values of weights.
 
-    xavier: uniform, variance 1/fan-in (Glorot and Bengio 2010, as Caffe has it); msra: normal, variance 2/fan-in
-    (He et al. 2015); gaussian: normal, standard deviation `value`; uniform: from `low` to `value`; constant: `value`;
-    bilinear: interpolation, for transposed convolutions.
+    xavier: uniform, variance 1/fan-in (Glorot and Bengio 2010, as Caffe has it); msra: normal,
+    variance 2/fan-in (He et al. 2015); gaussian: normal, standard deviation `value`; uniform:
+    from `low` to `value`; constant: `value`; bilinear: interpolation, for transposed
+    convolutions.
     """
 
     kind: Literal["xavier", "msra", "gaussian", "uniform", "constant", "bilinear"] = "msra"
@@ -34,8 +35,11 @@ ZEROS = Filler("constant")
 
 @dataclass(frozen=True)
 class Conv:
-    """A convolution, or with `transposed` its transpose. `rate` and `decay` multiply the learning rate and
-    the weight decay of (weights, biases), as Caffe's lr_mult and decay_mult do."""
+    """A convolution, or with `transposed` a transposed convolution.
+
+    `rate` and `decay` multiply the learning rate and the weight decay of (weights, biases), as
+    Caffe's lr_mult and decay_mult do.
+    """
 
     maps: int
     kernel: Pair
@@ -52,7 +56,7 @@ class Conv:
 
     @property
     def keeps_size(self) -> bool:
-        """Whether each output pixel lies on an input pixel, with the kernel's middle on it."""
+        """Whether the kernel of each output pixel is centred on the input pixel at its place."""
         spans = zip(self.kernel, self.pad, self.dilation, strict=True)
         return self.stride == (1, 1) and all(
             (kernel - 1) * dilation == 2 * pad for kernel, pad, dilation in spans
@@ -61,7 +65,7 @@ class Conv:
 
 @dataclass(frozen=True)
 class Activation:
-    """`slope`: of what is below zero in relu (0) and elu (its alpha); where prelu starts."""
+    """`slope`: factor below zero of relu (0), alpha of elu, initial slope of prelu."""
 
     kind: Literal["relu", "prelu", "sigmoid", "tanh", "elu"]
     slope: float = 0.0
@@ -77,7 +81,10 @@ class Pool:
 
 @dataclass(frozen=True)
 class BatchNorm:
-    """Normalised over the batch; `affine`: with a learned factor and summand a channel, which Caffe leaves to a Scale layer."""
+    """Normalisation over the batch.
+
+    `affine`: with a learned factor and summand per channel, for which Caffe needs a Scale layer.
+    """
 
     epsilon: float = 1e-5
     affine: bool = True
@@ -85,7 +92,7 @@ class BatchNorm:
 
 @dataclass(frozen=True)
 class Scale:
-    """A learned factor for each channel, and with `bias` a summand."""
+    """A learned factor per channel, and with `bias` a summand."""
 
     bias: bool = False
     start: float = 1.0
@@ -93,7 +100,7 @@ class Scale:
 
 @dataclass(frozen=True)
 class Combine:
-    """Element by element; `factors` of a sum, one an input."""
+    """Elementwise combination of inputs. `factors`: of a sum, one per input."""
 
     kind: Literal["sum", "product", "max"] = "sum"
     factors: tuple[float, ...] = ()
@@ -101,7 +108,7 @@ class Combine:
 
 @dataclass(frozen=True)
 class Concat:
-    """The channels of all inputs, one input after the other."""
+    """Concatenation of the inputs' channels."""
 
 
 @dataclass(frozen=True)
@@ -120,14 +127,14 @@ class Dropout:
 
 @dataclass(frozen=True)
 class Crop:
-    """The first input, cut to the height and width of the second."""
+    """The first input, cropped to the height and width of the second."""
 
     offset: Pair = (0, 0)
 
 
 @dataclass(frozen=True)
 class Take:
-    """The channels from `first` up to `end`."""
+    """The channels from `first` up to, not including, `end`."""
 
     first: int
     end: int
@@ -138,7 +145,7 @@ Op = Conv | Activation | Pool | BatchNorm | Scale | Combine | Concat | Power | D
 
 @dataclass(frozen=True)
 class Node:
-    """A layer: what it does with the outputs of other nodes. `line`: where it stands in the text it was read from."""
+    """A layer: an operation on the outputs of other nodes. `line`: its line in the pasted text."""
 
     name: str
     op: Op
@@ -148,7 +155,7 @@ class Node:
 
 @dataclass(frozen=True)
 class Shape:
-    """Of what a node puts out for one image."""
+    """Shape of a node's output for a single image."""
 
     channels: int
     height: int
@@ -159,7 +166,7 @@ class Shape:
 
 
 class GraphError(Exception):
-    """A network that cannot work; `line` says where, if it was read from a text."""
+    """An invalid network. `line`: the line of the error, for networks that come from a text."""
 
     def __init__(self, message: str, line: int | None = None) -> None:
         super().__init__(message)
@@ -168,9 +175,9 @@ class GraphError(Exception):
 
 @dataclass(frozen=True)
 class Graph:
-    """Nodes, each after those it takes from; `output` is the one whose output is the restored image.
+    """Nodes in topological order. `output`: name of the node that puts out the restored image.
 
-    `channels` of the image go in, and as many must come out.
+    `channels`: of the image. The output must have as many.
     """
 
     nodes: tuple[Node, ...]
@@ -180,53 +187,57 @@ class Graph:
     def shapes(
         self, height: int = 64, width: int = 64, known: dict[str, Shape] | None = None
     ) -> dict[str, Shape]:
-        """What each node puts out, for an image of that size; `known` are those of nodes before. Raises GraphError for a
-        layer that cannot take its inputs."""
+        """The output shape of each node for an image of that size.
+
+        `known`: shapes of nodes that precede this graph's. Raises GraphError for a layer that
+        cannot take its inputs.
+        """
         shapes = dict(known or {INPUT: Shape(self.channels, height, width)})
         for node in self.nodes:
             shapes[node.name] = _shape(node, [shapes[name] for name in node.inputs])
         return shapes
 
     def check(self) -> None:
-        """Raises GraphError unless the output has the size and the channels of the image, for any size."""
+        """Raises GraphError unless the output has the size and channels of any image."""
         for height, width in ((64, 64), (37, 53)):
-            found, wanted = (
+            output, image = (
                 self.shapes(height, width)[self.output],
                 Shape(self.channels, height, width),
             )
-            if found != wanted:
+            if output != image:
                 line = next((node.line for node in self.nodes if node.name == self.output), None)
                 raise GraphError(
-                    f"The output, “{self.output}”, is {found} for an image of {wanted}: it must be of equal size, "
-                    "for images of any size. Look at pads and strides, and at the maps of the last layer.",
+                    f"The output, “{self.output}”, is {output} for an image of {image}: "
+                    "both must have equal size, for images of any size. "
+                    "Check pads, strides and the maps of the last layer.",
                     line,
                 )
 
     def inputs_of(self, node: Node, shapes: dict[str, Shape]) -> int:
-        """The channels that a node's weights see: those of its first input."""
+        """The input channels of a node's weights: those of its first input."""
         return shapes[node.inputs[0]].channels
 
     def parameters(self) -> dict[str, int]:
-        """Learned numbers of each node."""
+        """The number of learned parameters of each node."""
         shapes = self.shapes()
         return {
             node.name: _parameters(node.op, self.inputs_of(node, shapes)) for node in self.nodes
         }
 
     def multiply_adds(self) -> float:
-        """Multiplications of all convolutions for each pixel of the image (their additions come with them)."""
+        """Multiply-adds of all convolutions per pixel of the image."""
         side = 240  # Divisible by the usual strides.
         shapes = self.shapes(side, side)
         total = 0
         for node in self.nodes:
             if isinstance(node.op, Conv):
-                seen = shapes[node.inputs[0] if node.op.transposed else node.name]
-                total += _weights(node.op, self.inputs_of(node, shapes)) * seen.height * seen.width
+                grid = shapes[node.inputs[0] if node.op.transposed else node.name]
+                total += _weights(node.op, self.inputs_of(node, shapes)) * grid.height * grid.width
         return total / side**2
 
     def receptive_field(self) -> Pair:
-        """(rows, columns) of the image that one output pixel depends on."""
-        fields: dict[str, _Field] = {INPUT: _Field((1.0, 1.0), (1.0, 1.0))}
+        """(rows, columns) of the image that an output pixel depends on."""
+        fields = {INPUT: _ReceptiveField((1.0, 1.0), (1.0, 1.0))}
         for node in self.nodes:
             fields[node.name] = _field(node.op, [fields[name] for name in node.inputs])
         rows, columns = fields[self.output].size
@@ -239,7 +250,8 @@ def _shape(node: Node, inputs: list[Shape]) -> Shape:
         case Conv():
             if first.channels % op.groups or op.maps % op.groups:
                 raise GraphError(
-                    f"“{node.name}” has {op.groups} groups, but {first.channels} inputs and {op.maps} maps: "
+                    f"“{node.name}” has {op.groups} groups, "
+                    f"but {first.channels} inputs and {op.maps} maps: "
                     "the groups must divide both",
                     node.line,
                 )
@@ -257,8 +269,8 @@ def _shape(node: Node, inputs: list[Shape]) -> Shape:
             for name, other in zip(node.inputs[1:], inputs[1:], strict=True):
                 if other != first:
                     raise GraphError(
-                        f"“{node.name}” combines “{node.inputs[0]}” of {first} with “{name}” of {other}: "
-                        "they must be of equal shape",
+                        f"“{node.name}” combines “{node.inputs[0]}” of {first} "
+                        f"with “{name}” of {other}: their shapes must be equal",
                         node.line,
                     )
             return first
@@ -266,7 +278,8 @@ def _shape(node: Node, inputs: list[Shape]) -> Shape:
             for name, other in zip(node.inputs[1:], inputs[1:], strict=True):
                 if (other.height, other.width) != (first.height, first.width):
                     raise GraphError(
-                        f"“{node.name}” joins “{node.inputs[0]}” of {first} with “{name}” of {other}: their sizes must be equal",
+                        f"“{node.name}” joins “{node.inputs[0]}” of {first} "
+                        f"with “{name}” of {other}: their sizes must be equal",
                         node.line,
                     )
             return Shape(sum(shape.channels for shape in inputs), first.height, first.width)
@@ -278,15 +291,16 @@ def _shape(node: Node, inputs: list[Shape]) -> Shape:
             )
             if not fits:
                 raise GraphError(
-                    f"“{node.name}” would cut {second} at {op.offset} out of {first}: that does not fit",
+                    f"“{node.name}” cannot crop {second} at {op.offset} out of {first}: "
+                    "reduce the offset or the size",
                     node.line,
                 )
             return Shape(first.channels, second.height, second.width)
         case Take():
             if not 0 <= op.first < op.end <= first.channels:
                 raise GraphError(
-                    f"“{node.name}” takes the channels {op.first} to {op.end - 1} of “{node.inputs[0]}”, "
-                    f"which has {first.channels}",
+                    f"“{node.name}” takes the channels {op.first} to {op.end - 1} "
+                    f"of “{node.inputs[0]}”, which has {first.channels}",
                     node.line,
                 )
             return Shape(op.end - op.first, first.height, first.width)
@@ -294,8 +308,8 @@ def _shape(node: Node, inputs: list[Shape]) -> Shape:
             return first
 
 
-def _sides(op: Conv, seen: Shape) -> Iterator[int]:
-    for axis, side in enumerate((seen.height, seen.width)):
+def _sides(op: Conv, given: Shape) -> Iterator[int]:
+    for axis, side in enumerate((given.height, given.width)):
         span = op.dilation[axis] * (op.kernel[axis] - 1) + 1
         if op.transposed:
             yield (side - 1) * op.stride[axis] + span - 2 * op.pad[axis]
@@ -303,10 +317,11 @@ def _sides(op: Conv, seen: Shape) -> Iterator[int]:
             yield (side + 2 * op.pad[axis] - span) // op.stride[axis] + 1
 
 
-def _positive(node: Node, shape: Shape, seen: Shape) -> Shape:
+def _positive(node: Node, shape: Shape, given: Shape) -> Shape:
     if shape.height < 1 or shape.width < 1:
         raise GraphError(
-            f"“{node.name}” leaves nothing of {seen}: its kernel is larger than that with its pad",
+            f"“{node.name}” leaves nothing of {given}: "
+            "its kernel is larger than its input with the pad",
             node.line,
         )
     return shape
@@ -331,17 +346,17 @@ def _parameters(op: Op, channels: int) -> int:
 
 
 @dataclass(frozen=True)
-class _Field:
-    """The pixels that one value of a layer sees, and how many pixels lie between two neighbours."""
+class _ReceptiveField:
+    """The pixels that a value of a layer depends on, and the distance of neighbours in pixels."""
 
     size: tuple[float, float]
     jump: tuple[float, float]
 
 
-def _field(op: Op, inputs: Sequence[_Field]) -> _Field:
-    widest = _Field(
-        (max(one.size[0] for one in inputs), max(one.size[1] for one in inputs)),
-        (max(one.jump[0] for one in inputs), max(one.jump[1] for one in inputs)),
+def _field(op: Op, inputs: Sequence[_ReceptiveField]) -> _ReceptiveField:
+    widest = _ReceptiveField(
+        (max(field.size[0] for field in inputs), max(field.size[1] for field in inputs)),
+        (max(field.jump[0] for field in inputs), max(field.jump[1] for field in inputs)),
     )
     if not isinstance(op, Conv | Pool):
         return widest
@@ -356,4 +371,4 @@ def _field(op: Op, inputs: Sequence[_Field]) -> _Field:
         else:
             size[axis] += (op.kernel[axis] - 1) * dilation[axis] * jump[axis]
             jump[axis] *= stride[axis]
-    return _Field((size[0], size[1]), (jump[0], jump[1]))
+    return _ReceptiveField((size[0], size[1]), (jump[0], jump[1]))

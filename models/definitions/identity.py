@@ -1,8 +1,8 @@
-"""Starting a network as the identity: its first output is its input, and it learns what to change.
+"""Identity start: the initial output of a network is its input, so that it learns only the change.
 
-Where a branch is added to the image, the branch's last convolution starts at zero. Where there is no such
-sum, Dirac weights carry the image along the first maps of each layer: an image is never negative, so that
-ReLUs let it pass. All other weights start as their fillers say.
+If a branch is added to the image, the branch's last convolution starts at zero. Without
+such a sum, Dirac weights carry the image along the first maps of each layer: an image is never
+negative, so ReLUs pass it unchanged. All other weights start with their fillers.
 """
 
 from dataclasses import dataclass, replace
@@ -28,13 +28,13 @@ Starts = dict[str, Start]
 
 @dataclass(frozen=True)
 class _Carried:
-    """The first channels of a node are `scale * image + shift` if its convolutions start so."""
+    """With these starts, the first channels of a node are `scale * image + shift`."""
 
     starts: Starts
     scale: float = 1.0
     shift: float = 0.0
     lowest: float = 0.0
-    """Of the image's values."""
+    """The lowest value of the image."""
 
     @property
     def never_negative(self) -> bool:
@@ -42,12 +42,12 @@ class _Carried:
 
 
 def identity_start(graph: Graph, signed: bool = False) -> Starts | None:
-    """How convolutions must start for the output to be the image; None where there is no such start.
+    """The starts of convolutions that make the output equal the image; None if none exist.
 
     `signed`: whether the image has values below zero, down to -1.
     """
     search = _Search(graph, -1.0 if signed else 0.0)
-    for node in graph.nodes:  # In their order: no search goes deeper than one layer.
+    for node in graph.nodes:  # In topological order, no search recurses deeper than a layer.
         search.carry(node.name)
         search.zero(node.name)
     carried = search.carry(graph.output)
@@ -57,11 +57,11 @@ def identity_start(graph: Graph, signed: bool = False) -> Starts | None:
 
 
 class _Search:
-    """Backwards from the output, by name."""
+    """Search backwards from the output, by node name."""
 
     def __init__(self, graph: Graph, lowest: float) -> None:
         self._nodes = {node.name: node for node in graph.nodes}
-        # Each node is looked at once, however many ways lead to it.
+        # Caches: each node is visited once, however many paths lead to it.
         self._carried: dict[str, _Carried | None] = {INPUT: _Carried({}, lowest=lowest)}
         self._zeroed: dict[str, Starts | None] = {INPUT: None}
         self._channels = graph.channels
@@ -106,13 +106,13 @@ class _Search:
         return None
 
     def _carry_sum(self, inputs: tuple[str, ...], factors: tuple[float, ...]) -> _Carried | None:
-        """One summand is the image, all others start at zero. The one with the shortest way is tried first."""
+        """A single summand carries the image, all others start at zero. INPUT is tried first."""
         for chosen in sorted(inputs, key=lambda name: name != INPUT):
             image = self.carry(chosen)
             others = [self.zero(name) for name in inputs if name != chosen]
             if image is None or len(others) != len(inputs) - 1:
                 continue
-            starts = _together([image.starts, *others])
+            starts = _merged([image.starts, *others])
             factor = factors[inputs.index(chosen)]
             if starts is not None:
                 return replace(
@@ -121,7 +121,7 @@ class _Search:
         return None
 
     def zero(self, name: str) -> Starts | None:
-        """How to make a node's output zero without stopping it from learning: by a last convolution of zeros."""
+        """The starts that make a node's output zero but let it learn: a zero last convolution."""
         if name not in self._zeroed:
             self._zeroed[name] = self._zero(self._nodes[name])
         return self._zeroed[name]
@@ -133,12 +133,12 @@ class _Search:
             case Power(power=1.0, shift=0.0) | Dropout() | Take():
                 return self.zero(node.inputs[0])
             case Combine(kind="sum"):
-                return _together([self.zero(one) for one in node.inputs])
+                return _merged([self.zero(name) for name in node.inputs])
         return None
 
 
-def _together(parts: list[Starts | None]) -> Starts | None:
-    """All starts; None where one is missing, or where a layer would have to start in two ways."""
+def _merged(parts: list[Starts | None]) -> Starts | None:
+    """All starts; None if any part is None, or if two parts start a layer differently."""
     starts: Starts = {}
     for part in parts:
         if part is None or any(starts.get(name, start) != start for name, start in part.items()):

@@ -1,7 +1,7 @@
-"""Learning-rate policies: the rate as a share of its base, over the progress of the run. Without torch.
+"""Learning-rate policies, without torch: fractions of the base rate over the progress of a run.
 
-Those of DIGITS have its formulas, which count in percent of the run (digits/tools/caffe_train.py).
-Each takes `percent`, 0 to 100, and its settings.
+Policies known from DIGITS use its formulas, which count in percent of the run
+(digits/tools/caffe_train.py). Each policy takes `percent`, 0 to 100, and its settings.
 """
 
 import math
@@ -22,7 +22,7 @@ def policy(name: str) -> Callable[[Policy], Policy]:
 
 
 def rate(base: float, name: str, progress: float, settings: dict[str, Any]) -> float:
-    """The learning rate at a progress from 0 to 1 by the policy of that name."""
+    """The learning rate of the policy `name` at a progress from 0 to 1."""
     return base * POLICIES[name](100 * progress, **settings)
 
 
@@ -43,7 +43,7 @@ def multistep(percent: float, steps: Sequence[float], gamma: float) -> float:
 
 @policy("exponential")
 def exponential(percent: float, gamma: float, scale: float = 1.0) -> float:
-    """gamma ^ (progress scale): `scale` says what gamma is counted per (see `decay_scale`)."""
+    """gamma ^ (progress * scale). `scale`: how often gamma applies per run (see `decay_scale`)."""
     return math.pow(gamma, percent / 100 * scale)
 
 
@@ -64,7 +64,7 @@ def sigmoid(percent: float, step: float, gamma: float) -> float:
 
 @policy("cosine")
 def cosine(percent: float, warm_up: float, floor: float) -> float:
-    """A straight line up to the base, then half a cosine down to `floor` percent of it."""
+    """Linear warm-up to the base, then half a cosine down to `floor` percent of it."""
     if percent < warm_up:
         return percent / warm_up
     return _half_cosine(1.0, floor / 100, (percent - warm_up) / (100 - warm_up))
@@ -72,18 +72,21 @@ def cosine(percent: float, warm_up: float, floor: float) -> float:
 
 @policy("one-cycle")
 def one_cycle(percent: float, warm_up: float) -> float:
-    """Half a cosine from 1/25 of the base up to it, and another down to 1/250,000: what torch's OneCycleLR does."""
+    """Half a cosine from 1/25 of the base up to it, another down to 1/250,000.
+
+    Equals torch's OneCycleLR.
+    """
     if percent < warm_up:
         return _half_cosine(1 / 25, 1.0, percent / warm_up)
     return _half_cosine(1.0, 1 / 250_000, (percent - warm_up) / (100 - warm_up))
 
 
-def _half_cosine(start: float, end: float, share: float) -> float:
-    return end + (start - end) * (1 + math.cos(math.pi * min(share, 1.0))) / 2
+def _half_cosine(start: float, end: float, fraction: float) -> float:
+    return end + (start - end) * (1 + math.cos(math.pi * min(fraction, 1.0))) / 2
 
 
 def decay_scale(per: str, epochs: float, iterations: float) -> float:
-    """The `scale` of "run" (1), "percent" (100, as DIGITS counts), "epoch" or "iteration" (as Caffe counts)."""
+    """The `scale` of "run" (1), "percent" (100, DIGITS), "epoch" or "iteration" (Caffe)."""
     return {"run": 1.0, "percent": 100.0, "epoch": float(epochs), "iteration": float(iterations)}[
         per
     ]

@@ -1,7 +1,7 @@
-"""The networks, each a function from its settings to a graph that maps an image to one of equal size.
+"""The networks: functions from settings to a graph that maps an image to an image of equal size.
 
-They differ from their papers in this: borders are padded, so that the output has the input's size; and unless
-`start` is "paper", they start as the identity (models/definitions/identity.py).
+Differences from the papers: padding keeps the size of the image, and unless `start` is "paper",
+networks start as the identity (models/definitions/identity.py).
 """
 
 from collections.abc import Callable
@@ -49,7 +49,7 @@ def network(name: str, title: str, paper: str) -> Callable[[Define], Define]:
 
 
 class Layers:
-    """A graph as it is written down, from the image on: each layer takes the last one's output unless told otherwise."""
+    """Builder for a graph: each layer takes the previous output unless inputs are given."""
 
     def __init__(self, channels: int) -> None:
         self.channels, self.last = channels, INPUT
@@ -67,23 +67,24 @@ class Layers:
         return self.add(name, Activation("relu"))
 
     def plus_image(self, skip: bool = True) -> Graph:
-        """The graph whose output is the last layer's, added to the image if `skip`."""
+        """The graph. Its output is that of the last layer, added to the image if `skip`."""
         if skip:
             self.add("sum", Combine("sum"), INPUT, self.last)
         return Graph(tuple(self._nodes), self.last, self.channels)
 
 
 SMALL = Filler("gaussian", 0.001)
-"""How Dong et al. start all layers."""
+"""Initial weights of all layers in Dong et al."""
 
 LAST_SLOWER: dict[str, Any] = {"weights": SMALL, "rate": (0.1, 0.1)}
-"""Their last layer learns at a tenth of the rate."""
+"""Settings of the last layer in Dong et al.: it learns at a tenth of the rate."""
 
 
 @network(
     "srcnn-9-1-5",
     "SRCNN 9-1-5",
-    "Dong, Loy, He, Tang: Learning a Deep Convolutional Network for Image Super-Resolution, ECCV 2014",
+    "Dong, Loy, He, Tang: Learning a Deep Convolutional Network for Image Super-Resolution, "
+    "ECCV 2014",
 )
 def srcnn_915(channels: int, maps1: int = 64, maps2: int = 32, skip: bool = True) -> Graph:
     """Three layers: 9x9, 1x1, 5x5. The network of the DIGITS example."""
@@ -93,7 +94,8 @@ def srcnn_915(channels: int, maps1: int = 64, maps2: int = 32, skip: bool = True
 @network(
     "srcnn-9-5-5",
     "SRCNN 9-5-5",
-    "Dong, Loy, He, Tang: Image Super-Resolution Using Deep Convolutional Networks, TPAMI 38(2), 2016 (arXiv 2014)",
+    "Dong, Loy, He, Tang: Image Super-Resolution Using Deep Convolutional Networks, "
+    "TPAMI 38(2), 2016 (arXiv 2014)",
 )
 def srcnn_955(channels: int, maps1: int = 64, maps2: int = 32, skip: bool = True) -> Graph:
     """Three layers: 9x9, 5x5, 5x5."""
@@ -103,12 +105,13 @@ def srcnn_955(channels: int, maps1: int = 64, maps2: int = 32, skip: bool = True
 @network(
     "ar-cnn",
     "AR-CNN",
-    "Dong, Deng, Loy, Tang: Compression Artifacts Reduction by a Deep Convolutional Network, ICCV 2015",
+    "Dong, Deng, Loy, Tang: Compression Artifacts Reduction by a Deep Convolutional Network, "
+    "ICCV 2015",
 )
 def ar_cnn(
     channels: int, maps1: int = 64, maps2: int = 32, maps3: int = 16, skip: bool = False
 ) -> Graph:
-    """Four layers, 9-7-1-5: SRCNN with a layer that enhances the features. In the paper without a skip."""
+    """Four layers, 9-7-1-5: SRCNN plus a layer that enhances features. The paper has no skip."""
     net = Layers(channels)
     net.conv("conv1", maps1, 9, weights=SMALL)
     net.relu("relu1")
@@ -123,10 +126,11 @@ def ar_cnn(
 @network(
     "vrcnn",
     "VRCNN",
-    "Dai, Liu, Wu: A Convolutional Neural Network Approach for Post-Processing in HEVC Intra Coding, MMM 2017",
+    "Dai, Liu, Wu: A Convolutional Neural Network Approach for Post-Processing in HEVC Intra "
+    "Coding, MMM 2017",
 )
 def vrcnn(channels: int, maps: int = 64) -> Graph:
-    """Four layers with kernels of two sizes in the middle ones, added to the image."""
+    """Four layers, the middle two with kernels of two sizes. Their output is added to the image."""
     net = Layers(channels)
     net.conv("conv1", maps, 5)
     net.relu("relu1")
@@ -148,10 +152,11 @@ def vrcnn(channels: int, maps: int = 64) -> Graph:
 @network(
     "vdsr",
     "VDSR",
-    "Kim, Lee, Lee: Accurate Image Super-Resolution Using Very Deep Convolutional Networks, CVPR 2016",
+    "Kim, Lee, Lee: Accurate Image Super-Resolution Using Very Deep Convolutional Networks, "
+    "CVPR 2016",
 )
 def vdsr(channels: int, depth: int = 20, maps: int = 64) -> Graph:
-    """Layers of 3x3, each but the last with a ReLU; their output is added to the image."""
+    """3x3 layers, each but the last with a ReLU. Their output is added to the image."""
     net = Layers(channels)
     for number in range(1, depth):
         net.conv(f"conv{number}", maps, 3)
@@ -166,7 +171,10 @@ def vdsr(channels: int, depth: int = 20, maps: int = 64) -> Graph:
     "Zhang, Zuo, Chen, Meng, Zhang: Beyond a Gaussian Denoiser, TIP 26(7), 2017",
 )
 def dncnn(channels: int, depth: int = 17, maps: int = 64) -> Graph:
-    """Layers of 3x3 with batch normalisation in all but the first and the last; they find the noise, which is taken away."""
+    """3x3 layers, batch normalisation in all but the first and last.
+
+    They predict the noise to remove.
+    """
     net = Layers(channels)
     net.conv("conv1", maps, 3)
     net.relu("relu1")
@@ -181,11 +189,14 @@ def dncnn(channels: int, depth: int = 17, maps: int = 64) -> Graph:
 @network(
     "edsr",
     "EDSR, small",
-    "Lim, Son, Kim, Nah, Lee: Enhanced Deep Residual Networks for Single Image Super-Resolution, CVPRW 2017",
+    "Lim, Son, Kim, Nah, Lee: Enhanced Deep Residual Networks for Single Image Super-Resolution, "
+    "CVPRW 2017",
 )
 def edsr(channels: int, blocks: int = 8, maps: int = 48, skip: bool = True) -> Graph:
-    """Residual blocks of two 3x3 layers without normalisation, at one resolution. In the paper 16 or 32 blocks, and no skip of
-    the image."""
+    """Residual blocks of two 3x3 layers at full resolution, without normalisation.
+
+    The paper has 16 or 32 blocks and no skip of the image.
+    """
     net = Layers(channels)
     head = net.conv("head", maps, 3)
     for number in range(1, blocks + 1):

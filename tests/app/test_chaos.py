@@ -1,8 +1,10 @@
-"""Everything goes wrong for a minute: then all is quiet, and what is told is true.
+"""Chaos test: after a minute of random faults, all recorded states and reasons are correct.
 
-Twelve jobs, forty faults in an order that the seed gives: the server or a worker is killed, or stopped for a moment, the disk is
-full for a moment, a browser's connection is cut. After it each job is done, or says truly why not; no log has lost a number, the
-database is what the logs say, the browsers have seen each event once; and what failed ends well when it is resumed.
+Twelve jobs run during forty faults, in an order that the seed determines. The server or a worker
+is killed or suspended, the disk is full for a moment, or a browser's connection is cut. Afterwards
+each job is done or has the true reason of its failure, no log has lost an event, the database
+agrees with the logs, and the browsers have received each event once. Failed jobs succeed when
+resumed.
 """
 
 import gc
@@ -40,63 +42,62 @@ CLIENTS = 3
 
 
 class Browser:
-    """A page that watches jobs, and asks for what it missed whenever its connection is there again."""
+    """A page that watches jobs and requests missed events after each reconnect."""
 
     def __init__(self, url: str) -> None:
         self.seen: dict[str, list[int]] = {}
         self._cut: list[Any] = []
         self._client = socketio.Client(reconnection_delay=0.1, reconnection_delay_max=0.5)
         self._client.on("connect", self._watch_all, "/jobs")
-        self._client.on("events", self._take_in, "/jobs")
+        self._client.on("events", self._receive, "/jobs")
         self._client.connect(url, namespaces=["/jobs"], transports=["websocket"])
 
     def watch(self, job: str) -> None:
         self.seen[job] = []
-        with suppress(
-            socketio.exceptions.BadNamespaceError
-        ):  # It is just away: it asks when it is back.
-            self._ask(job)
+        # While disconnected, the request fails; `_watch_all` repeats it after the reconnect.
+        with suppress(socketio.exceptions.BadNamespaceError):
+            self._request(job)
 
     def _watch_all(self) -> None:
         for job in list(self.seen):
-            self._ask(job)
+            self._request(job)
 
-    def _ask(self, job: str) -> None:
+    def _request(self, job: str) -> None:
         self._client.emit(
             "watch", {"job": job, "since": self.seen[job][-1] if self.seen[job] else 0}, "/jobs"
         )
 
-    def _take_in(self, message: dict[str, Any]) -> None:
+    def _receive(self, message: dict[str, Any]) -> None:
         seen = self.seen[message["job"]]
-        # As static/js/base/live.js: what was sent twice over a new connection is no news.
+        # As in static/js/base/live.js: ignore events that a new connection sends again.
         seen += [
             event["seq"] for event in message["events"] if event["seq"] > (seen[-1] if seen else 0)
         ]
 
     def cut(self) -> None:
-        wire = self._client.eio.ws and self._client.eio.ws.sock
-        if wire:  # It may be without one already.
-            self._cut.append(wire)
+        connection = self._client.eio.ws and self._client.eio.ws.sock
+        if connection:  # None while the client reconnects.
+            self._cut.append(connection)
             with suppress(OSError):
-                wire.shutdown(socket.SHUT_RDWR)
+                connection.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
-        self._client.reconnection = False  # Nor where it finds its server at this very moment.
+        self._client.reconnection = False  # Also ends a reconnect that is just succeeding.
         self._client.shutdown()
-        for wire in self._cut:
-            wire.close()
+        for connection in self._cut:
+            connection.close()
 
 
 class Chaos:
-    """What is done to a server and its jobs, and to whom: so that it is known which reasons are true."""
+    """Injects faults into a server and its jobs, and records the victims to check their reasons."""
 
     def __init__(self, server: Server, disk: Path, browsers: list[Browser]) -> None:
         self.server, self.disk, self.browsers = server, disk, browsers
         self.random = random.Random(SEED)
         self.jobs: list[str] = []
         self.killed: set[str] = set()
-        self.starved: set[str] = set()
-        """Those that were not at their end while the disk was full."""
+        self.without_space: set[str] = set()
+        """Jobs that had not ended when the disk was full."""
 
     def folder(self, id: str) -> JobFolder:
         return JobFolder(self.server.home / "jobs" / id)
@@ -105,8 +106,8 @@ class Chaos:
         kinds = {
             self.kill_server: 8,
             self.kill_worker: 10,
-            self.stop_server: 4,
-            self.stop_worker: 4,
+            self.suspend_server: 4,
+            self.suspend_worker: 4,
             self.fill_disk: 5,
             self.cut: 9,
         }
@@ -123,20 +124,20 @@ class Chaos:
     def kill_worker(self) -> None:
         for id, pid in self._workers():
             self.killed.add(id)
-            with suppress(ProcessLookupError):  # It has just ended by itself.
+            with suppress(ProcessLookupError):  # The worker has just ended.
                 os.killpg(pid, signal.SIGKILL)
 
-    def stop_server(self) -> None:
-        self._stop_and_continue(lambda number: os.kill(self.server.process.pid, number))
+    def suspend_server(self) -> None:
+        self._suspend(lambda number: os.kill(self.server.process.pid, number))
 
-    def stop_worker(self) -> None:
+    def suspend_worker(self) -> None:
         for _, pid in self._workers():
             with suppress(ProcessLookupError):
-                self._stop_and_continue(partial(os.killpg, pid))
+                self._suspend(partial(os.killpg, pid))
 
     def fill_disk(self) -> None:
-        # Asked before: one may have met the full disk, and have said so, by the time that all is filled.
-        self.starved |= {
+        # Before the disk is full, because a job may fail while it fills up.
+        self.without_space |= {
             id for id in self.jobs if self.events(id)[-1].get("state") not in FINAL_STATES
         }
         ballast = fill(self.disk)
@@ -150,13 +151,13 @@ class Chaos:
         return list(read(self.folder(id).events))
 
     def _workers(self) -> list[tuple[str, int]]:
-        """One job that is at work, with its process; none where none is."""
-        at_work = [
+        """A random running job with its worker's pid, in a list that is empty if no job runs."""
+        running = [
             (id, pid) for id in self.jobs if (pid := self.folder(id).worker_pid()) is not None
         ]
-        return [self.random.choice(at_work)] if at_work else []
+        return [self.random.choice(running)] if running else []
 
-    def _stop_and_continue(self, send: Callable[[signal.Signals], None]) -> None:
+    def _suspend(self, send: Callable[[signal.Signals], None]) -> None:
         send(signal.SIGSTOP)
         time.sleep(self.random.uniform(0.1, 0.8))
         send(signal.SIGCONT)
@@ -173,16 +174,16 @@ def chaos(tmp_path: Path, clip: Clip) -> Iterator[Chaos]:
         for browser in browsers:
             browser.close()
         browsers.clear()
-        gc.collect()  # Of those connections is heard here, not in other tests.
+        gc.collect()  # Report unclosed connections in this test, not in a later one.
 
 
-# python-socketio's client leaves connections unclosed that its server dropped.
+# python-socketio's client does not close connections that the server dropped.
 @pytest.mark.filterwarnings(
     "ignore:Exception ignored in. <socket:pytest.PytestUnraisableExceptionWarning"
 )
-def test_after_forty_faults_all_that_is_told_is_true(chaos: Chaos, clip: Clip) -> None:
+def test_after_forty_faults_all_states_and_reasons_are_true(chaos: Chaos, clip: Clip) -> None:
     server = chaos.server
-    make = makers(chaos, clip)
+    make = job_makers(chaos, clip)
     for number, fault in enumerate(chaos.faults()):
         if number % 4 == 0:
             new = make.pop(0)()
@@ -194,21 +195,24 @@ def test_after_forty_faults_all_that_is_told_is_true(chaos: Chaos, clip: Clip) -
         time.sleep(chaos.random.uniform(0.1, 1.2))
     assert len(chaos.jobs) == JOBS
 
-    all_have_ended(chaos)
+    wait_until_all_have_ended(chaos)
     for id in chaos.jobs:
-        reason_is_true(chaos, id)
-    all_agree(chaos)
+        check_reason(chaos, id)
+    check_agreement(chaos)
 
     for id in chaos.jobs:  # Datasets come before the models that wait for them.
         if server.job(id)["state"] != "done":
             assert server.call(f"/jobs/{id}/resume", {})[0] == 202
             server.wait(id, "done")
-    all_agree(chaos)
-    nobody_is_left(chaos)
+    check_agreement(chaos)
+    check_no_worker_is_left(chaos)
 
 
-def makers(chaos: Chaos, clip: Clip) -> list[Callable[[], list[str]]]:
-    """Each makes a job or two: datasets with models on them, models on one that is there already, tests of one that is ready."""
+def job_makers(chaos: Chaos, clip: Clip) -> list[Callable[[], list[str]]]:
+    """Functions that create one or two jobs each.
+
+    They create datasets with models, models of a finished dataset, and tests of a finished model.
+    """
     server = chaos.server
     ready = server.dataset(clip)
     server.wait(ready, "done")
@@ -217,8 +221,8 @@ def makers(chaos: Chaos, clip: Clip) -> list[Callable[[], list[str]]]:
     server.wait(model, "done")
     image = str(next(clip[1].glob("*.bmp*")))
 
-    def test(**of: Any) -> str:
-        return server.create(f"/models/{model}/tests", of)
+    def test(**fields: Any) -> str:
+        return server.create(f"/models/{model}/tests", fields)
 
     def train(dataset: str) -> str:
         return server.create("/models", {**small, "dataset": dataset})
@@ -241,33 +245,36 @@ def makers(chaos: Chaos, clip: Clip) -> list[Callable[[], list[str]]]:
     ]
 
 
-def all_have_ended(chaos: Chaos) -> None:
+def wait_until_all_have_ended(chaos: Chaos) -> None:
     deadline = time.monotonic() + 180
-    while left := [id for id in chaos.jobs if chaos.server.job(id)["state"] not in FINAL_STATES]:
-        assert time.monotonic() < deadline, [chaos.server.job(id) for id in left]
+    while unfinished := [
+        id for id in chaos.jobs if chaos.server.job(id)["state"] not in FINAL_STATES
+    ]:
+        assert time.monotonic() < deadline, [chaos.server.job(id) for id in unfinished]
         time.sleep(0.2)
 
 
-def reason_is_true(chaos: Chaos, id: str) -> None:
+def check_reason(chaos: Chaos, id: str) -> None:
     job = chaos.server.job(id)
     if job["state"] == "done":
         return
     assert job["state"] == "error", job
     reason = job["reason"]
-    if id in chaos.killed and reason.startswith("The worker ended without saying how."):
+    if id in chaos.killed and reason.startswith("The worker exited unexpectedly."):
         return
-    if id in chaos.starved and re.search(
+    if id in chaos.without_space and re.search(
         "disk is full|No space left|not enough room|only .* are free", reason
     ):
         return
-    told = f"{job['kind']}, killed: {id in chaos.killed}, without room: {id in chaos.starved}: {reason}"
-    assert job["kind"] == "model", told
-    assert reason.startswith("Its dataset"), told
-    assert chaos.server.job(job["spec"]["dataset"])["state"] == "error", told
+    faults = f"killed: {id in chaos.killed}, disk full: {id in chaos.without_space}"
+    details = f"{job['kind']}, {faults}: {reason}"
+    assert job["kind"] == "model", details
+    assert reason.startswith("Its dataset"), details
+    assert chaos.server.job(job["spec"]["dataset"])["state"] == "error", details
 
 
-def all_agree(chaos: Chaos) -> None:
-    """Logs, database, API and browsers tell the same."""
+def check_agreement(chaos: Chaos) -> None:
+    """Logs, database, API and browsers agree."""
     with sqlite3.connect(chaos.server.home / "clearframe.db") as database:
         rows = {
             row[0]: row[1:] for row in database.execute("SELECT id, state, view, offset FROM jobs")
@@ -286,16 +293,16 @@ def all_agree(chaos: Chaos) -> None:
             chaos.folder(id).size(),
         )
         assert chaos.server.job(id)["seq"] == len(events)
-        # Each run was asked for: no job ran twice.
+        # Each run follows a request: no job ran twice.
         states = " ".join(event["state"] for event in events if event["type"] == "state")
         assert re.fullmatch(
             r"waiting( running)? (done|error)( waiting( running)? (done|error))*", states
         ), states
         for browser in chaos.browsers:
-            saw_all(browser, id, numbers)
+            check_received(browser, id, numbers)
 
 
-def saw_all(browser: Browser, id: str, numbers: list[int]) -> None:
+def check_received(browser: Browser, id: str, numbers: list[int]) -> None:
     deadline = time.monotonic() + 20
     while len(browser.seen[id]) < len(numbers):
         assert time.monotonic() < deadline, (id, browser.seen[id], len(numbers))
@@ -303,18 +310,19 @@ def saw_all(browser: Browser, id: str, numbers: list[int]) -> None:
     assert browser.seen[id] == numbers
 
 
-def nobody_is_left(chaos: Chaos) -> None:
-    """No process works on a job of this home any more."""
-    deadline = time.monotonic() + 10  # Who has just said the last word is still leaving.
-    while left := workers_of(chaos.server.home):
-        assert time.monotonic() < deadline, left
+def check_no_worker_is_left(chaos: Chaos) -> None:
+    """No process of a job of this home is alive."""
+    deadline = time.monotonic() + 10  # A worker lives on for a moment after its last event.
+    while workers := workers_of(chaos.server.home):
+        assert time.monotonic() < deadline, workers
         time.sleep(0.1)
 
 
 def workers_of(home: Path) -> list[str]:
-    found = []
+    """The command lines of all processes of jobs of a home."""
+    commands = []
     for process in psutil.process_iter():
-        with suppress(psutil.Error):  # It has ended, or is somebody else's.
+        with suppress(psutil.Error):  # It has ended, or belongs to another user.
             if process.environ().get(launcher.JOB, "").startswith(str(home / "jobs")):
-                found.append(" ".join(process.cmdline()))
-    return found
+                commands.append(" ".join(process.cmdline()))
+    return commands

@@ -1,4 +1,4 @@
-"""deploy/: nginx in front, as its example says; the unit as systemd reads it."""
+"""Tests of deploy/: a server behind nginx, and the systemd unit."""
 
 import http.client
 import re
@@ -25,14 +25,14 @@ NAME = "clearframe.example"
 
 @pytest.fixture
 def proxied(server: Server, tmp_path: Path) -> Iterator[int]:
-    """The port of an nginx with TLS before a server that was told of it."""
+    """The port of an nginx with TLS in front of a server that trusts one proxy."""
     if shutil.which("nginx") is None or shutil.which("openssl") is None:
         pytest.skip("nginx or openssl is not installed")
     server.kill()
     server.options = [f"--name={NAME}", "--proxies=1", f"--token={TOKEN}"]
     server.start()
     key, certificate, port = tmp_path / "key.pem", tmp_path / "certificate.pem", free_port()
-    made = [
+    command = [
         "openssl",
         "req",
         "-x509",
@@ -45,7 +45,7 @@ def proxied(server: Server, tmp_path: Path) -> Iterator[int]:
         f"/CN={NAME}",
     ]
     subprocess.run(
-        [*made, "-keyout", str(key), "-out", str(certificate)], check=True, capture_output=True
+        [*command, "-keyout", str(key), "-out", str(certificate)], check=True, capture_output=True
     )
     block = (DEPLOY / "nginx.conf").read_text()
     for old, new in {
@@ -56,13 +56,14 @@ def proxied(server: Server, tmp_path: Path) -> Iterator[int]:
     }.items():
         assert old in block
         block = block.replace(old, new)
-    places = "".join(
-        f"{what}_temp_path {tmp_path}/{what};"
-        for what in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+    temp_paths = "".join(
+        f"{name}_temp_path {tmp_path}/{name};"
+        for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
     )
     config = tmp_path / "nginx.conf"
     config.write_text(
-        f"daemon off; pid {tmp_path}/pid; error_log {tmp_path}/error.log; events {{}} http {{ access_log off; {places} {block} }}"
+        f"daemon off; pid {tmp_path}/pid; error_log {tmp_path}/error.log; "
+        f"events {{}} http {{ access_log off; {temp_paths} {block} }}"
     )
     with subprocess.Popen(
         ["nginx", "-p", str(tmp_path), "-e", str(tmp_path / "error.log"), "-c", str(config)]
@@ -78,7 +79,7 @@ def wait_for(port: int) -> None:
     deadline = time.monotonic() + 20
     while True:
         try:
-            ask(port, "/healthz")
+            send(port, "/healthz")
             return
         except ConnectionError:
             assert time.monotonic() < deadline
@@ -91,61 +92,63 @@ def unverified() -> ssl.SSLContext:
     return context
 
 
-def ask(
+def send(
     port: int, path: str, host: str = NAME, method: str = "GET", **headers: str
 ) -> tuple[int, dict[str, str], str]:
     client = http.client.HTTPSConnection("127.0.0.1", port, context=unverified(), timeout=30)
     client.request(method, path, headers={"Host": f"{host}:{port}", **headers})
-    answer = client.getresponse()
-    told = answer.status, dict(answer.getheaders()), answer.read().decode()
+    response = client.getresponse()
+    result = response.status, dict(response.getheaders()), response.read().decode()
     client.close()
-    return told
+    return result
 
 
-def test_behind_nginx_it_is_reached_by_its_name_with_its_token(
-    proxied: int, server: Server
-) -> None:
-    assert ask(proxied, "/")[0] == 401
-    assert ask(proxied, "/", host="evil.example", Authorization=f"Bearer {TOKEN}")[0] == 400
-    status, headers, _ = ask(proxied, f"/?token={TOKEN}")
+def test_a_server_behind_nginx_requires_its_name_and_token(proxied: int, server: Server) -> None:
+    assert send(proxied, "/")[0] == 401
+    assert send(proxied, "/", host="evil.example", Authorization=f"Bearer {TOKEN}")[0] == 400
+    status, headers, _ = send(proxied, f"/?token={TOKEN}")
     assert (status, headers["Location"]) == (303, "/")
-    assert "Secure" in headers["Set-Cookie"]  # The server knows that this is TLS.
+    assert "Secure" in headers["Set-Cookie"]  # The server knows that the client uses TLS.
     cookie = headers["Set-Cookie"].partition(";")[0]
-    status, _, page = ask(proxied, "/", Cookie=cookie)
+    status, _, page = send(proxied, "/", Cookie=cookie)
     assert (status, "Undo compression damage" in page) == (200, True)
-    origin = {
+    own_headers = {
         "Cookie": cookie,
         "Origin": f"https://{NAME}:{proxied}",
         "Content-Type": "application/json",
     }
-    assert ask(proxied, "/api/v1/datasets", method="POST", **origin)[0] == 422
+    assert send(proxied, "/api/v1/datasets", method="POST", **own_headers)[0] == 422
     assert (
-        ask(proxied, "/api/v1/datasets", method="POST", **{**origin, "Origin": f"http://{NAME}"})[0]
+        send(
+            proxied,
+            "/api/v1/datasets",
+            method="POST",
+            **{**own_headers, "Origin": f"http://{NAME}"},
+        )[0]
         == 403
     )
 
 
-def test_live_updates_come_through_nginx(proxied: int) -> None:
-    """Word for word (Engine.IO 4, Socket.IO 5): python-socketio's client reads in two threads, and hangs where there is TLS."""
-    url, who = (
-        f"wss://127.0.0.1:{proxied}/socket.io/?EIO=4&transport=websocket",
-        f"Authorization: Bearer {TOKEN}",
-    )
-    trusting = {"cert_reqs": ssl.CERT_NONE, "check_hostname": False}
+def test_live_updates_pass_through_nginx(proxied: int) -> None:
+    """Raw messages (Engine.IO 4, Socket.IO 5): python-socketio's client reads in two threads and
+    hangs with TLS."""
+    url = f"wss://127.0.0.1:{proxied}/socket.io/?EIO=4&transport=websocket"
+    headers = [f"Authorization: Bearer {TOKEN}"]
+    no_checks = {"cert_reqs": ssl.CERT_NONE, "check_hostname": False}
     with closing(
-        websocket.create_connection(url, timeout=20, header=[who], sslopt=trusting)
-    ) as line:
-        assert str(line.recv()).startswith("0{")
-        line.send("40/jobs,")
-        assert str(line.recv()).startswith("40/jobs,{")
-        line.send('42/jobs,["watch",{"job":"nobody"}]')
+        websocket.create_connection(url, timeout=20, header=headers, sslopt=no_checks)
+    ) as connection:
+        assert str(connection.recv()).startswith("0{")
+        connection.send("40/jobs,")
+        assert str(connection.recv()).startswith("40/jobs,{")
+        connection.send('42/jobs,["watch",{"job":"nobody"}]')
         assert (
-            line.recv()
+            connection.recv()
             == '42/jobs,["events",{"job":"nobody","events":[],"error":"This job was deleted."}]'
         )
 
 
-def test_without_being_told_of_proxies_it_believes_none(server: Server) -> None:
+def test_proxy_headers_are_ignored_without_the_option_proxies(server: Server) -> None:
     client = http.client.HTTPConnection("127.0.0.1", server.port)
     client.request(
         "POST",
@@ -157,7 +160,7 @@ def test_without_being_told_of_proxies_it_believes_none(server: Server) -> None:
     client.close()
 
 
-def test_systemd_understands_the_unit(tmp_path: Path) -> None:
+def test_systemd_accepts_the_unit(tmp_path: Path) -> None:
     if shutil.which("systemd-analyze") is None:
         pytest.skip("systemd is not installed")
     unit = (
@@ -167,21 +170,21 @@ def test_systemd_understands_the_unit(tmp_path: Path) -> None:
     )
     path = tmp_path / "clearframe.service"
     path.write_text(unit)
-    ran = subprocess.run(
+    process = subprocess.run(
         ["systemd-analyze", "verify", str(path)], capture_output=True, text=True, check=False
     )
-    assert "clearframe.service" not in ran.stderr, ran.stderr
-    assert ran.returncode == 0
+    assert "clearframe.service" not in process.stderr, process.stderr
+    assert process.returncode == 0
 
 
 @pytest.mark.parametrize("name", ["clearframe.service", "Dockerfile"])
-def test_what_is_started_are_options_that_there_are(name: str) -> None:
+def test_the_start_command_uses_existing_options(name: str) -> None:
     line = next(
         line
         for line in (DEPLOY / name).read_text().splitlines()
         if line.startswith(("ExecStart", "ENTRYPOINT"))
     )
-    known = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "run_server.py", "--help"],
         capture_output=True,
         text=True,
@@ -190,4 +193,4 @@ def test_what_is_started_are_options_that_there_are(name: str) -> None:
     )
     options = re.findall(r"--[a-z-]+", line)
     assert options
-    assert [option for option in options if option not in known.stdout] == []
+    assert [option for option in options if option not in process.stdout] == []

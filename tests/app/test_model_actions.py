@@ -1,9 +1,10 @@
-"""What can be done with a training after it was made: trained longer, its snapshots deleted, compared with others."""
+"""Actions on models after their creation: extension, deletion of snapshots, comparison."""
 
 import csv
 import io
 import urllib.request
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -30,13 +31,17 @@ def dataset(server: Server, clip: Clip) -> str:
     return id
 
 
+def names(summary: dict[str, Any]) -> set[str]:
+    return {snapshot["snapshot"] for snapshot in summary["snapshots"]}
+
+
 def model(server: Server, dataset: str, **fields: object) -> str:
     id = server.create("/models", {"name": "m", "dataset": dataset, "epochs": 2, **SMALL, **fields})
     server.wait(id, "done")
     return id
 
 
-def test_a_training_goes_on_beyond_its_end_and_has_one_curve(server: Server, dataset: str) -> None:
+def test_an_extended_training_continues_its_curve(server: Server, dataset: str) -> None:
     id = model(server, dataset, lr_policy={"name": "exponential", "gamma": 0.1, "per": "run"})
     before = server.call(f"/jobs/{id}/scalars?keys=lr")[1]["series"]["lr"]
     assert server.call(f"/jobs/{id}/extend", {"epochs": 4})[0] == 202
@@ -46,32 +51,34 @@ def test_a_training_goes_on_beyond_its_end_and_has_one_curve(server: Server, dat
     after = server.call(f"/jobs/{id}/scalars?keys=lr")[1]["series"]["lr"]
     assert after["step"][: len(before["step"])] == before["step"]
     assert after["epoch"][-1] == 4
-    # The rate of the longer plan, half-way: higher than that of the short one at its end.
+    # Half-way through the longer plan, the rate is higher than at the end of the short plan.
     assert after["value"][len(before["value"])] > 2 * before["value"][-1]
-    assert [one["epoch"] for one in job["summary"]["snapshots"]] == [1, 2, 3, 4]
+    assert [snapshot["epoch"] for snapshot in job["summary"]["snapshots"]] == [1, 2, 3, 4]
 
 
 REFUSED = [
-    ({"epochs": 2}, "epochs", "It was planned for 2 epochs: give more."),
+    ({"epochs": 2}, "epochs", "The training was planned for 2 epochs. Give a larger number."),
     ({"epochs": "many"}, "epochs", "Must be a whole number."),
-    ({"epochs": None}, "epochs", "This is needed."),
-    ({"minutes": 5}, "minutes", "The training was planned in epochs: give these."),
-    ({"epochs": 5, "steps": 5}, "epochs", "Give one of epochs, steps or minutes."),
-    ({"name": "x"}, "name", "Give one of epochs, steps or minutes."),
+    ({"epochs": None}, "epochs", "This field is required."),
+    (
+        {"minutes": 5},
+        "minutes",
+        "The training was planned in epochs. Give its new length in epochs.",
+    ),
+    ({"epochs": 5, "steps": 5}, "epochs", "Give exactly one of epochs, steps or minutes."),
+    ({"name": "x"}, "name", "Give exactly one of epochs, steps or minutes."),
 ]
 
 
-def test_what_is_no_longer_training_is_refused(server: Server, dataset: str) -> None:
+def test_invalid_extensions_are_refused(server: Server, dataset: str) -> None:
     id = model(server, dataset)
-    for asked, field, words in REFUSED:
-        status, answer = server.call(f"/jobs/{id}/extend", asked)
-        assert (status, answer["error"]["fields"][field]) == (422, words)
+    for values, field, message in REFUSED:
+        status, body = server.call(f"/jobs/{id}/extend", values)
+        assert (status, body["error"]["fields"][field]) == (422, message)
     assert server.job(id)["state"] == "done"
 
 
-def test_one_that_stopped_by_itself_goes_on_when_it_is_asked_to(
-    server: Server, dataset: str
-) -> None:
+def test_a_training_that_stopped_early_can_be_extended(server: Server, dataset: str) -> None:
     wild = {"solver": {"name": "sgd", "learning_rate": 1e-9}, "early_stopping": 2, "epochs": 50}
     id = model(server, dataset, **wild)
     stopped = server.job(id)["progress"]["done"]
@@ -80,7 +87,7 @@ def test_one_that_stopped_by_itself_goes_on_when_it_is_asked_to(
     assert server.job(id)["progress"]["done"] > stopped
 
 
-def test_a_snapshot_is_deleted_with_its_state_and_the_best_is_another(
+def test_deleting_the_best_snapshot_also_deletes_its_state_and_selects_another_best(
     server: Server, dataset: str
 ) -> None:
     id = model(server, dataset, epochs=3)
@@ -88,21 +95,19 @@ def test_a_snapshot_is_deleted_with_its_state_and_the_best_is_another(
     best = summary["best"]["snapshot"]
     assert server.call(f"/jobs/{id}/snapshots/{best}", method="DELETE")[0] == 204
     after = server.job(id)["summary"]
-    assert {one["snapshot"] for one in after["snapshots"]} == {
-        one["snapshot"] for one in summary["snapshots"]
-    } - {best}
+    assert names(after) == names(summary) - {best}
     assert after["best"]["snapshot"] != best
     folder = JobFolder(server.home / "jobs" / id)
     assert not list(folder.snapshots.glob(f"{best}.*"))
     assert [event["seq"] for event in read(folder.events)] == list(
         range(1, server.job(id)["seq"] + 1)
     )
-    status, answer = server.call(f"/jobs/{id}/snapshots/{best}", method="DELETE")
-    assert (status, answer["error"]["message"]) == (
+    status, body = server.call(f"/jobs/{id}/snapshots/{best}", method="DELETE")
+    assert (status, body["error"]["message"]) == (
         409,
-        f"There is no snapshot {best}: it may have been deleted before.",
+        f"Snapshot {best} does not exist. It may have been deleted already.",
     )
-    # What was deleted stays so for a server that starts anew, and for a training that goes on.
+    # The snapshot stays deleted after a restart of the server and in an extended training.
     server.kill()
     server.start()
     assert server.job(id)["summary"]["best"] == after["best"]
@@ -110,19 +115,21 @@ def test_a_snapshot_is_deleted_with_its_state_and_the_best_is_another(
     assert server.wait(id, "done")["summary"]["last"]["epoch"] == 4
 
 
-def test_a_snapshot_of_a_running_training_stays(server: Server, dataset: str) -> None:
+def test_a_snapshot_of_a_running_training_cannot_be_deleted(server: Server, dataset: str) -> None:
     id = server.create("/models", {"name": "long", "dataset": dataset, "epochs": 100_000, **SMALL})
     name = server.wait_for(id, lambda job: "best" in job["summary"])["summary"]["last"]["snapshot"]
-    status, answer = server.call(f"/jobs/{id}/snapshots/{name}", method="DELETE")
+    status, body = server.call(f"/jobs/{id}/snapshots/{name}", method="DELETE")
     assert status == 409
-    # It may have been replaced by newer ones meanwhile; else the training holds its log.
-    assert answer["error"]["message"].startswith(
-        ("The training is running.", f"There is no snapshot {name}")
+    # A newer snapshot may have replaced it by now. Otherwise the running training refuses.
+    assert body["error"]["message"].startswith(
+        ("The training is running.", f"Snapshot {name} does not exist.")
     )
     server.call(f"/jobs/{id}/abort", {})
 
 
-def test_a_snapshot_that_somebody_waits_for_stays(server: Server, dataset: str) -> None:
+def test_a_snapshot_that_a_waiting_job_needs_cannot_be_deleted(
+    server: Server, dataset: str
+) -> None:
     id = model(server, dataset)
     name = server.job(id)["summary"]["best"]["snapshot"]
     long = server.create(
@@ -140,26 +147,24 @@ def test_a_snapshot_that_somebody_waits_for_stays(server: Server, dataset: str) 
             "start_snapshot": name,
         },
     )
-    status, answer = server.call(f"/jobs/{id}/snapshots/{name}", method="DELETE")
-    assert (status, answer["error"]["message"][:32]) == (409, "“tuned” waits to start from it. ")
+    status, body = server.call(f"/jobs/{id}/snapshots/{name}", method="DELETE")
+    assert (status, body["error"]["message"][:32]) == (409, "“tuned” is waiting to start from")
     assert server.call(f"/jobs/{id}/extend", {"epochs": 3})[0] == 202
-    other = next(
-        one["snapshot"] for one in server.job(id)["summary"]["snapshots"] if one["snapshot"] != name
-    )
-    status, answer = server.call(f"/jobs/{id}/snapshots/{other}", method="DELETE")
-    assert (status, answer["error"]["message"][:24]) == (409, "The training is waiting.")
+    other = (names(server.job(id)["summary"]) - {name}).pop()
+    status, body = server.call(f"/jobs/{id}/snapshots/{other}", method="DELETE")
+    assert (status, body["error"]["message"][:24]) == (409, "The training is waiting.")
     server.call(f"/jobs/{long}/abort", {})
 
 
-def test_every_point_comes_as_csv(server: Server, dataset: str) -> None:
+def test_scalars_csv_has_every_logged_point(server: Server, dataset: str) -> None:
     id = model(server, dataset)
     with urllib.request.urlopen(
         f"{server.url}/api/v1/jobs/{id}/scalars.csv?keys=train/l1,val/psnr"
-    ) as answer:
-        assert answer.headers["Content-Disposition"] == 'attachment; filename="m.csv"'
-        rows = list(csv.DictReader(io.TextIOWrapper(answer)))
+    ) as response:
+        assert response.headers["Content-Disposition"] == 'attachment; filename="m.csv"'
+        rows = list(csv.DictReader(io.TextIOWrapper(response)))
     events = read(JobFolder(server.home / "jobs" / id).events, types=frozenset({"scalars"}))
-    told = {
+    logged = {
         (key, event["step"]): value
         for event in events
         for key, value in event["scalars"].items()
@@ -170,23 +175,23 @@ def test_every_point_comes_as_csv(server: Server, dataset: str) -> None:
         for row in rows
         for key in ("train/l1", "val/psnr")
         if row[key]
-    } == told
+    } == logged
 
 
-def test_a_waiting_model_says_what_it_waits_for(server: Server, clip: Clip) -> None:
+def test_a_waiting_model_reports_its_reason(server: Server, clip: Clip) -> None:
     first = server.create(
         "/models",
         {"name": "first", "dataset": server.dataset(clip, name="pairs"), "epochs": 1, **SMALL},
     )
-    said = server.job(first)["waiting_for"]
+    reason = server.job(first)["waiting_for"]
     assert (
-        said.startswith(("Waits for its dataset “pairs” (", "Waits for its turn."))
+        reason.startswith(("Waiting for its dataset “pairs” (", "Waiting for its turn."))
         or server.job(first)["state"] != "waiting"
     )
     assert server.wait(first, "done")["waiting_for"] == ""
 
 
-def test_what_differs_is_told_by_the_forms_labels() -> None:
+def test_differing_settings_have_the_labels_of_the_form() -> None:
     def job(**fields: object) -> dict[str, object]:
         spec = ModelSpec.model_validate({"name": "m", "dataset": "abcdefgh", **fields})
         return {"spec": spec.model_dump(mode="json")}
@@ -209,10 +214,10 @@ def test_what_differs_is_told_by_the_forms_labels() -> None:
     assert not same_datasets([first, job(more_datasets=["hgfedcba"])])
 
 
-def test_a_comparison_takes_models_that_are_there(server: Server, dataset: str) -> None:
-    one, two = (model(server, dataset, name=name) for name in ("one", "two"))
-    page = server.page(f"/compare?ids={one},{two},nothing,{dataset}")
+def test_a_comparison_skips_unknown_ids_and_other_kinds(server: Server, dataset: str) -> None:
+    first, second = (model(server, dataset, name=name) for name in ("one", "two"))
+    page = server.page(f"/compare?ids={first},{second},nothing,{dataset}")
     assert "Compare 2 models" in page
-    assert "None: they were asked for the same." in page
-    assert 'name="ids"' in server.page(f"/compare?ids={one}")
+    assert "None: the models have the same settings." in page
+    assert 'name="ids"' in server.page(f"/compare?ids={first}")
     assert "one" in server.page("/compare")

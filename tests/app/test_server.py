@@ -1,4 +1,7 @@
-"""The application in this process: API, files, live updates, scheduler. Workers are played by their event logs."""
+"""The application in this process: API, files, live updates, scheduler.
+
+No workers run: the tests write the event logs.
+"""
 
 import os
 import re
@@ -30,9 +33,8 @@ listeners_of: WeakKeyDictionary[Catalog, Listeners] = WeakKeyDictionary()
 @pytest.fixture
 def app(home: Path, tmp_path: Path, clip: Clip) -> Flask:
     app = create_app(Settings(home, (clip[0].parent.resolve(), tmp_path.resolve())), work=False)
-    app.config["WTF_CSRF_ENABLED"] = (
-        False  # Forms without it are sent by tests/app/web/test_safety.py.
-    )
+    # tests/app/web/test_safety.py tests forms without a CSRF token.
+    app.config["WTF_CSRF_ENABLED"] = False
     listeners_of[app.extensions["catalog"]] = app.extensions["listeners"]
     return app
 
@@ -50,15 +52,15 @@ def catalog(app: Flask) -> Catalog:
 
 def dataset(client: FlaskClient, clip: Clip, **fields: Any) -> str:
     source = {"kind": "stream", "stream": str(clip[0]), "originals": str(clip[1])}
-    answer = client.post("/api/v1/datasets", json={"name": "clip", "source": source, **fields})
-    assert answer.status_code == 201, answer.json
-    return str(answer.json["id"])
+    response = client.post("/api/v1/datasets", json={"name": "clip", "source": source, **fields})
+    assert response.status_code == 201, response.json
+    return str(response.json["id"])
 
 
-def model(client: FlaskClient, of: str, **fields: Any) -> str:
-    answer = client.post("/api/v1/models", json={"name": "first", "dataset": of, **fields})
-    assert answer.status_code == 201, answer.json
-    return str(answer.json["id"])
+def model(client: FlaskClient, dataset: str, **fields: Any) -> str:
+    response = client.post("/api/v1/models", json={"name": "first", "dataset": dataset, **fields})
+    assert response.status_code == 201, response.json
+    return str(response.json["id"])
 
 
 def log(catalog: Catalog, id: str, type: str, **fields: Any) -> None:
@@ -72,7 +74,7 @@ def follow(catalog: Catalog) -> None:
 
 def finish(catalog: Catalog, id: str, state: str = "done") -> None:
     size = {"height": 64, "width": 96, "channels": 3, "psnr_input": 30.5, "bytes": 1e6}
-    told: dict[str, Any] = {
+    facts: dict[str, Any] = {
         "sizes": 1,
         "smallest_side": 64,
         "ssim_input": 0.9,
@@ -80,11 +82,11 @@ def finish(catalog: Catalog, id: str, state: str = "done") -> None:
         "psnr_histogram": None,
         "skipped": 0,
     }
-    told |= {"worst_pairs": [], "best_pairs": [], "sources": [], "skipped_first": []}
+    facts |= {"worst_pairs": [], "best_pairs": [], "sources": [], "skipped_first": []}
     summary = {
         "pairs": {"train": 22, "val": 2},
         **size,
-        **told,
+        **facts,
         "seconds": 1.5,
         "pairs_per_second": 16.0,
     }
@@ -95,27 +97,27 @@ def finish(catalog: Catalog, id: str, state: str = "done") -> None:
 # The API.
 
 
-def test_a_dataset_that_was_asked_for_waits(client: FlaskClient, clip: Clip) -> None:
+def test_a_new_dataset_waits(client: FlaskClient, clip: Clip) -> None:
     job = client.get(f"/api/v1/jobs/{dataset(client, clip)}").json
     assert (job["kind"], job["state"], job["name"]) == ("dataset", "waiting", "clip")
     assert job["spec"]["source"]["originals"] == str(clip[1].resolve())
 
 
-def test_relative_paths_count_from_the_first_root(client: FlaskClient, clip: Clip) -> None:
+def test_relative_paths_start_at_the_first_root(client: FlaskClient, clip: Clip) -> None:
     assert dataset(client, (Path("clip.h264"), Path("originals")))
 
 
 @pytest.mark.parametrize(
-    ("source", "field", "sentence"),
+    ("source", "field", "message"),
     [
-        ({"stream": "nowhere.h264"}, "source.stream", r"nowhere.h264 is not there\."),
-        ({"stream": "originals"}, "source.stream", "has no stream in it"),
+        ({"stream": "nowhere.h264"}, "source.stream", r"nowhere.h264 does not exist\."),
+        ({"stream": "originals"}, "source.stream", "contains no stream"),
         (
             {"kind": "folders", "input": "clip.h264", "target": "originals"},
             "source.input",
-            "is a file; a folder is wanted",
+            r"is a file\. Give a folder",
         ),
-        ({"originals": "."}, "source.originals", "has no image in it"),
+        ({"originals": "."}, "source.originals", "contains no image"),
         (
             {"stream": "/etc/passwd"},
             "source.stream",
@@ -126,36 +128,36 @@ def test_relative_paths_count_from_the_first_root(client: FlaskClient, clip: Cli
         ({"stream": "x" * 3000}, "source.stream", "cannot be read"),
     ],
 )
-def test_a_path_that_cannot_be_used_is_told_at_its_field(
-    source: dict[str, str], field: str, sentence: str, client: FlaskClient
+def test_an_unusable_path_is_an_error_of_its_field(
+    source: dict[str, str], field: str, message: str, client: FlaskClient
 ) -> None:
-    whole = {"kind": "stream", "stream": "clip.h264", "originals": "originals"}
-    body = {"name": "a", "source": source if "kind" in source else {**whole, **source}}
-    answer = client.post("/api/v1/datasets", json=body)
-    assert answer.status_code == 422
-    assert re.search(sentence, answer.json["error"]["fields"][field])
+    valid = {"kind": "stream", "stream": "clip.h264", "originals": "originals"}
+    body = {"name": "a", "source": source if "kind" in source else {**valid, **source}}
+    response = client.post("/api/v1/datasets", json=body)
+    assert response.status_code == 422
+    assert re.search(message, response.json["error"]["fields"][field])
 
 
-def test_a_link_that_leaves_the_roots_is_refused(client: FlaskClient, clip: Clip) -> None:
+def test_a_link_to_a_path_outside_the_roots_is_refused(client: FlaskClient, clip: Clip) -> None:
     link = clip[0].parent / "link.h264"
     link.symlink_to("/etc/passwd")
     body = {
         "name": "a",
         "source": {"kind": "stream", "stream": "link.h264", "originals": "originals"},
     }
-    answer = client.post("/api/v1/datasets", json=body)
+    response = client.post("/api/v1/datasets", json=body)
     link.unlink()
-    assert "outside the folders" in answer.json["error"]["fields"]["source.stream"]
+    assert "outside the folders" in response.json["error"]["fields"]["source.stream"]
 
 
-def test_a_pipe_is_no_file(client: FlaskClient, tmp_path: Path) -> None:
+def test_a_pipe_is_refused(client: FlaskClient, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     body = {
         "name": "a",
         "source": {"kind": "stream", "stream": str(tmp_path / "pipe"), "originals": "originals"},
     }
     assert (
-        "no ordinary file"
+        "is not a regular file"
         in client.post("/api/v1/datasets", json=body).json["error"]["fields"]["source.stream"]
     )
 
@@ -176,29 +178,29 @@ def test_a_pipe_is_no_file(client: FlaskClient, tmp_path: Path) -> None:
 def test_every_error_has_one_shape(
     method: str, path: str, status: int, client: FlaskClient
 ) -> None:
-    answer = client.open("/api/v1" + path, method=method)
-    assert answer.status_code == status
-    assert set(answer.json["error"]) == {"message", "fields"}
-    assert answer.json["error"]["message"]
+    response = client.open("/api/v1" + path, method=method)
+    assert response.status_code == status
+    assert set(response.json["error"]) == {"message", "fields"}
+    assert response.json["error"]["message"]
 
 
-def test_the_description_lists_every_route(app: Flask, client: FlaskClient) -> None:
-    ours = [
+def test_openapi_describes_every_route(app: Flask, client: FlaskClient) -> None:
+    paths = [
         rule.rule.removeprefix("/api/v1")
         for rule in app.url_map.iter_rules()
         if rule.endpoint.startswith("api.")
     ]
-    rules = {re.sub(r"<(?:int:)?(\w+)>", r"{\1}", rule) for rule in ours}
+    rules = {re.sub(r"<(?:int:)?(\w+)>", r"{\1}", path) for path in paths}
     assert rules == set(openapi.ROUTES)
     described = client.get("/api/v1/openapi.json").json
     assert described["openapi"].startswith("3.1")
     schemas = described["components"]["schemas"]
-    kinds = [one["$ref"].rpartition("/")[2] for one in schemas["TestRequest"]["oneOf"]]
+    kinds = [reference["$ref"].rpartition("/")[2] for reference in schemas["TestRequest"]["oneOf"]]
     assert kinds == ["ImageTest", "ImagesTest", "SplitTest", "VideoTest"]
     assert all("model" not in schemas[kind]["properties"] for kind in kinds)
 
 
-def test_jobs_are_listed_newest_first_and_page_by_page(client: FlaskClient, clip: Clip) -> None:
+def test_jobs_are_listed_newest_first_in_pages(client: FlaskClient, clip: Clip) -> None:
     ids = [dataset(client, clip, name=f"clip {number}") for number in range(3)]
     first = client.get("/api/v1/jobs?limit=2").json
     assert [job["id"] for job in first["jobs"]] == sorted(ids, reverse=True)[:2]
@@ -211,7 +213,7 @@ def test_jobs_are_listed_newest_first_and_page_by_page(client: FlaskClient, clip
     assert client.get("/api/v1/jobs?kind=model").json["jobs"] == []
 
 
-def test_a_new_name_stays_with_the_folder(
+def test_a_new_name_is_stored_in_the_folder(
     client: FlaskClient, clip: Clip, catalog: Catalog
 ) -> None:
     id = dataset(client, clip)
@@ -220,9 +222,9 @@ def test_a_new_name_stays_with_the_folder(
     assert client.patch(f"/api/v1/jobs/{id}", json={"state": "done"}).status_code == 422
 
 
-def test_files_are_completed_below_the_roots(client: FlaskClient, clip: Clip) -> None:
-    found = client.get(f"/api/v1/files?path={clip[0].parent}/cl").json
-    assert [(entry["name"], entry["type"], entry["kind"]) for entry in found["entries"]] == [
+def test_paths_below_the_roots_are_completed(client: FlaskClient, clip: Clip) -> None:
+    files = client.get(f"/api/v1/files?path={clip[0].parent}/cl").json
+    assert [(entry["name"], entry["type"], entry["kind"]) for entry in files["entries"]] == [
         ("clip.h264", "file", "stream")
     ]
     assert str(clip[0].parent) in client.get("/api/v1/files").json["roots"]
@@ -235,10 +237,10 @@ def test_a_folder_is_listed_folders_first_in_natural_order(
         (tmp_path / name).write_text("x")
     (tmp_path / "z").mkdir()
     (tmp_path / "nowhere.png").symlink_to("missing")
-    found = client.get(f"/api/v1/files?path={tmp_path}/").json
+    files = client.get(f"/api/v1/files?path={tmp_path}/").json
     assert [
         (entry["name"], entry["kind"], entry["size"])
-        for entry in found["entries"]
+        for entry in files["entries"]
         if entry["name"] != "home"
     ] == [
         ("z", "folder", None),
@@ -248,24 +250,24 @@ def test_a_folder_is_listed_folders_first_in_natural_order(
         ("notes.txt", "other", 1),
         ("nowhere.png", "other", None),
     ]
-    assert found["entries"][0]["modified"] == pytest.approx((tmp_path / "z").stat().st_mtime)
-    assert found["left_out"] == 0
+    assert files["entries"][0]["modified"] == pytest.approx((tmp_path / "z").stat().st_mtime)
+    assert files["left_out"] == 0
 
 
-def test_a_long_listing_says_how_much_it_left_out(client: FlaskClient, tmp_path: Path) -> None:
+def test_a_long_list_of_files_has_the_number_left_out(client: FlaskClient, tmp_path: Path) -> None:
     many = tmp_path / "many"
     many.mkdir()
     for number in range(MAX_ENTRIES + 3):
         (many / f"{number}.png").touch()
-    found = client.get(f"/api/v1/files?path={many}/").json
-    assert (len(found["entries"]), found["left_out"]) == (MAX_ENTRIES, 3)
-    assert found["entries"][-1]["name"] == f"{MAX_ENTRIES - 1}.png"
+    files = client.get(f"/api/v1/files?path={many}/").json
+    assert (len(files["entries"]), files["left_out"]) == (MAX_ENTRIES, 3)
+    assert files["entries"][-1]["name"] == f"{MAX_ENTRIES - 1}.png"
 
 
 # Following and scheduling.
 
 
-def test_the_follower_brings_the_log_into_the_database(
+def test_the_follower_copies_the_log_into_the_database(
     client: FlaskClient, clip: Clip, catalog: Catalog
 ) -> None:
     id = dataset(client, clip)
@@ -280,7 +282,7 @@ def test_the_follower_brings_the_log_into_the_database(
     }
 
 
-def test_a_worker_that_vanished_is_an_error_with_its_last_words(
+def test_a_lost_worker_is_an_error_with_the_end_of_its_log(
     client: FlaskClient, clip: Clip, catalog: Catalog
 ) -> None:
     id = dataset(client, clip)
@@ -298,22 +300,22 @@ def test_a_worker_that_vanished_is_an_error_with_its_last_words(
 def test_a_model_waits_for_its_dataset_and_fails_with_it(
     client: FlaskClient, clip: Clip, catalog: Catalog
 ) -> None:
-    of = dataset(client, clip)
-    log(catalog, of, "state", state="running", reason="")
-    lock = catalog.folder(of).lock()
+    source = dataset(client, clip)
+    log(catalog, source, "state", state="running", reason="")
+    lock = catalog.folder(source).lock()
     assert lock is not None
-    waits = model(client, of)
+    waiting = model(client, source)
     follow(catalog)
     Scheduler(catalog, (), WarmWorkers(lambda job: None, lambda: None), Slots()).schedule()
     follow(catalog)
-    assert client.get(f"/api/v1/jobs/{waits}").json["state"] == "waiting"
+    assert client.get(f"/api/v1/jobs/{waiting}").json["state"] == "waiting"
     os.close(lock)
-    finish(catalog, of, "aborted")
+    finish(catalog, source, "aborted")
     Scheduler(catalog, (), WarmWorkers(lambda job: None, lambda: None), Slots()).schedule()
     follow(catalog)
-    job = client.get(f"/api/v1/jobs/{waits}").json
+    job = client.get(f"/api/v1/jobs/{waiting}").json
     assert job["state"] == "error"
-    assert "“clip” was not finished (aborted)" in job["reason"]
+    assert "“clip” is not finished (state: aborted)" in job["reason"]
 
 
 def test_a_waiting_job_is_aborted_and_resumed(
@@ -331,18 +333,18 @@ def test_a_waiting_job_is_aborted_and_resumed(
 
 
 def test_a_dataset_in_use_is_not_deleted(client: FlaskClient, clip: Clip, catalog: Catalog) -> None:
-    of = dataset(client, clip)
-    user = model(client, of)
-    answer = client.delete(f"/api/v1/jobs/{of}")
-    assert answer.status_code == 409
-    assert "“first”" in answer.json["error"]["message"]
+    used = dataset(client, clip)
+    user = model(client, used)
+    response = client.delete(f"/api/v1/jobs/{used}")
+    assert response.status_code == 409
+    assert "“first”" in response.json["error"]["message"]
     assert client.delete(f"/api/v1/jobs/{user}").status_code == 204
-    assert client.delete(f"/api/v1/jobs/{of}").status_code == 204
-    assert not catalog.folder(of).path.exists()
-    assert client.get(f"/api/v1/jobs/{of}").status_code == 404
+    assert client.delete(f"/api/v1/jobs/{used}").status_code == 204
+    assert not catalog.folder(used).path.exists()
+    assert client.get(f"/api/v1/jobs/{used}").status_code == 404
 
 
-def test_a_new_server_takes_in_the_folders_and_drops_rows_without_one(
+def test_a_new_server_adds_folders_and_drops_rows_without_a_folder(
     client: FlaskClient, clip: Clip, app: Flask, home: Path
 ) -> None:
     kept, gone = dataset(client, clip), dataset(client, clip)
@@ -353,8 +355,8 @@ def test_a_new_server_takes_in_the_folders_and_drops_rows_without_one(
     catalog.folder(gone).path.rmdir()
     for path in home.glob("clearframe.db*"):
         path.unlink()
-    again = create_app(app.extensions["settings"], work=False).test_client()
-    assert [(job["id"], job["state"]) for job in again.get("/api/v1/jobs").json["jobs"]] == [
+    restarted = create_app(app.extensions["settings"], work=False).test_client()
+    assert [(job["id"], job["state"]) for job in restarted.get("/api/v1/jobs").json["jobs"]] == [
         (kept, "done")
     ]
 
@@ -368,7 +370,7 @@ def received(socket: Any) -> list[dict[str, Any]]:
     ]
 
 
-def test_a_client_gets_what_it_missed_and_then_what_happens(
+def test_a_client_gets_missed_events_and_then_new_events(
     app: Flask, client: FlaskClient, clip: Clip, catalog: Catalog
 ) -> None:
     id = dataset(client, clip)
@@ -391,7 +393,7 @@ def test_a_client_gets_what_it_missed_and_then_what_happens(
     "message",
     [None, "x", 3, {"job": 5}, {"job": "nothing", "since": "a"}, {"job": "*", "shown": 5}],
 )
-def test_nonsense_on_the_socket_does_no_harm(message: Any, app: Flask) -> None:
+def test_invalid_socket_messages_are_ignored(message: Any, app: Flask) -> None:
     socket = socketio.test_client(app, namespace="/jobs")
     socket.emit("watch", message, namespace="/jobs")
     assert received(socket) == []
@@ -400,7 +402,7 @@ def test_nonsense_on_the_socket_does_no_harm(message: Any, app: Flask) -> None:
 # Curves.
 
 
-def test_a_step_that_was_logged_again_counts_once(
+def test_of_a_step_that_was_logged_twice_the_last_value_counts(
     client: FlaskClient, clip: Clip, catalog: Catalog
 ) -> None:
     id = dataset(client, clip)
@@ -413,64 +415,90 @@ def test_a_step_that_was_logged_again_counts_once(
             epoch=step / 2,
             scalars={"train/l1": value, "lr": 0.1},
         )
-    answer = client.get(f"/api/v1/jobs/{id}/scalars?keys=train/l1").json
-    assert answer["series"].keys() == {"train/l1"}
-    assert (answer["series"]["train/l1"]["step"], answer["series"]["train/l1"]["value"]) == (
+    response = client.get(f"/api/v1/jobs/{id}/scalars?keys=train/l1").json
+    assert response["series"].keys() == {"train/l1"}
+    assert (response["series"]["train/l1"]["step"], response["series"]["train/l1"]["value"]) == (
         [1, 2, 3],
         [0.5, 0.3, 0.2],
     )
-    assert answer["seq"] == 5
+    assert response["seq"] == 5
 
 
 # Pages and safety.
 
 
 def test_every_page_is_served(client: FlaskClient, clip: Clip, catalog: Catalog) -> None:
-    assert b"Make the first dataset" in client.get("/").data
-    of = dataset(client, clip, name="<script>alert(1)</script>")
-    finish(catalog, of)
-    trained = model(client, of)
+    assert b"Create the first dataset" in client.get("/").data
+    finished = dataset(client, clip, name="<script>alert(1)</script>")
+    finish(catalog, finished)
+    trained = model(client, finished)
     for path in (
         "/",
         "/datasets/new",
-        f"/datasets/{of}",
-        f"/models/new?dataset={of}",
+        f"/datasets/{finished}",
+        f"/models/new?dataset={finished}",
         f"/models/{trained}",
         f"/models/{trained}/test",
     ):
-        answer = client.get(path)
-        assert answer.status_code == 200, path
-        assert b"<script>alert" not in answer.data
+        response = client.get(path)
+        assert response.status_code == 200, path
+        assert b"<script>alert" not in response.data
     assert client.get("/models/nothing").status_code == 404
-    assert client.get(f"/jobs/{of}").location == f"/datasets/{of}"
+    assert client.get(f"/jobs/{finished}").location == f"/datasets/{finished}"
 
 
-def test_a_form_keeps_what_was_typed_and_says_what_is_wrong(client: FlaskClient) -> None:
-    answer = client.post(
+def test_a_form_keeps_its_values_and_shows_errors(client: FlaskClient) -> None:
+    response = client.post(
         "/datasets/new",
         data={"name": "mine", "source.stream": "nowhere.h264", "source.originals": "originals"},
     )
-    assert answer.status_code == 422
-    assert b"nowhere.h264 is not there." in answer.data
-    assert b'value="mine"' in answer.data
+    assert response.status_code == 422
+    assert b"nowhere.h264 does not exist." in response.data
+    assert b'value="mine"' in response.data
 
 
-def test_job_files_are_those_of_the_job(client: FlaskClient, clip: Clip, catalog: Catalog) -> None:
+def test_each_form_leads_to_the_page_of_what_it_created(
+    client: FlaskClient, clip: Clip, catalog: Catalog
+) -> None:
+    stream, originals = map(str, clip)
+    source = {"source.kind": "stream", "source.stream": stream, "source.originals": originals}
+    response = client.post("/datasets/new", data={"name": "clip", **source})
+    created = catalog.find("dataset")[0].id
+    assert (response.status_code, response.location) == (302, f"/datasets/{created}")
+    training = {"name": "first", "dataset": created, "epochs": "2"}
+    response = client.post("/models/new", data=training)
+    trained = catalog.find("model")[0].id
+    assert (response.status_code, response.location) == (302, f"/models/{trained}")
+    response = client.post("/models/new", data={**training, "batch_size": "8, 16"})
+    sweep = catalog.find("model")[0].spec["sweep"]
+    assert (response.status_code, response.location) == (302, f"/sweeps/{sweep}")
+    assert client.get(response.location).status_code == 200
+    response = client.post(f"/jobs/{trained}/edit", data={"name": "renamed"})
+    assert response.location == f"/models/{trained}"
+    response = client.post(f"/jobs/{trained}/queue", data={"priority": "1"})
+    assert response.location == "/queue"
+    response = client.post(f"/jobs/{trained}/delete")
+    assert response.location == "/"
+
+
+def test_only_files_in_the_folder_of_a_job_are_served(
+    client: FlaskClient, clip: Clip, catalog: Catalog
+) -> None:
     id = dataset(client, clip)
     (catalog.folder(id).path / "link").symlink_to("/etc/passwd")
-    with client.get(f"/jobs/{id}/files/job.json") as answer:
-        assert answer.json["id"] == id
+    with client.get(f"/jobs/{id}/files/job.json") as response:
+        assert response.json["id"] == id
     for name in ("link", "../../clearframe.db", "%2e%2e/%2e%2e/clearframe.db", "missing.png", ""):
         assert client.get(f"/jobs/{id}/files/{name}").status_code == 404
 
 
-def test_pages_of_other_sites_change_nothing(client: FlaskClient) -> None:
+def test_requests_of_other_sites_are_refused(client: FlaskClient) -> None:
     for headers in ({"Origin": "http://evil.example"}, {"Sec-Fetch-Site": "cross-site"}):
         assert client.post("/datasets/new", headers=headers).status_code == 403
     assert client.post("/datasets/new", headers={"Origin": "http://localhost"}).status_code == 422
     assert client.get("/", headers={"Host": "evil.example"}).status_code == 400
 
 
-def test_answers_allow_no_foreign_script(client: FlaskClient) -> None:
+def test_responses_allow_no_foreign_scripts(client: FlaskClient) -> None:
     assert "default-src 'self'" in client.get("/").headers["Content-Security-Policy"]
     assert b"onclick" not in client.get("/").data

@@ -1,4 +1,7 @@
-"""What may befall jobs and their server: each ends in a state that is true, nothing finished is lost, nothing runs twice."""
+"""Crash tests for jobs and server.
+
+The recorded state is correct, no finished work is lost, and no job runs twice.
+"""
 
 import json
 import logging
@@ -42,7 +45,10 @@ def catalog(home: Path) -> Catalog:
 
 
 def follow(catalog: Catalog) -> None:
-    """Rounds until all is known: what a log says, that its worker is gone, and the end that is written then."""
+    """Follow the logs until the state is final.
+
+    The rounds read the log, detect a lost worker, and read the final event that is written then.
+    """
     follower = Follower(catalog, lambda job, events: None, lambda job: None)
     for _ in range(3):
         follower.follow()
@@ -60,15 +66,21 @@ def write(folder: JobFolder, type: str, **fields: Any) -> None:
 
 
 def stubborn_worker(folder: JobFolder) -> subprocess.Popen[str]:
-    """A worker that ignores SIGTERM, with a child in its group and one that has left it; started as the launcher does."""
-    sleep = "import signal, sys, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); time.sleep(600)"
+    """Start a worker like the launcher does, but one that ignores SIGTERM.
+
+    It has a child in its process group and a child in another group.
+    """
+    sleep = (
+        "import signal, sys, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); "
+        "print('up', flush=True); time.sleep(600)"
+    )
     code = f"""
 import os, signal, subprocess, sys, time
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
 os.ftruncate(int(sys.argv[1]), 0)
 os.write(int(sys.argv[1]), str(os.getpid()).encode())
-for more in ({{}}, {{"start_new_session": True}}):
-    child = subprocess.Popen([sys.executable, "-c", {sleep!r}], stdout=subprocess.PIPE, **more)
+for options in ({{}}, {{"start_new_session": True}}):
+    child = subprocess.Popen([sys.executable, "-c", {sleep!r}], stdout=subprocess.PIPE, **options)
     child.stdout.readline()
     print(child.pid, flush=True)
 time.sleep(600)
@@ -93,25 +105,25 @@ def children_of(worker: subprocess.Popen[str]) -> list[psutil.Process]:
     return [psutil.Process(int(worker.stdout.readline())) for _ in range(2)]
 
 
-def have_ended(processes: list[psutil.Process]) -> None:
-    _, left = psutil.wait_procs(processes, timeout=10)
-    assert not [one for one in left if one.status() != psutil.STATUS_ZOMBIE]
+def wait_for_end(processes: list[psutil.Process]) -> None:
+    _, alive = psutil.wait_procs(processes, timeout=10)
+    assert not [process for process in alive if process.status() != psutil.STATUS_ZOMBIE]
 
 
 # Workers.
 
 
-def test_nothing_is_left_of_a_worker_that_does_not_want_to_end(catalog: Catalog) -> None:
+def test_stopping_a_worker_that_ignores_sigterm_kills_all_its_processes(catalog: Catalog) -> None:
     folder = catalog.folder(catalog.create("dataset", SPEC))
     with stubborn_worker(folder) as worker:
         children = children_of(worker)
-        began = time.monotonic()
+        started = time.monotonic()
         launcher.stop(folder, grace=0.5)
-        assert 0.5 <= time.monotonic() - began < 5
-        have_ended([*children, psutil.Process(worker.pid)])
+        assert 0.5 <= time.monotonic() - started < 5
+        wait_for_end([*children, psutil.Process(worker.pid)])
 
 
-def test_children_of_a_worker_that_was_killed_end_and_the_job_says_so(catalog: Catalog) -> None:
+def test_a_killed_worker_is_an_error_and_its_children_end(catalog: Catalog) -> None:
     id = catalog.create("dataset", SPEC)
     folder = catalog.folder(id)
     with stubborn_worker(folder) as worker:
@@ -123,7 +135,7 @@ def test_children_of_a_worker_that_was_killed_end_and_the_job_says_so(catalog: C
         worker.wait()
         follow(catalog)
         assert state(catalog, id)[0] == "error"
-        have_ended(children)
+        wait_for_end(children)
 
 
 def test_a_running_job_is_aborted_before_it_is_deleted(
@@ -135,12 +147,12 @@ def test_a_running_job_is_aborted_before_it_is_deleted(
     with stubborn_worker(folder) as worker:
         children = children_of(worker)
         catalog.delete(id)
-        have_ended([*children, psutil.Process(worker.pid)])
+        wait_for_end([*children, psutil.Process(worker.pid)])
     assert catalog.get(id) is None
     assert list((catalog.home / "jobs").iterdir()) == []
 
 
-def test_a_pid_that_somebody_else_has_by_now_is_left_alone(catalog: Catalog) -> None:
+def test_a_process_that_reuses_a_pid_is_not_killed(catalog: Catalog) -> None:
     id = catalog.create("dataset", SPEC)
     folder = catalog.folder(id)
     write(folder, "state", state="running", reason="")
@@ -150,9 +162,9 @@ def test_a_pid_that_somebody_else_has_by_now_is_left_alone(catalog: Catalog) -> 
         (folder.path / "worker.lock").write_text(str(other.pid))
         launcher.stop(folder)
         follow(catalog)
-        lives = other.poll() is None
+        is_alive = other.poll() is None
         other.kill()
-    assert lives
+    assert is_alive
     assert state(catalog, id)[0] == "error"
 
 
@@ -171,32 +183,32 @@ def test_a_clock_that_jumps_back_changes_neither_order_nor_state(catalog: Catalo
     assert [event["seq"] for event in read(catalog.folder(id).events)] == [1, 2, 3, 4]
     row = catalog.get(id)
     assert row is not None
-    assert [one["state"] for one in row.view["history"]] == ["waiting", "running", "done"]
+    assert [entry["state"] for entry in row.view["history"]] == ["waiting", "running", "done"]
 
 
-def test_a_line_that_is_no_event_is_passed_over(catalog: Catalog) -> None:
+def test_invalid_lines_of_a_log_are_skipped(catalog: Catalog) -> None:
     id = catalog.create("dataset", SPEC)
     with catalog.folder(id).events.open("ab") as log:
         log.write(b'{"seq": 2, "type": "message", "le\x00\x00\n[1, 2]\n')
     write(catalog.folder(id), "state", state="running", reason="")
     with catalog.folder(id).events.open("ab") as log:
-        log.write(b'{"seq": 3, "type": "st')  # It is still being written, or never will be.
+        log.write(b'{"seq": 3, "type": "st')  # Unfinished, or never finished after a crash.
     follow(catalog)
     assert state(catalog, id)[0] == "error"
     assert [event["seq"] for event in read(catalog.folder(id).events)] == [1, 2, 3]
 
 
-def test_a_folder_that_was_taken_away_is_no_job_any_more(catalog: Catalog) -> None:
+def test_a_job_whose_folder_was_removed_is_gone(catalog: Catalog) -> None:
     id = catalog.create("dataset", SPEC)
     shutil.rmtree(catalog.folder(id).path)
     gone: list[str] = []
     follower = Follower(catalog, lambda job, events: None, gone.append)
-    follower._looked -= 60
+    follower._folders_synced -= 60
     follower.follow()
     assert (gone, catalog.get(id)) == ([id], None)
 
 
-def test_a_folder_of_another_home_is_taken_in_when_it_is_whole(
+def test_a_folder_from_another_home_is_added_once_it_is_complete(
     catalog: Catalog, tmp_path: Path
 ) -> None:
     other = folders.create(tmp_path / "other", "dataset", SPEC)
@@ -204,13 +216,13 @@ def test_a_folder_of_another_home_is_taken_in_when_it_is_whole(
     copied = catalog.folder(other.id)
     shutil.copytree(other.path, copied.path)
     os.utime(copied.path / "job.json")
-    catalog.take_in_folders(at_start=False)
+    catalog.sync_folders(at_start=False)
     assert catalog.get(other.id) is None
     for path in (*copied.path.iterdir(), copied.path):
         os.utime(path, (time.time() - 60,) * 2)
-    catalog.take_in_folders(at_start=False)
+    catalog.sync_folders(at_start=False)
     follow(catalog)
-    # It ran elsewhere: here nobody works on it.
+    # Its worker ran in another home: none runs here.
     assert state(catalog, other.id)[0] == "error"
 
 
@@ -227,83 +239,80 @@ def test_a_folder_of_another_home_is_taken_in_when_it_is_whole(
         lambda path: (path / "job.json").unlink(),
     ],
 )
-def test_half_a_folder_is_left_alone_and_told_of(
+def test_a_damaged_folder_is_reported_and_left_unchanged(
     damage: Callable[[Path], Any], catalog: Catalog, caplog: pytest.LogCaptureFixture
 ) -> None:
-    whole = folders.create(catalog.home, "dataset", SPEC)
-    half = folders.create(catalog.home, "dataset", SPEC)
-    damage(half.path)
-    before = sorted((path.name, path.read_bytes()) for path in half.path.iterdir())
+    intact = folders.create(catalog.home, "dataset", SPEC)
+    damaged = folders.create(catalog.home, "dataset", SPEC)
+    damage(damaged.path)
+    before = sorted((path.name, path.read_bytes()) for path in damaged.path.iterdir())
     with caplog.at_level(logging.WARNING):
-        catalog.begin()
-        catalog.take_in_folders()
-    assert catalog.get(half.id) is None
-    assert catalog.get(whole.id) is not None
-    told = [record.getMessage() for record in caplog.records]
-    assert len(told) == ((half.path / "job.json").exists())
-    assert all(str(half.path) in text for text in told)
-    assert sorted((path.name, path.read_bytes()) for path in half.path.iterdir()) == before
+        catalog.synchronize()
+        catalog.sync_folders()
+    assert catalog.get(damaged.id) is None
+    assert catalog.get(intact.id) is not None
+    warnings = [record.getMessage() for record in caplog.records]
+    assert len(warnings) == ((damaged.path / "job.json").exists())
+    assert all(str(damaged.path) in text for text in warnings)
+    assert sorted((path.name, path.read_bytes()) for path in damaged.path.iterdir()) == before
 
 
-def test_a_delete_that_was_cut_short_is_finished_by_the_next_server(
+def test_the_next_server_completes_an_interrupted_delete(
     catalog: Catalog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     id = catalog.create("dataset", SPEC)
     with monkeypatch.context() as patched:
         patched.setattr(shutil, "rmtree", lambda path: None)
         catalog.delete(id)
-    catalog.begin()
+    catalog.synchronize()
     assert list((catalog.home / "jobs").iterdir()) == []
 
 
-def test_what_a_log_says_counts_where_the_database_is_behind_it(catalog: Catalog) -> None:
+def test_the_log_takes_precedence_over_an_outdated_database(catalog: Catalog) -> None:
     id = catalog.create("dataset", SPEC)
     write(catalog.folder(id), "state", state="done", reason="", summary={"pairs": {"train": 1}})
     follow(catalog)
-    write(
-        catalog.folder(id), "state", state="waiting", reason=""
-    )  # Resumed, and killed before the database knew.
-    catalog.begin()
+    # Resumed, but the server was killed before it updated the database.
+    write(catalog.folder(id), "state", state="waiting", reason="")
+    catalog.synchronize()
     assert state(catalog, id)[0] == "waiting"
 
 
-def test_a_log_that_was_put_back_from_a_copy_is_read_anew(catalog: Catalog) -> None:
+def test_a_log_restored_from_a_copy_is_read_again(catalog: Catalog) -> None:
     id = catalog.create("dataset", SPEC)
     copy = catalog.folder(id).events.read_bytes()
     write(
         catalog.folder(id),
         "state",
         state="error",
-        reason="A long sentence, of which the copy knows nothing.",
+        reason="A long sentence that the copy does not contain.",
     )
     follow(catalog)
     catalog.folder(id).events.write_bytes(copy)
-    catalog.begin()
+    catalog.synchronize()
     assert state(catalog, id) == ("waiting", "")
 
 
 # The server.
 
 
-def test_a_database_that_another_program_holds_is_waited_for(server: Server, clip: Clip) -> None:
+def test_a_locked_database_refuses_requests_but_jobs_continue(server: Server, clip: Clip) -> None:
     id = server.dataset(clip)
     with sqlite3.connect(server.home / "clearframe.db") as other:
         other.execute("BEGIN IMMEDIATE")
-        status, answer = server.call(
+        status, body = server.call(
             "/datasets", {"name": "x", "source": server.job(id)["spec"]["source"]}
         )
-        assert (status, answer["error"]["message"][:37]) == (
+        assert (status, body["error"]["message"][:37]) == (
             503,
-            "Another program holds the server's da",
+            "Another program has locked the server",
         )
         assert len(list((server.home / "jobs").glob("[!.]*"))) == 1
         other.rollback()
     server.wait(id, "done")
 
 
-def test_a_server_that_is_killed_again_and_again_runs_each_job_once(
-    server: Server, clip: Clip
-) -> None:
+def test_a_server_that_is_killed_repeatedly_runs_each_job_once(server: Server, clip: Clip) -> None:
     ids = [server.dataset(clip) for _ in range(3)]
     for _ in range(4):
         server.kill()
@@ -325,12 +334,12 @@ def test_an_aborted_training_is_deleted_with_its_worker(server: Server, clip: Cl
     os.kill(worker.pid, signal.SIGSTOP)
     os.kill(worker.pid, signal.SIGCONT)
     assert server.call(f"/jobs/{model}", method="DELETE")[0] == 204
-    have_ended([worker])
+    wait_for_end([worker])
     assert server.call(f"/jobs/{model}")[0] == 404
     assert [path.name for path in (server.home / "jobs").iterdir()] == [dataset]
 
 
-def test_a_waiting_job_is_moved_and_given_a_priority(server: Server, clip: Clip) -> None:
+def test_a_waiting_job_can_be_moved_and_prioritised(server: Server, clip: Clip) -> None:
     dataset = server.dataset(clip)
     server.wait(dataset, "done")
     running = server.create("/models", {"name": "m", "dataset": dataset, **LONG})
@@ -347,20 +356,20 @@ def test_a_waiting_job_is_moved_and_given_a_priority(server: Server, clip: Clip)
     assert json.dumps(server.job(first)["history"]).count("waiting") == 1
 
 
-def test_a_second_server_of_a_home_is_refused_and_the_first_goes_on(
+def test_a_second_server_of_a_home_is_refused_and_the_first_continues(
     server: Server, free_port: int
 ) -> None:
     command = [sys.executable, "run_server.py", f"--home={server.home}", f"--port={free_port + 1}"]
     second = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
     assert second.returncode == 1
-    assert (
-        second.stderr
-        == f"Error: Another server works on the jobs in {server.home}. Stop it, or give another folder with --home.\n"
+    assert second.stderr == (
+        f"Error: Another server uses the home {server.home}. "
+        "Stop it, or choose another folder with --home.\n"
     )
     assert server.call("/healthz")[0] == 200
 
 
-def test_a_machine_that_loses_its_power_goes_on_where_that_is_safe(
+def test_after_a_power_failure_waiting_jobs_start_and_lost_ones_can_be_resumed(
     server: Server, clip: Clip
 ) -> None:
     dataset = server.dataset(clip)
@@ -376,7 +385,7 @@ def test_a_machine_that_loses_its_power_goes_on_where_that_is_safe(
     job = server.wait_for(running, lambda job: job["state"] != "running")
     assert (job["state"], job["reason"][:39]) == (
         "error",
-        "The worker ended without saying how. Wh",
+        "The worker exited unexpectedly. Its log",
     )
     server.wait_for(waiting, lambda job: job["state"] == "running")
     assert server.call(f"/jobs/{waiting}/abort", {})[0] == 202
@@ -385,14 +394,15 @@ def test_a_machine_that_loses_its_power_goes_on_where_that_is_safe(
     assert server.wait_for_events(running, "resumed")[0]["step"] > 0
 
 
-def test_messages_are_not_packed_anew_for_each_client(server: Server) -> None:
-    asked = (
-        "GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+def test_websocket_messages_are_not_compressed(server: Server) -> None:
+    request = (
+        "GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: localhost\r\n"
+        "Upgrade: websocket\r\nConnection: Upgrade\r\n"
         "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n"
         "Sec-WebSocket-Extensions: permessage-deflate\r\n\r\n"
     )
     with socket.create_connection(("127.0.0.1", server.port)) as client:
-        client.sendall(asked.encode())
-        answer = client.recv(4096).decode("latin-1")
-    assert answer.startswith("HTTP/1.1 101")
-    assert "extensions" not in answer.lower()
+        client.sendall(request.encode())
+        response = client.recv(4096).decode("latin-1")
+    assert response.startswith("HTTP/1.1 101")
+    assert "extensions" not in response.lower()

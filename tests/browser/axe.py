@@ -1,4 +1,4 @@
-"""What axe-core finds wrong with a page, for people who see or use it in other ways than most."""
+"""Accessibility check of a page with axe-core."""
 
 import json
 from pathlib import Path
@@ -9,14 +9,15 @@ AXE = Path(__file__).parent.parent.parent / "node_modules" / "axe-core" / "axe.m
 
 
 def serious_findings(page: Page) -> list[str]:
-    """One line for each element of a finding that axe-core calls serious or critical."""
+    """One line per element of the violations that axe-core rates serious or critical."""
     page.evaluate(AXE.read_text(encoding="utf-8"))
-    found = page.evaluate(
-        "axe.run(document, {resultTypes: ['violations']}).then(result => JSON.stringify(result.violations))"
+    violations = page.evaluate(
+        "axe.run(document, {resultTypes: ['violations']})"
+        ".then(result => JSON.stringify(result.violations))"
     )
     return [
         f"{page.url} {finding['id']}: {node['target']} {node['failureSummary']}"
-        for finding in json.loads(found)
+        for finding in json.loads(violations)
         if finding["impact"] in ("serious", "critical")
         for node in finding["nodes"]
     ]

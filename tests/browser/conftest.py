@@ -1,4 +1,4 @@
-"""A real Chromium. Where CI is set, a missing one is a failure."""
+"""Fixtures with a real Chromium. Without Chromium, tests are skipped, but fail if CI is set."""
 
 import os
 import shutil
@@ -44,26 +44,29 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def page(browser: Browser, server: Server, request: pytest.FixtureRequest) -> Iterator[Page]:
-    """Needs the server, so that it is closed before the server goes."""
+    """A watched page. It depends on the server, so that it is closed before the server stops."""
     with watched(browser, request.node.name) as page:
         yield page
 
 
 @contextmanager
 def watched(browser: Browser, name: str, expected: str = "no such error") -> Iterator[Page]:
-    """A page that fails the test on any error in the browser's console, but for values that were refused on purpose and
-    what is `expected`; its last sight is kept as an artifact."""
+    """A page that fails the test on any error in the browser's console.
+
+    Errors of refused values, and errors that contain `expected`, are allowed. A final screenshot
+    is kept as an artifact.
+    """
     context = browser.new_context(viewport={"width": 1440, "height": 900})
     page = context.new_page()
     problems: list[str] = []
 
     def note(message: ConsoleMessage) -> None:
-        refused = "status of 500" not in message.text and (
+        is_refusal = "status of 500" not in message.text and (
             "/api/v1/" in message.location["url"] or "status of 422" in message.text
         )
         if (
             message.type == "error"
-            and not refused
+            and not is_refusal
             and expected not in message.text
             and "favicon" not in message.text
         ):

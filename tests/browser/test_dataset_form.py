@@ -1,4 +1,4 @@
-"""The dataset form and the dataset's page, in a real browser."""
+"""Tests of the dataset form and the dataset page, in a real browser."""
 
 import json
 import re
@@ -13,7 +13,7 @@ from jobs.core import folder as folders
 from jobs.core.events import EventLog
 from jobs.core.folder import JobFolder
 from jobs.media.sample_clip import make_clip
-from jobs.run import hold
+from jobs.run import run_with_lock
 from jobs.specs import DatasetSpec
 from tests.browser.conftest import ARTIFACTS, watched
 from tests.browser.test_five_steps import until
@@ -37,33 +37,33 @@ def name_clip(form: Page, clip: Clip) -> None:
     form.locator("#f-stream-source-originals").fill(str(clip[1]))
 
 
-def test_only_the_fields_of_the_chosen_source_are_there(form: Page) -> None:
+def test_only_the_fields_of_the_chosen_source_are_shown(form: Page) -> None:
     expect(form.locator("#f-stream-source-stream")).to_be_visible()
     expect(form.locator("#f-folders-source-input")).to_be_hidden()
-    for title, shown, hidden in (
+    for title, visible, hidden in (
         ("Two folders", "#f-folders-source-target", "#f-stream-source-stream"),
         ("Originals only: compress them", "#f-compress-source-qp", "#f-folders-source-target"),
         ("Many sequences", "#f-sequences-source-manifest", "#f-compress-source-qp"),
     ):
         choose_source(form, title)
-        expect(form.locator(shown)).to_be_visible()
+        expect(form.locator(visible)).to_be_visible()
         expect(form.locator(hidden)).to_be_hidden()
-        form.screenshot(path=ARTIFACTS / f"form-{shown.split('-')[1]}.png", full_page=True)
+        form.screenshot(path=ARTIFACTS / f"form-{visible.split('-')[1]}.png", full_page=True)
 
 
-def test_random_frames_are_said_to_leak(form: Page) -> None:
+def test_the_form_warns_that_random_frames_leak(form: Page) -> None:
     select, help = (
         form.locator("#f-validation-method"),
         form.locator("#f-validation-method-help [data-when]:visible"),
     )
     expect(help).to_contain_text("Contiguous blocks")
     select.select_option("frames")
-    expect(help).to_contain_text("This leaks")
+    expect(help).to_contain_text("Leaks:")
     select.select_option("separate")
     expect(form.locator("#f-separate-stream-validation-source-stream")).to_be_visible()
 
 
-def test_what_will_be_made_is_shown_before_it_is(form: Page, clip: Clip) -> None:
+def test_the_probe_shows_the_dataset_before_it_is_created(form: Page, clip: Clip) -> None:
     name_clip(form, clip)
     probe = form.locator("#probe")
     expect(probe).to_contain_text("24 inputs and 24 originals, both 96x64, aligned at offset 0")
@@ -79,7 +79,7 @@ def test_what_will_be_made_is_shown_before_it_is(form: Page, clip: Clip) -> None
     expect(form.get_by_label("Name", exact=True)).to_have_value("mine")
 
 
-def test_frames_that_are_shifted_are_found_and_the_offset_is_used(
+def test_shifted_frames_are_detected_and_the_offset_is_used(
     form: Page, server: Server, clip: Clip, tmp_path: Path
 ) -> None:
     shifted = tmp_path / "shifted"
@@ -94,7 +94,7 @@ def test_frames_that_are_shifted_are_found_and_the_offset_is_used(
     expect(form.locator(".facts")).to_contain_text("21 to train, 2 to validate")
 
 
-def test_a_frame_lost_in_the_middle_is_named(form: Page, tmp_path: Path) -> None:
+def test_a_missing_frame_is_named(form: Page, tmp_path: Path) -> None:
     stream, originals = make_clip(tmp_path / "long", frames=60, width=96, height=64)
     images = sorted(originals.iterdir())
     images[30].unlink()
@@ -102,7 +102,7 @@ def test_a_frame_lost_in_the_middle_is_named(form: Page, tmp_path: Path) -> None
     expect(form.locator("#probe .notice")).to_contain_text(re.compile(r"frame (29|30|31)\b"))
 
 
-def test_what_is_wrong_is_said_while_it_is_typed(form: Page, tmp_path: Path, clip: Clip) -> None:
+def test_errors_are_shown_while_typing(form: Page, tmp_path: Path, clip: Clip) -> None:
     (tmp_path / "words.h264").write_text("no video at all")
     name_clip(form, (tmp_path / "words.h264", clip[1]))
     expect(form.locator("#probe .notice.bad")).to_contain_text("words.h264")
@@ -110,16 +110,16 @@ def test_what_is_wrong_is_said_while_it_is_typed(form: Page, tmp_path: Path, cli
     expect(form.locator("#probe .notice.bad")).to_contain_text("outside the folders")
 
 
-def test_a_server_that_is_gone_is_said(form: Page, clip: Clip) -> None:
+def test_an_unavailable_server_is_reported(form: Page, clip: Clip) -> None:
     def lose(route: Route) -> None:
         route.fulfill(status=503, body="no JSON")
 
     form.context.route("**/api/v1/probe", lose)
     name_clip(form, clip)
-    expect(form.locator("#probe .notice.bad")).to_contain_text("The server does not answer")
+    expect(form.locator("#probe .notice.bad")).to_contain_text("The server does not respond")
 
 
-def test_originals_are_compressed_and_every_rate_is_shown(form: Page, clip: Clip) -> None:
+def test_originals_are_compressed_and_all_rates_are_shown(form: Page, clip: Clip) -> None:
     choose_source(form, "Originals only: compress them")
     form.locator("#f-compress-source-originals").fill(str(clip[1]))
     form.locator("#f-compress-source-qp").fill("27, 42")
@@ -136,14 +136,14 @@ def test_originals_are_compressed_and_every_rate_is_shown(form: Page, clip: Clip
 
 @dataclass
 class HeldDataset:
-    """A dataset job that is live for the server, and is made when the test says so: its worker is the test itself."""
+    """A running dataset job whose worker is the test itself: `finish` creates the dataset."""
 
     folder: JobFolder
     lock: int
 
     def finish(self) -> None:
         with EventLog(self.folder.events) as log:
-            assert hold(self.folder, self.lock, log) == 0
+            assert run_with_lock(self.folder, self.lock, log) == 0
 
 
 def held_dataset(server: Server, clip: Clip) -> HeldDataset:
@@ -157,7 +157,7 @@ def held_dataset(server: Server, clip: Clip) -> HeldDataset:
     return HeldDataset(folder, lock)
 
 
-def test_what_a_dataset_holds_is_asked_for_until_the_server_answers(
+def test_a_page_retries_to_load_the_facts_of_a_finished_dataset(
     browser: Browser, server: Server, clip: Clip
 ) -> None:
     dataset = held_dataset(server, clip)
@@ -166,12 +166,12 @@ def test_what_a_dataset_holds_is_asked_for_until_the_server_answers(
         page.route(
             f"**/datasets/{dataset.folder.id}", lambda route: route.fulfill(status=503), times=1
         )
-        with page.expect_response(lambda answer: answer.status == 503):
+        with page.expect_response(lambda response: response.status == 503):
             dataset.finish()
         expect(page.locator(".facts")).to_contain_text("22 to train, 2 to validate")
 
 
-def test_what_is_typed_stays_when_the_dataset_is_done(
+def test_entered_text_stays_when_the_dataset_is_done(
     page: Page, server: Server, clip: Clip
 ) -> None:
     dataset = held_dataset(server, clip)
@@ -204,7 +204,7 @@ def test_a_dataset_is_renamed_and_cloned(page: Page, server: Server, clip: Clip)
     expect(page.locator("#probe .fits")).to_be_visible()
 
 
-def test_a_form_that_is_refused_keeps_what_was_typed(form: Page, clip: Clip) -> None:
+def test_a_refused_form_keeps_the_entered_values(form: Page, clip: Clip) -> None:
     form.locator("form").first.evaluate("form => { form.noValidate = true; }")
     choose_source(form, "Two folders")
     form.locator("#f-folders-source-input").fill(str(clip[1]))

@@ -1,4 +1,7 @@
-"""Every page: what people typed is text there, a name that is markup stays a name; and below a prefix it finds its way."""
+"""Tests of every page: user text is escaped, and all links work below a URL prefix.
+
+Names, notes, groups, paths and reasons contain markup.
+"""
 
 import shutil
 from collections.abc import Iterator
@@ -22,7 +25,7 @@ SMALL = {"batch_size": 4, "patch_size": 16, "patches_per_frame": 1, "steps": 4}
 def named(
     tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
 ) -> Iterator[tuple[Server, list[str]]]:
-    """A server with jobs whose names, notes, groups, paths and reasons are markup; the addresses of all pages that show them."""
+    """A server with jobs whose texts are markup, and the paths of all pages that show them."""
     clip: Clip = request.getfixturevalue("clip")
     place = tmp_path_factory.mktemp("named") / MARKUP
     shutil.copytree(clip[1], place / "originals")
@@ -30,27 +33,27 @@ def named(
     broken = place / f"{MARKUP}.png"
     broken.write_bytes(b"\x89PNG\r\n\x1a\n and no more")
     with Server(place.parent / "home", [place], free_port()) as server:
-        words = {"name": MARKUP, "group": MARKUP, "notes": MARKUP}
-        dataset = server.dataset((stream, place / "originals"), **words)
+        labels = {"name": MARKUP, "group": MARKUP, "notes": MARKUP}
+        dataset = server.dataset((stream, place / "originals"), **labels)
         server.wait(dataset, "done")
-        model = server.create("/models", {**words, **SMALL, "dataset": dataset})
-        other = server.create("/models", {**words, **SMALL, "dataset": dataset, "seed": 1})
+        model = server.create("/models", {**labels, **SMALL, "dataset": dataset})
+        other = server.create("/models", {**labels, **SMALL, "dataset": dataset, "seed": 1})
         for id in (model, other):
             server.wait(id, "done")
         image = str(next((place / "originals").iterdir()))
-        asked = [
+        specs = [
             {"image": image, "target": image},
             {"image": str(broken)},
             {"kind": "images", "images": [str(place / "originals"), str(broken)]},
             {"kind": "split", "split": "val"},
             {"kind": "video", "video": str(stream)},
         ]
-        tests = [server.create(f"/models/{model}/tests", of) for of in asked]
+        tests = [server.create(f"/models/{model}/tests", spec) for spec in specs]
         for id in tests:
             server.wait_for_end(id)
-        gone = server.dataset((stream, place / "originals"), **words)
-        assert server.call(f"/jobs/{gone}/abort", {})[0] in (202, 409)
-        server.wait_for_end(gone)
+        aborted = server.dataset((stream, place / "originals"), **labels)
+        assert server.call(f"/jobs/{aborted}/abort", {})[0] in (202, 409)
+        server.wait_for_end(aborted)
         yield (
             server,
             [
@@ -60,7 +63,7 @@ def named(
                 f"/datasets/{dataset}/pairs",
                 f"/datasets/{dataset}/pairs/train/0",
                 f"/datasets/new?clone={dataset}",
-                f"/datasets/{gone}",
+                f"/datasets/{aborted}",
                 f"/models/{model}",
                 f"/models/new?clone={model}",
                 *(
@@ -85,10 +88,10 @@ def page(
 
 
 def unfold(page: Page, address: str) -> None:
-    """Open a page, and all that is folded in it."""
-    answer = page.goto(address)
-    assert answer is not None
-    assert answer.status == 200, address
+    """Open a page and all its folded parts."""
+    response = page.goto(address)
+    assert response is not None
+    assert response.status == 200, address
     page.wait_for_load_state("networkidle")
     for details in page.locator("main details:not([open]) > summary").all():
         if details.is_visible():
@@ -102,28 +105,28 @@ def test_markup_in_names_and_paths_is_text_on_every_page(
     server, addresses = named
     for address in addresses:
         unfold(page, server.url + address)
-        is_unhurt(page, address)
+        check_escaped(page, address)
         if address == "/":
             assert page.get_by_text(MARKUP).count() >= 3
 
 
-def test_markup_in_what_is_refused_is_text(page: Page, named: tuple[Server, list[str]]) -> None:
+def test_markup_in_error_messages_is_text(page: Page, named: tuple[Server, list[str]]) -> None:
     server, _ = named
     for path in (f"/jobs/{quote(MARKUP)}", f"/models/{quote(MARKUP)}", f"/{quote(MARKUP)}"):
         page.goto(server.url + path)
-        is_unhurt(page, path)
+        check_escaped(page, path)
     page.goto(f"{server.url}/datasets/new")
     page.locator("form[method=post]").first.evaluate("form => { form.noValidate = true; }")
     page.get_by_label("Name", exact=True).fill(MARKUP)
     page.locator("input[name='source.stream']").fill(f"/nowhere/{MARKUP}")
     page.get_by_role("button", name="Create dataset").click()
     page.wait_for_load_state("networkidle")
-    is_unhurt(page, "a refused form")
+    check_escaped(page, "a refused form")
 
 
 @pytest.fixture
 def prefixed(named: tuple[Server, list[str]]) -> Iterator[tuple[Server, str, list[str]]]:
-    """The server below a prefix, where that begins, and the pages."""
+    """The server below a prefix, its root URL, and the paths of the pages."""
     server, addresses = named
     for options in (["--prefix=/clips/clearframe", f"--token={TOKEN}"], []):
         server.kill()
@@ -133,29 +136,30 @@ def prefixed(named: tuple[Server, list[str]]) -> Iterator[tuple[Server, str, lis
             yield server, f"{server.url}/clips/clearframe", addresses
 
 
-def test_below_a_prefix_every_page_asks_and_leads_below_it(
+def test_all_requests_and_links_stay_below_the_prefix(
     prefixed: tuple[Server, str, list[str]], page: Page
 ) -> None:
     _, root, addresses = prefixed
-    asked: list[str] = []
-    page.on("request", lambda request: asked.append(request.url))
-    page.on("websocket", lambda socket: asked.append(socket.url.replace("ws:", "http:")))
+    urls: list[str] = []
+    page.on("request", lambda request: urls.append(request.url))
+    page.on("websocket", lambda socket: urls.append(socket.url.replace("ws:", "http:")))
     page.goto(f"{root}/?token={TOKEN}")
     for address in addresses:
         unfold(page, root + address)
-        assert page.evaluate(LEADS_ELSEWHERE, "/clips/clearframe/") == [], address
-    assert [url for url in asked if not url.startswith((f"{root}/", "blob:", "data:"))] == []
-    assert any("/socket.io/" in url for url in asked)
-    assert any(".mp4" in url for url in asked)
+        assert page.evaluate(LINKS_OUTSIDE, "/clips/clearframe/") == [], address
+    assert [url for url in urls if not url.startswith((f"{root}/", "blob:", "data:"))] == []
+    assert any("/socket.io/" in url for url in urls)
+    assert any(".mp4" in url for url in urls)
 
 
-LEADS_ELSEWHERE = """root => ["href", "src", "action"].flatMap(name =>
-  [...document.querySelectorAll(`[${name}^="/"]`)].map(one => one.getAttribute(name)).filter(there => !there.startsWith(root)))"""
+LINKS_OUTSIDE = """root => ["href", "src", "action"].flatMap(name =>
+  [...document.querySelectorAll(`[${name}^="/"]`)]
+    .map(element => element.getAttribute(name))
+    .filter(link => !link.startsWith(root)))"""
+"""The links of a page that do not begin with `root`."""
 
 
-def test_below_a_prefix_forms_lead_to_pages_below_it(
-    prefixed: tuple[Server, str, list[str]], page: Page
-) -> None:
+def test_forms_work_below_the_prefix(prefixed: tuple[Server, str, list[str]], page: Page) -> None:
     server, root, addresses = prefixed
     page.goto(f"{root}/?token={TOKEN}")
     assert page.url == f"{root}/"
@@ -175,7 +179,8 @@ def test_below_a_prefix_forms_lead_to_pages_below_it(
     page.wait_for_url(f"{root}/?state=done")
 
 
-def is_unhurt(page: Page, where: str) -> None:
+def check_escaped(page: Page, where: str) -> None:
+    """Assert that no markup of a user text has become an element."""
     assert page.evaluate(
         "window.hurt === undefined && document.querySelectorAll('img[src=x]').length === 0"
     ), where

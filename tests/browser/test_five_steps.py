@@ -1,4 +1,4 @@
-"""The five steps of the README, clicked in a real browser."""
+"""Tests of the five steps of the README, in a real browser."""
 
 import re
 import time
@@ -45,12 +45,12 @@ def five_steps(
     page.get_by_label("Epochs").fill(str(epochs))
     page.get_by_label("Patch size").fill(str(patch))
     page.get_by_text("More about length and patches").click()
-    page.get_by_label("Patches a frame").fill(str(per_frame))
+    page.get_by_label("Patches per frame").fill(str(per_frame))
     page.get_by_role("button", name="Start training").click()
 
     watch_the_curve_grow(page)
     expect(page.locator("#state")).to_have_text("done", timeout=300_000)
-    # The last five are kept, and the best.
+    # The job keeps the last five snapshots and the best.
     until(page, "[5, 6].includes(document.querySelectorAll('#snapshots tbody tr').length)")
     expect(page.locator("#snapshots tr.best")).to_have_count(1)
 
@@ -80,7 +80,10 @@ def five_steps(
 
 
 def until(page: Page, condition: str) -> None:
-    """Wait until the condition holds. The pages' policy forbids the `eval` of Playwright's own waiting."""
+    """Wait until a condition is true.
+
+    Playwright's own wait for an expression needs eval, which the pages' CSP forbids.
+    """
     deadline = time.monotonic() + 60
     while not page.evaluate(condition):
         assert time.monotonic() < deadline, condition
@@ -88,12 +91,12 @@ def until(page: Page, condition: str) -> None:
 
 
 def watch_the_curve_grow(page: Page) -> None:
-    """The number of points rises and the canvas changes, on one and the same page."""
+    """Wait until the number of points rises and the canvas changes, without a reload."""
     chart = page.locator(".chart[data-keys='train/l1,val/l1,val/l1_input']")
     expect(chart).to_be_visible()
     page.evaluate("window.sameDocument = true")
     until(page, "Number(document.querySelector('.chart').dataset.points) >= 2")
-    # Both at one moment: another point may come between two questions.
+    # Read both at once: a point may arrive between two calls.
     look = "chart => [Number(chart.dataset.points), chart.querySelector('canvas').toDataURL()]"
     points, before = chart.evaluate(look)
     until(page, f"Number(document.querySelector('.chart').dataset.points) > {points + 2}")
@@ -102,7 +105,7 @@ def watch_the_curve_grow(page: Page) -> None:
 
 
 def last_input(server: Server, stream: Path) -> Path:
-    """The last decoded frame as a PNG file in a folder that the server may read."""
+    """The last decoded frame as a PNG file, in a folder that the server may read."""
     from PIL import Image
 
     from jobs.media.video import decode
@@ -128,7 +131,7 @@ def test_five_steps_on_a_real_clip_end_better_than_the_input(
     expect(page.locator("#verdict")).to_contain_text("over its input")
 
 
-def test_a_page_that_lost_its_server_gets_what_it_missed(
+def test_a_page_catches_up_after_losing_its_server(
     browser: Browser, server: Server, clip: Clip
 ) -> None:
     dataset = server.dataset(clip)
@@ -157,7 +160,7 @@ def test_a_page_that_lost_its_server_gets_what_it_missed(
     page.close()
 
 
-def test_an_upload_is_tested(page: Page, server: Server, clip: Clip) -> None:
+def test_an_uploaded_image_is_tested(page: Page, server: Server, clip: Clip) -> None:
     dataset = server.dataset(clip)
     model = server.create(
         "/models",
@@ -177,17 +180,17 @@ def test_an_upload_is_tested(page: Page, server: Server, clip: Clip) -> None:
     expect(page.get_by_role("slider")).to_be_visible()
 
 
-def test_a_dataset_that_fails_says_why(
+def test_a_failed_dataset_shows_the_reason(
     page: Page, server: Server, clip: Clip, tmp_path: Path
 ) -> None:
     (tmp_path / "words.mp4").write_text("no video")
     page.goto(f"{server.url}/datasets/{server.dataset((tmp_path / 'words.mp4', clip[1]))}")
-    expect(page.locator("#reason")).to_contain_text("words.mp4 is no video that can be read")
+    expect(page.locator("#reason")).to_contain_text("words.mp4 cannot be read as a video")
     expect(page.locator("#state")).to_have_text("error")
     expect(page.get_by_role("button", name="Resume")).to_be_visible()
 
 
-def test_no_page_is_wider_than_its_window(page: Page, server: Server, clip: Clip) -> None:
+def test_no_page_is_wider_than_the_window(page: Page, server: Server, clip: Clip) -> None:
     dataset = server.dataset(clip)
     model = server.create(
         "/models",

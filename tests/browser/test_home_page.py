@@ -1,4 +1,4 @@
-"""The home page: what runs is live, lists are filtered, sorted and written anew, many jobs are changed at once."""
+"""Tests of the home page: live updates, filters, sorting, columns and bulk actions."""
 
 from collections.abc import Iterator
 
@@ -10,7 +10,7 @@ from jobs.core.events import EventLog
 from jobs.specs import ImageTest, ModelSpec
 from tests.browser.conftest import watched
 from tests.browser.test_five_steps import until
-from tests.browser.test_one_page import looked_at
+from tests.browser.test_one_page import check_looks
 from tests.conftest import Clip
 from tests.support.server import Server
 
@@ -20,7 +20,7 @@ GAINS = {"carphone": 0.31, "foreman": 0.12, "mobile": -0.2}
 
 @pytest.fixture
 def jobs(server: Server, clip: Clip) -> dict[str, str]:
-    """Ids by name: a dataset, a training that runs, one that waits, and some that were done before."""
+    """Ids by name: a dataset, a running and a waiting training, and several finished jobs."""
     ids = {"clip": server.dataset(clip, group="first tries")}
     server.wait(ids["clip"], "done")
     for name, gain in GAINS.items():
@@ -57,9 +57,8 @@ def page(
 ) -> Iterator[Page]:
     with watched(browser, request.node.name, expected="status of 409") as page:
         page.goto(server.url)
-        expect(page.locator("#models tbody tr")).to_have_count(
-            5
-        )  # The server has found the folders.
+        # The server has found the folders.
+        expect(page.locator("#models tbody tr")).to_have_count(5)
         yield page
 
 
@@ -67,20 +66,20 @@ def names(page: Page, list: str) -> list[str]:
     return page.locator(f"#{list} tbody tr[data-job] td:nth-child(2)").all_inner_texts()
 
 
-def test_what_runs_is_live_and_ends_by_itself(
+def test_running_jobs_update_live_and_move_to_the_lists(
     page: Page, server: Server, jobs: dict[str, str]
 ) -> None:
     page.evaluate("window.sameDocument = true")
     row = page.locator(f"#running tr[data-job='{jobs['runs']}']")
     expect(row.locator(".words")).to_contain_text("left")
-    words = row.locator(".words").inner_text()
-    expect(row.locator(".words")).not_to_have_text(words)
+    progress = row.locator(".words").inner_text()
+    expect(row.locator(".words")).not_to_have_text(progress)
     expect(row.locator(".sparkline polyline")).to_be_attached()
     expect(row.locator(".hardware")).to_contain_text("% of a core")
     points = row.locator("polyline").get_attribute("points")
     expect(row.locator("polyline")).not_to_have_attribute("points", str(points))
     expect(page.get_by_role("link", name="1 waiting")).to_be_visible()
-    looked_at(page, "home")
+    check_looks(page, "home")
     row.get_by_role("button", name="Abort runs").click()
     expect(page.locator(f"#models tr[data-job='{jobs['runs']}'] .state")).to_have_text("aborted")
     expect(page.locator(f"#running tr[data-job='{jobs['waits']}']")).to_be_visible()
@@ -95,7 +94,7 @@ def test_what_runs_is_live_and_ends_by_itself(
     assert page.evaluate("window.sameDocument") is True
 
 
-def test_lists_are_filtered_as_it_is_typed_and_sorted(page: Page, server: Server) -> None:
+def test_lists_are_filtered_while_typing_and_sorted(page: Page, server: Server) -> None:
     page.keyboard.press("/")
     expect(page.get_by_role("searchbox")).to_be_focused()
     page.keyboard.type("carp")
@@ -103,7 +102,7 @@ def test_lists_are_filtered_as_it_is_typed_and_sorted(page: Page, server: Server
     expect(page.locator("#datasets")).to_contain_text("No datasets match.")
     assert page.url.endswith("/?q=carp")
     expect(page.get_by_role("searchbox")).to_be_focused()
-    looked_at(page, "home-filtered")
+    check_looks(page, "home-filtered")
     page.get_by_role("searchbox").fill("")
     page.locator(".filter").get_by_label("Group", exact=True).select_option("sequences")
     expect(page.locator("#models tbody tr")).to_have_count(3)
@@ -119,7 +118,7 @@ def test_lists_are_filtered_as_it_is_typed_and_sorted(page: Page, server: Server
 
 def test_groups_pages_and_columns(page: Page) -> None:
     page.locator("#models").get_by_role("link", name="Group").click()
-    expect(page.locator("#models .of-group")).to_have_text(["In no group", "sequences"])
+    expect(page.locator("#models .of-group")).to_have_text(["No group", "sequences"])
     assert len(names(page, "tests")) == 50
     page.locator("#tests").get_by_role("link", name="Next page").click()
     expect(page.locator("#tests tbody tr")).to_have_count(10)
@@ -129,7 +128,7 @@ def test_groups_pages_and_columns(page: Page) -> None:
         "aria-expanded", "false"
     )
     expect(page.locator("#models tbody tr[data-job]:visible")).to_have_count(2)
-    page.reload()  # And it stays so.
+    page.reload()  # The group stays folded.
     expect(page.locator("#models tbody tr[data-job]:visible")).to_have_count(2)
     page.get_by_role("checkbox", name="Choose all models").check()
     expect(page.locator("#models .how-many")).to_have_text("2 chosen")
@@ -140,25 +139,27 @@ def test_groups_pages_and_columns(page: Page) -> None:
     page.locator("#columns-models summary").click()
     page.locator("#models").get_by_label("PSNR").check()
     page.locator("#models").get_by_label("Dataset").uncheck()
-    looked_at(page, "home-columns")
-    page.locator("#columns-models").get_by_role("button", name="Show these").click()
+    check_looks(page, "home-columns")
+    page.locator("#columns-models").get_by_role("button", name="Apply").click()
     expect(page.locator("#models thead")).to_contain_text("PSNR")
     expect(page.locator("#models thead")).not_to_contain_text("Dataset")
 
 
-def test_many_are_chosen_and_changed(page: Page, server: Server, jobs: dict[str, str]) -> None:
+def test_several_jobs_are_chosen_and_changed(
+    page: Page, server: Server, jobs: dict[str, str]
+) -> None:
     tests = page.locator("#tests")
     boxes = tests.locator("tbody input[name=ids]")
     boxes.nth(1).click()
     boxes.nth(4).click(modifiers=["Shift"])
     expect(tests.locator(".how-many")).to_have_text("4 chosen")
-    # Still so after the lists were written anew.
+    # The selection survives an update of the lists.
     fresh = server.dataset(
         (server.roots[0] / "clip.h264", server.roots[0] / "originals"), name="a new one"
     )
     expect(page.locator(f"#datasets tr[data-job='{fresh}'] .state")).to_have_text("done")
     expect(tests.locator("tbody input:checked")).to_have_count(4)
-    looked_at(page, "home-chosen")
+    check_looks(page, "home-chosen")
     tests.locator(".chosen").get_by_label("Group").fill("second tries")
     page.keyboard.press("Enter")
     expect(tests.locator("thead")).to_contain_text("Group")
@@ -189,7 +190,7 @@ def test_models_are_compared_and_a_dataset_in_use_is_kept(page: Page, jobs: dict
     page.get_by_role("button", name="Delete it").click()
     expect(page.locator("main")).to_contain_text("0 of 1 job was deleted")
     expect(page.locator("main")).to_contain_text("is used by the models")
-    looked_at(page, "home-refused")
+    check_looks(page, "home-refused")
     page.get_by_role("link", name="Back to the lists").click()
     until(page, "document.querySelectorAll('#datasets tbody tr').length === 1")
 
@@ -199,16 +200,16 @@ def test_an_empty_page_offers_the_sample_clip(
 ) -> None:
     with watched(browser, request.node.name) as page:
         page.goto(server.url)
-        looked_at(page, "home-empty")
+        check_looks(page, "home-empty")
         button = page.get_by_role("button", name="Try it with the sample clip")
         assert button.evaluate(
-            "one => { one.click(); return [one.textContent, one.disabled]; }"
-        ) == ["Making the clip…", True]
+            "button => { button.click(); return [button.textContent, button.disabled]; }"
+        ) == ["Creating the clip…", True]
         page.wait_for_url(f"{server.url}/models/*", timeout=60_000)
         expect(page.get_by_role("heading", level=1)).to_contain_text("Sample clip")
         dataset = server.call("/jobs?kind=dataset")[1]["jobs"][0]
-        made = server.wait(dataset["id"], "done")["summary"]
-        assert (made["pairs"], made["width"], made["height"]) == (
+        summary = server.wait(dataset["id"], "done")["summary"]
+        assert (summary["pairs"], summary["width"], summary["height"]) == (
             {"train": 86, "val": 10},
             320,
             192,

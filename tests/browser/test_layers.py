@@ -1,4 +1,4 @@
-"""What every layer of a network did, as people look at it."""
+"""Tests of the layer view of a test: channels, statistics and weights."""
 
 import re
 from collections.abc import Iterator
@@ -17,8 +17,8 @@ Clip = tuple[Path, Path]
 
 
 @dataclass
-class Shown:
-    """A server with a test of one image: conv1 has 70 maps, of which number 3 is dead behind its ReLU."""
+class Prepared:
+    """A server with a test of one image; conv1 has 70 channels, channel 3 is dead after ReLU."""
 
     server: Server
     model: str
@@ -26,7 +26,7 @@ class Shown:
 
 
 @pytest.fixture(scope="module")
-def shown(tmp_path_factory: pytest.TempPathFactory, clip: Clip) -> Iterator[Shown]:
+def prepared(tmp_path_factory: pytest.TempPathFactory, clip: Clip) -> Iterator[Prepared]:
     folder = tmp_path_factory.mktemp("layers")
     with Server(folder / "home", [clip[0].parent], free_port()) as server:
         dataset = server.dataset(clip)
@@ -47,7 +47,7 @@ def shown(tmp_path_factory: pytest.TempPathFactory, clip: Clip) -> Iterator[Show
             kill_channel(snapshot)
         test = server.create(f"/models/{model}/tests", {"image": str(clip[1] / "000003.bmp.gz")})
         server.wait(test, "done")
-        yield Shown(server, model, test)
+        yield Prepared(server, model, test)
 
 
 def kill_channel(snapshot: Path) -> None:
@@ -62,21 +62,21 @@ def kill_channel(snapshot: Path) -> None:
 
 
 @pytest.fixture
-def page(browser: Browser, shown: Shown, request: pytest.FixtureRequest) -> Iterator[Page]:
+def page(browser: Browser, prepared: Prepared, request: pytest.FixtureRequest) -> Iterator[Page]:
     with watched(browser, request.node.name) as page:
-        page.goto(f"{shown.server.url}/tests/{shown.test}")
+        page.goto(f"{prepared.server.url}/tests/{prepared.test}")
         expect(page.locator("#layers article")).to_have_count(6)
         yield page
 
 
 def layer(page: Page, name: str) -> Locator:
-    found = page.locator(f"[data-layer={name}]")
-    found.scroll_into_view_if_needed()
-    expect(found.locator("canvas[data-drawn]").first).to_be_visible()
-    return found
+    card = page.locator(f"[data-layer={name}]")
+    card.scroll_into_view_if_needed()
+    expect(card.locator("canvas[data-drawn]").first).to_be_visible()
+    return card
 
 
-def test_all_channels_are_there_page_by_page_and_dead_ones_are_named(page: Page) -> None:
+def test_all_channels_are_shown_by_page_and_dead_channels_are_named(page: Page) -> None:
     relu = layer(page, "relu1")
     expect(relu.locator(".tiles button")).to_have_count(64)
     expect(relu.locator(".readout").first).to_contain_text(
@@ -93,9 +93,9 @@ def test_all_channels_are_there_page_by_page_and_dead_ones_are_named(page: Page)
     conv = layer(page, "conv1")
     look = "canvas => canvas.toDataURL()"
     before = conv.locator("canvas").first.evaluate(look)
-    page.get_by_role("button", name="A range each").click()
+    page.get_by_role("button", name="Range per channel").click()
     expect(conv.locator("canvas[data-drawn=own]")).to_be_visible()
-    expect(conv.locator(".colour-scale").first).to_contain_text("greatest of each")
+    expect(conv.locator(".colour-scale").first).to_contain_text("maximum of each")
     assert conv.locator("canvas").first.evaluate(look) != before
     conv.get_by_text("Weights 70×").click()
     expect(conv.locator(".kernels canvas")).to_be_visible()
@@ -104,10 +104,10 @@ def test_all_channels_are_there_page_by_page_and_dead_ones_are_named(page: Page)
     for width in (1440, 360):
         page.set_viewport_size({"width": width, "height": 800})
         until(page, "document.documentElement.scrollWidth <= innerWidth")
-    page.get_by_role("button", name="One range").click()
+    page.get_by_role("button", name="Shared range").click()
 
 
-def test_a_channel_is_seen_at_full_size_by_keyboard(page: Page) -> None:
+def test_a_channel_is_opened_at_full_size_by_keyboard(page: Page) -> None:
     layer(page, "relu1").locator("[data-channel='1']").focus()
     page.keyboard.press("ArrowLeft")
     page.keyboard.press("Enter")
@@ -119,7 +119,7 @@ def test_a_channel_is_seen_at_full_size_by_keyboard(page: Page) -> None:
     assert page.url.endswith("#layer-2-channel-1")
     assert (
         dialog.locator(".pane canvas").evaluate_all(
-            "all => all.map(one => [one.width, one.height])"
+            "canvases => canvases.map(canvas => [canvas.width, canvas.height])"
         )
         == [[96, 64]] * 2
     )
@@ -127,23 +127,23 @@ def test_a_channel_is_seen_at_full_size_by_keyboard(page: Page) -> None:
     assert serious_findings(page) == []
     page.keyboard.press("ArrowRight")
     page.keyboard.press("ArrowRight")
-    expect(dialog.locator(".strongest")).to_contain_text("It is dead: zero everywhere.")
+    expect(dialog.locator(".strongest")).to_contain_text("This channel is dead: zero everywhere.")
     page.keyboard.press("Escape")
     expect(dialog).to_be_hidden()
     expect(page.locator("[data-layer=relu1] [data-channel='3']")).to_be_focused()
     assert "#" not in page.url
 
 
-def test_an_address_names_a_channel_and_a_model_that_is_gone_is_said(
-    page: Page, shown: Shown
+def test_a_url_names_a_channel_and_a_deleted_model_is_reported(
+    page: Page, prepared: Prepared
 ) -> None:
-    page.goto(f"{shown.server.url}/tests/{shown.test}#layer-1-channel-66")
+    page.goto(f"{prepared.server.url}/tests/{prepared.test}#layer-1-channel-66")
     page.reload()
     dialog = page.get_by_role("dialog")
     expect(dialog.get_by_role("heading", level=2)).to_contain_text("conv1 · channel 66")
     expect(dialog.locator(".strongest li").first).to_be_visible()
-    assert shown.server.call(f"/jobs/{shown.model}", method="DELETE")[0] == 204
+    assert prepared.server.call(f"/jobs/{prepared.model}", method="DELETE")[0] == 204
     dialog.get_by_role("button", name="Next channel").click()
-    expect(dialog.get_by_role("alert")).to_have_text("The model was deleted. Choose another one.")
-    dialog.get_by_role("button", name="Channel before").click()
+    expect(dialog.get_by_role("alert")).to_have_text("The model was deleted. Choose another model.")
+    dialog.get_by_role("button", name="Previous channel").click()
     expect(dialog.locator(".strongest li").first).to_be_visible()

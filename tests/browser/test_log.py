@@ -1,4 +1,4 @@
-"""A worker's log, followed in a page: on a plain page of the server, with a log that the test writes."""
+"""Tests of following a worker log in a page. The tests write the log."""
 
 from pathlib import Path
 
@@ -12,10 +12,14 @@ FOLLOW = """async (url) => {
   document.body.innerHTML = `<details id="log" data-log="${url}"><summary>Log</summary>
     <pre style="height: 200px; overflow: auto; white-space: pre-wrap"></pre></details>`;
   window.live = true;
-  const { follow } = await import(document.querySelector("script[src$='/theme.js']").src.replace("theme", "log"));
-  follow(document.querySelector("#log"), () => window.live);
+  const theme = document.querySelector("script[src$='/theme.js']").src;
+  const { followLog } = await import(theme.replace("base/theme", "runs/log"));
+  followLog(document.querySelector("#log"), () => window.live);
 }"""
-AT_END = "() => { const pre = document.querySelector('pre'); return pre.scrollHeight - pre.scrollTop - pre.clientHeight < 8; }"
+AT_END = """() => {
+  const pre = document.querySelector('pre');
+  return pre.scrollHeight - pre.scrollTop - pre.clientHeight < 8;
+}"""
 
 
 @pytest.fixture
@@ -29,16 +33,16 @@ def log(page: Page, server: Server, clip: Clip) -> Path:
 
 
 @pytest.fixture
-def asked(page: Page) -> list[str]:
-    """The addresses of the log that the page asks for."""
-    seen: list[str] = []
+def requests(page: Page) -> list[str]:
+    """The URLs of the page's requests for the log."""
+    urls: list[str] = []
     page.on(
         "request",
         lambda request: (
-            seen.append(request.url) if "/log" in request.url and "/api/" in request.url else None
+            urls.append(request.url) if "/log" in request.url and "/api/" in request.url else None
         ),
     )
-    return seen
+    return urls
 
 
 def lines(first: int, count: int) -> str:
@@ -50,27 +54,27 @@ def append(log: Path, text: str) -> None:
         file.write(text)
 
 
-def test_a_log_is_followed_while_it_is_open_and_the_job_lives(
-    page: Page, log: Path, asked: list[str]
+def test_a_log_is_followed_while_it_is_open_and_the_job_runs(
+    page: Page, log: Path, requests: list[str]
 ) -> None:
     pre = page.locator("pre")
     append(log, "begin\n\r 1 %")
     page.wait_for_timeout(1500)
-    assert asked == []
+    assert requests == []
     page.locator("summary").click()
     expect(pre).to_have_text("begin\n 1 %", use_inner_text=True)
     append(log, "\r 50 %\r 100 %\nend\n")
     expect(pre).to_have_text("begin\n 100 %\nend\n", use_inner_text=True)
     page.evaluate("window.live = false")
-    append(log, "last words")
-    expect(pre).to_contain_text("last words")
+    append(log, "last line")
+    expect(pre).to_contain_text("last line")
     page.wait_for_timeout(2500)
-    count = len(asked)
+    count = len(requests)
     page.wait_for_timeout(1500)
-    assert len(asked) == count, "nothing is asked for when the job has ended"
+    assert len(requests) == count, "the page sends no requests after the end of the job"
 
 
-def test_the_end_stays_in_sight_unless_the_reader_looks_elsewhere(page: Page, log: Path) -> None:
+def test_the_page_scrolls_to_the_end_unless_the_user_has_scrolled_up(page: Page, log: Path) -> None:
     pre = page.locator("pre")
     log.write_text(lines(0, 4990))
     page.locator("summary").click()
@@ -96,13 +100,11 @@ def test_the_end_stays_in_sight_unless_the_reader_looks_elsewhere(page: Page, lo
     expect(pre).to_contain_text("line 5494\n")
     assert page.evaluate(first_seen) == before
     assert page.evaluate("document.querySelector('pre').childNodes.length") == 5000
-    expect(page.get_by_text("The beginning is left out here")).to_be_visible()
+    expect(page.get_by_text("Only the end is shown")).to_be_visible()
 
 
-def test_a_log_that_is_replaced_begins_anew_and_a_long_one_is_shown_from_its_end(
-    page: Page, log: Path
-) -> None:
-    pre, note = page.locator("pre"), page.get_by_text("The beginning is left out here")
+def test_a_replaced_log_restarts_and_a_long_log_shows_its_end(page: Page, log: Path) -> None:
+    pre, note = page.locator("pre"), page.get_by_text("Only the end is shown")
     log.write_text(lines(0, 100_000))
     page.locator("summary").click()
     expect(pre).to_contain_text("line 99999\n")

@@ -1,4 +1,4 @@
-"""Tests of many images and of a split: from the form to the table, and from its rows to *Test one*."""
+"""Tests of tests of many images and of a split: form, table, and links of rows to *Test one*."""
 
 import re
 from collections.abc import Iterator
@@ -13,15 +13,15 @@ from jobs.core.folder import JobFolder
 from jobs.specs import SplitTest
 from tests.browser.conftest import watched
 from tests.browser.test_five_steps import until
-from tests.browser.test_one_page import Shown, is_restored, looked_at, shown, start
+from tests.browser.test_one_page import Prepared, check_looks, prepared, start, wait_restored
 
-__all__ = ["shown"]
+__all__ = ["prepared"]
 
 
 @pytest.fixture
-def page(browser: Browser, shown: Shown, request: pytest.FixtureRequest) -> Iterator[Page]:
+def page(browser: Browser, prepared: Prepared, request: pytest.FixtureRequest) -> Iterator[Page]:
     with watched(browser, request.node.name) as page:
-        page.goto(f"{shown.server.url}/models/{shown.model}/test")
+        page.goto(f"{prepared.server.url}/models/{prepared.model}/test")
         yield page
 
 
@@ -30,16 +30,18 @@ def gains(page: Page) -> list[float]:
     return [float(text.replace("−", "-")) for text in texts]
 
 
-def test_a_split_is_measured_sorted_and_each_pair_opens_test_one(page: Page, shown: Shown) -> None:
+def test_a_split_is_measured_and_sorted_and_a_row_opens_test_one(
+    page: Page, prepared: Prepared
+) -> None:
     page.get_by_role("link", name="A whole split").click()
-    looked_at(page, "test-form-split")
+    check_looks(page, "test-form-split")
     page.get_by_role("button", name="Test the split").click()
     expect(page.locator("#state")).to_have_text("done")
     expect(page.locator(".results tbody tr")).to_have_count(6)
     assert gains(page) == sorted(gains(page))
     expect(page.locator(".verdict")).to_contain_text("of 6")
     expect(page.locator("[data-histogram] svg")).to_be_visible()
-    looked_at(page, "test-split")
+    check_looks(page, "test-split")
     page.get_by_role("link", name="Gain").click()
     expect(page.locator("th[aria-sort=descending]")).to_contain_text("Gain")
     assert gains(page) == sorted(gains(page), reverse=True)
@@ -48,18 +50,18 @@ def test_a_split_is_measured_sorted_and_each_pair_opens_test_one(page: Page, sho
     expect(page.get_by_role("radio", name="A validation pair")).to_be_checked()
     expect(page.get_by_label("Validation pair", exact=True)).to_have_value(number)
     start(page)
-    is_restored(page)
+    wait_restored(page)
 
 
-def test_many_images_some_of_which_are_none(page: Page, shown: Shown) -> None:
-    folder, truth = shown.place / "many", shown.place / "truth"
+def test_many_images_with_a_broken_file(page: Page, prepared: Prepared) -> None:
+    folder, truth = prepared.place / "many", prepared.place / "truth"
     for place in (folder, truth):
         place.mkdir()
         for number in range(4):
             Image.new("RGB", (48, 32), (40 * number, 90, 30)).save(place / f"{number}.png")
     (folder / "2.png").write_bytes(b"\x89PNG\r\n\x1a\n and no more")
     page.get_by_role("link", name="Many images").click()
-    page.get_by_label("Images", exact=True).fill(f"{folder}\n{shown.place / 'nothing'}")
+    page.get_by_label("Images", exact=True).fill(f"{folder}\n{prepared.place / 'nothing'}")
     page.get_by_role("button", name="Test these").click()
     expect(page.get_by_role("alert")).to_contain_text("nothing")
     page.get_by_label("Images", exact=True).fill(str(folder))
@@ -69,51 +71,49 @@ def test_many_images_some_of_which_are_none(page: Page, shown: Shown) -> None:
     expect(page.locator(".results tbody tr")).to_have_count(3)
     expect(page.locator(".verdict")).to_contain_text("0 better, 3 worse, of 3")
     expect(page.locator(".results tbody tr").first).to_contain_text("−∞")
-    expect(page.locator(".reasons")).to_contain_text("2.png: 2.png is no image that can be read")
-    looked_at(page, "test-many")
+    expect(page.locator(".reasons")).to_contain_text("2.png: 2.png cannot be read as an image")
+    check_looks(page, "test-many")
     page.locator(".results tbody a").first.click()
     expect(page.get_by_label("Image", exact=True)).to_have_value(re.compile(r"/many/\d.png$"))
     expect(page.get_by_label("Ground truth", exact=True)).to_have_value(
         re.compile(r"/truth/\d.png$")
     )
     start(page)
-    is_restored(page)
+    wait_restored(page)
 
 
-def test_images_are_sent_from_here_and_added_to_those_of_the_server(
-    page: Page, shown: Shown
-) -> None:
+def test_uploaded_images_are_added_to_those_of_the_server(page: Page, prepared: Prepared) -> None:
     for number in range(2):
-        Image.new("RGB", (48, 32), (60 * number, 90, 30)).save(shown.place / f"sent{number}.png")
+        Image.new("RGB", (48, 32), (60 * number, 90, 30)).save(prepared.place / f"sent{number}.png")
     page.get_by_role("link", name="Many images").click()
     field = page.get_by_label("Images", exact=True)
-    field.fill(str(shown.place / "sent0.png"))
+    field.fill(str(prepared.place / "sent0.png"))
     with page.expect_file_chooser() as chooser:
         page.get_by_role("button", name="Upload file…").first.click()
-    chooser.value.set_files([shown.place / "sent0.png", shown.place / "sent1.png"])
+    chooser.value.set_files([prepared.place / "sent0.png", prepared.place / "sent1.png"])
     until(page, "document.querySelector('textarea').value.split('\\n').length === 2")
-    assert field.input_value().startswith(f"{shown.place / 'sent0.png'}\n")
-    looked_at(page, "test-form-many")
+    assert field.input_value().startswith(f"{prepared.place / 'sent0.png'}\n")
+    check_looks(page, "test-form-many")
     page.get_by_role("button", name="Test these").click()
     expect(page.locator("#state")).to_have_text("done")
     expect(page.locator(".results tbody tr")).to_have_count(3)
 
 
-def test_rows_appear_while_others_are_being_restored(page: Page, shown: Shown) -> None:
-    """The worker is played: it is slower than any real one."""
+def test_rows_appear_while_the_test_runs(page: Page, prepared: Prepared) -> None:
+    """The test writes the worker's log, more slowly than a real worker."""
     folder: JobFolder = folders.create(
-        shown.server.home, "test", SplitTest(model=shown.model, name="slow")
+        prepared.server.home, "test", SplitTest(model=prepared.model, name="slow")
     )
     lock = folder.lock()
     assert lock is not None
     with open(lock, "rb"), EventLog(folder.events) as log:
         log.append("state", state="running", reason="")
-        page.goto("about:blank")  # Else it would look for the server meanwhile.
-        shown.server.kill()
-        shown.server.start()
-        page.goto(f"{shown.server.url}/tests/{folder.id}")
-        expect(page.locator(".empty-part")).to_have_text("What is restored appears here.")
-        looked_at(page, "test-many-empty")
+        page.goto("about:blank")  # An open page would report the server as lost.
+        prepared.server.kill()
+        prepared.server.start()
+        page.goto(f"{prepared.server.url}/tests/{folder.id}")
+        expect(page.locator(".empty-part")).to_have_text("Results appear here.")
+        check_looks(page, "test-many-empty")
         scores = {
             "psnr_input": 30.0,
             "psnr_output": 30.5,

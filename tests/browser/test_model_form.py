@@ -1,4 +1,4 @@
-"""The form of a training in a real browser: what it shows while it is filled in, and what it keeps."""
+"""Tests of the form of a training in a real browser: the live preview, and kept values."""
 
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
@@ -33,14 +33,14 @@ def choose(page: Page, label: str, value: str) -> None:
 
 
 def values(page: Page, name: str) -> list[str]:
-    """What the form would send under a name."""
-    sent: list[str] = page.evaluate(
+    """The values that the form would send under a name."""
+    form_values: list[str] = page.evaluate(
         f"new FormData(document.querySelector('#model-form')).getAll('{name}')"
     )
-    return sent
+    return form_values
 
 
-def test_a_network_is_drawn_and_counted_as_soon_as_it_is_chosen(form: Page) -> None:
+def test_a_network_is_drawn_and_counted_when_it_is_chosen(form: Page) -> None:
     expect(part(form, "graph").locator("rect")).to_have_count(7)
     expect(part(form, "paper")).to_contain_text("ECCV 2014")
     form.screenshot(path=ARTIFACTS / "model-form-wide.png", full_page=True)
@@ -56,18 +56,18 @@ def test_a_network_is_drawn_and_counted_as_soon_as_it_is_chosen(form: Page) -> N
     expect(part(form, "graph")).to_contain_text("3 channels")
 
 
-def test_all_that_is_decided_on_is_seen_at_once(form: Page) -> None:
-    for shown in (
+def test_button_name_and_network_fit_on_one_screen(form: Page) -> None:
+    for element in (
         form.get_by_role("button", name="Start training"),
         form.get_by_label("Name", exact=True),
         part(form, "graph"),
     ):
-        box = shown.bounding_box()
+        box = element.bounding_box()
         assert box is not None
         assert box["y"] + box["height"] <= 900
 
 
-def test_a_rate_that_dies_too_soon_is_warned_of(form: Page) -> None:
+def test_the_form_warns_of_a_rate_that_falls_too_soon(form: Page) -> None:
     warning = part(form, "warning")
     expect(warning).to_be_hidden()
     choose(form, "Decay per", "percent")
@@ -77,7 +77,7 @@ def test_a_rate_that_dies_too_soon_is_warned_of(form: Page) -> None:
     expect(warning).to_be_hidden()
 
 
-def test_what_was_typed_goes_along_to_another_solver_and_defaults_do_not(form: Page) -> None:
+def test_entered_values_carry_over_to_another_solver_and_defaults_do_not(form: Page) -> None:
     form.locator("#f-adam-solver-learning_rate").fill("0.02")
     choose(form, "Solver", "adamw")
     expect(form.locator("#f-adamw-solver-learning_rate")).to_have_value("0.02")
@@ -90,14 +90,14 @@ def test_what_was_typed_goes_along_to_another_solver_and_defaults_do_not(form: P
     expect(form.locator("#f-ar-cnn-network-skip")).not_to_be_checked()
 
 
-def test_a_sweep_is_counted_before_it_is_started(form: Page) -> None:
+def test_the_trainings_of_a_sweep_are_counted_before_the_start(form: Page) -> None:
     form.get_by_label("Base learning rate").locator("visible=true").fill("0.001, 0.0003")
     form.get_by_label("Batch size").fill("8 16 32")
     expect(part(form, "sweep")).to_have_text("A sweep: 6 trainings, compared on one page.")
     expect(form.get_by_role("button", name="Start 6 trainings")).to_be_visible()
 
 
-def test_steps_follow_the_dataset_and_a_wrong_value_is_told_at_its_field(form: Page) -> None:
+def test_steps_follow_the_dataset_and_a_wrong_value_is_reported_at_its_field(form: Page) -> None:
     expect(part(form, "run")).to_contain_text("330")
     form.get_by_label("Batch size").fill("0")
     expect(
@@ -108,7 +108,7 @@ def test_steps_follow_the_dataset_and_a_wrong_value_is_told_at_its_field(form: P
     expect(form.locator(".error.live")).to_have_count(0)
 
 
-def test_a_network_is_pasted_with_its_errors_marked_at_their_lines(form: Page) -> None:
+def test_errors_of_a_pasted_network_are_marked_at_their_lines(form: Page) -> None:
     choose(form, "Network", "custom")
     expect(part(form, "unknown")).to_be_visible()
     editor = form.get_by_role("textbox", name="Network definition").and_(
@@ -121,7 +121,7 @@ def test_a_network_is_pasted_with_its_errors_marked_at_their_lines(form: Page) -
     editor.press_sequentially("wrong\n")
     expect(form.locator(".cm-lint-marker-error")).to_be_visible()
     expect(form.locator(".cm-lintRange-error")).to_have_text("wrong")
-    expect(form.locator(".error.live")).to_contain_text("Line 1: There is no field “wrong”")
+    expect(form.locator(".error.live")).to_contain_text("Line 1: Unknown field “wrong”")
     expect(part(form, "graph").locator("rect")).to_have_count(0)
     form.screenshot(path=ARTIFACTS / "model-form-editor.png")
     assert values(form, "network.prototxt")[0].startswith("wrong\n#")
@@ -132,9 +132,7 @@ def test_a_network_is_pasted_with_its_errors_marked_at_their_lines(form: Page) -
     expect(editor).to_be_focused()
 
 
-def test_nothing_that_was_typed_is_lost_when_the_form_is_refused(
-    form: Page, server: Server, clip: Clip
-) -> None:
+def test_a_refused_form_keeps_the_entered_values(form: Page, server: Server, clip: Clip) -> None:
     server.dataset(clip)
     form.reload()
     form.locator("#model-form").evaluate("form => { form.noValidate = true; }")
@@ -146,7 +144,7 @@ def test_nothing_that_was_typed_is_lost_when_the_form_is_refused(
     form.get_by_label("Base learning rate").locator("visible=true").fill("0.01, 0.02")
     chosen = values(form, "more_datasets")
     form.get_by_role("button", name="Start").click()
-    expect(form.get_by_role("alert").first).to_contain_text("Name: This is needed.")
+    expect(form.get_by_role("alert").first).to_contain_text("Name: This field is required.")
     assert len(chosen) == 2
     assert values(form, "more_datasets") == chosen
     assert values(form, "solver.learning_rate") == ["0.01, 0.02"]
@@ -180,7 +178,7 @@ def test_the_form_works_without_javascript(browser: Browser, server: Server, dat
 
 
 @pytest.mark.parametrize("network", ["srcnn-9-1-5", "vrcnn", "custom"])
-def test_a_narrow_page_in_the_dark_does_not_scroll_sideways(form: Page, network: str) -> None:
+def test_a_narrow_dark_page_does_not_scroll_sideways(form: Page, network: str) -> None:
     form.locator("#theme").click()
     choose(form, "Network", network)
     if network == "custom":
@@ -194,7 +192,7 @@ def test_a_narrow_page_in_the_dark_does_not_scroll_sideways(form: Page, network:
     form.screenshot(path=ARTIFACTS / f"model-form-narrow-{network}.png", full_page=True)
 
 
-def test_a_sweep_is_compared_on_one_page_and_names_are_no_markup(
+def test_a_sweep_is_compared_on_one_page_and_names_are_escaped(
     page: Page, server: Server, dataset: str
 ) -> None:
     name = "<img src=x onerror=alert(1)>"
@@ -204,17 +202,17 @@ def test_a_sweep_is_compared_on_one_page_and_names_are_no_markup(
         "patches_per_frame": 1,
         "network": {"name": "srcnn-9-1-5", "maps1": 4, "maps2": 4},
     }
-    asked = {
+    request = {
         "name": name,
         "dataset": dataset,
         **small,
         "solver": {"learning_rate": "0.001, 0.0003"},
     }
-    status, answer = server.call("/models", asked)
+    status, response = server.call("/models", request)
     assert status == 201
-    page.goto(f"{server.url}/sweeps/{answer['sweep']}")
+    page.goto(f"{server.url}/sweeps/{response['sweep']}")
     expect(page.locator("h1")).to_contain_text(name)
-    for id in answer["ids"]:
+    for id in response["ids"]:
         row = page.locator(f"tr[data-job='{id}']")
         expect(row.locator(".state")).to_have_text("done", timeout=60_000)
         expect(row.locator(".gain")).to_contain_text("dB")
@@ -224,7 +222,7 @@ def test_a_sweep_is_compared_on_one_page_and_names_are_no_markup(
     page.screenshot(path=ARTIFACTS / "sweep.png", full_page=True)
 
 
-def test_what_the_server_found_wrong_goes_when_the_field_is_changed(form: Page) -> None:
+def test_an_error_of_the_server_disappears_when_the_field_changes(form: Page) -> None:
     form.get_by_label("Name", exact=True).fill("m")
     form.get_by_label("Epochs").fill("3")
     form.get_by_label("Minutes").fill("3")

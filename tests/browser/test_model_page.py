@@ -1,4 +1,4 @@
-"""The model's page and the comparison, as people use them: every state, the charts, samples, snapshots, actions."""
+"""Tests of the model page and the comparison: states, charts, samples, snapshots, actions."""
 
 import csv
 import io
@@ -28,8 +28,8 @@ SMALL = {
 
 
 @dataclass
-class Shown:
-    """A server with models of which nothing changes any more."""
+class Prepared:
+    """A server with finished models."""
 
     server: Server
     dataset: str
@@ -39,8 +39,8 @@ class Shown:
 
 
 @pytest.fixture(scope="module")
-def shown(tmp_path_factory: pytest.TempPathFactory, clip: Clip) -> Iterator[Shown]:
-    folder = tmp_path_factory.mktemp("shown")
+def prepared(tmp_path_factory: pytest.TempPathFactory, clip: Clip) -> Iterator[Prepared]:
+    folder = tmp_path_factory.mktemp("prepared")
     with Server(folder / "home", [clip[0].parent, folder], free_port()) as server:
         dataset = server.dataset(clip)
         server.wait(dataset, "done")
@@ -63,17 +63,17 @@ def shown(tmp_path_factory: pytest.TempPathFactory, clip: Clip) -> Iterator[Show
         server.wait(other, "done")
         while server.job(failed)["state"] != "error":
             assert server.job(failed)["state"] != "done"
-        yield Shown(server, dataset, done, other, failed)
+        yield Prepared(server, dataset, done, other, failed)
 
 
 @pytest.fixture
-def page(browser: Browser, shown: Shown, request: pytest.FixtureRequest) -> Iterator[Page]:
+def page(browser: Browser, prepared: Prepared, request: pytest.FixtureRequest) -> Iterator[Page]:
     with watched(browser, request.node.name) as page:
         yield page
 
 
 class Chart:
-    """A chart by its title."""
+    """A chart of a page, given its title."""
 
     def __init__(self, page: Page, title: str) -> None:
         self.figure = page.locator(
@@ -88,63 +88,61 @@ class Chart:
         return self.figure.locator(".legend button", has_text=label).locator("b").inner_text()
 
 
-def open_model(page: Page, shown: Shown, id: str) -> None:
-    page.goto(f"{shown.server.url}/models/{id}")
+def open_model(page: Page, prepared: Prepared, id: str) -> None:
+    page.goto(f"{prepared.server.url}/models/{id}")
     until(page, "Number(document.querySelector('.chart')?.dataset.points) >= 1")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [360, 1440])
 @pytest.mark.parametrize("state", ["done", "failed", "compare", "choose", "test", "new"])
-def test_pages_are_open_to_everybody(
-    page: Page, shown: Shown, state: str, width: int, scheme: str
+def test_pages_are_accessible_and_fit_the_window(
+    page: Page, prepared: Prepared, state: str, width: int, scheme: str
 ) -> None:
     page.set_viewport_size({"width": width, "height": 844})
     page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
     path = {
-        "done": f"/models/{shown.done}",
-        "failed": f"/models/{shown.failed}",
-        "compare": f"/compare?ids={shown.done},{shown.other},{shown.failed}",
-        "choose": f"/compare?ids={shown.done}",
-        "test": f"/models/{shown.done}/test",
-        "new": f"/models/new?clone={shown.done}",
+        "done": f"/models/{prepared.done}",
+        "failed": f"/models/{prepared.failed}",
+        "compare": f"/compare?ids={prepared.done},{prepared.other},{prepared.failed}",
+        "choose": f"/compare?ids={prepared.done}",
+        "test": f"/models/{prepared.done}/test",
+        "new": f"/models/new?clone={prepared.done}",
     }[state]
-    page.goto(shown.server.url + path)
+    page.goto(prepared.server.url + path)
     page.wait_for_load_state("networkidle")
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     page.screenshot(path=ARTIFACTS / f"page-{state}-{width}-{scheme}.png", full_page=True)
     assert serious_findings(page) == []
 
 
-def test_a_page_says_whether_it_works_before_any_script_has_run(
-    browser: Browser, shown: Shown
-) -> None:
+def test_the_verdict_is_shown_without_javascript(browser: Browser, prepared: Prepared) -> None:
     context = browser.new_context(java_script_enabled=False)
     page = context.new_page()
-    page.goto(f"{shown.server.url}/models/{shown.done}")
+    page.goto(f"{prepared.server.url}/models/{prepared.done}")
     expect(page.locator("#verdict")).to_have_text(
         re.compile(r"^(\+\d\.\d\d dB over|Not better than) its input")
     )
     expect(page.locator("#snapshots tbody tr")).to_have_count(
-        len(shown.server.job(shown.done)["summary"]["snapshots"])
+        len(prepared.server.job(prepared.done)["summary"]["snapshots"])
     )
-    said = page.locator("#verdict").inner_text()
+    verdict = page.locator("#verdict").inner_text()
     context.close()
     with watched(browser, "with-scripts") as page:
-        open_model(page, shown, shown.done)
-        expect(page.locator("#verdict")).to_have_text(said)
+        open_model(page, prepared, prepared.done)
+        expect(page.locator("#verdict")).to_have_text(verdict)
 
 
-def test_a_failed_model_says_why_and_what_to_do(page: Page, shown: Shown) -> None:
-    open_model(page, shown, shown.failed)
+def test_a_failed_model_shows_the_reason_and_a_remedy(page: Page, prepared: Prepared) -> None:
+    open_model(page, prepared, prepared.failed)
     expect(page.locator("#reason")).to_contain_text("Train again with a lower base learning rate")
     expect(page.locator("#messages")).to_contain_text("error: The loss")
     expect(page.get_by_role("button", name="Resume")).to_be_visible()
     assert page.title() == "error · wild · Clearframe"
 
 
-def test_charts_change_their_axis_their_scale_and_their_smoothing(page: Page, shown: Shown) -> None:
-    open_model(page, shown, shown.done)
+def test_charts_change_axis_scale_and_smoothing(page: Page, prepared: Prepared) -> None:
+    open_model(page, prepared, prepared.done)
     loss = Chart(page, "L1 loss")
     canvas = loss.figure.locator("canvas")
     pictures = [canvas.evaluate("canvas => canvas.toDataURL()")]
@@ -168,9 +166,9 @@ def test_charts_change_their_axis_their_scale_and_their_smoothing(page: Page, sh
     expect(page.get_by_label("Smooth")).to_have_value("0.9")
 
 
-def test_one_cursor_for_all_charts_moved_by_keys(page: Page, shown: Shown) -> None:
-    open_model(page, shown, shown.done)
-    points = shown.server.call(f"/jobs/{shown.done}/scalars?keys=val/psnr,lr")[1]["series"]
+def test_arrow_keys_move_the_cursor_of_all_charts(page: Page, prepared: Prepared) -> None:
+    open_model(page, prepared, prepared.done)
+    points = prepared.server.call(f"/jobs/{prepared.done}/scalars?keys=val/psnr,lr")[1]["series"]
     Chart(page, "PSNR of validation, dB").holder.focus()
     page.keyboard.press("ArrowRight")
     page.keyboard.press("ArrowRight")
@@ -192,32 +190,30 @@ def test_one_cursor_for_all_charts_moved_by_keys(page: Page, shown: Shown) -> No
     )
 
 
-def test_a_drag_zooms_all_charts_and_asks_for_finer_points(page: Page, shown: Shown) -> None:
-    open_model(page, shown, shown.done)
+def test_a_drag_zooms_all_charts_and_loads_finer_points(page: Page, prepared: Prepared) -> None:
+    open_model(page, prepared, prepared.done)
     loss, rate = Chart(page, "L1 loss"), Chart(page, "Learning rate")
-    whole = rate.points()
+    all_points = rate.points()
+    rate_points = (
+        "Number([...document.querySelectorAll('.chart')]"
+        ".find(chart => chart.dataset.keys === 'lr').dataset.points)"
+    )
     box = loss.figure.locator(".u-over").bounding_box()
     assert box
-    with page.expect_request(re.compile("from_step=")) as asked:
+    with page.expect_request(re.compile("from_step=")) as request:
         page.mouse.move(box["x"] + box["width"] * 0.4, box["y"] + 20)
         page.mouse.down()
         page.mouse.move(box["x"] + box["width"] * 0.6, box["y"] + 40, steps=4)
         page.mouse.up()
-    assert "max_points=" in asked.value.url
-    until(
-        page,
-        f"Number([...document.querySelectorAll('.chart')].find(one => one.dataset.keys === 'lr').dataset.points) < {whole}",
-    )
+    assert "max_points=" in request.value.url
+    until(page, f"{rate_points} < {all_points}")
     page.get_by_role("button", name="Show all").click()
-    until(
-        page,
-        f"Number([...document.querySelectorAll('.chart')].find(one => one.dataset.keys === 'lr').dataset.points) === {whole}",
-    )
+    until(page, f"{rate_points} === {all_points}")
     expect(page.get_by_role("button", name="Show all")).to_be_disabled()
 
 
-def test_a_chart_is_saved_as_a_picture_and_as_a_table(page: Page, shown: Shown) -> None:
-    open_model(page, shown, shown.done)
+def test_a_chart_is_saved_as_png_and_as_csv(page: Page, prepared: Prepared) -> None:
+    open_model(page, prepared, prepared.done)
     with page.expect_download() as saved:
         page.get_by_role("button", name="PNG of L1 loss").click()
     with Image.open(saved.value.path()) as picture:
@@ -226,37 +222,39 @@ def test_a_chart_is_saved_as_a_picture_and_as_a_table(page: Page, shown: Shown) 
     with page.expect_download() as saved:
         page.get_by_role("button", name="CSV of L1 loss").click()
     rows = list(csv.DictReader(io.StringIO(saved.value.path().read_text())))
-    series = shown.server.call(
-        f"/jobs/{shown.done}/scalars?keys=train/l1,val/l1&max_points=100000"
+    series = prepared.server.call(
+        f"/jobs/{prepared.done}/scalars?keys=train/l1,val/l1&max_points=100000"
     )[1]["series"]
     for key, line in series.items():
-        there = [(int(row["step"]), float(row[key])) for row in rows if row[key]]
-        assert there == list(zip(line["step"], line["value"], strict=True))
+        points = [(int(row["step"]), float(row[key])) for row in rows if row[key]]
+        assert points == list(zip(line["step"], line["value"], strict=True))
 
 
-def test_a_chart_fills_the_screen_and_comes_back(page: Page, shown: Shown) -> None:
-    open_model(page, shown, shown.done)
+def test_a_chart_enters_and_leaves_full_screen(page: Page, prepared: Prepared) -> None:
+    open_model(page, prepared, prepared.done)
     loss = Chart(page, "L1 loss")
     before = loss.holder.bounding_box()
     page.get_by_role("button", name="⤢ of L1 loss").click()
     until(
         page,
-        "document.fullscreenElement !== null && document.querySelector('figure canvas').clientHeight > 300",
+        "document.fullscreenElement !== null"
+        " && document.querySelector('figure canvas').clientHeight > 300",
     )
     page.evaluate("document.exitFullscreen()")
     until(
         page,
-        "document.fullscreenElement === null && document.querySelector('figure canvas').clientHeight < 300",
+        "document.fullscreenElement === null"
+        " && document.querySelector('figure canvas').clientHeight < 300",
     )
     assert loss.holder.bounding_box() == before
 
 
-def test_samples_through_time(page: Page, shown: Shown) -> None:
-    open_model(page, shown, shown.done)
-    slider = page.get_by_label("Which validation the samples are of")
+def test_samples_of_earlier_and_later_validations(page: Page, prepared: Prepared) -> None:
+    open_model(page, prepared, prepared.done)
+    slider = page.get_by_label("Validation of the samples")
     until(page, "document.querySelectorAll('#samples figure').length === 2")
-    shows = int(slider.get_attribute("max") or 0) + 1
-    expect(page.locator("#samples-words")).to_contain_text(f"{shows} of {shows}")
+    count = int(slider.get_attribute("max") or 0) + 1
+    expect(page.locator("#samples-words")).to_contain_text(f"{count} of {count}")
     newest = page.locator("#samples img").nth(1).get_attribute("src")
     slider.focus()
     page.keyboard.press("Home")
@@ -268,11 +266,11 @@ def test_samples_through_time(page: Page, shown: Shown) -> None:
     )
     expect(page.get_by_role("button", name="Earlier samples")).to_be_disabled()
     page.get_by_role("button", name="Later samples").click()
-    expect(page.locator("#samples-words")).to_contain_text(f"2 of {shows}")
+    expect(page.locator("#samples-words")).to_contain_text(f"2 of {count}")
 
 
-def test_a_snapshot_is_exported_and_the_file_works(page: Page, shown: Shown) -> None:
-    open_model(page, shown, shown.done)
+def test_a_snapshot_is_exported_and_the_file_loads(page: Page, prepared: Prepared) -> None:
+    open_model(page, prepared, prepared.done)
     row = page.locator("#snapshots tr.best")
     row.get_by_label(re.compile("^More for")).click()
     page.screenshot(path=ARTIFACTS / "snapshot-menu.png")
@@ -290,18 +288,18 @@ def test_a_snapshot_is_exported_and_the_file_works(page: Page, shown: Shown) -> 
     )
 
 
-def test_fine_tuning_begins_with_a_filled_form(page: Page, shown: Shown) -> None:
-    open_model(page, shown, shown.done)
+def test_fine_tuning_opens_a_filled_form(page: Page, prepared: Prepared) -> None:
+    open_model(page, prepared, prepared.done)
     page.locator("#snapshots tr.best").get_by_role("link", name=re.compile("^Fine-tune")).click()
     expect(page.get_by_label("Name", exact=True)).to_have_value("first (fine-tuned)")
-    expect(page.locator("[name=start_from]")).to_have_value(shown.done)
+    expect(page.locator("[name=start_from]")).to_have_value(prepared.done)
     expect(page.locator("[name=start_snapshot]")).to_have_value(re.compile("epoch-"))
 
 
-def test_what_a_run_was_asked_is_copied(page: Page, shown: Shown) -> None:
+def test_the_command_and_the_spec_of_a_run_are_copied(page: Page, prepared: Prepared) -> None:
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
-    open_model(page, shown, shown.done)
-    menu = page.get_by_label("More that can be done")
+    open_model(page, prepared, prepared.done)
+    menu = page.get_by_label("More actions")
     menu.click()
     page.get_by_role("button", name="Copy as command line").click()
     expect(page.get_by_role("button", name="Copied")).to_be_visible()
@@ -315,8 +313,8 @@ def test_what_a_run_was_asked_is_copied(page: Page, shown: Shown) -> None:
     expect(page.get_by_role("button", name="Copy as JSON")).to_be_hidden()
 
 
-def test_models_are_compared_and_one_image_goes_through_all(page: Page, shown: Shown) -> None:
-    page.goto(f"{shown.server.url}/compare?ids={shown.done}")
+def test_models_are_compared_and_tested_on_one_image(page: Page, prepared: Prepared) -> None:
+    page.goto(f"{prepared.server.url}/compare?ids={prepared.done}")
     expect(page.get_by_label("Compare first", exact=True)).to_be_checked()
     page.get_by_label("Compare second", exact=True).check()
     page.get_by_role("button", name="Compare", exact=True).click()
@@ -338,8 +336,8 @@ def test_models_are_compared_and_one_image_goes_through_all(page: Page, shown: S
     page.screenshot(path=ARTIFACTS / "compare-tested.png", full_page=True)
 
 
-def test_keys_do_what_their_list_says(page: Page, shown: Shown) -> None:
-    open_model(page, shown, shown.done)
+def test_keyboard_shortcuts_match_their_list(page: Page, prepared: Prepared) -> None:
+    open_model(page, prepared, prepared.done)
     page.keyboard.press("?")
     expect(page.locator("dialog.key-list")).to_contain_text("Test one")
     expect(page.locator("dialog.key-list")).to_contain_text("On a chart")
@@ -348,13 +346,13 @@ def test_keys_do_what_their_list_says(page: Page, shown: Shown) -> None:
     page.keyboard.press("Escape")
     page.get_by_label("Image", exact=True).focus()
     page.keyboard.press("t")
-    assert page.url.endswith(shown.done)
+    assert page.url.endswith(prepared.done)
     page.locator("#verdict").click()
     page.keyboard.press("t")
     page.wait_for_url(re.compile("/test$"))
 
 
-def test_a_server_that_fails_once_is_asked_again(page: Page, shown: Shown) -> None:
+def test_a_failed_request_is_retried(page: Page, prepared: Prepared) -> None:
     failed: list[str] = []
 
     def fail_once(route: Route) -> None:
@@ -369,29 +367,31 @@ def test_a_server_that_fails_once_is_asked_again(page: Page, shown: Shown) -> No
         )
 
     page.route(re.compile("/api/v1/jobs/.*/(scalars|events)"), fail_once)
-    open_model(page, shown, shown.done)
+    open_model(page, prepared, prepared.done)
     until(page, "document.querySelectorAll('#samples figure').length === 2")
     expect(page.locator("#messages li")).not_to_have_count(0)
     assert sorted(failed) == ["events", "scalars"]
 
 
-def test_what_a_page_could_not_do_is_said(page: Page, shown: Shown) -> None:
-    open_model(page, shown, shown.done)
+def test_failed_actions_are_reported(page: Page, prepared: Prepared) -> None:
+    open_model(page, prepared, prepared.done)
     page.route(re.compile("/exports$|/record$"), lambda route: route.abort())
     row = page.locator("#snapshots tr.best")
     row.get_by_label(re.compile("^More for")).click()
     row.get_by_role("button", name="Export as TorchScript").click()
-    expect(page.locator("#export")).to_contain_text("The server does not answer. Is it running?")
-    page.get_by_label("More that can be done").click()
+    expect(page.locator("#export")).to_contain_text(
+        "The server does not respond. Check that it is running."
+    )
+    page.get_by_label("More actions").click()
     page.get_by_role("button", name="Copy as JSON").click()
     expect(
-        page.get_by_role("button", name="Not copied: The server does not answer.")
+        page.get_by_role("button", name="Not copied: The server does not respond.")
     ).to_be_visible()
 
 
 @pytest.fixture
 def live(browser: Browser, server: Server, request: pytest.FixtureRequest) -> Iterator[Page]:
-    """A page of a server of the test's own."""
+    """A page for a server that only one test uses."""
     with watched(browser, request.node.name) as page:
         yield page
 
@@ -404,15 +404,15 @@ def test_a_training_is_named_aborted_resumed_trained_longer_and_deleted(
     model = server.create("/models", {"name": "m", "dataset": dataset, "epochs": 100_000, **SMALL})
     second = server.create("/models", {"name": "behind", "dataset": dataset, "epochs": 1, **SMALL})
     live.goto(f"{server.url}/models/{second}")
-    expect(live.locator("#progress")).to_have_text("Waits for its turn: “m” is running.")
-    expect(live.locator("#verdict")).to_have_text("It has not begun yet.")
+    expect(live.locator("#progress")).to_have_text("Waiting for its turn: “m” is running.")
+    expect(live.locator("#verdict")).to_have_text("Not started yet.")
     live.screenshot(path=ARTIFACTS / "page-waiting.png", full_page=True)
     assert serious_findings(live) == []
 
     live.goto(f"{server.url}/models/{model}")
     until(live, "document.querySelectorAll('#snapshots tbody tr').length >= 2")
     watch_nothing_move(live)
-    live.get_by_label("More that can be done").click()
+    live.get_by_label("More actions").click()
     live.get_by_role("button", name="Rename, notes").click()
     live.locator("#describe").get_by_label("Name").fill("<b>renamed</b>")
     live.locator("#describe").get_by_label("Notes").fill("kept")
@@ -440,7 +440,7 @@ def test_a_training_is_named_aborted_resumed_trained_longer_and_deleted(
     assert server.call(f"/jobs/{model}")[0] == 404
 
 
-def test_a_page_says_that_its_server_or_its_job_is_gone(
+def test_a_page_reports_a_lost_server_and_a_deleted_job(
     browser: Browser, server: Server, clip: Clip
 ) -> None:
     dataset = server.dataset(clip)
@@ -451,7 +451,7 @@ def test_a_page_says_that_its_server_or_its_job_is_gone(
         until(page, "Number(document.querySelector('.chart').dataset.points) > 3")
         server.kill()
         expect(page.locator("#said-lost")).to_contain_text(
-            "This page goes on by itself", timeout=20_000
+            "This page reconnects automatically", timeout=20_000
         )
         seen = int(page.locator(".chart").first.get_attribute("data-points") or 0)
         server.start()
@@ -464,15 +464,18 @@ def test_a_page_says_that_its_server_or_its_job_is_gone(
 
 
 def watch_nothing_move(page: Page) -> None:
-    """Where things are does not depend on the numbers that come: over some points of the curves nothing moves."""
+    """Assert that new points of the curves do not move the parts of the page."""
     parts = "h1, .actions, #verdict, .chart-look, .chart, .legend, #samples"
-    places = f"[...document.querySelectorAll('{parts}')].map(one => Math.round(one.getBoundingClientRect().top + scrollY)).join()"
+    positions = (
+        f"[...document.querySelectorAll('{parts}')]"
+        ".map(part => Math.round(part.getBoundingClientRect().top + scrollY)).join()"
+    )
     before, seen = (
-        page.evaluate(places),
+        page.evaluate(positions),
         int(page.locator(".chart").first.get_attribute("data-points") or 0),
     )
     until(page, f"Number(document.querySelector('.chart').dataset.points) > {seen + 20}")
-    assert page.evaluate(places) == before
+    assert page.evaluate(positions) == before
 
 
 def delete_a_snapshot(page: Page) -> None:
@@ -484,7 +487,7 @@ def delete_a_snapshot(page: Page) -> None:
     best.get_by_role("button", name="Delete").click()
     page.get_by_role("button", name="Delete it").click()
     expect(rows).to_have_count(count - 1)
-    expect(page.locator("#export")).to_have_text(f"Deleted {name}. ")
+    expect(page.locator("#export")).to_have_text(f"Deleted {name}.")
     expect(page.locator("#snapshots tr.best")).to_have_count(1)
 
 
@@ -493,7 +496,11 @@ def train_longer(page: Page, server: Server, model: str) -> None:
     page.get_by_role("button", name="Train longer").click()
     expect(page.get_by_label("Train to")).to_have_value("2")
     page.get_by_label("Train to").fill("3")
-    page.get_by_role("button", name="Train on").click()
+    page.get_by_role("button", name="Continue training").click()
     expect(page.locator("#snapshots tbody tr")).to_have_count(3, timeout=60_000)
     assert server.wait(model, "done")["spec"]["epochs"] == 3
-    assert [one["epoch"] for one in server.job(model)["summary"]["snapshots"]] == [1, 2, 3]
+    assert [snapshot["epoch"] for snapshot in server.job(model)["summary"]["snapshots"]] == [
+        1,
+        2,
+        3,
+    ]

@@ -1,4 +1,4 @@
-"""The gallery of pairs and the viewer, in a real browser."""
+"""Tests of the gallery of pairs and the viewer, in a real browser."""
 
 import re
 from pathlib import Path
@@ -24,23 +24,23 @@ def dataset(server: Server, clip: Clip) -> str:
 
 @pytest.fixture
 def viewer(page: Page, server: Server, dataset: str) -> Locator:
-    """The viewer of the first training pair, loaded."""
+    """The loaded viewer of the first training pair."""
     page.goto(f"{server.url}/datasets/{dataset}/pairs/train/0")
-    loaded(page)
+    wait_loaded(page)
     return page.locator(".viewer")
 
 
-def loaded(page: Page) -> None:
-    """Wait until the page's scripts have run: from then on it hears keys."""
+def wait_loaded(page: Page) -> None:
+    """Wait until the page's scripts have run and handle keys."""
     until(page, "document.querySelector('.tags span') !== null")
 
 
 def values(viewer: Locator) -> tuple[list[int], list[list[int]]]:
-    """[x, y] under the pointer, and the values of the pictures there."""
-    where = [
+    """The pixel [x, y] under the pointer, and its values in all pictures."""
+    position = [
         int(number) for number in re.findall(r"\d+", viewer.locator(".pixels .where").inner_text())
     ]
-    return where, [
+    return position, [
         [int(number) for number in text.split()]
         for text in viewer.locator(".pixels b").all_inner_texts()
     ]
@@ -50,12 +50,13 @@ def painted(page: Page, x: int, y: int) -> list[int]:
     """The colour of the canvas at a point of the stage."""
     return list(
         page.evaluate(
-            f"[...document.querySelector('.stage canvas').getContext('2d').getImageData({x}, {y}, 1, 1).data]"
+            "[...document.querySelector('.stage canvas').getContext('2d')"
+            f".getImageData({x}, {y}, 1, 1).data]"
         )
     )[:3]
 
 
-def test_the_gallery_is_sorted_and_turned_by_keys(page: Page, server: Server, clip: Clip) -> None:
+def test_the_gallery_is_sorted_and_paged_by_keys(page: Page, server: Server, clip: Clip) -> None:
     id = server.dataset(clip, validation={"percent": 1})
     server.wait(id, "done")
     page.goto(f"{server.url}/datasets/{id}/pairs")
@@ -68,10 +69,10 @@ def test_the_gallery_is_sorted_and_turned_by_keys(page: Page, server: Server, cl
     assert psnrs == sorted(psnrs, reverse=True)
     page.locator(".gallery .both").first.click()
     expect(page.locator(".pager")).to_contain_text("1 of 23 by PSNR")
-    loaded(page)
+    wait_loaded(page)
     page.keyboard.press("ArrowRight")
     expect(page.locator(".pager")).to_contain_text("2 of 23 by PSNR")
-    loaded(page)
+    wait_loaded(page)
     page.keyboard.press("ArrowLeft")
     expect(page.locator(".pager")).to_contain_text("1 of 23 by PSNR")
     page.get_by_role("link", name="Pairs", exact=True).click()
@@ -80,7 +81,7 @@ def test_the_gallery_is_sorted_and_turned_by_keys(page: Page, server: Server, cl
     expect(page.locator(".gallery li")).to_have_count(1)
 
 
-def test_pixel_values_are_those_of_the_pair(
+def test_the_viewer_shows_the_pixel_values_of_the_pair(
     page: Page, server: Server, dataset: str, viewer: Locator
 ) -> None:
     stage = viewer.locator(".stage").bounding_box()
@@ -115,7 +116,7 @@ def test_the_divider_is_dragged_and_moved_by_keys(page: Page, viewer: Locator) -
     expect(page).to_have_url(re.compile("train/0$"))
 
 
-def test_the_wheel_zooms_at_the_cursor_and_dragging_moves(page: Page, viewer: Locator) -> None:
+def test_the_wheel_zooms_at_the_cursor_and_dragging_pans(page: Page, viewer: Locator) -> None:
     zoom, stage = viewer.get_by_label("Zoom", exact=True), viewer.locator(".stage").bounding_box()
     assert stage is not None
     before = zoom.inner_text()
@@ -139,7 +140,7 @@ def test_the_wheel_zooms_at_the_cursor_and_dragging_moves(page: Page, viewer: Lo
     expect(zoom).to_have_text("800 %")
 
 
-def test_the_difference_is_that_of_the_values(page: Page, viewer: Locator) -> None:
+def test_the_difference_is_that_of_the_pixel_values(page: Page, viewer: Locator) -> None:
     viewer.get_by_role("button", name="Difference").click()
     stage = viewer.locator(".stage").bounding_box()
     assert stage is not None
@@ -149,11 +150,11 @@ def test_the_difference_is_that_of_the_values(page: Page, viewer: Locator) -> No
     for gain in (1, 4, 8, 16):
         viewer.get_by_role("button", name=f"×{gain}", exact=True).click()
         expect(viewer.locator(".tags")).to_have_text(f"|Input − Target| ×{gain}")
-        wanted = np.minimum(np.abs(np.subtract(left, right)) * gain, 255).tolist()
-        assert painted(page, x, y) == wanted
+        expected = np.minimum(np.abs(np.subtract(left, right)) * gain, 255).tolist()
+        assert painted(page, x, y) == expected
 
 
-def test_blink_shows_one_picture_and_then_the_other(page: Page, viewer: Locator) -> None:
+def test_blink_alternates_the_pictures(page: Page, viewer: Locator) -> None:
     page.keyboard.press("b")
     expect(viewer.get_by_role("button", name="Blink")).to_have_attribute("aria-pressed", "true")
     for label in ("Input", "Target", "Input"):
@@ -164,7 +165,7 @@ def test_blink_shows_one_picture_and_then_the_other(page: Page, viewer: Locator)
     assert {first, viewer.locator(".tags").inner_text()} == {"Input", "Target"}
 
 
-def test_the_way_of_comparing_is_kept_for_the_next_pair(page: Page, viewer: Locator) -> None:
+def test_the_comparison_mode_is_kept_for_the_next_pair(page: Page, viewer: Locator) -> None:
     viewer.get_by_role("button", name="Side by side").click()
     expect(viewer.locator(".tags span")).to_have_text(["Input", "Target"])
     page.get_by_role("link", name="Next").click()
@@ -184,7 +185,7 @@ def test_pages_of_pairs_fit_their_window(
         page.goto(f"{server.url}/datasets/{dataset}/{path}")
         page.wait_for_load_state("networkidle")
         if name == "pair":
-            loaded(page)
+            wait_loaded(page)
         assert page.evaluate("document.documentElement.scrollWidth") <= width
         page.screenshot(path=ARTIFACTS / f"{name}-{width}-{scheme}.png", full_page=True)
     for mode in ("Side by side", "Difference"):

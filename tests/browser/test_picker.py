@@ -1,4 +1,4 @@
-"""Choosing files and folders of the server in the dialog behind "Browse…"."""
+"""Tests of the dialog behind "Browse…", which chooses files and folders of the server."""
 
 from pathlib import Path
 
@@ -12,14 +12,14 @@ from tests.support.server import Server
 
 @pytest.fixture
 def place(tmp_path: Path) -> Path:
-    """A folder with folders, images in natural order, a stream and a text in it."""
+    """A folder with subfolders, numbered images, a stream and a text file."""
     folder = tmp_path / "media"
     (folder / "frames").mkdir(parents=True)
     (folder / "empty").mkdir()
     for number in (1, 2, 10):
         (folder / "frames" / f"frame{number}.bmp").write_bytes(b"BM" + bytes(number))
     (folder / "clip.h264").write_bytes(bytes(1500))
-    (folder / "notes.txt").write_text("words")
+    (folder / "notes.txt").write_text("text")
     return folder
 
 
@@ -76,7 +76,7 @@ def test_a_folder_is_chosen_with_keys(page: Page, server: Server, clip: Clip, pl
     expect(page.locator("#f-stream-source-originals")).to_have_value(str(place / "frames"))
 
 
-def test_an_empty_folder_is_said_and_escape_changes_nothing(
+def test_an_empty_folder_is_reported_and_escape_changes_nothing(
     page: Page, server: Server, clip: Clip, place: Path
 ) -> None:
     dialog = browse(page, server, "#f-stream-source-stream", place / "empty")
@@ -93,7 +93,7 @@ def test_an_empty_folder_is_said_and_escape_changes_nothing(
     ).to_be_focused()
 
 
-def test_a_path_that_is_nowhere_begins_at_the_roots(page: Page, server: Server, clip: Clip) -> None:
+def test_a_missing_path_opens_the_data_roots(page: Page, server: Server, clip: Clip) -> None:
     dialog = browse(page, server, "#f-stream-source-stream", Path("/nowhere/at/all"))
     expect(dialog.locator("li")).to_have_count(2)
     expect(dialog.locator(".crumbs button")).to_have_text(["Data roots"])

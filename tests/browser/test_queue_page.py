@@ -1,4 +1,4 @@
-"""The queue: what waits, and in which order it starts; the history of a job."""
+"""Tests of the queue page (order of waiting jobs), and of the history of a job."""
 
 from collections.abc import Iterator
 
@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.conftest import watched
-from tests.browser.test_one_page import looked_at
+from tests.browser.test_one_page import check_looks
 from tests.conftest import Clip
 from tests.support.server import Server
 
@@ -15,7 +15,7 @@ LONG = {"epochs": 10_000, "batch_size": 4, "patch_size": 16, "patches_per_frame"
 
 @pytest.fixture
 def queued(server: Server, clip: Clip) -> list[str]:
-    """A training that runs, and behind it three that wait."""
+    """A running training and three waiting trainings."""
     dataset = server.dataset(clip)
     server.wait(dataset, "done")
     ids = [
@@ -40,13 +40,13 @@ def names(page: Page) -> list[str]:
     return page.locator("tbody td:nth-child(2)").all_inner_texts()
 
 
-def test_waiting_jobs_are_put_in_another_order(
-    page: Page, server: Server, queued: list[str]
-) -> None:
+def test_waiting_jobs_are_reordered(page: Page, server: Server, queued: list[str]) -> None:
     expect(page.locator("tbody tr")).to_have_count(3)
     assert names(page) == ["one", "two", "three"]
-    expect(page.locator("tbody tr").first).to_contain_text("Waits for its turn: “runs” is running.")
-    looked_at(page, "queue")
+    expect(page.locator("tbody tr").first).to_contain_text(
+        "Waiting for its turn: “runs” is running."
+    )
+    check_looks(page, "queue")
     page.get_by_role("button", name="Start first: three").click()
     expect(page.locator("tbody tr").first).to_contain_text("three")
     assert names(page) == ["three", "one", "two"]
@@ -61,16 +61,16 @@ def test_waiting_jobs_are_put_in_another_order(
     expect(page.get_by_label("Priority of three")).to_have_value("5")
     expect(page.get_by_role("button", name="Start first: three")).to_be_disabled()
     assert server.call(f"/jobs/{queued[0]}/abort", {})[0] == 202
-    # It is gone from this page by itself, as it starts.
+    # The started job leaves the page without a reload.
     expect(page.locator("tbody tr")).to_have_count(2)
     server.wait_for(queued[3], lambda job: job["state"] == "running")
     for id in queued[1:3]:
         server.call(f"/jobs/{id}/abort", {})
-    expect(page.locator("#found")).to_contain_text("Nothing waits.")
-    looked_at(page, "queue-empty")
+    expect(page.locator("#found")).to_contain_text("The queue is empty.")
+    check_looks(page, "queue-empty")
 
 
-def test_a_job_tells_its_history(page: Page, server: Server, queued: list[str]) -> None:
+def test_a_job_page_shows_the_history(page: Page, server: Server, queued: list[str]) -> None:
     server.call(f"/jobs/{queued[1]}/abort", {})
     server.wait(queued[1], "aborted")
     page.goto(f"{server.url}/models/{queued[1]}")
@@ -79,4 +79,4 @@ def test_a_job_tells_its_history(page: Page, server: Server, queued: list[str]) 
     expect(rows).to_have_count(2)
     expect(rows.first).to_contain_text("waiting")
     expect(rows.last).to_contain_text("Aborted by the user.")
-    looked_at(page, "history")
+    check_looks(page, "history")

@@ -1,4 +1,4 @@
-"""Files sent from the browser's machine: chosen, dropped, refused, and resumed after the server was killed."""
+"""Tests of uploads from the browser: chosen, dropped, refused and resumed files."""
 
 import base64
 import json
@@ -18,8 +18,9 @@ DROP = """([selector, name, data]) => {
   const transfer = new DataTransfer();
   const bytes = Uint8Array.from(atob(data), (letter) => letter.charCodeAt(0));
   transfer.items.add(new File([bytes], name));
-  const about = { dataTransfer: transfer, bubbles: true, cancelable: true };
-  for (const type of ["dragover", "drop"]) document.querySelector(selector).dispatchEvent(new DragEvent(type, about));
+  const options = { dataTransfer: transfer, bubbles: true, cancelable: true };
+  const target = document.querySelector(selector);
+  for (const type of ["dragover", "drop"]) target.dispatchEvent(new DragEvent(type, options));
 }"""
 
 
@@ -39,12 +40,12 @@ def choose(page: Page, field: str, *files: Path) -> None:
 
 
 def value(page: Page, field: str) -> Path:
-    """The path in a field, as soon as there is one."""
+    """The path in a field; waits until the field is not empty."""
     until(page, f"document.querySelector({json.dumps(field)}).value !== ''")
     return Path(page.locator(field).input_value())
 
 
-def test_a_stream_and_its_originals_are_sent_and_make_a_dataset(form: Page, clip: Clip) -> None:
+def test_a_stream_and_its_originals_are_uploaded_and_make_a_dataset(form: Page, clip: Clip) -> None:
     choose(form, STREAM, clip[0])
     assert value(form, STREAM).read_bytes() == clip[0].read_bytes()
     images = sorted(clip[1].iterdir())
@@ -62,26 +63,26 @@ def test_a_file_is_dropped_on_a_field(form: Page, clip: Clip) -> None:
     assert (place.name, place.read_bytes()) == ("dropped.h264", clip[0].read_bytes())
 
 
-def test_a_picture_with_another_ending_is_called_what_it_is(form: Page, clip: Clip) -> None:
+def test_a_wrong_file_extension_is_corrected(form: Page, clip: Clip) -> None:
     image = min(clip[1].iterdir())
     form.evaluate(DROP, [ORIGINALS, "picture.png", base64.b64encode(image.read_bytes()).decode()])
     assert value(form, ORIGINALS).name.startswith("picture.bmp")
 
 
-def test_what_is_no_use_is_refused_at_the_field(form: Page) -> None:
+def test_unusable_content_is_refused_at_the_field(form: Page) -> None:
     form.evaluate(
         DROP,
         [STREAM, "program.h264", base64.b64encode(b"\x7fELF" + bytes(range(256)) * 4).decode()],
     )
     error = form.locator(".field", has=form.locator(STREAM)).get_by_role("alert")
-    expect(error).to_contain_text("program.h264 is nothing that Clearframe can use")
+    expect(error).to_contain_text("program.h264 is not in a supported format")
     expect(form.locator(STREAM)).to_have_value("")
     form.screenshot(path=ARTIFACTS / "upload-refused.png")
 
 
 @pytest.fixture
 def large(tmp_path: Path, clip: Clip) -> Path:
-    """A stream of 40 MB: the pieces of an upload are 8 MiB."""
+    """A stream of 40 MB; an upload sends chunks of 8 MiB."""
     path = tmp_path / "large.h264"
     path.write_bytes(clip[0].read_bytes() + bytes(range(256)) * 160_000)
     return path
@@ -94,28 +95,26 @@ def slow(page: Page, rate: float) -> None:
     session.send("Network.emulateNetworkConditions", limits)
 
 
-def test_an_upload_outlives_a_server_that_is_killed(
-    form: Page, server: Server, large: Path
-) -> None:
+def test_an_upload_survives_a_killed_server(form: Page, server: Server, large: Path) -> None:
     slow(form, 20e6)
     choose(form, STREAM, large)
     until(form, "document.querySelector('.transfer progress')?.position > 0.3")
     expect(form.locator(".transfer")).to_contain_text("MB/s")
     form.screenshot(path=ARTIFACTS / "upload-running.png")
     server.kill()
-    kept = sum(
+    received = sum(
         path.stat().st_size
         for path in (server.home / "uploads" / ".unfinished").iterdir()
         if path.suffix == ""
     )
-    assert 0 < kept < large.stat().st_size
+    assert 0 < received < large.stat().st_size
     server.start()
     place = value(form, STREAM)
     assert place.read_bytes() == large.read_bytes()
     expect(form.locator(".transfer")).to_have_count(0)
 
 
-def test_an_upload_goes_on_after_the_page_was_left(form: Page, server: Server, large: Path) -> None:
+def test_an_upload_resumes_after_a_page_reload(form: Page, server: Server, large: Path) -> None:
     slow(form, 20e6)
     choose(form, STREAM, large)
     until(form, "document.querySelector('.transfer progress')?.position > 0.5")
@@ -125,7 +124,7 @@ def test_an_upload_goes_on_after_the_page_was_left(form: Page, server: Server, l
     assert len(list((server.home / "uploads").glob("*/large.h264"))) == 1
 
 
-def test_cancel_takes_it_away(form: Page, server: Server, large: Path) -> None:
+def test_cancel_removes_the_upload(form: Page, server: Server, large: Path) -> None:
     slow(form, 5e6)
     choose(form, STREAM, large)
     until(form, "document.querySelector('.transfer progress')?.position > 0.05")
@@ -141,7 +140,7 @@ def test_cancel_takes_it_away(form: Page, server: Server, large: Path) -> None:
 
 
 def drop(page: Page, selector: str, *paths: Path) -> None:
-    """Drop files and folders of this machine as a hand does."""
+    """Drop files and folders of this machine, with the input events of a real drag."""
     box = page.locator(selector).bounding_box()
     assert box is not None
     session = page.context.new_cdp_session(page)
@@ -151,7 +150,7 @@ def drop(page: Page, selector: str, *paths: Path) -> None:
         session.send("Input.dispatchDragEvent", {"type": type, **at, "data": data})
 
 
-def test_a_dropped_folder_stays_one_and_says_what_it_left_out(
+def test_a_dropped_folder_stays_a_folder_and_skipped_files_are_reported(
     form: Page, clip: Clip, tmp_path: Path
 ) -> None:
     folder = tmp_path / "sent" / "frames"
@@ -167,10 +166,10 @@ def test_a_dropped_folder_stays_one_and_says_what_it_left_out(
     arrived = sorted(str(path.relative_to(place)) for path in place.rglob("*") if path.is_file())
     assert arrived == ["deep/frame3.bmp.gz", "frame1.bmp.gz", "frame2.bmp.gz"]
     error = form.locator(".field", has=form.locator(ORIGINALS)).get_by_role("alert")
-    expect(error).to_contain_text("Left out of frames: readme.txt is text")
+    expect(error).to_contain_text("Left out of frames: readme.txt contains text")
 
 
-def test_a_drop_beside_a_field_keeps_the_page(form: Page, clip: Clip) -> None:
+def test_a_drop_outside_a_field_does_not_leave_the_page(form: Page, clip: Clip) -> None:
     form.get_by_label("Name", exact=True).fill("mine")
     drop(form, "h1", clip[0])
     drop(form, STREAM, clip[0], clip[1])

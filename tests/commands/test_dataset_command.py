@@ -1,4 +1,4 @@
-"""`clearframe dataset create`, as a shell runs it: here and now, and on a server."""
+"""Tests of `clearframe dataset create` as a process, locally and on a server."""
 
 import json
 import os
@@ -38,12 +38,12 @@ def create() -> Callable[..., subprocess.CompletedProcess[str]]:
 Create = Callable[..., subprocess.CompletedProcess[str]]
 
 
-def the_job(home: Path) -> JobFolder:
+def only_job(home: Path) -> JobFolder:
     (path,) = (home / "jobs").iterdir()
     return JobFolder(path)
 
 
-def test_a_stream_and_its_originals(clip: Clip, home: Path, create: Create) -> None:
+def test_stream_with_originals(clip: Clip, home: Path, create: Create) -> None:
     done = create(
         "--stream",
         clip[0],
@@ -52,18 +52,18 @@ def test_a_stream_and_its_originals(clip: Clip, home: Path, create: Create) -> N
         "--home",
         home,
         "--name",
-        "by hand",
+        "from options",
         "--validation-percent",
         "25",
     )
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["pairs"] == {"train": 18, "val": 6}
-    folder = the_job(home)
-    assert folder.read()["name"] == "by hand"
+    folder = only_job(home)
+    assert folder.read()["name"] == "from options"
     assert str(folder.path) in done.stderr
 
 
-def test_originals_alone_are_compressed(clip: Clip, home: Path, create: Create) -> None:
+def test_originals_only_are_compressed(clip: Clip, home: Path, create: Create) -> None:
     done = create(
         "--originals",
         clip[1],
@@ -82,12 +82,12 @@ def test_originals_alone_are_compressed(clip: Clip, home: Path, create: Create) 
     assert [source["rate"] for source in summary["sources"]] == ["QP 30", "QP 40"]
 
 
-def test_two_folders_and_separate_ones_for_validation(
+def test_two_folders_with_separate_validation(
     clip: Clip, home: Path, tmp_path: Path, create: Create
 ) -> None:
     other = tmp_path / "other"
     shutil.copytree(clip[1], other)
-    kept = [
+    validation = [
         "--validation",
         "separate",
         "--validation-source-input",
@@ -96,14 +96,14 @@ def test_two_folders_and_separate_ones_for_validation(
         other,
     ]
     done = create(
-        "--input", clip[1], "--target", clip[1], "--frames-last", "11", *kept, "--home", home
+        "--input", clip[1], "--target", clip[1], "--frames-last", "11", *validation, "--home", home
     )
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["pairs"] == {"train": 12, "val": 12}
-    assert the_job(home).read()["name"] == clip[1].name
+    assert only_job(home).read()["name"] == clip[1].name
 
 
-def test_settings_from_a_file_and_options_over_them(
+def test_options_override_settings_of_a_file(
     clip: Clip, home: Path, tmp_path: Path, create: Create
 ) -> None:
     source = {"kind": "compress", "originals": str(clip[1]), "qp": [30, 40], "preset": "fast"}
@@ -118,28 +118,28 @@ def test_settings_from_a_file_and_options_over_them(
         "--spec", tmp_path / "spec.json", "--name", "renamed", "--qp", "35", "--home", home
     )
     assert done.returncode == 0, done.stderr
-    job = the_job(home).read()
+    job = only_job(home).read()
     assert (job["name"], job["spec"]["seed"]) == ("renamed", 7)
     assert job["spec"]["source"]["qp"] == [35]
     assert job["spec"]["source"]["preset"] == "fast"
     assert json.loads(done.stdout)["pairs"] == {"train": 12, "val": 12}
 
 
-def test_a_file_of_settings_that_is_no_json_is_said(tmp_path: Path, create: Create) -> None:
+def test_invalid_json_file_is_an_error(tmp_path: Path, create: Create) -> None:
     (tmp_path / "spec.json").write_text("{")
     done = create("--spec", tmp_path / "spec.json")
     assert done.returncode == 1
-    assert "spec.json is no JSON" in done.stderr
+    assert "spec.json is not valid JSON" in done.stderr
 
 
-def test_what_is_wrong_is_said_by_the_option(clip: Clip, home: Path, create: Create) -> None:
+def test_error_names_the_option(clip: Clip, home: Path, create: Create) -> None:
     done = create("--stream", clip[0], "--originals", "/nowhere", "--qp", "x", "--home", home)
     assert done.returncode == 1
-    assert "--originals: /nowhere is not there." in done.stderr
+    assert "--originals: /nowhere does not exist." in done.stderr
     assert not home.exists()
 
 
-def test_a_job_that_fails_ends_with_its_reason(
+def test_failed_job_prints_its_reason(
     clip: Clip, home: Path, tmp_path: Path, create: Create
 ) -> None:
     stream = tmp_path / "empty.h264"
@@ -148,7 +148,7 @@ def test_a_job_that_fails_ends_with_its_reason(
     assert done.returncode == 1
     assert (
         "No frame of empty.h264 could be decoded" in done.stderr
-        or "empty.h264 is no video" in done.stderr
+        or "empty.h264 cannot be read as a video" in done.stderr
     )
 
 
@@ -162,13 +162,13 @@ def test_on_a_server(clip: Clip, server: Server, create: Create) -> None:
     assert "is outside the folders that this server may read" in refused.stderr
 
 
-def test_no_server_there(clip: Clip, create: Create) -> None:
+def test_unreachable_server(clip: Clip, create: Create) -> None:
     done = create("--stream", clip[0], "--originals", clip[1], "--server", "http://127.0.0.1:9")
     assert done.returncode == 1
-    assert "http://127.0.0.1:9 does not answer as a Clearframe server" in done.stderr
+    assert "No Clearframe server responds at http://127.0.0.1:9" in done.stderr
 
 
-def test_ctrl_c_aborts_and_keeps_what_was_made(home: Path, tmp_path: Path) -> None:
+def test_ctrl_c_aborts_and_keeps_finished_pairs(home: Path, tmp_path: Path) -> None:
     stream, originals = make_clip(tmp_path / "long", frames=240, width=192, height=128)
     arguments = command(
         "--stream",
@@ -182,20 +182,21 @@ def test_ctrl_c_aborts_and_keeps_what_was_made(home: Path, tmp_path: Path) -> No
         "--patches-stride",
         "4",
     )
-    # As in a shell's foreground, also where these tests run in the background, which ignores SIGINT.
-    heard = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    # Handle SIGINT as in a shell's foreground, even if the tests run in the background, which
+    # ignores it.
+    restore_sigint = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
     running = subprocess.Popen(
-        arguments, stderr=subprocess.PIPE, text=True, cwd=ROOT, preexec_fn=heard
+        arguments, stderr=subprocess.PIPE, text=True, cwd=ROOT, preexec_fn=restore_sigint
     )
     while not list(home.glob("jobs/*/train.lmdb")):
         assert running.poll() is None
         time.sleep(0.02)
     running.send_signal(signal.SIGINT)
-    _, words = running.communicate(timeout=30)
+    _, stderr = running.communicate(timeout=30)
     assert running.returncode == 1
-    assert "Aborted" in words
-    state = last_state(the_job(home).events)
+    assert "Aborted" in stderr
+    state = last_state(only_job(home).events)
     assert state is not None
     assert state["state"] == "aborted"
-    assert not the_job(home).worker_lives()
-    assert os.listdir(the_job(home).path / "train.lmdb")
+    assert not only_job(home).worker_lives()
+    assert os.listdir(only_job(home).path / "train.lmdb")

@@ -1,4 +1,4 @@
-"""`clearframe export`, as a shell runs it: here and now, and from a server."""
+"""Tests of `clearframe export` as a process, locally and on a server."""
 
 import json
 import os
@@ -20,7 +20,7 @@ def trained(home: Path) -> JobFolder:
 
 
 def clearframe(folder: Path, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    """In a folder of its own."""
+    """Run `clearframe export` in a folder."""
     command = [sys.executable, "-m", "commands.main", "export", *map(str, arguments)]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     return subprocess.run(
@@ -28,13 +28,11 @@ def clearframe(folder: Path, *arguments: str | Path) -> subprocess.CompletedProc
     )
 
 
-def test_a_snapshot_is_exported_here_and_now(
-    trained: JobFolder, home: Path, tmp_path: Path
-) -> None:
+def test_exports_a_snapshot_locally(trained: JobFolder, home: Path, tmp_path: Path) -> None:
     done = clearframe(tmp_path, trained.id, "--home", home)
     assert done.returncode == 0, done.stderr
-    told = json.loads(done.stdout)
-    assert (told["out"], told["file"], told["difference"] < 1e-5) == (
+    exported = json.loads(done.stdout)
+    assert (exported["out"], exported["file"], exported["difference"] < 1e-5) == (
         "tiny-epoch-0001.onnx",
         "exports/epoch-0001.onnx",
         True,
@@ -59,7 +57,7 @@ def test_a_snapshot_is_exported_here_and_now(
     assert out.stat().st_size == json.loads(done.stdout)["size"]
 
 
-def test_a_snapshot_is_taken_from_a_server(
+def test_exports_a_snapshot_on_a_server(
     trained: JobFolder, home: Path, tmp_path: Path, free_port: int
 ) -> None:
     with Server(home, [tmp_path], free_port) as running:
@@ -70,10 +68,10 @@ def test_a_snapshot_is_taken_from_a_server(
         assert (tmp_path / "tiny-epoch-0001.pt").read_bytes() == (
             trained.exports / "epoch-0001.pt"
         ).read_bytes()
-        for arguments, words in (
+        for arguments, message in (
             (
                 (*options, "--snapshot", "epoch-0009"),
-                "--snapshot: There is no snapshot epoch-0009.",
+                "--snapshot: Snapshot epoch-0009 does not exist.",
             ),
             (("a b/c", "--server", running.url), ""),
             (
@@ -82,37 +80,37 @@ def test_a_snapshot_is_taken_from_a_server(
             ),
         ):
             done = clearframe(tmp_path, *arguments)
-            assert (done.returncode, "Traceback" in done.stderr, words in done.stderr) == (
+            assert (done.returncode, "Traceback" in done.stderr, message in done.stderr) == (
                 1,
                 False,
                 True,
             ), done.stderr
 
 
-def test_what_cannot_be_exported_is_said_by_its_option(
-    trained: JobFolder, home: Path, tmp_path: Path
-) -> None:
-    for arguments, words in (
+def test_error_names_the_option(trained: JobFolder, home: Path, tmp_path: Path) -> None:
+    for arguments, message in (
         (
             (trained.id, "--home", home, "--snapshot", "epoch-0009"),
-            "--snapshot: There is no snapshot epoch-0009.",
+            "--snapshot: Snapshot epoch-0009 does not exist.",
         ),
         (
             ("abcdefgh", "--home", home),
-            f"There is no model abcdefgh in {home}. Give --home, or --server.",
+            f"No model abcdefgh in {home}. Set --home or --server.",
         ),
     ):
         done = clearframe(tmp_path, *arguments)
-        assert (done.returncode, words in done.stderr) == (1, True), done.stderr
+        assert (done.returncode, message in done.stderr) == (1, True), done.stderr
     assert clearframe(tmp_path, trained.id, "--home", home, "--format", "caffe").returncode == 2
 
 
-def test_a_users_code_runs_only_where_the_command_says_so(
+def test_user_code_runs_only_if_allowed(
     home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     code = tmp_path / "net.py"
     code.write_text(
-        "import torch\n\ndef network(channels):\n    return torch.nn.Conv2d(channels, channels, 3, padding=1)\n"
+        "import torch\n\n"
+        "def network(channels):\n"
+        "    return torch.nn.Conv2d(channels, channels, 3, padding=1)\n"
     )
     with monkeypatch.context() as allowed:
         allowed.setenv("CLEARFRAME_USER_CODE", "1")

@@ -1,4 +1,4 @@
-"""Form, API and command line are made of the same specs: nothing is missing from one of them."""
+"""Tests that form, API and command line have the same fields, those of the specs."""
 
 import json
 from typing import Any
@@ -17,7 +17,7 @@ from jobs.specs import DatasetSpec
 SAMPLES: dict[str, str | bool] = {
     "number": "3",
     "list": "30, 40",
-    "notes": "words",
+    "notes": "text",
     "checkbox": True,
 }
 PATHS = {"file", "folder", "any"}
@@ -29,7 +29,7 @@ def help() -> str:
 
 
 @pytest.mark.parametrize("name", sorted({field.name for field in fields_of(DatasetSpec)}))
-def test_every_field_is_an_option_and_in_the_description_of_the_api(name: str, help: str) -> None:
+def test_every_field_is_an_option_and_in_the_openapi_document(name: str, help: str) -> None:
     assert (
         f"{option_name(name)} " in help
         or f"{option_name(name)} / " in help
@@ -40,12 +40,12 @@ def test_every_field_is_an_option_and_in_the_description_of_the_api(name: str, h
 
 
 @pytest.mark.parametrize("kind", ["stream", "folders", "compress", "sequences"])
-def test_the_same_words_make_the_same_spec_by_form_and_by_options(kind: str) -> None:
-    """Every field of a kind of source is given a value, once as a browser sends it and once as options."""
-    shown = [field for field in fields_of(DatasetSpec, {"source": {"kind": kind}}) if field.active]
+def test_form_and_options_make_the_same_spec(kind: str) -> None:
+    """Gives every field of a kind of source a value, as a browser sends it and as an option."""
+    fields = [field for field in fields_of(DatasetSpec, {"source": {"kind": kind}}) if field.active]
     form: dict[str, str] = {}
     given: dict[str, Any] = {}
-    for field in shown:
+    for field in fields:
         value = (
             kind
             if field.name == "source.kind"
@@ -64,4 +64,4 @@ def _sample(widget: str, choices: list[tuple[str, str]], minimum: float | None) 
         return choices[0][0]
     if widget in PATHS:
         return "/somewhere"
-    return SAMPLES.get(widget, "words") if minimum is None or minimum <= 3 else str(minimum)
+    return SAMPLES.get(widget, "text") if minimum is None or minimum <= 3 else str(minimum)

@@ -1,4 +1,4 @@
-"""`clearframe restore`, as a shell runs it."""
+"""Tests of `clearframe restore` as a process."""
 
 import json
 import os
@@ -32,7 +32,7 @@ Clip = tuple[Path, Path]
 
 @pytest.fixture
 def untrained(home: Path) -> JobFolder:
-    """A model whose best snapshot gives back what it sees."""
+    """A model whose best snapshot is an identity."""
     folder = make_model(home, channels="rgb")
     network: Network = TypeAdapter(Network).validate_python(TINY)
     kind = Kind(network, "rgb", 3)
@@ -68,14 +68,14 @@ def clearframe(folder: Path, *arguments: str | Path) -> subprocess.CompletedProc
     )
 
 
-def test_a_stream_is_restored_and_told_as_json(
+def test_restores_a_stream_and_prints_json(
     untrained: JobFolder, home: Path, clip: Clip, tmp_path: Path
 ) -> None:
     options = ("--model", untrained.id, "--home", home, "--device", "cpu")
     done = clearframe(tmp_path, clip[0], "out.mkv", "--codec", "ffv1", *options)
     assert done.returncode == 0, done.stderr
-    told = json.loads(done.stdout)
-    assert {key: told[key] for key in ("frames", "width", "height", "codec", "out", "why")} == {
+    printed = json.loads(done.stdout)
+    assert {key: printed[key] for key in ("frames", "width", "height", "codec", "out", "why")} == {
         "frames": 24,
         "width": 96,
         "height": 64,
@@ -83,15 +83,15 @@ def test_a_stream_is_restored_and_told_as_json(
         "out": "out.mkv",
         "why": "",
     }
-    assert told["frames_per_second"] == pytest.approx(24 / told["seconds"], rel=0.05)
-    assert re.search(r"24 of 24 frames, [\d.]+ a second, 0:00 left", done.stderr)
+    assert printed["frames_per_second"] == pytest.approx(24 / printed["seconds"], rel=0.05)
+    assert re.search(r"24 of 24 frames, [\d.]+/s, 0:00 left", done.stderr)
     for old, new in zip(decode_frames(clip[0]), decode_frames(tmp_path / "out.mkv"), strict=True):
         assert all(
-            np.array_equal(one, other)
-            for one, other in zip(planes_of(old), planes_of(new), strict=True)
+            np.array_equal(before, after)
+            for before, after in zip(planes_of(old), planes_of(new), strict=True)
         )
     again = clearframe(tmp_path, clip[0], "out.mkv", "--codec", "ffv1", *options)
-    assert (again.returncode, "out.mkv is there already" in again.stderr) == (1, True)
+    assert (again.returncode, "out.mkv already exists" in again.stderr) == (1, True)
     other = clearframe(
         tmp_path, clip[0], "out.mkv", "--overwrite", "--snapshot", "epoch-0001", *options
     )
@@ -99,7 +99,7 @@ def test_a_stream_is_restored_and_told_as_json(
     assert next(decode_frames(tmp_path / "out.mkv")).format.name == "yuv420p"
 
 
-def test_images_and_folders_are_restored(
+def test_restores_images_and_folders(
     untrained: JobFolder, home: Path, clip: Clip, tmp_path: Path
 ) -> None:
     options = ("--model", untrained.id, "--home", home)
@@ -112,43 +112,43 @@ def test_images_and_folders_are_restored(
     (mixed / "b.png").write_text("no image")
     done = clearframe(tmp_path, mixed, "all", *options)
     assert (done.returncode, json.loads(done.stdout)["frames"]) == (1, 1)
-    assert "b.png is no image that can be read" in done.stderr
+    assert "b.png cannot be read as an image" in done.stderr
     assert [path.name for path in (tmp_path / "all").iterdir()] == ["a.png"]
 
 
-def test_what_cannot_be_restored_is_said_in_a_sentence(
+def test_errors_are_sentences(
     untrained: JobFolder, home: Path, clip: Clip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "words.mp4").write_text("no video")
     monkeypatch.chdir(tmp_path)
-    for arguments, words in (
+    for arguments, message in (
         (
             (clip[0], "out.mp4", "--model", "abcdefgh"),
-            f"There is no model abcdefgh in {home}. Give --home.",
+            f"No model abcdefgh in {home}. Set --home.",
         ),
         (
             (clip[0], "out.mp4", "--model", untrained.id, "--codec", "ffv1"),
-            "FFV1 is written into .mkv only",
+            "FFV1 requires .mkv",
         ),
         (
             (clip[0], "out.mp4", "--model", untrained.id, "--device", "tpu"),
-            "--device: tpu is no device.",
+            "--device: Unknown device tpu.",
         ),
         (
             (clip[0], "out.mp4", "--model", untrained.id, "--snapshot", "epoch-0009"),
-            "There is no snapshot epoch-0009 any more. Choose another one: best, epoch-0002",
+            "Snapshot epoch-0009 does not exist. Choose another snapshot: best, epoch-0002",
         ),
     ):
-        # In this process: what is refused is refused before the command takes over Ctrl-C.
+        # In this process: the command fails before it installs its handler for Ctrl-C.
         refused = CliRunner().invoke(restore, [*map(str, arguments), "--home", str(home)])
-        assert (refused.exit_code, words in refused.stderr) == (1, True), refused.output
+        assert (refused.exit_code, message in refused.stderr) == (1, True), refused.output
     done = clearframe(tmp_path, "words.mp4", "out.mp4", "--model", untrained.id, "--home", home)
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr.startswith("Error: words.mp4 is no video that can be read")
+    assert done.stderr.startswith("Error: words.mp4 cannot be read as a video")
     assert not (tmp_path / "out.mp4").exists()
 
 
-def test_ctrl_c_keeps_what_was_restored_and_names_it(
+def test_ctrl_c_keeps_the_restored_part_and_names_its_file(
     untrained: JobFolder, home: Path, tmp_path: Path
 ) -> None:
     stream, _ = make_clip(tmp_path / "long", frames=60, width=480, height=288)
@@ -167,10 +167,11 @@ def test_ctrl_c_keeps_what_was_restored_and_names_it(
                 break
         time.sleep(0.1)
         running.send_signal(signal.SIGINT)
-        told, words = running.communicate(timeout=60)
-    done = json.loads(told)
+        stdout, stderr = running.communicate(timeout=60)
+    done = json.loads(stdout)
     assert running.returncode == 1
     assert done["out"] == "out.partial.mp4"
-    assert f"Stopped after {done['frames']} frames. out.partial.mp4 has what was restored." in words
+    stopped = f"Stopped after {done['frames']} frames. "
+    assert f"{stopped}out.partial.mp4 contains the restored part." in stderr
     assert 0 < len(list(decode_frames(tmp_path / "out.partial.mp4"))) == done["frames"] < 60
     assert sorted(path.name for path in tmp_path.iterdir()) == ["home", "long", "out.partial.mp4"]

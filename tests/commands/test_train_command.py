@@ -1,4 +1,4 @@
-"""`clearframe train`, as a shell runs it: here and now, and on a server."""
+"""Tests of `clearframe train` as a process, locally and on a server."""
 
 import json
 import subprocess
@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from app.forms.fields import fields_of
-from commands.main import _asked_for
+from commands.main import _requested_training
 from jobs.core.folder import JobFolder
 from jobs.core.paths import ROOT
 from jobs.specs import ModelSpec
@@ -33,7 +33,7 @@ def clearframe(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
 
 
-def test_a_dataset_and_a_sweep_here_and_now(clip: Clip, home: Path) -> None:
+def test_dataset_and_sweep_locally(clip: Clip, home: Path) -> None:
     made = clearframe(
         "dataset", "create", "--stream", clip[0], "--originals", clip[1], "--home", home
     )
@@ -63,14 +63,14 @@ def test_a_dataset_and_a_sweep_here_and_now(clip: Clip, home: Path) -> None:
     assert done.stdout.count('"patches_per_second"') == 2
 
 
-def test_wrong_settings_are_said_by_their_options(home: Path) -> None:
+def test_errors_name_the_options(home: Path) -> None:
     done = clearframe(
         "train", "--home", home, "--dataset", "abcdefgh", "--name", "m", "--learning-rate", "fast"
     )
     assert done.returncode == 1
     assert "--learning-rate: Must be a number." in done.stderr
     done = clearframe("train", "--home", home, "--dataset", "abcdefgh", "--name", "m")
-    assert "--dataset: There is no such dataset." in done.stderr
+    assert "--dataset: This dataset does not exist." in done.stderr
 
 
 def test_on_a_server(server: Server, clip: Clip) -> None:
@@ -82,32 +82,31 @@ def test_on_a_server(server: Server, clip: Clip) -> None:
     assert json.loads(done.stdout)["best"]["snapshot"] == "epoch-0001"
 
 
-def asked(told: dict[str, Any], **typed: str) -> dict[str, Any]:
-    """The settings of some options over a file of settings."""
-    return _asked_for(
-        {**{one.name.replace(".", "__"): None for one in fields_of(ModelSpec)}, **typed}, told
-    )
+def merged(from_file: dict[str, Any], **typed: str) -> dict[str, Any]:
+    """The settings of a training from a file, overridden by options."""
+    missing = {field.name.replace(".", "__"): None for field in fields_of(ModelSpec)}
+    return _requested_training({**missing, **typed}, from_file)
 
 
-def test_options_are_laid_over_a_file_of_settings() -> None:
-    told = {
+def test_options_override_settings_of_a_file() -> None:
+    from_file = {
         "name": "m",
         "dataset": "abcdefgh",
         "network": {"name": "vdsr", "depth": 30},
         "loss": {"name": "charbonnier"},
         "epochs": 5,
     }
-    assert asked(told) == told
-    assert asked(told, network__depth="12", minutes="5") == {
-        **{key: value for key, value in told.items() if key != "epochs"},
+    assert merged(from_file) == from_file
+    assert merged(from_file, network__depth="12", minutes="5") == {
+        **{key: value for key, value in from_file.items() if key != "epochs"},
         "network": {"name": "vdsr", "depth": "12"},
         "minutes": "5",
     }
-    other = asked(told, network__name="edsr", loss__name="l1")
+    other = merged(from_file, network__name="edsr", loss__name="l1")
     assert (other["network"], other["loss"]) == ({"name": "edsr"}, {"name": "l1"})
 
 
-def test_what_cannot_be_trained_is_said_before_a_job_is_made(
+def test_rejects_bad_settings_before_it_creates_a_job(
     clip: Clip, home: Path, tmp_path: Path
 ) -> None:
     made = clearframe(
@@ -118,16 +117,16 @@ def test_what_cannot_be_trained_is_said_before_a_job_is_made(
     options = ("train", "--home", home, "--dataset", dataset, "--name", "m")
     spec = tmp_path / "spec.json"
     spec.write_text('{"network": "vdsr"}')
-    for more, words in (
+    for more, message in (
         (
             ("--network", "custom", "--network-prototxt", "layer {", "--loss", "l1"),
             "--network-prototxt: Line 1: ",
         ),
         (("--network", "python", "--network-file", "net.py"), "--allow-user-code"),
-        (("--start-from", "abcdefgh"), "--start-from: There is no such model."),
-        (("--patch-size", "512"), "--patch-size: The frames of “clip” are only 64 px"),
+        (("--start-from", "abcdefgh"), "--start-from: This model does not exist."),
+        (("--patch-size", "512"), "--patch-size: The smallest frame side of “clip” is 64 px"),
         (("--spec", spec), "--network: "),
     ):
         done = clearframe(*options, *more)
-        assert (done.returncode, words in done.stderr) == (1, True), done.stderr
+        assert (done.returncode, message in done.stderr) == (1, True), done.stderr
     assert [path.name for path in (home / "jobs").iterdir()] == [dataset]

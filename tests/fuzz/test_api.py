@@ -1,4 +1,7 @@
-"""Our OpenAPI description against a real server, by schemathesis with all its checks: no 500, no hang, nothing undescribed."""
+"""Fuzz test of the API against its OpenAPI document, by schemathesis with all checks.
+
+The server never responds with 500, never hangs, and never sends an undocumented response.
+"""
 
 import os
 import subprocess
@@ -10,8 +13,11 @@ from tests.support.server import Server
 Clip = tuple[Path, Path]
 
 CONFIG = Path(__file__).parent / "schemathesis.toml"
-AT_MOST, AN_ANSWER = 900, 60
-"""Seconds, for all and for each: an export on a machine that trains takes some, and what takes longer than a minute hangs."""
+TOTAL_TIMEOUT, RESPONSE_TIMEOUT = 900, 60
+"""Timeouts in seconds.
+
+An export takes some seconds on a busy machine; more than a minute is a hang.
+"""
 SMALL = {
     "epochs": 1,
     "batch_size": 8,
@@ -21,7 +27,7 @@ SMALL = {
 }
 
 
-def test_the_api_does_what_its_description_says(server: Server, clip: Clip) -> None:
+def test_api_conforms_to_its_openapi_document(server: Server, clip: Clip) -> None:
     ids = {"DATASET": server.dataset(clip), "SPARE": server.dataset(clip)}
     server.wait(ids["DATASET"], "done")
     ids["MODEL"] = server.create("/models", {"name": "m", "dataset": ids["DATASET"], **SMALL})
@@ -29,7 +35,7 @@ def test_the_api_does_what_its_description_says(server: Server, clip: Clip) -> N
     ids["TEST"] = server.create(f"/models/{ids['MODEL']}/tests", {"pair": 0})
     server.wait(ids["TEST"], "done")
     address = f"{server.url}/api/v1/openapi.json"
-    how = [
+    options = [
         "--checks=all",
         "--phases=coverage,fuzzing",
         "--max-examples=5",
@@ -37,8 +43,8 @@ def test_the_api_does_what_its_description_says(server: Server, clip: Clip) -> N
         "--continue-on-failure",
         "--no-color",
     ]
-    how += [f"--request-timeout={AN_ANSWER}", f"--max-response-time={AN_ANSWER}"]
-    line = [
+    options += [f"--request-timeout={RESPONSE_TIMEOUT}", f"--max-response-time={RESPONSE_TIMEOUT}"]
+    command = [
         sys.executable,
         "-m",
         "schemathesis.cli",
@@ -46,20 +52,20 @@ def test_the_api_does_what_its_description_says(server: Server, clip: Clip) -> N
         str(CONFIG),
         "run",
         address,
-        *how,
+        *options,
     ]
     environment = {**os.environ, **ids}
-    place = server.home.parent
+    folder = server.home.parent
     ran = subprocess.run(
-        line,
+        command,
         capture_output=True,
         text=True,
         check=False,
-        timeout=AT_MOST,
-        cwd=place,
+        timeout=TOTAL_TIMEOUT,
+        cwd=folder,
         env=environment,
     )
     assert ran.returncode == 0, ran.stdout[-20_000:] + ran.stderr
-    said = (place / "server.log").read_text()
-    assert "Traceback" not in said, said[-20_000:]
+    log = (folder / "server.log").read_text()
+    assert "Traceback" not in log, log[-20_000:]
     assert server.call("/jobs")[0] == 200

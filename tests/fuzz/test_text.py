@@ -1,4 +1,7 @@
-"""What people and programs write, at random: specs, event logs, network definitions. Each is understood or refused in words."""
+"""Fuzz tests of parsers: random specs, event logs and network definitions.
+
+Each input is accepted or rejected with a message.
+"""
 
 import json
 from pathlib import Path
@@ -19,7 +22,7 @@ from jobs.specs.base import Spec
 from models.definitions.caffe import prototxt
 from models.definitions.graph import GraphError
 
-# Nothing here depends on how quick the machine is today.
+# No deadline: the result must not depend on the speed of the machine.
 SLOW = [HealthCheck.too_slow]
 settings.register_profile(
     "bounded", max_examples=100, deadline=None, derandomize=True, suppress_health_check=SLOW
@@ -34,7 +37,7 @@ VALUES = any_.recursive(
     ),
     max_leaves=12,
 )
-WORDS = [
+STRINGS = [
     "sources",
     "stream",
     "kind",
@@ -56,10 +59,10 @@ TEXTS = sorted(EXAMPLES.glob("*.prototxt"))
 
 @pytest.mark.parametrize("spec", SPECS)
 @given(data=any_.data())
-def test_any_values_are_a_spec_or_are_refused(spec: type[Spec], data: Any) -> None:
+def test_any_values_are_a_spec_or_rejected(spec: type[Spec], data: Any) -> None:
     names = any_.sampled_from([*spec.model_fields, "nothing"])
     values = data.draw(
-        any_.dictionaries(names, VALUES | any_.sampled_from(WORDS), max_size=6) | VALUES
+        any_.dictionaries(names, VALUES | any_.sampled_from(STRINGS), max_size=6) | VALUES
     )
     try:
         made = validate(spec, values)
@@ -78,7 +81,7 @@ def test_any_values_are_a_spec_or_are_refused(spec: type[Spec], data: Any) -> No
         any_.binary(max_size=60) | VALUES.map(lambda value: json.dumps(value).encode()), max_size=8
     )
 )
-def test_any_bytes_in_a_log_are_passed_over(lines: list[bytes], tmp_path: Path) -> None:
+def test_log_reader_skips_any_bytes(lines: list[bytes], tmp_path: Path) -> None:
     folder = JobFolder(tmp_path)
     folder.events.write_bytes(
         b'{"seq":1,"time":1.0,"type":"state","state":"waiting","reason":""}\n' + b"\n".join(lines)
@@ -107,7 +110,7 @@ def test_any_bytes_in_a_log_are_passed_over(lines: list[bytes], tmp_path: Path) 
         max_size=8,
     )
 )
-def test_any_curves_can_be_read(
+def test_reads_any_curves(
     scalars: list[tuple[int, dict[str, float | None]]], tmp_path: Path
 ) -> None:
     folder = JobFolder(tmp_path)
@@ -125,27 +128,27 @@ def test_any_curves_can_be_read(
 
 @pytest.mark.parametrize("example", TEXTS, ids=lambda path: path.stem)
 @given(data=any_.data())
-def test_a_network_that_was_cut_and_mixed_is_read_or_refused(example: Path, data: Any) -> None:
+def test_parses_or_rejects_mutated_networks(example: Path, data: Any) -> None:
     text = example.read_text(encoding="utf-8")
     for _ in range(data.draw(any_.integers(1, 3))):
-        at, length = data.draw(any_.integers(0, len(text))), data.draw(any_.integers(0, 40))
+        start, length = data.draw(any_.integers(0, len(text))), data.draw(any_.integers(0, 40))
         text = (
-            text[:at]
+            text[:start]
             + data.draw(
                 any_.text(max_size=12)
                 | any_.sampled_from(["{", "}", "layer {", ": 0", ": -1", ": 99999999", '"'])
             )
-            + text[at + length :]
+            + text[start + length :]
         )
-    understood_or_refused(text)
+    parsed_or_rejected(text)
 
 
 @given(text=any_.text(max_size=300))
-def test_any_text_is_a_network_or_is_refused(text: str) -> None:
-    understood_or_refused(text)
+def test_any_text_is_a_network_or_rejected(text: str) -> None:
+    parsed_or_rejected(text)
 
 
-def understood_or_refused(text: str) -> None:
+def parsed_or_rejected(text: str) -> None:
     try:
         prototxt.read(text, 1)
     except GraphError as problem:

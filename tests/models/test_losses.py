@@ -1,4 +1,4 @@
-"""Losses against references, and their gradients against finite differences."""
+"""Tests of losses against references, and of gradients against finite differences."""
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ from models.losses import LOSSES, loss_of, sobel
 
 
 def images(side: int = 24) -> tuple[Tensor, Tensor]:
-    """Output and target, (2, 3, side, side) in float64, smooth enough for SSIM to mean something."""
+    """Output and target, (2, 3, side, side) in float64, smooth enough for a meaningful SSIM."""
     random = torch.Generator().manual_seed(3)
     target = torch.nn.functional.interpolate(
         torch.rand(2, 3, 6, 6, generator=random, dtype=torch.float64), (side, side), mode="bilinear"
@@ -22,7 +22,7 @@ def images(side: int = 24) -> tuple[Tensor, Tensor]:
 
 
 @pytest.mark.parametrize("name", list(LOSSES))
-def test_a_loss_is_least_for_equal_images(name: str) -> None:
+def test_loss_is_lowest_for_equal_images(name: str) -> None:
     output, target = images()
     loss = loss_of(name, {})
     assert float(loss(target, target)) == pytest.approx(0, abs=1.1e-3)
@@ -30,7 +30,7 @@ def test_a_loss_is_least_for_equal_images(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", list(LOSSES))
-def test_the_gradient_of_a_loss_is_that_of_finite_differences(name: str) -> None:
+def test_gradient_equals_finite_differences(name: str) -> None:
     output, target = images()
     output.requires_grad_()
     loss = loss_of(name, {})
@@ -44,7 +44,7 @@ def test_the_gradient_of_a_loss_is_that_of_finite_differences(name: str) -> None
         assert float(output.grad[place]) == pytest.approx(slope, rel=1e-3, abs=1e-8)
 
 
-def test_the_ssim_loss_is_one_less_the_reference() -> None:
+def test_ssim_loss_is_one_minus_the_reference() -> None:
     output, target = images(32)
     reference = reference_ssim(output, target, data_range=1.0, win_size=11, win_sigma=1.5)
     assert float(loss_of("ssim", {})(output, target)) == pytest.approx(
@@ -53,18 +53,20 @@ def test_the_ssim_loss_is_one_less_the_reference() -> None:
 
 
 def gaussian(image: np.ndarray, sigma: float) -> np.ndarray:
-    """scipy's, cut off at the borders and normalised there."""
+    """Scipy's Gaussian blur, truncated at the borders and normalised there."""
 
-    def blurred(one: np.ndarray) -> np.ndarray:
+    def blurred(array: np.ndarray) -> np.ndarray:
         return np.asarray(
-            ndimage.gaussian_filter(one, sigma, mode="constant", truncate=100 / sigma, axes=(2, 3))
+            ndimage.gaussian_filter(
+                array, sigma, mode="constant", truncate=100 / sigma, axes=(2, 3)
+            )
         )
 
     return np.asarray(blurred(image) / blurred(np.ones_like(image)))
 
 
 @pytest.mark.parametrize("weight", [0.0, 0.5, 0.84, 1.0])
-def test_the_mix_is_that_of_the_paper(weight: float) -> None:
+def test_ms_ssim_l1_equals_the_paper(weight: float) -> None:
     """Zhao et al. (2017), equations 6 to 14, written out with scipy."""
     output, target = images(32)
     a, b = output.numpy(), target.numpy()
@@ -75,34 +77,34 @@ def test_the_mix_is_that_of_the_paper(weight: float) -> None:
             gaussian(a * a, sigma) - mean_a**2,
             gaussian(b * b, sigma) - mean_b**2,
         )
-        both = gaussian(a * b, sigma) - mean_a * mean_b
-        similarity *= (2 * both + 0.03**2) / (variance_a + variance_b + 0.03**2)
+        covariance = gaussian(a * b, sigma) - mean_a * mean_b
+        similarity *= (2 * covariance + 0.03**2) / (variance_a + variance_b + 0.03**2)
     similarity *= (2 * mean_a * mean_b + 0.01**2) / (mean_a**2 + mean_b**2 + 0.01**2)
-    wanted = weight * (1 - similarity.mean()) + (1 - weight) * gaussian(abs(a - b), 8).mean()
+    expected = weight * (1 - similarity.mean()) + (1 - weight) * gaussian(abs(a - b), 8).mean()
     assert float(loss_of("ms-ssim-l1", {"weight": weight})(output, target)) == pytest.approx(
-        wanted, rel=1e-6
+        expected, rel=1e-6
     )
 
 
-def test_sobel_is_that_of_scipy_over_eight() -> None:
+def test_sobel_is_an_eighth_of_scipy() -> None:
     image = images()[0]
     ours = sobel(image).view(2, 3, 2, 22, 22)
     for number, axis in enumerate((1, 0)):
-        theirs = [
-            torch.tensor(ndimage.sobel(one.numpy(), axis=axis)[1:-1, 1:-1] / 8)
-            for one in image.view(6, 24, 24)
+        reference = [
+            torch.tensor(ndimage.sobel(channel.numpy(), axis=axis)[1:-1, 1:-1] / 8)
+            for channel in image.view(6, 24, 24)
         ]
         assert torch.allclose(
-            ours[:, :, number].reshape(6, 22, 22), torch.stack(theirs), atol=1e-12
+            ours[:, :, number].reshape(6, 22, 22), torch.stack(reference), atol=1e-12
         )
 
 
-def test_charbonnier_is_epsilon_where_nothing_differs() -> None:
+def test_charbonnier_of_equal_images_is_epsilon() -> None:
     target = images()[1]
     assert float(loss_of("charbonnier", {"epsilon": 0.01})(target, target)) == pytest.approx(0.01)
 
 
-def test_the_spec_of_a_loss_has_its_settings() -> None:
+def test_spec_has_the_settings_of_the_loss() -> None:
     kinds = members(ModelSpec.model_fields["loss"])
     assert set(kinds) == {*LOSSES, "package", "python"}
     output, target = images()

@@ -1,4 +1,4 @@
-"""Metrics against what others compute."""
+"""Tests of metrics against scikit-image and pytorch_msssim."""
 
 import math
 
@@ -16,7 +16,7 @@ Pictures = tuple[torch.Tensor, torch.Tensor]
 
 
 def noisy(height: int, width: int) -> Pictures:
-    """A smooth random picture, and the same with noise: uint8 (3, H, W)."""
+    """A smooth random picture, and its copy with noise: uint8 (3, H, W)."""
     random = np.random.default_rng(0)
     coarse = torch.tensor(random.random((1, 3, height // 8 + 1, width // 8 + 1)))
     smooth = (
@@ -47,7 +47,7 @@ def test_psnr_of_equal_images_is_infinite(pictures: Pictures) -> None:
     ("height", "width"),
     [(40, 56), (11, 11), (TILE + 20, TILE + 9), (2 * TILE + 10, 64), (300, 257)],
 )
-def test_ssim_equals_scikit_image_whatever_the_tiles(height: int, width: int) -> None:
+def test_ssim_equals_scikit_image_for_any_tiling(height: int, width: int) -> None:
     a, b = noisy(height, width)
     options = {
         "gaussian_weights": True,
@@ -61,7 +61,7 @@ def test_ssim_equals_scikit_image_whatever_the_tiles(height: int, width: int) ->
     )
 
 
-def test_ssim_of_pictures_smaller_than_its_window_is_unknown() -> None:
+def test_ssim_of_pictures_smaller_than_the_window_is_nan() -> None:
     assert math.isnan(
         ssim(torch.zeros(3, 10, 40, dtype=torch.uint8), torch.zeros(3, 10, 40, dtype=torch.uint8))
     )
@@ -75,7 +75,7 @@ def test_ms_ssim_equals_pytorch_msssim() -> None:
 
 
 @pytest.mark.parametrize(("side", "scales"), [(64, 3), (11, 1), (22, 2), (176, 5), (400, 5)])
-def test_ms_ssim_has_as_many_scales_as_there_is_room_for(side: int, scales: int) -> None:
+def test_number_of_ms_ssim_scales_depends_on_size(side: int, scales: int) -> None:
     assert scales_for(side) == scales
 
 
@@ -83,7 +83,7 @@ def test_to_uint8_clamps_and_rounds() -> None:
     assert to_uint8(torch.tensor([-1.0, 0.5, 0.498, 2.0])).tolist() == [0, 128, 127, 255]
 
 
-def test_luma_is_that_of_bt601_in_full_range(pictures: Pictures) -> None:
+def test_luma_equals_full_range_bt601(pictures: Pictures) -> None:
     limited = rgb2ycbcr(pictures[0].permute(1, 2, 0).numpy())[:, :, 0]
     full = (limited - 16) * 255 / 219
     assert np.abs(luma(pictures[0])[0].numpy() - full).max() <= 0.52

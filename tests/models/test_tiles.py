@@ -1,4 +1,4 @@
-"""An image in tiles against the same image in one piece."""
+"""Tests of tiled restoration against restoration of the whole image."""
 
 import math
 
@@ -12,14 +12,23 @@ from models.build import GraphNetwork
 from models.definitions.graph import INPUT, Activation, Conv, Crop, Filler, Graph, Node, Pool
 from models.definitions.networks import NETWORKS
 from models.restorer import Channels, Restorer
-from models.tiles import Reach, TooLarge, bytes_a_pixel, in_tiles, plan, reach_of, restore, windows
+from models.tiles import (
+    Reach,
+    TooLarge,
+    bytes_per_pixel,
+    in_tiles,
+    plan,
+    reach_of,
+    restore,
+    windows,
+)
 
 SHORT = {"vdsr": {"depth": 6}, "dncnn": {"depth": 6}, "edsr": {"blocks": 2}}
-"""Deep networks see far: what their tiles have in common would take most of the time."""
+"""Settings for deep networks. The overlap of their tiles would take most of the test's time."""
 
 
 def moved(graph: Graph) -> GraphNetwork:
-    """The network with weights off their start, and with biases, so that a layer's padding makes a difference."""
+    """The network with changed weights and biases, so that a layer's padding has an effect."""
     torch.manual_seed(0)
     net = GraphNetwork(graph).eval()
     with torch.no_grad():
@@ -29,11 +38,11 @@ def moved(graph: Graph) -> GraphNetwork:
 
 
 def enough_for(restorer: Restorer, channels: int, pixels: int) -> int:
-    return math.ceil(pixels * bytes_a_pixel(restorer, channels))
+    return math.ceil(pixels * bytes_per_pixel(restorer, channels))
 
 
 def seam(restorer: Restorer, size: tuple[int, int], most: tuple[int, int]) -> float:
-    """The largest difference between tiles of that many pixels and the whole image, of values in 0 to 1."""
+    """The largest difference between the tiled and the whole image, for values in 0 to 1."""
     image = torch.rand(1, 3, *size)
     limit = enough_for(restorer, 3, most[0] * most[1])
     assert len(plan(restorer, image.shape, limit)) > 1
@@ -46,7 +55,7 @@ def seam(restorer: Restorer, size: tuple[int, int], most: tuple[int, int]) -> fl
 
 @pytest.mark.parametrize("name", list(NETWORKS))
 @pytest.mark.parametrize("channels", ["rgb", "y", "ycbcr"])
-def test_tiles_leave_no_seam(name: str, channels: Channels) -> None:
+def test_tiles_have_no_seam(name: str, channels: Channels) -> None:
     graph = NETWORKS[name].graph(1 if channels == "y" else 3, **SHORT.get(name, {}))
     restorer = Restorer(moved(graph), channels, torch.full((graph.channels,), 0.4)).eval()
     rows, columns = graph.receptive_field()
@@ -55,7 +64,7 @@ def test_tiles_leave_no_seam(name: str, channels: Channels) -> None:
 
 
 @pytest.mark.parametrize("name", list(NETWORKS))
-def test_deep_networks_leave_no_seam_across_a_strip(name: str) -> None:
+def test_deep_networks_have_no_seam_in_a_strip(name: str) -> None:
     graph = NETWORKS[name].graph(1)
     restorer, (rows, columns) = Restorer(moved(graph), "y").eval(), graph.receptive_field()
     assert seam(restorer, (rows + 41, 5), (rows + 20, 5)) <= 1e-6
@@ -63,7 +72,7 @@ def test_deep_networks_leave_no_seam_across_a_strip(name: str) -> None:
 
 
 @pytest.mark.parametrize("size", [(1, 1), (7, 3), (33, 50)])
-def test_an_image_smaller_than_the_overlap_is_one_tile(size: tuple[int, int]) -> None:
+def test_image_smaller_than_the_overlap_is_a_single_tile(size: tuple[int, int]) -> None:
     restorer = Restorer(moved(NETWORKS["vdsr"].graph(3, depth=5)), "rgb").eval()
     image = torch.randint(0, 256, (2, 3, *size), dtype=torch.uint8)
     assert len(plan(restorer, image.shape, 2**30)) == 1
@@ -76,9 +85,9 @@ def conv(
 ) -> Node:
     return Node(
         name,
-        Conv(maps, (kernel, kernel), pad=(pad, pad), biases=Filler("constant", 0.3), **more),
+        Conv(maps, (kernel, kernel), pad=(pad, pad), biases=Filler("constant", 0.3), **more),  # type: ignore[arg-type]
         inputs,
-    )  # type: ignore[arg-type]
+    )
 
 
 DOWN_AND_UP = (
@@ -105,9 +114,7 @@ GRAPHS = {
 
 @pytest.mark.parametrize("name", GRAPHS)
 @pytest.mark.parametrize("size", [(61, 83), (64, 80), (62, 41)])
-def test_pads_pools_and_strides_lie_where_they_lie_in_the_whole_image(
-    name: str, size: tuple[int, int]
-) -> None:
+def test_pads_pools_and_strides_match_the_whole_image(name: str, size: tuple[int, int]) -> None:
     nodes = GRAPHS[name]
     restorer = Restorer(moved(Graph(nodes, nodes[-1].name, 3)), "rgb").eval()
     image = torch.rand(1, 3, *size)
@@ -117,25 +124,25 @@ def test_pads_pools_and_strides_lie_where_they_lie_in_the_whole_image(
         assert (restore(restorer, image, limit) - restorer(image)).abs().max() <= 1e-6
 
 
-def test_each_place_is_kept_once() -> None:
+def test_windows_keep_each_place_once() -> None:
     for size in range(1, 60):
         for reach in (Reach(0, 0), Reach(2, 3), Reach(3, 1, 4)):
             for most in range(12, 30):
-                found = windows(size, most, reach)
+                made = windows(size, most, reach)
                 assert [
-                    place for window in found for place in range(window.first, window.last)
+                    place for window in made for place in range(window.first, window.last)
                 ] == list(range(size))
-                for window in found:
+                for window in made:
                     assert window.start % reach.step == 0
                     assert window.start == 0 or window.start <= window.first - reach.before
                     assert window.end == size or window.end >= window.last + reach.behind
                     assert window.end - window.start < most + reach.step
-                lengths = [window.end - window.start for window in found]
+                lengths = [window.end - window.start for window in made]
                 assert not lengths or max(lengths) - min(lengths) < max(reach.step, 1)
 
 
-class Blur(nn.Module):
-    """Sees the whole image, and no graph says so."""
+class WholeImageMean(nn.Module):
+    """A network that depends on the whole image, and is not a graph."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -147,23 +154,23 @@ class Blur(nn.Module):
         return image * self.weight - mean
 
 
-def test_what_may_see_the_whole_image_is_given_the_whole_or_refused() -> None:
-    restorer, image = Restorer(Blur(), "rgb").eval(), torch.rand(1, 3, 50, 70)
+def test_unknown_receptive_field_gets_the_whole_image_or_an_error() -> None:
+    restorer, image = Restorer(WholeImageMean(), "rgb").eval(), torch.rand(1, 3, 50, 70)
     with torch.inference_mode():
         assert torch.equal(restore(restorer, image), restorer(image))
     with pytest.raises(TooLarge, match=r"70x50 would take about .* cannot be cut into tiles"):
         restore(restorer, image, 1000)
 
 
-def test_too_little_memory_for_the_smallest_tile_is_said() -> None:
+def test_too_little_memory_for_the_smallest_tile_is_an_error() -> None:
     restorer = Restorer(moved(NETWORKS["srcnn-9-1-5"].graph(3)), "rgb").eval()
-    with pytest.raises(TooLarge, match="sees 13x13 pixels"):
+    with pytest.raises(TooLarge, match="needs at least 13x13 pixels"):
         restore(restorer, torch.rand(1, 3, 100, 100), enough_for(restorer, 3, 100))
 
 
-def test_an_output_of_another_size_is_refused() -> None:
+def test_rejects_output_of_another_size() -> None:
     restorer = Restorer(nn.Conv2d(3, 3, 3), "rgb").eval()
-    with pytest.raises(TooLarge, match="makes 6x8 of an image of 8x10"):
+    with pytest.raises(TooLarge, match="turns an image of 8x10 into 6x8"):
         restore(restorer, torch.rand(1, 3, 10, 8))
 
 
@@ -171,7 +178,7 @@ def moved_restorer(name: str, **options: int) -> Restorer:
     return Restorer(moved(NETWORKS[name].graph(3, **options)), "rgb").eval()
 
 
-def test_tiles_are_as_large_as_the_memory_allows() -> None:
+def test_tiles_are_as_large_as_memory_allows() -> None:
     restorer = moved_restorer("srcnn-9-1-5")
     shape = (1, 3, 1000, 2000)
     counts = [
@@ -180,7 +187,7 @@ def test_tiles_are_as_large_as_the_memory_allows() -> None:
     ]
     assert counts == sorted(counts)
     assert counts[-1] > 200
-    # On the processor no larger than it is quick with; but one where much would be computed twice.
+    # On a CPU, tiles have the fastest size, unless their overlap would cost too much.
     assert 30 < counts[0] < 60
     assert len(plan(moved_restorer("srcnn-9-1-5"), (1, 3, 200, 250), 10**12)) == 1
     assert len(plan(moved_restorer("vdsr", depth=40), shape, 10**12)) == 1
@@ -189,9 +196,9 @@ def test_tiles_are_as_large_as_the_memory_allows() -> None:
 
 
 @pytest.mark.parametrize("name", ["srcnn-9-1-5", "vdsr"])
-def test_layers_take_no_more_than_was_estimated(name: str) -> None:
+def test_layers_take_no_more_memory_than_estimated(name: str) -> None:
     restorer = Restorer(moved(NETWORKS[name].graph(3)), "rgb").eval()
-    tiles.restore(restorer, torch.rand(1, 3, 64, 64))  # What torch takes once.
+    tiles.restore(restorer, torch.rand(1, 3, 64, 64))  # Warm-up: torch's initial allocations.
     process, image, most = psutil.Process(), torch.rand(1, 3, 700, 900), 0
     limit, before = 120 * 2**20, psutil.Process().memory_info().rss
 

@@ -1,1 +1,1 @@
-"""Helpers of tests: servers, disks, real media, values, exported networks."""
+"""Test helpers: servers, disks, real media, stored values, models with snapshots."""

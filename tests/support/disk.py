@@ -1,4 +1,4 @@
-"""A small disk of a test's own, to be filled."""
+"""A small file system for tests of a full disk."""
 
 import shutil
 import subprocess
@@ -11,7 +11,7 @@ import pytest
 
 @contextmanager
 def small_disk(place: Path, megabytes: int) -> Iterator[Path]:
-    """An ext4 file system in a file, mounted below `place`. Only root can mount one: skips the test elsewhere."""
+    """An ext4 file system in a file, mounted below `place`. Skips the test without root rights."""
     disk, image = place / "disk", place / "disk.img"
     disk.mkdir()
     image.write_bytes(bytes(megabytes * 2**20))
@@ -23,7 +23,7 @@ def small_disk(place: Path, megabytes: int) -> Iterator[Path]:
             shutil.which(command[0]) is None
             or subprocess.run(command, capture_output=True, check=False).returncode
         ):
-            pytest.skip("a small disk cannot be mounted here")
+            pytest.skip("mounting a file system needs root and mkfs.ext4")
     try:
         yield disk
     finally:
@@ -31,7 +31,7 @@ def small_disk(place: Path, megabytes: int) -> Iterator[Path]:
 
 
 def fill(disk: Path) -> Path:
-    """Take all room that there is; returns the file that takes it."""
+    """Fill the disk completely; return the file that takes the space."""
     ballast = disk / "ballast"
     with ballast.open("ab", buffering=0) as file:
         for size in (2**20, 2**16, 2**12):

@@ -1,4 +1,7 @@
-"""Models without a training: a folder with one snapshot, whose weights are moved off their start so that they do something."""
+"""Models without a training: a job folder with one snapshot.
+
+The weights differ from their initial values, so that the network is not the identity.
+"""
 
 from pathlib import Path
 from typing import Any
@@ -25,7 +28,7 @@ def make_model(
     of_image: int = 3,
     mean: bool = False,
 ) -> JobFolder:
-    """A model that is done, with the snapshot epoch-0001."""
+    """Create a finished model with the snapshot epoch-0001."""
     values = {"name": "tiny", "dataset": "abcdefgh", "network": network, "channels": channels}
     folder = folders.create(home, "model", ModelSpec.model_validate(values))
     with EventLog(folder.events) as log:

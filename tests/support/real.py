@@ -1,4 +1,4 @@
-"""Real media as tests use it."""
+"""Real media for tests."""
 
 import gzip
 import io
@@ -17,8 +17,11 @@ from jobs.media.video import decode
 
 
 def real_clip(video: Path, folder: Path, frames: int = 96, qp: int = 37) -> tuple[Path, Path]:
-    """A clip as the example that this project follows assumes it: the first frames of a video as originals (.bmp.gz), and a
-    stream of them at a coarse QP. Returns the stream and the originals' folder."""
+    """Make a clip of a video's first frames: originals as .bmp.gz, and a stream at a coarse QP.
+
+    Returns the stream and the folder of the originals, in the layout of the example that this
+    project follows.
+    """
     originals = folder / "originals"
     originals.mkdir(parents=True)
     pictures = list(islice(decode(video), frames))
@@ -30,13 +33,13 @@ def real_clip(video: Path, folder: Path, frames: int = 96, qp: int = 37) -> tupl
     return folder / "clip.h264", originals
 
 
-def picture_or_sentence(read: Callable[[Path], Picture], path: Path) -> Picture | None:
-    """What is read of a file; None where it is refused by its name."""
+def picture_or_none(read: Callable[[Path], Picture], path: Path) -> Picture | None:
+    """The picture that `read` returns, or None if it raises a JobError that names the file."""
     try:
         picture = read(path)
     except JobError as error:
         if path.name not in str(error):
-            pytest.fail(f"the sentence does not name {path.name}: {error}")
+            pytest.fail(f"the error does not name {path.name}: {error}")
         return None
     assert picture.dtype == np.uint8
     assert picture.shape[2] == 3

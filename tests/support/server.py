@@ -1,4 +1,4 @@
-"""A real server in a process of its own, and a client that speaks to its JSON API."""
+"""A real server in its own process, and a client for its JSON API."""
 
 import json
 import os
@@ -39,8 +39,8 @@ class Server:
         self._end_workers()
 
     def start(self, seconds: float = 30) -> float:
-        """Start it; returns the seconds until the first page was served, which it also keeps."""
-        began = time.monotonic()
+        """Start the server; return the seconds until it responds, which `took` also has."""
+        started = time.monotonic()
         roots = [f"--data-root={root}" for root in self.roots]
         command = [
             sys.executable,
@@ -55,11 +55,11 @@ class Server:
         while True:
             try:
                 with urllib.request.urlopen(f"{self.url}/healthz"):
-                    self.took = time.monotonic() - began
+                    self.took = time.monotonic() - started
                     return self.took
             except urllib.error.URLError:
                 assert self.process.poll() is None, "the server did not start"
-                assert time.monotonic() - began < seconds
+                assert time.monotonic() - started < seconds
                 time.sleep(0.02)
 
     def kill(self) -> None:
@@ -73,22 +73,22 @@ class Server:
                 os.killpg(pid, signal.SIGKILL)
 
     def call(self, path: str, body: Any = None, method: str | None = None) -> tuple[int, Any]:
-        """Status and JSON of an answer."""
+        """Send a request; return the status and JSON of the response."""
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(
             f"{self.url}/api/v1{path}", data, {"Content-Type": "application/json"}, method=method
         )
         try:
-            with urllib.request.urlopen(request) as answer:
-                return answer.status, json.loads(answer.read() or b"null")
+            with urllib.request.urlopen(request) as response:
+                return response.status, json.loads(response.read() or b"null")
         except urllib.error.HTTPError as error:
             with error:
                 return error.code, json.load(error)
 
     def create(self, path: str, body: Any) -> str:
-        status, answer = self.call(path, body)
-        assert status == 201, answer
-        return str(answer["id"])
+        status, response = self.call(path, body)
+        assert status == 201, response
+        return str(response["id"])
 
     def job(self, id: str) -> dict[str, Any]:
         status, job = self.call(f"/jobs/{id}")
@@ -97,14 +97,14 @@ class Server:
         return job
 
     def wait_until_known(self, id: str, seconds: float = 60) -> None:
-        """Return as soon as the server lists a job whose folder was put into its home."""
+        """Wait until the server has added a job whose folder was copied into its home."""
         deadline = time.monotonic() + seconds
         while self.call(f"/jobs/{id}")[0] != 200:
             assert time.monotonic() < deadline, f"the server does not know {id}"
             time.sleep(0.05)
 
     def wait(self, id: str, *states: str, seconds: float = 120) -> dict[str, Any]:
-        """The job, as soon as it is in one of the states."""
+        """Wait until the job is in one of the states; return it."""
         deadline = time.monotonic() + seconds
         while (job := self.job(id))["state"] not in states:
             assert job["state"] not in ("error", "aborted"), job["reason"]
@@ -115,7 +115,7 @@ class Server:
     def wait_for(
         self, id: str, condition: Callable[[dict[str, Any]], bool], seconds: float = 120
     ) -> dict[str, Any]:
-        """The job, as soon as the condition holds."""
+        """Wait until the condition holds; return the job."""
         deadline = time.monotonic() + seconds
         while not condition(job := self.job(id)):
             assert job["state"] != "error", job["reason"]
@@ -124,7 +124,7 @@ class Server:
         return job
 
     def wait_for_end(self, id: str, seconds: float = 120) -> dict[str, Any]:
-        """The job, as soon as it has ended, in whatever way."""
+        """Wait until the job is done, failed or aborted; return it."""
         deadline = time.monotonic() + seconds
         while (job := self.job(id))["state"] not in ("done", "error", "aborted"):
             assert time.monotonic() < deadline, f"still {job['state']}"
@@ -132,7 +132,7 @@ class Server:
         return job
 
     def wait_for_events(self, id: str, kind: str, seconds: float = 60) -> list[dict[str, Any]]:
-        """The job's events of a type, as soon as there is one."""
+        """Wait for the first event of a type; return all of that type."""
         deadline = time.monotonic() + seconds
         while not (events := self.call(f"/jobs/{id}/events?type={kind}")[1]["events"]):
             assert time.monotonic() < deadline, f"no {kind} event"
@@ -140,9 +140,9 @@ class Server:
         return list(events)
 
     def page(self, path: str) -> str:
-        """A page's text."""
-        with urllib.request.urlopen(self.url + path) as answer:
-            text: str = answer.read().decode()
+        """The HTML of a page."""
+        with urllib.request.urlopen(self.url + path) as response:
+            text: str = response.read().decode()
         return text
 
     def dataset(self, clip: tuple[Path, Path], **fields: Any) -> str:

@@ -1,4 +1,4 @@
-"""What Alembic runs for each migration: on the connection that app/catalog/database.py hands over."""
+"""Alembic's environment: runs migrations on the connection given by app/catalog/database.py."""
 
 from alembic import context
 

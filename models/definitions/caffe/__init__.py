@@ -1,4 +1,4 @@
-"""Caffe's prototxt, read into a graph of layers.
+"""Parser from Caffe's prototxt to a graph of layers.
 
 Imports `models.definitions` only.
 """

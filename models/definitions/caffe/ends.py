@@ -1,7 +1,8 @@
-"""What goes into a Caffe network and what is compared with what comes out: its data, its label, its loss.
+"""Inputs and outputs of a Caffe network: data, label and loss.
 
-The image and the label come as 0..1; a text means pixel values of 0 to 255, times what it scales them by. Such
-scalings are kept in mind as a Value, not computed: those that undo each other leave nothing behind.
+The image and the label arrive as 0..1. A prototxt assumes pixel values of 0 to 255, times its
+own scaling. A Value records such scalings instead of computing them, so that inverse scalings
+cancel out.
 """
 
 import re
@@ -13,18 +14,21 @@ from models.definitions.graph import INPUT, GraphError, Power
 
 SOURCES = ("Data", "Input", "HDF5Data", "ImageData", "MemoryData", "DummyData")
 UNIT_SOURCES = ("HDF5Data",)
-"""Whose values are used as they are, in 0 to 1 by custom."""
+"""Sources whose values are used unscaled. By convention they are in 0 to 1."""
 
 LABEL, ANOTHER_IMAGE = "the label", "another image"
-"""Sources of values that are no node."""
+"""Sources of values that are not nodes of the graph."""
 
 SMALLEST, LARGEST = 1e-12, 1e12
-"""What scalings may come to: more would leave the range of 32-bit numbers."""
+"""Range of the total scaling, within that of 32-bit floats."""
 
 
 @dataclass(frozen=True)
 class Value:
-    """What a blob holds: scale * (the output of a node) + shift. `source`: the node, LABEL or ANOTHER_IMAGE."""
+    """Value of a blob: scale * (output of a node) + shift.
+
+    `source`: the node, LABEL or ANOTHER_IMAGE.
+    """
 
     source: str
     scale: float = 1.0
@@ -42,46 +46,56 @@ class Value:
         return Value(self.source, self.scale * scale, self.shift * scale + shift)
 
     def without(self, other: "Value") -> "Value":
-        """With another one's scaling undone."""
+        """This value with the scaling of `other` undone."""
         return Value(
             self.source, self.scale / other.scale, (self.shift - other.shift) / other.scale
         )
 
 
 def scaled(value: Value, layer: CaffeLayer, scale: float, shift: float) -> Value:
-    """Raises GraphError for what leaves nothing of a value, or more than can be computed with."""
-    made = value.then(scale, shift)
+    """Apply a layer's scaling to a value.
+
+    Raises GraphError if the total is zero, too small or too large.
+    """
+    result = value.then(scale, shift)
     if scale == 0:
-        raise GraphError(f"“{layer.name}” scales by 0: nothing is left.", layer.line)
-    if not SMALLEST <= abs(made.scale) <= LARGEST or abs(made.shift) > LARGEST:
         raise GraphError(
-            f"With “{layer.name}” the data is scaled by {made.scale:g} in all, plus {made.shift:g}: too small or too large.",
+            f"“{layer.name}” scales by 0, which erases the data. Use another scale.", layer.line
+        )
+    if not SMALLEST <= abs(result.scale) <= LARGEST or abs(result.shift) > LARGEST:
+        raise GraphError(
+            f"“{layer.name}” brings the total scaling of the data to {result.scale:g}, "
+            f"plus {result.shift:g}: too small or too large. Use factors closer to 1.",
             layer.line,
         )
-    return made
+    return result
 
 
 def scaling_of_source(layer: CaffeLayer) -> Value:
-    """How a data layer scales the image."""
-    told = layer.told.transform_param
-    means = set(told.mean_value) or {0.0}
-    if len(means) > 1 or told.mean_file:
+    """The image as a data layer scales it."""
+    transform = layer.message.transform_param
+    means = set(transform.mean_value) or {0.0}
+    if len(means) > 1 or transform.mean_file:
         raise GraphError(
-            f"“{layer.name}” subtracts a mean a channel: choose Subtract the mean in the form instead.",
+            f"“{layer.name}” subtracts a mean per channel, which is not supported. "
+            "Choose Subtract the mean in the form instead.",
             layer.line,
         )
-    scale = told.scale if told.HasField("scale") else 1.0
+    scale = transform.scale if transform.HasField("scale") else 1.0
     unit = 1.0 if layer.kind in UNIT_SOURCES else 255.0
     return scaled(Value(INPUT, unit, -min(means)), layer, scale, 0.0)
 
 
 def labels_of(layers: Sequence[CaffeLayer], losses: Sequence[CaffeLayer]) -> set[str]:
-    """The tops of data layers that are the label: by place or name, else that which the loss takes."""
+    """The tops of data layers that are the label.
+
+    Position or name identifies them, else the loss: the label is the top that it takes.
+    """
     sources = [
         (number, top)
         for layer in layers
         if layer.kind in SOURCES
-        for number, top in enumerate(layer.told.top)
+        for number, top in enumerate(layer.message.top)
     ]
     named = {
         top
@@ -90,21 +104,21 @@ def labels_of(layers: Sequence[CaffeLayer], losses: Sequence[CaffeLayer]) -> set
     }
     if named or len(sources) < 2 or not losses:
         return named
-    compared = [_source_of(bottom, losses[0], layers) for bottom in losses[0].told.bottom]
-    found = [top for top in compared if top]
-    return {found[0]} if len(found) == 1 else set()
+    compared = [_source_of(bottom, losses[0], layers) for bottom in losses[0].message.bottom]
+    data_tops = [top for top in compared if top]
+    return {data_tops[0]} if len(data_tops) == 1 else set()
 
 
-def _source_of(blob: str, taker: CaffeLayer, layers: Sequence[CaffeLayer]) -> str:
-    """The data that a blob is, scaled perhaps; "" for what a network makes."""
-    for layer in reversed(layers[: layers.index(taker)]):
-        if blob not in layer.told.top:
+def _source_of(blob: str, consumer: CaffeLayer, layers: Sequence[CaffeLayer]) -> str:
+    """The data top that a blob equals, possibly scaled; "" for the output of any other layer."""
+    for layer in reversed(layers[: layers.index(consumer)]):
+        if blob not in layer.message.top:
             continue
         if layer.kind in SOURCES:
             return blob
-        if layer.kind not in ("Power", "Split") or len(layer.told.bottom) != 1:
+        if layer.kind not in ("Power", "Split") or len(layer.message.bottom) != 1:
             return ""
-        blob = layer.told.bottom[0]
+        blob = layer.message.bottom[0]
     return ""
 
 
@@ -114,23 +128,26 @@ L1 = re.compile(
 
 
 def loss_of(layer: CaffeLayer) -> str:
-    """The loss that a layer is, "" for any other layer. A layer in Python is known by its name, or by its module's."""
+    """The loss that a layer computes ("l1" or "l2"), "" for any other layer.
+
+    The name of a Python layer, or of its module, identifies the loss.
+    """
     if layer.kind == "EuclideanLoss":
         return "l2"
     if layer.kind != "Python":
         return ""
-    told = layer.told.python_param
-    called, module = (
+    python = layer.message.python_param
+    class_name, module = (
         re.sub(r"[^a-z0-9]", "", name.lower())
-        for name in (told.layer, told.module.rpartition(".")[2])
+        for name in (python.layer, python.module.rpartition(".")[2])
     )
-    known = L1.fullmatch(called) or (
-        called in ("", "loss", "layer", "losslayer") and L1.fullmatch(module)
+    is_l1 = L1.fullmatch(class_name) or (
+        class_name in ("", "loss", "layer", "losslayer") and L1.fullmatch(module)
     )
-    return "l1" if known else ""
+    return "l1" if is_l1 else ""
 
 
-def counts(layer: CaffeLayer) -> bool:
-    """Whether a layer is a loss with a weight."""
-    weights = layer.told.loss_weight
+def is_weighted_loss(layer: CaffeLayer) -> bool:
+    """Whether a layer is a loss with a non-zero weight."""
+    weights = layer.message.loss_weight
     return bool(loss_of(layer)) and (not weights or any(weights))

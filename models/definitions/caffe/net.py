@@ -1,7 +1,7 @@
-"""The layers of a Caffe network as the nodes of a graph, in their order.
+"""Conversion of the layers of a Caffe network to the nodes of a graph, in order.
 
-A node is called by its layer. A layer in place, top and bottom of one name, hides what the blob was before: those
-after it take the newest.
+Each node has the name of its layer. An in-place layer (equal names of top and bottom) replaces
+the blob: later layers take the newest value.
 """
 
 from collections.abc import Iterable, Sequence
@@ -14,7 +14,7 @@ from models.definitions.caffe.ends import (
     LABEL,
     SOURCES,
     Value,
-    counts,
+    is_weighted_loss,
     labels_of,
     loss_of,
     scaled,
@@ -30,8 +30,8 @@ SUPPORTED = sorted(
 
 
 @dataclass
-class Reading:
-    """The layers of one state, read in their order."""
+class NetReader:
+    """Reads the layers of one phase and stage, in order."""
 
     layers: list[CaffeLayer]
     channels: int
@@ -42,84 +42,90 @@ class Reading:
     """Tops that no layer has taken yet."""
     scaled_by: dict[Value, str] = field(default_factory=dict)
     unfilled: list[str] = field(default_factory=list)
-    """Convolutions that the text does not say how to start."""
+    """Convolutions without a weight_filler."""
     _shapes: dict[str, Shape] = field(default_factory=dict)
     image: Value | None = None
-    """As the network sees it."""
+    """The image as the network sees it."""
 
     @cached_property
     def losses(self) -> list[CaffeLayer]:
-        return [layer for layer in self.layers if counts(layer)]
+        return [layer for layer in self.layers if is_weighted_loss(layer)]
 
     @property
     def is_network(self) -> bool:
-        """Whether these are a network to use, not one of data alone."""
+        """Whether the layers do more than load data."""
         return any(layer.kind in OPS for layer in self.layers)
 
     def graph(self) -> tuple[Graph, str]:
+        """The graph and the name of its loss. Raises GraphError."""
         names: set[str] = set()
         for layer in self.layers:
             if layer.name in names:
                 raise GraphError(
-                    f"There are two layers “{layer.name}”. Give one of them another name.",
+                    f"Two layers have the name “{layer.name}”. Rename either.",
                     layer.line,
                 )
             names.add(layer.name)
         if len(self.losses) > 1:
             first, second, *_ = self.losses
             raise GraphError(
-                f"“{second.name}” is a second loss beside “{first.name}”. Keep one.", second.line
+                f"“{second.name}” is a second loss, after “{first.name}”. Remove either.",
+                second.line,
             )
         self.labels = labels_of(self.layers, self.losses)
-        made, given = set(), set()
+        tops, free_bottoms = set(), set()
         for layer in self.layers:
-            given |= {bottom for bottom in layer.told.bottom if bottom not in made}
-            made |= set(layer.told.top)
-        sources = {top for layer in self.layers if layer.kind in SOURCES for top in layer.told.top}
-        if (
-            "data" not in made or "data" in given
-        ) and sources <= self.labels:  # DIGITS adds these itself where a text has none.
+            free_bottoms |= {bottom for bottom in layer.message.bottom if bottom not in tops}
+            tops |= set(layer.message.top)
+        sources = {
+            top for layer in self.layers if layer.kind in SOURCES for top in layer.message.top
+        }
+        # DIGITS adds the blobs `data` and `label` itself if a text has none.
+        if ("data" not in tops or "data" in free_bottoms) and sources <= self.labels:
             self.blobs["data"] = Value(INPUT, 255.0)
-        if ("label" not in made or "label" in given) and not self.labels:
+        if ("label" not in tops or "label" in free_bottoms) and not self.labels:
             self.blobs["label"] = Value(LABEL, 255.0)
         output: Value | None = None
         for layer in self.layers:
-            if counts(layer):
-                output = self._compared(layer)
+            if is_weighted_loss(layer):
+                output = self._output_of_loss(layer)
             elif not loss_of(layer):
                 self._add(layer)
         if not self.nodes:
-            raise GraphError("No layer leads from the data to an output.")
+            raise GraphError("No layer leads from the data to an output. Add a convolution.")
         last = self._node_of(output or self._only_top(), "output")
-        nodes = _leading_to(last, self.nodes)
-        if left := len(self.nodes) - len(nodes):
+        nodes = _ancestors(last, self.nodes)
+        if ignored := len(self.nodes) - len(nodes):
             self.notes.append(
-                f"{_number(left, 'layer does', 'layers do')} not lead to the output: left out."
+                f"{_number(ignored, 'layer does', 'layers do')} not lead to the output: ignored."
             )
         if self.unfilled:
             self.notes.append(
-                f"{_listed(self.unfilled)}: no weight_filler. Caffe would start at 0, here the start is msra."
+                f"{_listed(self.unfilled)}: no weight_filler. The weights start with msra "
+                "(in Caffe: with 0)."
             )
         return Graph(tuple(nodes), last, self.channels), loss_of(
             self.losses[0]
         ) if self.losses else ""
 
     def _add(self, layer: CaffeLayer) -> None:
-        if layer.kind == "Silence":  # It says of blobs that nobody needs them; a loss may be one.
-            for name in layer.told.bottom:
+        if layer.kind == "Silence":  # Marks blobs that no layer needs, possibly that of a loss.
+            for name in layer.message.bottom:
                 self.unused.pop(name, None)
             return
-        taken = [self._bottom(layer, name) for name in layer.told.bottom]
-        if any(param.name for param in layer.told.param):
+        taken = [self._bottom(layer, name) for name in layer.message.bottom]
+        if any(param.name for param in layer.message.param):
             raise GraphError(
-                f"“{layer.name}” shares its weights: that is not supported.", layer.line
+                f"“{layer.name}” shares its weights, which is not supported. "
+                "Remove the names of its params.",
+                layer.line,
             )
         match layer.kind:
             case kind if kind in SOURCES:
                 self._source(layer)
             case "Split":
-                for top in layer.told.top:
-                    self._made(layer, top, self._one(layer, taken))
+                for top in layer.message.top:
+                    self._set_blob(layer, top, self._only_bottom(layer, taken))
             case "Slice":
                 self._slice(layer, taken)
             case "Power" if self._is_linear(layer):
@@ -127,14 +133,16 @@ class Reading:
             case kind if kind in OPS:
                 self._operation(layer, taken)
             case "Python":
+                code = layer.message.python_param.layer or "without a name"
                 raise GraphError(
-                    f"“{layer.name}” runs Python code, {layer.told.python_param.layer or 'of no name'}: only an L1 loss is. "
-                    "Choose a loss in the form, or install a package with one.",
+                    f"“{layer.name}” runs Python code, {code}: only an L1 loss is supported. "
+                    "Choose a loss in the form, or install a package that has it.",
                     layer.line,
                 )
             case _:
                 raise GraphError(
-                    f"“{layer.name}” is a layer of type {layer.kind}, which is not supported. There are: {', '.join(SUPPORTED)}.",
+                    f"“{layer.name}” is a layer of type {layer.kind}, which is not supported. "
+                    f"Supported types: {', '.join(SUPPORTED)}.",
                     layer.line,
                 )
 
@@ -145,133 +153,144 @@ class Reading:
         return self.blobs[name]
 
     def _missing(self, layer: CaffeLayer, name: str) -> str:
-        here = self.layers.index(layer)
-        later = next((other for other in self.layers[here:] if name in other.told.top), None)
+        index = self.layers.index(layer)
+        later = next((other for other in self.layers[index:] if name in other.message.top), None)
         if later is None:
-            there = ", ".join(f"“{blob}”" for blob in self.blobs)
-            return f"“{layer.name}” takes “{name}”, which no layer makes. There are: {there}."
+            blobs = ", ".join(f"“{blob}”" for blob in self.blobs)
+            return (
+                f"“{layer.name}” takes “{name}”, which no layer makes. Blobs at this line: {blobs}."
+            )
         if self._depends(later, layer):
             return (
                 f"“{layer.name}” takes “{name}”, which depends on “{layer.name}” itself: a cycle."
             )
-        return f"“{layer.name}” takes “{name}”, which is made only further down, by “{later.name}” in line {later.line}. Move it up."
+        return (
+            f"“{layer.name}” takes “{name}”, which is made only further down, "
+            f"by “{later.name}” in line {later.line}. Move “{later.name}” up."
+        )
 
     def _depends(self, layer: CaffeLayer, on: CaffeLayer) -> bool:
-        """Whether a layer takes, over any way, what another one makes."""
+        """Whether a layer depends, directly or not, on the output of another layer."""
         makers: dict[str, list[CaffeLayer]] = {}
         for other in self.layers:
-            for top in other.told.top:
+            for top in other.message.top:
                 makers.setdefault(top, []).append(other)
         seen, waiting = set(), [layer]
         while waiting:
-            if (one := waiting.pop()) is on:
+            if (current := waiting.pop()) is on:
                 return True
-            if one.name not in seen:
-                seen.add(one.name)
-                waiting += [maker for bottom in one.told.bottom for maker in makers.get(bottom, ())]
+            if current.name not in seen:
+                seen.add(current.name)
+                waiting += [
+                    maker for bottom in current.message.bottom for maker in makers.get(bottom, ())
+                ]
         return False
 
-    def _made(self, layer: CaffeLayer, top: str, value: Value) -> None:
-        if top in self.blobs and top not in layer.told.bottom:
+    def _set_blob(self, layer: CaffeLayer, top: str, value: Value) -> None:
+        if top in self.blobs and top not in layer.message.bottom:
             raise GraphError(
-                f"“{layer.name}” makes “{top}”, which is there already. Give it another name.",
+                f"“{layer.name}” makes “{top}”, which already exists. Rename the top.",
                 layer.line,
             )
         self.blobs[top] = value
         self.unused[top] = layer
 
     def _source(self, layer: CaffeLayer) -> None:
-        """Data: the first top that is no label is the image."""
-        told, value = layer.told.transform_param, scaling_of_source(layer)
-        if told.mirror or told.crop_size:
+        """Add a data layer. Its first top that is not a label is the image."""
+        transform, value = layer.message.transform_param, scaling_of_source(layer)
+        if transform.mirror or transform.crop_size:
             self.notes.append(
-                "crop_size and mirror of the data are left out: patches and flips are chosen in the form."
+                "crop_size and mirror of the data are ignored: "
+                "choose patches and flips in the form."
             )
-        for top in layer.told.top:
+        for top in layer.message.top:
             if top in self.labels:
-                self._made(layer, top, replace(value, source=LABEL))
+                self._set_blob(layer, top, replace(value, source=LABEL))
             elif self.image is None:
                 self.image = value
-                self._made(layer, top, value)
+                self._set_blob(layer, top, value)
             else:
-                self._made(layer, top, replace(value, source=ANOTHER_IMAGE))
+                self._set_blob(layer, top, replace(value, source=ANOTHER_IMAGE))
             self.unused.pop(top)
 
     def _is_linear(self, layer: CaffeLayer) -> bool:
-        power = OPS["Power"](layer.told)
+        power = OPS["Power"](layer.message)
         return isinstance(power, Power) and power.power == 1
 
     def _linear(self, layer: CaffeLayer, taken: Sequence[Value]) -> None:
-        """Kept in mind, not computed: a scaling right behind another becomes one, and none where they undo each other."""
-        value, power = self._one(layer, taken), OPS["Power"](layer.told)
+        """Record a scaling without a node: consecutive scalings merge, inverse ones cancel out."""
+        value, power = self._only_bottom(layer, taken), OPS["Power"](layer.message)
         assert isinstance(power, Power)
-        made = scaled(value, layer, power.scale, power.shift)
-        self.scaled_by.setdefault(made, layer.name)
-        self._made(layer, self._top(layer), made)
+        result = scaled(value, layer, power.scale, power.shift)
+        self.scaled_by.setdefault(result, layer.name)
+        self._set_blob(layer, self._top(layer), result)
 
     def _slice(self, layer: CaffeLayer, taken: Sequence[Value]) -> None:
-        told = layer.told.slice_param
-        if (told.HasField("axis") and told.axis != 1) or (
-            told.HasField("slice_dim") and told.slice_dim != 1
+        param = layer.message.slice_param
+        if (param.HasField("axis") and param.axis != 1) or (
+            param.HasField("slice_dim") and param.slice_dim != 1
         ):
             raise GraphError(
                 f"“{layer.name}”: only the axis 1, the channels, is supported.", layer.line
             )
-        tops = list(layer.told.top)
-        taken_from = self._node_of(self._one(layer, taken), f"{layer.name}-scaled", layer.line)
+        tops = list(layer.message.top)
+        taken_from = self._node_of(
+            self._only_bottom(layer, taken), f"{layer.name}-scaled", layer.line
+        )
         channels = self._channels(taken_from)
-        points = list(told.slice_point) or [
+        points = list(param.slice_point) or [
             channels * number // len(tops) for number in range(1, len(tops))
         ]
         edges = [0, *points, channels]
         if len(points) != len(tops) - 1 or any(first >= end for first, end in pairwise(edges)):
             raise GraphError(
-                f"“{layer.name}” cannot cut {channels} channels at {points} into {len(tops)} tops.",
+                f"“{layer.name}” cannot cut {channels} channels at {points} into {len(tops)} tops. "
+                "Change its slice_point.",
                 layer.line,
             )
         for top, first, end in zip(tops, *zip(*pairwise(edges), strict=True), strict=True):
-            name = self._free(f"{layer.name}-{top}")
+            name = self._unused_name(f"{layer.name}-{top}")
             self.nodes.append(Node(name, Take(first, end), (taken_from,), layer.line))
-            self._made(layer, top, Value(name))
+            self._set_blob(layer, top, Value(name))
 
     def _channels(self, node: str) -> int:
-        """Each node's shape is found once, however many layers ask."""
+        """The channels of a node. Shapes are cached, so that each is computed once."""
         new = self.nodes[len(self._shapes) - 1 :] if self._shapes else self.nodes
         self._shapes = Graph(tuple(new), node, self.channels).shapes(known=self._shapes)
         return self._shapes[node].channels
 
     def _operation(self, layer: CaffeLayer, taken: Sequence[Value]) -> None:
         try:
-            op = OPS[layer.kind](layer.told)
+            op = OPS[layer.kind](layer.message)
         except GraphError as error:
             raise GraphError(f"“{layer.name}”: {error}.", layer.line) from error
         least, most = {"Eltwise": (2, 100), "Concat": (1, 100), "Crop": (2, 2)}.get(
             layer.kind, (1, 1)
         )
         if not least <= len(taken) <= most:
-            wanted = str(least) if least == most else f"{least} or more"
+            number = str(least) if least == most else f"{least} or more"
             raise GraphError(
-                f"“{layer.name}” has {len(taken)} bottoms, but {layer.kind} takes {wanted}.",
+                f"“{layer.name}” has {len(taken)} bottoms, but {layer.kind} takes {number}.",
                 layer.line,
             )
         if any(value.source == LABEL for value in taken):
             raise GraphError(
-                f"“{layer.name}” changes the label: that may only be scaled. The output must have the label's size; "
-                "look at the pads of the convolutions.",
+                f"“{layer.name}” changes the label, which may only be scaled. "
+                "The output must have the label's size: check the pads of the convolutions.",
                 layer.line,
             )
         if layer.kind in (
             "Convolution",
             "Deconvolution",
-        ) and not layer.told.convolution_param.HasField("weight_filler"):
+        ) and not layer.message.convolution_param.HasField("weight_filler"):
             self.unfilled.append(layer.name)
-        self.notes += differences(layer.name, layer.told)
+        self.notes += differences(layer.name, layer.message)
         inputs = tuple(self._node_of(value, f"{layer.name}-in", layer.line) for value in taken)
-        name = self._free(layer.name)
+        name = self._unused_name(layer.name)
         self.nodes.append(Node(name, op, inputs, layer.line))
-        self._made(layer, self._top(layer), Value(name))
+        self._set_blob(layer, self._top(layer), Value(name))
 
-    def _one(self, layer: CaffeLayer, taken: Sequence[Value]) -> Value:
+    def _only_bottom(self, layer: CaffeLayer, taken: Sequence[Value]) -> Value:
         if len(taken) != 1:
             raise GraphError(
                 f"“{layer.name}” has {len(taken)} bottoms, but {layer.kind} takes 1.", layer.line
@@ -279,22 +298,24 @@ class Reading:
         return taken[0]
 
     def _top(self, layer: CaffeLayer) -> str:
-        if len(layer.told.top) != 1:
+        if len(layer.message.top) != 1:
             raise GraphError(
-                f"“{layer.name}” has {len(layer.told.top)} tops, but {layer.kind} makes 1.",
+                f"“{layer.name}” has {len(layer.message.top)} tops, but {layer.kind} makes 1.",
                 layer.line,
             )
-        return str(layer.told.top[0])
+        return str(layer.message.top[0])
 
     def _node_of(self, value: Value, name: str, line: int | None = None) -> str:
-        """The node whose output is the value: where that is scaled, one that does so."""
+        """The node whose output is the value: for a scaled value a Power node, added if missing."""
         if value.source == LABEL:
             raise GraphError("The label leads into the network: only the loss may take it.", line)
         if value.source == ANOTHER_IMAGE:
-            raise GraphError("A second image leads into the network: it gets one.", line)
+            raise GraphError(
+                "A second image leads into the network: only a single image is supported.", line
+            )
         if value.is_plain:
             return value.source
-        known = next(
+        existing = next(
             (
                 node.name
                 for node in self.nodes
@@ -302,45 +323,50 @@ class Reading:
             ),
             None,
         )
-        if known is None:
-            known = self._free(self.scaled_by.get(value, name))
-            self.nodes.append(Node(known, value.op, (value.source,), line))
-        return known
+        if existing is not None:
+            return existing
+        added = self._unused_name(self.scaled_by.get(value, name))
+        self.nodes.append(Node(added, value.op, (value.source,), line))
+        return added
 
-    def _free(self, name: str) -> str:
-        """A name that no node has."""
+    def _unused_name(self, name: str) -> str:
+        """The name with underscores appended until no node has it."""
         names = {INPUT, *(node.name for node in self.nodes)}
         while name in names:
             name += "_"
         return name
 
-    def _compared(self, layer: CaffeLayer) -> Value:
-        """The output: what the loss compares with the label, with the label's scaling undone."""
-        taken = [self._bottom(layer, name) for name in layer.told.bottom]
+    def _output_of_loss(self, layer: CaffeLayer) -> Value:
+        """The output that the loss compares with the label, with the label's scaling undone."""
+        taken = [self._bottom(layer, name) for name in layer.message.bottom]
         labels = [value for value in taken if value.source == LABEL]
         outputs = [value for value in taken if value.source != LABEL]
         if len(labels) != 1 or len(outputs) != 1:
-            raise GraphError(f"“{layer.name}” must compare one output with the label.", layer.line)
+            raise GraphError(
+                f"“{layer.name}” must compare a single output with the label.", layer.line
+            )
         (label,), (output,) = labels, outputs
         if loss_of(layer) == "l2":
-            self.notes.append(
-                "EuclideanLoss is half the sum of squares in Caffe; here the loss is their mean."
-            )
+            self.notes.append("EuclideanLoss is the mean of squares here (in Caffe: half the sum).")
         return output.without(label)
 
     def _only_top(self) -> Value:
-        """The output of a network without a loss. It is scaled as the data is."""
+        """The output of a network without a loss. It has the scaling of the data."""
         if len(self.unused) != 1:
             if not self.unused:
-                raise GraphError("The network has no output: each top is taken by a layer.")
-            several = ", ".join(f"“{top}”" for top in self.unused)
+                raise GraphError(
+                    "The network has no output: a layer takes each top. "
+                    "Leave the top of the last layer unused."
+                )
+            tops = ", ".join(f"“{top}”" for top in self.unused)
             raise GraphError(
-                f"The network has several outputs, {several}, and no loss that says which one counts."
+                f"The network has several outputs, {tops}, and no loss. "
+                "Add a loss, or a Silence layer for each unused top."
             )
         (top,) = self.unused
-        return self.blobs[top].without(self._seen())
+        return self.blobs[top].without(self._network_input())
 
-    def _seen(self) -> Value:
+    def _network_input(self) -> Value:
         """The image as the network's first layers see it."""
         scalings = (node.op for node in self.nodes if node.inputs == (INPUT,))
         first = next(scalings, None)
@@ -351,20 +377,20 @@ class Reading:
         )
 
 
-def _number(count: int, one: str, several: str) -> str:
-    return f"{count} {one if count == 1 else several}"
+def _number(count: int, singular: str, plural: str) -> str:
+    return f"{count} {singular if count == 1 else plural}"
 
 
-def _listed(names: Sequence[str], most: int = 5) -> str:
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(f"“{name}”" for name in names[:most]) + more
+def _listed(names: Sequence[str], limit: int = 5) -> str:
+    more = f" and {len(names) - limit} more" if len(names) > limit else ""
+    return ", ".join(f"“{name}”" for name in names[:limit]) + more
 
 
-def _leading_to(last: str, nodes: Iterable[Node]) -> list[Node]:
-    """Those that a node depends on, and itself, in their order."""
-    wanted, kept = {last}, []
+def _ancestors(last: str, nodes: Iterable[Node]) -> list[Node]:
+    """The nodes that a node depends on, and the node itself, in order."""
+    needed, kept = {last}, []
     for node in reversed(list(nodes)):
-        if node.name in wanted:
-            wanted |= set(node.inputs)
+        if node.name in needed:
+            needed |= set(node.inputs)
             kept.append(node)
     return kept[::-1]

@@ -1,21 +1,25 @@
-"""Networks pasted as text: Caffe's network definitions, as DIGITS takes them, read into a graph.
+"""Reader for networks pasted as text: Caffe's network definitions, as DIGITS accepts them.
 
-A text may be a training network (data, network, loss), one for all of DIGITS' stages (include rules), a deploy
-network (no loss), or the layers alone, from the blob `data` on. What counts of it is
+A text may be a training network (data, network, loss), a network for all of DIGITS' stages
+(include rules), a deploy network (no loss), or only the layers that follow the blob `data`.
+The reader uses
 
-- with a loss: the layers of phase TRAIN and stage "train" that lead from the data to what the loss compares;
-- without one: the layers of phase TEST and stage "deploy" that lead to the only top that no layer takes. There is
-  no label to say how the output is scaled, so it is taken to be scaled as the network sees the image.
+- with a loss: the layers of phase TRAIN and stage "train" that lead from the data to the output
+  that the loss compares;
+- without a loss: the layers of phase TEST and stage "deploy" that lead to the only top that no
+  layer takes. No label gives the scaling of the output, so the reader assumes the scaling in
+  which the network sees the image.
 
-Where there is no loss, or no network, in these, other phases and stages are tried (LOSSES, DEPLOYED), in order.
+If these have no loss, or no network, the reader tries other phases and stages in order
+(LOSSES, DEPLOYED).
 
-What Caffe says in pixel values of 0 to 255 holds here as well: where data or label are not scaled in the text, the
-graph scales them, so that it maps 0..1 to 0..1. Data of HDF5 is 0..1 in Caffe, too.
+As in Caffe, pixel values are 0 to 255: where the text does not scale data or label, the graph
+scales them, so that it maps 0..1 to 0..1. HDF5 data is 0..1, as in Caffe.
 """
 
 from dataclasses import dataclass
 
-from models.definitions.caffe.net import Reading
+from models.definitions.caffe.net import NetReader
 from models.definitions.caffe.text import CaffeLayer, included, parse
 from models.definitions.graph import (
     Activation,
@@ -31,53 +35,61 @@ from models.definitions.graph import (
 )
 
 LOSSES = (("TRAIN", "train"), ("TRAIN", ""), ("TEST", "val"), ("TEST", ""))
-"""Phase and stage in which a loss is looked for."""
+"""Phases and stages to search for a loss."""
 
 DEPLOYED = (("TEST", "deploy"), ("TEST", ""), ("TRAIN", "train"), ("TRAIN", ""), ("TEST", "val"))
-"""Phase and stage in which a network without a loss is looked for."""
+"""Phases and stages to search for a network without a loss."""
 
-MOST_WEIGHTS = 100_000_000
-MOST_TIMES_LARGER = 32
+MAX_WEIGHTS = 100_000_000
+MAX_ENLARGEMENT = 32
+"""Limit for the side of a layer's output, as a multiple of the image's side."""
 
 
 @dataclass(frozen=True)
-class Custom:
-    """What a text says. `loss`: "l1", "l2", or "" where it has none. `notes`: what is done otherwise than in Caffe."""
+class ParsedNetwork:
+    """The network of a text.
+
+    `loss`: "l1", "l2", or "" for none. `notes`: differences from Caffe's behaviour.
+    """
 
     graph: Graph
     loss: str
     notes: tuple[str, ...]
 
 
-def read(text: str, channels: int) -> Custom:
-    """The network for images of so many channels. Raises GraphError, with the line, for a text that cannot be trained."""
+def read(text: str, channels: int) -> ParsedNetwork:
+    """Parse a text to a network for images of `channels` channels.
+
+    Raises GraphError with the line for a text that cannot be trained.
+    """
     chosen = _choose(parse(text), channels)
     graph, loss = chosen.graph()
     _check(graph)
-    return Custom(graph, loss, tuple(dict.fromkeys(chosen.notes)))
+    return ParsedNetwork(graph, loss, tuple(dict.fromkeys(chosen.notes)))
 
 
-def _choose(layers: list[CaffeLayer], channels: int) -> Reading:
-    def reading(phase: str, stage: str) -> Reading:
-        return Reading([layer for layer in layers if included(layer, phase, stage)], channels)
+def _choose(layers: list[CaffeLayer], channels: int) -> NetReader:
+    def reader(phase: str, stage: str) -> NetReader:
+        return NetReader([layer for layer in layers if included(layer, phase, stage)], channels)
 
-    trained = [reading(*state) for state in LOSSES]
-    if with_loss := next((one for one in trained if one.losses), None):
+    trained = [reader(*state) for state in LOSSES]
+    if with_loss := next((net for net in trained if net.losses), None):
         return with_loss
-    deployed = [reading(*state) for state in DEPLOYED]
+    deployed = [reader(*state) for state in DEPLOYED]
     return next(
-        (one for one in deployed if one.is_network), max(deployed, key=lambda one: len(one.layers))
+        (net for net in deployed if net.is_network), max(deployed, key=lambda net: len(net.layers))
     )
 
 
 def _check(graph: Graph) -> None:
-    """Raises GraphError for what is no network from an image to one of equal size, or cannot learn."""
+    """Raises GraphError if the output differs from the image in size, or nothing can learn."""
     shapes = graph.shapes()
     for node in graph.nodes:
         shape = shapes[node.name]
-        if max(shape.height, shape.width) > 64 * MOST_TIMES_LARGER:
+        if max(shape.height, shape.width) > 64 * MAX_ENLARGEMENT:
             raise GraphError(
-                f"“{node.name}” makes {shape} of an image of 64x64: at most {MOST_TIMES_LARGER} times its size.",
+                f"“{node.name}” turns an image of 64x64 into {shape}: "
+                f"at most {MAX_ENLARGEMENT} times its size is allowed. Use smaller strides.",
                 node.line,
             )
     shape = shapes[graph.output]
@@ -88,22 +100,24 @@ def _check(graph: Graph) -> None:
     weights = sum(parameters.values())
     if not any(parameters[node.name] for node in graph.nodes if _learns(node)):
         raise GraphError(
-            "The network has nothing to learn: no convolution with a rate (lr_mult) leads to the output."
+            "The network has nothing to learn: "
+            "no convolution with a rate (lr_mult) above 0 leads to the output."
         )
-    if weights > MOST_WEIGHTS:
+    if weights > MAX_WEIGHTS:
         raise GraphError(
-            f"The network has more than {MOST_WEIGHTS:,} weights: make its layers smaller."
+            f"The network has {weights:,} weights: at most {MAX_WEIGHTS:,} are allowed. "
+            "Make its layers smaller."
         )
     try:
         graph.receptive_field()
-    except (OverflowError, ValueError) as error:  # Infinite, or no number.
+    except (OverflowError, ValueError) as error:  # Infinite or NaN.
         raise GraphError(
-            "The network shrinks the image too often: take fewer layers with a stride."
+            "The network shrinks the image too often: use fewer layers with a stride."
         ) from error
 
 
 def _learns(node: Node) -> bool:
-    """Whether the rate of a layer is not held at zero."""
+    """Whether a layer has a learning rate above zero."""
     match node.op:
         case Conv(rate=rates):
             return any(rates)
@@ -114,22 +128,23 @@ def _learns(node: Node) -> bool:
 
 def _refuse_channels(graph: Graph, maps: int) -> None:
     last = _sets_channels(graph)
-    others = {1: "choose Y in the form", 3: "choose RGB or YCbCr in the form"}.get(maps)
-    ways = [others] if others else []
-    ways += (
+    change_image = {1: "choose Y in the form", 3: "choose RGB or YCbCr in the form"}.get(maps)
+    fixes = [change_image] if change_image else []
+    fixes += (
         [f"set num_output: {graph.channels}"]
         if isinstance(last.op, Conv)
         else [f"give it {graph.channels}"]
     )
     raise GraphError(
-        f"“{last.name}” has {maps} {'map' if maps == 1 else 'maps'}, but the image has {graph.channels} "
-        f"{'channel' if graph.channels == 1 else 'channels'}: {', or '.join(ways)}.",
+        f"“{last.name}” has {maps} {'map' if maps == 1 else 'maps'}, "
+        f"but the image has {graph.channels} "
+        f"{'channel' if graph.channels == 1 else 'channels'}: {', or '.join(fixes)}.",
         last.line,
     )
 
 
 def _sets_channels(graph: Graph) -> Node:
-    """The last layer that says how many maps the output has."""
+    """The last layer that sets the number of maps of the output."""
     nodes = {node.name: node for node in graph.nodes}
     node = nodes[graph.output]
     while (

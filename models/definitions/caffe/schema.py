@@ -1,6 +1,7 @@
-"""The part of Caffe's network format (caffe.proto) that is understood here, as protobuf messages made at run time.
+"""The supported part of Caffe's network format (caffe.proto), as protobuf messages.
 
-A text needs the names and the types of fields, not their numbers: those here are our own.
+The message classes are created at run time. The text format uses names and types of fields, not
+their numbers, so the numbers here are not Caffe's.
 """
 
 from google.protobuf.descriptor_pb2 import (
@@ -25,7 +26,7 @@ ENUMS = {
 SIDES = "kernel_h kernel_w pad_h pad_w stride_h stride_w"
 
 MESSAGES: dict[str, dict[str, str]] = {
-    # Each type with the fields that are of it; a star: they may come several times.
+    # Each type with the names of its fields. A star marks repeated fields.
     "NetParameter": {
         "string": "name",
         "string*": "input",
@@ -58,7 +59,9 @@ MESSAGES: dict[str, dict[str, str]] = {
         "ParamSpec*": "param",
         "NetStateRule*": "include exclude",
         "TransformationParameter": "transform_param",
-        "DataParameter": "data_param hdf5_data_param image_data_param memory_data_param dummy_data_param",
+        "DataParameter": (
+            "data_param hdf5_data_param image_data_param memory_data_param dummy_data_param"
+        ),
         "InputParameter": "input_param",
         "ConvolutionParameter": "convolution_param",
         "ReLUParameter": "relu_param",
@@ -87,7 +90,9 @@ MESSAGES: dict[str, dict[str, str]] = {
     },
     "DataParameter": {
         "string": "source root_folder mean_file",
-        "uint32": "batch_size rand_skip prefetch crop_size channels height width new_height new_width",
+        "uint32": (
+            "batch_size rand_skip prefetch crop_size channels height width new_height new_width"
+        ),
         "Backend": "backend",
         "bool": "shuffle mirror force_encoded_color is_color",
         "float": "scale",
@@ -146,7 +151,8 @@ SCALARS = {
 def _file() -> FileDescriptorProto:
     file = FileDescriptorProto(name="clearframe/caffe.proto", package=PACKAGE, syntax="proto2")
     for name, values in ENUMS.items():
-        # Each in a message of its own: the names of values are those of the scope around them.
+        # Each enum needs a separate message: protobuf puts the names of its values into the
+        # enclosing scope, where they would collide.
         enum = file.message_type.add(name=f"{name}Scope").enum_type.add(name=name)
         for number, value in enumerate(values):
             enum.value.add(name=value, number=number)
@@ -188,6 +194,6 @@ NetParameter: type[Message] = GetMessageClass(
 )
 
 
-def word(enum: str, value: int) -> str:
+def enum_name(enum: str, value: int) -> str:
     """The name of an enum's value."""
     return ENUMS[enum][value]

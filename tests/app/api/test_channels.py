@@ -1,4 +1,4 @@
-"""The route that shows one channel of a layer. The worker that would compute it is played."""
+"""Tests of the route for one channel of a layer. A stub replaces the worker."""
 
 import json
 from pathlib import Path
@@ -42,22 +42,24 @@ def client(app: Flask) -> FlaskClient:
 
 
 def ask(client: FlaskClient, test: str, layer: int, channel: int) -> tuple[int, Any]:
-    answer = client.get(f"/api/v1/tests/{test}/layers/{layer}/channels/{channel}")
-    return answer.status_code, answer.json
+    response = client.get(f"/api/v1/tests/{test}/layers/{layer}/channels/{channel}")
+    return response.status_code, response.json
 
 
-def test_what_was_asked_before_is_answered_from_the_file(client: FlaskClient, test: str) -> None:
+def test_a_stored_channel_is_read_from_its_file(client: FlaskClient, test: str) -> None:
     assert ask(client, test, 1, 3) == (200, {"low": 0.5})
 
 
-def test_what_is_not_there_is_said(client: FlaskClient, test: str, app: Flask) -> None:
+def test_missing_tests_layers_and_channels_are_reported(
+    client: FlaskClient, test: str, app: Flask
+) -> None:
     catalog: Catalog = app.extensions["catalog"]
     video = catalog.create("test", VideoTest.model_validate({"model": MODEL, "video": "/a.mp4"}))
     for id, layer, channel, status, sentence in (
-        ("none", 1, 0, 404, "There is no test none."),
-        (test, 2, 0, 404, "The test shows no layer 2: it has 1, counted from 1."),
+        ("none", 1, 0, 404, "Test none not found."),
+        (test, 2, 0, 404, "The test has no layer 2: it has 1, counted from 1."),
         (test, 1, 4, 404, "Layer 1, conv/1, has no channel 4: it has 4, counted from 0."),
-        (video, 1, 0, 422, "Layers are shown for tests of one image only."),
+        (video, 1, 0, 422, "Only tests of one image have layers."),
     ):
         assert (status, sentence) == (
             ask(client, id, layer, channel)[0],
@@ -69,7 +71,7 @@ def test_what_is_not_there_is_said(client: FlaskClient, test: str, app: Flask) -
     ("error", "status"),
     [(WorkerLost("Try again."), 503), (Unanswerable("The model was deleted."), 422)],
 )
-def test_a_worker_that_cannot_answer_says_why(
+def test_the_reason_of_a_failed_worker_is_reported(
     client: FlaskClient, test: str, app: Flask, error: Exception, status: int
 ) -> None:
     class Failing:
@@ -78,5 +80,5 @@ def test_a_worker_that_cannot_answer_says_why(
             raise error
 
     app.extensions["warm"] = Failing()
-    found, answer = ask(client, test, 1, 0)
-    assert (found, answer["error"]["message"]) == (status, str(error))
+    response_status, response = ask(client, test, 1, 0)
+    assert (response_status, response["error"]["message"]) == (status, str(error))

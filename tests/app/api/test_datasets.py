@@ -1,4 +1,4 @@
-"""What the server says of datasets before and after they are made: probe, clone, rename, delete, full disk."""
+"""Tests of the dataset routes: probe, clone, rename, delete, full disk."""
 
 import http.client
 import re
@@ -24,33 +24,36 @@ def stream_source(clip: Clip, **fields: Any) -> dict[str, Any]:
 
 
 def page(server: Server, path: str) -> str:
-    with urllib.request.urlopen(server.url + path) as answer:
-        text: str = answer.read().decode()
+    with urllib.request.urlopen(server.url + path) as response:
+        text: str = response.read().decode()
         return text
 
 
 def post(server: Server, path: str, **form: str) -> tuple[int, str]:
-    """Status and location of the answer to a form, with the token of the home page; redirections are not followed."""
+    """Submit a form with a CSRF token of the home page; returns status and location.
+
+    Does not follow redirects.
+    """
     connection = http.client.HTTPConnection("127.0.0.1", server.port)
     connection.request("GET", "/")
-    shown = connection.getresponse()
-    cookie = (shown.getheader("Set-Cookie") or "").partition(";")[0]
-    found = re.search(r'name="csrf-token" content="([^"]+)"', shown.read().decode())
-    assert found is not None
+    home_page = connection.getresponse()
+    cookie = (home_page.getheader("Set-Cookie") or "").partition(";")[0]
+    token = re.search(r'name="csrf-token" content="([^"]+)"', home_page.read().decode())
+    assert token is not None
     headers = {"Content-Type": "application/x-www-form-urlencoded", "Cookie": cookie}
     connection.request(
-        "POST", path, urllib.parse.urlencode({**form, "csrf_token": found[1]}), headers
+        "POST", path, urllib.parse.urlencode({**form, "csrf_token": token[1]}), headers
     )
-    answer = connection.getresponse()
-    answer.read()
+    response = connection.getresponse()
+    response.read()
     connection.close()
-    return answer.status, answer.getheader("Location", "")
+    return response.status, response.getheader("Location", "")
 
 
-def test_a_probe_tells_the_facts_and_the_first_pair(server: Server, clip: Clip) -> None:
-    status, told = server.call("/probe", stream_source(clip))
+def test_a_probe_returns_facts_and_the_first_pair(server: Server, clip: Clip) -> None:
+    status, response = server.call("/probe", stream_source(clip))
     assert status == 200
-    (sequence,) = told["sequences"]
+    (sequence,) = response["sequences"]
     video = sequence["input"]
     assert (video["codec"], video["width"], video["height"], video["pixel_format"]) == (
         "h264",
@@ -58,14 +61,14 @@ def test_a_probe_tells_the_facts_and_the_first_pair(server: Server, clip: Clip) 
         64,
         "yuv420p",
     )
-    assert (told["frames"], told["originals"], told["target_size"]) == (24, 24, "96x64")
-    assert told["problems"] == told["warnings"] == []
-    assert told["alignment"]["best"] == 0
-    assert len(told["alignment"]["psnr"]) == 17
-    assert 20 < told["first"]["psnr"] < 60
-    assert told["first"]["input"].startswith("data:image/png;base64,")
-    assert told["estimate"]["pairs"] == 24
-    assert told["free"] > 0
+    assert (response["frames"], response["originals"], response["target_size"]) == (24, 24, "96x64")
+    assert response["problems"] == response["warnings"] == []
+    assert response["alignment"]["best"] == 0
+    assert len(response["alignment"]["psnr"]) == 17
+    assert 20 < response["first"]["psnr"] < 60
+    assert response["first"]["input"].startswith("data:image/png;base64,")
+    assert response["estimate"]["pairs"] == 24
+    assert response["free"] > 0
 
 
 def test_a_probe_finds_the_offset(server: Server, clip: Clip, tmp_path: Path) -> None:
@@ -73,33 +76,33 @@ def test_a_probe_finds_the_offset(server: Server, clip: Clip, tmp_path: Path) ->
     shutil.copytree(clip[1], shifted)
     for path in sorted(shifted.iterdir())[:2]:
         path.unlink()
-    status, told = server.call("/probe", stream_source((clip[0], shifted)))
+    status, response = server.call("/probe", stream_source((clip[0], shifted)))
     assert status == 200
-    assert told["alignment"]["best"] == -2
-    assert any("-2" in warning for warning in told["warnings"])
+    assert response["alignment"]["best"] == -2
+    assert any("-2" in warning for warning in response["warnings"])
 
 
-def test_a_probe_of_what_is_not_there_names_the_field(server: Server, clip: Clip) -> None:
-    status, told = server.call("/probe", stream_source((Path("/nowhere.h264"), clip[1])))
+def test_a_probe_of_missing_sources_names_the_field(server: Server, clip: Clip) -> None:
+    status, response = server.call("/probe", stream_source((Path("/nowhere.h264"), clip[1])))
     assert status == 422
-    assert told["error"]["fields"]["source.stream"].startswith("/nowhere.h264 is")
-    status, told = server.call(
+    assert response["error"]["fields"]["source.stream"].startswith("/nowhere.h264 is")
+    status, response = server.call(
         "/probe", stream_source((clip[1] / ".." / "clip.h264", Path("/etc")))
     )
     assert status == 422
-    assert "outside the folders" in told["error"]["fields"]["source.originals"]
+    assert "outside the folders" in response["error"]["fields"]["source.originals"]
 
 
-def test_a_probe_of_compression_tells_what_each_rate_would_do(server: Server, clip: Clip) -> None:
+def test_a_probe_of_compression_estimates_each_rate(server: Server, clip: Clip) -> None:
     source = {"kind": "compress", "originals": str(clip[1]), "qp": [27, 42]}
-    status, told = server.call("/probe", {"source": source})
+    status, response = server.call("/probe", {"source": source})
     assert status == 200
-    fine, coarse = told["rates"]
+    fine, coarse = response["rates"]
     assert fine["psnr"] > coarse["psnr"] + 2
     assert fine["bytes_a_frame"] > coarse["bytes_a_frame"]
 
 
-def test_words_of_a_dataset_are_changed_by_api_and_form(server: Server, clip: Clip) -> None:
+def test_name_group_and_notes_are_changed_by_api_and_form(server: Server, clip: Clip) -> None:
     id = server.dataset(clip)
     server.wait(id, "done")
     status, job = server.call(
@@ -110,13 +113,13 @@ def test_words_of_a_dataset_are_changed_by_api_and_form(server: Server, clip: Cl
     job = server.job(id)
     assert (job["name"], job["spec"]["group"], job["spec"]["notes"]) == ("again", "codec", "")
     assert "<h1>again " in page(server, f"/datasets/{id}")
-    status, told = server.call(f"/jobs/{id}", {"seed": 3}, "PATCH")
-    assert (status, list(told["error"]["fields"])) == (422, ["seed"])
-    status, told = server.call(f"/jobs/{id}", {"name": ""}, "PATCH")
-    assert (status, told["error"]["fields"]) == (422, {"name": "This is needed."})
+    status, response = server.call(f"/jobs/{id}", {"seed": 3}, "PATCH")
+    assert (status, list(response["error"]["fields"])) == (422, ["seed"])
+    status, response = server.call(f"/jobs/{id}", {"name": ""}, "PATCH")
+    assert (status, response["error"]["fields"]) == (422, {"name": "This field is required."})
 
 
-def test_renaming_outlives_the_server(server: Server, clip: Clip) -> None:
+def test_a_new_name_survives_a_server_restart(server: Server, clip: Clip) -> None:
     id = server.dataset(clip)
     server.wait(id, "done")
     server.call(f"/jobs/{id}", {"name": "kept"}, "PATCH")
@@ -160,18 +163,18 @@ def test_a_dataset_that_models_use_is_not_deleted(server: Server, clip: Clip) ->
         {"name": "user", "dataset": id, "epochs": 1, "patch_size": 32, "patches_per_frame": 1},
     )
     server.wait(model, "done")
-    status, told = server.call(f"/jobs/{id}", method="DELETE")
+    status, response = server.call(f"/jobs/{id}", method="DELETE")
     assert status == 409
-    assert "user" in told["error"]["message"]
+    assert "user" in response["error"]["message"]
     assert server.call(f"/jobs/{model}", method="DELETE")[0] == 204
     assert server.call(f"/jobs/{id}", method="DELETE")[0] == 204
 
 
-def test_progress_tells_the_pairs_of_each_split(server: Server, clip: Clip) -> None:
+def test_progress_has_the_pairs_of_each_split(server: Server, clip: Clip) -> None:
     id = server.dataset(clip)
     server.wait(id, "done")
-    _, told = server.call(f"/jobs/{id}/events?type=progress")
-    assert told["events"][-1]["pairs"] == {"train": 22, "val": 2}
+    _, response = server.call(f"/jobs/{id}/events?type=progress")
+    assert response["events"][-1]["pairs"] == {"train": 22, "val": 2}
 
 
 @pytest.fixture
@@ -181,7 +184,7 @@ def full_home(tmp_path: Path) -> Iterator[Path]:
         yield mounted / "home"
 
 
-def test_a_full_disk_is_said_by_the_server_which_lives_on(
+def test_the_server_reports_a_full_disk_and_keeps_running(
     full_home: Path, tmp_path: Path, free_port: int
 ) -> None:
     clip = make_clip(tmp_path / "clip", frames=24, width=96, height=64)

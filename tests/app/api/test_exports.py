@@ -1,4 +1,4 @@
-"""Exports over the JSON API, on a real server."""
+"""Tests of exports over the JSON API, on a real server."""
 
 import time
 import urllib.request
@@ -30,17 +30,17 @@ def trained(home: Path) -> JobFolder:
 
 @pytest.fixture
 def running(trained: JobFolder, home: Path, tmp_path: Path, free_port: int) -> Iterator[Server]:
-    """A server that finds the model when it starts."""
-    with Server(home, [tmp_path], free_port) as running:
-        yield running
+    """A server whose home has the model when it starts."""
+    with Server(home, [tmp_path], free_port) as server:
+        yield server
 
 
 def refused(server: Server, id: str, body: Any) -> tuple[int, dict[str, Any]]:
-    status, answer = server.call(f"/models/{id}/exports", body)
-    return status, answer["error"]
+    status, response = server.call(f"/models/{id}/exports", body)
+    return status, response["error"]
 
 
-def test_a_snapshot_is_exported_listed_and_downloaded_while_the_server_goes_on(
+def test_a_snapshot_is_exported_listed_and_downloaded_without_blocking_the_server(
     running: Server, trained: JobFolder
 ) -> None:
     exports = f"/models/{trained.id}/exports"
@@ -53,11 +53,11 @@ def test_a_snapshot_is_exported_listed_and_downloaded_while_the_server_goes_on(
         began = time.monotonic()
         assert running.call("/healthz")[0] == 200
         assert time.monotonic() - began < 1
-        assert not any(one.done() for one in waiting)
-        answers = [one.result() for one in waiting]
-    for status, answer in answers:
-        assert status == 201, answer
-        assert set(answer) == {
+        assert not any(call.done() for call in waiting)
+        responses = [call.result() for call in waiting]
+    for status, response in responses:
+        assert status == 201, response
+        assert set(response) == {
             "file",
             "snapshot",
             "size",
@@ -66,18 +66,19 @@ def test_a_snapshot_is_exported_listed_and_downloaded_while_the_server_goes_on(
             "seconds",
             "url",
         }
-        assert (answer["file"], answer["snapshot"]) == ("exports/epoch-0001.onnx", "epoch-0001")
-        assert answer["url"] == f"/jobs/{trained.id}/files/exports/epoch-0001.onnx"
-        assert answer["difference"] < 1e-5
+        assert response["file"] == "exports/epoch-0001.onnx"
+        assert response["snapshot"] == "epoch-0001"
+        assert response["url"] == f"/jobs/{trained.id}/files/exports/epoch-0001.onnx"
+        assert response["difference"] < 1e-5
     assert running.call(exports, {"snapshot": "epoch-0001", "format": "torchscript"})[0] == 201
     listed = running.call(exports)[1]["exports"]
-    assert [(one["name"], one["snapshot"], one["format"]) for one in listed] == [
+    assert [(export["name"], export["snapshot"], export["format"]) for export in listed] == [
         ("epoch-0001.onnx", "epoch-0001", "onnx"),
         ("epoch-0001.pt", "epoch-0001", "torchscript"),
     ]
-    with urllib.request.urlopen(running.url + listed[0]["url"]) as answer:
-        content = answer.read()
-    assert len(content) == listed[0]["size"] == answers[0][1]["size"]
+    with urllib.request.urlopen(running.url + listed[0]["url"]) as response:
+        content = response.read()
+    assert len(content) == listed[0]["size"] == responses[0][1]["size"]
     image = torch.rand(2, 3, 31, 44)
     restored = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"]).run(
         None, {"image": image.numpy()}
@@ -86,7 +87,7 @@ def test_a_snapshot_is_exported_listed_and_downloaded_while_the_server_goes_on(
     assert torch.allclose(torch.from_numpy(restored), expected, atol=1e-5)
 
 
-def test_what_cannot_be_exported_is_refused_with_a_sentence_at_its_field(
+def test_wrong_exports_are_refused_with_an_error_at_the_field(
     running: Server, trained: JobFolder
 ) -> None:
     fields = {"format": "Must be one of 'onnx', 'torchscript' or 'torch.export'."}
@@ -95,10 +96,10 @@ def test_what_cannot_be_exported_is_refused_with_a_sentence_at_its_field(
         status, error = refused(running, trained.id, {"snapshot": name})
         assert (status, error["fields"]) == (
             422,
-            {"snapshot": f"There is no snapshot {name}. There are: epoch-0001."},
+            {"snapshot": f"Snapshot {name} does not exist. Available: epoch-0001."},
         )
     assert refused(running, trained.id, {"snapshots": "best"})[1]["fields"] == {
-        "snapshots": "There is no such field."
+        "snapshots": "Unknown field."
     }
     assert refused(running, trained.id, ["best"])[0] == 422
     assert refused(running, "abcdefgh", {})[0] == 404
@@ -119,16 +120,17 @@ def test_a_model_without_a_snapshot_is_refused(home: Path, tmp_path: Path, free_
         status, error = refused(running, folder.id, {})
     assert (status, error["fields"]) == (
         422,
-        {"snapshot": "The model has no snapshot yet. Wait for its first one."},
+        {"snapshot": "The model has no snapshot yet. Wait for its first snapshot."},
     )
 
 
-def test_a_users_code_runs_only_where_the_server_lets_it(
+def test_user_code_runs_only_if_the_server_allows_it(
     home: Path, tmp_path: Path, free_port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     code = tmp_path / "net.py"
     code.write_text(
-        "import torch\n\ndef network(channels):\n    return torch.nn.Conv2d(channels, channels, 3, padding=1)\n"
+        "import torch\n\ndef network(channels):\n"
+        "    return torch.nn.Conv2d(channels, channels, 3, padding=1)\n"
     )
     with monkeypatch.context() as allowed:
         allowed.setenv("CLEARFRAME_USER_CODE", "1")
@@ -138,25 +140,23 @@ def test_a_users_code_runs_only_where_the_server_lets_it(
         status, error = refused(running, folder.id, {"format": "torchscript"})
         assert (
             status,
-            "start the server, or the command, with --allow-user-code" in error["message"],
+            "Start the server or the command with --allow-user-code" in error["message"],
         ) == (409, True)
         assert not (tmp_path / "ran").exists()
         running.kill()
         running.options = ["--allow-user-code"]
         running.start()
-        status, answer = running.call(f"/models/{folder.id}/exports", {"format": "torchscript"})
-    assert (status, (tmp_path / "ran").exists()) == (201, True), answer
+        status, response = running.call(f"/models/{folder.id}/exports", {"format": "torchscript"})
+    assert (status, (tmp_path / "ran").exists()) == (201, True), response
 
 
-def test_a_process_that_takes_too_long_or_dies_is_told(
+def test_a_process_that_times_out_or_dies_is_reported(
     trained: JobFolder, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr(exporting, "SECONDS", 0.1)
-        with pytest.raises(Refused, match=r"not done within 0\.1 s, and was stopped"):
+        patch.setattr(exporting, "TIMEOUT_SECONDS", 0.1)
+        with pytest.raises(Refused, match=r"took more than 0\.1 s and was stopped"):
             exporting.export(trained, ExportSpec(), False)
     (trained.path / "job.json").write_text("{")
-    with pytest.raises(
-        Refused, match=r"the process that writes it ended \(json\.decoder\.JSONDecodeError"
-    ):
+    with pytest.raises(Refused, match=r"its process crashed \(json\.decoder\.JSONDecodeError"):
         exporting.export(trained, ExportSpec(), False)

@@ -1,10 +1,10 @@
-"""The log of a worker, a part at a time."""
+"""Tests of reading a worker log in parts."""
 
 from pathlib import Path
 
 import pytest
 
-from app.catalog.worker_log import MOST, part
+from app.catalog.worker_log import MAX_BYTES, part
 from tests.conftest import Clip
 from tests.support.server import Server
 
@@ -14,14 +14,14 @@ def log(tmp_path: Path) -> Path:
     return tmp_path / "worker.log"
 
 
-def test_a_log_that_is_not_there_yet_is_empty(log: Path) -> None:
-    nothing = {"text": "", "from": 0, "next": 0, "size": 0}
-    assert part(log, None) == part(log, 0) == part(log, 99) == nothing
+def test_a_missing_log_is_empty(log: Path) -> None:
+    empty = {"text": "", "from": 0, "next": 0, "size": 0}
+    assert part(log, None) == part(log, 0) == part(log, 99) == empty
     log.touch()
-    assert part(log, None) == part(log, 5) == nothing
+    assert part(log, None) == part(log, 5) == empty
 
 
-def test_what_is_new_is_what_lies_behind_the_offset(log: Path) -> None:
+def test_a_part_starts_at_the_offset(log: Path) -> None:
     log.write_text("one\ntwo\n")
     first = part(log, None)
     assert first == {"text": "one\ntwo\n", "from": 0, "next": 8, "size": 8}
@@ -30,28 +30,28 @@ def test_what_is_new_is_what_lies_behind_the_offset(log: Path) -> None:
     assert part(log, 8) == {"text": "three", "from": 8, "next": 13, "size": 13}
 
 
-def test_an_offset_beyond_the_end_begins_anew(log: Path) -> None:
+def test_an_offset_beyond_the_end_restarts_at_0(log: Path) -> None:
     log.write_text("new\n")
     assert part(log, 5) == {"text": "new\n", "from": 0, "next": 4, "size": 4}
 
 
 @pytest.mark.parametrize("character", ["é", "–", "🎞"])
 def test_a_character_is_never_cut(log: Path, character: str) -> None:
-    whole = character.encode()
-    for there in range(1, len(whole)):
-        log.write_bytes(b"a" + whole[:there])
-        assert part(log, 0) == {"text": "a", "from": 0, "next": 1, "size": 1 + there}
-    log.write_bytes(b"a" + whole)
+    encoded = character.encode()
+    for count in range(1, len(encoded)):
+        log.write_bytes(b"a" + encoded[:count])
+        assert part(log, 0) == {"text": "a", "from": 0, "next": 1, "size": 1 + count}
+    log.write_bytes(b"a" + encoded)
     assert part(log, 1)["text"] == character
-    log.write_text(character * MOST, encoding="utf-8")
+    log.write_text(character * MAX_BYTES, encoding="utf-8")
     text, next = "", 0
-    while (answer := part(log, next))["text"]:
-        assert answer["next"] - answer["from"] <= MOST
-        text, next = text + answer["text"], answer["next"]
-    assert text == character * MOST
+    while (piece := part(log, next))["text"]:
+        assert piece["next"] - piece["from"] <= MAX_BYTES
+        text, next = text + piece["text"], piece["next"]
+    assert text == character * MAX_BYTES
 
 
-def test_bytes_that_are_no_text_are_replaced(log: Path) -> None:
+def test_invalid_bytes_are_replaced(log: Path) -> None:
     log.write_bytes(b"a\xffb\n\x9f\x98c")
     assert part(log, 0)["text"] == "a\ufffdb\n\ufffd\ufffdc"
 
@@ -59,30 +59,30 @@ def test_bytes_that_are_no_text_are_replaced(log: Path) -> None:
 def test_the_end_of_a_long_log_begins_with_a_line(log: Path) -> None:
     lines = [f"{number}: ünïcödé\n" for number in range(20_000)]
     log.write_text("".join(lines), encoding="utf-8")
-    answer = part(log, None)
-    shown = answer["text"].splitlines(keepends=True)
+    end = part(log, None)
+    shown = end["text"].splitlines(keepends=True)
     assert shown == lines[-len(shown) :]
-    assert MOST - 30 < answer["next"] - answer["from"] <= MOST
-    assert answer["next"] == answer["size"] == log.stat().st_size
+    assert MAX_BYTES - 30 < end["next"] - end["from"] <= MAX_BYTES
+    assert end["next"] == end["size"] == log.stat().st_size
 
 
-def test_a_line_that_begins_just_there_is_whole(log: Path) -> None:
-    log.write_bytes(b"a\n" + b"b" * (MOST - 1) + b"\n")
-    assert part(log, None)["text"] == "b" * (MOST - 1) + "\n"
+def test_a_line_that_begins_at_the_limit_is_complete(log: Path) -> None:
+    log.write_bytes(b"a\n" + b"b" * (MAX_BYTES - 1) + b"\n")
+    assert part(log, None)["text"] == "b" * (MAX_BYTES - 1) + "\n"
 
 
-def test_one_line_that_is_longer_than_an_answer(log: Path) -> None:
-    """A bar of progress that is drawn over itself; or words without any end."""
+def test_a_line_longer_than_a_part(log: Path) -> None:
+    """Covers a progress bar that redraws itself, and text without line breaks."""
     log.write_bytes(b"".join(b"\r%d of 100000" % done for done in range(20_000)) + b"\n")
     assert part(log, None)["text"].startswith("1")
     assert part(log, None)["text"].endswith("19999 of 100000\n")
-    log.write_text("🎞" * MOST, encoding="utf-8")
+    log.write_text("🎞" * MAX_BYTES, encoding="utf-8")
     assert set(part(log, None)["text"]) == {"🎞"}
-    log.write_text("a" + "🎞" * MOST + "\n", encoding="utf-8")
+    log.write_text("a" + "🎞" * MAX_BYTES + "\n", encoding="utf-8")
     assert set(part(log, None)["text"]) == {"🎞", "\n"}
 
 
-def test_the_route(server: Server, clip: Clip) -> None:
+def test_the_log_route(server: Server, clip: Clip) -> None:
     id = server.dataset(clip)
     server.wait(id, "done")
     log = server.home / "jobs" / id / "worker.log"
@@ -101,8 +101,8 @@ def test_the_route(server: Server, clip: Clip) -> None:
     log.unlink()
     assert server.call(f"/jobs/{id}/log?from=6")[1] == {"text": "", "from": 0, "next": 0, "size": 0}
     for wrong in ("-1", "x", "1.5", "9" * 16):
-        status, answer = server.call(f"/jobs/{id}/log?from={wrong}")
-        assert (status, answer["error"]["fields"]["from"]) == (
+        status, response = server.call(f"/jobs/{id}/log?from={wrong}")
+        assert (status, response["error"]["fields"]["from"]) == (
             422,
             "Must be a whole number of at least 0.",
         )

@@ -1,4 +1,4 @@
-"""What a training is refused for before it becomes a job; sweeps; going on from a snapshot that is chosen."""
+"""Tests of the model routes: refused trainings, sweeps, and resuming from a chosen snapshot."""
 
 import json
 import signal
@@ -22,13 +22,13 @@ SMALL = {
 
 
 def refused(server: Server, **values: Any) -> dict[str, str]:
-    status, answer = server.call("/models", {"name": "m", **SMALL, **values})
-    assert status == 422, answer
-    fields: dict[str, str] = answer["error"]["fields"]
+    status, response = server.call("/models", {"name": "m", **SMALL, **values})
+    assert status == 422, response
+    fields: dict[str, str] = response["error"]["fields"]
     return fields
 
 
-def test_what_cannot_be_trained_is_refused_with_a_sentence_at_its_field(
+def test_wrong_trainings_are_refused_with_an_error_at_the_field(
     server: Server, clip: Clip, tmp_path: Path
 ) -> None:
     dataset = server.dataset(clip)
@@ -36,16 +36,16 @@ def test_what_cannot_be_trained_is_refused_with_a_sentence_at_its_field(
     code = tmp_path / "net.py"
     code.write_text("def network(channels): ...")
     assert refused(server, dataset="abcdefgh") == {
-        "dataset": "There is no such dataset. Choose another one."
+        "dataset": "This dataset does not exist. Choose another dataset."
     }
     assert refused(server, dataset=dataset, more_datasets=["abcdefgh"]) == {
-        "more_datasets": "There is no such dataset. Choose another one."
+        "more_datasets": "This dataset does not exist. Choose another dataset."
     }
     assert refused(server, dataset=dataset, patch_size=96) == {
-        "patch_size": "The frames of “clip” are only 64 px: give at most that."
+        "patch_size": "The smallest frame side of “clip” is 64 px. Enter at most 64."
     }
     assert refused(server, dataset=dataset, start_from="abcdefgh") == {
-        "start_from": "There is no such model. Choose another one."
+        "start_from": "This model does not exist. Choose another model."
     }
     assert (
         "--allow-user-code"
@@ -57,24 +57,22 @@ def test_what_cannot_be_trained_is_refused_with_a_sentence_at_its_field(
         "--allow-user-code"
         in refused(server, dataset=dataset, loss={"name": "python", "file": str(code)})["loss.file"]
     )
-    words = refused(server, dataset=dataset, network={"name": "package", "entry": "nobody.has.it"})[
-        "network.entry"
-    ]
+    network = {"name": "package", "entry": "nobody.has.it"}
+    message = refused(server, dataset=dataset, network=network)["network.entry"]
     assert (
-        words == "No installed package has nobody.has.it in clearframe.networks. There are: none."
+        message == "No installed package has the entry point nobody.has.it in clearframe.networks. "
+        "Available: none."
     )
     assert refused(server, dataset=dataset, epochs=1, minutes=1) == {
         "epochs": "Give epochs, steps or minutes, not several of them."
     }
-    assert refused(server, dataset=dataset, sweep="abc") == {
-        "sweep": "There is no such field, or it cannot be changed."
-    }
+    assert refused(server, dataset=dataset, sweep="abc") == {"sweep": "Unknown or read-only field."}
     assert refused(server, dataset=dataset, solver={"learning_rate": "0.1, fast"}) == {
         "solver.learning_rate": "Must be a number."
     }
 
 
-def test_a_sweep_is_a_job_for_each_rate_and_batch_size_on_one_page(
+def test_a_sweep_creates_a_job_per_rate_and_batch_size_with_one_page(
     server: Server, clip: Clip
 ) -> None:
     dataset = server.dataset(clip)
@@ -85,11 +83,11 @@ def test_a_sweep_is_a_job_for_each_rate_and_batch_size_on_one_page(
         "solver": {"learning_rate": "0.001, 0.0003"},
         "batch_size": "8 16",
     }
-    status, answer = server.call("/models", values)
-    assert (status, len(answer["ids"])) == (201, 4)
-    for id in answer["ids"]:
+    status, response = server.call("/models", values)
+    assert (status, len(response["ids"])) == (201, 4)
+    for id in response["ids"]:
         server.wait(id, "done")
-    jobs = [server.call(f"/jobs/{id}")[1] for id in answer["ids"]]
+    jobs = [server.call(f"/jobs/{id}")[1] for id in response["ids"]]
     assert [
         (job["spec"]["solver"]["learning_rate"], job["spec"]["batch_size"]) for job in jobs
     ] == [
@@ -98,20 +96,20 @@ def test_a_sweep_is_a_job_for_each_rate_and_batch_size_on_one_page(
         (0.0003, 8),
         (0.0003, 16),
     ]
-    assert {job["spec"]["sweep"] for job in jobs} == {answer["sweep"]}
-    page = server.page(f"/sweeps/{answer['sweep']}")
-    assert all(f'href="/models/{id}"' in page for id in answer["ids"])
+    assert {job["spec"]["sweep"] for job in jobs} == {response["sweep"]}
+    page = server.page(f"/sweeps/{response['sweep']}")
+    assert all(f'href="/models/{id}"' in page for id in response["ids"])
     assert page.count("try · rate 0.0003, batch 16") >= 1
 
 
 def test_one_rate_is_no_sweep(server: Server, clip: Clip) -> None:
-    status, answer = server.call(
+    status, response = server.call(
         "/models", {**SMALL, "name": "m", "dataset": server.dataset(clip), "batch_size": "8"}
     )
-    assert (status, answer["ids"], answer["sweep"]) == (201, [answer["id"]], "")
+    assert (status, response["ids"], response["sweep"]) == (201, [response["id"]], "")
 
 
-def test_a_sweep_has_bounds_and_leaves_what_it_was_given_alone() -> None:
+def test_a_sweep_is_bounded_and_does_not_change_its_input() -> None:
     values = {"name": "m", "solver": {"name": "sgd", "learning_rate": "1,2"}, "batch_size": 4}
     before = json.dumps(values)
     first, second = sweeps.expand(values)
@@ -120,17 +118,15 @@ def test_a_sweep_has_bounds_and_leaves_what_it_was_given_alone() -> None:
         {"name": "sgd", "learning_rate": "1"},
         {"name": "sgd", "learning_rate": "2"},
     )
-    with pytest.raises(Invalid, match="These are 60 trainings"):
+    with pytest.raises(Invalid, match="The values make 60 trainings"):
         sweeps.expand({"batch_size": ",".join(map(str, range(1, 61)))})
 
 
-def test_a_sweep_without_a_name_is_still_without_one() -> None:
-    assert ["name" in one for one in sweeps.expand({"batch_size": "1, 2"})] == [False, False]
+def test_a_sweep_without_a_name_gets_no_name() -> None:
+    assert ["name" in values for values in sweeps.expand({"batch_size": "1, 2"})] == [False, False]
 
 
-def test_a_stopped_training_goes_on_from_the_snapshot_that_is_chosen(
-    server: Server, clip: Clip
-) -> None:
+def test_an_aborted_training_resumes_from_the_chosen_snapshot(server: Server, clip: Clip) -> None:
     dataset = server.dataset(clip)
     model = server.create(
         "/models", {**SMALL, "name": "m", "dataset": dataset, "epochs": 400, "keep": 1000}
@@ -139,8 +135,11 @@ def test_a_stopped_training_goes_on_from_the_snapshot_that_is_chosen(
     assert server.call(f"/jobs/{model}/resume", {"snapshot": "epoch-0001"})[0] == 409
     server.call(f"/jobs/{model}/abort", {})
     server.wait(model, "aborted")
-    status, answer = server.call(f"/jobs/{model}/resume", {"snapshot": "epoch-9999"})
-    assert (status, "There is no snapshot epoch-9999" in answer["error"]["message"]) == (409, True)
+    status, response = server.call(f"/jobs/{model}/resume", {"snapshot": "epoch-9999"})
+    assert (status, "Snapshot epoch-9999 does not exist." in response["error"]["message"]) == (
+        409,
+        True,
+    )
     assert server.call(f"/jobs/{model}/resume", {"speed": 1})[0] == 422
     assert server.call(f"/jobs/{model}/resume", {"snapshot": "epoch-0001"})[0] == 202
     (resumed,) = server.wait_for_events(model, "resumed")
@@ -149,7 +148,7 @@ def test_a_stopped_training_goes_on_from_the_snapshot_that_is_chosen(
     server.wait(model, "aborted")
 
 
-def test_a_python_file_trains_where_the_server_was_told_to_let_it(
+def test_a_python_file_trains_if_the_server_allows_user_code(
     server: Server, clip: Clip, tmp_path: Path
 ) -> None:
     server.process.send_signal(signal.SIGTERM)
@@ -159,13 +158,16 @@ def test_a_python_file_trains_where_the_server_was_told_to_let_it(
     dataset = server.dataset(clip)
     code = tmp_path / "net.py"
     code.write_text(
-        "import torch\n\ndef network(channels):\n    return torch.nn.Conv2d(channels, channels, 3, padding=1)\n"
+        "import torch\n\ndef network(channels):\n"
+        "    return torch.nn.Conv2d(channels, channels, 3, padding=1)\n"
     )
     network = {"name": "python", "file": str(code)}
     model = server.create("/models", {**SMALL, "name": "m", "dataset": dataset, "network": network})
     assert server.wait(model, "done")["summary"]["parameters"] == 10
     (tmp_path / "net.txt").write_text("x = 1")
-    words = refused(
+    errors = refused(
         server, dataset=dataset, network={"name": "python", "file": str(tmp_path / "net.txt")}
     )
-    assert words == {"network.file": "net.txt is no Python file: its name must end in .py."}
+    assert errors == {
+        "network.file": "net.txt is not a Python file. Choose a file with the extension .py."
+    }

@@ -1,4 +1,7 @@
-"""What a test of many images found, as its page, the API and files show it. Workers are played by their event logs."""
+"""Tests of the results of a test of many images: page, API, CSV and JSON.
+
+The tests write the event logs of the workers.
+"""
 
 import csv
 import io
@@ -52,30 +55,30 @@ def test(catalog: Catalog) -> str:
     return id
 
 
-def test_the_smallest_gain_comes_first_and_any_other_order_is_to_be_had(
+def test_the_smallest_gain_is_first_and_other_orders_are_available(
     client: FlaskClient, test: str
 ) -> None:
     def order(query: str = "") -> list[int]:
         return [
-            one["index"]
-            for one in client.get(f"/api/v1/jobs/{test}/results{query}").json["results"]
+            result["index"]
+            for result in client.get(f"/api/v1/jobs/{test}/results{query}").json["results"]
         ]
 
-    assert order() == [1, 2, 0, 3]  # The last one equals its ground truth: no gain is larger.
+    assert order() == [1, 2, 0, 3]  # The last result equals its ground truth: no gain is larger.
     assert order("?order=desc") == [3, 0, 2, 1]
     assert order("?sort=index") == [0, 1, 2, 3]
     assert order("?sort=psnr_output&order=desc") == [3, 0, 2, 1]
     assert order("?sort=name")[:2] == [1, 2]
-    answer = client.get(f"/api/v1/jobs/{test}/results?sort=beauty")
-    assert (answer.status_code, list(answer.json["error"]["fields"])) == (422, ["sort"])
+    response = client.get(f"/api/v1/jobs/{test}/results?sort=beauty")
+    assert (response.status_code, list(response.json["error"]["fields"])) == (422, ["sort"])
     assert (
         client.get(f"/api/v1/jobs/{test}/results?page=2")
         .json["error"]["message"]
-        .endswith("the last one is 1.")
+        .endswith("The last page is 1.")
     )
 
 
-def test_one_that_failed_is_told_apart_until_it_is_tried_again(
+def test_failed_images_are_listed_separately_until_they_are_restored(
     client: FlaskClient, catalog: Catalog, test: str
 ) -> None:
     assert client.get(f"/api/v1/jobs/{test}/results").json["failed"] == 0
@@ -85,8 +88,8 @@ def test_one_that_failed_is_told_apart_until_it_is_tried_again(
         "results",
         rows=[{"index": 4, "name": "y.png", "why": "It is <i>no</i> image."}],
     )
-    found = client.get(f"/api/v1/jobs/{test}/results").json
-    assert (found["total"], found["failed"], found["failures"][0]["why"]) == (
+    results = client.get(f"/api/v1/jobs/{test}/results").json
+    assert (results["total"], results["failed"], results["failures"][0]["why"]) == (
         4,
         1,
         "It is <i>no</i> image.",
@@ -94,7 +97,7 @@ def test_one_that_failed_is_told_apart_until_it_is_tried_again(
     assert "It is &lt;i&gt;no&lt;/i&gt; image." in client.get(f"/tests/{test}").text
 
 
-def test_a_page_has_a_hundred_of_them(client: FlaskClient, catalog: Catalog) -> None:
+def test_a_page_has_100_results(client: FlaskClient, catalog: Catalog) -> None:
     id = catalog.create("test", SplitTest(model="abcdefgh"))
     log(catalog, id, "results", rows=[row(number, number / 100) for number in range(250)])
     first, last = (client.get(f"/api/v1/jobs/{id}/results?page={page}").json for page in (1, 3))
@@ -103,7 +106,7 @@ def test_a_page_has_a_hundred_of_them(client: FlaskClient, catalog: Catalog) -> 
     assert client.get(f"/tests/{id}?page=4").status_code == 404
 
 
-def test_without_a_ground_truth_they_come_in_their_own_order(
+def test_results_without_ground_truth_keep_their_order(
     client: FlaskClient, catalog: Catalog
 ) -> None:
     id = catalog.create("test", ImagesTest(model="abcdefgh", images=["/a"]))
@@ -113,14 +116,17 @@ def test_without_a_ground_truth_they_come_in_their_own_order(
         for number in range(3)
     ]
     log(catalog, id, "results", rows=rows)
-    found = client.get(f"/api/v1/jobs/{id}/results").json
-    assert (found["sort"], [one["index"] for one in found["results"]]) == ("index", [0, 1, 2])
+    results = client.get(f"/api/v1/jobs/{id}/results").json
+    assert (results["sort"], [result["index"] for result in results["results"]]) == (
+        "index",
+        [0, 1, 2],
+    )
     page = client.get(f"/tests/{id}").text
-    assert "No ground truth was given" in page
+    assert "No ground truth given" in page
     assert "/models/abcdefgh/test?kind=image&amp;image=%2Fa%26b%2F9" in page
 
 
-def test_an_image_of_the_table_opens_test_one(client: FlaskClient, test: str) -> None:
+def test_a_row_links_to_the_form_of_a_single_test(client: FlaskClient, test: str) -> None:
     page = client.get(f"/tests/{test}").text
     assert (
         re.findall(r'/models/abcdefgh/test\?([^"]*)" title', page)[0]
@@ -130,14 +136,14 @@ def test_an_image_of_the_table_opens_test_one(client: FlaskClient, test: str) ->
     assert "<b>worse</b>" not in page
 
 
-def test_all_of_it_as_csv_and_json(client: FlaskClient, test: str) -> None:
-    answer = client.get(f"/api/v1/jobs/{test}/results.csv")
-    assert answer.headers["Content-Disposition"] == 'attachment; filename="test_split.csv"'
-    table = list(csv.DictReader(io.StringIO(answer.text)))
-    assert [one["index"] for one in table] == ["0", "1", "2", "3"]
+def test_all_results_as_csv_and_json(client: FlaskClient, test: str) -> None:
+    response = client.get(f"/api/v1/jobs/{test}/results.csv")
+    assert response.headers["Content-Disposition"] == 'attachment; filename="test_split.csv"'
+    table = list(csv.DictReader(io.StringIO(response.text)))
+    assert [result["index"] for result in table] == ["0", "1", "2", "3"]
     assert table[2]["name"] == '\'=HYPERLINK("x")'
     assert (table[1]["gain"], table[3]["psnr_output"]) == ("-0.5", "")
-    assert [one["index"] for one in client.get(f"/api/v1/jobs/{test}/results.json").json] == [
+    assert [result["index"] for result in client.get(f"/api/v1/jobs/{test}/results.json").json] == [
         0,
         1,
         2,
@@ -145,6 +151,6 @@ def test_all_of_it_as_csv_and_json(client: FlaskClient, test: str) -> None:
     ]
 
 
-@pytest.mark.parametrize("ending", ["", ".csv", ".json"])
-def test_other_jobs_have_no_such_results(ending: str, client: FlaskClient) -> None:
-    assert client.get(f"/api/v1/jobs/abcdefgh/results{ending}").status_code == 404
+@pytest.mark.parametrize("extension", ["", ".csv", ".json"])
+def test_other_jobs_have_no_results(extension: str, client: FlaskClient) -> None:
+    assert client.get(f"/api/v1/jobs/abcdefgh/results{extension}").status_code == 404

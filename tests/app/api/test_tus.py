@@ -1,4 +1,4 @@
-"""The tus protocol over a real server: bytes arrive, connections break, servers are killed."""
+"""Tests of the tus protocol on a real server: uploads, lost connections, killed servers."""
 
 import base64
 import http.client
@@ -31,41 +31,53 @@ def client(home: Path, tmp_path: Path) -> FlaskClient:
 
 
 def send(server: Server, method: str, path: str = "", body: bytes = b"", **headers: str) -> Any:
-    """The answer, with its body read."""
+    """Send a request; returns the response with its body in `body`."""
     connection = http.client.HTTPConnection("127.0.0.1", server.port)
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     connection.request(method, path or "/api/v1/uploads", body, {"Tus-Resumable": "1.0.0", **named})
-    answer = connection.getresponse()
-    answer.body = answer.read().decode()  # type: ignore[attr-defined]
+    response = connection.getresponse()
+    response.body = response.read().decode()  # type: ignore[attr-defined]
     connection.close()
-    return answer
+    return response
 
 
-def told(**values: str) -> str:
+def metadata(**values: str) -> str:
     return ",".join(
         f"{key} {base64.b64encode(value.encode()).decode()}" for key, value in values.items()
     )
 
 
 def begin(server: Server, length: int, **values: str) -> str:
-    """The address of a new upload."""
-    answer = send(server, "POST", Upload_Length=str(length), Upload_Metadata=told(**values))
-    assert answer.status == 201, answer.body
-    return str(answer.headers["Location"])
+    """Start an upload; returns its URL."""
+    response = send(server, "POST", Upload_Length=str(length), Upload_Metadata=metadata(**values))
+    assert response.status == 201, response.body
+    return str(response.headers["Location"])
 
 
 def patch(server: Server, at: str, offset: int, body: bytes) -> Any:
     return send(server, "PATCH", at, body, Upload_Offset=str(offset), **CHUNK)
 
 
-def path_of(answer: Any) -> Path:
-    return Path(urllib.parse.unquote(answer.headers["Upload-Path"]))
+def patch_head(server: Server, at: str) -> bytes:
+    """The head of a PATCH request that sends VIDEO from its first byte."""
+    return (
+        f"PATCH {at} HTTP/1.1\r\n"
+        f"Host: 127.0.0.1:{server.port}\r\n"
+        "Tus-Resumable: 1.0.0\r\n"
+        "Upload-Offset: 0\r\n"
+        f"Content-Type: {tus.CHUNK_TYPE}\r\n"
+        f"Content-Length: {len(VIDEO)}\r\n\r\n"
+    ).encode()
+
+
+def path_of(response: Any) -> Path:
+    return Path(urllib.parse.unquote(response.headers["Upload-Path"]))
 
 
 def offset(server: Server, at: str) -> int:
-    answer = send(server, "HEAD", at)
-    assert answer.status == 200
-    return int(answer.headers["Upload-Offset"])
+    response = send(server, "HEAD", at)
+    assert response.status == 200
+    return int(response.headers["Upload-Offset"])
 
 
 def unfinished(server: Server) -> list[Path]:
@@ -74,12 +86,12 @@ def unfinished(server: Server) -> list[Path]:
     ]
 
 
-def test_the_server_says_what_it_knows(server: Server) -> None:
-    answer = send(server, "OPTIONS")
-    assert answer.status == 204
-    assert answer.headers["Tus-Version"] == "1.0.0"
-    assert answer.headers["Tus-Extension"] == "creation,creation-with-upload,termination"
-    assert int(answer.headers["Tus-Max-Size"]) == tus.MAX_SIZE
+def test_the_server_lists_its_tus_extensions(server: Server) -> None:
+    response = send(server, "OPTIONS")
+    assert response.status == 204
+    assert response.headers["Tus-Version"] == "1.0.0"
+    assert response.headers["Tus-Extension"] == "creation,creation-with-upload,termination"
+    assert int(response.headers["Tus-Max-Size"]) == tus.MAX_SIZE
 
 
 def test_a_file_arrives_in_chunks_and_can_be_used(server: Server) -> None:
@@ -103,27 +115,24 @@ def test_a_file_arrives_in_chunks_and_can_be_used(server: Server) -> None:
     assert unfinished(server) == []
 
 
-def test_the_first_bytes_may_come_with_the_creation(server: Server) -> None:
-    answer = send(
+def test_the_creation_may_send_the_first_bytes(server: Server) -> None:
+    response = send(
         server,
         "POST",
         "",
         VIDEO,
         Upload_Length=str(len(VIDEO)),
-        Upload_Metadata=told(filename="a.y4m"),
+        Upload_Metadata=metadata(filename="a.y4m"),
         **CHUNK,
     )
-    assert answer.status == 201
-    assert path_of(answer).read_bytes() == VIDEO
+    assert response.status == 201
+    assert path_of(response).read_bytes() == VIDEO
 
 
-def test_a_killed_server_goes_on_where_it_was(server: Server) -> None:
+def test_an_upload_continues_after_the_server_was_killed(server: Server) -> None:
     at = begin(server, len(VIDEO), filename="a.y4m")
     with socket.create_connection(("127.0.0.1", server.port)) as sender:
-        head = f"PATCH {at} HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\nTus-Resumable: 1.0.0\r\nUpload-Offset: 0\r\n"
-        sender.sendall(
-            f"{head}Content-Type: {tus.CHUNK_TYPE}\r\nContent-Length: {len(VIDEO)}\r\n\r\n".encode()
-        )
+        sender.sendall(patch_head(server, at))
         sender.sendall(VIDEO[:2_000_000])
         wait_for(lambda: unfinished(server)[0].stat().st_size > 1_900_000)
         server.kill()
@@ -133,23 +142,20 @@ def test_a_killed_server_goes_on_where_it_was(server: Server) -> None:
     assert path_of(patch(server, at, arrived, VIDEO[arrived:])).read_bytes() == VIDEO
 
 
-def test_what_came_before_a_broken_connection_is_kept_and_one_sends_at_a_time(
+def test_bytes_before_a_lost_connection_are_kept_and_only_one_request_may_send(
     server: Server,
 ) -> None:
     at = begin(server, len(VIDEO), filename="a.y4m")
     with socket.create_connection(("127.0.0.1", server.port)) as sender:
-        head = f"PATCH {at} HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\nTus-Resumable: 1.0.0\r\nUpload-Offset: 0\r\n"
-        sender.sendall(
-            f"{head}Content-Type: {tus.CHUNK_TYPE}\r\nContent-Length: {len(VIDEO)}\r\n\r\n".encode()
-        )
+        sender.sendall(patch_head(server, at))
         sender.sendall(VIDEO[: 4 * tus.BLOCK])
         wait_for(lambda: offset(server, at) == 4 * tus.BLOCK)
         assert patch(server, at, 4 * tus.BLOCK, VIDEO[4 * tus.BLOCK :]).status == 423
     arrived = 4 * tus.BLOCK
     wait_for(
         lambda: (
-            (answer := patch(server, at, arrived, VIDEO[arrived:])).status == 204
-            and bool(path_of(answer))
+            (response := patch(server, at, arrived, VIDEO[arrived:])).status == 204
+            and bool(path_of(response))
         )
     )
     assert path_of(send(server, "HEAD", at)).read_bytes() == VIDEO
@@ -177,13 +183,13 @@ Wrong = namedtuple("Wrong", "method headers status sentence")
 )
 def test_a_wrong_patch_changes_nothing(server: Server, wrong: Wrong) -> None:
     at = begin(server, 100, filename="a.y4m")
-    answer = send(server, wrong.method, at, b"x" * 10, **wrong.headers)
-    assert (answer.status, answer.headers["Tus-Version"]) == (wrong.status, "1.0.0")
-    assert wrong.sentence in answer.body
+    response = send(server, wrong.method, at, b"x" * 10, **wrong.headers)
+    assert (response.status, response.headers["Tus-Version"]) == (wrong.status, "1.0.0")
+    assert wrong.sentence in response.body
     assert offset(server, at) == 0
 
 
-def test_more_than_was_announced_is_refused(server: Server) -> None:
+def test_more_bytes_than_announced_are_refused(server: Server) -> None:
     at = begin(server, 10, filename="a.y4m")
     assert patch(server, at, 0, b"x" * 11).status == 413
     assert offset(server, at) == 0
@@ -192,29 +198,29 @@ def test_more_than_was_announced_is_refused(server: Server) -> None:
 @pytest.mark.parametrize(
     ("length", "metadata", "status", "sentence"),
     [
-        ("0", told(filename="a.png"), 422, "a.png is empty"),
-        (str(tus.MAX_SIZE + 1), told(filename="a.png"), 413, "larger than 64 GiB"),
-        ("ten", told(filename="a.png"), 400, "Upload-Length"),
+        ("0", metadata(filename="a.png"), 422, "a.png is empty"),
+        (str(tus.MAX_SIZE + 1), metadata(filename="a.png"), 413, "larger than 64 GiB"),
+        ("ten", metadata(filename="a.png"), 400, "Upload-Length"),
         ("10", "filename ???", 400, "Base64"),
-        ("10", told(filename="a", group="../../x"), 400, "hexadecimal"),
+        ("10", metadata(filename="a", group="../../x"), 400, "hexadecimal"),
     ],
 )
-def test_an_upload_that_cannot_begin(
+def test_wrong_uploads_are_refused_at_their_start(
     server: Server, length: str, metadata: str, status: int, sentence: str
 ) -> None:
-    answer = send(server, "POST", Upload_Length=length, Upload_Metadata=metadata)
-    assert (answer.status, sentence in answer.body) == (status, True), answer.body
+    response = send(server, "POST", Upload_Length=length, Upload_Metadata=metadata)
+    assert (response.status, sentence in response.body) == (status, True), response.body
 
 
-def test_there_are_no_more_uploads_than_there_may_be(
+def test_the_number_of_uploads_is_limited(
     client: FlaskClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(uploads, "MOST_UPLOADS", 2)
+    monkeypatch.setattr(uploads, "MAX_UPLOADS", 2)
     headers = {"Tus-Resumable": "1.0.0", "Upload-Length": "9"}
     first, _, third = (client.post("/api/v1/uploads", headers=headers) for _ in range(3))
-    assert (third.status_code, "as many uploads as it may" in third.text) == (429, True)
-    whole = client.post("/api/v1/uploads", data={"file": (io.BytesIO(b"x"), "a.png")})
-    assert whole.status_code == 429
+    assert (third.status_code, "limit for uploads is reached" in third.text) == (429, True)
+    form = client.post("/api/v1/uploads", data={"file": (io.BytesIO(b"x"), "a.png")})
+    assert form.status_code == 429
     assert (
         client.delete(first.headers["Location"], headers={"Tus-Resumable": "1.0.0"}).status_code
         == 204
@@ -222,29 +228,29 @@ def test_there_are_no_more_uploads_than_there_may_be(
     assert client.post("/api/v1/uploads", headers=headers).status_code == 201
 
 
-def test_a_disk_without_room_is_told_before_the_first_byte(
+def test_a_full_disk_is_reported_before_the_first_byte(
     client: FlaskClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert not uploads.has_room(tmp_path, 2**62)
     monkeypatch.setattr(uploads, "has_room", lambda root, length: False)
-    answer = client.post(
+    response = client.post(
         "/api/v1/uploads", headers={"Tus-Resumable": "1.0.0", "Upload-Length": "9"}
     )
-    assert (answer.status_code, "Make room" in answer.json["error"]["message"]) == (507, True)
+    assert (response.status_code, "Make room" in response.json["error"]["message"]) == (507, True)
 
 
-def test_an_unknown_upload_is_not_there(server: Server) -> None:
+def test_an_unknown_upload_is_not_found(server: Server) -> None:
     for id in ("0" * 32, "nothing", "..%2f..%2fclearframe.db"):
         assert send(server, "HEAD", f"/api/v1/uploads/{id}").status == 404
 
 
-def test_what_is_taken_away_is_gone(server: Server) -> None:
-    partly, whole = (
+def test_a_terminated_upload_is_removed(server: Server) -> None:
+    partial, complete = (
         begin(server, 100, filename="a.y4m"),
         begin(server, len(VIDEO), filename="b.y4m"),
     )
-    path = path_of(patch(server, whole, 0, VIDEO))
-    for at in (partly, whole):
+    path = path_of(patch(server, complete, 0, VIDEO))
+    for at in (partial, complete):
         assert send(server, "DELETE", at).status == 204
         assert send(server, "HEAD", at).status == 404
     assert not path.parent.exists()
@@ -253,23 +259,23 @@ def test_what_is_taken_away_is_gone(server: Server) -> None:
 
 def test_patch_may_be_sent_as_post(server: Server) -> None:
     at = begin(server, len(VIDEO), filename="a.y4m")
-    answer = send(
+    response = send(
         server, "POST", at, VIDEO, Upload_Offset="0", X_HTTP_Method_Override="PATCH", **CHUNK
     )
-    assert path_of(answer).read_bytes() == VIDEO
+    assert path_of(response).read_bytes() == VIDEO
     assert send(server, "POST", at, X_HTTP_Method_Override="TRACE").status == 405
 
 
-def test_what_is_of_no_use_is_refused_with_its_first_bytes(server: Server) -> None:
+def test_unusable_content_is_refused_after_its_first_bytes(server: Server) -> None:
     at = begin(server, 10**9, filename="song.bmp")
-    answer = patch(server, at, 0, b"ID3\0" * 50_000)
-    assert answer.status == 422
-    assert "song.bmp is nothing that Clearframe can use" in answer.body
+    response = patch(server, at, 0, b"ID3\0" * 50_000)
+    assert response.status == 422
+    assert "song.bmp is not in a supported format" in response.body
     assert send(server, "HEAD", at).status == 404
     assert list((server.home / "uploads" / UNFINISHED).iterdir()) == []
 
 
-def test_a_wrong_ending_is_put_right(server: Server) -> None:
+def test_a_wrong_file_extension_is_corrected(server: Server) -> None:
     at = begin(server, len(VIDEO), filename="clip.bmp")
     assert path_of(patch(server, at, 0, VIDEO)).name == "clip.y4m"
 
@@ -292,7 +298,7 @@ def test_a_file_never_replaces_another(server: Server) -> None:
     assert path_of(patch(server, same, 0, b"YUV4MPEG2 W1")) == path
     refused = patch(server, other, 0, b"YUV4MPEG2 W2")
     assert refused.status == 422
-    assert "1.y4m is there twice" in refused.body
+    assert "A different file named 1.y4m already exists" in refused.body
     assert path.read_bytes() == b"YUV4MPEG2 W1"
 
 
@@ -311,25 +317,25 @@ def test_a_file_never_replaces_another(server: Server) -> None:
         (" a ", ["a"]),
     ],
 )
-def test_names_are_made_safe(name: str, parts: list[str]) -> None:
+def test_file_names_are_made_safe(name: str, parts: list[str]) -> None:
     assert safe_parts(name) == parts
 
 
-def test_long_names_keep_their_endings() -> None:
+def test_long_names_keep_their_extensions() -> None:
     name = safe_parts("ä" * 500 + ".bmp.gz")[-1]
     assert name.endswith("ä.bmp.gz")
     assert 190 < len(name.encode()) <= 200
-    assert len(safe_parts("a/" * 100 + "b.png")) == uploads.MOST_LEVELS
+    assert len(safe_parts("a/" * 100 + "b.png")) == uploads.MAX_LEVELS
 
 
-def test_a_single_file_stays_in_a_folder_of_its_own(server: Server) -> None:
+def test_a_single_file_gets_its_own_folder(server: Server) -> None:
     at = begin(server, 12, filename="../../../../tmp/evil.y4m")
     path = path_of(patch(server, at, 0, b"YUV4MPEG2 W1"))
     assert path.parent.parent == server.home / "uploads"
     assert path.name == "evil.y4m"
 
 
-def test_what_was_left_for_days_is_removed_at_the_start(tmp_path: Path) -> None:
+def test_abandoned_uploads_are_removed_at_startup(tmp_path: Path) -> None:
     upload = uploads.create(tmp_path, 10, "a.png")
     now = upload.unfinished.stat().st_mtime
     remove_old(tmp_path, now + KEPT_SECONDS - 60)
@@ -338,19 +344,19 @@ def test_what_was_left_for_days_is_removed_at_the_start(tmp_path: Path) -> None:
     assert uploads.find(tmp_path, upload.id) is None
 
 
-def test_a_server_killed_before_the_last_step_does_it_at_the_next_question(server: Server) -> None:
+def test_a_server_killed_before_the_last_step_completes_it_at_the_next_request(
+    server: Server,
+) -> None:
     at = begin(server, len(VIDEO), filename="a.y4m")
     unfinished(server)[0].write_bytes(VIDEO)
     assert path_of(send(server, "HEAD", at)).read_bytes() == VIDEO
 
 
-def test_a_form_may_send_a_whole_file(client: FlaskClient, home: Path) -> None:
-    sent = {"file": (io.BytesIO(b"YUV4MPEG2 W1"), "../../evil name.sh.bmp")}
-    path = Path(client.post("/api/v1/uploads", data=sent).json["path"])
+def test_a_form_may_send_a_complete_file(client: FlaskClient, home: Path) -> None:
+    form = {"file": (io.BytesIO(b"YUV4MPEG2 W1"), "../../evil name.sh.bmp")}
+    path = Path(client.post("/api/v1/uploads", data=form).json["path"])
     assert path.parent.parent == home / "uploads"
     assert path.name == "evil name.sh.y4m"
     refused = client.post("/api/v1/uploads", data={"file": (io.BytesIO(b"words"), "a.bmp")})
-    assert (refused.status_code, "a.bmp is text" in refused.json["error"]["fields"]["file"]) == (
-        422,
-        True,
-    )
+    assert refused.status_code == 422
+    assert "a.bmp contains text" in refused.json["error"]["fields"]["file"]

@@ -1,4 +1,4 @@
-"""The database: of every earlier version, and PostgreSQL in place of SQLite."""
+"""Tests of the database: migrations from every earlier version, SQLite and PostgreSQL."""
 
 import os
 import shutil
@@ -32,45 +32,44 @@ ROW = """
 
 @pytest.fixture(scope="module")
 def postgresql() -> Iterator[str]:
-    """The address of a PostgreSQL of its own, started by `initdb` and `pg_ctl`."""
-    places = os.pathsep.join(
+    """The URL of a temporary PostgreSQL server."""
+    # Debian does not add the folder with PostgreSQL's programs to PATH.
+    search_path = os.pathsep.join(
         [os.environ["PATH"], *map(str, Path("/usr/lib/postgresql").glob("*/bin"))]
-    )  # Debian's, in no PATH.
-    initdb, pg_ctl = (shutil.which(name, path=places) for name in ("initdb", "pg_ctl"))
+    )
+    initdb, pg_ctl = (shutil.which(name, path=search_path) for name in ("initdb", "pg_ctl"))
     if initdb is None or pg_ctl is None:
         pytest.skip("PostgreSQL is not installed")
-    root = os.getuid() == 0  # It refuses to run as root.
+    root = os.getuid() == 0  # PostgreSQL refuses to run as root.
     if root and shutil.which("runuser") is None:
-        pytest.skip("PostgreSQL cannot be started as root, and there is no runuser")
-    as_its_own = ["runuser", "-u", "postgres", "--"] if root else []
-    place, port = (
-        Path(tempfile.mkdtemp()),
-        free_port(),
-    )  # Not below pytest's folder, into which only its own user may look.
+        pytest.skip("PostgreSQL cannot run as root, and runuser is not installed")
+    as_postgres = ["runuser", "-u", "postgres", "--"] if root else []
+    # pytest's temporary folders are readable only for the user who runs pytest.
+    folder, port = Path(tempfile.mkdtemp()), free_port()
     if root:
-        shutil.chown(place, "postgres")
+        shutil.chown(folder, "postgres")
 
     def run(*line: str) -> None:
         done = subprocess.run(
-            [*as_its_own, *line], capture_output=True, text=True, check=False, cwd=place
+            [*as_postgres, *line], capture_output=True, text=True, check=False, cwd=folder
         )
         assert done.returncode == 0, done.stdout + done.stderr
 
-    data = str(place / "data")
+    data = str(folder / "data")
     run(initdb, "-D", data, "-U", "clearframe", "--auth=trust", "--no-sync", "--encoding=UTF8")
-    # Its output may not be a pipe that somebody waits for the end of.
-    options = f"-p {port} -k {place} -c listen_addresses=127.0.0.1"
-    run(pg_ctl, "-D", data, "-w", "-l", str(place / "log"), "-o", options, "start")
+    # The server writes to a log file: it would keep an inherited pipe open, and `run` would wait.
+    options = f"-p {port} -k {folder} -c listen_addresses=127.0.0.1"
+    run(pg_ctl, "-D", data, "-w", "-l", str(folder / "log"), "-o", options, "start")
     try:
         yield f"postgresql+psycopg://clearframe@127.0.0.1:{port}"
     finally:
         run(pg_ctl, "-D", data, "-m", "immediate", "stop")
-        shutil.rmtree(place)
+        shutil.rmtree(folder)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """The address of an empty database."""
+    """The URL of an empty database."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path / 'clearframe.db'}"
     server: str = request.getfixturevalue("postgresql")
@@ -83,15 +82,15 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return f"{server}/{name}"
 
 
-def not_as_today(engine: Engine) -> list[Any]:
-    """In what its tables differ from those that the server expects."""
+def schema_differences(engine: Engine) -> list[Any]:
+    """The differences between the tables of a database and those that the server expects."""
     with engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         return list(compare_metadata(context, Base.metadata))
 
 
 @pytest.mark.parametrize("version", VERSIONS[1:])
-def test_a_database_of_each_version_becomes_todays_and_tells_what_the_logs_say(
+def test_each_earlier_version_is_migrated_and_its_rows_are_rebuilt_from_the_logs(
     version: str, url: str, tmp_path: Path
 ) -> None:
     id = folders.create(tmp_path, "dataset", SPEC).id
@@ -106,7 +105,7 @@ def test_a_database_of_each_version_becomes_todays_and_tells_what_the_logs_say(
     old.dispose()
     engine = connect(url, tmp_path)
     catalog = Catalog(tmp_path)
-    catalog.begin()
+    catalog.synchronize()
     row_now = catalog.get(id)
     assert row_now is not None
     assert (row_now.name, row_now.state, row_now.queue, row_now.about) == (
@@ -115,15 +114,17 @@ def test_a_database_of_each_version_becomes_todays_and_tells_what_the_logs_say(
         {},
         "Two folders",
     )
-    assert not_as_today(engine) == []
+    assert schema_differences(engine) == []
     engine.dispose()
 
 
-def test_the_newest_version_is_this_ones() -> None:
+def test_version_is_the_newest_migration() -> None:
     assert ScriptDirectory(str(MIGRATIONS)).get_current_head() == VERSION
 
 
-def test_one_of_a_later_clearframe_is_left_alone(url: str, tmp_path: Path) -> None:
+def test_a_database_of_a_later_clearframe_is_refused_and_not_changed(
+    url: str, tmp_path: Path
+) -> None:
     connect(url, tmp_path).dispose()
     later = create_engine(url)
     with later.begin() as connection:
@@ -133,9 +134,7 @@ def test_one_of_a_later_clearframe_is_left_alone(url: str, tmp_path: Path) -> No
         connect(url, tmp_path)
 
 
-def test_one_of_before_there_were_versions_is_made_anew_from_the_logs(
-    url: str, tmp_path: Path
-) -> None:
+def test_an_unversioned_database_is_rebuilt_from_the_logs(url: str, tmp_path: Path) -> None:
     id = folders.create(tmp_path, "dataset", SPEC).id
     old = create_engine(url)
     with old.begin() as connection:
@@ -143,15 +142,15 @@ def test_one_of_before_there_were_versions_is_made_anew_from_the_logs(
     old.dispose()
     engine = connect(url, tmp_path)
     catalog = Catalog(tmp_path)
-    catalog.begin()
+    catalog.synchronize()
     row = catalog.get(id)
     assert row is not None
     assert row.state == "waiting"
-    assert not_as_today(engine) == []
+    assert schema_differences(engine) == []
     engine.dispose()
 
 
-def test_a_server_works_on_postgresql(
+def test_a_server_runs_on_each_database(
     url: str, tmp_path: Path, clip: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CLEARFRAME_DATABASE_URL", url)

@@ -1,4 +1,4 @@
-"""The index beside a log: the same curves as the log, whenever and however often it was made."""
+"""Tests of the index of a log: it has the curves of the log, however often it was updated."""
 
 import json
 import random
@@ -25,12 +25,12 @@ def point(log: EventLog, step: int, **scalars: float | None) -> None:
 
 
 def curve(folder: JobFolder, key: str, most: int = 1000, **between: Any) -> Curve:
-    found = log_index.series(folder, frozenset({key}), most, **between)[0].get(key)
-    return list(zip(found["step"], found["value"], strict=True)) if found else []
+    series = log_index.series(folder, frozenset({key}), most, **between)[0].get(key)
+    return list(zip(series["step"], series["value"], strict=True)) if series else []
 
 
-def test_the_curves_are_those_of_the_log_however_it_was_read(folder: JobFolder) -> None:
-    """Random trainings, with resumes, points that come again and values that are not known, read in pieces of any size."""
+def test_curves_match_the_log_however_often_it_was_indexed(folder: JobFolder) -> None:
+    """Random trainings with resumes, repeated points and unknown values, indexed at random."""
     draw = random.Random(5)
     truth: dict[str, dict[int, float]] = {"train/l1": {}, "val/psnr": {}}
     with EventLog(folder.events) as log:
@@ -39,27 +39,27 @@ def test_the_curves_are_those_of_the_log_however_it_was_read(folder: JobFolder) 
             step += draw.randint(0, 3)
             key, value = draw.choice(list(truth)), draw.choice([None, draw.random()])
             point(log, step, **{key.replace("/", "_"): value})
-            truth[key] = {at: kept for at, kept in truth[key].items() if at < step}
+            truth[key] = {at: old for at, old in truth[key].items() if at < step}
             if value is not None:
                 truth[key][step] = value
             if draw.random() < 0.01:
                 step = draw.randint(0, step)
                 log.append("resumed", step=step)
                 truth = {
-                    key: {at: kept for at, kept in points.items() if at <= step}
+                    key: {at: old for at, old in points.items() if at <= step}
                     for key, points in truth.items()
                 }
             if draw.random() < 0.02:
                 log_index.update(folder)
     for key, points in truth.items():
         assert curve(folder, key) == sorted(points.items())
-    whole = {key: curve(folder, key) for key in truth}
+    indexed = {key: curve(folder, key) for key in truth}
     for path in (folder.path / ".index").iterdir():
         path.unlink()
-    assert {key: curve(folder, key) for key in truth} == whole
+    assert {key: curve(folder, key) for key in truth} == indexed
 
 
-def test_a_long_series_keeps_its_extremes_and_zooms_to_every_point(folder: JobFolder) -> None:
+def test_thinning_keeps_extremes_and_a_zoom_shows_every_point(folder: JobFolder) -> None:
     with EventLog(folder.events) as log:
         for step in range(10_000):
             point(log, step, train_l1=9.0 if step == 4321 else -9.0 if step == 77 else 1.0)
@@ -68,29 +68,29 @@ def test_a_long_series_keeps_its_extremes_and_zooms_to_every_point(folder: JobFo
     assert {(4321, 9.0), (77, -9.0)} <= set(kept)
     assert kept == sorted(kept)
     assert {kept[0][0], kept[-1][0]} == {0, 9_999}
-    # With a neighbour on either side, to which the line is drawn.
+    # With a neighbour on either side: the chart draws the line to it.
     assert curve(folder, "train/l1", 200, between=(4300, 4350)) == [
         (step, 9.0 if step == 4321 else 1.0) for step in range(4299, 4352)
     ]
 
 
-def test_the_machine_is_shown_over_the_steps_it_had_done(folder: JobFolder) -> None:
+def test_hardware_curves_have_the_step_of_the_last_progress(folder: JobFolder) -> None:
     with EventLog(folder.events) as log:
         point(log, 10, train_l1=0.1)
         for done in (12, 12, 18):
             log.append("progress", done=done, total=40, unit="steps", rate=1.0, eta=1.0)
             gpu = {"utilisation": 97, "memory_used": 5e9}
             log.append("hardware", cpu=150.0, cores=2, rss=1e9, memory_total=4e9, gpus=[gpu])
-    found, seq = log_index.series(folder, None, 100)
+    series, seq = log_index.series(folder, None, 100)
     assert seq == 7
-    assert found["hardware/cpu"]["step"] == [12, 12, 18]
-    assert found["hardware/cpu"]["epoch"] == [1.2, 1.2, 1.8]
-    assert found["hardware/cpu"]["value"] == [75.0] * 3
-    assert found["hardware/gpu0"]["value"] == [97.0] * 3
+    assert series["hardware/cpu"]["step"] == [12, 12, 18]
+    assert series["hardware/cpu"]["epoch"] == [1.2, 1.2, 1.8]
+    assert series["hardware/cpu"]["value"] == [75.0] * 3
+    assert series["hardware/gpu0"]["value"] == [97.0] * 3
 
 
 @pytest.mark.parametrize("broken", ["", "{", '{"version": 0, "offset": 1}'])
-def test_an_index_that_was_left_half_made_is_made_anew(folder: JobFolder, broken: str) -> None:
+def test_a_damaged_or_old_index_is_rebuilt(folder: JobFolder, broken: str) -> None:
     with EventLog(folder.events) as log:
         point(log, 1, train_l1=0.5)
         point(log, 2, train_l1=0.4)
@@ -99,7 +99,9 @@ def test_an_index_that_was_left_half_made_is_made_anew(folder: JobFolder, broken
     assert curve(folder, "train/l1") == [(1, 0.5), (2, 0.4)]
 
 
-def test_what_a_killed_server_wrote_and_did_not_count_is_overwritten(folder: JobFolder) -> None:
+def test_data_of_a_killed_server_that_its_state_does_not_count_is_overwritten(
+    folder: JobFolder,
+) -> None:
     with EventLog(folder.events) as log:
         point(log, 1, train_l1=0.5)
         log.append("message", level="info", text="a")
@@ -116,17 +118,17 @@ def test_what_a_killed_server_wrote_and_did_not_count_is_overwritten(folder: Job
     ]
 
 
-def test_an_index_that_a_crash_of_the_machine_left_short_is_made_anew(folder: JobFolder) -> None:
+def test_an_index_with_truncated_files_is_rebuilt(folder: JobFolder) -> None:
     with EventLog(folder.events) as log:
         for step in range(5):
             point(log, step, train_l1=0.5)
-    whole = curve(folder, "train/l1")
+    complete = curve(folder, "train/l1")
     with (folder.path / ".index" / "0-3.f64").open("r+b") as column:
         column.truncate(8)
-    assert curve(folder, "train/l1") == whole
+    assert curve(folder, "train/l1") == complete
 
 
-def test_an_index_of_a_longer_log_is_not_believed(folder: JobFolder) -> None:
+def test_an_index_of_a_longer_log_is_rebuilt(folder: JobFolder) -> None:
     with EventLog(folder.events) as log:
         for step in range(5):
             point(log, step, train_l1=0.5)
@@ -137,7 +139,7 @@ def test_an_index_of_a_longer_log_is_not_believed(folder: JobFolder) -> None:
     assert curve(folder, "train/l1") == [(1, 0.1)]
 
 
-def test_rare_events_are_those_of_the_log(folder: JobFolder) -> None:
+def test_rare_events_match_the_log(folder: JobFolder) -> None:
     with EventLog(folder.events) as log:
         for number in range(50):
             log.append("sample", index=number % 4, step=number)
@@ -147,11 +149,11 @@ def test_rare_events_are_those_of_the_log(folder: JobFolder) -> None:
         assert log_index.rare(folder, 70, types) == list(read(folder.events, 70, types))
 
 
-def test_a_log_without_curves_has_none(folder: JobFolder) -> None:
+def test_an_empty_log_has_no_curves(folder: JobFolder) -> None:
     assert log_index.series(folder, None, 10) == ({}, 0)
 
 
-def test_events_after_a_number_are_found_in_a_long_log(tmp_path: Path) -> None:
+def test_events_after_a_sequence_number_are_found_in_a_long_log(tmp_path: Path) -> None:
     path = tmp_path / "events.jsonl"
     lengths = random.Random(3)
     with path.open("w") as file:

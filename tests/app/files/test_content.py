@@ -1,4 +1,4 @@
-"""What files are by their first bytes, on real files."""
+"""Identification of files by their first bytes, with real files."""
 
 import gzip
 import io
@@ -28,27 +28,27 @@ from app.files.content import (
 )
 
 
-def head(path: Path) -> bytes:
+def first_bytes(path: Path) -> bytes:
     with path.open("rb") as file:
         return file.read(HEAD)
 
 
-def test_every_raw_stream_is_known(media: Path) -> None:
+def test_raw_streams_are_identified(media: Path) -> None:
     streams = [*(media / "h264").iterdir(), *(media / "clips").glob("*.264")]
     assert len(streams) > 15
-    assert {path.name: content.content(head(path)) for path in streams} == {
+    assert {path.name: content.identify(first_bytes(path)) for path in streams} == {
         path.name: H264 for path in streams
     }
 
 
-def test_every_bmp_is_known(media: Path) -> None:
+def test_bmp_files_are_identified(media: Path) -> None:
     images = list((media / "bmp" / "valid").iterdir())
-    assert [path.name for path in images if content.content(head(path)) is not BMP] == []
+    assert [path.name for path in images if content.identify(first_bytes(path)) is not BMP] == []
 
 
-def test_videos_are_known(media: Path) -> None:
+def test_videos_are_identified(media: Path) -> None:
     kinds = {
-        path.suffix: content.content(head(path))
+        path.suffix: content.identify(first_bytes(path))
         for path in (media / "clips").iterdir()
         if path.suffix in (".mp4", ".y4m")
     }
@@ -56,18 +56,18 @@ def test_videos_are_known(media: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("format", "wanted"),
+    ("format", "expected"),
     [("BMP", BMP), ("PNG", PNG), ("JPEG", JPEG), ("TIFF", TIFF), ("WEBP", WEBP), ("GIF", None)],
 )
-def test_images_are_known(format: str, wanted: Content | None) -> None:
+def test_images_are_identified(format: str, expected: Content | None) -> None:
     file = io.BytesIO()
     Image.new("RGB", (9, 7)).save(file, format)
-    assert content.content(file.getvalue()) is wanted
-    assert content.content(gzip.compress(file.getvalue())) is (BMP_GZ if wanted is BMP else None)
+    assert content.identify(file.getvalue()) is expected
+    assert content.identify(gzip.compress(file.getvalue())) is (BMP_GZ if expected is BMP else None)
 
 
 @pytest.mark.parametrize(
-    ("first", "wanted"),
+    ("head", "expected"),
     [
         (b"\x1aE\xdf\xa3" + bytes(40), MATROSKA),
         ((b"G" + bytes(187)) * 5, TS),
@@ -83,12 +83,12 @@ def test_images_are_known(format: str, wanted: Content | None) -> None:
         (b"", None),
     ],
 )
-def test_what_is_not_so_common(first: bytes, wanted: Content | None) -> None:
-    assert content.content(first) is wanted
+def test_less_common_and_unknown_contents(head: bytes, expected: Content | None) -> None:
+    assert content.identify(head) is expected
 
 
 @pytest.mark.parametrize(
-    ("name", "first", "wanted"),
+    ("name", "head", "expected"),
     [
         ("a.PNG", b"\x89PNG\r\n\x1a\n", "a.PNG"),
         ("a.bmp", b"\x89PNG\r\n\x1a\n", "a.png"),
@@ -100,19 +100,19 @@ def test_what_is_not_so_common(first: bytes, wanted: Content | None) -> None:
         ("list.csv", b"stream,originals", "list.csv"),
     ],
 )
-def test_a_name_gets_the_ending_of_its_content(name: str, first: bytes, wanted: str) -> None:
-    assert fitting_name(name, first) == wanted
+def test_a_name_gets_the_extension_of_its_content(name: str, head: bytes, expected: str) -> None:
+    assert fitting_name(name, head) == expected
 
 
 @pytest.mark.parametrize(
-    ("name", "first", "sentence"),
+    ("name", "head", "message"),
     [
-        ("a.bmp", b"no image", r"a\.bmp is text by its content\. .* \.csv"),
-        ("a.csv", b"a\0b", r"a\.csv is nothing that Clearframe can use"),
-        ("a.mp4", b"%PDF\0", r"a\.mp4 is nothing"),
+        ("a.bmp", b"no image", r"a\.bmp contains text\. .* \.csv"),
+        ("a.csv", b"a\0b", r"a\.csv is not in a supported format"),
+        ("a.mp4", b"%PDF\0", r"a\.mp4 is not in"),
         ("a.yuv", b"", r"a\.yuv is empty\."),
     ],
 )
-def test_what_cannot_be_used_is_refused_by_name(name: str, first: bytes, sentence: str) -> None:
-    with pytest.raises(Unusable, match=sentence):
-        fitting_name(name, first)
+def test_an_unusable_file_is_refused_with_its_name(name: str, head: bytes, message: str) -> None:
+    with pytest.raises(Unusable, match=message):
+        fitting_name(name, head)

@@ -1,4 +1,4 @@
-"""A whole job as a ZIP, and its record: of jobs that are done, that are at work, that lose files meanwhile, that are large."""
+"""Job folders as ZIP downloads, of finished, running, changing and large jobs; records of jobs."""
 
 import io
 import itertools
@@ -32,11 +32,11 @@ GIGABYTE = 10**9
 
 
 def download(server: Server, id: str) -> tuple[str, zipfile.ZipFile]:
-    """The name that the browser is told, and the ZIP."""
-    with urllib.request.urlopen(f"{server.url}/jobs/{id}.zip") as answer:
-        archive = zipfile.ZipFile(io.BytesIO(answer.read()))
-        assert answer.headers["Content-Type"] == "application/zip"
-        disposition: str = answer.headers["Content-Disposition"]
+    """The Content-Disposition header and the ZIP."""
+    with urllib.request.urlopen(f"{server.url}/jobs/{id}.zip") as response:
+        archive = zipfile.ZipFile(io.BytesIO(response.read()))
+        assert response.headers["Content-Type"] == "application/zip"
+        disposition: str = response.headers["Content-Disposition"]
     assert archive.testzip() is None
     return disposition, archive
 
@@ -49,7 +49,7 @@ def files_of(folder: Path) -> dict[str, bytes]:
     }
 
 
-def test_a_model_a_dataset_and_a_test_come_whole(server: Server, clip: Clip) -> None:
+def test_the_zip_has_all_files_of_a_model_a_dataset_and_a_test(server: Server, clip: Clip) -> None:
     dataset = server.dataset(clip)
     model = server.create(
         "/models", {"name": "My first: ½", "dataset": dataset, "epochs": 2, **SMALL}
@@ -62,16 +62,18 @@ def test_a_model_a_dataset_and_a_test_come_whole(server: Server, clip: Clip) -> 
         assert disposition == f'attachment; filename="{name}.zip"'
         files = files_of(server.home / "jobs" / id)
         assert files.pop("worker.lock") is not None
-        sent = {one.removeprefix(f"{name}/"): archive.read(one) for one in archive.namelist()}
-        record = json.loads(sent.pop("record.json"))
+        archived = {
+            path.removeprefix(f"{name}/"): archive.read(path) for path in archive.namelist()
+        }
+        record = json.loads(archived.pop("record.json"))
         assert record == server.call(f"/jobs/{id}/record")[1]
-        assert sent.pop("command.txt", b"").decode().strip() == record["command"]
-        assert sent == files
-    kinds = {Path(one.filename).suffix: one.compress_type for one in archive.infolist()}
-    assert (kinds[".jsonl"], kinds[".png"]) == (zipfile.ZIP_DEFLATED, zipfile.ZIP_STORED)
+        assert archived.pop("command.txt", b"").decode().strip() == record["command"]
+        assert archived == files
+    methods = {Path(info.filename).suffix: info.compress_type for info in archive.infolist()}
+    assert (methods[".jsonl"], methods[".png"]) == (zipfile.ZIP_DEFLATED, zipfile.ZIP_STORED)
 
 
-def test_a_record_says_what_is_needed_to_make_a_run_again(server: Server, clip: Clip) -> None:
+def test_a_record_has_all_that_is_needed_to_reproduce_a_run(server: Server, clip: Clip) -> None:
     dataset = server.dataset(clip)
     model = server.create(
         "/models", {"name": "m", "dataset": dataset, "epochs": 1, "seed": 7, **SMALL}
@@ -118,15 +120,15 @@ def test_a_record_says_what_is_needed_to_make_a_run_again(server: Server, clip: 
     )
 
 
-def test_a_job_that_is_not_there_is_not_found(server: Server) -> None:
-    with pytest.raises(urllib.error.HTTPError) as answer:
+def test_an_unknown_job_is_not_found(server: Server) -> None:
+    with pytest.raises(urllib.error.HTTPError) as failure:
         urllib.request.urlopen(f"{server.url}/jobs/abcdefgh.zip")
-    with answer.value as error:
+    with failure.value as error:
         assert error.code == 404
     assert server.call("/jobs/abcdefgh/record")[0] == 404
 
 
-def test_a_job_at_work_comes_as_far_as_it_is(server: Server, clip: Clip) -> None:
+def test_a_running_job_is_archived_in_its_current_state(server: Server, clip: Clip) -> None:
     dataset = server.dataset(clip)
     values = {
         "name": "long",
@@ -155,23 +157,23 @@ def test_a_job_at_work_comes_as_far_as_it_is(server: Server, clip: Clip) -> None
 
 @pytest.fixture
 def folder(tmp_path: Path) -> JobFolder:
-    """A folder as jobs leave it, with what must not leave it."""
+    """A job's folder, with hidden files and a lock that must not be archived."""
     root = tmp_path / "job"
     (root / "snapshots").mkdir(parents=True)
     (root / ".hidden").mkdir()
     (root / ".hidden" / "a.txt").write_text("a draft")
     (root / "job.json").write_text("{}")
     (root / "events.jsonl").write_bytes(b'{"seq":1}\n{"seq":2}\n{"se')
-    (root / "worker.log").write_text("words\n")
+    (root / "worker.log").write_text("text\n")
     (root / "worker.lock").write_text("123")
     (root / ".job.json").write_text("a draft")
     for number in range(3):
         (root / "snapshots" / f"epoch-{number}.safetensors").write_bytes(bytes([number]) * 1000)
-    (tmp_path / "secret.txt").write_text("of somebody else")
+    (tmp_path / "secret.txt").write_text("outside of the folder")
     return JobFolder(root)
 
 
-def whole(parts: Iterator[bytes]) -> zipfile.ZipFile:
+def archive_of(parts: Iterator[bytes]) -> zipfile.ZipFile:
     archive = zipfile.ZipFile(io.BytesIO(b"".join(parts)))
     assert archive.testzip() is None
     return archive
@@ -182,16 +184,18 @@ def names(archive: zipfile.ZipFile) -> list[str]:
 
 
 def until(parts: Iterator[bytes], name: bytes) -> list[bytes]:
-    """The parts up to the one in which a file begins."""
+    """The parts up to and including the part in which a file begins."""
     taken = []
     for part in parts:
         taken.append(part)
         if name in part:
             return taken
-    raise AssertionError(f"there is no {name!r}")
+    raise AssertionError(f"no part contains {name!r}")
 
 
-def test_locks_drafts_and_links_that_lead_out_stay_here(folder: JobFolder, tmp_path: Path) -> None:
+def test_locks_drafts_and_links_out_of_the_folder_are_left_out(
+    folder: JobFolder, tmp_path: Path
+) -> None:
     links = {
         "out.txt": tmp_path / "secret.txt",
         "all": tmp_path,
@@ -204,7 +208,7 @@ def test_locks_drafts_and_links_that_lead_out_stay_here(folder: JobFolder, tmp_p
     for name, target in links.items():
         (folder.path / name).symlink_to(target)
     os.mkfifo(folder.path / "pipe.log")
-    archive = whole(job_zip.stream(folder, "top", {"command.txt": "clearframe\n"}))
+    archive = archive_of(job_zip.stream(folder, "top", {"command.txt": "clearframe\n"}))
     assert names(archive) == [
         "command.txt",
         "events.jsonl",
@@ -213,42 +217,42 @@ def test_locks_drafts_and_links_that_lead_out_stay_here(folder: JobFolder, tmp_p
         "worker.log",
         *(f"snapshots/epoch-{number}.safetensors" for number in range(3)),
     ]
-    assert archive.read("top/inside.txt") == b"words\n"
+    assert archive.read("top/inside.txt") == b"text\n"
     assert archive.read("top/command.txt") == b"clearframe\n"
 
 
-def test_a_log_that_grows_is_sent_as_far_as_it_was_and_by_whole_lines(folder: JobFolder) -> None:
+def test_a_growing_log_is_archived_up_to_its_last_complete_line(folder: JobFolder) -> None:
     (folder.path / "worker.log").write_bytes(b"a" * 3 * job_zip.BLOCK)
     parts = job_zip.stream(folder, "top", {})
     taken = until(parts, b"top/worker.log")
     with folder.worker_log.open("ab") as log, folder.events.open("ab") as events:
         log.write(b"b" * job_zip.BLOCK)
         events.write(b'q":3}\n')
-    archive = whole(itertools.chain(taken, parts))
+    archive = archive_of(itertools.chain(taken, parts))
     assert archive.read("top/events.jsonl") == b'{"seq":1}\n{"seq":2}\n'
     assert archive.read("top/worker.log") == b"a" * 3 * job_zip.BLOCK
 
 
-def test_one_long_line_without_an_end_is_no_event(folder: JobFolder) -> None:
+def test_a_long_incomplete_line_is_left_out(folder: JobFolder) -> None:
     folder.events.write_bytes(b'{"seq":1}\n' + b"a" * 2 * job_zip.BLOCK)
-    assert whole(job_zip.stream(folder, "top", {})).read("top/events.jsonl") == b'{"seq":1}\n'
+    assert archive_of(job_zip.stream(folder, "top", {})).read("top/events.jsonl") == b'{"seq":1}\n'
     folder.events.write_bytes(b"a" * 2 * job_zip.BLOCK)
-    assert whole(job_zip.stream(folder, "top", {})).read("top/events.jsonl") == b""
+    assert archive_of(job_zip.stream(folder, "top", {})).read("top/events.jsonl") == b""
 
 
-def test_what_is_removed_or_cut_meanwhile_is_passed_over_or_shorter(folder: JobFolder) -> None:
+def test_files_removed_or_truncated_during_the_download(folder: JobFolder) -> None:
     first = folder.snapshots / "epoch-0.safetensors"
     first.write_bytes(bytes(3 * job_zip.BLOCK))
     parts = job_zip.stream(folder, "top", {})
     taken = until(parts, b"snapshots/epoch-0.safetensors")
     (folder.snapshots / "epoch-1.safetensors").unlink()
     os.truncate(first, job_zip.BLOCK)
-    archive = whole(itertools.chain(taken, parts))
+    archive = archive_of(itertools.chain(taken, parts))
     assert names(archive)[-2:] == ["snapshots/epoch-0.safetensors", "snapshots/epoch-2.safetensors"]
     assert len(archive.read("top/snapshots/epoch-0.safetensors")) == job_zip.BLOCK
 
 
-def test_a_file_that_goes_between_the_look_and_the_opening(
+def test_a_file_removed_between_listing_and_opening(
     folder: JobFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def belongs(path: Path, root: Path) -> bool:
@@ -256,19 +260,19 @@ def test_a_file_that_goes_between_the_look_and_the_opening(
         return True
 
     monkeypatch.setattr(job_zip, "_belongs", belongs)
-    assert names(whole(job_zip.stream(folder, "top", {}))) == []
+    assert names(archive_of(job_zip.stream(folder, "top", {}))) == []
 
 
-def test_a_job_that_is_deleted_meanwhile_ends_the_zip(folder: JobFolder) -> None:
+def test_a_job_deleted_during_the_download_ends_the_zip(folder: JobFolder) -> None:
     import shutil
 
     parts = job_zip.stream(folder, "top", {})
     taken = until(parts, b"top/job.json")
     shutil.rmtree(folder.path)
-    assert names(whole(itertools.chain(taken, parts))) == ["events.jsonl", "job.json"]
+    assert names(archive_of(itertools.chain(taken, parts))) == ["events.jsonl", "job.json"]
 
 
-def test_a_download_that_is_given_up_leaves_nothing_open(folder: JobFolder) -> None:
+def test_a_cancelled_download_leaves_no_file_open(folder: JobFolder) -> None:
     folder.worker_log.write_bytes(bytes(3 * job_zip.BLOCK))
     before = psutil.Process().num_fds()
     parts = job_zip.stream(folder, "top", {})
@@ -278,56 +282,58 @@ def test_a_download_that_is_given_up_leaves_nothing_open(folder: JobFolder) -> N
     assert psutil.Process().num_fds() == before
 
 
-def test_times_and_names_that_a_zip_does_not_know(folder: JobFolder) -> None:
+def test_times_before_1980_and_names_that_are_not_utf_8(folder: JobFolder) -> None:
     os.utime(folder.path / "job.json", (0, 0))
     with open(os.fsencode(folder.path) + b"/clip\xff.txt", "wb") as file:
         file.write(b"a")
-    archive = whole(job_zip.stream(folder, "top", {}))
+    archive = archive_of(job_zip.stream(folder, "top", {}))
     assert archive.read("top/clip\ufffd.txt") == b"a"
     assert archive.getinfo("top/job.json").date_time[0] == 1980
 
 
-def test_files_of_more_than_four_gigabytes(
+def test_files_larger_than_four_gigabytes(
     folder: JobFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With the limit moved down: the real one takes half a minute."""
+    """With a lower limit, because files above the real one take half a minute."""
     monkeypatch.setattr(zipfile, "ZIP64_LIMIT", 900)
-    archive = whole(job_zip.stream(folder, "top", {}))
+    archive = archive_of(job_zip.stream(folder, "top", {}))
     assert archive.read("top/snapshots/epoch-2.safetensors") == b"\2" * 1000
 
 
-def test_a_gigabyte_takes_no_memory_and_lets_others_pass(server: Server, clip: Clip) -> None:
+def test_a_gigabyte_takes_no_memory_and_does_not_block_other_requests(
+    server: Server, clip: Clip
+) -> None:
     id = server.dataset(clip)
     server.wait(id, "done")
     with (server.home / "jobs" / id / "train.lmdb" / "large.mdb").open("wb") as sparse:
         sparse.truncate(GIGABYTE)
     process = psutil.Process(server.process.pid)
-    with urllib.request.urlopen(f"{server.url}/jobs/{id}.zip") as answer:
-        answer.read(10_000_000)
+    with urllib.request.urlopen(f"{server.url}/jobs/{id}.zip") as response:
+        response.read(10_000_000)
         before, length, highest = process.memory_info().rss, 10_000_000, 0
         waits: list[float] = []
-        asking = threading.Event()
+        done = threading.Event()
 
-        def ask() -> None:
-            while not asking.is_set():
-                began = time.monotonic()
+        def poll() -> None:
+            while not done.is_set():
+                started = time.monotonic()
                 server.call("/healthz")
-                waits.append(time.monotonic() - began)
+                waits.append(time.monotonic() - started)
                 time.sleep(0.05)
 
-        other = threading.Thread(target=ask)
-        other.start()
-        while part := answer.read(1_000_000):
+        poller = threading.Thread(target=poll)
+        poller.start()
+        while part := response.read(1_000_000):
             length += len(part)
             highest = max(highest, process.memory_info().rss)
-        asking.set()
-        other.join()
+        done.set()
+        poller.join()
     assert length > GIGABYTE
     assert highest - before < 16_000_000
     assert len(waits) > 3
     assert sorted(waits)[len(waits) // 2] < 0.5
 
 
-def test_the_description_of_the_api_has_the_record_and_the_log(server: Server) -> None:
+def test_openapi_describes_the_record_and_the_log(server: Server) -> None:
     paths: dict[str, Any] = server.call("/openapi.json")[1]["paths"]
     assert {"/jobs/{id}/record", "/jobs/{id}/log"} <= set(paths)

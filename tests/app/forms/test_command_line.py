@@ -1,4 +1,7 @@
-"""What the page of a job offers to copy makes the same job: the line goes through the commands' own options and checks."""
+"""Tests that the command line offered on a job's page recreates the job.
+
+The line is parsed with the options and checks of the commands themselves.
+"""
 
 import shlex
 from pathlib import Path
@@ -9,11 +12,11 @@ import pytest
 from pydantic import ValidationError
 
 from app.checks import sweeps
-from app.checks.training import with_its_loss
+from app.checks.training import with_network_loss
 from app.forms.command_line import as_command, option_name
 from app.forms.fields import Field, fields_of, values_of
 from app.problems import validate
-from commands.main import _asked_for, _name, _over, _trainings, _with_kinds, main
+from commands.main import _name, _overlaid, _requested_training, _trainings, _with_kinds, main
 from commands.options import typed_values
 from jobs.core import folder as folders
 from jobs.core.events import EventLog
@@ -32,36 +35,36 @@ SOURCES = {
     "sequences": {"manifest": "/m.csv"},
 }
 NEEDED = {"prototxt": "layer {\n  name: 'a'\n}\n", "entry": "some.entry", "file": "/net's file.py"}
-"""What some networks and losses cannot do without."""
+"""Values for the required fields of some networks and losses."""
 
 
 def options_of(line: str, *commands: str) -> Values:
-    """The values of a line's options, as the command itself gets them."""
+    """The option values of a command line, as the command receives them."""
     command: click.Command = main
-    for word in commands:
+    for name in commands:
         assert isinstance(command, click.Group)
-        command = command.commands[word]
-    words = shlex.split(line)
-    assert words[: len(commands) + 1] == ["clearframe", *commands]
-    given = command.make_context("clearframe", words[len(commands) + 1 :]).params
-    assert given.pop("spec_file", None) is None
+        command = command.commands[name]
+    arguments = shlex.split(line)
+    assert arguments[: len(commands) + 1] == ["clearframe", *commands]
+    params = command.make_context("clearframe", arguments[len(commands) + 1 :]).params
+    assert params.pop("spec_file", None) is None
     return {
         key: value
-        for key, value in given.items()
+        for key, value in params.items()
         if key not in ("home", "server", "allow_user_code")
     }
 
 
-def trained(line: str) -> ModelSpec:
-    (values,) = sweeps.expand(_asked_for(options_of(line, "train"), {}))
-    return validate(ModelSpec, with_its_loss(values, lambda id: None))
+def model_spec(line: str) -> ModelSpec:
+    (values,) = sweeps.expand(_requested_training(options_of(line, "train"), {}))
+    return validate(ModelSpec, with_network_loss(values, lambda id: None))
 
 
-def made(line: str) -> DatasetSpec:
+def dataset_spec(line: str) -> DatasetSpec:
     given = options_of(line, "dataset", "create")
     return validate(
         DatasetSpec,
-        _over(typed_values(DatasetSpec, _with_kinds(given, {})), {"name": _name(given)}),
+        _overlaid(typed_values(DatasetSpec, _with_kinds(given, {})), {"name": _name(given)}),
     )
 
 
@@ -69,21 +72,21 @@ def dumped(spec: Spec) -> Values:
     return spec.model_dump(mode="json")
 
 
-def both_ways(kind: str, **values: Any) -> str:
-    """The line of a spec; it makes the same spec."""
+def round_trip(kind: str, **values: Any) -> str:
+    """The command line of a spec; asserts that the line gives the same spec."""
     if kind == "model":
         spec: Spec = ModelSpec.model_validate({**MODEL, **values})
         line = as_command(kind, dumped(spec))
-        assert dumped(trained(line)) == dumped(spec), line
+        assert dumped(model_spec(line)) == dumped(spec), line
     else:
         spec = DatasetSpec.model_validate({"name": "d", "source": STREAM, **values})
         line = as_command(kind, dumped(spec))
-        assert dumped(made(line)) == dumped(spec), line
+        assert dumped(dataset_spec(line)) == dumped(spec), line
     return line
 
 
 def sections() -> list[tuple[str, str]]:
-    """("network", "dncnn") and all other kinds of the parts of a training."""
+    """All sections of a training spec with each of their kinds, such as ("network", "dncnn")."""
     parts = {name: members(info) for name, info in ModelSpec.model_fields.items()}
     return [(part, kind) for part, kinds in parts.items() for kind in kinds]
 
@@ -93,16 +96,16 @@ def needed(spec: type[Spec]) -> Values:
 
 
 @pytest.mark.parametrize(("part", "kind"), sections())
-def test_every_network_loss_solver_and_rate_policy_comes_back(part: str, kind: str) -> None:
-    line = both_ways(
+def test_every_network_loss_solver_and_rate_policy_round_trips(part: str, kind: str) -> None:
+    line = round_trip(
         "model", **{part: {"name": kind, **needed(members(ModelSpec.model_fields[part])[kind])}}
     )
     first = next(field.default for field in fields_of(ModelSpec) if field.name == f"{part}.name")
     assert (f"{option_name(part)} {kind}" in line) == (kind != first)
 
 
-def other(field: Field) -> list[Any]:
-    """Values that are not the default of a field, of which a spec takes at least one."""
+def other_values(field: Field) -> list[Any]:
+    """Values other than the default of a field; its spec accepts at least one of them."""
     if field.widget == "checkbox":
         return [not field.default]
     if field.choices:
@@ -116,36 +119,36 @@ def other(field: Field) -> list[Any]:
         low + 4 * ((high - low) // 8),
         0.0123,
     ]
-    known = {"device": ["cuda:0,1"], "start_snapshot": ["epoch-0012"]}
-    return known.get(field.name) or [number for number in numbers if number != field.default] + [
+    special = {"device": ["cuda:0,1"], "start_snapshot": ["epoch-0012"]}
+    return special.get(field.name) or [number for number in numbers if number != field.default] + [
         "30, 40",
-        "some words",
+        "some text",
     ]
 
 
-def with_one(values: Values, field: str, value: Any) -> Values:
-    """The values with one more, deep in them."""
+def with_value(values: Values, field: str, value: Any) -> Values:
+    """The values with a nested field set."""
     first, *rest = field.split(".", 1)
-    return {**values, first: with_one(values.get(first, {}), rest[0], value) if rest else value}
+    return {**values, first: with_value(values.get(first, {}), rest[0], value) if rest else value}
 
 
 def changed(spec: type[Spec], base: Values, field: Field) -> Spec:
-    for value in other(field):
+    for value in other_values(field):
         try:
-            return spec.model_validate(with_one(base, field.name, value))
+            return spec.model_validate(with_value(base, field.name, value))
         except ValidationError:
             continue
-    raise AssertionError(f"{field.name}: no value of {other(field)} will do")
+    raise AssertionError(f"{field.name}: the spec accepts none of {other_values(field)}")
 
 
 @pytest.mark.parametrize(("part", "kind"), sections())
-def test_every_setting_of_a_training_comes_back(part: str, kind: str) -> None:
+def test_every_setting_of_a_training_round_trips(part: str, kind: str) -> None:
     base = {**MODEL, part: {"name": kind, **needed(members(ModelSpec.model_fields[part])[kind])}}
     for field in fields_of(ModelSpec, base):
         if field.active and not field.kinds:
             spec = changed(ModelSpec, base, field)
             line = as_command("model", dumped(spec))
-            assert dumped(trained(line)) == dumped(spec), line
+            assert dumped(model_spec(line)) == dumped(spec), line
             assert option_name(field.name).removeprefix("--") in line
 
 
@@ -180,14 +183,14 @@ DATASETS: list[Values] = [
 
 
 @pytest.mark.parametrize("values", DATASETS, ids=str)
-def test_every_setting_of_a_dataset_comes_back(values: Values) -> None:
-    both_ways("dataset", **values)
+def test_every_setting_of_a_dataset_round_trips(values: Values) -> None:
+    round_trip("dataset", **values)
     base = {"name": "d", **values}
     for field in fields_of(DatasetSpec, base):
         if field.active and not field.kinds:
             spec = changed(DatasetSpec, base, field)
             line = as_command("dataset", dumped(spec))
-            assert dumped(made(line)) == dumped(spec), line
+            assert dumped(dataset_spec(line)) == dumped(spec), line
 
 
 @pytest.mark.parametrize(
@@ -219,8 +222,8 @@ def test_every_setting_of_a_dataset_comes_back(values: Values) -> None:
     ],
     ids=str,
 )
-def test_odd_values_of_a_training_come_back(values: Values) -> None:
-    both_ways("model", **values)
+def test_odd_values_of_a_training_round_trip(values: Values) -> None:
+    round_trip("model", **values)
 
 
 @pytest.mark.parametrize(
@@ -250,23 +253,24 @@ def test_odd_values_of_a_training_come_back(values: Values) -> None:
     ],
     ids=str,
 )
-def test_odd_values_of_a_dataset_come_back(values: Values) -> None:
-    both_ways("dataset", **values)
+def test_odd_values_of_a_dataset_round_trip(values: Values) -> None:
+    round_trip("dataset", **values)
 
 
 @pytest.mark.parametrize(
     "text", [" layer {}", "a\r\nb\r\n", "\n\n", "'\"$(rm -rf /)\\\n", "x" * 100_000]
 )
-def test_a_pasted_network_comes_back_to_the_letter(text: str) -> None:
+def test_a_pasted_network_round_trips_unchanged(text: str) -> None:
     network = {"name": "custom", "prototxt": text}
     spec = ModelSpec.model_validate({**MODEL, "network": network})
     line = as_command("model", dumped(spec))
-    assert _asked_for(options_of(line, "train"), {})["network"] == network
+    assert _requested_training(options_of(line, "train"), {})["network"] == network
 
 
-def test_only_what_differs_from_the_defaults_is_said() -> None:
+def test_only_non_default_options_are_in_the_command() -> None:
     assert (
-        both_ways("dataset") == "clearframe dataset create --stream /s.h264 --originals /o --name d"
+        round_trip("dataset")
+        == "clearframe dataset create --stream /s.h264 --originals /o --name d"
     )
     spec = {**dumped(ModelSpec.model_validate(MODEL)), "sweep": "abc"}
     assert as_command("model", spec) == "clearframe train --name m --dataset abcdefgh --epochs 30"
@@ -276,12 +280,13 @@ def test_only_what_differs_from_the_defaults_is_said() -> None:
         "flips": False,
         "minutes": 5,
     }
-    assert both_ways("model", **values) == (
-        "clearframe train --name m --dataset abcdefgh --network dncnn --network-depth 9 --loss l2 --minutes 5 --no-flips"
+    assert round_trip("model", **values) == (
+        "clearframe train --name m --dataset abcdefgh --network dncnn --network-depth 9 --loss l2 "
+        "--minutes 5 --no-flips"
     )
 
 
-def test_a_spec_of_an_older_version_has_the_defaults_of_what_it_lacks() -> None:
+def test_missing_fields_of_an_older_spec_count_as_defaults() -> None:
     assert as_command("model", MODEL) == "clearframe train --name m --dataset abcdefgh"
 
 
@@ -302,16 +307,16 @@ def test_a_spec_of_an_older_version_has_the_defaults_of_what_it_lacks() -> None:
     ],
     ids=str,
 )
-def test_every_setting_of_a_test_comes_back(values: Values) -> None:
+def test_every_setting_of_a_test_round_trips(values: Values) -> None:
     kind = TESTS[values["kind"]]
     spec = validate(kind, {**values, "model": "abcdefgh"})
-    given = options_of(as_command("test", spec.model_dump(mode="json")), "test", values["kind"])
-    typed = typed_values(kind, {key: value for key, value in given.items() if key != "model"})
-    assert validate(kind, {**typed, "kind": values["kind"], "model": given["model"]}) == spec
+    options = options_of(as_command("test", spec.model_dump(mode="json")), "test", values["kind"])
+    typed = typed_values(kind, {key: value for key, value in options.items() if key != "model"})
+    assert validate(kind, {**typed, "kind": values["kind"], "model": options["model"]}) == spec
 
 
-def test_a_line_makes_the_same_training_in_a_home(tmp_path: Path) -> None:
-    """A pasted network that brings a loss of its own, and files of Python that may run: checked as the command does it."""
+def test_a_command_recreates_the_training_in_a_home(tmp_path: Path) -> None:
+    """Covers a pasted network that names a loss, and Python files; uses the command's checks."""
     dataset = folders.create(
         tmp_path, "dataset", DatasetSpec.model_validate({"name": "d", "source": STREAM})
     )
@@ -323,21 +328,23 @@ def test_a_line_makes_the_same_training_in_a_home(tmp_path: Path) -> None:
         )
     (tmp_path / "it's.py").write_text("def network(channels): ...")
     text = (EXAMPLES / "sr-model.prototxt").read_text()
-    told: list[Values] = [
+    variants: list[Values] = [
         {"network": {"name": "custom", "prototxt": text}},
         {"network": {"name": "custom", "prototxt": text}, "loss": {"name": "charbonnier"}},
         {"network": {"name": "python", "file": str(tmp_path / "it's.py")}},
         {"loss": {"name": "python", "file": str(tmp_path / "it's.py")}},
     ]
-    for values in told:
+    for values in variants:
         spec = ModelSpec.model_validate({"name": "m", "dataset": dataset.id, **values})
         line = as_command("model", dumped(spec))
         assert ("--allow-user-code" in line) == ("prototxt" not in str(values))
-        (again,) = _trainings(_asked_for(options_of(line, "train"), {}), tmp_path, True)
-        assert dumped(again) == dumped(spec)
+        (recreated,) = _trainings(
+            _requested_training(options_of(line, "train"), {}), tmp_path, True
+        )
+        assert dumped(recreated) == dumped(spec)
 
 
-def test_a_browser_sends_ends_of_lines_that_are_not_kept() -> None:
+def test_crlf_line_ends_of_browsers_become_lf() -> None:
     from werkzeug.datastructures import MultiDict
 
     typed = MultiDict({"network.name": "custom", "network.prototxt": "a\r\nb", "name": " m "})

@@ -1,4 +1,4 @@
-"""Forms and specs are one: every setting has its field, and what was typed comes back."""
+"""Tests of the form fields: every setting of a spec has a field, and entered values round-trip."""
 
 import pytest
 
@@ -10,7 +10,7 @@ from jobs.specs import TESTS, DatasetSpec, ModelSpec, Spec
 DATASET = {"name": "a", "source.stream": "/s.h264", "source.originals": "/o"}
 
 
-def test_what_was_typed_makes_the_spec() -> None:
+def test_entered_values_make_the_spec() -> None:
     typed = {
         **DATASET,
         "validation.percent": "20",
@@ -27,7 +27,7 @@ def test_what_was_typed_makes_the_spec() -> None:
     ) == ("/s.h264", 20, "none", True)
 
 
-def test_a_box_that_was_not_ticked_is_false_and_one_that_was_not_shown_is_the_default() -> None:
+def test_an_unticked_checkbox_is_false_and_a_hidden_checkbox_keeps_its_default() -> None:
     ticked = values_of(ModelSpec, {"flips.shown": "1"})
     assert ticked["flips"] is False
     assert "flips" not in values_of(ModelSpec, {})
@@ -41,33 +41,37 @@ def test_every_field_has_a_label_help_and_a_schema(spec: type[Spec]) -> None:
         assert field.label in text
 
 
-def test_values_and_problems_stand_at_their_fields() -> None:
-    made = fields_of(
+def test_fields_have_their_values_and_errors() -> None:
+    fields = fields_of(
         ModelSpec, {"solver": {"learning_rate": "fast"}}, {"solver.learning_rate": "No."}
     )
-    shown = {field.name: field for field in made if field.active}
-    field = shown["solver.learning_rate"]
+    active = {field.name: field for field in fields if field.active}
+    field = active["solver.learning_rate"]
     assert (field.value, field.error, field.minimum, field.maximum) == ("fast", "No.", 0, 10)
-    assert shown["lr_policy.per"].choices[0] == ("run", "run")
+    assert active["lr_policy.per"].choices[0] == ("run", "run")
 
 
 @pytest.mark.parametrize(
     ("change", "field", "sentence"),
     [
-        ({"name": ""}, "name", "This is needed."),
+        ({"name": ""}, "name", "This field is required."),
         ({"validation": {"percent": 80}}, "validation.percent", "Must be at most 50."),
         ({"validation": {"percent": "many"}}, "validation.percent", "Must be a number."),
         ({"input_encoding": "gif"}, "input_encoding", "Must be one of 'none', 'png' or 'jpeg'."),
-        ({"colour": 1}, "colour", "There is no such field."),
-        ({"source": {"kind": "stream", "stream": "/s"}}, "source.originals", "This is needed."),
+        ({"colour": 1}, "colour", "Unknown field."),
+        (
+            {"source": {"kind": "stream", "stream": "/s"}},
+            "source.originals",
+            "This field is required.",
+        ),
     ],
 )
-def test_what_is_wrong_is_said_in_a_sentence(
+def test_errors_are_sentences_at_their_fields(
     change: dict[str, object], field: str, sentence: str
 ) -> None:
-    whole = {"name": "a", "source": {"kind": "stream", "stream": "/s.h264", "originals": "/o"}}
+    valid = {"name": "a", "source": {"kind": "stream", "stream": "/s.h264", "originals": "/o"}}
     with pytest.raises(Invalid) as invalid:
-        validate(DatasetSpec, {**whole, **change})
+        validate(DatasetSpec, {**valid, **change})
     assert invalid.value.problems == {field: sentence}
 
 

@@ -1,4 +1,4 @@
-"""What a training would be, told while its form is filled in."""
+"""Tests of the preview of a training."""
 
 import json
 import math
@@ -16,7 +16,7 @@ SR_MODEL = (ROOT / "examples" / "sr-model.prototxt").read_text()
 
 
 class NoJobs:
-    """A home in which nothing was made yet."""
+    """A catalog without jobs."""
 
     def get(self, id: str) -> None:
         return None
@@ -25,14 +25,19 @@ class NoJobs:
         return []
 
 
-def ask(**values: Any) -> dict[str, Any]:
+def preview_of(**values: Any) -> dict[str, Any]:
     return preview(values, NoJobs())  # type: ignore[arg-type]
 
 
-def test_the_facts_of_the_default_network() -> None:
-    told = ask()
-    network = told["network"]
-    assert (told["problems"], told["jobs"], told["steps"], told["seconds"]) == ({}, 1, None, None)
+def test_facts_of_the_default_network() -> None:
+    result = preview_of()
+    network = result["network"]
+    assert (result["problems"], result["jobs"], result["steps"], result["seconds"]) == (
+        {},
+        1,
+        None,
+        None,
+    )
     assert network["title"] == "SRCNN 9-1-5"
     assert "ECCV 2014" in network["paper"]
     assert (network["parameters"], network["receptive_field"], network["identity"]) == (
@@ -53,7 +58,10 @@ def test_the_facts_of_the_default_network() -> None:
 
 
 def test_channels_change_the_network() -> None:
-    assert ask(channels="rgb")["network"]["multiply_adds"] == 3 * 81 * 64 + 64 * 32 + 3 * 25 * 32
+    assert (
+        preview_of(channels="rgb")["network"]["multiply_adds"]
+        == 3 * 81 * 64 + 64 * 32 + 3 * 25 * 32
+    )
 
 
 @pytest.mark.parametrize(
@@ -67,10 +75,10 @@ def test_channels_change_the_network() -> None:
         ({"name": "cosine", "warm_up": 30}, 0.96, False),
     ],
 )
-def test_the_rate_over_the_run_and_where_it_dies(
+def test_learning_rate_over_the_run_and_the_share_where_it_dies(
     policy: dict[str, Any], dead_at: float | None, warned: bool
 ) -> None:
-    rate = ask(lr_policy=policy, solver={"learning_rate": "0.01"})["rate"]
+    rate = preview_of(lr_policy=policy, solver={"learning_rate": "0.01"})["rate"]
     assert len(rate["points"]) == 101
     assert (rate["base"], rate["dead_at"]) == (0.01, dead_at)
     assert ("under 1 % of its base" in rate["warning"]) is warned
@@ -78,44 +86,50 @@ def test_the_rate_over_the_run_and_where_it_dies(
         assert rate["points"][-1] == pytest.approx(0.01 * 0.098)
 
 
-def test_a_pasted_network_is_drawn_or_its_line_named() -> None:
-    told = ask(network={"name": "custom", "prototxt": SR_MODEL})
-    assert [layer["name"] for layer in told["network"]["layers"]] == [
+def test_a_pasted_network_is_drawn_or_its_wrong_line_is_reported() -> None:
+    result = preview_of(network={"name": "custom", "prototxt": SR_MODEL})
+    assert [layer["name"] for layer in result["network"]["layers"]] == [
         "conv1",
         "relu1",
         "conv2",
         "relu2",
         "conv3",
     ]
-    assert SR_MODEL.splitlines()[told["network"]["layers"][0]["line"] - 1] == "layer {"
-    told = ask(network={"name": "custom", "prototxt": SR_MODEL.replace('"ReLU"', '"Relu"', 1)})
-    assert told["network"] is None
-    assert told["problems"]["network.prototxt"].startswith(
-        f"Line {told['lines']['network.prototxt']}: “relu1” is a layer of type Relu"
+    assert SR_MODEL.splitlines()[result["network"]["layers"][0]["line"] - 1] == "layer {"
+    result = preview_of(
+        network={"name": "custom", "prototxt": SR_MODEL.replace('"ReLU"', '"Relu"', 1)}
     )
-    told = ask(network={"name": "custom", "prototxt": SR_MODEL}, loss={"name": "l2"})
-    assert told["notes"] == ["The text names the loss L1; this training takes the form's, L2."]
+    assert result["network"] is None
+    assert result["problems"]["network.prototxt"].startswith(
+        f"Line {result['lines']['network.prototxt']}: “relu1” is a layer of type Relu"
+    )
+    result = preview_of(network={"name": "custom", "prototxt": SR_MODEL}, loss={"name": "l2"})
+    assert result["notes"] == [
+        "The definition names the loss L1; this training uses the loss selected in the form, L2."
+    ]
 
 
-def test_wrong_values_are_said_and_the_rest_is_told_all_the_same() -> None:
-    told = ask(
+def test_wrong_values_are_reported_and_the_others_still_previewed() -> None:
+    result = preview_of(
         network={"name": "vdsr", "depth": "deep"}, solver={"learning_rate": "0.01"}, batch_size="0"
     )
-    assert told["problems"] == {
+    assert result["problems"] == {
         "network.depth": "Must be a whole number.",
         "batch_size": "Must be at least 1.",
     }
-    assert told["network"] is None
-    assert told["rate"]["base"] == 0.01
+    assert result["network"] is None
+    assert result["rate"]["base"] == 0.01
 
 
-def test_what_is_still_to_be_typed_is_no_problem() -> None:
-    told = ask(network={"name": "custom"}, solver={"learning_rate": "0.01, 0.02"})
-    assert (told["network"], told["problems"], told["jobs"]) == (None, {}, 2)
+def test_missing_values_are_no_errors() -> None:
+    result = preview_of(network={"name": "custom"}, solver={"learning_rate": "0.01, 0.02"})
+    assert (result["network"], result["problems"], result["jobs"]) == (None, {}, 2)
 
 
-def test_a_sweep_is_counted() -> None:
-    assert ask(solver={"learning_rate": "0.001, 0.0003"}, batch_size="8, 16, 32")["jobs"] == 6
+def test_the_trainings_of_a_sweep_are_counted() -> None:
+    assert (
+        preview_of(solver={"learning_rate": "0.001, 0.0003"}, batch_size="8, 16, 32")["jobs"] == 6
+    )
 
 
 def test_steps_and_time_come_from_the_dataset_and_from_the_last_training(
@@ -130,12 +144,12 @@ def test_steps_and_time_come_from_the_dataset_and_from_the_last_training(
         "patches_per_frame": 2,
         "patch_size": 32,
     }
-    told = server.call("/models/preview", values)[1]
-    assert (told["patches_an_epoch"], told["steps_an_epoch"]) == (
+    result = server.call("/models/preview", values)[1]
+    assert (result["patches_an_epoch"], result["steps_an_epoch"]) == (
         2 * pairs,
         math.ceil(2 * pairs / 8),
     )
-    assert (told["steps"], told["seconds"]) == (3 * told["steps_an_epoch"], None)
+    assert (result["steps"], result["seconds"]) == (3 * result["steps_an_epoch"], None)
     server.wait(server.create("/models", {"name": "m", **values}), "done")
     assert server.call("/models/preview", values)[1]["seconds"] > 0
     assert (
@@ -160,33 +174,37 @@ ODD: list[dict[str, Any]] = [
 
 
 @pytest.mark.parametrize("values", ODD, ids=str)
-def test_odd_values_are_told_as_problems(values: dict[str, Any]) -> None:
-    told = ask(**values)
-    json.dumps(told, allow_nan=False)
-    assert told["problems"]
+def test_odd_values_are_reported_as_problems(values: dict[str, Any]) -> None:
+    result = preview_of(**values)
+    json.dumps(result, allow_nan=False)
+    assert result["problems"]
 
 
-def test_a_network_that_shrinks_the_image_without_end_is_told() -> None:
+def test_a_network_that_shrinks_the_image_too_far_is_reported() -> None:
     shrinking = "".join(
-        f'layer {{ name: "c{n}" type: "Convolution" bottom: "{f"c{n - 1}" if n else "data"}" top: "c{n}" '
+        f'layer {{ name: "c{n}" type: "Convolution" '
+        f'bottom: "{f"c{n - 1}" if n else "data"}" top: "c{n}" '
         "convolution_param { num_output: 1 kernel_size: 1 stride: 16 } }\n"
         for n in range(300)
     )
-    grown = 'layer { name: "up" type: "Deconvolution" bottom: "c299" top: "up" convolution_param { num_output: 1 kernel_size: 101 } }'
-    cut = 'layer { name: "crop" type: "Crop" bottom: "up" bottom: "data" top: "crop" }'
-    told = ask(network={"name": "custom", "prototxt": shrinking + grown + cut})
-    assert "network.prototxt" in told["problems"]
-
-
-def test_advice_is_that_of_the_policy() -> None:
-    told = ask(lr_policy={"name": "sigmoid", "step": 2, "gamma": 5})
-    assert told["rate"]["warning"].endswith("Put the step later, or choose a smaller gamma.")
-
-
-def test_a_curve_that_is_drawn_for_a_guessed_length_says_so() -> None:
-    told = ask(minutes=5, lr_policy={"name": "exponential", "gamma": 0.9, "per": "epoch"})
-    assert (
-        told["rate"]["note"]
-        == "How long the run will be is not known yet: drawn for 30 epochs of 100 steps."
+    growing = (
+        'layer { name: "up" type: "Deconvolution" bottom: "c299" top: "up" '
+        "convolution_param { num_output: 1 kernel_size: 101 } }"
     )
-    assert ask(minutes=5)["rate"]["note"] == ""
+    cropping = 'layer { name: "crop" type: "Crop" bottom: "up" bottom: "data" top: "crop" }'
+    result = preview_of(network={"name": "custom", "prototxt": shrinking + growing + cropping})
+    assert "network.prototxt" in result["problems"]
+
+
+def test_the_advice_fits_the_policy() -> None:
+    result = preview_of(lr_policy={"name": "sigmoid", "step": 2, "gamma": 5})
+    assert result["rate"]["warning"].endswith("Put the step later, or choose a smaller gamma.")
+
+
+def test_a_curve_drawn_for_a_guessed_length_has_a_note() -> None:
+    result = preview_of(minutes=5, lr_policy={"name": "exponential", "gamma": 0.9, "per": "epoch"})
+    assert (
+        result["rate"]["note"]
+        == "Run length not known yet: curve drawn for 30 epochs of 100 steps."
+    )
+    assert preview_of(minutes=5)["rate"]["note"] == ""

@@ -1,5 +1,6 @@
-"""The form of a training: what can be chosen, and that nothing typed is lost."""
+"""Tests of the form of a training: its choices, and that no entered value is lost."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -24,52 +25,49 @@ DATASETS = [
 @pytest.fixture
 def client(home: Path, tmp_path: Path, clip: Clip) -> FlaskClient:
     app = create_app(Settings(home, (clip[0].parent.resolve(), tmp_path.resolve())), work=False)
-    app.config["WTF_CSRF_ENABLED"] = (
-        False  # Forms without it are sent by tests/app/web/test_safety.py.
-    )
+    app.config["WTF_CSRF_ENABLED"] = False  # tests/app/web/test_safety.py tests CSRF.
     return app.test_client()
 
 
 def form(
     values: dict[str, Any] | None = None, problems: dict[str, str] | None = None, **choices: Any
 ) -> dict[str, Field]:
-    told = {"datasets": [], "models": [], "user_code": False, **choices}
-    return {
-        field.id: field for field in training_fields(values or {}, problems or {}, Choices(**told))
-    }
+    all_choices = Choices(**{"datasets": [], "models": [], "user_code": False, **choices})
+    fields = training_fields(values or {}, problems or {}, all_choices)
+    return {field.id: field for field in fields}
 
 
 def dataset(client: FlaskClient, clip: Clip) -> str:
     source = {"kind": "stream", "stream": str(clip[0]), "originals": str(clip[1])}
-    answer = client.post("/api/v1/datasets", json={"name": "clip", "source": source})
-    return str(answer.json["id"])
+    response = client.post("/api/v1/datasets", json={"name": "clip", "source": source})
+    return str(response.json["id"])
 
 
-def test_jobs_devices_and_examples_can_be_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_jobs_devices_and_examples_are_offered(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("app.forms.training.gpus.names", lambda: ("0", "1"))
     trained = {"id": "mmmmmmmm", "name": "first", "summary": {"last": {}}}
-    shown = form(datasets=DATASETS, models=[trained, {**trained, "id": "nnnnnnnn", "summary": {}}])
-    assert shown["f-more_datasets"].choices == shown["f-dataset"].choices
-    assert shown["f-dataset"].choices[0] == ("abcdefg1", "clip 1 (waiting)")
-    assert [id for id, _ in shown["f-start_from"].choices] == ["", "mmmmmmmm"]
-    assert [name for name, _ in shown["f-device"].choices] == [
+    fields = form(datasets=DATASETS, models=[trained, {**trained, "id": "nnnnnnnn", "summary": {}}])
+    assert fields["f-more_datasets"].choices == fields["f-dataset"].choices
+    assert fields["f-dataset"].choices[0] == ("abcdefg1", "clip 1 (waiting)")
+    assert [id for id, _ in fields["f-start_from"].choices] == ["", "mmmmmmmm"]
+    assert [name for name, _ in fields["f-device"].choices] == [
         "auto",
         "cpu",
         "cuda:0",
         "cuda:1",
         "cuda:0,1",
     ]
-    assert [label for _, label in shown["f-custom-network-prototxt"].choices] == [
+    assert [label for _, label in fields["f-custom-network-prototxt"].choices] == [
         "plain",
         "with skip",
     ]
 
 
-def test_networks_of_packages_are_listed_or_said_to_be_missing(
+def test_networks_of_packages_are_listed_or_reported_missing(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     assert form()["f-package-network-entry"].choices == [
-        ("", "No installed package has clearframe.networks")
+        ("", "No installed package provides clearframe.networks")
     ]
     monkeypatch.setattr(training, "entries", lambda group: [f"{group}!"])
     assert form()["f-package-loss-entry"].choices == [("clearframe.losses!", "clearframe.losses!")]
@@ -77,33 +75,35 @@ def test_networks_of_packages_are_listed_or_said_to_be_missing(
 
 @pytest.mark.parametrize(("user_code", "offered"), [(False, False), (True, True)])
 def test_python_files_are_offered_where_they_may_run(user_code: bool, offered: bool) -> None:
-    shown = form(user_code=user_code)
-    assert ("python" in dict(shown["f-network-name"].choices)) is offered
-    assert ("python" in shown["f-loss-name"].kinds) is offered
-    assert ("f-python-network-file" in shown) is offered
+    fields = form(user_code=user_code)
+    assert ("python" in dict(fields["f-network-name"].choices)) is offered
+    assert ("python" in fields["f-loss-name"].kinds) is offered
+    assert ("f-python-network-file" in fields) is offered
 
 
-def test_what_was_asked_of_another_server_is_still_shown() -> None:
-    shown = form({"network": {"name": "python", "file": "/n.py"}})
-    assert "python" in dict(shown["f-network-name"].choices)
-    assert shown["f-python-network-file"].value == "/n.py"
+def test_a_python_file_in_use_stays_in_the_form_of_a_server_that_runs_none() -> None:
+    fields = form({"network": {"name": "python", "file": "/n.py"}})
+    assert "python" in dict(fields["f-network-name"].choices)
+    assert fields["f-python-network-file"].value == "/n.py"
 
 
 @pytest.mark.parametrize(
     ("values", "epochs"), [({}, 30), ({"minutes": 5}, ""), ({"steps": 10}, ""), ({"epochs": 3}, 3)]
 )
-def test_epochs_are_given_unless_another_length_is(values: dict[str, Any], epochs: Any) -> None:
+def test_epochs_have_a_default_unless_another_length_is_given(
+    values: dict[str, Any], epochs: Any
+) -> None:
     assert form(values)["f-epochs"].value == epochs
 
 
-def test_a_dataset_is_chosen_by_the_address(client: FlaskClient, clip: Clip) -> None:
+def test_the_query_string_selects_a_dataset(client: FlaskClient, clip: Clip) -> None:
     first, second = dataset(client, clip), dataset(client, clip)
     assert f'<option value="{first}" selected>' in client.get(f"/models/new?dataset={first}").text
     assert f'<option value="{second}" selected>' in client.get(f"/models/new?dataset={second}").text
 
 
 def test_a_clone_has_all_values_of_its_model(client: FlaskClient, clip: Clip) -> None:
-    asked = {
+    request = {
         "name": "first",
         "dataset": dataset(client, clip),
         "more_datasets": [dataset(client, clip)],
@@ -112,15 +112,15 @@ def test_a_clone_has_all_values_of_its_model(client: FlaskClient, clip: Clip) ->
         "minutes": 5,
         "flips": False,
     }
-    id = client.post("/api/v1/models", json=asked).json["id"]
+    id = client.post("/api/v1/models", json=request).json["id"]
     page = client.get(f"/models/new?clone={id}").text
     assert 'value="first (copy)"' in page
     assert 'value="20, 40.5"' in page
-    assert f'value="{asked["more_datasets"][0]}" checked' in page
+    assert f'value="{request["more_datasets"][0]}" checked' in page
     spec = client.get(f"/api/v1/jobs/{id}").json["spec"]
-    shown = form(spec)
+    fields = form(spec)
     values = {
-        name: shown[name].value
+        name: fields[name].value
         for name in (
             "f-edsr-network-blocks",
             "f-edsr-network-skip",
@@ -138,7 +138,7 @@ def test_a_clone_has_all_values_of_its_model(client: FlaskClient, clip: Clip) ->
     }
 
 
-def test_what_was_typed_stays_after_an_error(client: FlaskClient, clip: Clip) -> None:
+def test_entered_values_stay_after_an_error(client: FlaskClient, clip: Clip) -> None:
     first, second = dataset(client, clip), dataset(client, clip)
     text = "\n# mine\nlayer {"
     typed = {
@@ -156,7 +156,7 @@ def test_what_was_typed_stays_after_an_error(client: FlaskClient, clip: Clip) ->
     assert 'value="8, x"' in page.text
 
 
-def test_browsers_say_lines_in_two_characters(client: FlaskClient) -> None:
+def test_crlf_line_ends_are_shown_as_lf(client: FlaskClient) -> None:
     page = client.post(
         "/models/new", data={"network.name": "custom", "network.prototxt": "# mine\r\nlayer {"}
     )
@@ -169,25 +169,25 @@ def test_every_field_of_the_spec_is_in_the_form() -> None:
 
 
 def test_only_examples_are_served(client: FlaskClient) -> None:
-    with client.get("/examples/residual.prototxt") as answer:
-        assert "layer {" in answer.get_data(as_text=True)
+    with client.get("/examples/residual.prototxt") as response:
+        assert "layer {" in response.get_data(as_text=True)
     assert client.get("/examples/other.prototxt").status_code == 404
 
 
 def log(client: FlaskClient, id: str, **event: Any) -> None:
-    """What a worker would write, read by the catalog."""
+    """Append an event as a worker would, and let the catalog read it."""
     catalog: Catalog = client.application.extensions["catalog"]
     folder = catalog.folder(id)
     with EventLog(folder.events) as events:
         events.append(event.pop("type"), **event)
-    catalog._take_in(folder)
+    catalog._index_folder(folder)
 
 
 def test_a_model_with_a_snapshot_can_be_started_from_and_a_clone_keeps_that(
     client: FlaskClient, clip: Clip
 ) -> None:
-    of = dataset(client, clip)
-    first = client.post("/api/v1/models", json={"name": "first", "dataset": of}).json["id"]
+    dataset_id = dataset(client, clip)
+    first = client.post("/api/v1/models", json={"name": "first", "dataset": dataset_id}).json["id"]
     option = f'<option value="{first}"'
     assert option not in client.get("/models/new").text
     log(
@@ -202,7 +202,7 @@ def test_a_model_with_a_snapshot_can_be_started_from_and_a_clone_keeps_that(
     )
     assert f"{option}>first</option>" in client.get("/models/new").text
     second = client.post(
-        "/api/v1/models", json={"name": "second", "dataset": of, "start_from": first}
+        "/api/v1/models", json={"name": "second", "dataset": dataset_id, "start_from": first}
     ).json["id"]
     assert f"{option} selected>first</option>" in client.get(f"/models/new?clone={second}").text
 
@@ -216,34 +216,35 @@ def test_a_clone_does_not_silently_choose_another_dataset(client: FlaskClient, c
     client.application.extensions["catalog"].folder(second).path.rename(
         Path(clip[0].parent, "elsewhere")
     )
-    client.application.extensions["catalog"].take_in_folders()
+    client.application.extensions["catalog"].sync_folders()
     page = client.get(f"/models/new?clone={model}").text
     assert f'<option value="{first}" selected>clip (error)</option>' in page
-    assert f'value="{second}" checked> {second} (deleted)' in page
+    assert re.search(rf'value="{second}" checked>\s*{second} \(deleted\)', page)
     Path(clip[0].parent, "elsewhere").rename(
         client.application.extensions["catalog"].folder(second).path
     )
 
 
-def test_frames_of_different_sizes_are_known_by_the_smallest(
-    client: FlaskClient, clip: Clip
-) -> None:
-    of = dataset(client, clip)
+def test_the_smallest_frame_limits_the_patch_size(client: FlaskClient, clip: Clip) -> None:
+    dataset_id = dataset(client, clip)
     log(
         client,
-        of,
+        dataset_id,
         type="state",
         state="done",
         reason="",
         summary={"width": 640, "height": 480, "smallest_side": 32},
     )
-    answer = client.post("/api/v1/models", json={"name": "m", "dataset": of, "patch_size": 64})
-    assert answer.json["error"]["fields"] == {
-        "patch_size": "The frames of “clip” are only 32 px: give at most that."
+    values = {"name": "m", "dataset": dataset_id, "patch_size": 64}
+    response = client.post("/api/v1/models", json=values)
+    assert response.json["error"]["fields"] == {
+        "patch_size": "The smallest frame side of “clip” is 32 px. Enter at most 32."
     }
 
 
-def test_colour_and_grayscale_are_refused_before_the_job(client: FlaskClient, clip: Clip) -> None:
+def test_colour_with_grayscale_datasets_is_refused_before_the_job(
+    client: FlaskClient, clip: Clip
+) -> None:
     first, second = dataset(client, clip), dataset(client, clip)
     for id, channels in ((first, 3), (second, 1)):
         log(
@@ -254,10 +255,10 @@ def test_colour_and_grayscale_are_refused_before_the_job(client: FlaskClient, cl
             reason="",
             summary={"channels": channels, "smallest_side": 100},
         )
-    answer = client.post(
+    response = client.post(
         "/api/v1/models", json={"name": "m", "dataset": first, "more_datasets": [second]}
     )
-    assert "some in grayscale" in answer.json["error"]["fields"]["more_datasets"]
+    assert "some in grayscale" in response.json["error"]["fields"]["more_datasets"]
 
 
 ODD = [
@@ -270,24 +271,24 @@ ODD = [
 
 
 @pytest.mark.parametrize("odd", ODD, ids=str)
-def test_odd_values_are_refused_in_words(
+def test_odd_values_are_refused_with_messages(
     client: FlaskClient, clip: Clip, odd: dict[str, Any]
 ) -> None:
-    answer = client.post(
+    response = client.post(
         "/api/v1/models", json={"name": "m", "dataset": dataset(client, clip), **odd}
     )
-    assert answer.status_code == 422
-    assert answer.json["error"]["fields"]
+    assert response.status_code == 422
+    assert response.json["error"]["fields"]
 
 
-def test_one_rate_said_twice_is_no_sweep(client: FlaskClient, clip: Clip) -> None:
-    asked = {
+def test_the_same_rate_twice_is_no_sweep(client: FlaskClient, clip: Clip) -> None:
+    request = {
         "name": "m",
         "dataset": dataset(client, clip),
         "solver": {"learning_rate": "1e-3, 0.001"},
         "batch_size": "8,",
     }
-    answer = client.post("/api/v1/models", json=asked).json
-    assert (len(answer["ids"]), answer["sweep"]) == (1, "")
-    spec = client.get(f"/api/v1/jobs/{answer['id']}").json["spec"]
+    created = client.post("/api/v1/models", json=request).json
+    assert (len(created["ids"]), created["sweep"]) == (1, "")
+    spec = client.get(f"/api/v1/jobs/{created['id']}").json["spec"]
     assert (spec["solver"]["learning_rate"], spec["batch_size"]) == (0.001, 8)

@@ -1,4 +1,4 @@
-"""Numbers in words: those of the pages as they come are those that scripts write later."""
+"""Tests of the formatting of numbers. static/js/base/format.js must pass the same cases."""
 
 import json
 from typing import Any
@@ -16,6 +16,6 @@ CASES: dict[str, list[list[Any]]] = json.loads(
 @pytest.mark.parametrize(
     ("name", "case"), [(name, case) for name, cases in CASES.items() for case in cases]
 )
-def test_words(name: str, case: list[Any]) -> None:
-    *values, said = case
-    assert getattr(formatting, name)(*values) == said
+def test_formatted_text(name: str, case: list[Any]) -> None:
+    *values, text = case
+    assert getattr(formatting, name)(*values) == text

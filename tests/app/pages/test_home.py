@@ -1,4 +1,4 @@
-"""The home page without a browser: what is found, in which order, a page at a time; many jobs at once."""
+"""Tests of the home page without a browser: search, sorting, paging, and bulk actions."""
 
 import re
 from typing import Any
@@ -8,7 +8,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from app.catalog.catalog import Catalog
-from app.catalog.lists import PAGE, Wanted, groups, page
+from app.catalog.lists import PAGE, ListQuery, groups, page
 from app.live.extensions import socketio
 from app.runner.follower import Follower
 from jobs.specs import DatasetSpec, ImageTest, ModelSpec
@@ -36,22 +36,22 @@ def model(catalog: Catalog, name: str, gain: float | None = None, **fields: Any)
     return id
 
 
-def names(kind: str, size: int = PAGE, **wanted: str) -> list[str]:
-    """All pages of a list."""
-    found, after = [], ""
+def names(kind: str, size: int = PAGE, **query: str) -> list[str]:
+    """The names of the jobs on all pages of a list."""
+    job_names, after = [], ""
     while True:
-        one = page(kind, Wanted(**{"after": after, **wanted}), size)
-        assert len(one.jobs) <= size
-        found += [job["name"] for job in one.jobs]
-        after = one.next
+        current = page(kind, ListQuery(**{"after": after, **query}), size)
+        assert len(current.jobs) <= size
+        job_names += [job["name"] for job in current.jobs]
+        after = current.next
         if not after:
-            assert len(found) == one.total
-            return found
+            assert len(job_names) == current.total
+            return job_names
 
 
 @pytest.fixture
 def models(catalog: Catalog) -> list[str]:
-    """Ids; by gain b, d, a, and c and E without one."""
+    """Model ids; by gain b, d, a, then c and E without a gain."""
     gains = {"c": None, "a": -0.2, "d": 0.1, "b": 0.3, "E": None}
     return [
         model(catalog, name, gain, group="odd" if name in "ac" else "")
@@ -61,7 +61,7 @@ def models(catalog: Catalog) -> list[str]:
 
 @pytest.mark.parametrize("size", [1, 2, 3, 50])
 @pytest.mark.parametrize(
-    ("order", "found"),
+    ("order", "expected"),
     [
         ("-made", ["E", "b", "d", "a", "c"]),
         ("made", ["c", "a", "d", "b", "E"]),
@@ -72,24 +72,22 @@ def models(catalog: Catalog) -> list[str]:
         ("-group", ["a", "c", "E", "b", "d"]),
     ],
 )
-def test_pages_of_any_size_bring_each_job_once_and_in_order(
-    order: str, found: list[str], size: int, models: list[str]
+def test_pages_of_any_size_have_each_job_once_and_in_order(
+    order: str, expected: list[str], size: int, models: list[str]
 ) -> None:
-    assert names("model", size, order=order) == found
+    assert names("model", size, order=order) == expected
 
 
-def test_a_page_goes_on_behind_a_job_that_was_deleted_meanwhile(
-    catalog: Catalog, models: list[str]
-) -> None:
-    first = page("model", Wanted(order="-gain"), 2)
+def test_the_next_page_continues_after_a_deleted_job(catalog: Catalog, models: list[str]) -> None:
+    first = page("model", ListQuery(order="-gain"), 2)
     catalog.delete(first.jobs[-1]["id"])
     assert [
-        job["name"] for job in page("model", Wanted(order="-gain", after=first.next), 2).jobs
+        job["name"] for job in page("model", ListQuery(order="-gain", after=first.next), 2).jobs
     ] == ["a", "E"]
 
 
 @pytest.mark.parametrize(
-    ("wanted", "found"),
+    ("query", "expected"),
     [
         ({"q": "B"}, ["b"]),
         ({"q": "odd"}, ["a", "c"]),
@@ -103,28 +101,28 @@ def test_a_page_goes_on_behind_a_job_that_was_deleted_meanwhile(
     ],
 )
 def test_jobs_are_found_by_text_state_and_group(
-    wanted: dict[str, Any], found: list[str], catalog: Catalog, models: list[str]
+    query: dict[str, Any], expected: list[str], catalog: Catalog, models: list[str]
 ) -> None:
     log(catalog, models[2], "state", state="aborted", reason="")
     follow(catalog)
-    assert names("model", **wanted) == found
+    assert names("model", **query) == expected
     assert groups() == ["odd"]
 
 
 @pytest.mark.parametrize(
     "address", ["/?models.sort=view", "/?models.after=x", "/?models.sort=gain&models.after=x~nan"]
 )
-def test_what_is_no_order_and_no_place_is_refused(
+def test_unknown_sort_keys_and_cursors_are_refused(
     address: str, client: FlaskClient, models: list[str]
 ) -> None:
     assert client.get(address).status_code == 400
 
 
-def test_lists_say_what_the_logs_say(client: FlaskClient, catalog: Catalog) -> None:
-    of = dataset(catalog, "the clip")
+def test_lists_show_the_values_of_the_logs(client: FlaskClient, catalog: Catalog) -> None:
+    source = dataset(catalog, "the clip")
     summary = {"pairs": {"train": 1200, "val": 4}, "width": 352, "height": 288, "psnr_input": 31.25}
-    log(catalog, of, "state", state="done", reason="", summary=summary)
-    net = model(catalog, "first", 0.31, dataset=of)
+    log(catalog, source, "state", state="done", reason="", summary=summary)
+    net = model(catalog, "first", 0.31, dataset=source)
     test = catalog.create(
         "test", ImageTest.model_validate({"model": net, "image": "/a.png", "name": "look"})
     )
@@ -139,8 +137,8 @@ def test_lists_say_what_the_logs_say(client: FlaskClient, catalog: Catalog) -> N
         summary={"psnr_input": 30.0, "psnr_output": 29.5},
     )
     follow(catalog)
-    text = client.get("/").text
-    for words in (
+    html = client.get("/").text
+    for text in (
         "the clip",
         "1,204",
         "352×288",
@@ -152,9 +150,9 @@ def test_lists_say_what_the_logs_say(client: FlaskClient, catalog: Catalog) -> N
         "−0.50 dB",
         'title="No room"',
     ):
-        assert words in text, words
-    assert text.count(">the clip</a>") == 2
-    assert "Epoch" not in text
+        assert text in html, text
+    assert html.count(">the clip</a>") == 2
+    assert "Epoch" not in html
 
 
 def test_a_running_training_shows_its_loss_and_the_hardware(
@@ -184,13 +182,13 @@ def test_a_running_training_shows_its_loss_and_the_hardware(
     )
     follow(catalog)
     running = client.get("/").text.split('id="running"')[1].split("</section>")[0]
-    for words in (
+    for text in (
         "48 of 1,204 steps",
         "9 s left",
         "+0.25 dB",
         "97 % of the GPU · 8.0 GB of 80.0 GB",
     ):
-        assert words in running, words
+        assert text in running, text
     row = catalog.get(id)
     assert row is not None
     losses = row.view["losses"]
@@ -198,64 +196,76 @@ def test_a_running_training_shows_its_loss_and_the_hardware(
     assert losses["values"] == [(seen - 1) / 4 for seen in range(4, 201, 4)]
 
 
-def test_columns_are_chosen_for_a_browser(client: FlaskClient, models: list[str]) -> None:
+def test_columns_are_stored_per_browser(client: FlaskClient, models: list[str]) -> None:
     def heads() -> list[str]:
-        return re.findall(r"<th scope=\"col\".*?>(?:<a[^>]*>)?([^<]+)<", client.get("/").text)
+        html = client.get("/").text
+        return re.findall(r"<th\s+scope=\"col\"[^>]*>\s*(?:<a[^>]*>)?([^<]+)<", html)
 
-    assert heads() == ["Name", "Dataset", "Network", "Gain", "Best epoch", "State", "Group", "Made"]
-    answer = client.post(
+    assert heads() == [
+        "Name",
+        "Dataset",
+        "Network",
+        "Gain",
+        "Best epoch",
+        "State",
+        "Group",
+        "Created",
+    ]
+    response = client.post(
         "/columns/model", data={"columns": ["psnr", "state", "nonsense"], "back": "/?q=b"}
     )
-    assert answer.location == "/?q=b#models"
+    assert response.location == "/?q=b#models"
     assert heads() == ["Name", "PSNR", "State"]
     assert client.post("/columns/model", data={"back": "//evil.example"}).location == "/#models"
     assert heads() == ["Name"]
     assert client.post("/columns/nothing").status_code == 404
 
 
-def test_many_are_grouped_and_deleted_at_once(
+def test_several_jobs_are_grouped_and_deleted_at_once(
     client: FlaskClient, catalog: Catalog, models: list[str]
 ) -> None:
     log(catalog, models[3], "state", state="done", reason="")
     follow(catalog)
-    answer = client.post(
+    response = client.post(
         "/jobs/many",
         data={"ids": models[:3], "action": "group", "group": " g 2 ", "back": "/?state=waiting"},
     )
-    assert (answer.status_code, answer.location) == (303, "/?state=waiting")
+    assert (response.status_code, response.location) == (303, "/?state=waiting")
     assert sorted(names("model", group="g 2")) == ["a", "c", "d"]
-    answer = client.post("/jobs/many", data={"ids": models[2:], "action": "delete"})
-    assert answer.location == "/"
+    response = client.post("/jobs/many", data={"ids": models[2:], "action": "delete"})
+    assert response.location == "/"
     assert names("model") == ["a", "c"]
     assert not catalog.folder(models[3]).path.exists()
 
 
-def test_what_cannot_be_done_to_some_is_told_and_the_rest_is_done(
+def test_bulk_actions_report_the_jobs_that_refuse_and_change_the_others(
     client: FlaskClient, catalog: Catalog
 ) -> None:
     used, free = dataset(catalog, "used <b>"), dataset(catalog, "free")
     model(catalog, "m", dataset=used)
-    answer = client.post(
+    response = client.post(
         "/jobs/many", data={"ids": [used, free, "gone"], "action": "delete", "back": "/?q=e"}
     )
-    assert answer.status_code == 409
-    assert "2 of 3 jobs were deleted" in answer.text
-    assert "used &lt;b&gt;</a>: The dataset is used by the models “m”." in answer.text
-    assert 'href="/?q=e"' in answer.text
+    assert response.status_code == 409
+    assert "2 of 3 jobs were deleted" in response.text
+    assert "used &lt;b&gt;</a>: The dataset is used by the models “m”." in response.text
+    assert 'href="/?q=e"' in response.text
     assert names("dataset") == ["used <b>"]
-    answer = client.post("/jobs/many", data={"ids": [used], "action": "group", "group": "x" * 201})
-    assert "0 of 1 job was put into the group" in answer.text
+    response = client.post(
+        "/jobs/many", data={"ids": [used], "action": "group", "group": "x" * 201}
+    )
+    assert "0 of 1 job was put into the group" in response.text
     for action in ("", "rename"):
         assert client.post("/jobs/many", data={"ids": [used], "action": action}).status_code == 400
 
 
-def test_a_page_of_all_jobs_is_told_more_of_those_that_it_shows(
+def test_a_list_page_gets_more_events_of_the_jobs_that_it_shows(
     app: Flask, catalog: Catalog
 ) -> None:
     ids = [model(catalog, name) for name in "ab"]
     follow(catalog)
     socket = socketio.test_client(app, namespace="/jobs")
-    for shown, heard in (
+    for shown, expected in (
         ([ids[0]], "state progress state"),
         ([], "state state"),
         ([ids[1], 5], "state state progress"),
@@ -272,10 +282,10 @@ def test_a_page_of_all_jobs_is_told_more_of_those_that_it_shows(
             for message in socket.get_received("/jobs")
             for event in message["args"][0]["events"]
         ]
-        assert events == heard.split()
+        assert events == expected.split()
 
 
-def test_a_page_of_all_jobs_asks_anew_when_a_list_changes(
+def test_a_list_page_reloads_when_a_list_changes(
     app: Flask, client: FlaskClient, catalog: Catalog
 ) -> None:
     listeners = app.extensions["listeners"]
@@ -283,18 +293,18 @@ def test_a_page_of_all_jobs_asks_anew_when_a_list_changes(
     socket = socketio.test_client(app, namespace="/jobs")
     socket.emit("watch", {"job": "*"}, namespace="/jobs")
 
-    def told() -> bool:
+    def reloads() -> bool:
         follower.follow()
-        for late in list(listeners._late):  # As its `run` does, all the time.
+        for late in list(listeners._late):  # Done by the loop of its `run`.
             listeners._catch_up(*late)
         return any(message["args"][0].get("missed") for message in socket.get_received("/jobs"))
 
-    assert not told()
+    assert not reloads()
     id = dataset(catalog, "waits in the queue")
-    assert told()
-    assert not told()
+    assert reloads()
+    assert not reloads()
     assert client.patch(f"/api/v1/jobs/{id}", json={"name": "renamed"}).status_code == 200
-    assert told()
+    assert reloads()
     assert client.delete(f"/api/v1/jobs/{id}").status_code == 204
-    assert told()
-    assert not told()
+    assert reloads()
+    assert not reloads()

@@ -1,4 +1,4 @@
-"""The page of a test of a video. Workers are played by their event logs."""
+"""Tests of the page of a video test. The tests write the event logs of the workers."""
 
 from flask import Flask
 from flask.testing import FlaskClient
@@ -10,9 +10,11 @@ from tests.app.test_server import app, catalog, client, log
 __all__ = ["app", "catalog", "client"]
 
 
-def test_a_restored_video_can_be_saved(app: Flask, client: FlaskClient, catalog: Catalog) -> None:
+def test_a_restored_video_can_be_downloaded(
+    app: Flask, client: FlaskClient, catalog: Catalog
+) -> None:
     id = catalog.create("test", VideoTest(model="abcdefgh", video="/a.mp4"))
-    assert "can be seen here when it is restored" in client.get(f"/tests/{id}").text
+    assert "The video appears here when it is restored" in client.get(f"/tests/{id}").text
     file = f"/jobs/{id}/files/results/restored.mp4"
     facts = {"file": file, "frames": 9, "width": 96, "height": 64, "frames_per_second": 3.14}
     log(catalog, id, "facts", **facts)

@@ -1,4 +1,4 @@
-"""The pairs of a dataset, as a real server gives them out."""
+"""Tests of the pairs of a dataset, served by a real server."""
 
 import csv
 import io
@@ -20,22 +20,22 @@ Clip = tuple[Path, Path]
 
 
 def get(server: Server, path: str, headers: dict[str, str] | None = None) -> tuple[int, Any, bytes]:
-    """Status, headers and body of an answer."""
+    """Status, headers and body of a response."""
     try:
         with urllib.request.urlopen(
             urllib.request.Request(server.url + path, headers=headers or {})
-        ) as answer:
-            return answer.status, answer.headers, answer.read()
+        ) as response:
+            return response.status, response.headers, response.read()
     except urllib.error.HTTPError as error:
         with error:
             return error.code, error.headers, error.read()
 
 
 def pairs_of(server: Server, id: str, **query: Any) -> dict[str, Any]:
-    status, answer = server.call(f"/datasets/{id}/pairs?{urlencode(query)}")
-    assert status == 200, answer
-    assert isinstance(answer, dict)
-    return answer
+    status, response = server.call(f"/datasets/{id}/pairs?{urlencode(query)}")
+    assert status == 200, response
+    assert isinstance(response, dict)
+    return response
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ def dataset(server: Server, clip: Clip) -> str:
     return id
 
 
-def test_pairs_are_listed_sorted_and_page_by_page(server: Server, clip: Clip) -> None:
+def test_pairs_are_listed_sorted_and_by_page(server: Server, clip: Clip) -> None:
     id = server.dataset((clip[0], clip[1]), validation={"percent": 1})
     server.wait(id, "done")
     listed = pairs_of(server, id)
@@ -80,20 +80,20 @@ def test_pairs_are_listed_sorted_and_page_by_page(server: Server, clip: Clip) ->
     ("query", "field", "sentence"),
     [
         ("split=all", "split", "Must be one of"),
-        ("split=test", "split", "The dataset has no test pairs: choose one of train, val."),
+        ("split=test", "split", "The dataset has no test pairs. Available: train, val."),
         ("sort=colour", "sort", "Must be one of"),
         ("order=up", "order", "Must be one of"),
         ("page=0", "page", "Must be at least 1."),
         ("page=one", "page", "Must be a whole number."),
-        ("page=99", "page", "There is no page 99: the last one is 1."),
+        ("page=99", "page", "Page 99 does not exist. The last page is 1."),
     ],
 )
-def test_a_wrong_query_is_told_at_its_field(
+def test_a_wrong_query_is_reported_at_its_field(
     query: str, field: str, sentence: str, server: Server, dataset: str
 ) -> None:
-    status, answer = server.call(f"/datasets/{dataset}/pairs?{query}")
+    status, response = server.call(f"/datasets/{dataset}/pairs?{query}")
     assert status == 422
-    assert answer["error"]["fields"][field].startswith(sentence)
+    assert response["error"]["fields"][field].startswith(sentence)
     status, _, page = get(server, f"/datasets/{dataset}/pairs?{query}")
     assert (status, sentence in page.decode()) == (422, True)
 
@@ -114,7 +114,7 @@ def test_pages_show_the_pairs_and_their_neighbours(server: Server, dataset: str)
     assert 'rel="prev"' not in page
 
 
-def test_pictures_are_given_out_as_stored_or_as_png(server: Server, dataset: str) -> None:
+def test_pictures_are_served_as_stored_or_as_png(server: Server, dataset: str) -> None:
     first = pairs_of(server, dataset)["pairs"][0]
     reader = PairReader(server.home / "jobs" / dataset / "train.lmdb")
     input, target = reader[0]
@@ -128,7 +128,7 @@ def test_pictures_are_given_out_as_stored_or_as_png(server: Server, dataset: str
     assert np.array_equal(np.asarray(Image.open(io.BytesIO(jpeg))), target)
 
 
-def test_a_picture_is_asked_for_once(server: Server, dataset: str) -> None:
+def test_pictures_are_cached_by_browsers(server: Server, dataset: str) -> None:
     url = f"/datasets/{dataset}/pairs/train/0/input.png"
     _, headers, _ = get(server, url)
     assert "immutable" in headers["Cache-Control"]
@@ -136,7 +136,7 @@ def test_a_picture_is_asked_for_once(server: Server, dataset: str) -> None:
     assert (status, body) == (304, b"")
 
 
-def test_all_pairs_come_as_a_zip(server: Server, dataset: str) -> None:
+def test_all_pairs_are_served_as_a_zip(server: Server, dataset: str) -> None:
     _, headers, body = get(server, f"/datasets/{dataset}/pairs.zip")
     assert "clip.zip" in headers["Content-Disposition"]
     with zipfile.ZipFile(io.BytesIO(body)) as archive:
@@ -153,28 +153,30 @@ def test_all_pairs_come_as_a_zip(server: Server, dataset: str) -> None:
         reader.close()
 
 
-def test_a_dataset_without_an_index_is_given_one(server: Server, dataset: str) -> None:
+def test_a_missing_pair_index_is_rebuilt(server: Server, dataset: str) -> None:
     index = server.home / "jobs" / dataset / "train.npy"
     index.unlink()
     assert pairs_of(server, dataset, sort="psnr")["total"] == 12
     assert index.is_file()
 
 
-def test_pairs_that_are_being_made_are_not_read(server: Server, clip: Clip, tmp_path: Path) -> None:
+def test_pairs_of_an_unfinished_dataset_are_refused(
+    server: Server, clip: Clip, tmp_path: Path
+) -> None:
     (tmp_path / "words.h264").write_text("no video")
     id = server.dataset((tmp_path / "words.h264", clip[1]))
     server.wait(id, "error")
     for path in ("pairs", "pairs/train/0", "pairs/train/0/input.png", "pairs.zip"):
         status, _, page = get(server, f"/datasets/{id}/{path}")
-        assert (status, "“clip” was not finished (error). Resume it" in page.decode()) == (
+        assert (status, "“clip” is not finished (state: error). Resume it" in page.decode()) == (
             409,
             True,
         ), path
-    status, answer = server.call(f"/datasets/{id}/pairs")
-    assert (status, set(answer["error"])) == (409, {"message", "fields"})
+    status, response = server.call(f"/datasets/{id}/pairs")
+    assert (status, set(response["error"])) == (409, {"message", "fields"})
 
 
-def test_what_is_not_there_is_not_found(server: Server, dataset: str) -> None:
+def test_missing_pairs_splits_and_datasets_are_not_found(server: Server, dataset: str) -> None:
     for path in (
         "train/12",
         "test/0",

@@ -1,4 +1,4 @@
-"""The page of the queue, without a browser."""
+"""Tests of the queue page without a browser."""
 
 import pytest
 from flask import Flask
@@ -36,14 +36,14 @@ def test_a_job_is_moved(
 
 
 @pytest.mark.parametrize(("move", "place"), [("up", 0), ("first", 0), ("down", 3), ("last", 3)])
-def test_one_that_is_there_already_stays(
+def test_moving_a_job_to_its_own_place_changes_nothing(
     move: str, place: int, client: FlaskClient, catalog: Catalog, waiting: list[str]
 ) -> None:
     assert client.post(f"/jobs/{waiting[place]}/queue", data={"move": move}).status_code == 302
     assert order(catalog) == waiting
 
 
-def test_one_of_a_priority_that_is_none_is_refused(
+def test_wrong_priorities_and_changes_of_started_jobs_are_refused(
     client: FlaskClient, catalog: Catalog, waiting: list[str]
 ) -> None:
     assert client.post(f"/jobs/{waiting[3]}/queue", data={"priority": "9"}).status_code == 302
@@ -51,16 +51,16 @@ def test_one_of_a_priority_that_is_none_is_refused(
     for wrong in ("", "many", "101"):
         assert client.post(f"/jobs/{waiting[0]}/queue", data={"priority": wrong}).status_code == 422
     catalog.launched.add(waiting[0])
-    for words in ({"move": "first"}, {"priority": "1"}):
-        answer = client.post(f"/jobs/{waiting[0]}/queue", data=words)
-        assert (answer.status_code, "does not wait any more" in answer.text) == (409, True)
+    for form in ({"move": "first"}, {"priority": "1"}):
+        response = client.post(f"/jobs/{waiting[0]}/queue", data=form)
+        assert (response.status_code, "is no longer waiting" in response.text) == (409, True)
 
 
-def test_one_that_others_hold_up_can_be_started_anyway(
+def test_a_job_held_up_by_other_programs_can_be_started_anyway(
     app: Flask, client: FlaskClient, catalog: Catalog, waiting: list[str]
 ) -> None:
     assert "Start anyway" not in client.get("/queue").text
-    catalog.held_up[waiting[1]] = "GPU 0 is used by other programs."
+    catalog.blocked[waiting[1]] = "GPU 0 is used by other programs."
     page = client.get("/queue").text
     assert page.count("Start anyway") == 1
     assert "GPU 0 is used by other programs." in page

@@ -1,4 +1,4 @@
-"""The sample clip of the home page: made once, whole or not at all."""
+"""Tests of the sample clip: it is created once, completely or not at all."""
 
 from pathlib import Path
 from threading import Thread
@@ -10,13 +10,13 @@ from app.runner import sample
 from tests.support.disk import small_disk
 
 
-def test_it_is_made_once_by_whoever_comes_first(tmp_path: Path) -> None:
+def test_two_concurrent_requests_create_the_clip_once(tmp_path: Path) -> None:
     folder = tmp_path / "uploads" / "sample"
-    both = [Thread(target=sample.clip, args=(folder,)) for _ in range(2)]
-    for one in both:
-        one.start()
-    for one in both:
-        one.join()
+    threads = [Thread(target=sample.clip, args=(folder,)) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
     stream, originals = sample.clip(folder)
     assert stream.stat().st_size > 10_000
     assert len(list(originals.iterdir())) == 96
@@ -25,9 +25,9 @@ def test_it_is_made_once_by_whoever_comes_first(tmp_path: Path) -> None:
     assert sample.clip(folder)[0].stat().st_mtime_ns == before
 
 
-def test_what_cannot_be_stored_leaves_nothing_and_says_why(tmp_path: Path) -> None:
+def test_a_full_disk_is_reported_and_leaves_no_files(tmp_path: Path) -> None:
     with small_disk(tmp_path, 4) as disk:
-        with pytest.raises(OSError, match=r"could not be made: .*No space left") as refused:
+        with pytest.raises(OSError, match=r"could not be created: .*No space left") as raised:
             sample.clip(disk / "uploads" / "sample")
-        assert is_full(refused.value)
+        assert is_full(raised.value)
         assert list((disk / "uploads").iterdir()) == []

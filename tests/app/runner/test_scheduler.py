@@ -1,4 +1,4 @@
-"""Which training starts where: on machines with GPUs, which need not be there."""
+"""Tests of the scheduler with simulated GPUs: which training starts when, and on which GPU."""
 
 import errno
 from pathlib import Path
@@ -9,11 +9,11 @@ import pytest
 
 from app.catalog.catalog import Catalog, Refused
 from app.catalog.database import JobRow, connect
-from app.catalog.queue import in_order
+from app.catalog.queue import start_order
 from app.checks.training import checked_training
 from app.problems import Invalid
 from app.runner import gpus as machine_gpus
-from app.runner.scheduler import Scheduler, why_waits
+from app.runner.scheduler import Scheduler, waiting_reason
 from app.runner.warm import WarmWorkers
 from app.settings import Settings, Slots
 from jobs.core import launcher
@@ -29,32 +29,31 @@ def no_workers() -> WarmWorkers:
 
 
 class Machine:
-    """A catalog on disk and a scheduler; workers are noted, not started."""
+    """A catalog on disk and a scheduler; workers are recorded, not started."""
 
     def __init__(self, home: Path, gpus: int, monkeypatch: pytest.MonkeyPatch) -> None:
         connect(f"sqlite:///{home / 'clearframe.db'}", home)
         self.catalog = Catalog(home)
         self.gpus = tuple(str(2 + number) for number in range(gpus))
         self.started: dict[str, dict[str, str]] = {}
-        monkeypatch.setattr(launcher, "start", self._note)
+        monkeypatch.setattr(launcher, "start", self._record)
         self.scheduler = Scheduler(self.catalog, self.gpus, no_workers(), Slots())
         self.dataset = self.catalog.create(
             "dataset", DatasetSpec.model_validate({"name": "d", "source": SOURCE})
         )
-        self.tell(self.dataset, "done")
-
+        self.log_state(self.dataset, "done")
         self.used_by_others: set[str] = set()
         monkeypatch.setattr(machine_gpus, "is_used", self.used_by_others.__contains__)
 
-    def _note(self, folder: JobFolder, env: dict[str, str]) -> int:
+    def _record(self, folder: JobFolder, env: dict[str, str]) -> int:
         self.started[folder.id] = env
         return 0
 
-    def tell(self, id: str, state: str, **more: Any) -> None:
-        """What a worker would write, and the follower would read."""
+    def log_state(self, id: str, state: str, **fields: Any) -> None:
+        """Log a state as a worker does, and index it as the follower does."""
         with EventLog(self.catalog.folder(id).events) as log:
-            log.append("state", state=state, reason="", **more)
-        self.catalog._take_in(self.catalog.folder(id))
+            log.append("state", state=state, reason="", **fields)
+        self.catalog._index_folder(self.catalog.folder(id))
 
     def train(self, device: str = "auto", **fields: Any) -> str:
         spec = {"name": device, "dataset": self.dataset, "device": device, **fields}
@@ -75,13 +74,13 @@ def machine(home: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
 
 
 def run(machine: Machine, id: str) -> None:
-    """A training starts: its worker says where."""
+    """Start a training and log its GPUs, as its worker does."""
     place = machine.place(id)
     assert place is not None
-    machine.tell(id, "running", gpus=[int(number) for number in place.split(",")])
+    machine.log_state(id, "running", gpus=[int(number) for number in place.split(",")])
 
 
-def test_each_training_has_a_gpu_of_its_own_and_the_next_one_waits(machine: Machine) -> None:
+def test_each_training_gets_its_own_gpu_and_the_next_training_waits(machine: Machine) -> None:
     first, second, third = (machine.train() for _ in range(3))
     run(machine, first)
     run(machine, second)
@@ -90,56 +89,54 @@ def test_each_training_has_a_gpu_of_its_own_and_the_next_one_waits(machine: Mach
         machine.started[second]["CUDA_VISIBLE_DEVICES"],
     ) == ("2", "3")
     assert machine.place(third) is None
-    machine.tell(first, "done")
+    machine.log_state(first, "done")
     assert machine.place(third) == "0"
 
 
-def test_a_new_server_knows_where_the_trainings_of_the_old_one_compute(machine: Machine) -> None:
+def test_a_new_server_knows_the_gpus_of_running_trainings(machine: Machine) -> None:
     first, second = machine.train(), machine.train()
     run(machine, first)
     run(machine, second)
-    machine.tell(first, "done")
+    machine.log_state(first, "done")
     machine.scheduler = Scheduler(machine.catalog, machine.gpus, no_workers(), Slots())
     assert machine.place(machine.train()) == "0"
 
 
-def test_one_that_waits_for_several_gpus_is_not_overtaken_for_ever(machine: Machine) -> None:
+def test_later_trainings_do_not_overtake_one_that_waits_for_several_gpus(machine: Machine) -> None:
     small = machine.train("cuda:0")
     run(machine, small)
     both, late = machine.train("cuda:0,1"), machine.train("cuda:1")
     assert (machine.place(both), machine.place(late)) == (None, None)
-    machine.tell(small, "done")
+    machine.log_state(small, "done")
     assert machine.place(both) == "0,1"
     assert "CUDA_VISIBLE_DEVICES" not in machine.started[both]
 
 
-def test_the_processor_is_a_place_beside_the_gpus(machine: Machine) -> None:
+def test_a_training_on_the_cpu_runs_in_parallel_with_the_gpus(machine: Machine) -> None:
     run(machine, machine.train("cuda:0"))
     cpu = machine.train("cpu")
     machine.scheduler.schedule()
     assert machine.started[cpu] == {}
 
 
-def test_a_model_waits_for_all_its_datasets_and_fails_with_one_of_them(machine: Machine) -> None:
+def test_a_model_waits_for_all_its_datasets_and_fails_if_one_fails(machine: Machine) -> None:
     other = machine.catalog.create(
         "dataset", DatasetSpec.model_validate({"name": "other", "source": SOURCE})
     )
     model = machine.train(more_datasets=[other])
     assert machine.place(model) is None
-    machine.tell(other, "running")
-    machine.tell(other, "error")
+    machine.log_state(other, "running")
+    machine.log_state(other, "error")
     assert machine.place(model) is None
-    row = machine.catalog
-    row._take_in(row.folder(model))
-    failed = row.get(model)
+    catalog = machine.catalog
+    catalog._index_folder(catalog.folder(model))
+    failed = catalog.get(model)
     assert failed is not None
-    assert (failed.state, "“other” was not finished (error)" in failed.view["reason"]) == (
-        "error",
-        True,
-    )
+    assert failed.state == "error"
+    assert "“other” is not finished (state: error)" in failed.view["reason"]
 
 
-def test_user_code_may_run_in_tests_of_models_as_in_trainings(
+def test_user_code_may_run_in_tests_and_not_in_datasets(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     machine = Machine(home, 0, monkeypatch)
@@ -151,69 +148,69 @@ def test_user_code_may_run_in_tests_of_models_as_in_trainings(
     assert environments == {"dataset": {}, "test": {launcher.USER_CODE: "1"}}
 
 
-def test_gpus_that_are_not_there_are_refused(
-    machine: Machine, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_missing_gpus_are_refused(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("app.checks.training.gpus.names", lambda: ("0", "1"))
     spec = ModelSpec.model_validate({"name": "m", "dataset": machine.dataset, "device": "cuda:2"})
     with pytest.raises(Invalid, match="no GPU 2: it has 2"):
         checked_training(spec, machine.catalog.get, Settings(machine.catalog.home, (Path("/"),)))
 
 
-def test_a_gpu_is_named_once() -> None:
+def test_a_gpu_may_be_named_only_once() -> None:
     with pytest.raises(ValueError, match="name each GPU once"):
         ModelSpec.model_validate({"name": "m", "dataset": "abcdefgh", "device": "cuda:0,0"})
 
 
-def test_two_trainings_share_a_gpu_where_both_say_so_and_a_whole_one_waits(
+def test_trainings_with_a_share_share_a_gpu_and_a_training_without_waits(
     machine: Machine,
 ) -> None:
     run(machine, machine.train("cuda:1"))
     first, second, third = (machine.train(gpu_share=share) for share in (0.5, 0.4, 0.2))
     run(machine, first)
     run(machine, second)
-    assert [machine.started[one][launcher.GPUS] for one in (first, second)] == ["0", "0"]
-    whole = machine.train()
-    assert (machine.place(third), machine.place(whole)) == (None, None)
-    machine.tell(second, "done")
-    assert (machine.place(third), machine.place(whole)) == ("0", None)
+    assert [machine.started[id][launcher.GPUS] for id in (first, second)] == ["0", "0"]
+    without_share = machine.train()
+    assert (machine.place(third), machine.place(without_share)) == (None, None)
+    machine.log_state(second, "done")
+    assert (machine.place(third), machine.place(without_share)) == ("0", None)
 
 
-def test_a_gpu_that_others_use_is_waited_for_or_taken_anyway(machine: Machine) -> None:
+def test_a_training_waits_for_a_gpu_that_others_use_unless_it_may_start_anyway(
+    machine: Machine,
+) -> None:
     machine.used_by_others |= set(machine.gpus)
     id = machine.train()
     assert machine.place(id) is None
     row = machine.catalog.get(id)
     assert row is not None
     assert (
-        why_waits(row, machine.catalog)
-        == "GPU 0, GPU 1 are used by other programs. It waits for the end of that."
+        waiting_reason(row, machine.catalog)
+        == "GPU 0, GPU 1 are used by other programs. Waiting for them to finish."
     )
     machine.used_by_others.discard(machine.gpus[1])
     assert machine.place(id) == "1"
-    stubborn = machine.train("cuda:0")
-    assert machine.place(stubborn) is None
-    machine.catalog.queue(stubborn, anyway=True)
-    assert machine.place(stubborn) == "0"
+    on_gpu_0 = machine.train("cuda:0")
+    assert machine.place(on_gpu_0) is None
+    machine.catalog.queue(on_gpu_0, anyway=True)
+    assert machine.place(on_gpu_0) == "0"
 
 
-def test_one_of_a_higher_priority_starts_first(machine: Machine) -> None:
+def test_a_job_of_a_higher_priority_starts_first(machine: Machine) -> None:
     assert machine.starts(machine.train("cpu"))
     early, late = machine.train("cpu"), machine.train("cpu")
     machine.catalog.queue(late, priority=5)
-    machine.tell(next(iter(machine.started)), "done")
+    machine.log_state(next(iter(machine.started)), "done")
     assert (machine.starts(late), machine.starts(early)) == (True, False)
-    with pytest.raises(Refused, match="does not wait any more"):
+    with pytest.raises(Refused, match="no longer waiting"):
         machine.catalog.queue(late, priority=1)
 
 
-def test_a_waiting_job_is_moved_before_another_and_to_the_end(machine: Machine) -> None:
+def test_a_waiting_job_can_be_moved_before_another_and_to_the_end(machine: Machine) -> None:
     assert machine.starts(machine.train("cpu"))
     a, b, c = (machine.train("cpu") for _ in range(3))
 
     def order() -> list[str]:
         rows = machine.catalog.find(states=frozenset({"waiting"}))
-        return [row.id for row in in_order(rows) if row.id not in machine.started]
+        return [row.id for row in start_order(rows) if row.id not in machine.started]
 
     machine.catalog.move(c, a)
     assert order() == [c, a, b]
@@ -227,14 +224,14 @@ def test_a_waiting_job_is_moved_before_another_and_to_the_end(machine: Machine) 
     last = machine.train("cpu")
     assert order() == [a, b, c, last]
     with pytest.raises(Refused):
-        machine.catalog.move(a, "nobody")
-    # The order stands in the folders: another server, another database.
+        machine.catalog.move(a, "unknown")
+    # The order is stored in the folders: another server with another database has the same order.
     connect(f"sqlite:///{machine.catalog.home / 'other.db'}", machine.catalog.home)
-    machine.catalog.begin()
+    machine.catalog.synchronize()
     assert order() == [a, b, c, last]
 
 
-def test_as_many_work_at_a_time_as_there_are_slots(
+def test_slots_limit_the_jobs_that_run_at_a_time(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     machine = Machine(home, 0, monkeypatch)
@@ -248,7 +245,7 @@ def test_as_many_work_at_a_time_as_there_are_slots(
     assert list(machine.started) == [*trainings[:2], datasets[0]]
 
 
-def test_a_worker_that_cannot_be_started_is_told_of(
+def test_a_worker_that_cannot_be_started_fails_its_job(
     machine: Machine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def no_room(folder: JobFolder, env: dict[str, str]) -> int:
@@ -262,5 +259,6 @@ def test_a_worker_that_cannot_be_started_is_told_of(
         "time": ANY,
         "type": "state",
         "state": "error",
-        "reason": "No worker could be started: Resource temporarily unavailable. Resume it when the machine has room again.",
+        "reason": "The worker could not be started: Resource temporarily unavailable. "
+        "Resume the job when the machine has free resources.",
     }

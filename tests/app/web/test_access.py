@@ -1,4 +1,4 @@
-"""Who may speak to the server: the token, and the names that it answers to."""
+"""Access control: the token, and the host names that the server accepts."""
 
 import http.client
 import json
@@ -22,26 +22,27 @@ TOKEN = "a-token-for-these-tests"  # noqa: S105
 
 
 @Request.application
-def everything(request: Request) -> Response:
+def application(request: Request) -> Response:
     return Response("inside")
 
 
-def asked(
+def get(
     path: str = "/",
     host: str = "192.0.2.7:5000",
-    on: str = "0.0.0.0",
+    listen: str = "0.0.0.0",
     token: str | None = TOKEN,
-    **more: str,
+    **headers: str,
 ) -> TestResponse:
-    client = Client(guarded(everything, on, token))
-    return client.get(path, headers={"Host": host, **more})
+    """Send a request with a Host header to a server that listens on another address."""
+    client = Client(guarded(application, listen, token))
+    return client.get(path, headers={"Host": host, **headers})
 
 
 @pytest.mark.parametrize(
     "host", ["127.0.0.1:5000", "localhost", "LOCALHOST:5000", "[::1]:5000", "127.8.9.1"]
 )
-def test_this_machine_needs_no_token_under_its_own_names(host: str) -> None:
-    assert asked(host=host, on="127.0.0.1", token=None).text == "inside"
+def test_loopback_host_names_need_no_token(host: str) -> None:
+    assert get(host=host, listen="127.0.0.1", token=None).text == "inside"
 
 
 @pytest.mark.parametrize(
@@ -58,16 +59,16 @@ def test_this_machine_needs_no_token_under_its_own_names(host: str) -> None:
         "é",
     ],
 )
-def test_a_name_that_others_gave_to_this_machine_is_refused(host: str) -> None:
+def test_foreign_host_names_are_refused(host: str) -> None:
     for path in ("/", "/api/v1/jobs", "/socket.io/?EIO=4&transport=polling"):
-        assert asked(path, host=host, on="127.0.0.1", token=None).status_code == 400
-    assert asked("/", host="evil.example", Authorization=f"Bearer {TOKEN}").status_code == 400
+        assert get(path, host=host, listen="127.0.0.1", token=None).status_code == 400
+    assert get("/", host="evil.example", Authorization=f"Bearer {TOKEN}").status_code == 400
 
 
-def test_without_the_token_nothing_is_told() -> None:
-    assert asked(Authorization=f"Bearer {TOKEN}").text == "inside"
-    assert asked(Authorization=f"bearer  {TOKEN}").text == "inside"
-    for wrong in (
+def test_requests_without_the_token_are_refused() -> None:
+    assert get(Authorization=f"Bearer {TOKEN}").text == "inside"
+    assert get(Authorization=f"bearer  {TOKEN}").text == "inside"
+    for headers in (
         {},
         {"Authorization": "Bearer"},
         {"Authorization": f"Bearer {TOKEN}x"},
@@ -81,31 +82,34 @@ def test_without_the_token_nothing_is_told() -> None:
             "//healthz",
             "/healthz/../jobs",
         ):
-            answer = asked(path, **wrong)
-            assert (answer.status_code, "inside" in answer.text) == (401, False)
-    assert "This server wants a token" in asked().text
+            response = get(path, **headers)
+            assert (response.status_code, "inside" in response.text) == (401, False)
+    assert "This server requires a token" in get().text
     assert (
-        asked("/api/v1/jobs")
+        get("/api/v1/jobs")
         .json["error"]["message"]
-        .startswith("It can be reached by others than you. Send the server's")
+        .startswith("This server is reachable from the network. Send the server's")
     )
-    assert asked("/healthz").text == "inside"
+    assert get("/healthz").text == "inside"
 
 
-def test_the_link_gives_a_cookie_and_leaves_no_token_in_the_address() -> None:
-    client = Client(guarded(everything, "0.0.0.0", TOKEN))
+def test_the_link_sets_a_cookie_and_redirects_without_the_token() -> None:
+    client = Client(guarded(application, "0.0.0.0", TOKEN))
     assert client.get("/?token=wrong").status_code == 401
     assert client.post(f"/?token={TOKEN}").status_code == 401
-    answer = client.get(f"/models/new?clone=x&token={TOKEN}&clone=y")
-    assert (answer.status_code, answer.headers["Location"]) == (303, "/models/new?clone=x&clone=y")
-    cookie = answer.headers["Set-Cookie"]
+    response = client.get(f"/models/new?clone=x&token={TOKEN}&clone=y")
+    assert (response.status_code, response.headers["Location"]) == (
+        303,
+        "/models/new?clone=x&clone=y",
+    )
+    cookie = response.headers["Set-Cookie"]
     assert "HttpOnly" in cookie
     assert "SameSite=Lax" in cookie
     assert TOKEN not in cookie
     assert client.get("/models/new").text == "inside"
 
 
-def test_a_link_leads_to_a_name_that_can_be_reached() -> None:
+def test_the_link_has_a_reachable_host_name() -> None:
     assert link("127.0.0.1", 5000, None) == "http://127.0.0.1:5000/"
     assert link("::1", 80, None) == "http://[::1]:80/"
     assert link("0.0.0.0", 5000, "a/b") == f"http://{socket.gethostname()}:5000/?token=a/b"
@@ -119,13 +123,13 @@ def public(tmp_path: Path, free_port: int) -> Iterator[Server]:
         yield server
 
 
-def test_a_server_that_others_can_reach_wants_the_token_everywhere(
+def test_a_public_server_requires_the_token_everywhere(
     public: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with pytest.raises(urllib.error.HTTPError) as refused:
+    with pytest.raises(urllib.error.HTTPError) as refusal:
         urllib.request.urlopen(f"{public.url}/api/v1/jobs")
-    with refused.value:
-        assert refused.value.code == 401
+    with refusal.value:
+        assert refusal.value.code == 401
     client = socketio.SimpleClient()
     with pytest.raises(socketio.exceptions.ConnectionError):
         client.connect(public.url, namespace="/jobs", transports=["websocket"])
@@ -138,7 +142,7 @@ def test_a_server_that_others_can_reach_wants_the_token_everywhere(
     client.emit("watch", {"job": "nobody", "since": 0})
     assert client.receive(timeout=10)[1]["error"] == "This job was deleted."
     client.disconnect()
-    line = [
+    command = [
         sys.executable,
         "-m",
         "commands.main",
@@ -150,35 +154,36 @@ def test_a_server_that_others_can_reach_wants_the_token_everywhere(
         "--server",
         public.url,
     ]
-    without = subprocess.run(line, capture_output=True, text=True, check=False)
-    assert "Send the server's token" in without.stderr
+    without_token = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert "Send the server's token" in without_token.stderr
     monkeypatch.setenv("CLEARFRAME_TOKEN", TOKEN)
-    with_it = subprocess.run(line, capture_output=True, text=True, check=False)
-    assert "There is no model nobody" in with_it.stderr
+    with_token = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert "Model nobody not found" in with_token.stderr
 
 
-def test_what_those_who_operate_it_ask(public: Server) -> None:
+def test_health_and_metrics_of_a_public_server(public: Server) -> None:
     assert json.loads(urllib.request.urlopen(f"{public.url}/healthz").read()) == {"status": "ok"}
     connection = http.client.HTTPConnection("127.0.0.1", public.port)
     connection.request("GET", "/metrics", headers={"Authorization": f"Bearer {TOKEN}"})
-    answer = connection.getresponse().read().decode()
+    response = connection.getresponse().read().decode()
     connection.close()
-    assert "clearframe_clients 0.0" in answer
+    assert "clearframe_clients 0.0" in response
     assert (
-        'clearframe_requests_total{endpoint="operated.healthz",method="GET",status="200"}' in answer
+        'clearframe_requests_total{endpoint="operated.healthz",method="GET",status="200"}'
+        in response
     )
 
 
-def test_a_token_that_can_be_guessed_is_refused(tmp_path: Path, free_port: int) -> None:
-    line = [
+def test_a_short_token_is_refused(tmp_path: Path, free_port: int) -> None:
+    command = [
         sys.executable,
         "run_server.py",
         f"--home={tmp_path}",
         f"--port={free_port}",
         "--token=short",
     ]
-    done = subprocess.run(line, capture_output=True, text=True, check=False, timeout=60)
-    assert (done.returncode, done.stderr[:45]) == (
+    process = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert (process.returncode, process.stderr[:46]) == (
         1,
-        "Error: The token is short enough to be guesse",
+        "Error: The token is too short. Use at least 16",
     )

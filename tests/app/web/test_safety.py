@@ -1,4 +1,4 @@
-"""What must not be done from elsewhere, and not be read: forms of other sites, addresses with NUL, files beside the roots."""
+"""Refused requests: forms of other sites, addresses with NUL, files outside the data roots."""
 
 import os
 import re
@@ -11,7 +11,7 @@ from flask.testing import FlaskClient
 
 from app import create_app
 from app.catalog.catalog import Catalog
-from app.files.paths import FileProblem, file_or_folder, listing
+from app.files.paths import FileProblem, browse, file_or_folder
 from app.settings import Settings
 from jobs.specs import DatasetSpec
 
@@ -41,16 +41,16 @@ def group_of(catalog: Catalog, id: str) -> str:
     return row.group
 
 
-def test_a_form_needs_the_token_that_this_browser_was_given(
+def test_a_form_needs_the_csrf_token_of_its_browser(
     app: Flask, catalog: Catalog, home: Path, tmp_path: Path
 ) -> None:
     id = catalog.create("dataset", SPEC)
-    mine, theirs = app.test_client(), app.test_client()
-    token, other = tokens(mine)[0], tokens(theirs)[0]
-    words = {"ids": id, "action": "group", "group": "g"}
-    for sent in (words, {**words, "csrf_token": other}, {**words, "csrf_token": "x"}):
-        answer = mine.post("/jobs/many", data=sent)
-        assert (answer.status_code, "Reload the page" in answer.text) == (403, True)
+    client, other_client = app.test_client(), app.test_client()
+    token, other = tokens(client)[0], tokens(other_client)[0]
+    fields = {"ids": id, "action": "group", "group": "g"}
+    for form in (fields, {**fields, "csrf_token": other}, {**fields, "csrf_token": "x"}):
+        response = client.post("/jobs/many", data=form)
+        assert (response.status_code, "Reload the page" in response.text) == (403, True)
     assert group_of(catalog, id) == ""
     for path in (
         f"/jobs/{id}/delete",
@@ -60,17 +60,17 @@ def test_a_form_needs_the_token_that_this_browser_was_given(
         "/models/new",
         "/columns/model",
     ):
-        assert mine.post(path).status_code == 403, path
-    assert mine.post("/jobs/many", data={**words, "csrf_token": token}).status_code == 303
+        assert client.post(path).status_code == 403, path
+    assert client.post("/jobs/many", data={**fields, "csrf_token": token}).status_code == 303
     assert group_of(catalog, id) == "g"
-    # And after a new start of the server; its key is nobody else's.
-    again = create_app(Settings(home, (tmp_path,)), work=False).test_client()
-    cookie = mine.get_cookie(app.config["SESSION_COOKIE_NAME"])
+    # The form also works after a restart of the server. Only the server's user can read its key.
+    restarted = create_app(Settings(home, (tmp_path,)), work=False).test_client()
+    cookie = client.get_cookie(app.config["SESSION_COOKIE_NAME"])
     assert cookie is not None
     assert (cookie.http_only, cookie.same_site) == (True, "Lax")
-    again.set_cookie(cookie.key, cookie.value)
+    restarted.set_cookie(cookie.key, cookie.value)
     assert (
-        again.post("/jobs/many", data={**words, "group": "h", "csrf_token": token}).status_code
+        restarted.post("/jobs/many", data={**fields, "group": "h", "csrf_token": token}).status_code
         == 303
     )
     assert stat.S_IMODE((home / "server.key").stat().st_mode) == 0o600
@@ -79,7 +79,7 @@ def test_a_form_needs_the_token_that_this_browser_was_given(
 @pytest.mark.parametrize(
     "path", ["/", "/queue", "/datasets/new", "/models/new", "/datasets/{id}", "/compare"]
 )
-def test_every_form_of_every_page_has_its_token(path: str, app: Flask, catalog: Catalog) -> None:
+def test_every_post_form_has_a_csrf_token(path: str, app: Flask, catalog: Catalog) -> None:
     id = catalog.create("dataset", SPEC)
     page = app.test_client().get(path.format(id=id)).text
     for form in page.split("<form")[1:]:
@@ -87,7 +87,7 @@ def test_every_form_of_every_page_has_its_token(path: str, app: Flask, catalog: 
         assert ('method="post"' in head) == ("csrf_token" in body.split("</form>")[0]), form[:200]
 
 
-def test_json_comes_from_our_own_pages_and_from_programs(app: Flask) -> None:
+def test_the_api_refuses_requests_of_other_sites(app: Flask) -> None:
     client = app.test_client()
     assert client.post("/api/v1/datasets", json={}).status_code == 422
     assert (
@@ -122,7 +122,7 @@ def test_nul_in_an_address_is_refused(address: str, app: Flask) -> None:
 
 @pytest.fixture
 def roots(tmp_path: Path) -> tuple[Path, ...]:
-    """Two data roots and the uploads; beside them what nobody may have."""
+    """Two data roots and the uploads, with links to a folder outside of them."""
     inside, more, uploads = (tmp_path / name for name in ("inside", "more", "uploads"))
     for folder in (inside, more, uploads, tmp_path / "outside"):
         folder.mkdir()
@@ -171,7 +171,7 @@ def roots(tmp_path: Path) -> tuple[Path, ...]:
         "..",
     ],
 )
-def test_a_path_that_leads_elsewhere_is_refused(
+def test_unreadable_paths_and_paths_outside_the_roots_are_refused(
     path: str, roots: tuple[Path, ...], tmp_path: Path
 ) -> None:
     with pytest.raises(FileProblem):
@@ -181,8 +181,8 @@ def test_a_path_that_leads_elsewhere_is_refused(
 @pytest.mark.parametrize(
     "path", ["fine.png", "stays.png", "./fine.png", "leaves/../inside/fine.png"]
 )
-def test_one_that_stays_inside_is_read(path: str, roots: tuple[Path, ...]) -> None:
-    if path.startswith("leaves"):  # What it names is inside, whichever way it goes.
+def test_paths_inside_the_roots_are_read(path: str, roots: tuple[Path, ...]) -> None:
+    if path.startswith("leaves"):  # The link goes outside, but the path does not.
         assert file_or_folder(path, roots, (".png",), "image") == roots[0] / "fine.png"
     else:
         assert file_or_folder(path, roots, (".png",), "image").read_bytes() == b"x"
@@ -191,14 +191,14 @@ def test_one_that_stays_inside_is_read(path: str, roots: tuple[Path, ...]) -> No
 @pytest.mark.parametrize(
     "path", ["leaves/", "leaves/s", "../", "{}/outside/", "/proc/", "/", "\ud800/", "a\0/"]
 )
-def test_no_folder_beside_the_roots_is_browsed(
+def test_folders_outside_the_roots_cannot_be_browsed(
     path: str, roots: tuple[Path, ...], tmp_path: Path
 ) -> None:
     with pytest.raises(FileProblem):
-        listing(path.replace("{}", str(tmp_path)), roots)
+        browse(path.replace("{}", str(tmp_path)), roots)
 
 
-def test_of_a_job_only_its_own_files_are_given(
+def test_only_files_of_the_job_itself_are_served(
     app: Flask, catalog: Catalog, tmp_path: Path
 ) -> None:
     id, other = catalog.create("dataset", SPEC), catalog.create("dataset", SPEC)
@@ -207,8 +207,8 @@ def test_of_a_job_only_its_own_files_are_given(
     (folder / "leaves").symlink_to(tmp_path / "secret")
     os.mkfifo(folder / "pipe")
     client = app.test_client()
-    with client.get(f"/jobs/{id}/files/job.json") as answer:
-        assert answer.status_code == 200
+    with client.get(f"/jobs/{id}/files/job.json") as response:
+        assert response.status_code == 200
     for name in (
         "leaves",
         "pipe",

@@ -1,4 +1,4 @@
-"""How the server answers, ends, and what it says of itself meanwhile."""
+"""Shutdown and log of the server."""
 
 import json
 import signal
@@ -14,51 +14,58 @@ from tests.support.server import Server
 Clip = tuple[Path, Path]
 
 
-def begun(server: Server, length: int) -> socket.socket:
-    """A request of which the server waits for the body."""
-    line = socket.create_connection(("127.0.0.1", server.port), timeout=30)
-    head = f"Host: localhost\r\nContent-Type: application/json\r\nContent-Length: {length}\r\nExpect: 100-continue\r\n\r\n"
-    line.sendall(f"POST /api/v1/datasets HTTP/1.1\r\n{head}".encode())
-    assert line.recv(1000).startswith(b"HTTP/1.1 100 Continue")
-    return line
+def started_request(server: Server, length: int) -> socket.socket:
+    """Send the headers of a request, whose body the server then waits for."""
+    connection = socket.create_connection(("127.0.0.1", server.port), timeout=60)
+    head = (
+        "POST /api/v1/datasets HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+        f"Content-Length: {length}\r\nExpect: 100-continue\r\n\r\n"
+    )
+    connection.sendall(head.encode())
+    assert connection.recv(1000).startswith(b"HTTP/1.1 100 Continue")
+    return connection
 
 
-@pytest.mark.parametrize("word", [signal.SIGTERM, signal.SIGINT])
-def test_an_answer_under_way_is_given_before_the_end(word: signal.Signals, server: Server) -> None:
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_request_in_progress_completes_before_shutdown(
+    number: signal.Signals, server: Server
+) -> None:
     watcher = socketio.Client(reconnection=False)
     watcher.connect(server.url, namespaces=["/jobs"])
     body = json.dumps({"name": "a"}).encode()
-    with begun(server, len(body)) as client:
-        server.process.send_signal(word)
-        deadline = time.monotonic() + 10
+    with started_request(server, len(body)) as client:
+        server.process.send_signal(number)
+        deadline = time.monotonic() + 60
         while not refuses(server.port):
             assert time.monotonic() < deadline
             time.sleep(0.05)
         assert server.process.poll() is None
         client.sendall(body)
         assert client.recv(1000).startswith(b"HTTP/1.1 422")
-    assert server.process.wait(5) == 0
+    assert server.process.wait(60) == 0
     watcher.disconnect()
 
 
 def refuses(port: int) -> bool:
     try:
         socket.create_connection(("127.0.0.1", port), timeout=1).close()
-    except ConnectionError:  # Refused; or reset, where it was just closing.
+    except ConnectionError:  # Refused, or reset if the server was just closing the socket.
         return True
     return False
 
 
-def test_nobody_keeps_the_server_for_ever(server: Server) -> None:
-    with begun(server, 5):
+def test_a_stalled_request_delays_shutdown_only_until_the_timeout(server: Server) -> None:
+    with started_request(server, 5):
         server.process.send_signal(signal.SIGTERM)
-        assert server.process.wait(20) == 0
+        assert server.process.wait(60) == 0
 
 
-def test_programs_can_read_what_it_says(server: Server, clip: Clip) -> None:
+def test_the_json_log_has_state_changes_and_requests_but_no_tokens(
+    server: Server, clip: Clip
+) -> None:
     server.kill()
-    said = server.home.parent / "server.log"
-    before = said.stat().st_size
+    log = server.home.parent / "server.log"
+    size_before = log.stat().st_size
     server.options = ["--log-format=json", "--log-level=debug"]
     server.start()
     id = server.dataset(clip, name="a “name”\nin two lines")
@@ -66,24 +73,24 @@ def test_programs_can_read_what_it_says(server: Server, clip: Clip) -> None:
     server.call("/jobs?token=secret")
     server.process.send_signal(signal.SIGTERM)
     server.process.wait()
-    text = said.read_bytes()[before:].decode()
-    told = [json.loads(line) for line in text.splitlines() if line.startswith("{")]
-    states = [one["state"] for one in told if one.get("job") == id]
+    text = log.read_bytes()[size_before:].decode()
+    records = [json.loads(line) for line in text.splitlines() if line.startswith("{")]
+    states = [record["state"] for record in records if record.get("job") == id]
     assert states == ["running", "done"]
     assert {"time", "level", "logger", "message", "kind", "reason"} <= next(
-        one for one in told if "job" in one
+        record for record in records if "job" in record
     ).keys()
-    asked = [one for one in told if one.get("path") == "/api/v1/datasets"]
-    assert [(one["method"], one["status"], one["client"]) for one in asked] == [
+    requests = [record for record in records if record.get("path") == "/api/v1/datasets"]
+    assert [(record["method"], record["status"], record["client"]) for record in requests] == [
         ("POST", 201, "127.0.0.1")
     ]
     assert "secret" not in text
 
 
-def test_no_name_makes_a_line_of_its_own(server: Server, clip: Clip) -> None:
+def test_names_cannot_forge_log_lines(server: Server, clip: Clip) -> None:
     id = server.dataset(clip, name="a\n2026-01-01 00:00:00,000 INFO forged\x1b[2J")
     server.wait(id, "done")
-    said = (server.home.parent / "server.log").read_text()
-    assert "forged" in said
-    assert all(" is " in line for line in said.splitlines() if "forged" in line)
-    assert "\x1b" not in said
+    log = (server.home.parent / "server.log").read_text()
+    assert "forged" in log
+    assert all(" is " in line for line in log.splitlines() if "forged" in line)
+    assert "\x1b" not in log

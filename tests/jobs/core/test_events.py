@@ -1,4 +1,4 @@
-"""The event log and what is folded out of it."""
+"""The event log, and the view that is folded from it."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ from jobs.core.events import EventLog, last_state, read, read_from
 from jobs.core.view import empty, fold
 
 
-def test_sequence_numbers_go_on_where_the_log_was_opened_again(tmp_path: Path) -> None:
+def test_sequence_numbers_continue_after_reopening(tmp_path: Path) -> None:
     path = tmp_path / "events.jsonl"
     for _ in range(2):
         with EventLog(path, clock=lambda: 5.0) as log:
@@ -16,7 +16,7 @@ def test_sequence_numbers_go_on_where_the_log_was_opened_again(tmp_path: Path) -
     assert {event["time"] for event in read(path)} == {5.0}
 
 
-def test_half_a_line_is_no_event_and_the_next_writer_removes_it(tmp_path: Path) -> None:
+def test_readers_ignore_an_incomplete_line_and_the_next_writer_removes_it(tmp_path: Path) -> None:
     path = tmp_path / "events.jsonl"
     with EventLog(path) as log:
         log.append("state", state="running")
@@ -31,7 +31,7 @@ def test_half_a_line_is_no_event_and_the_next_writer_removes_it(tmp_path: Path) 
     assert state["state"] == "done"
 
 
-def test_reading_goes_on_at_an_offset(tmp_path: Path) -> None:
+def test_reading_continues_at_an_offset(tmp_path: Path) -> None:
     path = tmp_path / "events.jsonl"
     assert read_from(path, 0) == ([], 0)
     with EventLog(path) as log:
@@ -41,12 +41,12 @@ def test_reading_goes_on_at_an_offset(tmp_path: Path) -> None:
     assert [event["text"] for event in read_from(path, offset)[0]] == ["b"]
 
 
-def test_an_event_that_comes_twice_is_folded_once() -> None:
+def test_a_repeated_event_is_folded_once() -> None:
     event = {"seq": 1, "time": 0.0, "type": "layer", "index": 1, "name": "conv1"}
     assert len(fold(fold(empty(), event), event)["summary"]["layers"]) == 1
 
 
-def test_the_best_snapshot_is_the_one_with_the_lowest_validation_loss() -> None:
+def test_the_best_snapshot_has_the_lowest_validation_loss() -> None:
     view = empty()
     for number, loss in enumerate([0.3, 0.1, 0.2], 1):
         scalars = {"val/l1": loss, "val/psnr": 30.0, "val/psnr_input": 29.0}
@@ -62,7 +62,7 @@ def test_the_best_snapshot_is_the_one_with_the_lowest_validation_loss() -> None:
     assert view["summary"]["last"]["snapshot"] == "epoch-0003"
 
 
-def test_a_job_that_runs_again_has_no_end() -> None:
+def test_a_restarted_job_has_no_finish_time() -> None:
     view = empty()
     for number, state in enumerate(["waiting", "running", "error", "waiting", "running"], 1):
         view = fold(

@@ -1,4 +1,4 @@
-"""Lists of sequences: CSV files and folders."""
+"""Manifests of sequences: CSV files and folders."""
 
 from pathlib import Path
 
@@ -8,14 +8,14 @@ from jobs.core.errors import JobError
 from jobs.core.manifest import entries
 
 
-def make(root: Path, *names: str) -> None:
+def make_files(root: Path, *names: str) -> None:
     for name in names:
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b"x")
 
 
-def found(root: Path) -> list[tuple[str, str, str, str]]:
+def rows_of(root: Path) -> list[tuple[str, str, str, str]]:
     return [
         (
             entry.name,
@@ -31,7 +31,7 @@ def test_a_csv_file_names_streams_originals_and_splits(tmp_path: Path) -> None:
     (tmp_path / "list.csv").write_text(
         "\ufeffstream, originals,split\na/s.264,a/o,train\n\nb.mp4,b.y4m,\n", encoding="utf-8"
     )
-    assert found(tmp_path) == [("", "a/s.264", "a/o", "train"), ("", "b.mp4", "b.y4m", "")]
+    assert rows_of(tmp_path) == [("", "a/s.264", "a/o", "train"), ("", "b.mp4", "b.y4m", "")]
 
 
 @pytest.mark.parametrize(
@@ -45,25 +45,23 @@ def test_a_csv_file_names_streams_originals_and_splits(tmp_path: Path) -> None:
         ),
         ("stream,originals\na,b,c\n", "Line 2 of list.csv must have .* no more columns"),
         ("", "must name the columns"),
-        ("stream,originals\n", "list.csv names no sequence"),
+        ("stream,originals\n", "list.csv contains no sequence"),
     ],
 )
-def test_what_is_wrong_with_a_csv_file_is_said_with_its_line(
-    text: str, sentence: str, tmp_path: Path
-) -> None:
+def test_errors_in_a_csv_file_name_the_line(text: str, sentence: str, tmp_path: Path) -> None:
     (tmp_path / "list.csv").write_text(text)
     with pytest.raises(JobError, match=sentence):
         entries(tmp_path / "list.csv")
 
 
-def test_a_binary_file_is_no_csv(tmp_path: Path) -> None:
+def test_a_binary_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "list.csv").write_bytes(b"\xff\xfe\x00\x81")
-    with pytest.raises(JobError, match="no CSV text"):
+    with pytest.raises(JobError, match="not CSV text"):
         entries(tmp_path / "list.csv")
 
 
-def test_sub_folders_with_a_stream_and_its_originals(tmp_path: Path) -> None:
-    make(
+def test_sub_folders_with_streams_and_their_originals(tmp_path: Path) -> None:
+    make_files(
         tmp_path,
         "seq10/s.264",
         "seq10/frames/0.png",
@@ -73,7 +71,7 @@ def test_sub_folders_with_a_stream_and_its_originals(tmp_path: Path) -> None:
         "seq3/a.264",
         "seq3/a.y4m",
     )
-    assert found(tmp_path) == [
+    assert rows_of(tmp_path) == [
         ("seq2/s_qp22", "seq2/s_qp22.264", "seq2", ""),
         ("seq2/s_qp37", "seq2/s_qp37.264", "seq2", ""),
         ("seq3", "seq3/a.264", "seq3/a.y4m", ""),
@@ -81,13 +79,13 @@ def test_sub_folders_with_a_stream_and_its_originals(tmp_path: Path) -> None:
     ]
 
 
-def test_streams_with_originals_of_their_name_beside_them(tmp_path: Path) -> None:
-    make(tmp_path, "a.264", "a/0.png", "b.h264", "b.y4m", "alone.264")
-    assert found(tmp_path) == [("a", "a.264", "a", ""), ("b", "b.h264", "b.y4m", "")]
+def test_streams_next_to_originals_of_the_same_name(tmp_path: Path) -> None:
+    make_files(tmp_path, "a.264", "a/0.png", "b.h264", "b.y4m", "alone.264")
+    assert rows_of(tmp_path) == [("a", "a.264", "a", ""), ("b", "b.h264", "b.y4m", "")]
 
 
-def test_a_sub_folder_without_clear_originals_is_named(tmp_path: Path) -> None:
-    make(tmp_path, "seq/s.264", "seq/one/0.png", "seq/two/0.png")
+def test_an_ambiguous_sub_folder_is_refused_by_name(tmp_path: Path) -> None:
+    make_files(tmp_path, "seq/s.264", "seq/one/0.png", "seq/two/0.png")
     with pytest.raises(
         JobError, match="The folder seq has a stream, but not exactly one set of originals"
     ):

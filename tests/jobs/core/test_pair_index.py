@@ -1,4 +1,4 @@
-"""The index by which pairs are sorted."""
+"""The index that sorts pairs."""
 
 import math
 import time
@@ -52,21 +52,21 @@ def store(tmp_path: Path) -> Path:
         ("ssim", True, [2, 0, 3, 1]),
     ],
 )
-def test_equal_pairs_keep_their_order_and_unknown_ones_come_last(
+def test_equal_values_keep_their_order_and_unknown_values_come_last(
     key: str, descending: bool, numbers: list[int], store: Path
 ) -> None:
     assert pair_index.order(store, key, descending).tolist() == numbers
 
 
-def test_sequences_are_numbered_as_they_appear(store: Path) -> None:
+def test_sequences_are_numbered_in_order_of_appearance(store: Path) -> None:
     assert pair_index.read(store)["sequence"].tolist() == [0, 1, 0, 0]
     assert math.isinf(pair_index.read(store)["psnr"][1])
 
 
-def test_pairs_of_which_little_is_known_are_indexed(tmp_path: Path) -> None:
+def test_pairs_without_scores_are_indexed(tmp_path: Path) -> None:
     store = make_store(tmp_path / "val.lmdb", [{"frame": 1}, {"frame": 0}])
     assert pair_index.order(store, "psnr", True).tolist() == [0, 1]
-    assert pair_index.known(store) == ["number", "frame"]
+    assert pair_index.sortable_keys(store) == ["number", "frame"]
     assert (tmp_path / "val.npy").is_file()
 
 
@@ -100,7 +100,7 @@ def test_a_finished_dataset_has_its_indexes(
         )
 
 
-def test_stored_pairs_are_read_as_they_are(store: Path) -> None:
+def test_stored_pairs_are_read_undecoded(store: Path) -> None:
     with opened(store) as pairs:
         assert len(pairs) == 4
         assert [meta["frame"] for meta in pairs.metas(1, 2)] == [5, 6]

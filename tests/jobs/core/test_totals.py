@@ -1,4 +1,4 @@
-"""What many restored images are together."""
+"""Totals over many restored images."""
 
 import math
 from typing import Any
@@ -8,14 +8,14 @@ import pytest
 from jobs.core.totals import Totals, gain_of, histogram
 
 
-def row(before: float | None, after: float | None, **more: Any) -> dict[str, Any]:
+def row(before: float | None, after: float | None, **fields: Any) -> dict[str, Any]:
     return {
         "pair": 0,
         "psnr_input": before,
         "psnr_output": after,
         "ssim_input": 0.5,
         "ssim_output": 0.75,
-        **more,
+        **fields,
     }
 
 
@@ -23,7 +23,7 @@ def row(before: float | None, after: float | None, **more: Any) -> dict[str, Any
     ("before", "after", "gain"),
     [(30.0, 31.5, 1.5), (30.0, None, math.inf), (None, 40.0, -math.inf), (None, None, 0.0)],
 )
-def test_the_psnr_of_equal_images_is_null_and_without_an_end(
+def test_the_psnr_of_equal_images_is_null_and_means_infinity(
     before: float | None, after: float | None, gain: float
 ) -> None:
     assert gain_of(row(before, after)) == gain
@@ -33,43 +33,43 @@ def test_without_a_ground_truth_there_is_no_gain() -> None:
     assert math.isnan(gain_of({"target": None, "psnr_input": None, "psnr_output": None}))
 
 
-def test_means_are_of_those_that_have_both_numbers_and_better_and_worse_of_all() -> None:
+def test_means_need_both_scores_and_better_and_worse_count_all_images() -> None:
     totals = Totals()
-    for one in (
+    for result in (
         row(30.0, 31.0),
         row(20.0, 19.0),
         row(25.0, 25.004),
         row(40.0, None),
         {"why": "broken"},
     ):
-        totals.add(one)
+        totals.add(result)
     totals.add(
         {
             "target": None,
             **dict.fromkeys(("psnr_input", "psnr_output", "ssim_input", "ssim_output")),
         }
     )
-    told = totals.told()
-    assert [told[name] for name in ("images", "failed", "measured", "better", "worse")] == [
+    facts = totals.facts()
+    assert [facts[name] for name in ("images", "failed", "measured", "better", "worse")] == [
         5,
         1,
         4,
         2,
         1,
     ]
-    assert told["mean"]["psnr_input"] == 25.0
-    assert told["median"]["psnr_output"] == 25.004
-    assert told["mean"]["ssim_output"] == 0.75
-    assert (told["gain"]["best"], told["gain"]["worst"], told["gain"]["improved"]) == (
+    assert facts["mean"]["psnr_input"] == 25.0
+    assert facts["median"]["psnr_output"] == 25.004
+    assert facts["mean"]["ssim_output"] == 0.75
+    assert (facts["gain"]["best"], facts["gain"]["worst"], facts["gain"]["improved"]) == (
         1.0,
         -1.0,
         0.5,
     )
 
 
-def test_nothing_measured_has_neither_means_nor_a_gain() -> None:
-    told = Totals().told()
-    assert (told["mean"]["psnr_input"], told["gain"]) == (None, None)
+def test_totals_without_measurements_have_neither_means_nor_a_gain() -> None:
+    facts = Totals().facts()
+    assert (facts["mean"]["psnr_input"], facts["gain"]) == (None, None)
 
 
 @pytest.mark.parametrize(
@@ -78,8 +78,8 @@ def test_nothing_measured_has_neither_means_nor_a_gain() -> None:
 def test_every_gain_is_in_its_bar_and_zero_is_an_edge(values: list[float]) -> None:
     from array import array
 
-    found = histogram(array("d", values))
-    counts, edges = found["counts"], found["edges"]
+    result = histogram(array("d", values))
+    counts, edges = result["counts"], result["edges"]
     assert len(edges) == len(counts) + 1
     for low, high, count in zip(edges, edges[1:], counts, strict=False):
         assert count == sum(low <= value < high for value in values)

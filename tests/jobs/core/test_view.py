@@ -1,4 +1,4 @@
-"""What a training's events become: the fields that lists and pages show."""
+"""The view of a training: its events folded into the fields that lists and pages show."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ def folded(*events: dict[str, Any]) -> dict[str, Any]:
     return view
 
 
-def snapshot(name: str, step: int, l1: float | None, **more: Any) -> dict[str, Any]:
+def snapshot(name: str, step: int, l1: float | None, **fields: Any) -> dict[str, Any]:
     scalars = {} if l1 is None else {"val/l1": l1}
     return {
         "type": "snapshot",
@@ -21,11 +21,11 @@ def snapshot(name: str, step: int, l1: float | None, **more: Any) -> dict[str, A
         "epoch": step / 10,
         "size": 1,
         "scalars": scalars,
-        **more,
+        **fields,
     }
 
 
-def test_snapshots_that_went_are_gone_and_the_best_is_the_lowest_validation() -> None:
+def test_removed_snapshots_are_dropped_and_the_best_has_the_lowest_loss() -> None:
     view = folded(
         snapshot("epoch-0001", 10, 0.3),
         snapshot("epoch-0002", 20, 0.1, removed=[]),
@@ -33,7 +33,7 @@ def test_snapshots_that_went_are_gone_and_the_best_is_the_lowest_validation() ->
         snapshot("step-000034", 34, None),
     )
     summary = view["summary"]
-    assert [one["snapshot"] for one in summary["snapshots"]] == [
+    assert [snapshot["snapshot"] for snapshot in summary["snapshots"]] == [
         "epoch-0002",
         "epoch-0003",
         "step-000034",
@@ -51,7 +51,7 @@ def test_the_best_of_snapshots_without_a_validation_is_the_last() -> None:
     )
 
 
-def test_facts_add_up_and_samples_and_layers_are_replaced_by_their_index() -> None:
+def test_facts_are_merged_and_samples_and_layers_replaced_by_index() -> None:
     view = folded(
         {"type": "facts", "parameters": 3, "device": "CPU"},
         {"type": "facts", "dataset_hash": "abc"},
@@ -63,11 +63,14 @@ def test_facts_add_up_and_samples_and_layers_are_replaced_by_their_index() -> No
     )
     summary = view["summary"]
     assert (summary["parameters"], summary["device"], summary["dataset_hash"]) == (3, "CPU", "abc")
-    assert [(one["index"], one["output"]) for one in summary["samples"]] == [(0, "b"), (1, "c")]
-    assert [one["step"] for one in summary["layers"]] == [5]
+    assert [(sample["index"], sample["output"]) for sample in summary["samples"]] == [
+        (0, "b"),
+        (1, "c"),
+    ]
+    assert [layer["step"] for layer in summary["layers"]] == [5]
 
 
-def test_a_run_that_goes_on_from_an_earlier_snapshot_has_that_as_its_last() -> None:
+def test_the_last_snapshot_of_a_resumed_run_is_the_one_it_resumed_from() -> None:
     events = [
         snapshot("epoch-0001", 10, 0.3),
         snapshot("epoch-0002", 20, 0.1),
@@ -82,7 +85,7 @@ def test_a_run_that_goes_on_from_an_earlier_snapshot_has_that_as_its_last() -> N
     assert summary["last"]["snapshot"] == "step-000014"
 
 
-def test_a_snapshot_that_was_deleted_is_neither_best_nor_last() -> None:
+def test_a_deleted_snapshot_is_neither_best_nor_last() -> None:
     events = [snapshot("epoch-0001", 10, 0.3), snapshot("epoch-0002", 20, 0.1)]
     summary = folded(*events, {"type": "removed", "snapshots": ["epoch-0002"]})["summary"]
     assert [summary[key]["snapshot"] for key in ("best", "last")] == ["epoch-0001"] * 2

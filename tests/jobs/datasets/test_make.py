@@ -1,4 +1,4 @@
-"""Dataset jobs on real streams, good and bad."""
+"""Dataset jobs on real streams, valid and invalid."""
 
 import gzip
 import shutil
@@ -25,7 +25,7 @@ Make = Callable[..., JobFolder]
 
 @pytest.fixture
 def copy(clip: Clip, tmp_path: Path) -> Clip:
-    """The clip, to be damaged."""
+    """A copy of the clip that a test can damage."""
     shutil.copytree(clip[1], tmp_path / "originals")
     return Path(shutil.copy(clip[0], tmp_path / "clip.h264")), tmp_path / "originals"
 
@@ -48,43 +48,43 @@ def test_pairs_are_the_frames_and_their_originals(
     folder = make_dataset(clip, input_encoding=encoding, target_encoding=encoding)
     assert end(folder)["state"] == "done"
     frames = list(decode(clip[0]))
-    seen = set()
+    numbers = set()
     for split in ("train", "val"):
         reader = PairReader(folder.store(split))
         for number in range(len(reader)):
             meta, (input, target) = reader.meta(number), reader[number]
-            seen.add(meta["frame"])
+            numbers.add(meta["frame"])
             assert np.array_equal(input, frames[meta["frame"]])
             assert np.array_equal(target, read_image(clip[1] / meta["original"]))
             assert meta["psnr_input"] == pytest.approx(psnr(input, target))
-    assert seen == set(range(24))
+    assert numbers == set(range(24))
     assert end(folder)["summary"]["pairs"] == {"train": 22, "val": 2}
 
 
-def test_jpeg_pairs_lose_little(clip: Clip, make_dataset: Make) -> None:
+def test_jpeg_pairs_are_close_to_the_frames(clip: Clip, make_dataset: Make) -> None:
     folder = make_dataset(clip, input_encoding="jpeg", target_encoding="none")
     input, _ = PairReader(folder.store("train"))[0]
     assert 30 < psnr(input, next(decode(clip[0]))) < 60
 
 
-def test_decoded_frames_are_kept_where_wanted(clip: Clip, make_dataset: Make) -> None:
+def test_decoded_frames_are_kept_on_request(clip: Clip, make_dataset: Make) -> None:
     folder = make_dataset(clip, keep_decoded=True)
     kept = sorted((folder.path / "decoded").iterdir())
     assert [path.name for path in kept] == [f"{number:06d}.bmp" for number in range(24)]
     assert np.array_equal(read_image(kept[7]), list(decode(clip[0]))[7])
 
 
-def test_a_job_that_was_cut_off_goes_on_to_the_same_pairs(clip: Clip, make_dataset: Make) -> None:
-    whole, cut = make_dataset(clip), make_dataset(clip)
-    shutil.rmtree(cut.store("val"))
-    run_worker(str(cut.path))
+def test_an_interrupted_job_resumes_to_the_same_pairs(clip: Clip, make_dataset: Make) -> None:
+    complete, interrupted = make_dataset(clip), make_dataset(clip)
+    shutil.rmtree(interrupted.store("val"))
+    run_worker(str(interrupted.path))
     for split in ("train", "val"):
-        a, b = PairReader(whole.store(split)), PairReader(cut.store(split))
+        a, b = PairReader(complete.store(split)), PairReader(interrupted.store(split))
         assert len(a) == len(b)
         assert all(np.array_equal(a[n], b[n]) and a.meta(n) == b.meta(n) for n in range(len(a)))
 
 
-def test_progress_is_told_up_to_the_last_pair(clip: Clip, make_dataset: Make) -> None:
+def test_progress_is_reported_up_to_the_last_pair(clip: Clip, make_dataset: Make) -> None:
     progress = list(read(make_dataset(clip).events, types=frozenset({"progress"})))
     assert (progress[-1]["done"], progress[-1]["total"], progress[-1]["unit"]) == (24, 24, "pairs")
     assert progress[-1]["rate"] > 0
@@ -93,18 +93,24 @@ def test_progress_is_told_up_to_the_last_pair(clip: Clip, make_dataset: Make) ->
 def test_memory_does_not_grow_with_the_number_of_frames(
     tmp_path: Path, python: Callable[[str], str]
 ) -> None:
-    """Peak memory of a job of 600 frames is within 40 MB of that of one of 60: one frame decoded is 0.4 MB."""
+    """Jobs of 600 and 60 frames differ by less than 40 MB in peak memory.
+
+    A decoded frame takes 0.4 MB.
+    """
     code = """
 import resource, subprocess, sys
 from pathlib import Path
-from jobs import folder
+from jobs.core import folder
 from jobs.run import main
 from jobs.specs import DatasetSpec
 where, frames = Path({where!r}), {frames}
 make = "import sys; from pathlib import Path; from jobs.media.sample_clip import make_clip"
-subprocess.run([sys.executable, "-c", make + f"; make_clip(Path(sys.argv[1]), frames={{frames}})", str(where)], check=True)
-source = {{"kind": "stream", "stream": str(where / "clip.h264"), "originals": str(where / "originals")}}
-job = folder.create(where / "home", "dataset", DatasetSpec.model_validate({{"name": "m", "source": source}}))
+make += f"; make_clip(Path(sys.argv[1]), frames={{frames}})"
+subprocess.run([sys.executable, "-c", make, str(where)], check=True)
+stream, originals = str(where / "clip.h264"), str(where / "originals")
+source = {{"kind": "stream", "stream": stream, "originals": originals}}
+spec = DatasetSpec.model_validate({{"name": "m", "source": source}})
+job = folder.create(where / "home", "dataset", spec)
 assert main(str(job.path)) == 0, job.events.read_text()
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """
@@ -112,54 +118,56 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
         int(python(code.format(where=str(tmp_path / str(frames)), frames=frames)))
         for frames in (60, 600)
     )
-    # Pages of the LMDB map count as resident: what was written (about 170 kB a pair) may be added, decoded frames not.
+    # Pages of the LMDB map count as resident: allow for the written data (about 170 kB per pair).
     written = (
         sum(file.stat().st_size for file in (tmp_path / "600" / "home").rglob("data.mdb")) // 1024
     )
     assert large - small < 40_000 + written
 
 
-# Bad input: each ends with a reason that names what, where, and what to do.
+# Invalid input: the job ends with a reason that says what is wrong, where, and what to do.
 
 
-def test_a_text_file_is_no_video(copy: Clip, make_dataset: Make) -> None:
+def test_a_text_file_cannot_be_read_as_a_video(copy: Clip, make_dataset: Make) -> None:
     copy[0].write_text("Not a video.\n" * 100)
     assert "clip.h264" in reason(make_dataset(copy))
     text = copy[0].with_suffix(".mp4")
     text.write_text("Not a video.\n" * 100)
-    assert "clip.mp4 is no video that can be read" in reason(make_dataset((text, copy[1])))
+    assert "clip.mp4 cannot be read as a video" in reason(make_dataset((text, copy[1])))
 
 
-def test_a_stream_without_frames(copy: Clip, make_dataset: Make) -> None:
+def test_a_stream_without_frames_is_an_error(copy: Clip, make_dataset: Make) -> None:
     copy[0].write_bytes(copy[0].read_bytes()[:40])
     assert reason(make_dataset(copy)).startswith("No frame of clip.h264 could be decoded")
 
 
-def test_a_truncated_stream_says_how_many_frames_were_found_and_keeps_its_pairs(
+def test_a_truncated_stream_reports_its_number_of_frames_and_keeps_its_pairs(
     copy: Clip, make_dataset: Make
 ) -> None:
     data = copy[0].read_bytes()
     copy[0].write_bytes(data[: len(data) // 2])
     folder = make_dataset(copy)
-    found = len(list(decode(copy[0])))
-    assert 0 < found < 24
-    assert f"clip.h264 has {found} frames, but" in reason(folder)
+    frames = len(list(decode(copy[0])))
+    assert 0 < frames < 24
+    assert f"clip.h264 has {frames} frames, but" in reason(folder)
     assert "24 originals" in reason(folder)
-    assert sum(len(PairReader(folder.store(split))) for split in ("train", "val")) == found
+    assert sum(len(PairReader(folder.store(split))) for split in ("train", "val")) == frames
 
 
-def test_too_few_originals(copy: Clip, make_dataset: Make) -> None:
+def test_missing_originals_are_counted(copy: Clip, make_dataset: Make) -> None:
     (copy[1] / "000023.bmp.gz").unlink()
     assert "has 24 frames, but" in reason(make_dataset(copy))
     assert "only 23 originals" in reason(make_dataset(copy))
 
 
-def test_a_folder_without_images(copy: Clip, tmp_path: Path, make_dataset: Make) -> None:
+def test_a_folder_without_images_is_an_error(
+    copy: Clip, tmp_path: Path, make_dataset: Make
+) -> None:
     (tmp_path / "empty").mkdir()
-    assert "has no image in it" in reason(make_dataset((copy[0], tmp_path / "empty")))
+    assert "contains no image" in reason(make_dataset((copy[0], tmp_path / "empty")))
 
 
-def test_an_original_of_another_size_is_named_with_both_sizes(
+def test_the_error_for_an_original_of_another_size_has_both_sizes(
     copy: Clip, make_dataset: Make
 ) -> None:
     (copy[1] / "000009.bmp.gz").unlink()
@@ -167,7 +175,7 @@ def test_an_original_of_another_size_is_named_with_both_sizes(
     folder = make_dataset(copy)
     assert reason(folder).startswith("000009.png is 96x60, but frame 9 of clip.h264 is 96x64")
     assert sum(len(PairReader(folder.store(split))) for split in ("train", "val")) == 9, (
-        "what was finished is kept"
+        "finished pairs are kept"
     )
 
 
@@ -175,16 +183,16 @@ def test_an_original_of_another_size_is_named_with_both_sizes(
     "damage",
     [
         lambda data: data[:200],
-        lambda data: b"no gzip at all",
-        lambda data: gzip.compress(b"BM no bitmap"),
+        lambda data: b"not gzip data",
+        lambda data: gzip.compress(b"BM not a bitmap"),
     ],
 )
-def test_a_corrupt_original_is_named(
+def test_the_error_for_a_corrupt_original_has_its_name(
     damage: Callable[[bytes], bytes], copy: Clip, make_dataset: Make
 ) -> None:
     bad = copy[1] / "000005.bmp.gz"
     bad.write_bytes(damage(bad.read_bytes()))
-    assert reason(make_dataset(copy)).startswith("000005.bmp.gz is no image that can be read")
+    assert reason(make_dataset(copy)).startswith("000005.bmp.gz cannot be read as an image")
 
 
 # Real media.
@@ -197,7 +205,7 @@ def test_a_real_stream_without_frames_is_an_error(
     assert "sps_subsetsps_bothVUI.264" in reason(folder)
 
 
-def test_a_real_stream_whose_size_changes_names_the_frame(
+def test_the_error_for_a_real_stream_whose_size_changes_has_the_frame(
     media: Path, tmp_path: Path, make_dataset: Make
 ) -> None:
     stream = media / "h264" / "Error_I_P.264"
@@ -208,10 +216,13 @@ def test_a_real_stream_whose_size_changes_names_the_frame(
     assert "of Error_I_P.264 is 352x288" in reason(make_dataset((stream, tmp_path)))
 
 
-def test_near_duplicates_are_looked_for_within_a_sequence_and_kept_files_apart(
+def test_near_duplicates_and_kept_files_are_separate_for_each_sequence(
     clip: Clip, home: Path
 ) -> None:
-    """The same originals at two rates: the second stream's are no duplicates of the first's, and both keep their frames."""
+    """Encode the same originals at two rates.
+
+    Frames of the second stream are not duplicates of the first, and both streams keep their frames.
+    """
     source = {"kind": "compress", "originals": str(clip[1]), "qp": [30, 40]}
     frames = {"near_duplicates": 64, "last": 11}
     spec = {
@@ -223,8 +234,8 @@ def test_near_duplicates_are_looked_for_within_a_sequence_and_kept_files_apart(
     }
     folder = folders.create(home, "dataset", DatasetSpec.model_validate(spec))
     run_worker(str(folder.path))
-    left = {event["name"] for event in read(folder.events, types=frozenset({"skipped"}))}
-    assert len(left) == 22
+    skipped = {event["name"] for event in read(folder.events, types=frozenset({"skipped"}))}
+    assert len(skipped) == 22
     kept = sorted(
         str(path.relative_to(folder.path / "decoded"))
         for path in (folder.path / "decoded").rglob("*.bmp")

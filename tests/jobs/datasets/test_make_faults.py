@@ -1,4 +1,7 @@
-"""What may happen to a dataset job: killed workers, full disks, broken streams. Nothing finished is lost, nothing hangs."""
+"""Fault tests for dataset jobs: killed workers, full disks, broken streams.
+
+No finished pair is lost, and no job hangs.
+"""
 
 import os
 import random
@@ -35,9 +38,9 @@ SECONDS_A_STREAM = 20
 
 
 def state(folder: JobFolder) -> dict[str, Any]:
-    found = last_state(folder.events)
-    assert found is not None
-    return found
+    event = last_state(folder.events)
+    assert event is not None
+    return event
 
 
 def folder_for(home: Path, **spec: object) -> JobFolder:
@@ -46,12 +49,12 @@ def folder_for(home: Path, **spec: object) -> JobFolder:
 
 @pytest.fixture(scope="module")
 def long_clip(tmp_path_factory: pytest.TempPathFactory) -> Clip:
-    """A stream of 240 frames of 192x128: long enough to be killed in many places."""
+    """A stream of 240 frames of 192x128: long enough to kill its job at many moments."""
     return make_clip(tmp_path_factory.mktemp("long"), frames=240, width=192, height=128)
 
 
 @pytest.mark.parametrize("duplicates", [0, 12], ids=["all frames", "near-duplicates dropped"])
-def test_a_job_killed_at_ten_moments_ends_with_the_same_values(
+def test_a_job_killed_ten_times_ends_with_the_same_values(
     duplicates: float, long_clip: Clip, home: Path
 ) -> None:
     spec = {
@@ -62,12 +65,12 @@ def test_a_job_killed_at_ten_moments_ends_with_the_same_values(
     undisturbed, disturbed = folder_for(home, **spec), folder_for(home, **spec)
     began = time.monotonic()
     assert run_worker(str(undisturbed.path)) == 0
-    whole = time.monotonic() - began
+    duration = time.monotonic() - began
     moments = random.Random(3)
     for _ in range(10):
         pid = launcher.start(disturbed)
         assert pid is not None
-        deadline = time.monotonic() + moments.uniform(0.3, 0.5 + whole)
+        deadline = time.monotonic() + moments.uniform(0.3, 0.5 + duration)
         while time.monotonic() < deadline and disturbed.worker_lives():
             pass
         if disturbed.worker_lives():
@@ -83,7 +86,7 @@ def test_a_job_killed_at_ten_moments_ends_with_the_same_values(
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A disk of 40 MB, of which 20 are taken by the file `ballast`."""
+    """A disk of 40 MB; the file `ballast` takes 20 MB of it."""
     with disk.small_disk(tmp_path, 40) as mounted:
         (mounted / "ballast").write_bytes(bytes(20 * 2**20))
         yield mounted
@@ -91,7 +94,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 @pytest.fixture
 def growing(tmp_path: Path) -> Path:
-    """A folder of images of which the first pack to almost nothing: the room they need is underestimated."""
+    """A folder of images. The first compress to almost nothing, so the size estimate is too low."""
     folder = tmp_path / "growing"
     folder.mkdir()
     random = np.random.default_rng(0)
@@ -105,7 +108,7 @@ def growing(tmp_path: Path) -> Path:
     return folder
 
 
-def test_a_full_disk_is_said_plainly_and_resume_works_when_there_is_room(
+def test_a_full_disk_is_reported_and_the_job_resumes_after_space_is_freed(
     small_disk: Path, growing: Path, home: Path
 ) -> None:
     source = {"kind": "folders", "input": str(growing), "target": str(growing)}
@@ -116,7 +119,7 @@ def test_a_full_disk_is_said_plainly_and_resume_works_when_there_is_room(
     assert state(full)["state"] == "error"
     assert (
         state(full)["reason"]
-        == "The disk is full. Make room, then Resume: what was finished is kept."
+        == "The disk is full. Free some space, then resume the job: finished work is kept."
     )
     (small_disk / "ballast").unlink()
     undisturbed = folder_for(home, source=source)
@@ -124,7 +127,9 @@ def test_a_full_disk_is_said_plainly_and_resume_works_when_there_is_room(
     assert values(full) == values(undisturbed)
 
 
-def test_a_disk_without_room_is_refused_at_the_first_pair(small_disk: Path, growing: Path) -> None:
+def test_a_job_that_needs_too_much_space_fails_at_the_first_pair(
+    small_disk: Path, growing: Path
+) -> None:
     for number in range(21):
         (growing / f"{number:03d}.bmp").unlink()
     folder = folder_for(
@@ -136,14 +141,17 @@ def test_a_disk_without_room_is_refused_at_the_first_pair(small_disk: Path, grow
 
 
 @pytest.mark.parametrize("free", [0, 4096, 8192, 16384])
-def test_a_store_that_is_begun_on_a_full_disk_says_so(free: int, tmp_path: Path) -> None:
-    """In a process of its own: what is mapped without blocks behind it ends a process by SIGBUS."""
+def test_creating_a_store_on_a_full_disk_raises_an_os_error(free: int, tmp_path: Path) -> None:
+    """In a subprocess: touching a mapped page without disk blocks raises SIGBUS."""
     with disk.small_disk(tmp_path, 8) as place:
         store = place / "train.lmdb"
         store.mkdir()
         ballast = disk.fill(place)
         os.truncate(ballast, ballast.stat().st_size - free)
-        begin = "import sys; from pathlib import Path; from jobs.datasets.store import PairWriter; PairWriter(Path(sys.argv[1]))"
+        begin = (
+            "import sys; from pathlib import Path; from jobs.datasets.store import PairWriter; "
+            "PairWriter(Path(sys.argv[1]))"
+        )
         done = subprocess.run(
             [sys.executable, "-c", begin, str(store)], capture_output=True, text=True, check=False
         )
@@ -155,8 +163,8 @@ def test_a_store_that_is_begun_on_a_full_disk_says_so(free: int, tmp_path: Path)
         subprocess.run([sys.executable, "-c", begin, str(store)], check=True)
 
 
-def ends(folder: JobFolder, seconds: float = SECONDS_A_STREAM) -> str:
-    """The state in which the job's own process ends; it must not take longer."""
+def run_to_end(folder: JobFolder, seconds: float = SECONDS_A_STREAM) -> str:
+    """Run the job in its worker process; return its last state. Fails after `seconds`."""
     launcher.start(folder)
     deadline = time.monotonic() + seconds
     while folder.worker_lives():
@@ -166,7 +174,7 @@ def ends(folder: JobFolder, seconds: float = SECONDS_A_STREAM) -> str:
 
 
 def originals_like(stream: Path, folder: Path) -> int:
-    """Flat originals of the sizes of a stream's frames."""
+    """Write black originals with the sizes of a stream's frames; return their count."""
     folder.mkdir()
     count = 0
     for picture in decode(stream):
@@ -175,26 +183,28 @@ def originals_like(stream: Path, folder: Path) -> int:
     return count
 
 
-def test_every_real_stream_makes_a_dataset_or_a_sentence(
+def test_every_real_stream_makes_a_dataset_or_an_error_with_its_name(
     media: Path, tmp_path: Path, home: Path
 ) -> None:
-    said = {}
+    reasons = {}
     for stream in sorted((media / "h264").iterdir()):
         originals = tmp_path / stream.name
         count = originals_like(stream, originals)
         if not count:
             Image.new("RGB", (16, 16)).save(originals / "0.png")
         folder = folder_for(home, source={"stream": str(stream), "originals": str(originals)})
-        if ends(folder) == "error":
-            said[stream.name] = state(folder)["reason"]
+        if run_to_end(folder) == "error":
+            reasons[stream.name] = state(folder)["reason"]
         else:
             assert state(folder)["summary"]["pairs"]["train"] > 0
         shutil.rmtree(originals)
-    assert set(said) == {"sps_subsetsps_bothVUI.264"}, said
-    assert all(name in reason for name, reason in said.items())
+    assert set(reasons) == {"sps_subsetsps_bothVUI.264"}, reasons
+    assert all(name in reason for name, reason in reasons.items())
 
 
-def test_every_real_bmp_makes_a_pair_or_is_named(media: Path, tmp_path: Path, home: Path) -> None:
+def test_every_real_bmp_makes_a_pair_or_an_error_with_its_name(
+    media: Path, tmp_path: Path, home: Path
+) -> None:
     good, bad = 0, 0
     for bmp in sorted((media / "bmp").rglob("*.bmp")):
         folder = tmp_path / "bmp"
@@ -218,31 +228,31 @@ def test_every_real_bmp_makes_a_pair_or_is_named(media: Path, tmp_path: Path, ho
 
 
 def mutated(data: bytes, seed: int) -> bytes:
-    """A stream with a few to many bytes changed, removed or doubled."""
+    """Return the stream with 1 to 100 changes: bytes replaced, removed or duplicated."""
     chance = random.Random(seed)
     damaged = bytearray(data)
     for _ in range(chance.choice((1, 3, 10, 100))):
-        place = chance.randrange(len(damaged))
+        position = chance.randrange(len(damaged))
         match chance.randrange(4):
             case 0 | 1:
-                damaged[place] = chance.randrange(256)
+                damaged[position] = chance.randrange(256)
             case 2:
-                del damaged[place : place + chance.randrange(64)]
+                del damaged[position : position + chance.randrange(64)]
             case _:
-                damaged[place:place] = damaged[place : place + chance.randrange(64)]
+                damaged[position:position] = damaged[position : position + chance.randrange(64)]
     return bytes(damaged)
 
 
 @pytest.mark.parametrize("seed", range(0, 200, 25))
 def test_mutated_streams_end(seed: int, clip: Clip, tmp_path: Path, home: Path) -> None:
-    """200 in all. Each runs as jobs do, in a process of its own: one that crashed would take the tests with it."""
+    """200 streams in all. Each job runs in a subprocess, because a crash would end the tests."""
     data = clip[0].read_bytes()
-    ended = []
+    states = []
     for number in range(seed, seed + 25):
         stream = tmp_path / f"{number}.h264"
         stream.write_bytes(mutated(data, number))
         folder = folder_for(home, source={"stream": str(stream), "originals": str(clip[1])})
-        ended.append(ends(folder))
-        if ended[-1] == "error":
+        states.append(run_to_end(folder))
+        if states[-1] == "error":
             assert stream.name in state(folder)["reason"]
-    assert set(ended) <= {"done", "error"}
+    assert set(states) <= {"done", "error"}

@@ -26,7 +26,7 @@ Run = Callable[..., JobFolder]
 
 @pytest.fixture
 def run(home: Path) -> Run:
-    """Run a dataset job of a source here and now; returns its folder."""
+    """Run a dataset job of a source in this process; return its folder."""
 
     def make(source: dict[str, Any], **fields: Any) -> JobFolder:
         folder = folders.create(
@@ -42,8 +42,8 @@ def summary(folder: JobFolder) -> dict[str, Any]:
     state = last_state(folder.events)
     assert state is not None
     assert state["state"] == "done", state["reason"]
-    found: dict[str, Any] = state["summary"]
-    return found
+    facts: dict[str, Any] = state["summary"]
+    return facts
 
 
 def reason(folder: JobFolder) -> str:
@@ -55,17 +55,17 @@ def reason(folder: JobFolder) -> str:
 
 def metas(folder: JobFolder, split: str = "train") -> list[dict[str, Any]]:
     reader = PairReader(folder.store(split))
-    found = list(reader.metas())
+    rows = list(reader.metas())
     reader.close()
-    return found
+    return rows
 
 
-@pytest.mark.parametrize("ending", [".mp4", ".mkv", ".mov", ".ts", ".264", ".avc"])
-def test_every_container_of_h264(ending: str, clip: Clip, tmp_path: Path, run: Run) -> None:
+@pytest.mark.parametrize("extension", [".mp4", ".mkv", ".mov", ".ts", ".264", ".avc"])
+def test_every_container_of_h264(extension: str, clip: Clip, tmp_path: Path, run: Run) -> None:
     import av
 
-    stream = tmp_path / f"clip{ending}"
-    if ending in (".264", ".avc"):
+    stream = tmp_path / f"clip{extension}"
+    if extension in (".264", ".avc"):
         shutil.copy(clip[0], stream)
     else:
         with av.open(str(clip[0]), format="h264") as source, av.open(str(stream), "w") as target:
@@ -86,10 +86,10 @@ def test_every_container_of_h264(ending: str, clip: Clip, tmp_path: Path, run: R
 def test_originals_from_a_video(media: Path, tmp_path: Path, run: Run) -> None:
     y4m = media / "clips" / "park_joy_480x270.y4m"
     encode(decode(y4m), tmp_path / "park.264", {"qp": "35"})
-    made = summary(run({"stream": str(tmp_path / "park.264"), "originals": str(y4m)}))
-    assert made["pairs"] == {"train": 9, "val": 1}
-    assert 24 < made["psnr_input"] < 34
-    assert made["sources"][0]["rate"] == "QP 35"
+    facts = summary(run({"stream": str(tmp_path / "park.264"), "originals": str(y4m)}))
+    assert facts["pairs"] == {"train": 9, "val": 1}
+    assert 24 < facts["psnr_input"] < 34
+    assert facts["sources"][0]["rate"] == "QP 35"
 
 
 def test_originals_from_raw_video(media: Path, tmp_path: Path, run: Run) -> None:
@@ -101,7 +101,7 @@ def test_originals_from_raw_video(media: Path, tmp_path: Path, run: Run) -> None
     }
     shutil.copy(raw, tmp_path / "raw.yuv")
     source = {"stream": str(tmp_path / "two.264"), "originals": str(tmp_path / "raw.yuv")}
-    assert "raw.yuv is raw video, which does not say its size" in reason(run(source))
+    assert "raw.yuv is raw video without a size in its name" in reason(run(source))
     assert summary(run({**source, "raw": {"width": 320, "height": 192}}))["width"] == 320
 
 
@@ -114,13 +114,13 @@ def test_a_folder_of_streams_of_the_same_originals(clip: Clip, tmp_path: Path, r
     )
     assert summary(folder)["pairs"] == {"train": 36, "val": 12}
     assert {meta["qp"] for meta in metas(folder)} == {25, 45}
-    kept = {meta["original"] for meta in metas(folder, "val")}
-    assert kept.isdisjoint({meta["original"] for meta in metas(folder)}), (
-        "a frame at one QP is no witness for it at another"
+    held_out = {meta["original"] for meta in metas(folder, "val")}
+    assert held_out.isdisjoint({meta["original"] for meta in metas(folder)}), (
+        "an original is in both splits, at different QPs"
     )
 
 
-def test_an_offset_moves_the_originals(clip: Clip, tmp_path: Path, run: Run) -> None:
+def test_an_offset_shifts_the_originals(clip: Clip, tmp_path: Path, run: Run) -> None:
     late = tmp_path / "late.264"
     encode(iter(list(decode(clip[0]))[2:]), late, {"qp": "30"})
     source = {"stream": str(late), "originals": str(clip[1])}
@@ -131,9 +131,7 @@ def test_an_offset_moves_the_originals(clip: Clip, tmp_path: Path, run: Run) -> 
     assert (first["frame"], first["original"]) == (0, "000002.bmp.gz")
 
 
-def test_a_negative_offset_leaves_out_the_first_frames(
-    clip: Clip, tmp_path: Path, run: Run
-) -> None:
+def test_a_negative_offset_skips_the_first_frames(clip: Clip, tmp_path: Path, run: Run) -> None:
     early = tmp_path / "early.264"
     pictures = list(decode(clip[0]))
     encode(iter([pictures[0], *pictures]), early, {"qp": "30"})
@@ -150,15 +148,15 @@ def two_folders(tmp_path: Path, inputs: list[str], targets: list[str]) -> dict[s
     return {"kind": "folders", "input": str(tmp_path / "in"), "target": str(tmp_path / "out")}
 
 
-def test_folders_are_paired_by_stem_and_the_rest_is_listed(tmp_path: Path, run: Run) -> None:
+def test_folders_are_paired_by_stem_and_skipped_files_are_listed(tmp_path: Path, run: Run) -> None:
     folder = run(
         two_folders(
             tmp_path, ["a.jpg", "b.jpg", "c.jpg", "x.jpg"], ["a.png", "b.bmp", "c.png", "y.png"]
         )
     )
-    made = summary(folder)
-    assert sum(made["pairs"].values()) == 3
-    assert {left["name"] for left in made["skipped_first"]} == {"x.jpg", "y.png"}
+    facts = summary(folder)
+    assert sum(facts["pairs"].values()) == 3
+    assert {row["name"] for row in facts["skipped_first"]} == {"x.jpg", "y.png"}
     assert {meta["original"] for split in ("train", "val") for meta in metas(folder, split)} == {
         "a.png",
         "b.bmp",
@@ -168,7 +166,7 @@ def test_folders_are_paired_by_stem_and_the_rest_is_listed(tmp_path: Path, run: 
 
 def test_folders_are_paired_by_order(tmp_path: Path, run: Run) -> None:
     source = two_folders(tmp_path, ["f1.jpg", "f2.jpg", "f10.jpg"], ["o1.png", "o2.png", "o3.png"])
-    assert "f1.jpg and o1.png are called differently" in reason(run(source))
+    assert "f1.jpg and o1.png have different stems" in reason(run(source))
     folder = run({**source, "pairing": "order"})
     assert [
         meta["original"]
@@ -182,12 +180,14 @@ def test_folders_are_paired_by_order(tmp_path: Path, run: Run) -> None:
     assert "has 2 images, but" in reason(run({**source, "pairing": "order"}))
 
 
-def test_two_images_of_one_stem_are_named(tmp_path: Path, run: Run) -> None:
-    said = reason(run(two_folders(tmp_path, ["a.jpg", "a.png", "b.jpg"], ["a.png", "b.png"])))
-    assert "has a.jpg and a.png: which of them is meant?" in said
+def test_the_error_for_two_images_with_the_same_stem_has_their_names(
+    tmp_path: Path, run: Run
+) -> None:
+    source = two_folders(tmp_path, ["a.jpg", "a.png", "b.jpg"], ["a.png", "b.png"])
+    assert "has a.jpg and a.png with the same stem" in reason(run(source))
 
 
-def test_originals_alone_are_compressed_at_every_rate_and_the_streams_kept(
+def test_originals_are_compressed_at_every_rate_and_the_streams_are_kept(
     media: Path, run: Run
 ) -> None:
     folder = run(
@@ -214,7 +214,7 @@ def test_originals_alone_are_compressed_at_every_rate_and_the_streams_kept(
     assert {meta["qp"] for meta in metas(folder)} == {27, 42, None}
 
 
-def test_what_libx264_is_told(clip: Clip, run: Run) -> None:
+def test_options_reach_libx264(clip: Clip, run: Run) -> None:
     options = {"preset": "veryfast", "gop": 7, "b_frames": 0, "tune": "grain", "profile": "main"}
     folder = run({"kind": "compress", "originals": str(clip[1]), "qp": [30], **options})
     summary(folder)
@@ -226,11 +226,11 @@ def test_what_libx264_is_told(clip: Clip, run: Run) -> None:
     assert b"8x8dct=0" in note, "profile main"
 
 
-def test_odd_originals_lose_their_last_row_and_column(tmp_path: Path, run: Run) -> None:
+def test_the_last_row_and_column_of_odd_originals_are_cropped(tmp_path: Path, run: Run) -> None:
     for number in range(3):
         Image.effect_noise((33, 25), 40).convert("RGB").save(tmp_path / f"{number}.png")
-    made = summary(run({"kind": "compress", "originals": str(tmp_path)}))
-    assert (made["width"], made["height"]) == (32, 24)
+    facts = summary(run({"kind": "compress", "originals": str(tmp_path)}))
+    assert (facts["width"], facts["height"]) == (32, 24)
 
 
 def test_many_sequences_from_a_csv_file(media: Path, clip: Clip, tmp_path: Path, run: Run) -> None:
@@ -244,7 +244,7 @@ def test_many_sequences_from_a_csv_file(media: Path, clip: Clip, tmp_path: Path,
     assert {meta["sequence"] for meta in metas(folder)} == {"BA_MW_D", "SVA_BA2_D"}
 
 
-def test_sequences_from_a_folder_are_kept_back_whole(clip: Clip, tmp_path: Path, run: Run) -> None:
+def test_whole_sequences_from_a_folder_are_held_out(clip: Clip, tmp_path: Path, run: Run) -> None:
     for name in ("a", "b", "c"):
         shutil.copytree(clip[1], tmp_path / "many" / name / "frames")
         shutil.copy(clip[0], tmp_path / "many" / name / "clip.264")
@@ -256,26 +256,26 @@ def test_sequences_from_a_folder_are_kept_back_whole(clip: Clip, tmp_path: Path,
     assert len({meta["sequence"] for meta in metas(folder, "val")}) == 1
 
 
-def test_the_same_originals_are_never_on_both_sides(clip: Clip, tmp_path: Path, run: Run) -> None:
+def test_the_same_originals_cannot_be_in_two_splits(clip: Clip, tmp_path: Path, run: Run) -> None:
     (tmp_path / "list.csv").write_text(
         f"stream,originals,split\n{clip[0]},{clip[1]},train\n{clip[0]},{clip[1]},val\n"
     )
-    assert "would be judged by what it was trained on" in reason(
+    assert "scores would include training frames" in reason(
         run({"kind": "sequences", "manifest": str(tmp_path / "list.csv")})
     )
 
 
-def test_validation_and_test_from_sources_of_their_own(media: Path, clip: Clip, run: Run) -> None:
+def test_validation_and_test_from_separate_sources(media: Path, clip: Clip, run: Run) -> None:
     other = str(media / "h264" / "SVA_BA2_D.264")
-    kept = {"method": "separate", "source": {"stream": other, "originals": other}}
-    compressed = {
+    validation = {"method": "separate", "source": {"stream": other, "originals": other}}
+    test = {
         "method": "separate",
         "source": {"kind": "compress", "originals": str(media / "clips" / "park_joy_480x270.y4m")},
     }
-    made = summary(
-        run({"stream": str(clip[0]), "originals": str(clip[1])}, validation=kept, test=compressed)
+    facts = summary(
+        run({"stream": str(clip[0]), "originals": str(clip[1])}, validation=validation, test=test)
     )
-    assert made["pairs"] == {"train": 24, "val": 17, "test": 10}
+    assert facts["pairs"] == {"train": 24, "val": 17, "test": 10}
 
 
 def test_frames_are_chosen_by_range_step_and_number(clip: Clip, run: Run) -> None:
@@ -287,19 +287,17 @@ def test_frames_are_chosen_by_range_step_and_number(clip: Clip, run: Run) -> Non
         11,
         15,
     ]
-    assert "No frame is left" in reason(run(source, frames={"first": 99}))
+    assert "No frames are selected" in reason(run(source, frames={"first": 99}))
 
 
-def test_a_last_frame_makes_use_of_a_stream_that_was_cut_short(
-    clip: Clip, tmp_path: Path, run: Run
-) -> None:
+def test_a_last_frame_allows_a_truncated_stream(clip: Clip, tmp_path: Path, run: Run) -> None:
     encode(iter(list(decode(clip[0]))[:15]), tmp_path / "short.264", {"qp": "30"})
     source = {"stream": str(tmp_path / "short.264"), "originals": str(clip[1])}
     assert "set the last frame to 14" in reason(run(source))
     assert sum(summary(run(source, frames={"last": 14}))["pairs"].values()) == 15
 
 
-def test_standing_pictures_are_dropped(tmp_path: Path, run: Run) -> None:
+def test_still_pictures_are_dropped(tmp_path: Path, run: Run) -> None:
     (tmp_path / "o").mkdir()
     random = np.random.default_rng(0)
     scenes = [random.integers(0, 256, (32, 48, 3), np.uint8) for _ in range(4)]
@@ -321,18 +319,18 @@ def test_patches_are_cut_by_stride_and_flat_ones_dropped(tmp_path: Path, run: Ru
         picture[:, :48] = np.random.default_rng(number).integers(0, 256, (64, 48, 3))
         Image.fromarray(picture).save(tmp_path / "o" / f"{number}.png")
     source = {"kind": "folders", "input": str(tmp_path / "o"), "target": str(tmp_path / "o")}
-    all_of_them = summary(run(source, patches={"size": 32, "stride": 16}))
-    assert all_of_them["pairs"] == {"train": 3 * 3 * 5, "val": 1}
-    lively = run(source, patches={"size": 32, "stride": 16, "flat_below": 1})
-    assert summary(lively)["pairs"]["train"] == 3 * 3 * 3
-    assert {tuple(meta["patch"]) for meta in metas(lively)} == {
+    facts = summary(run(source, patches={"size": 32, "stride": 16}))
+    assert facts["pairs"] == {"train": 3 * 3 * 5, "val": 1}
+    textured = run(source, patches={"size": 32, "stride": 16, "flat_below": 1})
+    assert summary(textured)["pairs"]["train"] == 3 * 3 * 3
+    assert {tuple(meta["patch"]) for meta in metas(textured)} == {
         (y, x) for y in (0, 16, 32) for x in (0, 16, 32)
     }
-    assert metas(lively, "val")[0]["patch"] is None
+    assert metas(textured, "val")[0]["patch"] is None
     assert "Patches of 80x80 do not fit into 0.png" in reason(run(source, patches={"size": 80}))
 
 
-def test_grayscale_is_one_conversion_for_both_sides(clip: Clip, run: Run) -> None:
+def test_grayscale_converts_both_sides_alike(clip: Clip, run: Run) -> None:
     folder = run({"stream": str(clip[0]), "originals": str(clip[1])}, channels="grayscale")
     assert summary(folder)["channels"] == 1
     reader = PairReader(folder.store("train"))
@@ -343,7 +341,7 @@ def test_grayscale_is_one_conversion_for_both_sides(clip: Clip, run: Run) -> Non
     reader.close()
 
 
-def test_gray_and_colour_meet_as_colour_unless_both_are_gray(tmp_path: Path, run: Run) -> None:
+def test_pairs_are_gray_only_if_both_sides_are_gray(tmp_path: Path, run: Run) -> None:
     source = two_folders(tmp_path, ["a.png", "b.png"], ["a.png", "b.png"])
     for name in ("a.png", "b.png"):
         Image.effect_noise((32, 24), 50).save(tmp_path / "in" / name)
@@ -354,7 +352,7 @@ def test_gray_and_colour_meet_as_colour_unless_both_are_gray(tmp_path: Path, run
     assert summary(run(source, channels="rgb"))["channels"] == 3
 
 
-def test_a_source_too_small_to_validate_is_refused(tmp_path: Path, run: Run) -> None:
-    assert "No pair is left to validate with" in reason(
+def test_a_source_too_small_for_a_validation_split_is_refused(tmp_path: Path, run: Run) -> None:
+    assert "The validation split is empty" in reason(
         run(two_folders(tmp_path, ["a.png"], ["a.png"]))
     )

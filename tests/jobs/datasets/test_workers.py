@@ -1,4 +1,4 @@
-"""Pairs made by several processes are those that one would make; what happens to a process is told."""
+"""Worker processes make the same pairs as a single process, and the job reports their failures."""
 
 import mmap
 import os
@@ -18,19 +18,19 @@ from jobs.core.events import EventLog, last_state
 from jobs.core.folder import JobFolder
 from jobs.core.report import Report
 from jobs.datasets import make, workers
-from jobs.datasets.pairing import Item, Making, Record
+from jobs.datasets.pairing import Item, PairSettings, Record
 from jobs.datasets.store import PairReader
 from jobs.media.images import ImageFile, Picture
 from jobs.run import main as run_worker
 from jobs.specs import DatasetSpec
 from tests.support.values import values
 
-WHOLE = Making("none", None, None, 0, "png", "none", 95, False)
+WHOLE_FRAMES = PairSettings("none", None, None, 0, "png", "none", 95, False)
 
 
 @pytest.fixture
 def images(tmp_path: Path) -> Path:
-    """A folder of 80 images; each differs from all others."""
+    """A folder of 80 different images."""
     folder = tmp_path / "images"
     folder.mkdir()
     random = np.random.default_rng(1)
@@ -55,17 +55,17 @@ def reason(folder: JobFolder) -> str:
     return str(state["reason"])
 
 
-def crew_of(parent: int) -> list[int]:
-    """The processes that a job has started."""
+def workers_of(parent: int) -> list[int]:
+    """Return the worker processes of a job."""
     try:
-        started = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
+        children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
         return [
             int(pid)
-            for pid in started
+            for pid in children
             if b"jobs.datasets.workers" in Path(f"/proc/{pid}/cmdline").read_bytes()
         ]
     except (FileNotFoundError, ProcessLookupError):
-        return []  # One ended meanwhile.
+        return []  # A process exited during this call.
 
 
 @pytest.mark.parametrize(
@@ -77,17 +77,17 @@ def crew_of(parent: int) -> list[int]:
     ],
     ids=["frames", "grayscale", "patches"],
 )
-def test_processes_make_what_one_makes(
+def test_several_processes_make_the_same_pairs_as_a_single_process(
     fields: dict[str, object], images: Path, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    by_several, by_one = job(home, images, **fields), job(home, images, **fields)
-    assert run_worker(str(by_several.path)) == 0
-    monkeypatch.setattr(make, "FEW", 1000)
-    assert run_worker(str(by_one.path)) == 0
-    assert values(by_several) == values(by_one)
+    several, single = job(home, images, **fields), job(home, images, **fields)
+    assert run_worker(str(several.path)) == 0
+    monkeypatch.setattr(make, "MIN_ITEMS_FOR_PROCESSES", 1000)
+    assert run_worker(str(single.path)) == 0
+    assert values(several) == values(single)
 
 
-def test_pictures_that_were_decoded_by_the_job_arrive_whole(tmp_path: Path) -> None:
+def test_decoded_pictures_reach_the_processes_unchanged(tmp_path: Path) -> None:
     random = np.random.default_rng(2)
     pictures = [random.integers(0, 256, (30 + number, 40, 3), np.uint8) for number in range(40)]
 
@@ -115,22 +115,23 @@ def test_pictures_that_were_decoded_by_the_job_arrive_whole(tmp_path: Path) -> N
             )
 
     with EventLog(tmp_path / "events.jsonl") as log:
-        for number, made in enumerate(workers.by_processes(items(), WHOLE, Report(log))):
-            assert made.item.number == number
-            assert bytes(made.records[0].target) == pictures[number].tobytes()
+        results = workers.make_in_processes(items(), WHOLE_FRAMES, Report(log))
+        for number, result in enumerate(results):
+            assert result.item.number == number
+            assert bytes(result.records[0].target) == pictures[number].tobytes()
     assert number == 39
-    assert crew_of(os.getpid()) == []
+    assert workers_of(os.getpid()) == []
 
 
-def test_large_pictures_are_few_at_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_few_large_pictures_are_queued(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(workers, "BYTES_AT_WORK", 3 * 2 * 40 * 30 * 3)
     picture = np.zeros((30, 40, 3), np.uint8)
-    given = 0
+    submitted = 0
 
     def items() -> Iterator[tuple[Item, ImageFile | Picture, ImageFile | Picture]]:
-        nonlocal given
+        nonlocal submitted
         for number in range(50):
-            given += 1
+            submitted += 1
             yield (
                 Item(
                     number,
@@ -152,18 +153,18 @@ def test_large_pictures_are_few_at_work(tmp_path: Path, monkeypatch: pytest.Monk
             )
 
     with EventLog(tmp_path / "events.jsonl") as log:
-        for made in workers.by_processes(items(), WHOLE, Report(log)):
-            assert given - made.item.number <= 4
-    assert made.item.number == 49
+        for result in workers.make_in_processes(items(), WHOLE_FRAMES, Report(log)):
+            assert submitted - result.item.number <= 4
+    assert result.item.number == 49
 
 
-def test_a_file_that_does_not_fit_is_named_and_what_came_before_is_kept(
+def test_an_unreadable_file_is_named_and_the_pairs_before_it_are_kept(
     images: Path, home: Path
 ) -> None:
     folder = job(home, images)
-    (images / "060.bmp").write_bytes(b"no picture")
+    (images / "060.bmp").write_bytes(b"not a picture")
     assert run_worker(str(folder.path)) == 1
-    assert reason(folder).startswith("060.bmp is no image that can be read")
+    assert reason(folder).startswith("060.bmp cannot be read as an image")
     reader = PairReader(folder.store("train"))
     assert reader.meta(len(reader) - 1)["original"] == "059.bmp"
     reader.close()
@@ -173,19 +174,19 @@ def lives(pid: int) -> bool:
     return Path(f"/proc/{pid}").exists()
 
 
-def appeared(parent: int, count: int) -> list[int]:
-    """The processes of a job as soon as there are `count`: they cannot have made all pairs by then."""
+def wait_for_workers(parent: int, count: int) -> list[int]:
+    """Wait until a job has `count` worker processes, before they finish; return their pids."""
     deadline = time.monotonic() + 10
-    while len(found := crew_of(parent)) < count:
+    while len(pids := workers_of(parent)) < count:
         assert time.monotonic() < deadline
-    return found
+    return pids
 
 
-def test_a_process_that_is_killed_is_told_and_resume_goes_on(images: Path, home: Path) -> None:
+def test_a_killed_process_is_reported_and_the_job_resumes(images: Path, home: Path) -> None:
     disturbed, undisturbed = job(home, images), job(home, images)
 
     def kill() -> None:
-        for pid in appeared(os.getpid(), 1):
+        for pid in wait_for_workers(os.getpid(), 1):
             os.kill(pid, signal.SIGKILL)
 
     thread = threading.Thread(target=kill)
@@ -197,23 +198,25 @@ def test_a_process_that_is_killed_is_told_and_resume_goes_on(images: Path, home:
     assert values(disturbed) == values(undisturbed)
 
 
-def test_processes_end_with_a_job_that_is_killed(images: Path, home: Path) -> None:
+def test_worker_processes_exit_if_the_job_is_killed(images: Path, home: Path) -> None:
     pid = launcher.start(job(home, images))
     assert pid is not None
-    alive = appeared(pid, workers.PROCESSES)
+    pids = wait_for_workers(pid, workers.PROCESSES)
     os.kill(pid, signal.SIGKILL)
     deadline = time.monotonic() + 10
-    while any(map(lives, alive)) and time.monotonic() < deadline:
+    while any(map(lives, pids)) and time.monotonic() < deadline:
         time.sleep(0.02)
-    assert not any(map(lives, alive))
+    assert not any(map(lives, pids))
 
 
-def test_values_for_which_there_is_no_room_travel_by_the_socket(
+def test_values_that_do_not_fit_into_shared_memory_use_the_socket(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(workers, "SLOT", 100)
     memory = mmap.mmap(-1, 200)
-    sent = workers._shipped([Record(b"a" * 60, b"b" * 60, {}), Record(b"c", b"d", {})], memory, 100)
-    assert sent[0] == ((100, 60), b"b" * 60, {})
+    messages = workers._packed(
+        [Record(b"a" * 60, b"b" * 60, {}), Record(b"c", b"d", {})], memory, 100
+    )
+    assert messages[0] == ((100, 60), b"b" * 60, {})
     assert memory[100:160] == b"a" * 60
     assert memory[:100] == bytes(100)

@@ -1,4 +1,4 @@
-"""Tests of many images and of a split: one row an image, whatever becomes of the others."""
+"""Tests of the test jobs for many images and for a split."""
 
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ __all__ = ["dataset", "model"]
 Clip = tuple[Path, Path]
 
 
-def begin(model: JobFolder, **fields: Any) -> JobFolder:
+def create(model: JobFolder, **fields: Any) -> JobFolder:
     spec = (
         ImagesTest.model_validate({"model": model.id, **fields})
         if "images" in fields
@@ -50,7 +50,7 @@ def summary(test: JobFolder) -> dict[str, Any]:
 
 @pytest.fixture
 def images(clip: Clip, tmp_path: Path) -> tuple[Path, Path]:
-    """Four images and their ground truth, of equal names but for their endings."""
+    """Four images and their ground truth, with the same names and other extensions."""
     damaged, true = tmp_path / "damaged", tmp_path / "true"
     damaged.mkdir()
     true.mkdir()
@@ -62,44 +62,44 @@ def images(clip: Clip, tmp_path: Path) -> tuple[Path, Path]:
 
 
 def test_all_pairs_of_a_split_are_measured(model: JobFolder, dataset: JobFolder) -> None:
-    test = run(begin(model))
-    found = rows(test)
-    assert [row["pair"] for row in found] == list(range(len(found)))
-    assert len(found) == summary(dataset)["pairs"]["val"]
-    told = summary(test)
-    assert (told["images"], told["failed"], told["snapshot"]) == (len(found), 0, "epoch-0002")
-    assert told["mean"]["psnr_output"] == pytest.approx(
-        np.mean([row["psnr_output"] for row in found])
+    test = run(create(model))
+    logged = rows(test)
+    assert [row["pair"] for row in logged] == list(range(len(logged)))
+    assert len(logged) == summary(dataset)["pairs"]["val"]
+    facts = summary(test)
+    assert (facts["images"], facts["failed"], facts["snapshot"]) == (len(logged), 0, "epoch-0002")
+    assert facts["mean"]["psnr_output"] == pytest.approx(
+        np.mean([row["psnr_output"] for row in logged])
     )
-    assert found[0]["gain"] == pytest.approx(found[0]["psnr_output"] - found[0]["psnr_input"])
+    assert logged[0]["gain"] == pytest.approx(logged[0]["psnr_output"] - logged[0]["psnr_input"])
 
 
-def test_a_split_without_pairs_is_said(model: JobFolder) -> None:
-    assert "no pairs in this split any more" in reason_of(run(begin(model, split="test")))
+def test_split_without_pairs_is_rejected(model: JobFolder) -> None:
+    assert "no pairs in this split." in reason_of(run(create(model, split="test")))
 
 
-def test_one_that_cannot_be_read_is_told_and_passed_over(
+def test_images_that_fail_are_logged_and_skipped(
     model: JobFolder, images: tuple[Path, Path]
 ) -> None:
     damaged, true = images
-    whole = (damaged / "1.jpg").read_bytes()
-    (damaged / "1.jpg").write_bytes(whole[: len(whole) // 2])
+    content = (damaged / "1.jpg").read_bytes()
+    (damaged / "1.jpg").write_bytes(content[: len(content) // 2])
     (true / "2.png").unlink()
     Image.new("RGB", (96, 66)).save(true / "3.png")
-    test = run(begin(model, images=[str(damaged)], targets=str(true)))
+    test = run(create(model, images=[str(damaged)], targets=str(true)))
     by_name = {row["name"]: row for row in rows(test)}
     assert list(by_name) == ["0.jpg", "1.jpg", "2.jpg", "3.jpg"]
     assert by_name["0.jpg"]["psnr_input"] > 20
-    assert "1.jpg is no image that can be read" in by_name["1.jpg"]["why"]
-    assert by_name["2.jpg"]["why"] == f"No image called 2 is in {true}."
+    assert "1.jpg cannot be read as an image" in by_name["1.jpg"]["why"]
+    assert by_name["2.jpg"]["why"] == f"{true} has no image named 2."
     assert by_name["3.jpg"]["why"].startswith("The ground truth is 96x66, but the image is 96x64.")
     assert [summary(test)[name] for name in ("images", "failed", "measured")] == [1, 3, 1]
 
 
-def test_without_a_ground_truth_images_are_restored_and_not_measured(
+def test_images_without_ground_truth_are_restored_but_not_measured(
     model: JobFolder, images: tuple[Path, Path]
 ) -> None:
-    test = run(begin(model, images=[str(images[0] / "3.jpg"), str(images[1])]))
+    test = run(create(model, images=[str(images[0] / "3.jpg"), str(images[1])]))
     assert [row["name"] for row in rows(test)] == [
         "damaged/3.jpg",
         "true/0.png",
@@ -114,44 +114,44 @@ def test_without_a_ground_truth_images_are_restored_and_not_measured(
     )
 
 
-def test_an_image_that_equals_its_ground_truth_has_nothing_to_gain(
+def test_image_that_equals_its_ground_truth_has_no_gain(
     model: JobFolder, images: tuple[Path, Path]
 ) -> None:
-    test = run(begin(model, images=[str(images[1] / "0.png")], targets=str(images[1])))
+    test = run(create(model, images=[str(images[1] / "0.png")], targets=str(images[1])))
     assert rows(test)[0]["psnr_input"] is None
     assert (summary(test)["measured"], summary(test)["better"]) == (1, 0)
 
 
-def test_where_none_can_be_restored_the_first_reason_is_that_of_the_job(
+def test_job_without_restored_images_fails_with_the_first_error(
     model: JobFolder, tmp_path: Path
 ) -> None:
-    (tmp_path / "words.png").write_text("no image")
-    reason = reason_of(run(begin(model, images=[str(tmp_path)])))
-    assert reason.startswith("None of the 1 images could be restored. The first: words.png")
+    (tmp_path / "text.png").write_text("no image")
+    reason = reason_of(run(create(model, images=[str(tmp_path)])))
+    assert reason.startswith("None of the 1 images could be restored. First error: text.png")
 
 
-def test_two_ground_truths_of_one_name_are_refused(
+def test_two_ground_truths_for_one_image_are_rejected(
     model: JobFolder, images: tuple[Path, Path]
 ) -> None:
     Image.new("RGB", (96, 64)).save(images[1] / "0.bmp")
-    reason = reason_of(run(begin(model, images=[str(images[0])], targets=str(images[1]))))
-    assert "0.bmp and 0.png: which of them is meant?" in reason
+    reason = reason_of(run(create(model, images=[str(images[0])], targets=str(images[1]))))
+    assert "has both 0.bmp and 0.png for the same image" in reason
 
 
-def test_one_that_is_resumed_goes_on_behind_what_it_has_and_tries_failed_ones_again(
+def test_resumed_job_skips_measured_images_and_retries_failed_ones(
     model: JobFolder, images: tuple[Path, Path]
 ) -> None:
-    whole = (images[0] / "2.jpg").read_bytes()
+    content = (images[0] / "2.jpg").read_bytes()
     (images[0] / "2.jpg").write_bytes(b"")
-    test = run(begin(model, images=[str(images[0])], targets=str(images[1])))
+    test = run(create(model, images=[str(images[0])], targets=str(images[1])))
     assert summary(test)["failed"] == 1
-    (images[0] / "2.jpg").write_bytes(whole)
+    (images[0] / "2.jpg").write_bytes(content)
     before = len(rows(test))
     with EventLog(test.events) as log:
         log.append("state", state="waiting", reason="")
     run(test)
     assert [row["name"] for row in rows(test)[before:]] == ["2.jpg"]
     assert (summary(test)["images"], summary(test)["failed"]) == (4, 0)
-    ended = last_state(test.events)
-    assert ended is not None
-    assert ended["state"] == "done"
+    state = last_state(test.events)
+    assert state is not None
+    assert state["state"] == "done"

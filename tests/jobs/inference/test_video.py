@@ -1,4 +1,4 @@
-"""Tests of a video: restored into a file, with what a browser shows, and measured frame by frame."""
+"""Tests of the test job for a video: restored file, copies for browsers, and scores."""
 
 import json
 from pathlib import Path
@@ -46,50 +46,50 @@ def scores(test: JobFolder) -> list[dict[str, float]]:
 
 
 @pytest.mark.parametrize("codec", ["h264", "ffv1"])
-def test_a_stream_becomes_a_file_and_two_that_browsers_play(
+def test_stream_becomes_a_file_and_two_copies_for_browsers(
     codec: str, model: JobFolder, clip: Clip
 ) -> None:
     test = run_test(model, clip[0], codec=codec)
-    told = summary(test)
-    restored = file_of(test, told["file"])
+    facts = summary(test)
+    restored = file_of(test, facts["file"])
     assert restored.name == {"h264": "restored.mp4", "ffv1": "restored.mkv"}[codec]
-    assert (told["frames"], told["width"], told["height"], told["sound"]) == (24, 96, 64, False)
-    assert told["bytes"] == restored.stat().st_size
-    assert told["frames_per_second"] > 0
-    shown = {name: file_of(test, url) for name, url in told["shown"].items()}
+    assert (facts["frames"], facts["width"], facts["height"], facts["sound"]) == (24, 96, 64, False)
+    assert facts["bytes"] == restored.stat().st_size
+    assert facts["frames_per_second"] > 0
+    shown = {name: file_of(test, url) for name, url in facts["shown"].items()}
     assert [frames_in(path) for path in (restored, shown["input"], shown["output"])] == [24, 24, 24]
     assert shown["output"].suffix == ".mp4"
     times = json.loads(shown["times"].read_text())
     assert (len(times), times) == (24, sorted(times))
-    assert "psnr_output" not in told
+    assert "psnr_output" not in facts
 
 
-def test_each_frame_is_measured_against_its_original(model: JobFolder, clip: Clip) -> None:
+def test_frames_are_measured_against_their_originals(model: JobFolder, clip: Clip) -> None:
     test = run_test(model, clip[0], originals=str(clip[1]))
-    told, found = summary(test), scores(test)
-    assert (told["measured"], told["note"], len(found)) == (24, "", 24)
-    assert told["psnr_output"] == pytest.approx(sum(one["output/psnr"] for one in found) / 24)
+    facts, frames = summary(test), scores(test)
+    assert (facts["measured"], facts["note"], len(frames)) == (24, "", 24)
+    assert facts["psnr_output"] == pytest.approx(sum(frame["output/psnr"] for frame in frames) / 24)
     worst = min(
-        range(24), key=lambda number: found[number]["output/psnr"] - found[number]["input/psnr"]
+        range(24), key=lambda number: frames[number]["output/psnr"] - frames[number]["input/psnr"]
     )
-    assert told["worst"]["frame"] == worst
+    assert facts["worst"]["frame"] == worst
     first, original = next(iter(decode(clip[0]))), read_image(list_images(clip[1])[0])
-    by_scikit = peak_signal_noise_ratio(original, first)  # In RGB: that is what this network sees.
-    assert found[0]["input/psnr"] == pytest.approx(by_scikit, abs=0.01)
+    by_scikit = peak_signal_noise_ratio(original, first)  # In RGB, the input of this network.
+    assert frames[0]["input/psnr"] == pytest.approx(by_scikit, abs=0.01)
 
 
-def test_as_many_frames_as_there_are_originals_are_measured_and_that_is_said(
+def test_only_frames_with_originals_are_measured_with_a_note(
     model: JobFolder, clip: Clip, tmp_path: Path
 ) -> None:
     for path in list_images(clip[1])[:5]:
         (tmp_path / path.name).write_bytes(path.read_bytes())
-    told = summary(run_test(model, clip[0], originals=str(tmp_path)))
-    assert (told["measured"], told["frames"]) == (5, 24)
-    assert "has 24 frames, but" in told["note"]
-    assert "the first 5 are compared" in told["note"]
+    facts = summary(run_test(model, clip[0], originals=str(tmp_path)))
+    assert (facts["measured"], facts["frames"]) == (5, 24)
+    assert "has 24 frames, but" in facts["note"]
+    assert "the first 5 are compared" in facts["note"]
 
 
-def test_originals_of_another_size_are_refused_before_anything_is_restored(
+def test_originals_of_another_size_are_rejected_before_the_restoration(
     model: JobFolder, clip: Clip, tmp_path: Path
 ) -> None:
     Image.new("RGB", (96, 80)).save(tmp_path / "0.png")
@@ -98,23 +98,23 @@ def test_originals_of_another_size_are_refused_before_anything_is_restored(
     assert not (test.path / "results").exists()
 
 
-def test_a_video_that_breaks_in_the_middle_is_kept_as_far_as_it_goes(
+def test_truncated_video_is_restored_and_measured_as_far_as_it_goes(
     model: JobFolder, tmp_path: Path
 ) -> None:
     whole, cut = make_video(tmp_path / "whole.mkv", 60, sound=True), tmp_path / "cut.mkv"
     cut.write_bytes(whole.read_bytes()[: whole.stat().st_size * 2 // 3])
     test = run_test(model, cut, originals=str(whole))
-    reason, told = reason_of(test), summary(test)
-    kept = frames_in(file_of(test, told["file"]))
-    assert 10 < kept < 60
-    assert reason.startswith(f"cut.mkv breaks off behind frame {kept - 1}, ")
-    assert reason.endswith("What was restored is kept.")
-    assert (told["frames"], told["measured"], told["sound"]) == (kept, kept, True)
-    assert frames_in(file_of(test, told["shown"]["input"])) == kept
+    reason, facts = reason_of(test), summary(test)
+    frames = frames_in(file_of(test, facts["file"]))
+    assert 10 < frames < 60
+    assert reason.startswith(f"cut.mkv is truncated: it ends after frame {frames - 1}, ")
+    assert reason.endswith("The finished part is kept.")
+    assert (facts["frames"], facts["measured"], facts["sound"]) == (frames, frames, True)
+    assert frames_in(file_of(test, facts["shown"]["input"])) == frames
 
 
-def test_what_is_no_video_is_refused_by_its_name(model: JobFolder, tmp_path: Path) -> None:
-    (tmp_path / "words.mp4").write_text("no video")
-    test = run_test(model, tmp_path / "words.mp4")
-    assert "words.mp4 is no video that can be read" in reason_of(test)
+def test_file_that_is_not_a_video_is_rejected(model: JobFolder, tmp_path: Path) -> None:
+    (tmp_path / "text.mp4").write_text("no video")
+    test = run_test(model, tmp_path / "text.mp4")
+    assert "text.mp4 cannot be read as a video" in reason_of(test)
     assert messages_of(test) == []

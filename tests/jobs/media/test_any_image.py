@@ -1,4 +1,4 @@
-"""Images of all kinds, as somebody gives them to be restored: read for what they are, or refused with a sentence."""
+"""Images to restore, in all formats: each is read correctly or refused with a reason."""
 
 from collections.abc import Callable
 from fractions import Fraction
@@ -13,7 +13,7 @@ from jobs.core import limits
 from jobs.core.errors import JobError
 from jobs.media.any_image import read_any
 from jobs.media.images import Picture, read_image
-from tests.support.real import picture_or_sentence
+from tests.support.real import picture_or_none
 
 GRAY = np.random.default_rng(1).integers(0, 256, (12, 16), np.uint8)
 COLOUR = np.random.default_rng(2).integers(0, 256, (12, 16, 3), np.uint8)
@@ -53,7 +53,7 @@ def with_alpha(value: int) -> Make:
 
 
 def keyed(path: Path) -> None:
-    """A colour that is said to be transparent, and that no pixel has."""
+    """An image with a transparent colour that no pixel has."""
     Image.fromarray(np.minimum(COLOUR, 200)).save(path, transparency=(255, 255, 255))
 
 
@@ -74,10 +74,10 @@ def keyed(path: Path) -> None:
             COLOUR,
         ),
         ("keyed.png", keyed, np.minimum(COLOUR, 200)),
-        ("named_wrong.bmp", lambda path: Image.fromarray(COLOUR).save(path, "PNG"), COLOUR),
+        ("wrong_extension.bmp", lambda path: Image.fromarray(COLOUR).save(path, "PNG"), COLOUR),
     ],
 )
-def test_what_has_8_bits_and_hides_nothing_is_read_as_it_is(
+def test_opaque_images_of_8_bits_are_read_unchanged(
     name: str, make: Make, expected: Picture, tmp_path: Path
 ) -> None:
     make(tmp_path / name)
@@ -96,43 +96,43 @@ def test_what_has_8_bits_and_hides_nothing_is_read_as_it_is(
         ("gray.tif", "gray16le"),
     ],
 )
-def test_16_bits_are_rounded_and_not_cut(name: str, format: str, tmp_path: Path) -> None:
+def test_values_of_16_bits_are_rounded_and_not_cut(name: str, format: str, tmp_path: Path) -> None:
     save_deep(tmp_path / name, format)
     picture, notes = read_any(tmp_path / name)
     gray = np.asarray(Image.open(tmp_path / name)).astype(float).reshape(12, 16, -1)
     exact = (gray if "gray" in format else DEEP) / 257
     assert np.abs(picture - exact).max() <= 0.5
-    assert notes == [f"{name} has 16 bits a value: they are rounded to 8 for the network."]
+    assert notes == [f"{name} has 16 bits per value, rounded to 8 for the network."]
 
 
 @pytest.mark.parametrize(
     ("name", "format"), [("deep.png", "rgb48be"), ("deep.tif", "rgb48le"), ("gray.png", "gray16be")]
 )
-def test_datasets_refuse_what_pillow_would_cut_to_8_bits(
+def test_datasets_refuse_files_that_pillow_would_cut_to_8_bits(
     name: str, format: str, tmp_path: Path
 ) -> None:
     save_deep(tmp_path / name, format)
-    with pytest.raises(JobError, match=f"{name} has more than 8 bits a value"):
+    with pytest.raises(JobError, match=f"{name} has more than 8 bits per value"):
         read_image(tmp_path / name)
 
 
 @pytest.mark.parametrize("name", ["turned.png", "turned.tif", "turned.webp"])
-def test_an_image_stands_as_people_see_it(name: str, tmp_path: Path) -> None:
+def test_the_exif_orientation_is_applied(name: str, tmp_path: Path) -> None:
     exif = Image.Exif()
-    exif[0x0112] = 6  # To be turned to the right by a quarter.
+    exif[0x0112] = 6  # Rotate by 90° clockwise for display.
     Image.fromarray(np.rot90(COLOUR).copy()).save(tmp_path / name, exif=exif, lossless=True)
     picture, notes = read_any(tmp_path / name)
     assert np.array_equal(picture, COLOUR)
     assert [note for note in notes if "EXIF" in note]
 
 
-def test_of_several_pictures_the_first_is_taken_and_that_is_said(tmp_path: Path) -> None:
+def test_the_first_of_several_pictures_is_used_with_a_note(tmp_path: Path) -> None:
     pictures = [Image.fromarray(np.roll(COLOUR, shift, axis=0)) for shift in range(3)]
     for name in ("pages.tif", "moving.png", "moving.webp"):
         pictures[0].save(tmp_path / name, save_all=True, append_images=pictures[1:], lossless=True)
         picture, notes = read_any(tmp_path / name)
         assert np.array_equal(picture, COLOUR)
-        assert notes == [f"{name} has 3 pictures: the first one is taken."]
+        assert notes == [f"{name} has 3 pictures; only the first is used."]
 
 
 def cut_in_half(path: Path) -> None:
@@ -148,25 +148,25 @@ def deep_and_cut(path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "make", "reason"),
     [
-        ("empty.png", lambda path: path.touch(), "is no image that can be read: it is empty"),
+        ("empty.png", lambda path: path.touch(), "cannot be read as an image: it is empty"),
         (
-            "words.png",
+            "text.png",
             lambda path: path.write_text("no image"),
-            "it is no BMP, PNG, TIFF, JPEG or WebP",
+            "it is not a BMP, PNG, TIFF, JPEG or WebP file",
         ),
         (
             "script.png",
             lambda path: path.write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n"),
-            "it is no BMP",
+            "it is not a BMP",
         ),
-        ("cut.png", cut_in_half, "is no image that can be read"),
-        ("cut.jpg", cut_in_half, "is no image that can be read"),
-        ("deep.png", deep_and_cut, "is no image that can be read"),
-        ("clear.png", with_alpha(254), "has transparency"),
+        ("cut.png", cut_in_half, "cannot be read as an image"),
+        ("cut.jpg", cut_in_half, "cannot be read as an image"),
+        ("deep.png", deep_and_cut, "cannot be read as an image"),
+        ("clear.png", with_alpha(254), "has transparent pixels"),
         (
             "clear16.png",
             lambda path: Image.fromarray(GRAY).save(path, transparency=int(GRAY[0, 0])),
-            "has transparency",
+            "has transparent pixels",
         ),
         ("print.jpg", lambda path: Image.new("CMYK", (9, 9)).save(path), "is in CMYK"),
         ("lab.tif", lambda path: Image.new("LAB", (9, 9)).save(path), "is in LAB"),
@@ -178,11 +178,11 @@ def deep_and_cut(path: Path) -> None:
         (
             "long.tif",
             lambda path: Image.fromarray(GRAY.astype(np.int32)).save(path),
-            "is in values of 32 bits",
+            "is in 32-bit integers",
         ),
     ],
 )
-def test_what_cannot_be_read_honestly_is_refused(
+def test_unreadable_or_ambiguous_files_are_refused(
     name: str, make: Make, reason: str, tmp_path: Path
 ) -> None:
     make(tmp_path / name)
@@ -190,7 +190,7 @@ def test_what_cannot_be_read_honestly_is_refused(
         read_any(tmp_path / name)
 
 
-def test_an_image_larger_than_memory_allows_is_refused(
+def test_an_image_over_the_memory_limit_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(limits, "MAX_IMAGE_BYTES", 12 * 16 * 3 - 1)
@@ -200,9 +200,11 @@ def test_an_image_larger_than_memory_allows_is_refused(
 
 
 @pytest.mark.parametrize(("kind", "least"), [("valid", 30), ("lenient", 1), ("bad", 0)])
-def test_every_real_bmp_is_a_picture_or_a_sentence(kind: str, least: int, media: Path) -> None:
+def test_every_real_bmp_is_read_or_refused_with_a_sentence(
+    kind: str, least: int, media: Path
+) -> None:
     pictures = [
-        picture_or_sentence(lambda path: read_any(path)[0], path)
+        picture_or_none(lambda path: read_any(path)[0], path)
         for path in sorted((media / "bmp" / kind).iterdir())
     ]
     assert len([picture for picture in pictures if picture is not None]) >= least

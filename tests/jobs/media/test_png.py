@@ -1,4 +1,4 @@
-"""Our PNGs are read by others as what was written."""
+"""Other readers decode our PNGs to the picture that was written."""
 
 import io
 
@@ -13,7 +13,7 @@ from jobs.media.png import encode_png
 @pytest.mark.parametrize(
     "shape", [(1, 1, 3), (1, 1, 1), (5, 1, 3), (1, 7, 1), (64, 96, 3), (270, 481, 1)]
 )
-def test_pillow_reads_what_was_written(shape: tuple[int, int, int]) -> None:
+def test_pillow_reads_the_written_picture(shape: tuple[int, int, int]) -> None:
     picture = np.random.default_rng(1).integers(0, 256, shape, np.uint8)
     data = encode_png(picture)
     with Image.open(io.BytesIO(data)) as image:
@@ -23,13 +23,13 @@ def test_pillow_reads_what_was_written(shape: tuple[int, int, int]) -> None:
     assert np.array_equal(decode(data, "png", shape), picture)
 
 
-def test_pictures_that_are_no_contiguous_arrays() -> None:
-    whole = np.random.default_rng(1).integers(0, 256, (40, 60, 3), np.uint8)
-    for part in (whole[5:30, 10:50], whole[::2, ::3], whole[:, ::-1]):
+def test_pictures_in_non_contiguous_arrays() -> None:
+    picture = np.random.default_rng(1).integers(0, 256, (40, 60, 3), np.uint8)
+    for part in (picture[5:30, 10:50], picture[::2, ::3], picture[:, ::-1]):
         assert np.array_equal(decode(encode_png(part), "png", part.shape), part)
 
 
-def test_a_smooth_picture_is_packed() -> None:
+def test_a_smooth_picture_is_compressed() -> None:
     rows = np.linspace(0, 255, 200).astype(np.uint8)
     smooth = np.broadcast_to(rows[:, None, None], (200, 300, 3)).copy()
     assert len(encode_png(smooth)) < smooth.size / 20

@@ -21,7 +21,7 @@ def two_pictures(height: int, width: int, channels: int = 3) -> tuple[Picture, P
 
 
 @pytest.mark.parametrize("shape", [(64, 96, 3), (1, 1, 3), (33, 17, 1), (270, 480, 3)])
-def test_psnr_is_scikit_images(shape: tuple[int, int, int]) -> None:
+def test_psnr_equals_that_of_scikit_image(shape: tuple[int, int, int]) -> None:
     a, b = two_pictures(*shape)
     assert psnr(a, b) == pytest.approx(peak_signal_noise_ratio(a, b, data_range=255), abs=1e-9)
 
@@ -29,7 +29,7 @@ def test_psnr_is_scikit_images(shape: tuple[int, int, int]) -> None:
 @pytest.mark.parametrize(
     "shape", [(64, 96, 3), (65, 98, 3), (7, 7, 3), (288, 352, 1), (720, 1280, 3)]
 )
-def test_both_in_one_pass_are_the_same(shape: tuple[int, int, int]) -> None:
+def test_one_pass_gives_the_same_psnr_and_ssim(shape: tuple[int, int, int]) -> None:
     a, b = two_pictures(*shape)
     both = psnr_and_ssim(a, b)
     assert both[0] == pytest.approx(psnr(a, b), abs=1e-12)
@@ -44,7 +44,7 @@ def test_psnr_of_equal_pictures_is_infinite() -> None:
 
 @pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="ffmpeg is not installed")
 @pytest.mark.parametrize("size", [(64, 96), (288, 352), (65, 98), (720, 1280)])
-def test_ssim_is_that_of_ffmpegs_filter(size: tuple[int, int], tmp_path: Path) -> None:
+def test_ssim_equals_that_of_ffmpegs_filter(size: tuple[int, int], tmp_path: Path) -> None:
     a, b = two_pictures(*size)
     inputs = []
     for name, picture in (("a", a), ("b", b)):
@@ -61,12 +61,12 @@ def test_ssim_is_that_of_ffmpegs_filter(size: tuple[int, int], tmp_path: Path) -
         ]
     graph = "[0]format=gbrp[a];[1]format=gbrp[b];[a][b]ssim=stats_file=-"
     command = ["ffmpeg", "-v", "error", *inputs, "-lavfi", graph, "-f", "null", "-"]
-    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    theirs = float(said.split("All:")[1].split()[0])
-    assert ssim(a, b) == pytest.approx(theirs, abs=2e-6)
+    output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    expected = float(output.split("All:")[1].split()[0])
+    assert ssim(a, b) == pytest.approx(expected, abs=2e-6)
 
 
-def test_ssim_of_equal_pictures_is_one_and_of_tiny_ones_unknown() -> None:
+def test_ssim_of_equal_pictures_is_one_and_of_tiny_pictures_unknown() -> None:
     a, b = two_pictures(7, 20)
     assert math.isnan(ssim(a, b))
     c, _ = two_pictures(20, 20, 1)

@@ -1,4 +1,4 @@
-"""Decoding against ffmpeg's own output, and what streams say about themselves."""
+"""Decoding compared with the ffmpeg command, and the metadata of streams."""
 
 import shutil
 import subprocess
@@ -16,7 +16,7 @@ from jobs.media.video import decode, decode_frames, facts
 from jobs.specs.dataset import RawVideo
 
 needs_ffmpeg = pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="ffmpeg is not installed")
-MOST = 30
+MAX_FRAMES = 30
 
 FRAMES = {
     "BA_MW_D.264": 100,
@@ -28,12 +28,12 @@ FRAMES = {
 
 
 @pytest.mark.parametrize(("name", "frames"), FRAMES.items())
-def test_real_streams_decode_to_their_frames(name: str, frames: int, media: Path) -> None:
+def test_frames_of_real_streams_are_counted(name: str, frames: int, media: Path) -> None:
     assert video.count_frames(media / "h264" / name) == frames
 
 
 def ffmpeg(stream: Path, pixel_format: str) -> bytes:
-    """The first frames as the ffmpeg command decodes them."""
+    """The first frames, decoded by the ffmpeg command."""
     raw = ["-f", "h264"] if stream.suffix in (".264", ".h264", ".jsv") else []
     command = [
         "ffmpeg",
@@ -45,7 +45,7 @@ def ffmpeg(stream: Path, pixel_format: str) -> bytes:
         "-vsync",
         "passthrough",
         "-frames:v",
-        str(MOST),
+        str(MAX_FRAMES),
     ]
     return subprocess.run(
         [*command, "-f", "rawvideo", "-pix_fmt", pixel_format, "-"],
@@ -55,8 +55,11 @@ def ffmpeg(stream: Path, pixel_format: str) -> bytes:
 
 
 def same_as_ffmpeg(stream: Path) -> int:
-    """Compares frames until their size changes (the command then scales); returns how many were equal."""
-    frames = list(islice(decode_frames(stream), MOST))
+    """Compare frames until their size changes (the command then scales).
+
+    Return the number of equal frames.
+    """
+    frames = list(islice(decode_frames(stream), MAX_FRAMES))
     if not frames:
         assert ffmpeg(stream, "rgb24") == b""
         return 0
@@ -94,7 +97,7 @@ def test_every_real_stream_decodes_as_ffmpeg_does(media: Path) -> None:
 @needs_ffmpeg
 @pytest.mark.parametrize("matrix", ["bt709", "smpte170m", "bt470bg"])
 @pytest.mark.parametrize("signalled_range", ["tv", "pc"])
-def test_matrix_and_range_are_those_that_the_stream_signals(
+def test_the_signalled_matrix_and_range_are_used(
     matrix: str, signalled_range: str, clip: tuple[Path, Path], tmp_path: Path
 ) -> None:
     stream = tmp_path / "signalled.h264"
@@ -130,20 +133,20 @@ def test_matrix_and_range_are_those_that_the_stream_signals(
         "BT.709" if matrix == "bt709" else "BT.601",
         signalled_range == "pc",
     )
-    unlike = video.to_picture(next(decode_frames(clip[0])))
-    assert not np.array_equal(unlike, next(decode(stream))), "the signal matters"
+    unsignalled = video.to_picture(next(decode_frames(clip[0])))
+    assert not np.array_equal(unsignalled, next(decode(stream))), "the signal has an effect"
 
 
 @pytest.mark.parametrize(("height", "name"), [(64, "BT.601"), (720, "BT.709")])
-def test_our_own_streams_keep_colour_and_say_their_matrix(
+def test_our_streams_keep_colour_and_signal_their_matrix(
     height: int, name: str, tmp_path: Path
 ) -> None:
     flat = np.empty((height, 96, 3), np.uint8)
     flat[:] = (200, 40, 90)
     encode(iter([flat] * 2), tmp_path / "flat.h264", {"qp": "10"})
-    back = next(decode(tmp_path / "flat.h264"))
-    assert np.abs(back.astype(int) - flat).max() <= 3
-    assert facts(tmp_path / "flat.h264").colour.words() == f"{name}, limited range"
+    decoded = next(decode(tmp_path / "flat.h264"))
+    assert np.abs(decoded.astype(int) - flat).max() <= 3
+    assert facts(tmp_path / "flat.h264").colour.describe() == f"{name}, limited range"
 
 
 def test_an_odd_last_row_and_column_are_left_out(tmp_path: Path) -> None:
@@ -151,13 +154,13 @@ def test_an_odd_last_row_and_column_are_left_out(tmp_path: Path) -> None:
     assert next(decode(tmp_path / "odd.h264")).shape == (64, 96, 3)
 
 
-def test_pictures_of_two_sizes_make_no_stream(tmp_path: Path) -> None:
+def test_pictures_of_different_sizes_are_refused(tmp_path: Path) -> None:
     sizes: list[Picture] = [np.zeros((64, 96, 3), np.uint8), np.zeros((64, 98, 3), np.uint8)]
-    with pytest.raises(JobError, match="Original 1 is 98x64, but the first one is 96x64"):
+    with pytest.raises(JobError, match="Original 1 is 98x64, but the first is 96x64"):
         encode(iter(sizes), tmp_path / "two.h264", {"qp": "20"})
 
 
-def test_a_stream_says_what_it_was_made_with(
+def test_the_rate_control_of_a_stream_is_found(
     clip: tuple[Path, Path], tmp_path: Path, media: Path
 ) -> None:
     assert (facts(clip[0]).qp, facts(clip[0]).rate) == (37, "QP 37")
@@ -167,22 +170,26 @@ def test_a_stream_says_what_it_was_made_with(
     assert facts(tmp_path / "b.h264").rate == "100 kbit/s"
 
 
-def test_raw_video_says_its_size_by_its_name_or_is_told(media: Path, tmp_path: Path) -> None:
+def test_the_size_of_raw_video_comes_from_its_name_or_the_settings(
+    media: Path, tmp_path: Path
+) -> None:
     real = media / "clips" / "two_people_320x192_12fps_yuv420p.yuv"
     assert (facts(real).frames, facts(real).width, facts(real).height) == (9, 320, 192)
     unnamed = tmp_path / "raw.yuv"
     unnamed.symlink_to(real)
     assert facts(unnamed, RawVideo(width=320, height=192)).frames == 9
-    with pytest.raises(JobError, match=r"raw.yuv is raw video, which does not say its size"):
+    with pytest.raises(JobError, match=r"raw.yuv is raw video without a size in its name"):
         facts(unnamed)
-    with pytest.raises(JobError, match="no whole number of frames of 322x192"):
+    with pytest.raises(JobError, match="not a multiple of a frame of 322x192"):
         facts(unnamed, RawVideo(width=322, height=192))
 
 
-def test_a_playlist_does_not_open_what_it_names(clip: tuple[Path, Path], tmp_path: Path) -> None:
+def test_a_playlist_does_not_open_the_files_it_lists(
+    clip: tuple[Path, Path], tmp_path: Path
+) -> None:
     playlist = tmp_path / "list.mp4"
     playlist.write_text(
         f"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\n{clip[0]}\n#EXT-X-ENDLIST\n"
     )
-    with pytest.raises(JobError, match=r"list.mp4 is no video that can be read"):
+    with pytest.raises(JobError, match=r"list.mp4 cannot be read as a video"):
         facts(playlist)

@@ -1,4 +1,4 @@
-"""One channel of a layer, asked for after the test."""
+"""A channel of a layer, requested after the test."""
 
 import json
 import shutil
@@ -31,7 +31,8 @@ layer { name: "down" type: "Convolution" bottom: "data" top: "down"
 layer { name: "relu" type: "ReLU" bottom: "down" top: "down" }
 layer { name: "up" type: "Deconvolution" bottom: "down" top: "up"
         convolution_param { num_output: 3 kernel_size: 6 stride: 2 pad: 1 } }
-layer { name: "crop" type: "Crop" bottom: "up" bottom: "data" top: "crop" crop_param { axis: 2 offset: 1 } }
+layer { name: "crop" type: "Crop" bottom: "up" bottom: "data" top: "crop"
+        crop_param { axis: 2 offset: 1 } }
 """
 
 
@@ -57,7 +58,7 @@ def model(tmp_path_factory: pytest.TempPathFactory, clip: Clip) -> JobFolder:
     return folder
 
 
-def tried(model: JobFolder, image: Path) -> tuple[JobFolder, ImageTest]:
+def run_test(model: JobFolder, image: Path) -> tuple[JobFolder, ImageTest]:
     spec = ImageTest.model_validate({"model": model.id, "image": str(image)})
     folder = folders.create(model.path.parent.parent, "test", spec)
     assert run_worker(str(folder.path)) == 0
@@ -73,7 +74,7 @@ def image(clip: Clip, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def test(model: JobFolder, image: Path) -> tuple[JobFolder, ImageTest]:
-    return tried(model, image)
+    return run_test(model, image)
 
 
 def layers(folder: JobFolder) -> list[dict[str, Any]]:
@@ -81,19 +82,21 @@ def layers(folder: JobFolder) -> list[dict[str, Any]]:
 
 
 def computed(model: JobFolder, folder: JobFolder, layer: str) -> np.ndarray[Any, Any]:
-    """What a layer makes of the test's input, by a way of its own."""
+    """Compute the output of a layer for the test's input, independently of `show_channel`."""
     _, restorer, _ = snapshots.load(model, "best")
-    found = []
+    outputs = []
     image = as_tensor(np.asarray(Image.open(folder.path / "results" / "input.png")))[None] / 255
     with (
         torch.inference_mode(),
-        watch_layers(restorer.net, lambda name, _, output: found.append((name, output[0].numpy()))),
+        watch_layers(
+            restorer.net, lambda name, _, output: outputs.append((name, output[0].numpy()))
+        ),
     ):
         restorer(image)
-    return dict(found)[layer]
+    return dict(outputs)[layer]
 
 
-def test_a_channel_is_shown_whole_with_its_numbers(
+def test_a_channel_has_a_full_size_picture_and_statistics(
     model: JobFolder, test: tuple[JobFolder, ImageTest]
 ) -> None:
     folder, spec = test
@@ -107,12 +110,12 @@ def test_a_channel_is_shown_whole_with_its_numbers(
         pytest.approx(values.std(), rel=1e-3),
     )
     path = folder.path / answer["picture"].split("/files/")[1]
-    shown = answer["low"] + np.asarray(Image.open(path)) / 255 * (answer["high"] - answer["low"])
-    assert np.abs(shown - values).max() <= (answer["high"] - answer["low"]) / 255 / 2 + 1e-3
+    pixels = answer["low"] + np.asarray(Image.open(path)) / 255 * (answer["high"] - answer["low"])
+    assert np.abs(pixels - values).max() <= (answer["high"] - answer["low"]) / 255 / 2 + 1e-3
     assert json.loads(path.with_suffix(".json").read_text()) == answer
 
 
-def test_the_strongest_places_are_those_of_the_input_that_it_sees(
+def test_the_strongest_positions_have_their_receptive_fields(
     model: JobFolder, test: tuple[JobFolder, ImageTest]
 ) -> None:
     folder, spec = test
@@ -138,10 +141,10 @@ def test_the_strongest_places_are_those_of_the_input_that_it_sees(
         }
         for box in (place["sees"] for place in places)
     ]
-    assert len(set.union(*pixels)) == sum(map(len, pixels)), "no two overlap"
+    assert len(set.union(*pixels)) == sum(map(len, pixels)), "receptive fields overlap"
 
 
-def test_it_is_shown_though_the_image_is_gone_but_not_without_the_model(
+def test_a_channel_needs_the_model_but_not_the_image_file(
     model: JobFolder, test: tuple[JobFolder, ImageTest], image: Path
 ) -> None:
     folder, spec = test
@@ -152,25 +155,25 @@ def test_it_is_shown_though_the_image_is_gone_but_not_without_the_model(
 
 
 @pytest.mark.parametrize(
-    ("layer", "channel", "sentence"),
+    ("layer", "channel", "message"),
     [
-        (99, 0, "There is no layer 99: the network has "),
-        (0, 0, "There is no layer 0"),
+        (99, 0, "The network has no layer 99: it has "),
+        (0, 0, "The network has no layer 0"),
         (2, 6, "has no channel 6: it has 6, counted"),
     ],
 )
-def test_what_is_not_there_is_said(
-    test: tuple[JobFolder, ImageTest], layer: int, channel: int, sentence: str
+def test_a_missing_layer_or_channel_is_an_error(
+    test: tuple[JobFolder, ImageTest], layer: int, channel: int, message: str
 ) -> None:
-    with pytest.raises(JobError, match=sentence):
+    with pytest.raises(JobError, match=message):
         show_channel(*test, layer, channel)
 
 
-def test_of_a_large_image_the_middle_is_shown(
+def test_only_the_middle_of_a_large_image_is_shown(
     model: JobFolder, image: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(image_test, "middle", lambda restorer, shape, _: middle(restorer, shape, 1))
-    folder, spec = tried(model, image)
+    folder, spec = run_test(model, image)
     (facts,) = read(folder.events, types=frozenset({"facts"}))
     part = facts["layers_of"]
     assert (part["width"], part["height"], part["left"], part["top"]) == (64, 64, 16, 0)
@@ -179,9 +182,7 @@ def test_of_a_large_image_the_middle_is_shown(
     answer = show_channel(folder, spec, down["index"], 1)
     assert (answer["width"], answer["height"]) == (32, 32)
     for place in answer["strongest"]:
-        # In the whole input, which is what the page has.
+        # Coordinates are those of the whole input, which the page shows.
         assert place["sees"]["left"] == 16 + max(0, 2 * place["x"] - 1)
     run_worker(str(folder.path))
-    assert not list(folder.path.glob("layers/*.json")), (
-        "a test that runs again forgets the answers of before"
-    )
+    assert not list(folder.path.glob("layers/*.json")), "a test that ran again kept old answers"

@@ -1,4 +1,4 @@
-"""Snapshots as files for other programs: what they say, that they restore what torch does, and what is refused."""
+"""Exported snapshots: metadata, equal output to torch, and refused exports."""
 
 import fcntl
 import json
@@ -22,7 +22,7 @@ from jobs.networks import export as exporting
 from jobs.networks import snapshots
 from jobs.networks.export import export
 from jobs.networks.export_formats import FORMATS, Format
-from jobs.specs.export import ENDINGS, ExportFormat
+from jobs.specs.export import EXTENSIONS, ExportFormat
 from models.definitions.networks import NETWORKS
 from models.restorer import Channels
 from tests.support.exported import TINY, add_snapshot, make_model
@@ -42,26 +42,35 @@ layer { name: "data" type: "Data" top: "data" } layer { name: "label" type: "Dat
 layer { name: "conv/1 a" type: "Convolution" bottom: "data" top: "c"
         convolution_param { num_output: 4 kernel_size: 3 pad: 2 dilation: 2 bias_term: false } }
 layer { name: "bn" type: "BatchNorm" bottom: "c" top: "c" batch_norm_param { eps: 0.01 } }
-layer { name: "sc" type: "Scale" bottom: "c" top: "c" scale_param { bias_term: true filler { value: 0.5 } } }
+layer { name: "sc" type: "Scale" bottom: "c" top: "c"
+        scale_param { bias_term: true filler { value: 0.5 } } }
 layer { name: "pr" type: "PReLU" bottom: "c" top: "c" }
 layer { name: "el" type: "ELU" bottom: "c" top: "e" elu_param { alpha: 0.5 } }
 layer { name: "si" type: "Sigmoid" bottom: "c" top: "s" }
 layer { name: "ta" type: "TanH" bottom: "c" top: "t" }
-layer { name: "po" type: "Pooling" bottom: "c" top: "p" pooling_param { pool: AVE kernel_h: 3 kernel_w: 1 pad_h: 1 pad_w: 0 } }
-layer { name: "mp" type: "Pooling" bottom: "c" top: "m" pooling_param { pool: MAX kernel_size: 3 pad: 1 } }
+layer { name: "po" type: "Pooling" bottom: "c" top: "p"
+        pooling_param { pool: AVE kernel_h: 3 kernel_w: 1 pad_h: 1 pad_w: 0 } }
+layer { name: "mp" type: "Pooling" bottom: "c" top: "m"
+        pooling_param { pool: MAX kernel_size: 3 pad: 1 } }
 layer { name: "ew" type: "Eltwise" bottom: "e" bottom: "s" bottom: "t" bottom: "p" top: "w"
         eltwise_param { operation: SUM coeff: 1 coeff: -1 coeff: 2 coeff: 0.5 } }
-layer { name: "mx" type: "Eltwise" bottom: "w" bottom: "m" top: "x" eltwise_param { operation: MAX } }
-layer { name: "pd" type: "Eltwise" bottom: "x" bottom: "s" top: "y" eltwise_param { operation: PROD } }
+layer { name: "mx" type: "Eltwise" bottom: "w" bottom: "m" top: "x"
+        eltwise_param { operation: MAX } }
+layer { name: "pd" type: "Eltwise" bottom: "x" bottom: "s" top: "y"
+        eltwise_param { operation: PROD } }
 layer { name: "sl" type: "Slice" bottom: "y" top: "w1" top: "w2" slice_param { slice_point: 1 } }
 layer { name: "si2" type: "Silence" bottom: "w1" }
 layer { name: "de" type: "Deconvolution" bottom: "w2" top: "d"
-        convolution_param { num_output: 2 kernel_size: 4 stride: 2 pad: 1 weight_filler { type: "bilinear" } } }
-layer { name: "cr" type: "Crop" bottom: "d" bottom: "w" top: "r" crop_param { axis: 2 offset: 1 offset: 2 } }
+        convolution_param { num_output: 2 kernel_size: 4 stride: 2 pad: 1
+                            weight_filler { type: "bilinear" } } }
+layer { name: "cr" type: "Crop" bottom: "d" bottom: "w" top: "r"
+        crop_param { axis: 2 offset: 1 offset: 2 } }
 layer { name: "dr" type: "Dropout" bottom: "r" top: "r" dropout_param { dropout_ratio: 0.25 } }
-layer { name: "pw" type: "Power" bottom: "r" top: "q" power_param { power: 2 scale: 0.3 shift: 0.4 } }
+layer { name: "pw" type: "Power" bottom: "r" top: "q"
+        power_param { power: 2 scale: 0.3 shift: 0.4 } }
 layer { name: "co" type: "Concat" bottom: "q" bottom: "data" top: "k" }
-layer { name: "last" type: "Convolution" bottom: "k" top: "o" convolution_param { num_output: 1 kernel_size: 1 } }
+layer { name: "last" type: "Convolution" bottom: "k" top: "o"
+        convolution_param { num_output: 1 kernel_size: 1 } }
 layer { name: "loss" type: "EuclideanLoss" bottom: "o" bottom: "label" top: "loss" }
 """
 
@@ -81,7 +90,7 @@ def networks() -> dict[str, dict[str, Any]]:
 
 
 def run(path: Path, format: str, image: Tensor) -> Tensor:
-    """As a program would that knows the format alone."""
+    """Run the file. ONNX files run without the project's code."""
     if format == "onnx":
         session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
         return torch.from_numpy(session.run(None, {"image": image.numpy()})[0])
@@ -89,32 +98,34 @@ def run(path: Path, format: str, image: Tensor) -> Tensor:
 
 
 def assert_restores(folder: JobFolder, format: ExportFormat) -> None:
-    """The file that is written gives what torch does of images of sizes that it has never seen."""
-    told = export(folder, "best", format)
+    """Assert that the exported file has torch's output for images of other sizes."""
+    answer = export(folder, "best", format)
     _, restorer, channels = snapshots.load(folder, "best")
-    path = folder.path / told["file"]
-    assert (told["file"], told["snapshot"]) == (
-        f"exports/epoch-0001{ENDINGS[format]}",
+    path = folder.path / answer["file"]
+    assert (answer["file"], answer["snapshot"]) == (
+        f"exports/epoch-0001{EXTENSIONS[format]}",
         "epoch-0001",
     )
-    assert told["size"] == path.stat().st_size
-    assert 0 <= told["difference"] < 1e-5
-    assert told["seconds"] > 0
+    assert answer["size"] == path.stat().st_size
+    assert 0 <= answer["difference"] < 1e-5
+    assert answer["seconds"] > 0
     for size in ((3, 50, 131), (1, 17, 16)):
         image = torch.rand(size[0], channels, *size[1:])
         with torch.no_grad():
             expected = restorer(image)
-        assert not torch.allclose(expected, image, atol=1e-4), "it would prove nothing"
+        assert not torch.allclose(expected, image, atol=1e-4), "the network changes nothing"
         assert torch.allclose(run(path, format, image), expected, atol=1e-5)
 
 
 @pytest.mark.parametrize("format", FORMATS)
 @pytest.mark.parametrize("network", networks())
-def test_each_network_is_exported_to(network: str, format: ExportFormat, home: Path) -> None:
+def test_each_network_is_exported_in_each_format(
+    network: str, format: ExportFormat, home: Path
+) -> None:
     assert_restores(make_model(home, networks()[network]), format)
 
 
-def test_no_network_was_forgotten() -> None:
+def test_all_networks_are_tested() -> None:
     assert set(SMALL) == set(NETWORKS)
 
 
@@ -123,17 +134,17 @@ def test_no_network_was_forgotten() -> None:
     ("channels", "of_image", "mean"),
     [("rgb", 3, True), ("ycbcr", 3, True), ("ycbcr", 1, False)],
 )
-def test_colours_and_the_mean_are_part_of_it(
+def test_the_file_includes_colour_conversion_and_mean(
     format: ExportFormat, channels: Channels, of_image: int, mean: bool, home: Path
 ) -> None:
     assert_restores(make_model(home, TINY, channels, of_image, mean), format)
 
 
-def test_an_onnx_file_says_what_it_is_and_nothing_of_this_machine(home: Path) -> None:
+def test_an_onnx_file_has_metadata_but_no_paths_of_this_machine(home: Path) -> None:
     folder = make_model(home, channels="ycbcr")
-    told = export(folder, "last", "onnx")
-    assert told["checked_with"] == f"onnxruntime {onnxruntime.__version__}"
-    path = folder.path / told["file"]
+    answer = export(folder, "last", "onnx")
+    assert answer["checked_with"] == f"onnxruntime {onnxruntime.__version__}"
+    path = folder.path / answer["file"]
     model = onnx.load(path)
     about = {entry.key: entry.value for entry in model.metadata_props}
     assert {key: about[key] for key in ("model", "snapshot", "channels", "image_channels")} == {
@@ -152,54 +163,55 @@ def test_an_onnx_file_says_what_it_is_and_nothing_of_this_machine(home: Path) ->
 
 
 @pytest.mark.parametrize("format", ["torchscript", "torch.export"])
-def test_the_files_of_torch_say_what_they_are(format: ExportFormat, home: Path) -> None:
+def test_torch_files_have_metadata(format: ExportFormat, home: Path) -> None:
     folder = make_model(home)
     path = folder.path / export(folder, "last", format)["file"]
-    kept = {"clearframe.json": ""}
+    files = {"clearframe.json": ""}
     if format == "torchscript":
         with pytest.warns(FutureWarning, match=r"torch\.jit\.load"):
-            torch.jit.load(path, _extra_files=kept)
+            torch.jit.load(path, _extra_files=files)
     else:
-        torch.export.load(path, extra_files=kept)
-    assert json.loads(kept["clearframe.json"])["model"] == "tiny"
+        torch.export.load(path, extra_files=files)
+    assert json.loads(files["clearframe.json"])["model"] == "tiny"
 
 
-# What is not kept.
+# Refused exports.
 
 
-def with_run(monkeypatch: pytest.MonkeyPatch, run: Any) -> None:
+def patch_run(monkeypatch: pytest.MonkeyPatch, run: Any) -> None:
     monkeypatch.setitem(FORMATS, "torchscript", Format(FORMATS["torchscript"].make, run, "torch"))
 
 
 @pytest.mark.parametrize(
-    ("run", "words"),
+    ("run", "message"),
     [
         (lambda path, image: image + 1, "differs from torch by"),
         (lambda path, image: image * float("nan"), "differs from torch by nan"),
-        (lambda path, image: image[..., :48, :64], "of an image of (1, 3, 77, 101)"),
+        (lambda path, image: image[..., :48, :64], "for an image of (1, 3, 77, 101)"),
     ],
 )
-def test_a_file_that_does_not_restore_what_torch_does_is_removed(
-    run: Any, words: str, home: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_file_with_another_output_than_torch_is_removed(
+    run: Any, message: str, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = make_model(home)
     before = export(folder, "best", "torchscript")
-    with_run(monkeypatch, run)
-    with pytest.raises(JobError) as refused:
+    patch_run(monkeypatch, run)
+    with pytest.raises(JobError) as error:
         export(folder, "best", "torchscript")
-    assert words in str(refused.value)
+    assert message in str(error.value)
     assert [path.name for path in folder.exports.iterdir() if path.name != ".lock"] == [
         "epoch-0001.pt"
     ]
     assert (folder.path / before["file"]).stat().st_size == before["size"], (
-        "the one from before is as it was"
+        "the previous file changed"
     )
 
 
 def code_of(tmp_path: Path, body: str) -> dict[str, str]:
     file = tmp_path / "net.py"
     file.write_text(
-        f"import torch\nfrom torch import nn\n\n{body}\ndef network(channels):\n    return Net(channels)\n"
+        f"import torch\nfrom torch import nn\n\n{body}\n"
+        "def network(channels):\n    return Net(channels)\n"
     )
     return {"name": "python", "file": str(file)}
 
@@ -214,20 +226,22 @@ class Net(nn.Module):
 """
 
 
-def test_a_network_that_knows_only_the_size_it_was_traced_with_is_refused(
+def test_a_network_that_depends_on_the_traced_size_is_refused(
     home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CLEARFRAME_USER_CODE", "1")
     folder = make_model(home, code_of(tmp_path, SIZED))
     with pytest.raises(
         JobError,
-        match=r"cannot be written as torch\.export for images of every size: .*constant \(64\).* another format",
+        match=r"cannot be exported as torch\.export for images of any size: "
+        r".*constant \(64\).* another format",
     ):
         export(folder, "best", "torch.export")
     with pytest.raises(JobError, match="differs from torch by"):
         export(folder, "best", "torchscript")
     with pytest.raises(
-        JobError, match=r"cannot be run with onnxruntime on an image of 101x77: .* It was removed"
+        JobError,
+        match=r"onnxruntime cannot run .* on an image of 101x77: .* The file was removed",
     ):
         export(folder, "best", "onnx")
     assert not list(folder.exports.glob("epoch*"))
@@ -241,25 +255,30 @@ class Net(nn.Module):
     def forward(self, x):
         rows, columns = x.shape[-2:]
         even = nn.functional.pad(x, (0, -columns % 2, 0, -rows % 2), mode="replicate")
-        return x + nn.functional.pixel_shuffle(self.up(self.down(even).relu()), 2)[..., :rows, :columns]
+        change = nn.functional.pixel_shuffle(self.up(self.down(even).relu()), 2)
+        return x + change[..., :rows, :columns]
 """
 
 
-def test_a_network_that_fills_up_to_even_sides_goes_where_the_format_can_say_so(
+def test_a_network_that_pads_to_even_sides_exports_if_the_format_supports_it(
     home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CLEARFRAME_USER_CODE", "1")
     folder = make_model(home, code_of(tmp_path, EVEN))
     assert_restores(folder, "onnx")
     assert_restores(folder, "torchscript")
-    with pytest.raises(JobError, match="cannot be run with torch on an image of 101x77"):
+    with pytest.raises(JobError, match=r"torch cannot run .* on an image of 101x77"):
         export(folder, "best", "torch.export")
 
 
-def test_code_of_others_runs_only_where_that_is_allowed(
+def test_user_code_runs_only_if_allowed(
     home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plain = "class Net(nn.Conv2d):\n    def __init__(self, channels):\n        super().__init__(channels, channels, 3, padding=1)\n"
+    plain = (
+        "class Net(nn.Conv2d):\n"
+        "    def __init__(self, channels):\n"
+        "        super().__init__(channels, channels, 3, padding=1)\n"
+    )
     with monkeypatch.context() as allowed:
         allowed.setenv("CLEARFRAME_USER_CODE", "1")
         folder = make_model(home, code_of(tmp_path, plain))
@@ -267,19 +286,19 @@ def test_code_of_others_runs_only_where_that_is_allowed(
         code_of(tmp_path, plain.replace("3, padding=1", "5, padding=2"))
         with pytest.raises(JobError, match="do not fit the network"):
             export(folder, "best", "torchscript")
-    with pytest.raises(JobError, match="only where that is allowed"):
+    with pytest.raises(JobError, match="running user code is not allowed"):
         export(folder, "best", "onnx")
 
 
-def test_what_is_not_there_is_named(home: Path) -> None:
+def test_a_missing_snapshot_or_model_is_an_error(home: Path) -> None:
     folder = make_model(home)
-    with pytest.raises(JobError, match="There is no snapshot epoch-0009 any more"):
+    with pytest.raises(JobError, match="Snapshot epoch-0009 does not exist"):
         export(folder, "epoch-0009", "torchscript")
     with pytest.raises(JobError, match="The model was deleted"):
         export(folder.sibling("abcdefgh"), "best", "torchscript")
 
 
-def test_weights_that_are_too_many_for_onnx_are_refused(
+def test_weights_too_large_for_onnx_are_refused(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("jobs.networks.export_formats.ONNX_BYTES", 1000)
@@ -307,51 +326,53 @@ def start(
     return process
 
 
-def answer(process: subprocess.Popen[str]) -> dict[str, Any]:
+def answer_of(process: subprocess.Popen[str]) -> dict[str, Any]:
     assert process.stdout is not None
     with process.stdout as stdout:
-        told: dict[str, Any] = json.load(stdout)
+        facts: dict[str, Any] = json.load(stdout)
     assert process.wait() == 0
-    return told
+    return facts
 
 
-def test_nothing_but_the_answer_comes_from_the_process(home: Path, tmp_path: Path) -> None:
+def test_the_process_prints_only_the_answer(home: Path, tmp_path: Path) -> None:
     loud = (
         "import os\nprint('loud')\nos.write(1, b'louder')\n"
-        "class Net(nn.Conv2d):\n    def __init__(self, channels):\n        super().__init__(channels, channels, 1)\n"
+        "class Net(nn.Conv2d):\n"
+        "    def __init__(self, channels):\n"
+        "        super().__init__(channels, channels, 1)\n"
     )
     with pytest.MonkeyPatch.context() as allowed:
         allowed.setenv("CLEARFRAME_USER_CODE", "1")
         folder = make_model(home, code_of(tmp_path, loud))
-    told = answer(start(folder, "onnx", CLEARFRAME_USER_CODE="1"))
-    assert set(told) == {"file", "snapshot", "size", "difference", "checked_with", "seconds"}
+    facts = answer_of(start(folder, "onnx", CLEARFRAME_USER_CODE="1"))
+    assert set(facts) == {"file", "snapshot", "size", "difference", "checked_with", "seconds"}
 
 
-def test_two_at_once_wait_for_each_other_and_what_a_killed_one_left_is_overwritten(
+def test_concurrent_exports_wait_and_overwrite_the_file_of_a_killed_export(
     home: Path,
 ) -> None:
     folder = make_model(home)
     folder.exports.mkdir()
-    half = folder.exports / ".epoch-0001.pt"
-    half.write_bytes(b"half")
+    draft = folder.exports / ".epoch-0001.pt"
+    draft.write_bytes(b"half")
     with (folder.exports / ".lock").open("ab") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        both = [start(folder), start(folder)]
+        exports = [start(folder), start(folder)]
         while waiting_for(lock.fileno()) < 2:
             time.sleep(0.02)
-        assert half.read_bytes() == b"half", "they wait"
-    assert [answer(one)["difference"] < 1e-6 for one in both] == [True, True]
+        assert draft.read_bytes() == b"half", "an export did not wait"
+    assert [answer_of(process)["difference"] < 1e-6 for process in exports] == [True, True]
     assert sorted(path.name for path in folder.exports.iterdir()) == [".lock", "epoch-0001.pt"]
 
 
 def waiting_for(lock: int) -> int:
-    """How many processes wait for the lock on a file."""
+    """Return how many processes wait for the lock on a file."""
     ends_with = f":{os.fstat(lock).st_ino} 0 EOF"
     lines = Path("/proc/locks").read_text().splitlines()
     return sum("->" in line and line.endswith(ends_with) for line in lines)
 
 
-def test_a_full_disk_is_told_as_one(
+def test_a_full_disk_has_its_own_error(
     home: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     def full(path: Path, content: bytes) -> None:
@@ -361,16 +382,16 @@ def test_a_full_disk_is_told_as_one(
     folder = make_model(home)
     monkeypatch.setattr(Path, "write_bytes", full)
     monkeypatch.setattr(os, "dup2", lambda *_: None)
-    sent = {"folder": str(folder.path), "snapshot": "best", "format": "torchscript"}
-    monkeypatch.setattr(json, "load", lambda _: sent)
+    request = {"folder": str(folder.path), "snapshot": "best", "format": "torchscript"}
+    monkeypatch.setattr(json, "load", lambda _: request)
     exporting.main()
     assert json.loads(capfd.readouterr().out) == {
-        "error": "The disk is full. Make room, then export again."
+        "error": "The disk is full. Free some space, then export again."
     }
     assert not list(folder.exports.glob("*.pt"))
 
 
-def test_best_and_last_are_told_apart(home: Path) -> None:
+def test_best_and_last_are_different_snapshots(home: Path) -> None:
     from jobs.core.events import EventLog
 
     folder = make_model(home)

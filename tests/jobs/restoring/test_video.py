@@ -1,4 +1,4 @@
-"""Restored videos against what was decoded: pictures, times, and all that a file tells of them."""
+"""Tests of restored videos: pictures, times and metadata compared with those of the input."""
 
 import errno
 import json
@@ -26,11 +26,12 @@ from jobs.media.h264 import encode
 from jobs.media.images import Picture, read_image
 from jobs.media.sample_clip import scene
 from jobs.media.video import decode_frames, open_video, to_picture
-from jobs.restoring import planes, video_out
-from jobs.restoring import video as video_restoring
+from jobs.restoring import network, planes, video_out
 from jobs.restoring.images import restore_folder, restore_image
+from jobs.restoring.network import FrameRestorer, Model
 from jobs.restoring.planes import layout_of, planar, planes_of
-from jobs.restoring.video import Model, Restored
+from jobs.restoring.video import Restored, restore_video
+from jobs.restoring.video_in import VideoIn
 from models.build import GraphNetwork
 from models.definitions.networks import NETWORKS
 from models.restorer import Channels, Restorer, channels_seen
@@ -38,23 +39,23 @@ from models.restorer import Channels, Restorer, channels_seen
 Clip = tuple[Path, Path]
 
 
-class Told(NoLog):
-    """Keeps the words of a report, and calls back for its progress."""
+class MessageLog(NoLog):
+    """Keeps the messages of a report, and calls a function for its progress."""
 
-    def __init__(self, seen: Callable[[int], object] = lambda done: None) -> None:
-        self.words: list[str] = []
-        self._seen = seen
+    def __init__(self, on_progress: Callable[[int], object] = lambda done: None) -> None:
+        self.messages: list[str] = []
+        self._on_progress = on_progress
 
     def append(self, type: str, **fields: Any) -> Event:
         if type == "message":
-            self.words.append(fields["text"])
+            self.messages.append(fields["text"])
         if type == "progress":
-            self._seen(fields["done"])
+            self._on_progress(fields["done"])
         return super().append(type, **fields)
 
 
 class Brighter(nn.Module):
-    """Adds a tenth of the range, after `wait` seconds."""
+    """Adds 0.1 to the image, after `wait` seconds."""
 
     def __init__(self, wait: float = 0.0) -> None:
         super().__init__()
@@ -66,7 +67,7 @@ class Brighter(nn.Module):
 
 
 def identity(channels: Channels = "y", of_image: int = 3) -> Model:
-    """An untrained network, which gives back what it sees."""
+    """An untrained network, whose output is its input."""
     net = GraphNetwork(
         NETWORKS["srcnn-9-1-5"].graph(channels_seen(channels, of_image), maps1=4, maps2=4)
     )
@@ -78,21 +79,30 @@ def brighter(channels: Channels = "rgb", of_image: int = 3, wait: float = 0.0) -
 
 
 def run(
-    source: Path, out: Path, model: Model, codec: Any = "h264", log: Told | None = None, **more: Any
+    source: Path,
+    out: Path,
+    model: Model,
+    codec: Any = "h264",
+    log: MessageLog | None = None,
+    **more: Any,
 ) -> Restored:
-    return video_restoring.restore_video(source, out, model, Report(log or Told()), codec, **more)
+    return restore_video(source, out, model, Report(log or MessageLog()), codec, **more)
 
 
 def decoded(path: Path) -> list[list[planes.Plane]]:
     return [planes_of(planar(frame)) for frame in decode_frames(path)]
 
 
-def likeness(a: list[planes.Plane], b: list[planes.Plane]) -> float:
-    """PSNR in dB over Y, Cb and Cr together; 99 for equal ones."""
-    wrong = sum(
-        float(((one.astype(float) - other) ** 2).sum()) for one, other in zip(a, b, strict=True)
+def psnr(a: list[planes.Plane], b: list[planes.Plane]) -> float:
+    """PSNR in dB over Y, Cb and Cr together; 99 for equal planes."""
+    error = sum(
+        float(((plane.astype(float) - other) ** 2).sum()) for plane, other in zip(a, b, strict=True)
     )
-    return 10 * np.log10(255**2 * sum(one.size for one in a) / wrong) if wrong else 99.0
+    return 10 * np.log10(255**2 * sum(plane.size for plane in a) / error) if error else 99.0
+
+
+def equal_planes(a: list[planes.Plane], b: list[planes.Plane]) -> bool:
+    return all(np.array_equal(plane, other) for plane, other in zip(a, b, strict=True))
 
 
 def times(path: Path) -> list[Fraction]:
@@ -110,13 +120,16 @@ def make_video(
     format: str = "yuv420p",
     codec: str = "libx264",
     sound: bool = False,
-    words: str = "",
+    subtitles: str = "",
     rotation: int = 0,
     colour: dict[str, int] | None = None,
     steps: tuple[int, ...] = (1,),
     options: dict[str, str] | None = None,
 ) -> Path:
-    """A video with sound, subtitles, a rotation, colours that are signalled, and frames at uneven times (in 1/600 s)."""
+    """Write a video, optionally with sound, subtitles, rotation, colour tags and uneven times.
+
+    `steps` are factors of the distance between frames, repeated. Times are in 1/600 s.
+    """
     with av.open(str(path), "w", options=options or {}) as out:
         video: Any = out.add_stream(
             codec, rate=25, options={"qp": "24"} if codec == "libx264" else {}
@@ -130,7 +143,7 @@ def make_video(
         if rotation:
             video.set_display_rotation(rotation)
         audio: Any = out.add_stream("aac", rate=48000) if sound else None
-        text: Any = out.add_stream(words) if words else None
+        text: Any = out.add_stream(subtitles) if subtitles else None
         pts = 0
         for number, picture in enumerate(
             islice(cycle(list(scene(min(frames, 24), *size, seed=1))), frames)
@@ -142,9 +155,11 @@ def make_video(
         if audio is not None:
             for block in range(int(pts / 600 * 48000) // 1024):
                 tone = np.sin(np.arange(1024) * 0.05 + block)[None].astype(np.float32)
-                heard = av.AudioFrame.from_ndarray(np.repeat(tone, 2, 0) * 0.3, "fltp", "stereo")
-                heard.sample_rate, heard.pts = 48000, block * 1024
-                out.mux(audio.encode(heard))
+                sound_frame = av.AudioFrame.from_ndarray(
+                    np.repeat(tone, 2, 0) * 0.3, "fltp", "stereo"
+                )
+                sound_frame.sample_rate, sound_frame.pts = 48000, block * 1024
+                out.mux(audio.encode(sound_frame))
             out.mux(audio.encode())
         assert text is None or text.type == "subtitle"
         out.mux(video.encode())
@@ -164,7 +179,7 @@ def packets(path: Path, type: str) -> list[tuple[bytes, float]]:
 @pytest.mark.parametrize(
     "name", ["h264/SarVui.264", "h264/test_vd_rc.264", "clips/carphone_pristine.mp4"]
 )
-def test_an_identity_gives_back_every_sample_in_ffv1_and_over_45_db_in_h264(
+def test_identity_network_is_lossless_in_ffv1_and_above_45_db_in_h264(
     name: str, media: Path, tmp_path: Path
 ) -> None:
     before = decoded(media / name)
@@ -172,29 +187,23 @@ def test_an_identity_gives_back_every_sample_in_ffv1_and_over_45_db_in_h264(
     after = decoded(tmp_path / "out.mkv")
     assert (done.frames, done.why) == (len(before), "")
     for number, (old, new) in enumerate(zip(before, after, strict=True)):
-        assert all(np.array_equal(one, other) for one, other in zip(old, new, strict=True)), (
-            f"frame {number}"
-        )
+        assert equal_planes(old, new), f"frame {number}"
     run(media / name, tmp_path / "out.mp4", identity("rgb"))
     worst = min(
-        likeness(old, new) for old, new in zip(before, decoded(tmp_path / "out.mp4"), strict=True)
+        psnr(old, new) for old, new in zip(before, decoded(tmp_path / "out.mp4"), strict=True)
     )
     assert worst > 45
 
 
 @pytest.mark.parametrize("channels", ["rgb", "ycbcr", "y"])
 @pytest.mark.parametrize("format", ["yuv420p", "yuv422p", "yuv444p", "yuvj420p"])
-def test_all_colours_and_chroma_formats_come_through(
+def test_colour_channels_and_chroma_formats_are_preserved(
     channels: Channels, format: str, tmp_path: Path
 ) -> None:
     source = make_video(tmp_path / "in.mp4", 4, format=format)
     run(source, tmp_path / "out.mkv", identity(channels), "ffv1")
     old, new = decoded(source), decoded(tmp_path / "out.mkv")
-    assert all(
-        np.array_equal(one, other)
-        for a, b in zip(old, new, strict=True)
-        for one, other in zip(a, b, strict=True)
-    )
+    assert all(equal_planes(a, b) for a, b in zip(old, new, strict=True))
     run(source, tmp_path / "out.mp4", identity(channels))
     frame = next(decode_frames(tmp_path / "out.mp4"))
     assert frame.format.name.replace("yuvj", "yuv") == format.replace("yuvj", "yuv")
@@ -202,9 +211,7 @@ def test_all_colours_and_chroma_formats_come_through(
 
 
 @pytest.mark.parametrize(("matrix", "full"), [(1, 1), (6, 2), (9, 1)])
-def test_what_the_network_changes_in_rgb_is_what_a_player_shows(
-    matrix: int, full: int, tmp_path: Path
-) -> None:
+def test_decoded_output_shows_the_change_in_rgb(matrix: int, full: int, tmp_path: Path) -> None:
     source = make_video(
         tmp_path / "in.mp4", 3, format="yuv444p", colour={"colorspace": matrix, "color_range": full}
     )
@@ -212,12 +219,12 @@ def test_what_the_network_changes_in_rgb_is_what_a_player_shows(
     for old, new in zip(decode_frames(source), decode_frames(tmp_path / "out.mkv"), strict=True):
         expected = np.clip(to_picture(old).astype(float) + 25.5, 0, 255)
         inside = (expected < 250) & (expected > 30)
-        # Three samples that are rounded, and the rounding of libswscale.
+        # The rounding of three samples and of libswscale.
         assert np.abs(expected - to_picture(new))[inside].max() <= 3
         assert abs((to_picture(new) - expected)[inside].mean()) < 0.5
 
 
-def test_a_network_of_grayscale_restores_the_brightness_and_leaves_the_colours(
+def test_grayscale_network_changes_only_the_brightness(
     tmp_path: Path,
 ) -> None:
     source = make_video(tmp_path / "in.mp4", 3)
@@ -232,7 +239,7 @@ def test_a_network_of_grayscale_restores_the_brightness_and_leaves_the_colours(
             assert set(np.unique((new_y.astype(int) - y)[inside])) <= {21, 22}
 
 
-def test_a_grayscale_video_stays_gray(tmp_path: Path) -> None:
+def test_grayscale_video_stays_gray(tmp_path: Path) -> None:
     source = make_video(tmp_path / "in.mkv", 3, format="gray", codec="ffv1")
     for model in (identity("rgb"), identity("rgb", 1)):
         run(source, tmp_path / "out.mkv", model, "ffv1", overwrite=True)
@@ -246,72 +253,75 @@ def test_a_grayscale_video_stays_gray(tmp_path: Path) -> None:
         )
 
 
-def test_times_sound_rotation_aspect_and_colours_are_kept(tmp_path: Path) -> None:
+def test_times_sound_rotation_aspect_ratio_and_colour_tags_are_kept(tmp_path: Path) -> None:
     tags = {"colorspace": 1, "color_primaries": 1, "color_trc": 1, "color_range": 1}
     source = make_video(
         tmp_path / "in.mp4", 24, sound=True, rotation=90, colour=tags, steps=(1, 3, 2, 5)
     )
     for name in ("out.mp4", "out.mkv", "out.mov"):
-        log = Told()
+        log = MessageLog()
         done = run(source, tmp_path / name, identity(), log=log)
-        assert (done.frames, done.why, log.words) == (24, "", [])
+        assert (done.frames, done.why, log.messages) == (24, "", [])
         old_times, new_times = times(source), times(tmp_path / name)
-        # Matroska counts milliseconds, and has no time before zero: where sound begins there, FFmpeg moves all streams.
-        moved, least = (new_times[0] - old_times[0], 0.0011) if name == "out.mkv" else (0, 0)
-        assert max(abs(a + moved - b) for a, b in zip(old_times, new_times, strict=True)) <= least
+        # Matroska counts milliseconds and has no negative times: if the sound begins before
+        # zero, FFmpeg shifts all streams.
+        shift, tolerance = (new_times[0] - old_times[0], 0.0011) if name == "out.mkv" else (0, 0)
+        assert (
+            max(abs(a + shift - b) for a, b in zip(old_times, new_times, strict=True)) <= tolerance
+        )
         old, new = packets(source, "audio"), packets(tmp_path / name, "audio")
         assert [data for data, _ in old] == [data for data, _ in new]
         assert (
-            max(abs(a + float(moved) - b) for (_, a), (_, b) in zip(old, new, strict=True))
+            max(abs(a + float(shift) - b) for (_, a), (_, b) in zip(old, new, strict=True))
             <= 0.0021
         )
         frame = next(decode_frames(tmp_path / name))
         assert (frame.rotation, {key: int(getattr(frame, key)) for key in tags}) == (90, tags)
-        with open_video(tmp_path / name) as made:
-            assert made.streams.video[0].sample_aspect_ratio == Fraction(4, 3)
+        with open_video(tmp_path / name) as output:
+            assert output.streams.video[0].sample_aspect_ratio == Fraction(4, 3)
 
 
-def test_a_frame_rate_that_a_stream_does_not_say_is_said(
+def test_missing_frame_rate_of_a_raw_stream_is_reported(
     clip: Clip, media: Path, tmp_path: Path
 ) -> None:
-    log = Told()
+    log = MessageLog()
     run(media / "h264" / "BASQP1_Sony_C.jsv", tmp_path / "out.mp4", identity(), log=log)
-    assert log.words == [
-        "BASQP1_Sony_C.jsv does not say its frame rate: it gets 25 frames a second."
+    assert log.messages == [
+        "BASQP1_Sony_C.jsv does not signal its frame rate: the output has 25 frames per second."
     ]
     assert times(tmp_path / "out.mp4") == [Fraction(number, 25) for number in range(4)]
     for rate in (25, 30):
-        told, log = tmp_path / f"at{rate}.h264", Told()
-        encode(scene(6, 96, 64, seed=1), told, {"qp": "24"}, Fraction(rate))
-        run(told, tmp_path / f"at{rate}.mkv", identity(), log=log)
-        assert log.words == []
-        assert [round(float(one), 2) for one in times(tmp_path / f"at{rate}.mkv")] == [
+        stream, log = tmp_path / f"at{rate}.h264", MessageLog()
+        encode(scene(6, 96, 64, seed=1), stream, {"qp": "24"}, Fraction(rate))
+        run(stream, tmp_path / f"at{rate}.mkv", identity(), log=log)
+        assert log.messages == []
+        assert [round(float(time), 2) for time in times(tmp_path / f"at{rate}.mkv")] == [
             round(number / rate, 2) for number in range(6)
         ]
     run(clip[0], tmp_path / "raw.h264", identity())
     assert len(decoded(tmp_path / "raw.h264")) == 24
 
 
-def test_what_a_container_does_not_take_is_said(tmp_path: Path) -> None:
-    source, log = make_video(tmp_path / "in.mp4", 4, sound=True), Told()
+def test_streams_that_a_container_does_not_support_are_reported(tmp_path: Path) -> None:
+    source, log = make_video(tmp_path / "in.mp4", 4, sound=True), MessageLog()
     run(source, tmp_path / "out.h264", identity(), log=log)
-    assert log.words == [
-        "Left out: stream 1 (audio, aac). A raw stream holds nothing but the video."
+    assert log.messages == [
+        "Not copied: stream 1 (audio, aac). A raw stream can contain only the video."
     ]
-    subtitled = subtitles(source, tmp_path / "words.mkv")
-    log = Told()
-    run(subtitled, tmp_path / "words.mp4", identity(), log=log)
-    assert log.words == [
-        "Left out: stream 2 (subtitle, srt). A file of this kind does not take it."
+    subtitled = with_subtitles(source, tmp_path / "subtitled.mkv")
+    log = MessageLog()
+    run(subtitled, tmp_path / "subtitled.mp4", identity(), log=log)
+    assert log.messages == [
+        "Not copied: stream 2 (subtitle, srt). This container does not support it."
     ]
-    log = Told()
+    log = MessageLog()
     run(subtitled, tmp_path / "kept.mkv", identity(), log=log)
-    assert log.words == []
+    assert log.messages == []
     assert [data for data, _ in packets(tmp_path / "kept.mkv", "subtitle")] == [b"Hello"]
 
 
-def subtitles(video: Path, path: Path) -> Path:
-    """The video with a line of text behind its other streams."""
+def with_subtitles(video: Path, path: Path) -> Path:
+    """Copy a video and add a stream with one subtitle."""
     with av.open(str(video)) as source, av.open(str(path), "w") as out:
         copies = {
             stream.index: out.add_stream_from_template(stream, opaque=True)
@@ -330,84 +340,87 @@ def subtitles(video: Path, path: Path) -> Path:
     return path
 
 
-@pytest.mark.parametrize("ending", [".mkv", ".mp4", ".h264"])
-def test_a_file_that_was_cut_off_is_restored_up_to_there(ending: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("extension", [".mkv", ".mp4", ".h264"])
+def test_truncated_file_is_restored_as_far_as_it_goes(extension: str, tmp_path: Path) -> None:
     whole = make_video(
-        tmp_path / f"in{ending}", 60, sound=ending != ".h264", options={"movflags": "faststart"}
+        tmp_path / f"in{extension}",
+        60,
+        sound=extension != ".h264",
+        options={"movflags": "faststart"},
     )
-    cut = tmp_path / f"cut{ending}"
+    cut = tmp_path / f"cut{extension}"
     cut.write_bytes(whole.read_bytes()[: whole.stat().st_size * 2 // 3])
     done = run(cut, tmp_path / "out.mp4", identity())
     assert 10 < done.frames < 60
     assert len(decoded(tmp_path / "out.mp4")) == done.frames
-    if ending != ".h264":  # A raw stream says nowhere how long it is.
-        assert (
-            f"cut{ending} breaks off behind frame " in done.why
-            or f"cut{ending}: what follows frame " in done.why
+    if extension != ".h264":  # A raw stream does not state its length.
+        assert done.why.startswith(
+            (
+                f"cut{extension} is truncated: it ends after frame ",
+                f"cut{extension} cannot be read after frame ",
+                f"cut{extension}: the data after frame ",
+            )
         )
     assert run(whole, tmp_path / "whole.mp4", identity()).why == ""
 
 
-def test_packets_that_do_not_decode_are_left_out_and_named(tmp_path: Path) -> None:
+def test_undecodable_packets_are_skipped_and_reported(tmp_path: Path) -> None:
     whole = make_video(tmp_path / "in.mp4", 30)
     broken, data = tmp_path / "broken.mp4", whole.read_bytes()
     for packet, _ in packets(whole, "video")[12:14]:
         data = data.replace(packet, b"\xff" * len(packet))
     broken.write_bytes(data)
     done = run(broken, tmp_path / "out.mkv", identity())
-    assert "broken.mp4: what follows frame " in done.why
+    assert "broken.mp4: the data after frame " in done.why
     assert "cannot be decoded" in done.why
     assert len(decoded(tmp_path / "out.mkv")) == done.frames >= 25
 
 
-def test_a_size_that_changes_ends_the_output_there(media: Path, tmp_path: Path) -> None:
+def test_output_ends_where_the_size_changes(media: Path, tmp_path: Path) -> None:
     done = run(media / "h264" / "Error_I_P.264", tmp_path / "out.mp4", identity())
-    assert "Frame 2 of Error_I_P.264 is 640x480, but the video began with 352x288" in done.why
+    assert "Frame 2 of Error_I_P.264 is 640x480, but the first frame is 352x288" in done.why
     assert len(decoded(tmp_path / "out.mp4")) == done.frames == 2
 
 
-def test_a_stream_without_a_picture_leaves_nothing(media: Path, tmp_path: Path) -> None:
+def test_stream_without_pictures_leaves_no_files(media: Path, tmp_path: Path) -> None:
     with pytest.raises(JobError, match=r"cannot be decoded|No frame of"):
         run(media / "h264" / "sps_subsetsps_bothVUI.264", tmp_path / "out.mp4", identity())
     assert list(tmp_path.iterdir()) == []
 
 
-def test_odd_sides_and_more_bits_are_said(tmp_path: Path) -> None:
-    source, log = make_video(tmp_path / "odd.mkv", 3, size=(97, 65), codec="ffv1"), Told()
+def test_odd_sizes_and_high_bit_depths_are_reported(tmp_path: Path) -> None:
+    source, log = make_video(tmp_path / "odd.mkv", 3, size=(97, 65), codec="ffv1"), MessageLog()
     done = run(source, tmp_path / "odd.mp4", identity(), log=log)
     assert (done.width, done.height) == (96, 64)
-    (words,) = log.words
-    assert words.startswith("The video is 97x65: its odd last row or column is left out")
+    (message,) = log.messages
+    assert message.startswith("The video is 97x65: its odd last row or column is removed")
     run(source, tmp_path / "same.mkv", identity("rgb"), "ffv1")
     assert all(
-        np.array_equal(one, other)
+        equal_planes(old, new)
         for old, new in zip(decoded(source), decoded(tmp_path / "same.mkv"), strict=True)
-        for one, other in zip(old, new, strict=True)
     )
-    log = Told()
+    log = MessageLog()
     run(
         make_video(tmp_path / "deep.mkv", 3, format="yuv420p10le", codec="ffv1"),
         tmp_path / "deep.mp4",
         identity(),
         log=log,
     )
-    assert "its 10 bits a value become 8" in log.words[0]
+    assert "the video's 10 bits per value are reduced to 8" in log.messages[0]
     assert next(decode_frames(tmp_path / "deep.mp4")).format.name == "yuv420p"
 
 
-def test_who_stops_it_keeps_what_was_restored(tmp_path: Path) -> None:
+def test_stopped_restoration_keeps_the_finished_frames(tmp_path: Path) -> None:
     source = make_video(tmp_path / "in.mp4", 80, sound=True)
-    (tmp_path / "out.mp4").write_text("an older one")
-    report = Report(Told(lambda done: setattr(report, "_stop", True)))
+    (tmp_path / "out.mp4").write_text("an older file")
+    report = Report(MessageLog(lambda done: setattr(report, "_stop", True)))
     model = brighter(wait=0.05)
-    done = video_restoring.restore_video(
-        source, tmp_path / "out.mp4", model, report, overwrite=True
-    )
+    done = restore_video(source, tmp_path / "out.mp4", model, report, overwrite=True)
     assert done.out == tmp_path / "out.partial.mp4"
     assert done.why == f"Stopped after {done.frames} frames."
     assert len(decoded(done.out)) == done.frames
     assert 0 < done.frames < 80
-    assert (tmp_path / "out.mp4").read_text() == "an older one"
+    assert (tmp_path / "out.mp4").read_text() == "an older file"
     assert sorted(path.name for path in tmp_path.iterdir()) == [
         "in.mp4",
         "out.mp4",
@@ -415,24 +428,23 @@ def test_who_stops_it_keeps_what_was_restored(tmp_path: Path) -> None:
     ]
 
 
-@pytest.mark.parametrize("ending", [".mp4", ".mkv"])
-def test_a_disk_that_is_full_leaves_a_video_that_plays(
-    ending: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("extension", [".mp4", ".mkv"])
+def test_full_disk_leaves_a_playable_video(
+    extension: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source = make_video(tmp_path / "in.mp4", 120, size=(192, 128), sound=True)
-    size = 150_000 + video_out.KEPT_BYTES * 2
+    size = 150_000 + video_out.RESERVED_BYTES * 2
 
-    class Small(video_out._Room):
-        """On a disk of that size."""
+    class SmallDisk(video_out._OutputFile):
+        """A file on a disk of `size` bytes."""
 
         def write(self, data: bytes) -> int:
             file = self._file
 
             class Disk:
                 def write(_, more: bytes) -> int:
-                    used = file.tell() + (
-                        self._beside.stat().st_size if self._beside.exists() else 0
-                    )
+                    reserve = self._reserve_path
+                    used = file.tell() + (reserve.stat().st_size if reserve.exists() else 0)
                     if used + len(more) > size:
                         raise OSError(errno.ENOSPC, "No space left on device")
                     return file.write(more)
@@ -443,16 +455,16 @@ def test_a_disk_that_is_full_leaves_a_video_that_plays(
             finally:
                 self._file = file
 
-    monkeypatch.setattr(video_out, "_Room", Small)
-    done = run(source, tmp_path / f"out{ending}", identity())
-    assert done.out == tmp_path / f"out.partial{ending}"
-    assert done.why.startswith(f"The disk is full: {done.frames} frames are whole.")
+    monkeypatch.setattr(video_out, "_OutputFile", SmallDisk)
+    done = run(source, tmp_path / f"out{extension}", identity())
+    assert done.out == tmp_path / f"out.partial{extension}"
+    assert done.why.startswith(f"The disk is full: {done.frames} frames are complete.")
     assert len(decoded(done.out)) == done.frames
     assert 10 < done.frames < 120
     assert not list(tmp_path.glob(".*"))
 
 
-def test_what_goes_wrong_in_a_thread_is_raised_and_leaves_nothing(
+def test_error_in_a_thread_is_raised_and_leaves_no_files(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source = make_video(tmp_path / "in.mp4", 40)
@@ -462,8 +474,8 @@ def test_what_goes_wrong_in_a_thread_is_raised_and_leaves_nothing(
 
     for owner, name in (
         (video_out.VideoOut, "write"),
-        (video_restoring._Reader, "_shot"),
-        (video_restoring._Painter, "restore"),
+        (VideoIn, "_shot"),
+        (FrameRestorer, "restore"),
     ):
         with monkeypatch.context() as patch:
             patch.setattr(owner, name, fail)
@@ -472,64 +484,62 @@ def test_what_goes_wrong_in_a_thread_is_raised_and_leaves_nothing(
         assert [path.name for path in tmp_path.iterdir()] == ["in.mp4"]
 
 
-def test_the_three_parts_work_at_the_same_time(
+def test_decoding_network_and_encoding_run_in_parallel(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source = make_video(tmp_path / "in.mp4", 40)
-    monkeypatch.setattr(video_restoring, "MOST", 2)
-    shot, write = video_restoring._Reader._shot, video_out.VideoOut.write
+    monkeypatch.setattr(network, "MAX_FRAMES", 2)
+    shot, write = VideoIn._shot, video_out.VideoOut.write
 
-    def slow_shot(*given: Any) -> Any:
+    def slow_shot(*arguments: Any) -> Any:
         time.sleep(0.02)
-        return shot(*given)
+        return shot(*arguments)
 
-    def slow_write(*given: Any) -> None:
+    def slow_write(*arguments: Any) -> None:
         time.sleep(0.02)
-        write(*given)
+        write(*arguments)
 
-    monkeypatch.setattr(video_restoring._Reader, "_shot", slow_shot)
+    monkeypatch.setattr(VideoIn, "_shot", slow_shot)
     monkeypatch.setattr(video_out.VideoOut, "write", slow_write)
     began = time.monotonic()
     run(source, tmp_path / "out.mp4", brighter(wait=0.04))
-    assert time.monotonic() - began < 0.75 * 40 * 0.06, (
-        "one after another they take 40 x 0.06 s at least"
-    )
+    assert time.monotonic() - began < 0.75 * 40 * 0.06, "in sequence they take at least 40 x 0.06 s"
 
 
-def test_a_long_video_takes_no_more_memory_than_a_short_one(
+def test_memory_does_not_grow_with_the_length_of_the_video(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source = make_video(tmp_path / "in.mp4", 500, size=(128, 96), sound=True)
     process, used = psutil.Process(), dict[int, int]()
-    log = Told(lambda done: used.setdefault(done, process.memory_info().rss))
+    log = MessageLog(lambda done: used.setdefault(done, process.memory_info().rss))
     report = Report(log)
     monkeypatch.setattr(
         report, "progress", lambda done, *_, **__: log.append("progress", done=done)
     )
-    video_restoring.restore_video(source, tmp_path / "out.mp4", identity("rgb"), report)
+    restore_video(source, tmp_path / "out.mp4", identity("rgb"), report)
     early = max(rss for done, rss in used.items() if 100 <= done < 250)
     late = max(rss for done, rss in used.items() if done >= 400)
     assert late - early < 8 * 2**20, (
-        "a frame's planes and RGB are 55 kB: 300 of them would be 17 MB"
+        "the planes and RGB of a frame are 55 kB, so 300 frames would be 17 MB"
     )
 
 
-def test_names_that_cannot_be_are_refused(tmp_path: Path) -> None:
+def test_impossible_output_names_are_refused(tmp_path: Path) -> None:
     source = make_video(tmp_path / "in.mp4", 2)
-    (tmp_path / "there.mp4").write_bytes(b"")
-    for name, codec, words in (
-        ("out.avi", "h264", "out.avi has no ending of a video that can be written"),
-        ("out.mp4", "ffv1", r"FFV1 is written into \.mkv only"),
-        ("there.mp4", "h264", "is there already"),
+    (tmp_path / "existing.mp4").write_bytes(b"")
+    for name, codec, message in (
+        ("out.avi", "h264", "out.avi does not have the file extension of a supported video"),
+        ("out.mp4", "ffv1", r"FFV1 requires \.mkv"),
+        ("existing.mp4", "h264", "already exists"),
         ("in.mp4", "h264", "is the input itself"),
-        ("not/there.mp4", "h264", "There is no folder"),
+        ("missing/out.mp4", "h264", "missing does not exist"),
     ):
-        with pytest.raises(JobError, match=words):
+        with pytest.raises(JobError, match=message):
             run(source, tmp_path / name, identity(), codec)
 
 
 @pytest.mark.skipif(shutil.which("ffprobe") is None, reason="ffprobe is not installed")
-def test_ffprobe_reads_what_was_written(clip: Clip, tmp_path: Path) -> None:
+def test_ffprobe_reads_the_output(clip: Clip, tmp_path: Path) -> None:
     run(clip[0], tmp_path / "out.mp4", identity())
     command = [
         "ffprobe",
@@ -551,42 +561,44 @@ def test_ffprobe_reads_what_was_written(clip: Clip, tmp_path: Path) -> None:
     )
 
 
-def test_images_are_restored_one_by_one_or_a_folder(clip: Clip, tmp_path: Path) -> None:
+def test_images_and_folders_of_images_are_restored(clip: Clip, tmp_path: Path) -> None:
     picture = read_image(clip[1] / "000003.bmp.gz")
-    for name in ("one.png", "one.bmp", "one.bmp.gz", "one.tif", "one.webp"):
+    for name in ("single.png", "single.bmp", "single.bmp.gz", "single.tif", "single.webp"):
         done = restore_image(
-            clip[1] / "000003.bmp.gz", tmp_path / name, identity("ycbcr"), Report(Told())
+            clip[1] / "000003.bmp.gz", tmp_path / name, identity("ycbcr"), Report(MessageLog())
         )
         assert (done.frames, done.width, done.height, done.out) == (1, 96, 64, tmp_path / name)
         assert np.array_equal(read_image(done.out), picture)
-    done = restore_folder(clip[1], tmp_path / "all", brighter(), Report(Told()))
+    done = restore_folder(clip[1], tmp_path / "all", brighter(), Report(MessageLog()))
     assert (done.frames, len(list((tmp_path / "all").iterdir()))) == (24, 24)
     expected: Picture = np.clip(picture + 25.5, 0, 255)
     assert np.abs(read_image(tmp_path / "all" / "000003.png") - expected).max() <= 0.5
-    with pytest.raises(JobError, match="is there already"):
-        restore_folder(clip[1], tmp_path / "all", brighter(), Report(Told()))
-    with pytest.raises(JobError, match="has no ending of an image"):
-        restore_image(clip[1] / "000003.bmp.gz", tmp_path / "one.xyz", identity(), Report(Told()))
+    with pytest.raises(JobError, match="already exists"):
+        restore_folder(clip[1], tmp_path / "all", brighter(), Report(MessageLog()))
+    with pytest.raises(JobError, match="does not have the file extension of an image"):
+        restore_image(
+            clip[1] / "000003.bmp.gz", tmp_path / "single.xyz", identity(), Report(MessageLog())
+        )
     gray = restore_image(
-        clip[1] / "000003.bmp.gz", tmp_path / "gray.png", identity("rgb", 1), Report(Told())
+        clip[1] / "000003.bmp.gz", tmp_path / "gray.png", identity("rgb", 1), Report(MessageLog())
     )
     with Image.open(gray.out) as image:
         assert image.mode == "L"
 
 
-def test_an_image_of_a_folder_that_is_none_is_left_out_and_said(tmp_path: Path) -> None:
+def test_unreadable_image_in_a_folder_is_skipped_and_reported(tmp_path: Path) -> None:
     folder = tmp_path / "in"
     folder.mkdir()
     Image.new("RGB", (20, 30), "teal").save(folder / "a.png")
     Image.new("RGB", (20, 30), "teal").save(folder / "a.bmp")
     (folder / "b.png").write_text("no image")
-    log = Told()
+    log = MessageLog()
     done = restore_folder(folder, tmp_path / "out", identity(), Report(log))
-    assert done.why.startswith("Not all images were restored: b.png is no image that can be read")
+    assert done.why.startswith("Not all images were restored: b.png cannot be read as an image")
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.bmp.png", "a.png.png"]
 
 
-def test_a_frame_larger_than_the_memory_is_restored_in_tiles(tmp_path: Path) -> None:
+def test_frame_over_the_memory_limit_is_restored_in_tiles(tmp_path: Path) -> None:
     source = make_video(tmp_path / "in.mp4", 2, size=(192, 128))
     torch.manual_seed(0)
     model = identity()

@@ -1,4 +1,4 @@
-"""Batches are the same, wherever the pictures lie."""
+"""Tests of placement: the batches are the same in memory and on disk."""
 
 import os
 import resource
@@ -27,8 +27,8 @@ def test_memory_and_disk_give_the_same_batches(
 ) -> None:
     job = make_dataset(clip)
     with PairSet.of(job, [job.id], "train") as pairs:
-        # Two windows an epoch.
-        plan = Plan(pairs.sizes, 32, 6, 8, 0, quarter_turns=True, bytes_a_pixel=1200)
+        # Two windows per epoch.
+        plan = Plan(pairs.sizes, 32, 6, 8, 0, quarter_turns=True, bytes_per_pixel=1200)
         batches = {
             where: list(
                 islice(
@@ -39,14 +39,14 @@ def test_memory_and_disk_give_the_same_batches(
         }
         assert sum(1 for _ in islice(plan.windows(0), 2)) == 2
     for near, far in zip(batches["device"], batches["disk"], strict=True):
-        for one, other in zip(near, far, strict=True):
-            assert torch.equal(one, other)
+        for side, other in zip(near, far, strict=True):
+            assert torch.equal(side, other)
     assert {batch[0].shape[0] for batch in batches["disk"]} == (
         {8, 4} if ranks.size == 1 else {4, 2}
     )
 
 
-def test_a_patch_is_that_of_its_frame_and_input_and_target_belong_together(
+def test_patches_of_input_and_target_come_from_the_same_place_of_their_pair(
     clip: Clip, make_dataset: Make
 ) -> None:
     job = make_dataset(clip, input_encoding="none")
@@ -58,33 +58,32 @@ def test_a_patch_is_that_of_its_frame_and_input_and_target_belong_together(
         for number, (pair, top, left) in enumerate(
             zip(cuts.pair.tolist(), cuts.top.tolist(), cuts.left.tolist(), strict=True)
         ):
-            whole = pairs[pair]
-            for side, picture in zip((input, target), whole, strict=True):
+            for side, picture in zip((input, target), pairs[pair], strict=True):
                 assert torch.equal(
                     side[number].permute(1, 2, 0), picture[top : top + 32, left : left + 32]
                 )
 
 
-def test_the_words_say_where_the_pictures_lie(clip: Clip, make_dataset: Make) -> None:
+def test_description_names_the_placement(clip: Clip, make_dataset: Make) -> None:
     job = make_dataset(clip)
     with PairSet.of(job, [job.id], "train") as pairs:
         plan = Plan(pairs.sizes, 32, 2, 8, 0)
-        assert place(pairs, plan, CPU, Ranks().share).words == "1 MiB in memory"
-        assert "read from disk" in place(pairs, plan, CPU, Ranks().share, "disk").words
+        assert place(pairs, plan, CPU, Ranks().share).description == "1 MiB in memory"
+        assert "read from disk" in place(pairs, plan, CPU, Ranks().share, "disk").description
 
 
-def test_what_does_not_fit_into_memory_stays_on_the_disk() -> None:
+def test_pictures_that_exceed_the_memory_stay_on_disk() -> None:
     assert nearest(2**20, CPU) == "device"
     assert nearest(2**50, CPU) == "disk"
 
 
-def test_a_window_that_is_read_holds_no_files_open(clip: Clip, make_dataset: Make) -> None:
-    """Each tensor of another process is a file descriptor for as long as it lives."""
+def test_reading_a_window_keeps_no_files_open(clip: Clip, make_dataset: Make) -> None:
+    """A tensor from another process keeps a file descriptor open while it exists."""
     job = make_dataset(clip)
     limits = resource.getrlimit(resource.RLIMIT_NOFILE)
     with PairSet.of(job, [job.id], "train") as pairs:
-        # One window, of 3 times more tensors than files may be open.
-        pairs.sizes, pairs._places = pairs.sizes * 10, pairs._places * 10
+        # One window with 3 times more tensors than the limit of open files.
+        pairs.sizes, pairs._locations = pairs.sizes * 10, pairs._locations * 10
         plan = Plan(pairs.sizes, 8, 1, 8, 0)
         assert len(next(plan.windows(0))[0].cuts) == len(pairs.sizes) > 200
         resource.setrlimit(

@@ -1,4 +1,4 @@
-"""Several real processes that train one network together (gloo, on the CPU)."""
+"""Tests of several processes that train one network together (gloo, on the CPU)."""
 
 import os
 import signal
@@ -27,14 +27,14 @@ Clip = tuple[Path, Path]
 Make = Callable[..., JobFolder]
 
 SMALL = {"batch_size": 7, "patch_size": 32, "patches_per_frame": 2, "precision": "float32"}
-OWN = (
+TWO_GPUS = (
     "import sys; from jobs import run; from jobs.training import ranks; "
-    "ranks.gpus = lambda wanted: [0, 1]; ranks.check_gpu = lambda index: None; "
+    "ranks.gpus = lambda requested: [0, 1]; ranks.check_gpu = lambda index: None; "
     "sys.exit(run.main(sys.argv[1]))"
 )
-"""A worker whose spec seems to name two GPUs: it starts the second rank itself."""
+"""A worker that believes that its spec names two GPUs, and starts the second rank."""
 
-START = {
+COMMANDS = {
     "torchrun": [
         sys.executable,
         "-m",
@@ -44,7 +44,7 @@ START = {
         "-m",
         "jobs.run",
     ],
-    "by itself": [sys.executable, "-c", OWN],
+    "worker": [sys.executable, "-c", TWO_GPUS],
 }
 
 
@@ -52,7 +52,7 @@ def start(how: str, folder: JobFolder) -> subprocess.Popen[bytes]:
     with folder.worker_log.open("ab") as log:
         environment = {**os.environ, "OMP_NUM_THREADS": "1"}
         process = subprocess.Popen(
-            [*START[how], str(folder.path)],
+            [*COMMANDS[how], str(folder.path)],
             cwd=ROOT,
             env=environment,
             stdout=log,
@@ -67,8 +67,8 @@ _started: list[subprocess.Popen[bytes]] = []
 
 
 @pytest.fixture(autouse=True)
-def _nothing_is_left() -> Iterator[None]:
-    """Whatever becomes of a test, its processes end with it."""
+def _kill_processes() -> Iterator[None]:
+    """Kill the processes of a test at its end, even if it fails."""
     yield
     while _started:
         process = _started.pop()
@@ -87,14 +87,14 @@ def scalars(folder: JobFolder, key: str) -> dict[int, float]:
     return {event["step"]: event["scalars"][key] for event in events if key in event["scalars"]}
 
 
-def assert_equal_losses(one: JobFolder, two: JobFolder) -> None:
+def assert_equal_losses(first: JobFolder, second: JobFolder) -> None:
     for key in ("train/l1", "val/l1", "val/psnr", "val/psnr_input"):
-        assert scalars(two, key) == pytest.approx(scalars(one, key), rel=2e-3, abs=1e-6), key
+        assert scalars(second, key) == pytest.approx(scalars(first, key), rel=2e-3, abs=1e-6), key
 
 
-def assert_equal_weights(one: JobFolder, two: JobFolder) -> None:
-    last = max(path.name for path in one.snapshots.glob("*.safetensors"))
-    a, b = (load_file(folder.snapshots / last) for folder in (one, two))
+def assert_equal_weights(first: JobFolder, second: JobFolder) -> None:
+    last = max(path.name for path in first.snapshots.glob("*.safetensors"))
+    a, b = (load_file(folder.snapshots / last) for folder in (first, second))
     assert all(torch.allclose(a[key], b[key], atol=1e-4) for key in a)
 
 
@@ -106,16 +106,17 @@ NETS = {
 layer { name: "conv" type: "Convolution" bottom: "data" top: "conv"
   convolution_param { num_output: 1 kernel_size: 3 pad: 1 weight_filler { type: "xavier" } } }
 layer { name: "sum" type: "Eltwise" bottom: "data" bottom: "conv" top: "sum" }
-layer { name: "loss" type: "Python" bottom: "sum" bottom: "label" top: "loss" python_param { module: "losses" layer: "L1Loss" } }
+layer { name: "loss" type: "Python" bottom: "sum" bottom: "label" top: "loss"
+  python_param { module: "losses" layer: "L1Loss" } }
 """,
     },
 }
 
 
 @pytest.mark.parametrize(
-    ("how", "net"), [("torchrun", "published"), ("by itself", "published"), ("torchrun", "pasted")]
+    ("how", "net"), [("torchrun", "published"), ("worker", "published"), ("torchrun", "pasted")]
 )
-def test_two_ranks_learn_what_one_process_does(
+def test_two_ranks_learn_the_same_as_one_process(
     clip: Clip, make_dataset: Make, how: str, net: str
 ) -> None:
     dataset = make_dataset(clip)
@@ -129,25 +130,23 @@ def test_two_ranks_learn_what_one_process_does(
     assert_equal_weights(alone, together)
 
 
-def test_asked_to_stop_they_agree_on_the_step_and_go_on_from_there(
-    clip: Clip, make_dataset: Make
-) -> None:
+def test_ranks_stop_at_the_same_step_and_resume_from_there(clip: Clip, make_dataset: Make) -> None:
     dataset = make_dataset(clip)
     settings = {"epochs": 8, "patches_per_frame": 14, "validation_interval": 100}
-    whole, cut = (model_on(dataset, **settings) for _ in range(2))
-    assert start("by itself", whole).wait(120) == 0, whole.worker_log.read_text()
-    process = start("by itself", cut)
+    uninterrupted, stopped = (model_on(dataset, **settings) for _ in range(2))
+    assert start("worker", uninterrupted).wait(120) == 0, uninterrupted.worker_log.read_text()
+    process = start("worker", stopped)
     deadline = time.monotonic() + 60
-    while len(scalars(cut, "train/l1")) < 5:
-        assert time.monotonic() < deadline, cut.worker_log.read_text()
+    while len(scalars(stopped, "train/l1")) < 5:
+        assert time.monotonic() < deadline, stopped.worker_log.read_text()
         time.sleep(0.01)
     os.killpg(process.pid, signal.SIGTERM)
     process.wait(60)
-    assert (last_state(cut.events) or {})["state"] == "aborted", cut.worker_log.read_text()
-    assert len(list(cut.snapshots.glob("*.state.pt"))) == 1
-    assert start("by itself", cut).wait(120) == 0, cut.worker_log.read_text()
+    assert (last_state(stopped.events) or {})["state"] == "aborted", stopped.worker_log.read_text()
+    assert list(stopped.snapshots.glob("*.state.pt"))
+    assert start("worker", stopped).wait(120) == 0, stopped.worker_log.read_text()
     for key in ("train/l1", "val/l1", "val/psnr"):
-        assert scalars(cut, key) == scalars(whole, key), key
+        assert scalars(stopped, key) == scalars(uninterrupted, key), key
 
 
 def cuts(count: int) -> Cuts:
@@ -155,22 +154,24 @@ def cuts(count: int) -> Cuts:
 
 
 @pytest.mark.parametrize("patches", [1, 2, 7, 8])
-def test_shares_are_disjoint_and_weights_make_the_mean_over_all_patches(patches: int) -> None:
+def test_shares_are_disjoint_and_weighted_losses_have_the_mean_of_all_patches(patches: int) -> None:
     ranks = [Ranks(rank, 3) for rank in range(3)]
     losses = torch.arange(patches, dtype=torch.float64) + 1
     shares = [rank.share(cuts(patches)).pair for rank in ranks]
     weighted = [
-        losses[mine].mean() * rank.weight(patches) for rank, mine in zip(ranks, shares, strict=True)
+        losses[own].mean() * rank.weight(patches) for rank, own in zip(ranks, shares, strict=True)
     ]
     assert float(sum(weighted)) / 3 == pytest.approx(float(losses.mean()))
-    real = [mine for rank, mine in zip(ranks, shares, strict=True) if rank.weight(patches) > 0]
-    assert sorted(torch.cat(real).tolist()) == list(range(patches))
+    nonempty = [own for rank, own in zip(ranks, shares, strict=True) if rank.weight(patches) > 0]
+    assert sorted(torch.cat(nonempty).tolist()) == list(range(patches))
 
 
-def two_at_work(dataset: JobFolder) -> tuple[JobFolder, subprocess.Popen[bytes], psutil.Process]:
-    """A long training by two ranks: its folder, its first process and the other one."""
+def start_two_ranks(
+    dataset: JobFolder,
+) -> tuple[JobFolder, subprocess.Popen[bytes], psutil.Process]:
+    """Start a long training: its folder, the process of rank 0, and the process of rank 1."""
     model = model_on(dataset, epochs=500, patches_per_frame=14, validation_interval=1000)
-    process = start("by itself", model)
+    process = start("worker", model)
     deadline = time.monotonic() + 60
     while len(scalars(model, "train/l1")) < 3:
         assert time.monotonic() < deadline, model.worker_log.read_text()
@@ -181,15 +182,15 @@ def two_at_work(dataset: JobFolder) -> tuple[JobFolder, subprocess.Popen[bytes],
     return model, process, other
 
 
-def test_a_rank_that_is_killed_ends_the_job_with_a_reason(clip: Clip, make_dataset: Make) -> None:
-    model, process, other = two_at_work(make_dataset(clip))
+def test_killed_rank_ends_the_job_with_a_reason(clip: Clip, make_dataset: Make) -> None:
+    model, process, other = start_two_ranks(make_dataset(clip))
     other.kill()
     assert process.wait(60) == 1
     assert "ended with status -9" in (last_state(model.events) or {})["reason"]
 
 
-def test_no_rank_outlives_the_first(clip: Clip, make_dataset: Make) -> None:
-    _, process, other = two_at_work(make_dataset(clip))
+def test_other_ranks_exit_when_rank_0_is_killed(clip: Clip, make_dataset: Make) -> None:
+    _, process, other = start_two_ranks(make_dataset(clip))
     process.kill()
     process.wait()
     other.wait(30)

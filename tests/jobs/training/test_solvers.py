@@ -1,4 +1,4 @@
-"""Solvers have the settings of their specs, and parameters their own factors."""
+"""Tests of optimizers: settings, and learning rates of parameters."""
 
 from typing import Any
 
@@ -27,8 +27,8 @@ SETTINGS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
 
 
 def solver(name: str, **settings: object) -> Solver:
-    made: Solver = TypeAdapter(Solver).validate_python({"name": name, **settings})
-    return made
+    solver: Solver = TypeAdapter(Solver).validate_python({"name": name, **settings})
+    return solver
 
 
 def net(rate: tuple[float, float]) -> GraphNetwork:
@@ -37,17 +37,17 @@ def net(rate: tuple[float, float]) -> GraphNetwork:
 
 
 @pytest.mark.parametrize("name", list(SETTINGS))
-def test_a_solver_has_the_settings_of_its_spec_and_learns(name: str) -> None:
-    given, expected = SETTINGS[name]
-    made = net((1.0, 1.0))
-    optimizer = make_optimizer(made, solver(name, **given), paper=False)
+def test_optimizer_has_the_settings_of_its_spec_and_learns(name: str) -> None:
+    settings, expected = SETTINGS[name]
+    network = net((1.0, 1.0))
+    optimizer = make_optimizer(network, solver(name, **settings), paper=False)
     (group,) = optimizer.param_groups
     assert {key: group[key] for key in expected} == expected
     set_rate(optimizer, 0.01, 100)
     image = torch.rand(2, 1, 8, 8)
 
     def loss() -> torch.Tensor:
-        error: torch.Tensor = (made(image) - 0.5).square().mean()
+        error: torch.Tensor = (network(image) - 0.5).square().mean()
         return error
 
     before = loss().item()
@@ -58,7 +58,7 @@ def test_a_solver_has_the_settings_of_its_spec_and_learns(name: str) -> None:
     assert loss().item() < before
 
 
-def test_a_network_s_own_factors_count_where_they_are_asked_for() -> None:
+def test_factors_of_the_network_apply_if_requested() -> None:
     optimizer = make_optimizer(net((1.0, 2.0)), solver("sgd", weight_decay=0.1), paper=True)
     set_rate(optimizer, 0.5, 100)
     assert sorted((group["lr"], group["weight_decay"]) for group in optimizer.param_groups) == [
@@ -69,16 +69,16 @@ def test_a_network_s_own_factors_count_where_they_are_asked_for() -> None:
     assert len(group["params"]) == 2
 
 
-def test_a_factor_of_zero_freezes_a_layer() -> None:
-    made = net((0.0, 1.0))
-    optimizer = make_optimizer(made, solver("sgd"), paper=True)
-    assert [parameter.requires_grad for parameter in made.parameters()] == [False, True]
+def test_rate_factor_of_zero_freezes_parameters() -> None:
+    network = net((0.0, 1.0))
+    optimizer = make_optimizer(network, solver("sgd"), paper=True)
+    assert [parameter.requires_grad for parameter in network.parameters()] == [False, True]
     assert [len(group["params"]) for group in optimizer.param_groups] == [1]
 
 
-def test_the_last_layer_of_the_paper_learns_at_a_tenth() -> None:
-    made = GraphNetwork(NETWORKS["srcnn-9-1-5"].graph(1), "paper")
-    optimizer = make_optimizer(made, solver("sgd"), paper=True)
+def test_last_layer_of_the_paper_has_a_tenth_of_the_rate() -> None:
+    network = GraphNetwork(NETWORKS["srcnn-9-1-5"].graph(1), "paper")
+    optimizer = make_optimizer(network, solver("sgd"), paper=True)
     set_rate(optimizer, 1.0, 0)
     assert sorted((group["lr"], len(group["params"])) for group in optimizer.param_groups) == [
         (0.1, 2),
@@ -86,9 +86,9 @@ def test_the_last_layer_of_the_paper_learns_at_a_tenth() -> None:
     ]
 
 
-def test_layers_that_begin_as_an_identity_reach_their_rate_softly() -> None:
-    made = GraphNetwork(NETWORKS["srcnn-9-1-5"].graph(1), "identity")
-    optimizer = make_optimizer(made, solver("adam"), paper=False)
+def test_layers_that_start_as_an_identity_warm_up() -> None:
+    network = GraphNetwork(NETWORKS["srcnn-9-1-5"].graph(1), "identity")
+    optimizer = make_optimizer(network, solver("adam"), paper=False)
     rates = []
     for step in (0, 24, 49, 1000):
         set_rate(optimizer, 1.0, step)
@@ -105,7 +105,7 @@ def test_layers_that_begin_as_an_identity_reach_their_rate_softly() -> None:
     ]
 
 
-def test_the_rate_is_that_of_the_policy() -> None:
+def test_learning_rate_follows_the_policy() -> None:
     policy: LrPolicy = TypeAdapter(LrPolicy).validate_python(
         {"name": "exponential", "gamma": 0.5, "per": "epoch"}
     )

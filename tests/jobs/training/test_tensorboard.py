@@ -1,4 +1,4 @@
-"""TensorBoard's files beside a training's log, as TensorBoard itself reads them."""
+"""Tests of the TensorBoard files of a training, read by TensorBoard itself."""
 
 import errno
 import io
@@ -29,7 +29,7 @@ from jobs.training.tensorboard import Board
 Clip = tuple[Path, Path]
 Make = Callable[..., JobFolder]
 Points = dict[str, dict[int, tuple[float, float]]]
-"""By tag and step: the value and the time."""
+"""The value and the time, by tag and step."""
 
 
 @pytest.fixture
@@ -37,49 +37,48 @@ def dataset(clip: Clip, make_dataset: Make) -> JobFolder:
     return make_dataset(clip)
 
 
-def shown(model: JobFolder) -> EventAccumulator:
+def loaded(model: JobFolder) -> EventAccumulator:
     return EventAccumulator(
         str(model.tensorboard), {"scalars": 0, "images": 0, "tensors": 0}
     ).Reload()
 
 
-def points_shown(model: JobFolder) -> Points:
-    board = shown(model)
-    found: Points = {}
+def board_points(model: JobFolder) -> Points:
+    board = loaded(model)
+    points: Points = {}
     for tag in board.Tags()["scalars"]:
-        points = board.Scalars(tag)
-        found[tag] = {point.step: (point.value, point.wall_time) for point in points}
-        assert len(found[tag]) == len(points), "no step is shown twice"
-    return found
+        scalars = board.Scalars(tag)
+        points[tag] = {scalar.step: (scalar.value, scalar.wall_time) for scalar in scalars}
+        assert len(points[tag]) == len(scalars), "a step has two points"
+    return points
 
 
-def points_logged(model: JobFolder) -> Points:
-    """What the page's curves show: behind a resume, the points of the resumed run alone."""
-    found: Points = {}
+def log_points(model: JobFolder) -> Points:
+    """The points of the page's curves: after a resume, those of the resumed run only."""
+    points: Points = {}
     for event in read(model.events, types=frozenset({"scalars", "resumed"})):
         if event["type"] == "resumed":
-            found = {
-                tag: {step: at for step, at in line.items() if step <= event["step"]}
-                for tag, line in found.items()
+            points = {
+                tag: {step: point for step, point in line.items() if step <= event["step"]}
+                for tag, line in points.items()
             }
             continue
         for tag, value in event["scalars"].items():
             if value is not None:
-                found.setdefault(tag, {})[event["step"]] = (value, event["time"])
-    return found
+                points.setdefault(tag, {})[event["step"]] = (value, event["time"])
+    return points
 
 
-def assert_shows_the_log(model: JobFolder) -> None:
-    logged, board = points_logged(model), points_shown(model)
+def assert_board_equals_log(model: JobFolder) -> None:
+    logged, board = log_points(model), board_points(model)
     assert {"train/l1", "lr", "val/psnr", "val/psnr_input"} <= set(logged)
     assert {tag: sorted(line) for tag, line in board.items()} == {
         tag: sorted(line) for tag, line in logged.items()
     }
     for tag, line in logged.items():
         for step, (value, moment) in line.items():
-            assert board[tag][step][0] == pytest.approx(
-                value, rel=1e-6
-            )  # TensorBoard keeps float32.
+            # TensorBoard stores float32.
+            assert board[tag][step][0] == pytest.approx(value, rel=1e-6)
             assert board[tag][step][1] == moment
 
 
@@ -88,17 +87,17 @@ def messages(model: JobFolder) -> list[str]:
 
 
 @pytest.mark.parametrize("channels", ["original", "grayscale"])
-def test_tensorboard_shows_every_point_the_samples_and_the_spec(
+def test_tensorboard_has_all_points_samples_and_the_spec(
     clip: Clip, make_dataset: Make, make_model: Make, channels: str
 ) -> None:
     more = {"channels": channels} if channels == "grayscale" else {}
     model = make_model(make_dataset(clip, **more))
-    assert_shows_the_log(model)
-    board = shown(model)
+    assert_board_equals_log(model)
+    board = loaded(model)
     samples = list(read(model.events, types=frozenset({"sample"})))
     assert board.Tags()["images"] == ["samples/0", "samples/1"]
     assert [image.step for image in board.Images("samples/0")] == [
-        one["step"] for one in samples if one["index"] == 0
+        sample["step"] for sample in samples if sample["index"] == 0
     ]
     last = samples[-1]
     image = board.Images(f"samples/{last['index']}")[-1]
@@ -107,52 +106,53 @@ def test_tensorboard_shows_every_point_the_samples_and_the_spec(
     for role in ("input", "output", "target"):
         with Image.open(model.path / last[role].split("/files/")[1]) as part:
             parts.append(np.asarray(part.convert("RGB")))
-    with Image.open(io.BytesIO(image.encoded_image_string)) as whole:
-        assert np.array_equal(np.asarray(whole), np.hstack(parts))
+    with Image.open(io.BytesIO(image.encoded_image_string)) as combined:
+        assert np.array_equal(np.asarray(combined), np.hstack(parts))
     (spec,) = board.Tensors("spec/text_summary")
     assert json.loads(spec.tensor_proto.string_val[0]) == model.read()["spec"]
 
 
-def stop_at(monkeypatch: pytest.MonkeyPatch, step: int, how: BaseException) -> None:
+def stop_at(monkeypatch: pytest.MonkeyPatch, step: int, error: BaseException) -> None:
+    """Make a training raise an error before a step."""
     learn, steps = Learner.learn, iter(range(1000))
 
     def stopping(self: Learner, *arguments: Any) -> torch.Tensor:
         if next(steps) == step:
-            raise how
+            raise error
         return learn(self, *arguments)
 
     monkeypatch.setattr(Learner, "learn", stopping)
 
 
-@pytest.mark.parametrize("how", [Aborted(), RuntimeError("killed")])
-def test_of_a_resumed_run_tensorboard_shows_what_the_curves_show(
-    dataset: JobFolder, make_model: Make, monkeypatch: pytest.MonkeyPatch, how: BaseException
+@pytest.mark.parametrize("error", [Aborted(), RuntimeError("killed")])
+def test_resumed_run_has_the_points_of_the_curves(
+    dataset: JobFolder, make_model: Make, monkeypatch: pytest.MonkeyPatch, error: BaseException
 ) -> None:
     with monkeypatch.context() as patch:
-        stop_at(patch, 9, how)
-        if isinstance(how, Aborted):
+        stop_at(patch, 9, error)
+        if isinstance(error, Aborted):
             make_model(dataset, epochs=3)
         else:
             with pytest.raises(RuntimeError, match="killed"):
                 make_model(dataset, epochs=3)
     model = JobFolder(max(dataset.path.parent.iterdir()))
-    assert_shows_the_log(model)
-    again(model, resume_from="epoch-0001")
+    assert_board_equals_log(model)
+    resume(model, resume_from="epoch-0001")
     assert [event["step"] for event in read(model.events, types=frozenset({"resumed"}))] == [6]
-    assert_shows_the_log(model)
-    assert sorted(points_shown(model)["lr"]) == list(range(1, 19))
-    assert len(shown(model).Tensors("spec/text_summary")) == 1
+    assert_board_equals_log(model)
+    assert sorted(board_points(model)["lr"]) == list(range(1, 19))
+    assert len(loaded(model).Tensors("spec/text_summary")) == 1
 
 
-def again(model: JobFolder, **fields: Any) -> None:
-    time.sleep(1.05 - time.time() % 1)  # TensorBoard reads the files by the second in their names.
+def resume(model: JobFolder, **fields: Any) -> None:
+    time.sleep(1.05 - time.time() % 1)  # TensorBoard orders files by the second in their names.
     with EventLog(model.events) as log:
         log.append("state", state="waiting", reason="", **fields)
     run_worker(str(model.path))
     assert (last_state(model.events) or {})["state"] == "done"
 
 
-def test_a_run_that_begins_anew_hides_the_one_that_had_no_snapshot(
+def test_run_that_restarts_from_the_beginning_hides_the_run_before(
     dataset: JobFolder, make_model: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
@@ -160,53 +160,51 @@ def test_a_run_that_begins_anew_hides_the_one_that_had_no_snapshot(
         with pytest.raises(RuntimeError, match="killed"):
             make_model(dataset, epochs=1)
     model = JobFolder(max(dataset.path.parent.iterdir()))
-    assert sorted(points_shown(model)["lr"]) == [1, 2, 3, 4]
-    again(model)
-    assert_shows_the_log(model)
+    assert sorted(board_points(model)["lr"]) == [1, 2, 3, 4]
+    resume(model)
+    assert_board_equals_log(model)
 
 
-def test_where_the_files_cannot_be_written_the_training_goes_on(
-    dataset: JobFolder, home: Path
-) -> None:
+def test_training_continues_without_tensorboard_files(dataset: JobFolder, home: Path) -> None:
     small = {"epochs": 1, "batch_size": 8, "patch_size": 32, "patches_per_frame": 2}
     model = folders.create(
         home, "model", ModelSpec.model_validate({"name": "m", "dataset": dataset.id, **small})
     )
-    model.tensorboard.write_text("a file is in the way")
+    model.tensorboard.write_text("a file instead of the folder")
     run_worker(str(model.path))
     assert (last_state(model.events) or {})["state"] == "done"
     assert messages(model) == [
-        "TensorBoard's files could not be written: File exists. The training goes on without them."
+        "The TensorBoard files cannot be written: File exists. The training continues without them."
     ]
 
 
-@pytest.mark.filterwarnings(
-    "ignore::pytest.PytestUnhandledThreadExceptionWarning"
-)  # It is the writer's own thread that fails.
+# TensorBoard's thread raises.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 @pytest.mark.parametrize("after", [0, 1, 5, 10])
-def test_a_full_disk_is_told_once_and_the_training_goes_on(
+def test_full_disk_is_reported_once_and_the_training_continues(
     dataset: JobFolder, make_model: Make, monkeypatch: pytest.MonkeyPatch, after: int
 ) -> None:
     written = iter(range(100_000))
 
     def full_after(write: Callable[..., None]) -> Callable[..., None]:
-        def writing(*arguments: Any) -> None:
+        def write_or_raise(*arguments: Any) -> None:
             if next(written) >= after:
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             write(*arguments)
 
-        return writing
+        return write_or_raise
 
     for name in ("write", "append"):
         monkeypatch.setattr(LocalFileSystem, name, full_after(getattr(LocalFileSystem, name)))
     model = make_model(dataset)
     assert (last_state(model.events) or {})["state"] == "done"
     assert messages(model) == [
-        "TensorBoard's files could not be written: No space left on device. The training goes on without them."
+        "The TensorBoard files cannot be written: No space left on device. "
+        "The training continues without them."
     ]
 
 
-def test_what_was_told_is_on_the_disk_soon_and_before_the_end(
+def test_points_are_flushed_before_the_run_ends(
     dataset: JobFolder, make_model: Make, home: Path
 ) -> None:
     model = make_model(dataset, epochs=1)
@@ -216,21 +214,21 @@ def test_what_was_told_is_on_the_disk_soon_and_before_the_end(
         report = Report(log)
         board = Board(model, report)
         board.begin(model.spec(), 0)  # type: ignore[arg-type]
-        report.listeners.append(board.hear)
+        report.listeners.append(board.write)
         report.scalars(1, 0.5, {"train/l1": 0.25, "val/psnr": float("inf")})
         deadline = time.monotonic() + 5
-        while "train/l1" not in shown(model).Tags()["scalars"]:
+        while "train/l1" not in loaded(model).Tags()["scalars"]:
             assert time.monotonic() < deadline
             time.sleep(0.1)
-        assert shown(model).Tags()["scalars"] == ["train/l1"], (
-            "the PSNR of equal images is no number"
+        assert loaded(model).Tags()["scalars"] == ["train/l1"], (
+            "the infinite PSNR of equal images is not written"
         )
         board.close()
 
 
-def test_only_a_training_takes_tensorboard_in(python: Callable[[str], str]) -> None:
-    others = "import jobs.datasets.make, jobs.inference.image, jobs.networks.export, sys"
-    code = f"{others}; before = 'tensorboard' in sys.modules; import jobs.training.train"
+def test_only_trainings_import_tensorboard(python: Callable[[str], str]) -> None:
+    other_jobs = "import jobs.datasets.make, jobs.inference.image, jobs.networks.export, sys"
+    code = f"{other_jobs}; before = 'tensorboard' in sys.modules; import jobs.training.train"
     assert python(f"{code}; print(before, 'tensorboard' in sys.modules)").split() == [
         "False",
         "True",

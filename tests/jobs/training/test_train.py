@@ -1,4 +1,4 @@
-"""Training jobs, small and whole."""
+"""Tests of complete small training jobs."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -42,8 +42,8 @@ def summary(folder: JobFolder) -> dict[str, Any]:
     view = empty()
     for event in read(folder.events):
         view = fold(view, event)
-    found: dict[str, Any] = view["summary"]
-    return found
+    summary: dict[str, Any] = view["summary"]
+    return summary
 
 
 def names(model: JobFolder) -> set[str]:
@@ -52,7 +52,9 @@ def names(model: JobFolder) -> set[str]:
     }
 
 
-def test_a_training_reports_and_snapshots_every_epoch(dataset: JobFolder, make_model: Make) -> None:
+def test_training_reports_and_saves_a_snapshot_every_epoch(
+    dataset: JobFolder, make_model: Make
+) -> None:
     model = make_model(dataset, epochs=3)
     assert ended(model)["state"] == "done", ended(model)
     assert sorted(scalars(model, "val/l1")) == [0, 6, 12, 18]
@@ -70,7 +72,7 @@ def test_a_training_reports_and_snapshots_every_epoch(dataset: JobFolder, make_m
     assert names(model) == {"epoch-0001", "epoch-0002", "epoch-0003"}
 
 
-def test_the_first_output_is_the_input(dataset: JobFolder, make_model: Make) -> None:
+def test_untrained_output_equals_the_input(dataset: JobFolder, make_model: Make) -> None:
     model = make_model(dataset, epochs=1)
     for name in ("psnr", "psnr_y", "ssim"):
         assert scalars(model, f"val/{name}")[0] == pytest.approx(
@@ -78,7 +80,7 @@ def test_the_first_output_is_the_input(dataset: JobFolder, make_model: Make) -> 
         )
 
 
-def test_samples_are_shown_after_each_validation_and_layers_at_the_start_and_the_end(
+def test_samples_are_written_after_each_validation_and_layers_at_start_and_end(
     dataset: JobFolder, make_model: Make
 ) -> None:
     model = make_model(dataset, epochs=2)
@@ -105,21 +107,21 @@ def test_samples_are_shown_after_each_validation_and_layers_at_the_start_and_the
     ]
 
 
-def test_the_run_is_kept_with_what_it_was_made_of(dataset: JobFolder, make_model: Make) -> None:
-    told = summary(make_model(dataset, epochs=1))
-    assert told["parameters"] == 8129
-    assert told["receptive_field"] == [13, 13]
-    assert told["packages"]["torch"] == torch.__version__.split("+")[0]
-    assert told["placement"].endswith("in memory")
-    assert told["dataset_hash"] == summary(make_model(dataset, epochs=1))["dataset_hash"]
-    assert len(told["dataset_hash"]) == 64
+def test_summary_has_the_facts_of_the_run(dataset: JobFolder, make_model: Make) -> None:
+    facts = summary(make_model(dataset, epochs=1))
+    assert facts["parameters"] == 8129
+    assert facts["receptive_field"] == [13, 13]
+    assert facts["packages"]["torch"] == torch.__version__.split("+")[0]
+    assert facts["placement"].endswith("in memory")
+    assert facts["dataset_hash"] == summary(make_model(dataset, epochs=1))["dataset_hash"]
+    assert len(facts["dataset_hash"]) == 64
 
 
 @pytest.mark.parametrize(
     ("length", "last"),
     [({"epochs": 3}, 18), ({"epochs": None, "steps": 10}, 10)],
 )
-def test_the_rate_decays_over_the_run_whatever_its_length_is_counted_in(
+def test_learning_rate_decays_over_a_run_of_epochs_or_steps(
     dataset: JobFolder, make_model: Make, length: dict[str, int], last: int
 ) -> None:
     rates = scalars(make_model(dataset, **length), "lr")
@@ -129,7 +131,7 @@ def test_the_rate_decays_over_the_run_whatever_its_length_is_counted_in(
     assert rates[last] == pytest.approx(0.001 * 0.098 ** ((last - 1) / last))
 
 
-def test_a_time_budget_ends_the_run(dataset: JobFolder, make_model: Make) -> None:
+def test_time_budget_ends_the_run(dataset: JobFolder, make_model: Make) -> None:
     model = make_model(dataset, epochs=None, minutes=0.05)
     assert ended(model)["state"] == "done"
     assert 3 <= ended(model)["summary"]["seconds"] < 10
@@ -137,7 +139,7 @@ def test_a_time_budget_ends_the_run(dataset: JobFolder, make_model: Make) -> Non
 
 
 @pytest.mark.parametrize("per", ["epoch", "iteration"])
-def test_decay_per_epoch_or_iteration_needs_no_number_of_epochs(
+def test_decay_per_epoch_or_iteration_works_without_a_number_of_epochs(
     dataset: JobFolder, make_model: Make, per: str
 ) -> None:
     policy = {"name": "exponential", "gamma": 0.9, "per": per}
@@ -147,7 +149,7 @@ def test_decay_per_epoch_or_iteration_needs_no_number_of_epochs(
         assert rate == pytest.approx(0.001 * 0.9 ** ((step - 1) / unit), rel=1e-6)
 
 
-def test_validations_and_snapshots_come_at_fractions_of_an_epoch(
+def test_validation_and_snapshot_intervals_can_be_fractions_of_an_epoch(
     dataset: JobFolder, make_model: Make
 ) -> None:
     model = make_model(dataset, epochs=2, validation_interval=0.5, snapshot_interval=1.5)
@@ -155,7 +157,7 @@ def test_validations_and_snapshots_come_at_fractions_of_an_epoch(
     assert names(model) == {"step-000009", "epoch-0002"}
 
 
-def test_the_last_snapshots_and_the_best_are_kept(
+def test_last_snapshots_and_the_best_are_kept(
     dataset: JobFolder, make_model: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     losses = iter([0.5, 0.4, 0.1, 0.3, 0.2, 0.25])
@@ -168,12 +170,12 @@ def test_the_last_snapshots_and_the_best_are_kept(
     assert {path.name for path in model.snapshots.glob("*.state.pt")} == {
         f"{name}.state.pt" for name in names(model)
     }
-    told = summary(model)
-    assert [one["snapshot"] for one in told["snapshots"]] == sorted(names(model))
-    assert (told["best"]["snapshot"], told["last"]["snapshot"]) == ("epoch-0002", "epoch-0005")
+    facts = summary(model)
+    assert [snapshot["snapshot"] for snapshot in facts["snapshots"]] == sorted(names(model))
+    assert (facts["best"]["snapshot"], facts["last"]["snapshot"]) == ("epoch-0002", "epoch-0005")
 
 
-def test_a_training_that_gets_no_better_stops_early(
+def test_training_without_improvement_stops_early(
     dataset: JobFolder, make_model: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     losses = iter([0.5, 0.3, 0.4, 0.35, 0.2, 0.1])
@@ -186,7 +188,7 @@ def test_a_training_that_gets_no_better_stops_early(
     assert sorted(scalars(model, "val/l1")) == [0, 6, 12, 18]
 
 
-def test_two_runs_with_one_seed_are_equal(dataset: JobFolder, make_model: Make) -> None:
+def test_runs_with_the_same_seed_are_equal(dataset: JobFolder, make_model: Make) -> None:
     first, second = make_model(dataset, seed=3), make_model(dataset, seed=3)
     for key in ("train/l1", "val/l1", "val/ssim"):
         assert scalars(first, key) == scalars(second, key)
@@ -194,7 +196,7 @@ def test_two_runs_with_one_seed_are_equal(dataset: JobFolder, make_model: Make) 
     assert scalars(first, "val/l1") != scalars(other, "val/l1")
 
 
-# Stopped, and gone on.
+# Stop and resume.
 
 LONG = {
     "epochs": 3,
@@ -205,155 +207,158 @@ LONG = {
 }
 
 
-def stop_at(monkeypatch: pytest.MonkeyPatch, step: int, how: Callable[[], BaseException]) -> None:
-    """Let a training end right before a step, as if it was killed or asked to stop."""
+def stop_at(monkeypatch: pytest.MonkeyPatch, step: int, error: Callable[[], BaseException]) -> None:
+    """Make a training raise an error before a step, as if it was killed or asked to stop."""
     learn, steps = Learner.learn, iter(range(1000))
 
-    def dying(self: Learner, *arguments: object) -> torch.Tensor:
+    def stopping(self: Learner, *arguments: object) -> torch.Tensor:
         if next(steps) == step:
-            raise how()
+            raise error()
         return learn(self, *arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(Learner, "learn", dying)
+    monkeypatch.setattr(Learner, "learn", stopping)
 
 
-def assert_equal_runs(whole: JobFolder, cut: JobFolder) -> None:
-    assert ended(cut)["state"] == "done", ended(cut)
+def assert_equal_runs(uninterrupted: JobFolder, stopped: JobFolder) -> None:
+    assert ended(stopped)["state"] == "done", ended(stopped)
     for key in ("train/l1", "val/l1", "val/psnr", "lr", "gradient_norm"):
-        assert scalars(cut, key) == scalars(whole, key), key
-    a, b = (load_file(folder.snapshots / "epoch-0003.safetensors") for folder in (whole, cut))
+        assert scalars(stopped, key) == scalars(uninterrupted, key), key
+    a, b = (
+        load_file(folder.snapshots / "epoch-0003.safetensors")
+        for folder in (uninterrupted, stopped)
+    )
     assert all(torch.equal(a[key], b[key]) for key in a)
 
 
 @pytest.mark.parametrize("step", [1, 9, 20, 32])
 @pytest.mark.parametrize("solver", ["adam", "sgd"])
-def test_a_stopped_and_resumed_training_is_one_that_was_never_stopped(
+def test_resumed_training_equals_an_uninterrupted_training(
     dataset: JobFolder, make_model: Make, monkeypatch: pytest.MonkeyPatch, step: int, solver: str
 ) -> None:
     settings = {**LONG, "solver": {"name": solver}}
-    whole = make_model(dataset, **settings)
+    uninterrupted = make_model(dataset, **settings)
     with monkeypatch.context() as patch:
         stop_at(patch, step, Aborted)
-        cut = make_model(dataset, **settings)
-    assert ended(cut)["state"] == "aborted"
-    assert len(names(cut)) == 1 + step // 14, "it wrote a snapshot before it ended"
-    run_worker(str(cut.path))
-    assert_equal_runs(whole, cut)
+        stopped = make_model(dataset, **settings)
+    assert ended(stopped)["state"] == "aborted"
+    assert len(names(stopped)) == 1 + step // 14, "it writes a snapshot before it ends"
+    run_worker(str(stopped.path))
+    assert_equal_runs(uninterrupted, stopped)
 
 
-def test_a_killed_training_goes_on_from_its_last_snapshot(
+def test_killed_training_resumes_from_its_last_snapshot(
     dataset: JobFolder, make_model: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = make_model(dataset, **LONG)
+    uninterrupted = make_model(dataset, **LONG)
     with monkeypatch.context() as patch:
         stop_at(patch, 25, lambda: RuntimeError("killed"))
         with pytest.raises(RuntimeError, match="killed"):
             make_model(dataset, **LONG)
-    cut = JobFolder(max(dataset.path.parent.iterdir()))
-    assert names(cut) == {"epoch-0001"}
-    run_worker(str(cut.path))
-    assert_equal_runs(whole, cut)
+    stopped = JobFolder(max(dataset.path.parent.iterdir()))
+    assert names(stopped) == {"epoch-0001"}
+    run_worker(str(stopped.path))
+    assert_equal_runs(uninterrupted, stopped)
 
 
-def test_a_training_goes_on_from_any_of_its_snapshots(
+def test_training_resumes_from_the_requested_snapshot(
     dataset: JobFolder, make_model: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = make_model(dataset, **LONG)
+    uninterrupted = make_model(dataset, **LONG)
     with monkeypatch.context() as patch:
         stop_at(patch, 35, Aborted)
-        cut = make_model(dataset, **LONG)
-    with EventLog(cut.events) as log:
+        stopped = make_model(dataset, **LONG)
+    with EventLog(stopped.events) as log:
         log.append("state", state="waiting", reason="", resume_from="epoch-0001")
-    run_worker(str(cut.path))
-    seen = [
+    run_worker(str(stopped.path))
+    steps = [
         event["step"]
-        for event in read(cut.events, types=frozenset({"scalars"}))
+        for event in read(stopped.events, types=frozenset({"scalars"}))
         if "lr" in event["scalars"]
     ]
-    assert seen[35] == 15, "it goes on behind the snapshot that was asked for"
-    assert_equal_runs(whole, cut)
+    assert steps[35] == 15, "it resumes after the requested snapshot"
+    assert_equal_runs(uninterrupted, stopped)
 
 
-def test_what_a_kill_left_of_a_snapshot_is_not_resumed_from(
+def test_incomplete_snapshots_of_a_killed_run_are_ignored(
     dataset: JobFolder, make_model: Make
 ) -> None:
-    whole, cut = make_model(dataset, **LONG), make_model(dataset, **LONG)
+    uninterrupted, stopped = make_model(dataset, **LONG), make_model(dataset, **LONG)
     for name in (".epoch-0003.state.pt", "epoch-0009.state.pt"):
-        (cut.snapshots / name).write_bytes(b"half")
-    with EventLog(cut.events) as log:
+        (stopped.snapshots / name).write_bytes(b"half")
+    with EventLog(stopped.events) as log:
         log.append("state", state="waiting", reason="", resume_from="epoch-0002")
-    run_worker(str(cut.path))
-    with EventLog(cut.events) as log:
+    run_worker(str(stopped.path))
+    with EventLog(stopped.events) as log:
         log.append("state", state="waiting", reason="")
-    run_worker(str(cut.path))
-    assert_equal_runs(whole, cut)
+    run_worker(str(stopped.path))
+    assert_equal_runs(uninterrupted, stopped)
 
 
-def test_a_validation_that_was_cut_short_comes_again_and_the_snapshot_has_its_scores(
+def test_aborted_validation_is_repeated_and_the_snapshot_has_its_scores(
     dataset: JobFolder, make_model: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real, calls = Validation.scores, iter(range(100))
 
-    def dying(self: Validation, *arguments: object) -> dict[str, float]:
+    def stopping(self: Validation, *arguments: object) -> dict[str, float]:
         if next(calls) == 2:
             raise Aborted
         return real(self, *arguments)  # type: ignore[arg-type]
 
     with monkeypatch.context() as patch:
-        patch.setattr(Validation, "scores", dying)
+        patch.setattr(Validation, "scores", stopping)
         model = make_model(dataset, epochs=3)
     assert ended(model)["state"] == "aborted"
     run_worker(str(model.path))
-    told = {one["snapshot"]: one for one in summary(model)["snapshots"]}
-    assert told["epoch-0002"]["val/l1"] == scalars(model, "val/l1")[12]
+    by_name = {snapshot["snapshot"]: snapshot for snapshot in summary(model)["snapshots"]}
+    assert by_name["epoch-0002"]["val/l1"] == scalars(model, "val/l1")[12]
 
 
-def test_weights_that_are_no_numbers_are_not_kept(
+def test_weights_that_are_not_finite_are_not_saved(
     dataset: JobFolder, make_model: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     learn, steps = Learner.learn, iter(range(1000))
 
-    def breaking(self: Learner, *arguments: object) -> torch.Tensor:
+    def with_infinite_weights(self: Learner, *arguments: object) -> torch.Tensor:
         loss = learn(self, *arguments)  # type: ignore[arg-type]
         if next(steps) == 11:
             next(self.net.parameters()).data.fill_(float("inf"))
         return loss
 
-    monkeypatch.setattr(Learner, "learn", breaking)
+    monkeypatch.setattr(Learner, "learn", with_infinite_weights)
     model = make_model(dataset, epochs=3, validation_interval=10)
-    assert "The weights are no numbers any more after step 12" in ended(model)["reason"]
+    assert "The weights are not finite after step 12" in ended(model)["reason"]
     assert names(model) == {"epoch-0001"}
 
 
-def test_a_black_patch_at_the_start_is_no_explosion(
+def test_black_patch_at_the_start_is_not_an_explosion(
     dataset: JobFolder, make_model: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     learn, steps = Learner.learn, iter(range(1000))
 
-    def first_is_zero(self: Learner, *arguments: object) -> torch.Tensor:
+    def with_zero_first_loss(self: Learner, *arguments: object) -> torch.Tensor:
         loss = learn(self, *arguments)  # type: ignore[arg-type]
         return loss * 0 if next(steps) == 0 else loss
 
-    monkeypatch.setattr(Learner, "learn", first_is_zero)
+    monkeypatch.setattr(Learner, "learn", with_zero_first_loss)
     assert ended(make_model(dataset, epochs=4))["state"] == "done"
 
 
-def test_a_full_disk_is_told_by_snapshots(
+def test_full_disk_is_reported_when_a_snapshot_is_written(
     dataset: JobFolder, make_model: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(path: Path, content: bytes) -> None:
+    def write_to_full_disk(path: Path, content: bytes) -> None:
         with open("/dev/full", "wb") as file:
             file.write(content)
 
     monkeypatch.setattr(
         Path,
         "write_bytes",
-        lambda path, content: full(path, content) if "state" in path.name else None,
+        lambda path, content: write_to_full_disk(path, content) if "state" in path.name else None,
     )
     assert ended(make_model(dataset, epochs=1))["reason"].startswith("The disk is full.")
 
 
-def test_a_snapshot_that_cannot_be_resumed_from_is_named(
+def test_damaged_state_is_reported_with_the_name_of_its_snapshot(
     dataset: JobFolder, make_model: Make
 ) -> None:
     model = make_model(dataset, epochs=1)
@@ -362,7 +367,7 @@ def test_a_snapshot_that_cannot_be_resumed_from_is_named(
     assert "Snapshot epoch-0001 cannot be resumed from" in ended(model)["reason"]
 
 
-def test_a_state_that_holds_more_than_numbers_is_not_run(
+def test_code_in_a_pickled_state_is_not_run(
     dataset: JobFolder, make_model: Make, tmp_path: Path
 ) -> None:
     model = make_model(dataset, epochs=1)
@@ -385,10 +390,10 @@ class Trap:
         return Path.touch, (self.path,)
 
 
-# What goes wrong.
+# Errors.
 
 
-def test_a_rate_that_is_too_high_stops_the_run_with_step_rate_and_advice(
+def test_loss_explosion_ends_the_run_with_the_step_the_rate_and_advice(
     dataset: JobFolder, make_model: Make
 ) -> None:
     solver, policy = {"name": "sgd", "learning_rate": 10}, {"name": "step", "size": 40, "gamma": 1}
@@ -400,66 +405,66 @@ def test_a_rate_that_is_too_high_stops_the_run_with_step_rate_and_advice(
     )
 
 
-def test_a_loss_that_is_no_number_leaves_the_last_good_snapshot(
+def test_loss_that_is_not_finite_keeps_the_last_good_snapshot(
     dataset: JobFolder, make_model: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     learn, steps = Learner.learn, iter(range(1000))
 
-    def poisoned(self: Learner, *arguments: object) -> torch.Tensor:
+    def with_nan_loss(self: Learner, *arguments: object) -> torch.Tensor:
         loss = learn(self, *arguments)  # type: ignore[arg-type]
         return loss * float("nan") if next(steps) >= 8 else loss
 
-    monkeypatch.setattr(Learner, "learn", poisoned)
+    monkeypatch.setattr(Learner, "learn", with_nan_loss)
     model = make_model(dataset, epochs=3)
-    assert "The loss is no number any more at step 9" in ended(model)["reason"]
+    assert "The loss is not finite at step 9" in ended(model)["reason"]
     assert names(model) == {"epoch-0001"}
     assert snapshots.load(model, "best")[0] == "epoch-0001"
 
 
-def test_patches_larger_than_the_frames_are_refused(dataset: JobFolder, make_model: Make) -> None:
+def test_patches_larger_than_the_frames_are_rejected(dataset: JobFolder, make_model: Make) -> None:
     model = make_model(dataset, patch_size=80)
     assert ended(model)["reason"].startswith("Patches of 80x80 do not fit into frames of 96x64")
 
 
-def test_too_little_memory_for_a_batch_halves_it_and_changes_nothing_else(
+def test_too_little_memory_halves_the_batch_and_keeps_the_losses(
     dataset: JobFolder, make_model: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = make_model(dataset, epochs=1, precision="float32")
+    full_batch = make_model(dataset, epochs=1, precision="float32")
     backward = Learner._backward
 
-    def small(self: Learner, *arguments: object) -> torch.Tensor:
+    def with_little_memory(self: Learner, *arguments: object) -> torch.Tensor:
         if self._micro_batch > 2:
-            raise torch.OutOfMemoryError("no room")
+            raise torch.OutOfMemoryError("out of memory")
         return backward(self, *arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(Learner, "_backward", small)
+    monkeypatch.setattr(Learner, "_backward", with_little_memory)
     halved = make_model(dataset, epochs=1, precision="float32")
-    told = [event["text"] for event in read(halved.events, types=frozenset({"message"}))]
-    assert [text.split("from now on ")[1][0] for text in told] == ["4", "2"]
-    assert scalars(halved, "train/l1") == pytest.approx(scalars(whole, "train/l1"), rel=1e-4)
+    texts = [event["text"] for event in read(halved.events, types=frozenset({"message"}))]
+    assert [text.split("in parts of ")[1][0] for text in texts] == ["4", "2"]
+    assert scalars(halved, "train/l1") == pytest.approx(scalars(full_batch, "train/l1"), rel=1e-4)
 
 
-def test_no_room_for_a_single_patch_is_said(
+def test_too_little_memory_for_one_patch_ends_the_run(
     dataset: JobFolder, make_model: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def no_room(*_: object) -> torch.Tensor:
-        raise torch.OutOfMemoryError("no room")
+    def without_memory(*_: object) -> torch.Tensor:
+        raise torch.OutOfMemoryError("out of memory")
 
-    monkeypatch.setattr(Learner, "_backward", no_room)
+    monkeypatch.setattr(Learner, "_backward", without_memory)
     assert "Choose a smaller batch size" in ended(make_model(dataset, epochs=1))["reason"]
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
 @pytest.mark.parametrize(("device", "reason"), [("cuda", "no GPU 0"), ("cuda:3", "no GPU 3")])
-def test_a_gpu_that_is_not_there_is_named(
+def test_missing_gpu_is_named(
     dataset: JobFolder, make_model: Make, device: str, reason: str
 ) -> None:
     assert reason in ended(make_model(dataset, device=device))["reason"]
 
 
-# Choices.
+# Settings.
 
-CHOICES: list[dict[str, Any]] = [
+SETTINGS: list[dict[str, Any]] = [
     *(
         {"solver": {"name": name, "weight_decay": 1e-4}}
         for name in ("adamw", "nesterov", "rmsprop", "adagrad", "adadelta")
@@ -488,14 +493,14 @@ CHOICES: list[dict[str, Any]] = [
 ]
 
 
-@pytest.mark.parametrize("choice", CHOICES, ids=str)
-def test_a_training_can_be_told_to(
-    dataset: JobFolder, make_model: Make, choice: dict[str, object]
+@pytest.mark.parametrize("settings", SETTINGS, ids=str)
+def test_training_with_settings(
+    dataset: JobFolder, make_model: Make, settings: dict[str, object]
 ) -> None:
-    model = make_model(dataset, epochs=1, **choice)
+    model = make_model(dataset, epochs=1, **settings)
     assert ended(model)["state"] == "done", ended(model)
-    loss = str(choice.get("loss", {"name": "l1"})["name"])
-    steps = 3 if "accumulation" in choice else 6
+    loss = str(settings.get("loss", {"name": "l1"})["name"])
+    steps = 3 if "accumulation" in settings else 6
     assert len(scalars(model, f"train/{loss}")) == steps
     _, restorer, _ = snapshots.load(model, "last")
     image = torch.rand(1, 3, 20, 28)
@@ -503,40 +508,42 @@ def test_a_training_can_be_told_to(
     assert not torch.equal(restorer(image), image)
 
 
-def test_accumulated_batches_are_one_larger_batch(dataset: JobFolder, make_model: Make) -> None:
+def test_accumulated_batches_equal_a_larger_batch(dataset: JobFolder, make_model: Make) -> None:
     large = make_model(dataset, batch_size=8, precision="float32")
     parts = make_model(dataset, batch_size=2, accumulation=4, precision="float32")
     assert scalars(parts, "train/l1") == pytest.approx(scalars(large, "train/l1"), rel=1e-4)
 
 
-def test_a_model_starts_from_the_weights_of_another(dataset: JobFolder, make_model: Make) -> None:
+def test_training_starts_from_the_weights_of_another_model(
+    dataset: JobFolder, make_model: Make
+) -> None:
     first = make_model(dataset, epochs=2)
     second = make_model(dataset, epochs=1, start_from=first.id, start_snapshot="last")
     assert scalars(second, "val/l1")[0] == scalars(first, "val/l1")[12]
-    (told,) = [event["text"] for event in read(second.events, types=frozenset({"message"}))]
-    assert told == "Starts from epoch-0002 of “model”: 6 of 6 weights."
+    (text,) = [event["text"] for event in read(second.events, types=frozenset({"message"}))]
+    assert text == "Starts from epoch-0002 of “model”: 6 of 6 weights."
 
 
-def test_of_a_wider_model_what_fits_is_taken_and_the_rest_named(
+def test_weights_with_other_shapes_are_not_copied_and_are_named(
     dataset: JobFolder, make_model: Make
 ) -> None:
     first = make_model(dataset, epochs=1)
     second = make_model(
         dataset, epochs=1, start_from=first.id, network={"name": "srcnn-9-1-5", "maps2": 16}
     )
-    (told,) = [event["text"] for event in read(second.events, types=frozenset({"message"}))]
-    assert "3 of 6 weights; these start anew: conv2.bias, conv2.weight, conv3.weight" in told
+    (text,) = [event["text"] for event in read(second.events, types=frozenset({"message"}))]
+    assert "3 of 6 weights; not copied: conv2.bias, conv2.weight, conv3.weight" in text
 
 
-def test_a_grayscale_dataset_trains(clip: Clip, make_dataset: Make, make_model: Make) -> None:
+def test_training_with_a_grayscale_dataset(
+    clip: Clip, make_dataset: Make, make_model: Make
+) -> None:
     model = make_model(make_dataset(clip, channels="grayscale"), epochs=1, channels="ycbcr")
     assert ended(model)["state"] == "done"
     assert scalars(model, "val/psnr") == scalars(model, "val/psnr_y")
 
 
-def test_several_datasets_are_trained_on_together(
-    clip: Clip, make_dataset: Make, make_model: Make
-) -> None:
+def test_training_with_several_datasets(clip: Clip, make_dataset: Make, make_model: Make) -> None:
     first, second = make_dataset(clip), make_dataset(clip, frames={"last": 11})
     alone, both = (
         make_model(first, epochs=1),
@@ -546,22 +553,26 @@ def test_several_datasets_are_trained_on_together(
     assert scalars(alone, "val/psnr_input") != scalars(both, "val/psnr_input")
 
 
-def test_colour_and_grayscale_do_not_mix(clip: Clip, make_dataset: Make, make_model: Make) -> None:
+def test_colour_and_grayscale_datasets_cannot_be_combined(
+    clip: Clip, make_dataset: Make, make_model: Make
+) -> None:
     first, second = make_dataset(clip), make_dataset(clip, channels="grayscale")
     model = make_model(first, more_datasets=[second.id])
     assert "Some of the datasets are in colour and some in grayscale" in ended(model)["reason"]
 
 
-def test_a_test_split_is_scored_with_the_best_snapshot_at_the_end(
+def test_test_split_is_scored_with_the_best_snapshot_at_the_end(
     clip: Clip, make_dataset: Make, make_model: Make
 ) -> None:
     dataset = make_dataset(clip, test={"method": "blocks", "percent": 10})
-    told = summary(make_model(dataset))
-    assert told["test"]["snapshot"] == told["best"]["snapshot"]
-    assert {"test/l1", "test/psnr", "test/psnr_input", "test/ssim"} <= set(told["test"])
+    facts = summary(make_model(dataset))
+    assert facts["test"]["snapshot"] == facts["best"]["snapshot"]
+    assert {"test/l1", "test/psnr", "test/psnr_input", "test/ssim"} <= set(facts["test"])
 
 
-def test_a_dataset_of_several_sizes_trains(tmp_path: Path, home: Path, make_model: Make) -> None:
+def test_training_with_frames_of_several_sizes(
+    tmp_path: Path, home: Path, make_model: Make
+) -> None:
     for side in (40, 48, 56, 64):
         for folder in ("in", "out"):
             (tmp_path / folder).mkdir(exist_ok=True)
@@ -580,68 +591,69 @@ def test_a_dataset_of_several_sizes_trains(tmp_path: Path, home: Path, make_mode
     )
 
 
-# Networks and losses of others.
+# Networks and losses from Python files and packages.
 
 
-def test_a_python_file_is_trained_where_that_is_allowed(
+def test_network_and_loss_of_a_python_file_require_permission(
     dataset: JobFolder, make_model: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    code = tmp_path / "mine.py"
+    code = tmp_path / "user_code.py"
     code.write_text(
         "from torch import nn\n"
         "def network(channels): return nn.Conv2d(channels, channels, 3, padding=1)\n"
         "def loss(output, target): return (output - target).abs().mean() * 2\n"
     )
-    mine = {"name": "python", "file": str(code)}
-    refused = make_model(dataset, network=mine, loss=mine)
+    user_code = {"name": "python", "file": str(code)}
+    refused = make_model(dataset, network=user_code, loss=user_code)
     assert "--allow-user-code" in ended(refused)["reason"]
     monkeypatch.setenv("CLEARFRAME_USER_CODE", "1")
-    model = make_model(dataset, network=mine, loss=mine)
+    model = make_model(dataset, network=user_code, loss=user_code)
     assert ended(model)["state"] == "done"
     assert "train/python" in list(read(model.events, types=frozenset({"scalars"})))[1]["scalars"]
 
 
-def test_a_network_that_changes_the_size_is_refused(
+def test_network_that_changes_the_size_is_rejected(
     dataset: JobFolder, make_model: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CLEARFRAME_USER_CODE", "1")
-    (tmp_path / "mine.py").write_text(
+    (tmp_path / "user_code.py").write_text(
         "from torch import nn\ndef network(channels): return nn.Conv2d(channels, channels, 3)\n"
     )
-    model = make_model(dataset, network={"name": "python", "file": str(tmp_path / "mine.py")})
-    assert "it must give an image of equal size" in ended(model)["reason"]
+    model = make_model(dataset, network={"name": "python", "file": str(tmp_path / "user_code.py")})
+    assert "the sizes must be equal" in ended(model)["reason"]
 
 
-def test_an_entry_point_that_no_package_has_is_named(dataset: JobFolder, make_model: Make) -> None:
-    model = make_model(dataset, network={"name": "package", "entry": "nobody"})
+def test_missing_entry_point_is_named(dataset: JobFolder, make_model: Make) -> None:
+    model = make_model(dataset, network={"name": "package", "entry": "missing"})
     assert (
-        "No installed package has an entry point nobody in clearframe.networks"
+        "No installed package has an entry point missing in clearframe.networks"
         in ended(model)["reason"]
     )
 
 
-def test_a_package_gives_networks_and_losses_by_entry_points(
+def test_network_and_loss_of_a_package(
     dataset: JobFolder, make_model: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    about = tmp_path / "theirs-1.0.dist-info"
-    about.mkdir()
-    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: theirs\nVersion: 1.0\n")
-    (about / "entry_points.txt").write_text(
-        "[clearframe.networks]\ntheirs = theirs:network\n[clearframe.losses]\ntheirs = theirs:loss\n"
+    info = tmp_path / "sample_package-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: sample_package\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text(
+        "[clearframe.networks]\nsample_package = sample_package:network\n"
+        "[clearframe.losses]\nsample_package = sample_package:loss\n"
     )
-    (tmp_path / "theirs.py").write_text(
+    (tmp_path / "sample_package.py").write_text(
         "from models.definitions.networks import NETWORKS\n"
         "def network(channels): return NETWORKS['vdsr'].graph(channels, depth=3, maps=4)\n"
         "def loss(output, target): return (output - target).square().mean()\n"
     )
     monkeypatch.syspath_prepend(str(tmp_path))
-    theirs = {"name": "package", "entry": "theirs"}
-    model = make_model(dataset, network=theirs, loss=theirs)
+    sample_package = {"name": "package", "entry": "sample_package"}
+    model = make_model(dataset, network=sample_package, loss=sample_package)
     assert ended(model)["state"] == "done", ended(model)
     assert summary(model)["parameters"] == 9 * 4 + 4 + 9 * 16 + 4 + 9 * 4 + 1
 
 
-def test_a_spec_has_one_length() -> None:
+def test_spec_accepts_only_one_length() -> None:
     with pytest.raises(ValueError, match="epochs, steps or minutes"):
         ModelSpec.model_validate({"name": "m", "dataset": "abcdefgh1", "epochs": 3, "steps": 5})
     assert ModelSpec.model_validate({"name": "m", "dataset": "abcdefgh1"}).epochs == 30

@@ -1,4 +1,4 @@
-"""The networks against their papers, and how they start."""
+"""Tests of networks against their papers, and of their initial weights."""
 
 import inspect
 
@@ -30,13 +30,13 @@ WITHOUT_SKIP = [
 ALL = [*((name, {}) for name in NETWORKS), *WITHOUT_SKIP, ("ar-cnn", {"skip": True})]
 
 
-def start_of(name: str, **settings: int | bool) -> Graph:
+def graph_of(name: str, **settings: int | bool) -> Graph:
     return NETWORKS[name].graph(3, **settings)
 
 
 @pytest.mark.parametrize(("name", "settings"), ALL)
 @pytest.mark.parametrize("channels", [1, 3])
-def test_an_untrained_network_gives_its_input_back(
+def test_untrained_network_returns_its_input(
     name: str, settings: dict[str, bool], channels: int
 ) -> None:
     image = torch.rand(2, channels, 24, 40)
@@ -45,11 +45,9 @@ def test_an_untrained_network_gives_its_input_back(
 
 
 @pytest.mark.parametrize(("name", "settings"), ALL)
-def test_a_network_that_starts_as_in_its_paper_is_no_identity(
-    name: str, settings: dict[str, bool]
-) -> None:
+def test_start_of_the_paper_is_no_identity(name: str, settings: dict[str, bool]) -> None:
     image = torch.rand(1, 3, 24, 40)
-    assert not torch.equal(GraphNetwork(start_of(name, **settings), "paper").eval()(image), image)
+    assert not torch.equal(GraphNetwork(graph_of(name, **settings), "paper").eval()(image), image)
 
 
 @pytest.mark.parametrize(
@@ -62,13 +60,13 @@ def test_a_network_that_starts_as_in_its_paper_is_no_identity(
         ("vdsr", 664_704),
     ],
 )
-def test_a_network_has_the_weights_of_its_paper_on_luma(name: str, weights: int) -> None:
+def test_number_of_luma_weights_equals_the_paper(name: str, weights: int) -> None:
     assert NETWORKS[name].graph(1).multiply_adds() == weights
 
 
 @pytest.mark.parametrize("name", list(NETWORKS))
 @pytest.mark.parametrize("channels", [1, 3])
-def test_parameters_are_counted_as_torch_has_them(name: str, channels: int) -> None:
+def test_parameter_count_equals_torch(name: str, channels: int) -> None:
     graph = NETWORKS[name].graph(channels)
     net = GraphNetwork(graph)
     assert sum(graph.parameters().values()) == sum(
@@ -77,7 +75,7 @@ def test_parameters_are_counted_as_torch_has_them(name: str, channels: int) -> N
 
 
 @pytest.mark.parametrize("name", list(NETWORKS))
-def test_the_receptive_field_is_where_gradients_come_from(name: str) -> None:
+def test_receptive_field_equals_extent_of_gradients(name: str) -> None:
     torch.manual_seed(1)
     graph = NETWORKS[name].graph(1)
     # All weights at a positive number, so that no path is dead.
@@ -93,45 +91,45 @@ def test_the_receptive_field_is_where_gradients_come_from(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", list(NETWORKS))
-def test_shapes_are_those_that_layers_put_out(name: str) -> None:
+def test_shapes_equal_outputs_of_layers(name: str) -> None:
     graph = NETWORKS[name].graph(3)
-    net, seen = GraphNetwork(graph).eval(), {}
+    net, outputs = GraphNetwork(graph).eval(), {}
     for node in graph.nodes:
         net.layer(node).register_forward_hook(
-            lambda _, __, output, name=node.name: seen.update({name: tuple(output.shape[1:])})
+            lambda _, __, output, name=node.name: outputs.update({name: tuple(output.shape[1:])})
         )
     net(torch.rand(1, 3, 20, 28))
     shapes = graph.shapes(20, 28)
-    assert seen == {
+    assert outputs == {
         node.name: (shapes[node.name].channels, shapes[node.name].height, shapes[node.name].width)
         for node in graph.nodes
     }
 
 
-def test_the_spec_of_a_network_has_the_settings_and_defaults_of_its_function() -> None:
+def test_spec_has_settings_and_defaults_of_the_network_function() -> None:
     kinds = members(ModelSpec.model_fields["network"])
     assert set(kinds) == {*NETWORKS, "custom", "package", "python"}
     for name, network in NETWORKS.items():
-        told = kinds[name](**{}).model_dump(exclude={"name", "start"})
-        wanted = {
-            key: one.default
-            for key, one in inspect.signature(network.graph).parameters.items()
+        spec = kinds[name](**{}).model_dump(exclude={"name", "start"})
+        defaults = {
+            key: parameter.default
+            for key, parameter in inspect.signature(network.graph).parameters.items()
             if key != "channels"
         }
-        assert told == wanted, name
+        assert spec == defaults, name
 
 
-def test_an_unknown_spec_field_is_named() -> None:
+def test_spec_keeps_depth() -> None:
     assert specs.Vdsr(depth=5).model_dump()["depth"] == 5
 
 
-def test_a_wrong_output_is_found_for_any_size() -> None:
+def test_check_rejects_wrong_output_size() -> None:
     conv = Node("conv", Conv(3, (2, 2), pad=(1, 1)), ("input",))
     with pytest.raises(GraphError, match="“conv”, is 3x65x65 for an image of 3x64x64"):
         Graph((conv,), "conv", 3).check()
 
 
-def test_unequal_shapes_cannot_be_added() -> None:
+def test_check_rejects_sum_of_unequal_shapes() -> None:
     conv = Node("conv", Conv(8, (3, 3), pad=(1, 1)), ("input",))
     sum = Node("sum", Combine(), ("input", "conv"), line=7)
     with pytest.raises(
@@ -141,7 +139,7 @@ def test_unequal_shapes_cannot_be_added() -> None:
     assert error.value.line == 7
 
 
-def test_there_is_no_identity_start_behind_a_sigmoid() -> None:
+def test_no_identity_start_behind_a_sigmoid() -> None:
     nodes = (
         Node("conv", Conv(3, (3, 3), pad=(1, 1)), ("input",)),
         Node("act", Activation("sigmoid"), ("conv",)),
@@ -151,7 +149,7 @@ def test_there_is_no_identity_start_behind_a_sigmoid() -> None:
     assert GraphNetwork(graph)(torch.rand(1, 3, 9, 9)).shape == (1, 3, 9, 9)
 
 
-def test_an_identity_goes_through_the_first_part_of_a_concat() -> None:
+def test_identity_passes_through_first_input_of_concat() -> None:
     nodes = (
         Node("a", Conv(4, (3, 3), pad=(1, 1)), ("input",)),
         Node("b", Conv(4, (5, 5), pad=(2, 2)), ("input",)),
@@ -174,14 +172,14 @@ def test_an_identity_goes_through_the_first_part_of_a_concat() -> None:
         (Filler("constant", 0.3), 0.0),
     ],
 )
-def test_fillers_have_the_spread_that_caffe_gives_them(filler: Filler, deviation: float) -> None:
+def test_fillers_have_the_standard_deviation_of_caffe(filler: Filler, deviation: float) -> None:
     torch.manual_seed(0)
     weight = torch.empty(400, 3, 5, 5)
     fill(weight, filler)
     assert float(weight.std()) == pytest.approx(deviation, rel=0.03, abs=1e-9)
 
 
-def test_a_bilinear_filler_doubles_a_picture_smoothly() -> None:
+def test_bilinear_filler_interpolates() -> None:
     weight = torch.empty(1, 1, 4, 4)
     fill(weight, Filler("bilinear"))
     line = torch.tensor([0.25, 0.75, 0.75, 0.25])

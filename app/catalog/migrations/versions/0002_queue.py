@@ -1,4 +1,4 @@
-"""When a waiting job starts; logs beyond 2 GB."""
+"""A column for the queue; offsets of logs larger than 2 GB."""
 
 import sqlalchemy as sa
 from alembic import op

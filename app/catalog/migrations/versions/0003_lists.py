@@ -1,4 +1,4 @@
-"""What lists sort and find by, in one index. The rows go: their jobs' logs tell them anew."""
+"""Columns that lists sort and search by, in one index. Deletes all rows: the logs restore them."""
 
 import sqlalchemy as sa
 from alembic import op

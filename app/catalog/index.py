@@ -1,0 +1,229 @@
+"""The index of a home's jobs: a database row per job, kept in step with its folder and log."""
+
+import logging
+import os
+import shutil
+import time
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import delete, func, select
+
+from app.catalog.database import JobRow, Sessions
+from app.catalog.lists import list_columns
+from app.catalog.queue import Queue
+from jobs.core.events import Event, read, read_from
+from jobs.core.folder import JobFolder
+from jobs.core.view import empty, fold
+
+QUIET_SECONDS = 5.0
+"""A new folder is indexed after this time without a change: until then it may still be copied."""
+DELETING_PREFIX = ".gone-"
+"""Prefix of the name of a folder that is being deleted."""
+
+
+class Index:
+    """The jobs of one home as rows of the database. The folders and event logs are the truth."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self.launched: set[str] = set()
+        """Ids of the jobs that have a worker, although their logs may not say so yet."""
+        self._invalid: set[str] = set()
+        """Names of the folders that are not valid jobs; a warning was logged for each."""
+        (home / "jobs").mkdir(parents=True, exist_ok=True)
+
+    def folder(self, id: str) -> JobFolder:
+        return JobFolder(self.home / "jobs" / id)
+
+    def synchronize(self) -> None:
+        """Bring the database in step with all folders and logs; the server calls it at startup."""
+        for path in (self.home / "jobs").glob(f"{DELETING_PREFIX}*"):
+            shutil.rmtree(path)
+        self.sync_folders()
+        with Sessions() as session:
+            offsets = session.execute(select(JobRow.id, JobRow.offset)).all()
+        for id, offset in offsets:
+            if self.folder(id).size() != offset and (row := self.get(id)) is not None:
+                self.catch_up(row)
+        # The previous server may have died after it started a worker, before the log says so.
+        waiting = self.find(states=frozenset({"waiting"}), limit=None)
+        self.launched = {row.id for row in waiting if self.folder(row.id).worker_lives()}
+
+    def sync_folders(self, at_start: bool = True) -> list[str]:
+        """Add rows for new folders, delete the rows of removed folders; return the removed ids.
+
+        While the server runs (not `at_start`), skips folders that may still be copied. Skips
+        folders that are not valid jobs, with one warning for each.
+        """
+        on_disk = {name for name in os.listdir(self.home / "jobs") if not name.startswith(".")}
+        with Sessions() as session:
+            indexed = set(session.scalars(select(JobRow.id)))
+        removed = sorted(indexed - on_disk)
+        if removed:
+            with Sessions.begin() as session:
+                session.execute(delete(JobRow).where(JobRow.id.in_(removed)))
+        for folder in map(self.folder, sorted(on_disk - indexed - self._invalid)):
+            if not (folder.path / "job.json").is_file() or not (
+                at_start or folder.worker_lives() or _is_quiet(folder)
+            ):
+                continue
+            try:
+                self._index_folder(folder)
+            except (ValueError, KeyError, TypeError) as error:
+                self._invalid.add(folder.id)
+                reason = f"{type(error).__name__}: {error}"
+                logging.getLogger(__name__).warning(
+                    "Ignored the folder %s: it is not a valid job (%s). Repair it and restart "
+                    "the server, or remove it.",
+                    folder.path,
+                    reason,
+                )
+        return removed
+
+    def _index_folder(self, folder: JobFolder) -> None:
+        """Insert or replace the row of a folder."""
+        row = row_of(folder)
+        if folder.worker_lives():
+            self.launched.add(folder.id)
+        with Sessions.begin() as session:
+            session.merge(row)
+
+    def catch_up(self, row: JobRow) -> tuple[str, list[Event], int]:
+        """Read the new events of a job's log into its row.
+
+        Returns the job's state, the new events, and the byte offset behind them.
+        """
+        folder = self.folder(row.id)
+        if folder.size() < row.offset:  # A different log: the folder was restored from a copy.
+            self._index_folder(folder)
+            indexed = self.get(row.id)
+            assert indexed is not None
+            return indexed.state, list(read(folder.events)), indexed.offset
+        events, offset = read_from(folder.events, row.offset)
+        if not events:
+            return row.state, [], offset
+        with Sessions.begin() as session:
+            stored = session.get(JobRow, row.id)
+            if stored is None:  # Another request deleted the job.
+                return row.state, [], offset
+            view = stored.view
+            for event in events:
+                view = fold(view, event)
+            stored.view, stored.state, stored.offset = view, view["state"], offset
+            update_list_columns(stored)
+        return str(view["state"]), events, offset
+
+    def get(self, id: str) -> JobRow | None:
+        with Sessions() as session:
+            # PostgreSQL rejects texts with a NUL character.
+            return session.get(JobRow, id) if "\0" not in id else None
+
+    def find(
+        self,
+        kind: str = "",
+        states: frozenset[str] = frozenset(),
+        q: str = "",
+        limit: int | None = 100,
+        before: str = "",
+    ) -> list[JobRow]:
+        """Return jobs, newest first; `limit` None returns all.
+
+        `q` is a part of the name. `before` is the last id of the previous page.
+        """
+        query = select(JobRow).order_by(JobRow.id.desc()).limit(limit)
+        if kind:
+            query = query.where(JobRow.kind == kind)
+        if states:
+            query = query.where(JobRow.state.in_(states))
+        if q:
+            query = query.where(JobRow.name.icontains(q, autoescape=True))
+        if before:
+            query = query.where(JobRow.id < before)
+        with Sessions() as session:
+            return list(session.scalars(query))
+
+    def counts(self) -> dict[tuple[str, str], int]:
+        """Count the jobs by kind and state."""
+        with Sessions() as session:
+            groups = session.execute(
+                select(JobRow.kind, JobRow.state, func.count()).group_by(JobRow.kind, JobRow.state)
+            )
+            return {(kind, state): count for kind, state, count in groups}
+
+    def _delete_row(self, id: str) -> None:
+        with Sessions.begin() as session:
+            session.execute(delete(JobRow).where(JobRow.id == id))
+
+
+def _is_quiet(folder: JobFolder) -> bool:
+    newest = max(path.stat().st_mtime for path in (folder.path, *folder.path.iterdir()))
+    return abs(time.time() - newest) > QUIET_SECONDS
+
+
+def row_of(folder: JobFolder) -> JobRow:
+    """Build the row of a folder from its job.json and its whole event log.
+
+    Raises ValueError, KeyError or TypeError if the folder is not a valid job.
+    """
+    job = folder.read()
+    folder.spec()  # Raises ValueError if this version cannot read the spec.
+    view, (events, offset) = empty(), read_from(folder.events, 0)
+    if not events:
+        raise ValueError("its event log is missing or empty")
+    for event in events:
+        view = fold(view, event)
+    row = JobRow(
+        id=folder.id,
+        kind=job["kind"],
+        name=job["name"],
+        created=job["created"],
+        state=view["state"],
+    )
+    row.spec, row.view, row.offset = job["spec"], view, offset
+    row.queue = Queue.model_validate(job.get("queue", {})).model_dump(exclude_defaults=True)
+    update_list_columns(row)
+    return row
+
+
+def update_list_columns(row: JobRow) -> None:
+    for name, value in list_columns(row.kind, row.spec, row.view).items():
+        setattr(row, name, value)
+
+
+def as_json(row: JobRow, brief: bool = False) -> dict[str, Any]:
+    """A job as the API and the pages show it.
+
+    `brief`, for lists, leaves out the history and the large parts of the summary: layers, samples,
+    the list of snapshots.
+    """
+    fields = {
+        key: row.view[key]
+        for key in ("reason", "progress", "summary", "seq", "started", "finished")
+    }
+    if not brief:
+        fields["history"] = row.view["history"]
+    else:
+        large = (
+            "layers",
+            "samples",
+            "snapshots",
+            "worst_pairs",
+            "best_pairs",
+            "sources",
+            "skipped_first",
+            "psnr_histogram",
+        )
+        fields["summary"] = {
+            key: value for key, value in fields["summary"].items() if key not in large
+        }
+    return {
+        "id": row.id,
+        "kind": row.kind,
+        "name": row.name,
+        "state": row.state,
+        "created": row.created,
+        "queue": row.queue,
+        "spec": row.spec,
+        **fields,
+    }

@@ -1,0 +1,286 @@
+"""Reading a video: its frames as shots, and the packets of its other streams."""
+
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import chain
+from typing import TYPE_CHECKING, Any
+
+import av
+from av.container import InputContainer
+
+from jobs.core.errors import JobError
+from jobs.core.limits import too_large
+from jobs.core.report import Report
+from jobs.media.video import to_picture
+from jobs.restoring import planes
+from jobs.restoring.planes import Layout, Plane
+
+if TYPE_CHECKING:
+    Packet = av.Packet[Any]
+else:
+    Packet = av.Packet
+
+MISSING_SECONDS = 0.25
+"""A file that ends this much before its stated length is truncated."""
+STATE_LENGTH = ("mov", "matroska")
+"""Containers that state the length of the video in their header."""
+
+
+@dataclass(frozen=True)
+class Shot:
+    """A frame in the pipeline.
+
+    `pts` is in units of `time_base` (s). `rgb` is the picture if the network's input is RGB.
+    """
+
+    number: int
+    pts: int
+    time_base: Fraction
+    planes: list[Plane]
+    rgb: Plane | None
+
+
+@dataclass
+class Batch:
+    """Consecutive shots, and the packets of other streams that the demuxer read with them.
+
+    `inputs` are the unrestored shots if the input is also written as a video.
+    """
+
+    shots: list[Shot]
+    packets: list[Packet]
+    inputs: list[Shot]
+
+
+class VideoIn:
+    """The frames of a video as shots, and the packets of the streams that are copied.
+
+    `copied_streams` holds the indexes of these streams. `why` is the reason if the video breaks.
+    """
+
+    def __init__(self, container: InputContainer, name: str, report: Report, rgb: bool) -> None:
+        self._container, self._name, self._report, self._rgb = container, name, report, rgb
+        self._video = container.streams.video[0]
+        self._video.thread_type = "AUTO"
+        self._time_base = time_base(container)
+        self._next_pts = 0
+        self._end = Fraction(0)
+        self._packets: list[Packet] = []
+        self._frames = self._decode()
+        self.copied_streams: list[int] = []
+        self.why = ""
+        self._count = 0
+
+    @property
+    def total(self) -> int | None:
+        """The number of frames, as stated or estimated from the length; None if unknown."""
+        video = self._video
+        if video.frames:
+            return video.frames
+        rate, length = video.average_rate, self._container.duration
+        return (
+            int(length / av.time_base * rate)
+            if rate and length and self._container.format.name != "h264"
+            else None
+        )
+
+    def first(self) -> av.VideoFrame | None:
+        """The first frame, which determines the output's format; None if there is none.
+
+        `batches` returns this frame again.
+        """
+        if is_untimed(self._container) and not signals_rate(self._container):
+            self._report.message(
+                f"{self._name} does not signal its frame rate: the output has "
+                f"{raw_rate(self._container)} frames per second."
+            )
+        first = next(self._frames, None)
+        if isinstance(first, av.VideoFrame):
+            self._frames = chain((first,), self._frames)
+            loss = planes.loss_of(first)
+            if loss:
+                self._report.message(
+                    f"The output has 8-bit planes of Y, Cb and Cr only: {loss}.", "warning"
+                )
+            if first.interlaced_frame:
+                self._report.message(
+                    "The video is interlaced: both fields of a frame are restored as one picture.",
+                    "warning",
+                )
+        return first
+
+    def batches(self, batch_size: Callable[[int, int], int]) -> Iterator[Batch]:
+        """All frames and packets in batches.
+
+        `batch_size` returns the size of a batch for the width and height of a frame. Ends before a
+        frame of another size or pixel format. Raises JobError for a frame over the memory limit.
+        """
+        batch, layout, size = Batch([], [], []), None, 1
+        for frame in self._frames:
+            why = too_large(frame.width, frame.height)
+            if why:
+                raise JobError(f"Frame {self._count} of {self._name} is refused: {why}.")
+            planar = planes.planar(frame)
+            if layout is None:
+                layout, size = planes.layout_of(planar), batch_size(frame.width, frame.height)
+            if planes.layout_of(planar).format != layout.format:
+                self._note_break(
+                    f"Frame {self._count} of {self._name} has another pixel format than the "
+                    "frames before it, but the output can have only one. The frames before it are "
+                    "restored."
+                )
+                break
+            if (frame.width, frame.height) != (layout.width, layout.height):
+                self._note_break(
+                    f"Frame {self._count} of {self._name} is {frame.width}x{frame.height}, but "
+                    f"the first frame is {layout.width}x{layout.height}, and the output can have "
+                    "only one size. The frames before it are restored."
+                )
+                break
+            batch.shots.append(self._shot(frame, planar, layout))
+            batch.packets += self._take_packets()
+            if len(batch.shots) >= size:
+                yield batch
+                batch = Batch([], [], [])
+        batch.packets += self._take_packets()
+        if batch.shots or batch.packets:
+            yield batch
+
+    def _take_packets(self) -> list[Packet]:
+        packets, self._packets = self._packets, []
+        return [packet for packet in packets if packet.stream.index in self.copied_streams]
+
+    def _shot(self, frame: av.VideoFrame, planar: av.VideoFrame, layout: Layout) -> Shot:
+        if is_untimed(self._container):
+            pts = self._count
+        else:
+            # A frame without a time, or with a time that goes back, follows the frame before it.
+            pts = (
+                self._next_pts
+                if frame.pts is None
+                else max(frame.pts, self._next_pts if self._count else frame.pts)
+            )
+        self._next_pts = (
+            pts + 1
+            if frame.pts is not None or is_untimed(self._container)
+            else pts + max(frame.duration or 0, 1)
+        )
+        copies = planes.planes_of(planar)
+        rgb = _rgb(copies, planar, layout) if self._rgb else None
+        self._count += 1
+        return Shot(self._count - 1, pts, self._time_base, copies, rgb)
+
+    def _note_break(self, why: str) -> None:
+        self.why = self.why or why
+
+    def _decode(self) -> Iterator[av.VideoFrame]:
+        """The frames in display order.
+
+        Skips a packet that cannot be decoded, as players do, and notes it in `why`.
+        """
+        number = 0
+        # Demuxing only the video stream would skip the packets of the others.
+        packets = self._container.demux()
+        while True:
+            try:
+                packet = next(packets)
+            except StopIteration:
+                self._check_end(number)
+                return
+            except av.error.FFmpegError as error:
+                self._note_break(
+                    f"{self._name} cannot be read after frame {number - 1}: {error_text(error)}. "
+                    "The frames before that are restored."
+                )
+                with suppress(av.error.FFmpegError):
+                    yield from self._video.decode(None)
+                return
+            self._extend_end(packet)
+            if packet.stream.index != self._video.index:
+                if packet.dts is not None and packet.stream.type in ("audio", "subtitle"):
+                    self._packets.append(packet)
+                continue
+            try:
+                for frame in self._video.decode(packet):
+                    yield frame
+                    number += 1
+            except av.error.FFmpegError as error:
+                self._note_break(
+                    f"{self._name}: the data after frame {number - 1} cannot be decoded "
+                    f"({error_text(error)}) and is skipped."
+                )
+
+    def _extend_end(self, packet: Packet) -> None:
+        if packet.pts is not None and packet.time_base is not None:
+            self._end = max(self._end, (packet.pts + (packet.duration or 0)) * packet.time_base)
+
+    def _check_end(self, number: int) -> None:
+        """Note a truncated file: the demuxer reports no error for it.
+
+        Only the header states how long the video is.
+        """
+        length = self._container.duration
+        if not length or not any(name in self._container.format.name for name in STATE_LENGTH):
+            return
+        stated_end = Fraction(length, av.time_base) + Fraction(
+            self._container.start_time or 0, av.time_base
+        )
+        frame_seconds = 1 / float(self._video.average_rate or 25)
+        if self._end and stated_end - self._end > max(MISSING_SECONDS, 2 * frame_seconds):
+            self._note_break(
+                f"{self._name} is truncated: it ends after frame {number - 1}, at "
+                f"{float(self._end):.2f} s of {float(stated_end):.2f} s. The frames before that "
+                "are restored."
+            )
+
+
+def _rgb(copies: list[Plane], planar: av.VideoFrame, layout: Layout) -> Plane:
+    """The frame in RGB, converted as in the datasets.
+
+    Gray frames get neutral chroma, so that the conversion applies their range.
+    """
+    if layout.format == "gray":
+        planar = planes.as_frame(copies, layout, "yuv444p", layout.width, layout.height)
+    return to_picture(planar)
+
+
+def time_base(source: InputContainer) -> Fraction:
+    """The unit of the frames' times (s): the stream's, or a frame's length for untimed streams."""
+    return (
+        1 / raw_rate(source)
+        if is_untimed(source)
+        else source.streams.video[0].time_base or Fraction(1, 90_000)
+    )
+
+
+def is_untimed(source: InputContainer) -> bool:
+    """Whether the frames have no times, as in raw H.264."""
+    return source.format.name == "h264"
+
+
+def raw_rate(source: InputContainer) -> Fraction:
+    """The frames per second of raw H.264 from its header, or 25 if the header has no rate."""
+    if not signals_rate(source):
+        return Fraction(25)
+    return source.streams.video[0].guessed_rate  # type: ignore[return-value]
+
+
+def signals_rate(source: InputContainer) -> bool:
+    """Whether raw H.264 signals its frame rate.
+
+    Without a signal, FFmpeg sets the rate to the reciprocal of its unit of time.
+    """
+    video = source.streams.video[0]
+    return bool(
+        video.guessed_rate
+        and video.base_rate
+        and video.time_base
+        and video.base_rate != 1 / video.time_base
+    )
+
+
+def error_text(error: Exception) -> str:
+    """The message of an error of FFmpeg or of the operating system."""
+    return str(getattr(error, "strerror", None) or error)
