@@ -303,16 +303,16 @@ def check_agreement(chaos: Chaos) -> None:
 
 
 def check_received(browser: Browser, id: str, numbers: list[int]) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while len(browser.seen[id]) < len(numbers):
-        assert time.monotonic() < deadline, (id, browser.seen[id], len(numbers))
+        assert time.monotonic() < deadline, (id, len(browser.seen[id]), len(numbers))
         time.sleep(0.05)
     assert browser.seen[id] == numbers
 
 
 def check_no_worker_is_left(chaos: Chaos) -> None:
     """No process of a job of this home is alive."""
-    deadline = time.monotonic() + 10  # A worker lives on for a moment after its last event.
+    deadline = time.monotonic() + 60  # A worker lives on for a moment after its last event.
     while workers := workers_of(chaos.server.home):
         assert time.monotonic() < deadline, workers
         time.sleep(0.1)

@@ -80,7 +80,13 @@ def test_running_jobs_update_live_and_move_to_the_lists(
     expect(row.locator("polyline")).not_to_have_attribute("points", str(points))
     expect(page.get_by_role("link", name="1 waiting")).to_be_visible()
     check_looks(page, "home")
-    row.get_by_role("button", name="Abort runs").click()
+    # Each snapshot renews the lists: not between press and release, or the click would be lost.
+    row.get_by_role("button", name="Abort runs").hover()
+    page.mouse.down()
+    for _ in range(12):  # Progress comes at most four times a second.
+        progress = row.locator(".words").inner_text()
+        expect(row.locator(".words")).not_to_have_text(progress)
+    page.mouse.up()
     expect(page.locator(f"#models tr[data-job='{jobs['runs']}'] .state")).to_have_text("aborted")
     expect(page.locator(f"#running tr[data-job='{jobs['waits']}']")).to_be_visible()
     page.evaluate("window.sameDocument = true")

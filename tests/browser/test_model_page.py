@@ -253,6 +253,7 @@ def test_samples_of_earlier_and_later_validations(page: Page, prepared: Prepared
     open_model(page, prepared, prepared.done)
     slider = page.get_by_label("Validation of the samples")
     until(page, "document.querySelectorAll('#samples figure').length === 2")
+    expect(page.locator("#samples-words")).to_contain_text(" of ")  # The script has set the slider.
     count = int(slider.get_attribute("max") or 0) + 1
     expect(page.locator("#samples-words")).to_contain_text(f"{count} of {count}")
     newest = page.locator("#samples img").nth(1).get_attribute("src")

@@ -4,6 +4,12 @@ import { showTimes } from "./times.js";
 
 const INTERVAL_MS = 1500;
 
+// A click on a button that is replaced between press and release would be lost.
+let isPressed = false;
+globalThis.addEventListener?.("pointerdown", () => (isPressed = true), true);
+for (const type of ["pointerup", "pointercancel"])
+  globalThis.addEventListener?.(type, () => setTimeout(() => (isPressed = false)), true);
+
 /**
  * Create the refresher of some parts.
  * @param {string} selector Matches the parts; each needs an id.
@@ -17,7 +23,7 @@ export function refresher(selector, onRefreshed = () => {}, isBusy = () => false
 
   /** Request this page's URL: it contains order and place of lists. */
   async function refresh() {
-    if (isBusy()) {
+    if (isPressed || isBusy()) {
       timer = setTimeout(refresh, INTERVAL_MS);
       return;
     }
@@ -31,7 +37,7 @@ export function refresher(selector, onRefreshed = () => {}, isBusy = () => false
     if (!response.ok) return;
     const page = new DOMParser().parseFromString(await response.text(), "text/html");
     if (turn !== latest) return; // A later request replaces this one, perhaps of another URL.
-    if (isBusy()) {
+    if (isPressed || isBusy()) {
       retry();
       return;
     }
