@@ -25,6 +25,7 @@ from app.live.sockets import JOB_DELETED, Jobs, uncompressed
 from app.pages import compare, datasets, formatting, home, inference, jobs, models, pairs, queue
 from app.runner import gpus
 from app.runner.follower import Follower
+from app.runner.fork_server import ForkServer
 from app.runner.scheduler import Scheduler
 from app.runner.warm import WarmWorkers
 from app.settings import Settings
@@ -103,8 +104,16 @@ def _start_background(
         follower.follow_job, catalog.job_queued.set, settings.allow_user_code, catalog.aborting
     )
     app.extensions["warm"] = warm
-    scheduler = Scheduler(catalog, gpus.names(), warm, settings.slots, settings.allow_user_code)
-    for background in (follower, listeners, scheduler):
+    fork_server = ForkServer(0)
+    scheduler = Scheduler(
+        catalog,
+        gpus.names(),
+        warm,
+        settings.slots,
+        settings.allow_user_code,
+        on_start=fork_server.wake,
+    )
+    for background in (follower, listeners, scheduler, fork_server):
         gevent.spawn(background.run)
 
 

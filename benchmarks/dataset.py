@@ -210,7 +210,7 @@ def job(stream: Path, originals: Path, encoding: str, home: Path) -> dict[str, A
 
     Returns pairs per second from its start to its last sync, bytes and peak memory.
     """
-    from jobs.core.launcher import WORKER_ENVIRONMENT
+    from jobs.core.processes import PERFORMANCE
 
     source = {"kind": "stream", "stream": str(stream), "originals": str(originals)}
     spec = {
@@ -223,7 +223,7 @@ def job(stream: Path, originals: Path, encoding: str, home: Path) -> dict[str, A
     before = time.monotonic()
     command = [sys.executable, __file__, "job", json.dumps(spec), str(home)]
     with subprocess.Popen(
-        command, env={**os.environ, **WORKER_ENVIRONMENT}, stdout=subprocess.PIPE, text=True
+        command, env={**os.environ, **PERFORMANCE}, stdout=subprocess.PIPE, text=True
     ) as running:
         peak = peak_memory(running)
         assert running.stdout is not None

@@ -1,10 +1,19 @@
-"""Benchmark: time from the start of a server to its first page.
+"""Benchmark: time from a start to its first result, of the server and of each kind of job.
 
 python benchmarks/start.py [--rounds 5]
 
-Prints a JSON object with medians in seconds: "first" for an empty home, "again" for a home
-that a server has used, and "imports" for the part in which the interpreter loads the server's
-modules.
+Prints a JSON object with medians in seconds:
+
+first, again      from the start of a server to its first page, with an empty and a used home
+imports           the part of it in which the interpreter loads the server's modules
+dataset           from the request for a dataset to the first stored pairs
+training          from the request for a training to its first step
+first_test        from the request for the first test of a model to its output
+second_test       the same for the next test of that model
+probe             from the request for a probe of the sample clip to its answer
+
+The jobs are asked for SETTLE seconds after the server has started, on a clip of 24 frames of
+320x192.
 """
 
 import argparse
@@ -15,14 +24,21 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
+from jobs.media.sample_clip import make_clip  # noqa: E402
 from jobs.networks.device import cpu_name  # noqa: E402
 from tests.support.server import Server, free_port  # noqa: E402
+
+SETTLE = 15.0
+
+Events = list[dict[str, Any]]
 
 
 def main() -> None:
@@ -41,15 +57,64 @@ def main() -> None:
         began = time.monotonic()
         subprocess.run([sys.executable, "-c", "import run_server"], cwd=ROOT, check=True)
         taken["imports"].append(time.monotonic() - began)
-    seconds = {name: round(statistics.median(times), 2) for name, times in taken.items()}
+    with tempfile.TemporaryDirectory() as folder:
+        clip = make_clip(Path(folder) / "clip", frames=24, width=320, height=192)
+        with Server(Path(folder) / "home", [Path(folder)], free_port()) as server:
+            time.sleep(SETTLE)
+            for _ in range(rounds):
+                for name, seconds in jobs(server, clip).items():
+                    taken.setdefault(name, []).append(seconds)
     result = {
         "date": date.today().isoformat(),
         "processor": cpu_name(),
         "cores": os.cpu_count(),
         "rounds": rounds,
-        **seconds,
+        **{name: round(statistics.median(times), 3) for name, times in taken.items()},
     }
     print(json.dumps(result))
+
+
+def jobs(server: Server, clip: tuple[Path, Path]) -> dict[str, float]:
+    """The seconds of each kind of job, for a new model."""
+    source = {"kind": "stream", "stream": str(clip[0]), "originals": str(clip[1])}
+    began = time.time()
+    status, answer = server.call("/probe", {"name": "clip", "source": source})
+    probe = time.time() - began
+    assert status == 200, answer
+
+    dataset = seconds(server, "/datasets", {"name": "clip", "source": source}, has_begun)
+    training = {"name": "m", "dataset": dataset[0], "epochs": 1}
+    model = seconds(server, "/models", training, has_begun)
+    image = str(next(clip[1].iterdir()))
+    test = {"kind": "image", "image": image}
+    path = f"/models/{model[0]}/tests"
+    first, second = (seconds(server, path, test, has_output) for _ in range(2))
+    return {
+        "dataset": dataset[1],
+        "training": model[1],
+        "first_test": first[1],
+        "second_test": second[1],
+        "probe": probe,
+    }
+
+
+def seconds(
+    server: Server, path: str, body: Any, is_result: Callable[[dict[str, Any]], bool]
+) -> tuple[str, float]:
+    """Create a job and wait for its end. Returns its id and the seconds to the first result."""
+    began = time.time()
+    id = server.create(path, body)
+    server.wait(id, "done")
+    events = server.call(f"/jobs/{id}/events?limit=1000")[1]["events"]
+    return id, next(event["time"] for event in events if is_result(event)) - began
+
+
+def has_begun(event: dict[str, Any]) -> bool:
+    return event["type"] == "progress" and bool(event["done"])
+
+
+def has_output(event: dict[str, Any]) -> bool:
+    return bool(event["type"] == "sample")
 
 
 if __name__ == "__main__":

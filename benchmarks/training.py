@@ -46,7 +46,7 @@ sys.path.insert(0, str(ROOT))
 
 from benchmarks.dataset import VIDEO, decoded_frames, machine, make_clip  # noqa: E402
 from jobs.core import folder as folders  # noqa: E402
-from jobs.core import launcher  # noqa: E402
+from jobs.core import launcher, processes  # noqa: E402
 from jobs.core.events import last_state  # noqa: E402
 from jobs.core.folder import JobFolder  # noqa: E402
 from jobs.media.sample_clip import make_clip as make_sample  # noqa: E402
@@ -207,7 +207,7 @@ def fixed(
 
     def run(seconds: float) -> float:
         before = dict(os.environ)
-        os.environ |= launcher.WORKER_ENVIRONMENT
+        os.environ |= processes.PERFORMANCE
         try:
             with multiprocessing.get_context("spawn").Pool(1) as pool:
                 return pool.apply(

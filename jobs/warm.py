@@ -39,9 +39,9 @@ MAX_LOCKS = 16
 """Descriptors received in one read."""
 
 
-def main(descriptor: int) -> int:
+def main(descriptor: str) -> int:
     limits.limit_memory(computes=True)
-    with socket.socket(fileno=descriptor) as server:
+    with socket.socket(fileno=int(descriptor)) as server:
         server.setblocking(True)  # The server (gevent) makes all its sockets non-blocking.
         for message, lock in receive(server):
             if lock is not None:
@@ -114,4 +114,4 @@ def send(server: socket.socket, message: Message) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main(int(sys.argv[1])))
+    sys.exit(main(sys.argv[1]))

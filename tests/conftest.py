@@ -3,21 +3,28 @@
 import os
 import subprocess
 import sys
+import tempfile
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from socketio.base_client import reconnecting_clients
 
+from app.runner.fork_server import start_fork_server
 from jobs.core import folder as folders
 from jobs.core import launcher
 from jobs.core.folder import JobFolder
 from jobs.core.paths import ROOT
+from jobs.core.processes import FORK_SERVER
 from jobs.media.sample_clip import make_clip
 from jobs.run import main as run_worker
 from jobs.specs import DatasetSpec, ModelSpec
 from tests.support.server import Server
 from tests.support.server import free_port as find_free_port
+
+settings.register_profile("long", max_examples=2_000, deadline=None)
 
 MEDIA = ROOT.parent / "shared" / "media"
 
@@ -25,11 +32,49 @@ Clip = tuple[Path, Path]
 Make = Callable[..., JobFolder]
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--long", action="store_true", help="more examples and faults: see `long` in conftest.py"
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("--long"):
+        settings.load_profile("long")
+
+
+@pytest.fixture(scope="session")
+def long(pytestconfig: pytest.Config) -> bool:
+    """Whether tests by chance (fuzz, chaos, damaged files) try ten times as much: `--long`."""
+    return bool(pytestconfig.getoption("--long"))
+
+
 @pytest.fixture(scope="session", autouse=True)
-def wait_for_workers() -> Iterator[None]:
+def fork_server() -> Iterator[None]:
+    """A fork server for all servers and workers of this test run, which so need not load torch."""
+    if sys.platform != "linux":
+        yield
+        return
+    path = Path(tempfile.mkdtemp(prefix="clearframe-tests-")) / "socket"
+    process = start_fork_server(path, 0)
+    deadline = time.monotonic() + 60
+    while not path.exists():
+        assert process.poll() is None, "the fork server ended"
+        assert time.monotonic() < deadline, "the fork server still loads"
+        time.sleep(0.05)
+    os.environ[FORK_SERVER] = str(path)
+    yield
+    assert process.stdin is not None
+    process.stdin.close()
+    assert process.wait(timeout=30) == 0
+    del os.environ[FORK_SERVER]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def wait_for_workers(fork_server: None) -> Iterator[None]:
     """Wait for the workers that tests started, before the test run ends."""
     yield
-    for child in launcher._children:
+    for child in launcher._started:
         child.wait(timeout=30)
 
 

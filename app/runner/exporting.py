@@ -1,9 +1,7 @@
 """Exports of snapshots: request checks, the subprocess jobs/networks/export.py, existing files."""
 
 import json
-import os
 import subprocess
-import sys
 from typing import Any
 
 from gevent.lock import BoundedSemaphore
@@ -11,9 +9,8 @@ from gevent.lock import BoundedSemaphore
 from app.catalog.catalog import Refused
 from app.catalog.database import JobRow
 from app.problems import Invalid, validate
-from jobs.core import launcher
+from jobs.core import launcher, processes
 from jobs.core.folder import JobFolder
-from jobs.core.paths import ROOT
 from jobs.core.suffixes import natural
 from jobs.specs.export import EXTENSIONS, ExportSpec
 
@@ -44,15 +41,8 @@ def export(folder: JobFolder, spec: ExportSpec, user_code: bool) -> dict[str, An
     request = json.dumps({"folder": str(folder.path), **spec.model_dump()})
     with _PROCESSES:
         try:
-            done = subprocess.run(
-                [sys.executable, "-m", "jobs.networks.export"],
-                input=request,
-                capture_output=True,
-                text=True,
-                errors="replace",
-                cwd=ROOT,
-                env=_environment(user_code),
-                timeout=TIMEOUT_SECONDS,
+            done = processes.run(
+                "jobs.networks.export", (), request, _environment(user_code), TIMEOUT_SECONDS
             )
         except subprocess.TimeoutExpired as error:
             raise Refused(
@@ -60,9 +50,9 @@ def export(folder: JobFolder, spec: ExportSpec, user_code: bool) -> dict[str, An
                 "Choose another format."
             ) from error
     if done.returncode:
-        last_line = (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1]
         raise Refused(
-            f"The export failed: its process crashed ({last_line[:300]}). Choose another format."
+            f"The export failed: its process crashed ({processes.last_line(done)}). "
+            "Choose another format."
         )
     result: dict[str, Any] = json.loads(done.stdout)
     if "error" in result:
@@ -71,9 +61,9 @@ def export(folder: JobFolder, spec: ExportSpec, user_code: bool) -> dict[str, An
 
 
 def _environment(user_code: bool) -> dict[str, str]:
-    """The environment of the subprocess: it runs on the CPU and leaves the GPUs to trainings."""
+    """Variables of the subprocess: it runs on the CPU and leaves the GPUs to trainings."""
     allowed = {launcher.USER_CODE: "1"} if user_code else {}
-    return {**os.environ, "CUDA_VISIBLE_DEVICES": "", **allowed}
+    return {"CUDA_VISIBLE_DEVICES": "", **allowed}
 
 
 def exports_of(folder: JobFolder) -> list[dict[str, Any]]:

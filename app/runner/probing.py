@@ -5,13 +5,12 @@ A stream that crashes the decoder crashes only the subprocess. Other requests co
 
 import json
 import subprocess
-import sys
 from typing import Any
 
 from gevent.lock import BoundedSemaphore
 
 from app.problems import Invalid
-from jobs.core.paths import ROOT
+from jobs.core import processes
 from jobs.specs import DatasetSpec
 
 TIMEOUT_SECONDS = 40
@@ -24,14 +23,7 @@ def probe(spec: DatasetSpec, thorough: bool) -> dict[str, Any]:
     request = json.dumps({**spec.model_dump(mode="json"), "thorough": thorough})
     with _PROCESSES:
         try:
-            done = subprocess.run(
-                [sys.executable, "-m", "jobs.datasets.probe"],
-                input=request,
-                capture_output=True,
-                text=True,
-                cwd=ROOT,
-                timeout=TIMEOUT_SECONDS,
-            )
+            done = processes.run("jobs.datasets.probe", (), request, timeout=TIMEOUT_SECONDS)
         except subprocess.TimeoutExpired as error:
             raise Invalid(
                 {
@@ -40,11 +32,10 @@ def probe(spec: DatasetSpec, thorough: bool) -> dict[str, Any]:
                 }
             ) from error
     if done.returncode:
-        last_line = (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1]
         raise Invalid(
             {
                 "source": "The files could not be read: the decoder crashed "
-                f"({last_line[:300]}). Check the files."
+                f"({processes.last_line(done)}). Check the files."
             }
         )
     result: dict[str, Any] = json.loads(done.stdout)

@@ -2,12 +2,10 @@
 
 import errno
 import shutil
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
-from jobs.core.paths import ROOT
+from jobs.core import processes
 
 MINUTES = 1.0
 """Length of the sample training.
@@ -25,15 +23,12 @@ def clip(folder: Path) -> tuple[Path, Path]:
         folder.parent.mkdir(parents=True, exist_ok=True)
         draft = Path(tempfile.mkdtemp(prefix=".sample-", dir=folder.parent))
         try:
-            command = [sys.executable, "-m", "jobs.media.sample_clip", str(draft / "complete")]
-            subprocess.run(command, check=True, cwd=ROOT, capture_output=True, text=True)
+            done = processes.run("jobs.media.sample_clip", [str(draft / "complete")])
+            if done.returncode:
+                reason = processes.last_line(done)
+                number = errno.ENOSPC if f"[Errno {errno.ENOSPC}]" in reason else errno.EIO
+                raise OSError(number, f"The sample clip could not be created: {reason}")
             (draft / "complete").rename(folder)
-        except subprocess.CalledProcessError as error:
-            last_line = (error.stderr.strip().splitlines() or [f"exit status {error.returncode}"])[
-                -1
-            ]
-            number = errno.ENOSPC if f"[Errno {errno.ENOSPC}]" in last_line else errno.EIO
-            raise OSError(number, f"The sample clip could not be created: {last_line}") from error
         except OSError:
             if not folder.exists():  # Otherwise another request created it first.
                 raise

@@ -1,6 +1,7 @@
 """Starts waiting jobs in queue order when the resources that they need are free."""
 
 from collections import Counter
+from collections.abc import Callable
 
 from app.catalog.catalog import Catalog
 from app.catalog.database import JobRow
@@ -30,8 +31,11 @@ class Scheduler:
         warm: WarmWorkers,
         slots: Slots,
         user_code: bool = False,
+        on_start: Callable[[], object] = lambda: None,
     ) -> None:
-        """`names`: the names of the GPUs, as in CUDA_VISIBLE_DEVICES."""
+        """`names`: the names of the GPUs, as in CUDA_VISIBLE_DEVICES. Calls `on_start()` for each
+        worker that it starts."""
+        self._on_start = on_start
         self._catalog, self._names, self._warm, self._slots, self._user_code = (
             catalog,
             names,
@@ -183,6 +187,7 @@ class Scheduler:
             )
         else:
             self._catalog.launched.add(row.id)
+            self._on_start()
 
     def _environment(self, row: JobRow) -> dict[str, str]:
         user_code = (

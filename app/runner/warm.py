@@ -3,8 +3,6 @@
 import json
 import os
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
@@ -14,9 +12,9 @@ from typing import Any
 import gevent
 from gevent.event import AsyncResult
 
-from jobs.core import launcher
+from jobs.core import launcher, processes
 from jobs.core.folder import JobFolder
-from jobs.core.paths import ROOT
+from jobs.core.processes import Process
 
 MAX_WORKERS = 2
 """Limit on idle and busy workers together. It is exceeded while all of them are busy."""
@@ -58,7 +56,7 @@ class _Worker:
 
     model: str
     socket: socket.socket
-    process: subprocess.Popen[bytes]
+    process: Process
     jobs: dict[str, _Job] = field(default_factory=dict)
     questions: dict[int, "AsyncResult[dict[str, Any]]"] = field(default_factory=dict)
     idle_since: float = field(default_factory=time.monotonic)
@@ -155,18 +153,11 @@ class WarmWorkers:
         server_end, worker_end = socket.socketpair()
         with worker_end:
             allowed = {launcher.USER_CODE: "1"} if self._user_code else {}
-            process = subprocess.Popen(
-                [sys.executable, "-m", "jobs.warm", str(worker_end.fileno())],
-                env={
-                    **os.environ,
-                    **launcher.WORKER_ENVIRONMENT,
-                    **allowed,
-                    "PYTHONUNBUFFERED": "1",
-                },
-                cwd=ROOT,
-                stdin=subprocess.DEVNULL,
-                pass_fds=(worker_end.fileno(),),
-                start_new_session=True,
+            process = processes.start(
+                "jobs.warm",
+                [str(worker_end.fileno())],
+                {**allowed, "PYTHONUNBUFFERED": "1"},
+                pass_fds=[worker_end.fileno()],
             )
         worker = _Worker(model, server_end, process)
         self._workers.append(worker)

@@ -2,15 +2,14 @@
 
 import os
 import signal
-import subprocess
-import sys
 import time
 from contextlib import suppress
 
 import psutil
 
+from jobs.core import processes
 from jobs.core.folder import JobFolder
-from jobs.core.paths import ROOT
+from jobs.core.processes import Process
 
 LOCK_VARIABLE = "CLEARFRAME_LOCK"
 JOB = "CLEARFRAME_JOB"
@@ -19,16 +18,7 @@ USER_CODE = "CLEARFRAME_USER_CODE"
 """Set if Python files of users may run."""
 GPUS = "CLEARFRAME_GPUS"
 """Lists the GPUs that the server assigned to a training, by the server's numbers, for the log."""
-WORKER_ENVIRONMENT = {
-    "OPENBLAS_NUM_THREADS": "1",
-    "MALLOC_MMAP_THRESHOLD_": str(2**25),
-    "MALLOC_TRIM_THRESHOLD_": str(2**30),
-}
-"""Performance settings of all workers. Several processes make pairs, so threads inside numpy's BLAS
-would only compete with them. And glibc keeps freed memory for the next picture: returning it to
-the kernel and requesting it again takes longer than filling it."""
-
-_children: list[subprocess.Popen[bytes]] = []
+_started: list[Process] = []
 
 
 def start(folder: JobFolder, env: dict[str, str] | None = None) -> int | None:
@@ -43,31 +33,24 @@ def start(folder: JobFolder, env: dict[str, str] | None = None) -> int | None:
     os.ftruncate(lock, 0)  # The pid of an earlier worker may have been reused.
     try:
         with folder.worker_log.open("ab") as log:
-            child = subprocess.Popen(
-                [sys.executable, "-m", "jobs.run", str(folder.path)],
-                env={
-                    **os.environ,
-                    **WORKER_ENVIRONMENT,
+            worker = processes.start(
+                "jobs.run",
+                [str(folder.path)],
+                {
                     **(env or {}),
                     LOCK_VARIABLE: str(lock),
-                    **_job_variables(folder),
+                    JOB: str(folder.path),
+                    "PYTHONUNBUFFERED": "1",
                 },
-                cwd=ROOT,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
+                stdout=log.fileno(),
+                stderr=log.fileno(),
                 pass_fds=(lock,),
-                start_new_session=True,
             )
     finally:
         os.close(lock)
-    # poll() reaps the children that have ended, so that none stays a zombie.
-    _children[:] = [running for running in _children if running.poll() is None] + [child]
-    return child.pid
-
-
-def _job_variables(folder: JobFolder) -> dict[str, str]:
-    return {JOB: str(folder.path), "PYTHONUNBUFFERED": "1"}
+    # poll() reaps the processes that have ended, so that none stays a zombie.
+    _started[:] = [running for running in _started if running.poll() is None] + [worker]
+    return worker.pid
 
 
 def stop(folder: JobFolder, grace: float = 5.0) -> None:

@@ -4,13 +4,17 @@ import os
 import resource
 from pathlib import Path
 
-MAX_IMAGE_MB = int(os.environ.get("CLEARFRAME_MAX_IMAGE_MB", "512"))
-"""The most memory that one picture may use, in MiB: the server's option --max-image-mb."""
-
-MAX_IMAGE_BYTES = MAX_IMAGE_MB * 2**20
-
 NVIDIA = Path("/dev/nvidiactl")
 """Exists if a GPU can be used."""
+
+
+def max_image_mb() -> int:
+    """The most memory that one picture may use, in MiB: the server's option --max-image-mb."""
+    return int(os.environ.get("CLEARFRAME_MAX_IMAGE_MB", "512"))
+
+
+def max_image_bytes() -> int:
+    return max_image_mb() * 2**20
 
 
 def max_worker_gb() -> float:
@@ -41,12 +45,21 @@ def out_of_time_reason() -> str:
 def limit_memory(computes: bool) -> None:
     """Apply the memory limit to this process and to its children: beyond it, they get MemoryError.
 
-    A process that `computes` is not limited if a GPU can be used: CUDA reserves much more address
+    Memory that the process has already is not counted: a fork server's modules are shared. A
+    process that `computes` is not limited if a GPU can be used: CUDA reserves much more address
     space than the memory that it uses.
     """
     limit = int(max_worker_gb() * 2**30)
     if limit and not (computes and NVIDIA.exists()):
+        limit += _data_bytes()
         resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
+
+
+def _data_bytes() -> int:
+    """What counts for RLIMIT_DATA in this process; 0 where the system has no /proc."""
+    statm = Path("/proc/self/statm")
+    pages = int(statm.read_text().split()[5]) if statm.exists() else 0
+    return pages * resource.getpagesize()
 
 
 def is_out_of_memory(error: BaseException) -> bool:
@@ -56,9 +69,9 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 def too_large(width: int, height: int) -> str:
     """The reason to refuse an RGB picture of this size; empty if it is within the limit."""
-    if width * height * 3 <= MAX_IMAGE_BYTES:
+    if width * height * 3 <= max_image_bytes():
         return ""
     return (
-        f"it is {width}x{height}, more than the {MAX_IMAGE_MB} MiB that a picture may use "
+        f"it is {width}x{height}, more than the {max_image_mb()} MiB that a picture may use "
         "(--max-image-mb)"
     )

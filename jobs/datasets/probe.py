@@ -248,12 +248,12 @@ def _trial(pictures: Iterator[Picture], options: dict[str, str]) -> tuple[Pictur
         return next(video.decode(path)), path.stat().st_size / TRIAL_FRAMES
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Probe the dataset whose spec standard input has; print the answer as JSON."""
     request = json.load(sys.stdin)
-    thorough = bool(request.pop("thorough", False))
-    print(
-        json.dumps(
-            probe(DatasetSpec.model_validate(request), THOROUGH_SECONDS if thorough else SECONDS),
-            allow_nan=False,
-        )
-    )
+    seconds = THOROUGH_SECONDS if request.pop("thorough", False) else SECONDS
+    print(json.dumps(probe(DatasetSpec.model_validate(request), seconds), allow_nan=False))
+
+
+if __name__ == "__main__":
+    main()

@@ -9,14 +9,12 @@ too much of the time.
 Both messages use a socket. Pictures that the job decoded are in shared memory. The encoded values
 overwrite the pictures that they were made from.
 
-A worker process exits when its socket closes, so it never outlives the job. The job starts it as
-`python -m jobs.datasets.workers SOCKET MEMORY`.
+A worker process exits when its socket closes, so it never outlives the job.
 """
 
 import mmap
 import os
 import signal
-import subprocess
 import sys
 import tempfile
 from collections import deque
@@ -29,9 +27,9 @@ from typing import Any, NoReturn, cast
 
 import numpy as np
 
+from jobs.core import processes
 from jobs.core.errors import JobError
-from jobs.core.limits import MAX_IMAGE_BYTES
-from jobs.core.paths import ROOT
+from jobs.core.limits import max_image_bytes
 from jobs.core.report import Report
 from jobs.datasets.pairing import Item, ItemResult, PairSettings, Record, Side, Value, make_pairs
 from jobs.media.images import ImageFile
@@ -45,11 +43,6 @@ SLOTS = 8
 BYTES_AT_WORK = 512 * 2**20
 """Limit in bytes for all queued items together. At least one item is always queued."""
 
-SLOT = 2 * MAX_IMAGE_BYTES
-"""Bytes for the largest allowed input and target.
-
-This reserves address space only: the kernel allocates pages when they are written.
-"""
 
 PictureLocation = tuple[int, tuple[int, ...]]
 """A picture in shared memory: its offset and shape."""
@@ -62,18 +55,27 @@ RecordMessage = tuple[ValueMessage, ValueMessage, dict[str, Any]]
 """A Record as sent over the socket: input, target and meta."""
 
 
+def slot_bytes() -> int:
+    """Bytes for the largest allowed input and target.
+
+    This reserves address space only: the kernel allocates pages when they are written.
+    """
+    return 2 * max_image_bytes()
+
+
 class WorkerProcess:
     """The job's handle for one worker process."""
 
     def __init__(self) -> None:
         memory = _memory()
         self._connection, theirs = Pipe()
-        command = [sys.executable, "-m", "jobs.datasets.workers", str(theirs.fileno()), str(memory)]
-        self._process = subprocess.Popen(
-            command, pass_fds=(theirs.fileno(), memory), stdin=subprocess.DEVNULL, cwd=ROOT
+        descriptors = theirs.fileno(), memory
+        self._process = processes.start(
+            "jobs.datasets.workers", [str(number) for number in descriptors], pass_fds=descriptors
         )
         theirs.close()
-        self._memory = mmap.mmap(memory, SLOTS * SLOT)
+        self._slot = slot_bytes()
+        self._memory = mmap.mmap(memory, SLOTS * self._slot)
         os.close(memory)
         self._waiting: deque[tuple[Item, int]] = deque()
         self._free = list(range(SLOTS))
@@ -84,10 +86,10 @@ class WorkerProcess:
         """Send an item to the process. At most SLOTS items may be queued."""
         self._release()
         slot = heappop(self._free)  # The lowest slot reuses pages that are already allocated.
-        offset = slot * SLOT
+        offset = slot * self._slot
         sides = [
             self._side_message(side, start)
-            for side, start in ((input, offset), (target, offset + SLOT // 2))
+            for side, start in ((input, offset), (target, offset + self._slot // 2))
         ]
         self._waiting.append((item, slot))
         with suppress(BrokenPipeError, ConnectionResetError):  # `receive` raises the reason.
@@ -154,7 +156,7 @@ def _memory() -> int:
     else:
         with tempfile.TemporaryFile() as file:
             memory = os.dup(file.fileno())
-    os.ftruncate(memory, SLOTS * SLOT)
+    os.ftruncate(memory, SLOTS * slot_bytes())
     return memory
 
 
@@ -214,7 +216,7 @@ def _packed(records: list[Record], memory: mmap.mmap, offset: int) -> list[Recor
 
     Values that do not fit into the slot stay in the messages.
     """
-    end = offset + SLOT
+    end = offset + len(memory) // SLOTS
 
     def put(value: Value) -> ValueMessage:
         nonlocal offset
@@ -227,8 +229,12 @@ def _packed(records: list[Record], memory: mmap.mmap, offset: int) -> list[Recor
     return [(put(record.input), put(record.target), record.meta) for record in records]
 
 
-if __name__ == "__main__":
+def main(socket: str, memory: str) -> None:
     # SIGTERM is for the job, which stores the finished pairs and then closes this process.
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     with suppress(BrokenPipeError, ConnectionResetError):  # The job has ended.
-        serve(Connection(int(sys.argv[1])), mmap.mmap(int(sys.argv[2]), SLOTS * SLOT))
+        serve(Connection(int(socket)), mmap.mmap(int(memory), 0))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

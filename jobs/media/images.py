@@ -14,7 +14,7 @@ from PIL import Image, UnidentifiedImageError
 from PIL.ImageFile import ImageFile as OpenImage
 
 from jobs.core.errors import JobError
-from jobs.core.limits import MAX_IMAGE_BYTES, MAX_IMAGE_MB, too_large
+from jobs.core.limits import max_image_bytes, max_image_mb, too_large
 from jobs.core.suffixes import IMAGES, is_image, natural
 
 Picture = NDArray[np.uint8]
@@ -132,10 +132,11 @@ class ImageFile:
 
 def _unzip(path: Path) -> bytes:
     with igzip.open(path) as file:
-        data: bytes = file.read(MAX_IMAGE_BYTES + 1)
-    if len(data) > MAX_IMAGE_BYTES:
+        data: bytes = file.read(max_image_bytes() + 1)
+    if len(data) > max_image_bytes():
         raise JobError(
-            f"{path.name} is refused: it unpacks to more than {MAX_IMAGE_MB} MiB (--max-image-mb)."
+            f"{path.name} is refused: it unpacks to more than {max_image_mb()} MiB "
+            "(--max-image-mb)."
         )
     return data
 

@@ -95,5 +95,9 @@ def _draw_shapes(
             draw.text((centre_x, centre_y), f"Clearframe {index}{number:03d}", fill=colour)
 
 
+def main(folder: str) -> None:
+    print(*make_clip(Path(folder)), sep="\n")
+
+
 if __name__ == "__main__":
-    print(*make_clip(Path(sys.argv[1])), sep="\n")
+    main(*sys.argv[1:])

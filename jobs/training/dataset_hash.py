@@ -5,18 +5,18 @@ open an LMDB store only once.
 """
 
 import hashlib
-import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from tempfile import TemporaryFile
 
 import psutil
 
+from jobs.core import processes
 from jobs.core.events import EventLog, NoLog
 from jobs.core.folder import JobFolder
-from jobs.core.paths import ROOT
 from jobs.core.stored import DATABASES, opened
 
 
@@ -41,30 +41,35 @@ def hashed_in_background(log: EventLog | NoLog, folders: list[Path]) -> Iterator
 
     If the block raises, the subprocess is killed and no hash is logged.
     """
-    process = subprocess.Popen(
-        [sys.executable, "-m", "jobs.training.dataset_hash", *map(str, folders)],
-        stdout=subprocess.PIPE,
-        text=True,
-        cwd=ROOT,
-    )
+    with TemporaryFile("w+") as output:
+        process = processes.start(
+            "jobs.training.dataset_hash",
+            [str(folder) for folder in folders],
+            stdout=output.fileno(),
+        )
+        with suppress(psutil.NoSuchProcess):
+            # It uses only the CPU time that the training leaves.
+            psutil.Process(process.pid).nice(19)
 
-    psutil.Process(process.pid).nice(19)  # It uses only the CPU time that the training leaves.
+        def log_hash() -> None:
+            if process.wait() == 0:
+                output.seek(0)
+                log.append("facts", dataset_hash=output.read().strip())
 
-    def log_hash() -> None:
-        output = process.communicate()[0].strip()
-        if process.returncode == 0:
-            log.append("facts", dataset_hash=output)
+        waiting = threading.Thread(target=log_hash, daemon=True)
+        waiting.start()
+        try:
+            yield
+        except BaseException:
+            process.kill()
+            raise
+        finally:
+            waiting.join()
 
-    waiting = threading.Thread(target=log_hash, daemon=True)
-    waiting.start()
-    try:
-        yield
-    except BaseException:
-        process.kill()
-        raise
-    finally:
-        waiting.join()
+
+def main(*folders: str) -> None:
+    print(hash_of([Path(folder) for folder in folders]))
 
 
 if __name__ == "__main__":
-    print(hash_of([Path(path) for path in sys.argv[1:]]))
+    main(*sys.argv[1:])

@@ -133,7 +133,10 @@ def test_a_test_can_be_aborted_and_the_next_test_runs(server: Server, models: li
 def test_a_test_outlives_its_server_and_its_worker_ends_after_it(
     server: Server, models: list[str]
 ) -> None:
-    _, worker = run_test(server, models[0])
+    first, worker = run_test(server, models[0])
+    # The worker is idle: it has released the lock, and waits for the server.
+    wait_until(lambda: not folder_of(server, first["id"]).worker_lives())
+    wait_until(lambda: psutil.Process(worker).status() == psutil.STATUS_SLEEPING)
     os.kill(worker, signal.SIGSTOP)
     id = server.create(f"/models/{models[0]}/tests", {"pair": 1, "layers": False})
     wait_until(lambda: folder_of(server, id).worker_lives())

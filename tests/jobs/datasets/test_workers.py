@@ -1,24 +1,23 @@
 """Worker processes make the same pairs as a single process, and the job reports their failures."""
 
 import mmap
-import os
-import signal
-import threading
-import time
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 from PIL import Image
 
 from jobs.core import folder as folders
-from jobs.core import launcher
 from jobs.core.events import EventLog, last_state
 from jobs.core.folder import JobFolder
+from jobs.core.paths import ROOT
 from jobs.core.report import Report
 from jobs.datasets import make, workers
-from jobs.datasets.pairing import Item, PairSettings, Record
+from jobs.datasets.pairing import Item, ItemResult, PairSettings, Record
 from jobs.datasets.store import PairReader
 from jobs.media.images import ImageFile, Picture
 from jobs.run import main as run_worker
@@ -53,19 +52,6 @@ def reason(folder: JobFolder) -> str:
     assert state is not None
     assert state["state"] == "error"
     return str(state["reason"])
-
-
-def workers_of(parent: int) -> list[int]:
-    """Return the worker processes of a job."""
-    try:
-        children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
-        return [
-            int(pid)
-            for pid in children
-            if b"jobs.datasets.workers" in Path(f"/proc/{pid}/cmdline").read_bytes()
-        ]
-    except (FileNotFoundError, ProcessLookupError):
-        return []  # A process exited during this call.
 
 
 @pytest.mark.parametrize(
@@ -120,7 +106,8 @@ def test_decoded_pictures_reach_the_processes_unchanged(tmp_path: Path) -> None:
             assert result.item.number == number
             assert bytes(result.records[0].target) == pictures[number].tobytes()
     assert number == 39
-    assert workers_of(os.getpid()) == []
+    descendants = psutil.Process().children(recursive=True)
+    assert not [child for child in descendants if "jobs.datasets.workers" in child.cmdline()]
 
 
 def test_few_large_pictures_are_queued(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -174,46 +161,48 @@ def lives(pid: int) -> bool:
     return Path(f"/proc/{pid}").exists()
 
 
-def wait_for_workers(parent: int, count: int) -> list[int]:
-    """Wait until a job has `count` worker processes, before they finish; return their pids."""
-    deadline = time.monotonic() + 10
-    while len(pids := workers_of(parent)) < count:
-        assert time.monotonic() < deadline
-    return pids
-
-
-def test_a_killed_process_is_reported_and_the_job_resumes(images: Path, home: Path) -> None:
+def test_a_killed_process_is_reported_and_the_job_resumes(
+    images: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     disturbed, undisturbed = job(home, images), job(home, images)
+    receive = workers.WorkerProcess.receive
 
-    def kill() -> None:
-        for pid in wait_for_workers(os.getpid(), 1):
-            os.kill(pid, signal.SIGKILL)
+    def kill_and_receive(self: workers.WorkerProcess, report: Report) -> ItemResult:
+        self._process.kill()
+        return receive(self, report)
 
-    thread = threading.Thread(target=kill)
-    thread.start()
-    assert run_worker(str(disturbed.path)) == 1
-    thread.join()
+    with monkeypatch.context() as patched:
+        patched.setattr(workers.WorkerProcess, "receive", kill_and_receive)
+        assert run_worker(str(disturbed.path)) == 1
     assert "was killed (SIGKILL)" in reason(disturbed)
     assert (run_worker(str(disturbed.path)), run_worker(str(undisturbed.path))) == (0, 0)
     assert values(disturbed) == values(undisturbed)
 
 
-def test_worker_processes_exit_if_the_job_is_killed(images: Path, home: Path) -> None:
-    pid = launcher.start(job(home, images))
-    assert pid is not None
-    pids = wait_for_workers(pid, workers.PROCESSES)
-    os.kill(pid, signal.SIGKILL)
-    deadline = time.monotonic() + 10
-    while any(map(lives, pids)) and time.monotonic() < deadline:
-        time.sleep(0.02)
-    assert not any(map(lives, pids))
+HOLD_WORKERS = """
+import time
+from jobs.datasets.workers import WorkerProcess
+workers = [WorkerProcess(), WorkerProcess()]
+print(*[worker._process.pid for worker in workers], flush=True)
+time.sleep(600)
+"""
 
 
-def test_values_that_do_not_fit_into_shared_memory_use_the_socket(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(workers, "SLOT", 100)
-    memory = mmap.mmap(-1, 200)
+def test_worker_processes_exit_if_the_job_is_killed() -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLD_WORKERS], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    ) as owner:
+        assert owner.stdout is not None
+        processes = [psutil.Process(int(pid)) for pid in owner.stdout.readline().split()]
+        commands = [process.cmdline() for process in processes]
+        owner.kill()
+    assert len(processes) == 2
+    assert all("jobs.datasets.workers" in command for command in commands)
+    assert not psutil.wait_procs(processes, timeout=60)[1]
+
+
+def test_values_that_do_not_fit_into_shared_memory_use_the_socket() -> None:
+    memory = mmap.mmap(-1, workers.SLOTS * 100)
     messages = workers._packed(
         [Record(b"a" * 60, b"b" * 60, {}), Record(b"c", b"d", {})], memory, 100
     )

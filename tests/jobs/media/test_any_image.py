@@ -193,7 +193,7 @@ def test_unreadable_or_ambiguous_files_are_refused(
 def test_an_image_over_the_memory_limit_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(limits, "MAX_IMAGE_BYTES", 12 * 16 * 3 - 1)
+    monkeypatch.setattr(limits, "max_image_bytes", lambda: 12 * 16 * 3 - 1)
     Image.fromarray(COLOUR).save(tmp_path / "large.png")
     with pytest.raises(JobError, match=r"large.png is refused: it is 16x12, more than"):
         read_any(tmp_path / "large.png")

@@ -15,7 +15,7 @@ from tests.support.real import picture_or_none
 
 
 def test_a_decompression_bomb_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(images, "MAX_IMAGE_BYTES", 2**20)
+    monkeypatch.setattr(images, "max_image_bytes", lambda: 2**20)
     bomb = tmp_path / "bomb.bmp.gz"
     bomb.write_bytes(gzip.compress(bytes(2**22)))
     with pytest.raises(JobError, match=r"bomb.bmp.gz is refused: it unpacks to more than .* MiB"):

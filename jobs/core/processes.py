@@ -1,0 +1,237 @@
+"""Start a process that runs one of our modules: by a fork server, or else by a new interpreter.
+
+A fork server (jobs/fork_server.py) has torch loaded, so its processes start in milliseconds. The
+environment variable FORK_SERVER has the path of its socket. Without one, as while it loads and
+where fork is not safe (macOS), `python -m MODULE` does the same in seconds.
+"""
+
+import json
+import os
+import select
+import signal
+import socket
+import struct
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from tempfile import TemporaryFile
+from typing import Any, Protocol
+
+from jobs.core.paths import ROOT
+
+FORK_SERVER = "CLEARFRAME_FORK_SERVER"
+PERFORMANCE = {
+    "OPENBLAS_NUM_THREADS": "1",
+    "MALLOC_MMAP_THRESHOLD_": str(2**25),
+    "MALLOC_TRIM_THRESHOLD_": str(2**30),
+}
+"""Performance settings of all workers. Several processes make pairs, so threads inside numpy's BLAS
+would only compete with them. And glibc keeps freed memory for the next picture: returning it to
+the kernel and requesting it again takes longer than filling it."""
+
+LENGTH = struct.Struct("!I")
+"""Precedes each message between a client and the fork server: its length in bytes."""
+
+MAX_DESCRIPTORS = 32
+
+SECONDS_TO_START = 20.0
+"""After this time without a sign of the fork server, a new interpreter starts the process."""
+
+UNKNOWN_STATUS = 255
+"""Stands for the exit status of a process whose fork server ended first."""
+
+
+class Process(Protocol):
+    """A process that was started, as subprocess.Popen has it."""
+
+    @property
+    def pid(self) -> int: ...
+
+    def poll(self) -> int | None:
+        """The exit status, negative for a signal; None while the process runs."""
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Wait for the exit status. Raises subprocess.TimeoutExpired."""
+
+    def kill(self) -> None: ...
+
+
+class ForkedProcess:
+    """A process that the fork server started for this one.
+
+    `connection` delivers the exit status. `handle` is a pidfd: it stays that of the process even
+    if its pid is used again, and works without the fork server.
+    """
+
+    def __init__(self, pid: int, handle: int, connection: socket.socket) -> None:
+        self.pid = pid
+        self._handle, self._connection = handle, connection
+        self._status: int | None = None
+
+    def poll(self) -> int | None:
+        with suppress(subprocess.TimeoutExpired):
+            return self.wait(0)
+        return None
+
+    def wait(self, timeout: float | None = None) -> int:
+        if self._status is None:
+            milliseconds = None if timeout is None else 1000 * timeout
+            waiting = select.poll()
+            waiting.register(self._handle, select.POLLIN)
+            if not waiting.poll(milliseconds):
+                raise subprocess.TimeoutExpired(str(self.pid), timeout or 0)
+            self._connection.setblocking(True)
+            message = receive(self._connection)
+            self._status = UNKNOWN_STATUS if message is None else int(message["status"])
+            self._close()
+        return self._status
+
+    def kill(self) -> None:
+        if self.poll() is None:
+            with suppress(ProcessLookupError):
+                signal.pidfd_send_signal(self._handle, signal.SIGKILL)
+
+    def _close(self) -> None:
+        os.close(self._handle)
+        self._connection.close()
+
+
+def start(
+    module: str,
+    arguments: Sequence[str],
+    env: Mapping[str, str] | None = None,
+    stdin: int = subprocess.DEVNULL,
+    stdout: int | None = None,
+    stderr: int | None = None,
+    pass_fds: Sequence[int] = (),
+) -> Process:
+    """Run `main(*arguments)` of a module in a new process, in a session of its own.
+
+    `env` is added to the environment of the caller. `stdin`, `stdout` and `stderr` are open
+    descriptors; the caller's own if None. The process has the descriptors `pass_fds` under the
+    same numbers.
+    """
+    environment = {**os.environ, **PERFORMANCE, **(env or {})}
+    with open(os.devnull, "rb") as nothing:
+        input = nothing.fileno() if stdin == subprocess.DEVNULL else stdin
+        output = 1 if stdout is None else stdout
+        errors = 2 if stderr is None else stderr
+        streams = {0: input, 1: output, 2: errors}
+        descriptors = {**streams, **{number: number for number in pass_fds}}
+        forked = _fork(module, arguments, environment, descriptors)
+    return forked or subprocess.Popen(
+        [sys.executable, "-m", module, *arguments],
+        env=environment,
+        cwd=ROOT,
+        stdin=stdin,
+        stdout=stdout,
+        stderr=stderr,
+        pass_fds=pass_fds,
+        start_new_session=True,
+    )
+
+
+def run(
+    module: str,
+    arguments: Sequence[str] = (),
+    input: str = "",
+    env: Mapping[str, str] | None = None,
+    timeout: float | None = None,
+) -> "subprocess.CompletedProcess[str]":
+    """Run a module to its end and return its output, as subprocess.run does.
+
+    Raises subprocess.TimeoutExpired after `timeout` seconds; the process is then killed.
+    """
+    # Files instead of pipes: neither side ever waits for the other to read.
+    with TemporaryFile() as stdin, TemporaryFile() as stdout, TemporaryFile() as stderr:
+        stdin.write(input.encode())
+        stdin.seek(0)
+        descriptors = stdin.fileno(), stdout.fileno(), stderr.fileno()
+        process = start(module, arguments, env, *descriptors)
+        try:
+            status = process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+            raise
+        for file in (stdout, stderr):
+            file.seek(0)
+        output, errors = (file.read().decode(errors="replace") for file in (stdout, stderr))
+    return subprocess.CompletedProcess([module, *arguments], status, output, errors)
+
+
+def last_line(done: "subprocess.CompletedProcess[str]") -> str:
+    """The last line of the errors that a process printed, at most 300 characters."""
+    lines = done.stderr.strip().splitlines() or [f"exit status {done.returncode}"]
+    return lines[-1][:300]
+
+
+def _fork(
+    module: str,
+    arguments: Sequence[str],
+    environment: Mapping[str, str],
+    descriptors: Mapping[int, int],
+) -> ForkedProcess | None:
+    """Let the fork server start the process; None if there is no fork server.
+
+    `descriptors`: those that the process gets, by the number that they have there.
+    """
+    path = environment.get(FORK_SERVER)
+    if not path:
+        return None
+    request = {
+        "module": module,
+        "arguments": list(arguments),
+        "environment": environment,
+        "descriptors": list(descriptors),
+    }
+    connection = socket.socket(socket.AF_UNIX)
+    handles: list[int] = []
+    try:
+        connection.settimeout(SECONDS_TO_START)
+        connection.connect(path)
+        send(connection, request, list(descriptors.values()))
+        started = receive(connection, handles)
+    except (FileNotFoundError, ConnectionError):  # It still loads, or has ended.
+        started = None
+    except TimeoutError:
+        # From now on the process cannot report its start, and ends if it cannot. It may just have.
+        connection.shutdown(socket.SHUT_RDWR)
+        started = receive(connection, handles)
+    if started is None:
+        connection.close()
+        return None
+    os.set_inheritable(handles[0], False)
+    return ForkedProcess(started["pid"], handles[0], connection)
+
+
+def send(
+    connection: socket.socket, message: Mapping[str, Any], descriptors: Sequence[int] = ()
+) -> None:
+    """Send a message with open descriptors."""
+    data = json.dumps(message).encode()
+    socket.send_fds(connection, [LENGTH.pack(len(data))], list(descriptors))
+    connection.sendall(data)
+
+
+def receive(
+    connection: socket.socket, descriptors: list[int] | None = None
+) -> dict[str, Any] | None:
+    """The next message, or None after the last one. Its descriptors are added to the list."""
+    head, received, _, _ = socket.recv_fds(
+        connection, LENGTH.size, MAX_DESCRIPTORS, socket.MSG_WAITALL
+    )
+    if descriptors is not None:
+        descriptors += received
+    if len(head) < LENGTH.size:
+        return None
+    (length,) = LENGTH.unpack(head)
+    body = b""
+    while len(body) < length:
+        data = connection.recv(length - len(body))
+        if not data:
+            return None
+        body += data
+    message: dict[str, Any] = json.loads(body)
+    return message

@@ -1,0 +1,205 @@
+"""Forked workers are like started ones, and need the fork server only to start."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from app.runner.fork_server import start_fork_server
+from jobs.core import folder as folders
+from jobs.core import launcher, processes
+from jobs.core.events import last_state
+from jobs.core.paths import ROOT
+from jobs.core.processes import FORK_SERVER, ForkedProcess
+from jobs.specs import DatasetSpec
+from tests.support.server import Server
+
+MODULE = "tests.support.forked"
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux forks workers")
+
+Clip = tuple[Path, Path]
+
+
+def wait_until_ready(process: "subprocess.Popen[bytes]", path: Path) -> None:
+    deadline = time.monotonic() + 60
+    while not path.exists():
+        assert process.poll() is None, "the fork server ended"
+        assert time.monotonic() < deadline, "the fork server still loads after a minute"
+        time.sleep(0.02)
+
+
+@pytest.fixture
+def own_fork_server(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> Iterator["subprocess.Popen[bytes]"]:
+    """A fork server that the test may end."""
+    path = tmp_path_factory.mktemp("fork") / "socket"
+    process = start_fork_server(path, 0)
+    wait_until_ready(process, path)
+    monkeypatch.setenv(FORK_SERVER, str(path))
+    yield process
+    process.kill()
+    process.communicate()
+
+
+def report(**options: object) -> dict[str, object]:
+    done = processes.run(MODULE, ["report", "a b", "ü"], **options)  # type: ignore[arg-type]
+    assert done.returncode == 0, done.stderr
+    answer: dict[str, object] = json.loads(done.stdout)
+    return answer
+
+
+def test_a_forked_process_has_its_own_arguments_session_environment_and_descriptors(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("CLEARFRAME_TEST", "from the caller")
+    answer = report(env={"CUDA_VISIBLE_DEVICES": "1,3"})
+    assert answer["arguments"] == ["a b", "ü"]
+    assert answer["argv"] == [MODULE, "report", "a b", "ü"]
+    assert answer["session"] == answer["pid"]
+    assert answer["folder"] == str(ROOT)
+    assert answer["descriptors"] == [0, 1, 2]
+    environment = answer["environment"]
+    assert isinstance(environment, dict)
+    assert environment == {
+        **os.environ,
+        **processes.PERFORMANCE,
+        "CUDA_VISIBLE_DEVICES": "1,3",
+    }
+
+
+def test_forked_processes_share_no_random_numbers_and_compute_as_others() -> None:
+    first, second = report(), report()
+    assert first["random"] != second["random"]
+    assert first["seed"] != second["seed"]
+    assert first["product"] == 64.0**3
+    threads = [sys.executable, "-c", "import torch; print(torch.get_num_threads())"]
+    assert first["threads"] == int(subprocess.check_output(threads))
+
+
+def test_input_output_errors_and_exit_status_are_those_of_a_started_process() -> None:
+    assert processes.run(MODULE, ["read"], "text ü" * 100_000).stdout == "text ü" * 100_000 + "\n"
+    assert processes.run(MODULE, ["return", "7"]).returncode == 7
+    failed = processes.run(MODULE, ["raise", "the reason"])
+    assert failed.returncode == 1
+    assert "in main" in failed.stderr
+    assert processes.last_line(failed) == "ValueError: the reason"
+    with pytest.raises(subprocess.TimeoutExpired):
+        processes.run(MODULE, ["sleep"], timeout=0.5)
+
+
+def test_descriptors_are_passed_under_their_numbers() -> None:
+    ours, theirs = socket.socketpair()
+    with ours:
+        with theirs:
+            os.dup2(theirs.fileno(), 300)
+            process = processes.start(MODULE, ["write", "300"], pass_fds=[300])
+            os.close(300)
+        assert ours.recv(100) == b"written"
+        assert process.wait(timeout=60) == 0
+
+
+def test_a_process_shows_its_command_and_its_job(tmp_path: Path) -> None:
+    process = processes.start(MODULE, ["sleep"], {launcher.JOB: str(tmp_path / "job")})
+    assert isinstance(process, ForkedProcess)
+    shown = psutil.Process(process.pid)
+    assert [word for word in shown.cmdline() if word] == [sys.executable, "-m", MODULE, "sleep"]
+    assert shown.environ() == {launcher.JOB: str(tmp_path / "job")}
+    assert process.poll() is None
+    process.kill()
+    assert process.wait(timeout=60) == -signal.SIGKILL
+
+
+def test_a_client_that_gives_up_leaves_no_process(tmp_path: Path) -> None:
+    """It starts the process in another way: the same job must not run twice."""
+    with socket.socket(socket.AF_UNIX) as connection, open(os.devnull, "r+b") as null:
+        connection.connect(os.environ[FORK_SERVER])
+        connection.shutdown(socket.SHUT_RD)
+        request = {
+            "module": MODULE,
+            "arguments": ["touch", str(tmp_path / "started")],
+            "environment": dict(os.environ),
+            "descriptors": [0, 1, 2],
+        }
+        processes.send(connection, request, [null.fileno()] * 3)
+        connection.shutdown(socket.SHUT_WR)
+    assert processes.run(MODULE, ["touch", str(tmp_path / "next")]).returncode == 0
+    assert (tmp_path / "next").exists()
+    assert not (tmp_path / "started").exists()
+
+
+def test_without_a_fork_server_a_process_is_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(FORK_SERVER, str(tmp_path / "none"))
+    process = processes.start(MODULE, ["return", "7"])
+    assert isinstance(process, subprocess.Popen)
+    assert process.wait(timeout=60) == 7
+
+
+def test_a_job_goes_on_when_the_fork_server_is_killed(
+    own_fork_server: "subprocess.Popen[bytes]", home: Path, clip: Clip
+) -> None:
+    process = processes.start(MODULE, ["sleep"])
+    own_fork_server.kill()
+    own_fork_server.wait()
+    assert process.poll() is None
+    process.kill()
+    assert process.wait(timeout=60) == processes.UNKNOWN_STATUS
+    source = {"kind": "stream", "stream": str(clip[0]), "originals": str(clip[1])}
+    spec = DatasetSpec.model_validate({"name": "clip", "source": source})
+    folder = folders.create(home, "dataset", spec)
+    assert launcher.start(folder) is not None
+    deadline = time.monotonic() + 60
+    while (state := last_state(folder.events)) is None or state["state"] != "done":
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def test_it_ends_with_its_owner_and_after_a_time_without_work(tmp_path: Path) -> None:
+    for minutes in (0.0, 0.001):
+        path = Path("/tmp") / f"clearframe-test-{os.getpid()}" / "socket"
+        process = start_fork_server(path, minutes)
+        if not minutes:
+            assert process.stdin is not None
+            process.stdin.close()
+        assert process.wait(timeout=60) == 0
+        assert not path.parent.exists()
+        process.communicate()
+
+
+def wait_for_fork_server(server: Server, unlike: int = 0) -> psutil.Process:
+    """Wait until the server has a fork server that accepts requests."""
+    deadline = time.monotonic() + 60
+    while True:
+        for child in psutil.Process(server.process.pid).children():
+            command = [] if child.status() == psutil.STATUS_ZOMBIE else child.cmdline()
+            if "jobs.fork_server" in command and child.pid != unlike and Path(command[3]).exists():
+                return child
+        assert time.monotonic() < deadline, "the server has no fork server"
+        time.sleep(0.05)
+
+
+def test_a_server_starts_a_new_fork_server_when_one_is_killed(
+    home: Path, clip: Clip, free_port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv(FORK_SERVER)
+    with Server(home, [clip[0].parent], free_port) as server:
+        first = wait_for_fork_server(server)
+        first.kill()
+        server.wait(server.dataset(clip), "done")
+        second = wait_for_fork_server(server, first.pid)
+        path = Path(second.cmdline()[3])
+        server.wait(server.dataset(clip), "done")
+    # The server was killed.
+    assert psutil.wait_procs([second], timeout=60)[1] == []
+    assert not path.parent.exists()
