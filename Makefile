@@ -6,7 +6,7 @@ PORT ?= 5000
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev demo serve test lint audit format constraints
+.PHONY: help setup setup-dev demo serve test test-long lint generate audit format constraints
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -35,6 +35,9 @@ test: lint ## All tests; those of the pages need Chromium
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n logical --maxprocesses 8 --dist loadfile --no-loadscope-reorder
 	$(BIN)/node --test tests/js/*.test.js
 
+test-long: .venv/ready-test ## Tests by chance with ten times the examples and faults; takes hours
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --long --timeout=10000 tests/fuzz tests/app/test_chaos.py tests/app/forms tests/jobs/datasets/test_make_faults.py
+
 lint: .venv/ready-test ## Format, lint, types and words
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -43,6 +46,9 @@ lint: .venv/ready-test ## Format, lint, types and words
 	$(BIN)/codespell
 	$(BIN)/python scripts/check_words.py
 	PATH="$(CURDIR)/$(BIN):$$PATH" npm run --silent lint
+
+generate: .venv/ready-test ## Write docs/events.md and types.js from the types in jobs/core/types and app/answers.py
+	$(BIN)/python scripts/generate_types.py
 
 audit: .venv/ready-test ## Known vulnerabilities of the packages in use; asks their registries
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[audit]'

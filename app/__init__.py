@@ -17,7 +17,6 @@ from app.api.replies import error as error_reply
 from app.catalog import home_lock
 from app.catalog.catalog import Catalog
 from app.catalog.database import connect
-from app.errors import DatabaseBusy, InsufficientStorage, is_full, is_locked
 from app.files import uploads
 from app.live.extensions import socketio
 from app.live.listeners import Listeners
@@ -29,6 +28,7 @@ from app.runner.fork_server import ForkServer
 from app.runner.scheduler import Scheduler
 from app.runner.warm import WarmWorkers
 from app.settings import Settings
+from app.temporary_failures import DatabaseBusy, InsufficientStorage, is_full, is_locked
 from app.web import assets, prefix, safety
 from app.web.access import guarded
 from jobs.core.paths import STATIC, TEMPLATES
@@ -104,7 +104,7 @@ def _start_background(
         follower.follow_job, catalog.job_queued.set, settings.allow_user_code, catalog.aborting
     )
     app.extensions["warm"] = warm
-    fork_server = ForkServer(0)
+    fork_server = ForkServer(settings.preload_minutes)
     scheduler = Scheduler(
         catalog,
         gpus.names(),

@@ -3,10 +3,11 @@
 import os
 import shutil
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from werkzeug.datastructures import FileStorage
 
+from app.answers import Probe
 from app.catalog.database import JobRow
 from app.catalog.queue import Queue
 from app.checks import sweeps
@@ -14,13 +15,13 @@ from app.checks.dataset import checked_dataset
 from app.checks.inference import checked_test
 from app.checks.training import checked_training, with_network_loss
 from app.current import catalog, listeners, settings
-from app.errors import TooManyUploads
 from app.files import uploads
 from app.files.content import Unusable
 from app.forms.training import LENGTHS
 from app.live.sockets import JOB_DELETED
-from app.problems import REQUIRED, Invalid, validate
 from app.runner import probing
+from app.temporary_failures import TooManyUploads
+from app.validation_errors import REQUIRED, Invalid, validate
 from jobs.specs import TESTS, DatasetSpec, ModelSpec, spec_of
 
 READ_ONLY = "Unknown or read-only field."
@@ -32,14 +33,15 @@ def create_dataset(values: Any) -> str:
     return catalog().create("dataset", spec)
 
 
-def probe_dataset(values: Any) -> dict[str, Any]:
+def probe_dataset(values: Any) -> Probe:
     """Probe the sources of a dataset before it is created. Raises Invalid.
 
     Takes the values of `create_dataset`, of which the name may be missing, and `thorough`.
     """
     thorough = bool(values.pop("thorough", False))
     spec = checked_dataset(validate(DatasetSpec, {"name": "probe", **values}), settings().readable)
-    return {**probing.probe(spec, thorough), "free": shutil.disk_usage(settings().home).free}
+    found = probing.probe(spec, thorough)
+    return cast(Probe, {**found, "free": shutil.disk_usage(settings().home).free})
 
 
 def create_models(values: Any) -> tuple[list[str], str]:

@@ -11,8 +11,8 @@ import click
 
 from app.catalog.catalog import Refused
 from app.catalog.index import row_of
-from app.problems import Invalid
 from app.runner import exporting
+from app.validation_errors import Invalid
 from commands.options import options, typed_values
 from commands.running import call, download, sentences
 from jobs.core.folder import JobFolder

@@ -21,6 +21,7 @@ from jobs.core import folder as folders
 from jobs.core import launcher
 from jobs.core.events import FINAL_STATES, Event, last_state, read_from
 from jobs.core.folder import JobFolder
+from jobs.core.types.summaries import View
 from jobs.core.view import empty, fold
 from jobs.specs import JobSpec
 
@@ -34,7 +35,7 @@ def find_in(home: Path, id: str) -> JobRow | None:
     return row_of(folder) if (folder.path / "job.json").is_file() else None
 
 
-def run_here(home: Path, kind: str, spec: JobSpec) -> dict[str, Any]:
+def run_here(home: Path, kind: str, spec: JobSpec) -> View:
     """Create the job's folder in a home, run its worker, and print its progress.
 
     Ctrl-C aborts the job.
@@ -74,12 +75,12 @@ def _last(folder: JobFolder) -> Event:
     }
 
 
-def run_on(server: str, path: str, body: dict[str, Any]) -> dict[str, Any]:
+def run_on(server: str, path: str, body: dict[str, Any]) -> View:
     """Create the job on a server, and print its progress until it ends."""
     return follow(server, call(server, path, body)["id"])
 
 
-def follow(server: str, id: str) -> dict[str, Any]:
+def follow(server: str, id: str) -> View:
     """Print the progress of a server's job until it ends."""
     click.echo(f"{id}  {server}/jobs/{id}", err=True)
     return show_progress(_events_on(server, id))
@@ -162,7 +163,7 @@ def sentences(problems: dict[str, str]) -> str:
     )
 
 
-def show_progress(events: Iterator[Event]) -> dict[str, Any]:
+def show_progress(events: Iterator[Event]) -> View:
     """Print a job's progress as a bar and its messages as lines until it ends.
 
     Returns the job's view. Raises ClickException if the job failed.

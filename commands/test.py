@@ -13,7 +13,7 @@ from urllib.parse import quote
 import click
 
 from app.checks.inference import checked_test
-from app.problems import Invalid, validate
+from app.validation_errors import Invalid, validate
 from commands.options import options, typed_values
 from commands.running import find_in, run_here, run_on, sentences
 from jobs.core.launcher import USER_CODE

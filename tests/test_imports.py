@@ -150,7 +150,7 @@ import run_server, sys
 from pathlib import Path
 from app import create_app
 from app.settings import Settings
-app = create_app(Settings(Path({str(tmp_path)!r}), (Path({str(tmp_path)!r}),)), work=False)
+app = create_app(Settings(home=Path({str(tmp_path)!r})), work=False)
 print(app.test_client().get("/").status_code, *sorted({HEAVY!r} & sys.modules.keys()))
 """
     assert python(code).split() == ["200", "alembic"]  # The first start creates the database.

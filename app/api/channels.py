@@ -5,21 +5,23 @@ The response comes from a file if there is one, else a warm worker computes it
 """
 
 import json
-from typing import Any
+from typing import cast
 
 from flask import Blueprint, abort, current_app
 
+from app.api.routes import route
 from app.current import catalog
-from app.problems import Invalid
 from app.runner.warm import Unanswerable, WarmWorkers, WorkerLost
-from jobs.core import layer_files
-from jobs.core.folder import JobFolder
+from app.validation_errors import Invalid
+from jobs.core.folder import JobFolder, channel_stem
+from jobs.core.types.layers import ChannelResult, ShownLayer
 
 blueprint = Blueprint("channels", __name__, url_prefix="/tests")
 
 
-@blueprint.get("/<id>/layers/<int:number>/channels/<int:channel>")
-def layer_channel(id: str, number: int, channel: int) -> Any:
+@route(blueprint, "GET", "/<id>/layers/<int:number>/channels/<int:channel>")
+def layer_channel(id: str, number: int, channel: int) -> ChannelResult:
+    """A channel (from 0) of a layer (from 1) of a test of one image."""
     row = catalog().get(id)
     if row is None or row.kind != "test":
         abort(404, f"Test {id} not found.")
@@ -34,15 +36,13 @@ def layer_channel(id: str, number: int, channel: int) -> Any:
             f"it has {count}, counted from 0.",
         )
     folder = catalog().folder(id)
-    file = folder.path / f"{layer_files.of_channel(number, layer['name'], channel)}.json"
-    return (
-        json.loads(file.read_text(encoding="utf-8"))
-        if file.exists()
-        else _ask(row.spec["model"], folder, number, channel)
-    )
+    file = folder.path / f"{channel_stem(number, layer['name'], channel)}.json"
+    if file.exists():
+        return cast(ChannelResult, json.loads(file.read_text(encoding="utf-8")))
+    return _ask(row.spec["model"], folder, number, channel)
 
 
-def _layer(layers: list[dict[str, Any]], number: int) -> dict[str, Any]:
+def _layer(layers: list[ShownLayer], number: int) -> ShownLayer:
     for layer in layers:
         if layer["index"] == number:
             return layer
@@ -50,7 +50,7 @@ def _layer(layers: list[dict[str, Any]], number: int) -> dict[str, Any]:
     abort(404, f"The test has no layer {number}: {count}.")
 
 
-def _ask(model: str, folder: JobFolder, layer: int, channel: int) -> dict[str, Any]:
+def _ask(model: str, folder: JobFolder, layer: int, channel: int) -> ChannelResult:
     warm: WarmWorkers = current_app.extensions["warm"]
     try:
         answer = warm.ask(model, {"folder": str(folder.path), "layer": layer, "channel": channel})
@@ -58,4 +58,4 @@ def _ask(model: str, folder: JobFolder, layer: int, channel: int) -> dict[str, A
         raise Invalid({"": str(problem)}) from problem
     except WorkerLost as problem:
         abort(503, str(problem))
-    return {key: value for key, value in answer.items() if key != "answer"}
+    return cast(ChannelResult, {key: value for key, value in answer.items() if key != "answer"})

@@ -1,11 +1,13 @@
 """API routes for datasets (create, probe, pairs) and for files below the data roots."""
 
-from typing import Any
+from typing import cast
 
 from flask import Blueprint, request
 
 from app.actions import create_dataset, probe_dataset
+from app.answers import Created, Folder, PairPage, Probe
 from app.api.replies import body, job_or_404
+from app.api.routes import route
 from app.catalog import pairs
 from app.current import catalog, settings
 from app.files import paths
@@ -13,21 +15,25 @@ from app.files import paths
 blueprint = Blueprint("datasets", __name__)
 
 
-@blueprint.post("/datasets")
-def post_dataset() -> Any:
+@route(blueprint, "POST", "/datasets", body="DatasetSpec", status=201)
+def post_dataset() -> tuple[Created, int]:
+    """Create a dataset."""
     return {"id": create_dataset(body())}, 201
 
 
-@blueprint.post("/probe")
-def post_probe() -> Any:
+@route(blueprint, "POST", "/probe", body="ProbeRequest")
+def post_probe() -> Probe:
+    """Check the sources of a dataset without creating it."""
     return probe_dataset(body())
 
 
-@blueprint.get("/datasets/<id>/pairs")
-def list_pairs(id: str) -> Any:
+@route(blueprint, "GET", "/datasets/<id>/pairs", query=("split", "sort", "order", "page"))
+def list_pairs(id: str) -> PairPage:
+    """Pairs of a dataset, by page."""
     return pairs.pairs_page(job_or_404(id, "dataset"), catalog().folder(id), request.args.to_dict())
 
 
-@blueprint.get("/files")
-def list_files() -> Any:
-    return paths.browse(request.args.get("path", ""), settings().readable)
+@route(blueprint, "GET", "/files", query=("path",))
+def list_files() -> Folder:
+    """Browse the data roots."""
+    return cast(Folder, paths.browse(request.args.get("path", ""), settings().readable))

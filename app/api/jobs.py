@@ -4,19 +4,20 @@ Listing, changing, moving, aborting, resuming and deleting; events, curves, reco
 """
 
 import json
-from typing import Any
 
 from flask import Blueprint, Response, request
 from werkzeug.utils import secure_filename
 
 from app.actions import delete, describe, queue
+from app.answers import EventList, Job, JobList, RunRecord, ScalarsResponse, WorkerLog
 from app.api.replies import body, job_or_404, number
+from app.api.routes import JSON, Text, route
 from app.catalog import log_index, worker_log
 from app.catalog.index import as_json
 from app.current import catalog
 from app.forms.record import record
-from app.problems import Invalid
 from app.runner.scheduler import waiting_reason
+from app.validation_errors import Invalid
 from jobs.core.events import read
 
 blueprint = Blueprint("jobs", __name__)
@@ -25,8 +26,9 @@ MOST_JOBS = 500
 MOST_POINTS = 100_000
 
 
-@blueprint.get("/jobs")
-def list_jobs() -> Any:
+@route(blueprint, "GET", "/jobs", query=("kind", "state", "q", "limit", "cursor"))
+def list_jobs() -> JobList:
+    """Jobs, newest first."""
     limit = min(number("limit", 100, 1), MOST_JOBS)
     states = frozenset(request.args.get("state", "").split(",")) - {""}
     rows = catalog().find(
@@ -42,14 +44,16 @@ def list_jobs() -> Any:
     }
 
 
-@blueprint.get("/jobs/<id>")
-def show_job(id: str) -> Any:
+@route(blueprint, "GET", "/jobs/<id>")
+def show_job(id: str) -> Job:
+    """One job."""
     row = job_or_404(id)
     return {**as_json(row), "waiting_for": waiting_reason(row, catalog())}
 
 
-@blueprint.patch("/jobs/<id>")
-def change_job(id: str) -> Any:
+@route(blueprint, "PATCH", "/jobs/<id>", body="Words")
+def change_job(id: str) -> Job:
+    """Change name, group and notes of a job; or the priority of a waiting job."""
     row, changes = job_or_404(id), body()
     queue_changes = {name: changes.pop(name) for name in ("priority", "anyway") if name in changes}
     if changes or not queue_changes:
@@ -59,8 +63,9 @@ def change_job(id: str) -> Any:
     return as_json(job_or_404(id))
 
 
-@blueprint.post("/jobs/<id>/move")
-def move_job(id: str) -> Any:
+@route(blueprint, "POST", "/jobs/<id>/move", body="Before", status=202)
+def move_job(id: str) -> tuple[Job, int]:
+    """Move a waiting job before another, or to the end of the queue."""
     job_or_404(id)
     payload = body()
     before = payload.get("before")
@@ -70,22 +75,25 @@ def move_job(id: str) -> Any:
     return as_json(job_or_404(id)), 202
 
 
-@blueprint.delete("/jobs/<id>")
-def delete_job(id: str) -> Any:
+@route(blueprint, "DELETE", "/jobs/<id>", status=204)
+def delete_job(id: str) -> tuple[str, int]:
+    """Delete a job and its files."""
     job_or_404(id)
     delete(id)
     return "", 204
 
 
-@blueprint.post("/jobs/<id>/abort")
-def abort_job(id: str) -> Any:
+@route(blueprint, "POST", "/jobs/<id>/abort", status=202)
+def abort_job(id: str) -> tuple[Job, int]:
+    """Abort a job; finished work is kept."""
     job_or_404(id)
     catalog().abort(id)
     return as_json(job_or_404(id)), 202
 
 
-@blueprint.post("/jobs/<id>/resume")
-def resume_job(id: str) -> Any:
+@route(blueprint, "POST", "/jobs/<id>/resume", body="From", status=202)
+def resume_job(id: str) -> tuple[Job, int]:
+    """Resume a failed or aborted job; a training from the given snapshot."""
     job_or_404(id)
     payload = body() if request.data else {}
     if unknown := set(payload) - {"snapshot"}:
@@ -94,8 +102,9 @@ def resume_job(id: str) -> Any:
     return as_json(job_or_404(id)), 202
 
 
-@blueprint.get("/jobs/<id>/events")
-def job_events(id: str) -> Any:
+@route(blueprint, "GET", "/jobs/<id>/events", query=("since", "type"))
+def job_events(id: str) -> EventList:
+    """Events of a job."""
     job_or_404(id)
     types = frozenset(request.args.get("type", "").split(",")) - {""}
     folder, since = catalog().folder(id), number("since", 0)
@@ -108,8 +117,15 @@ def job_events(id: str) -> Any:
     return {"events": events, "seq": events[-1]["seq"] if events else since}
 
 
-@blueprint.get("/jobs/<id>/scalars")
-def job_scalars(id: str) -> Any:
+@route(
+    blueprint,
+    "GET",
+    "/jobs/<id>/scalars",
+    query=("keys", "max_points", "from_step", "to_step"),
+    answers={JSON: ScalarsResponse},
+)
+def job_scalars(id: str) -> Response:
+    """Curves of a training, downsampled."""
     job_or_404(id)
     keys = frozenset(request.args.get("keys", "").split(",")) - {""}
     steps = (float(number("from_step", 0)), float(number("to_step", 10**15)))
@@ -123,8 +139,9 @@ def job_scalars(id: str) -> Any:
     )
 
 
-@blueprint.get("/jobs/<id>/scalars.csv")
-def job_csv(id: str) -> Any:
+@route(blueprint, "GET", "/jobs/<id>/scalars.csv", query=("keys",), answers={"text/csv": Text})
+def scalars_csv(id: str) -> Response:
+    """All points of the curves, as CSV."""
     row = job_or_404(id)
     keys = frozenset(request.args.get("keys", "").split(",")) - {""}
     name = secure_filename(row.name) or id
@@ -134,13 +151,15 @@ def job_csv(id: str) -> Any:
     )
 
 
-@blueprint.get("/jobs/<id>/record")
-def job_record(id: str) -> Any:
+@route(blueprint, "GET", "/jobs/<id>/record")
+def job_record(id: str) -> RunRecord:
+    """Spec, command, facts and summary to reproduce a job."""
     return record(job_or_404(id), catalog())
 
 
-@blueprint.get("/jobs/<id>/log")
-def job_log(id: str) -> Any:
+@route(blueprint, "GET", "/jobs/<id>/log", query=("from",))
+def job_log(id: str) -> WorkerLog:
+    """Log of the worker from a byte offset, else its end; at most 64 KiB."""
     job_or_404(id)
     start = number("from", 0) if request.args.get("from") else None
     return worker_log.part(catalog().folder(id).worker_log, start)

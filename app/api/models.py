@@ -1,11 +1,21 @@
 """API routes for models: train, preview, extend, test and export."""
 
-from typing import Any
+from typing import cast
 
 from flask import Blueprint
 
 from app.actions import create_models, create_test, extend, remove_snapshot
+from app.answers import (
+    Created,
+    CreatedModels,
+    Exported,
+    ExportFile,
+    ExportList,
+    Job,
+    Preview,
+)
 from app.api.replies import body, job_or_404
+from app.api.routes import route
 from app.catalog.index import as_json
 from app.current import catalog, settings
 from app.forms.preview import preview
@@ -14,43 +24,52 @@ from app.runner import exporting
 blueprint = Blueprint("models", __name__)
 
 
-@blueprint.post("/models")
-def post_model() -> Any:
+@route(blueprint, "POST", "/models", body="ModelRequest", status=201)
+def post_model() -> tuple[CreatedModels, int]:
+    """Train a model, or one per base learning rate and batch size: “0.001, 0.0003”."""
     ids, sweep = create_models(body())
     return {"id": ids[0], "ids": ids, "sweep": sweep}, 201
 
 
-@blueprint.post("/models/preview")
-def post_preview() -> Any:
+@route(blueprint, "POST", "/models/preview", body="PreviewRequest")
+def post_preview() -> Preview:
+    """Preview a training without creating it; values may be missing or wrong."""
     return preview(body(), catalog())
 
 
-@blueprint.post("/jobs/<id>/extend")
-def extend_job(id: str) -> Any:
+@route(blueprint, "POST", "/jobs/<id>/extend", body="Length", status=202)
+def extend_job(id: str) -> tuple[Job, int]:
+    """Train longer: more epochs, steps or minutes, from the last snapshot."""
     extend(job_or_404(id, "model"), body())
     return as_json(job_or_404(id)), 202
 
 
-@blueprint.delete("/jobs/<id>/snapshots/<name>")
-def delete_snapshot(id: str, name: str) -> Any:
+@route(blueprint, "DELETE", "/jobs/<id>/snapshots/<name>", status=204)
+def delete_snapshot(id: str, name: str) -> tuple[str, int]:
+    """Delete a snapshot of a training that is not running."""
     job_or_404(id, "model")
     remove_snapshot(id, name)
     return "", 204
 
 
-@blueprint.post("/models/<id>/tests")
-def post_test(id: str) -> Any:
+@route(blueprint, "POST", "/models/<id>/tests", body="TestRequest", status=201)
+def post_test(id: str) -> tuple[Created, int]:
+    """Test a model on an image, several images, a split of its dataset, or a video."""
     job_or_404(id, "model")
     return {"id": create_test(id, body())}, 201
 
 
-@blueprint.get("/models/<id>/exports")
-def list_exports(id: str) -> Any:
+@route(blueprint, "GET", "/models/<id>/exports")
+def list_exports(id: str) -> ExportList:
+    """Exported snapshots of a model."""
     job_or_404(id, "model")
-    return {"exports": exporting.exports_of(catalog().folder(id))}
+    files = exporting.exports_of(catalog().folder(id))
+    return {"exports": [cast(ExportFile, file) for file in files]}
 
 
-@blueprint.post("/models/<id>/exports")
-def post_export(id: str) -> Any:
+@route(blueprint, "POST", "/models/<id>/exports", body="ExportSpec", status=201)
+def post_export(id: str) -> tuple[Exported, int]:
+    """Export a snapshot as ONNX, TorchScript or torch.export, and check it."""
     spec = exporting.checked_export(body(), job_or_404(id, "model"))
-    return exporting.export(catalog().folder(id), spec, settings().allow_user_code), 201
+    exported = exporting.export(catalog().folder(id), spec, settings().allow_user_code)
+    return cast(Exported, exported), 201

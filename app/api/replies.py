@@ -6,7 +6,7 @@ from flask import Response, jsonify, request
 
 from app.catalog.database import JobRow
 from app.current import catalog
-from app.problems import Invalid
+from app.validation_errors import Invalid
 
 MOST_JSON = 16 * 2**20
 """Bytes; larger than the longest network definition or list of paths."""

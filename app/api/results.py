@@ -9,10 +9,12 @@ from typing import Any
 from flask import Blueprint, Response, abort, request
 from werkzeug.utils import secure_filename
 
+from app.answers import ResultsPage
+from app.api.routes import JSON, Text, route
 from app.catalog.database import JobRow
 from app.catalog.results import results_page, rows
 from app.current import catalog
-from jobs.core.totals import Row
+from jobs.core.types.samples import ResultRow
 
 blueprint = Blueprint("results", __name__, url_prefix="/jobs")
 
@@ -22,19 +24,22 @@ FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """First characters of a text that spreadsheets treat as a formula."""
 
 
-@blueprint.get("/<id>/results")
-def list_results(id: str) -> Any:
+@route(blueprint, "GET", "/<id>/results", query=("sort", "order", "page"))
+def list_results(id: str) -> ResultsPage:
+    """Results of a test of many images, by page; the smallest gain first."""
     return results_page(catalog().folder(_row(id).id), request.args.to_dict())
 
 
-@blueprint.get("/<id>/results.csv")
+@route(blueprint, "GET", "/<id>/results.csv", answers={"text/csv": Text})
 def results_csv(id: str) -> Response:
+    """All results, as CSV."""
     row = _row(id)
     return _download(row, "csv", "text/csv", _as_csv(rows(catalog().folder(id))))
 
 
-@blueprint.get("/<id>/results.json")
+@route(blueprint, "GET", "/<id>/results.json", answers={JSON: list[ResultRow]})
 def results_json(id: str) -> Response:
+    """All results, as a JSON list."""
     row = _row(id)
     return _download(
         row, "json", "application/json", [json.dumps(rows(catalog().folder(id)), indent=1)]
@@ -57,7 +62,7 @@ def _download(row: JobRow, extension: str, type: str, parts: Iterable[str]) -> R
     )
 
 
-def _as_csv(all_rows: list[Row]) -> Iterator[str]:
+def _as_csv(all_rows: list[ResultRow]) -> Iterator[str]:
     yield ",".join(COLUMNS) + "\r\n"
     for row in all_rows:
         line = io.StringIO()

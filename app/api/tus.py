@@ -10,19 +10,21 @@ Tus-Resumable is a form with the complete file in its field `file`.
 import base64
 import os
 import re
-from typing import Any
 from urllib.parse import quote
 
 import gevent
 from flask import Blueprint, Response, abort, request, url_for
+from flask.typing import ResponseReturnValue
 
 from app.actions import keep_upload
+from app.answers import UploadedFile
+from app.api.routes import EMPTY, JSON, Nothing, route
 from app.current import settings
-from app.errors import InsufficientStorage, TooManyUploads
 from app.files import uploads
 from app.files.content import Unusable
 from app.files.uploads import Upload
-from app.problems import Invalid
+from app.temporary_failures import InsufficientStorage, TooManyUploads
+from app.validation_errors import Invalid
 from jobs.core.suffixes import kind
 
 blueprint = Blueprint("uploads", __name__, url_prefix="/uploads")
@@ -36,9 +38,15 @@ SILENCE = 60
 CHUNK_TYPE = "application/offset+octet-stream"
 
 
-@blueprint.route("", methods=["OPTIONS"])
-@blueprint.route("/<id>", methods=["OPTIONS"])
-def capabilities(id: str = "") -> Any:
+TUS = {"Tus-Resumable": {"type": "string", "const": VERSION}}
+OFFSET = {"Upload-Offset": {"type": "integer", "minimum": 0}}
+OVERRIDE = {"X-HTTP-Method-Override": {"type": "string", "enum": ["HEAD", "PATCH", "DELETE"]}}
+"""Schemas of the headers that requests need."""
+
+
+@route(blueprint, "OPTIONS", "", status=204)
+def show_capabilities() -> ResponseReturnValue:
+    """Capabilities of the server by the tus protocol."""
     return (
         "",
         204,
@@ -49,9 +57,22 @@ def capabilities(id: str = "") -> Any:
     )
 
 
-@blueprint.post("")
-def create() -> Any:
-    """Start an upload, or store the complete file of a form."""
+@route(blueprint, "OPTIONS", "/<id>", status=204)
+def show_capabilities_of_upload(id: str) -> ResponseReturnValue:
+    """Capabilities of the server by the tus protocol, at the address of an upload."""
+    return show_capabilities()
+
+
+@route(
+    blueprint,
+    "POST",
+    "",
+    body="Upload",
+    status=201,
+    answers={JSON: UploadedFile, EMPTY: Nothing},
+)
+def create_upload() -> ResponseReturnValue:
+    """Upload a file (multipart/form-data, field file), or start a tus 1.0.0 upload."""
     if "Tus-Resumable" not in request.headers:
         file = request.files.get("file")
         if file is None:
@@ -74,20 +95,24 @@ def create() -> Any:
     upload = uploads.create(settings().uploads, length, name, group)
     if request.content_type == CHUNK_TYPE:
         receive(upload)
-    return "", 201, {"Location": url_for(".create") + f"/{upload.id}", **state(upload)}
+    return "", 201, {"Location": url_for(".create_upload") + f"/{upload.id}", **state(upload)}
 
 
-@blueprint.post("/<id>")
-def override(id: str) -> Any:
-    """Accept other methods as POST, for clients behind proxies that pass only GET and POST."""
+@route(blueprint, "POST", "/<id>", headers=TUS | OVERRIDE, status=204)
+def override_method(id: str) -> ResponseReturnValue:
+    """HEAD, PATCH or DELETE by X-HTTP-Method-Override.
+
+    For clients behind proxies that pass only GET and POST.
+    """
     method = request.headers.get("X-HTTP-Method-Override", "")
     if method not in METHODS:
         abort(405, "Send PATCH, HEAD or DELETE.")
     return METHODS[method](id)
 
 
-@blueprint.route("/<id>", methods=["HEAD"])
-def report_offset(id: str) -> Any:
+@route(blueprint, "HEAD", "/<id>", headers=TUS, answers={EMPTY: Nothing})
+def show_upload(id: str) -> ResponseReturnValue:
+    """Offset of an upload; path in Upload-Path when complete."""
     upload = upload_or_404(id)
     settle(upload)
     return (
@@ -97,8 +122,9 @@ def report_offset(id: str) -> Any:
     )
 
 
-@blueprint.patch("/<id>")
-def append(id: str) -> Any:
+@route(blueprint, "PATCH", "/<id>", headers=TUS | OFFSET, body="Bytes", status=204)
+def append_to_upload(id: str) -> ResponseReturnValue:
+    """Send the next bytes of an upload."""
     upload = upload_or_404(id)
     if request.content_type != CHUNK_TYPE:
         abort(415, f"Send the bytes as {CHUNK_TYPE}.")
@@ -109,13 +135,14 @@ def append(id: str) -> Any:
     return "", 204, state(upload_or_404(id))
 
 
-@blueprint.delete("/<id>")
-def terminate(id: str) -> Any:
+@route(blueprint, "DELETE", "/<id>", headers=TUS, status=204)
+def remove_upload(id: str) -> ResponseReturnValue:
+    """Remove an upload."""
     uploads.remove(upload_or_404(id))
     return "", 204
 
 
-METHODS = {"HEAD": report_offset, "PATCH": append, "DELETE": terminate}
+METHODS = {"HEAD": show_upload, "PATCH": append_to_upload, "DELETE": remove_upload}
 
 
 @blueprint.after_request

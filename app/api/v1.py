@@ -4,25 +4,29 @@ from typing import Any
 
 from flask import Blueprint, request
 
+from app.answers import Health
 from app.api import channels, datasets, jobs, models, openapi, results, tus
 from app.api.replies import NotFound, error
+from app.api.routes import route
 from app.catalog.catalog import Refused
 from app.current import catalog
 from app.files.paths import FileProblem
-from app.problems import Invalid
+from app.validation_errors import Invalid
 
 blueprint = Blueprint("api", __name__, url_prefix="/api/v1")
 for part in (jobs, datasets, models, results, channels, tus):
     blueprint.register_blueprint(part.blueprint)
 
 
-@blueprint.get("/healthz")
-def healthz() -> Any:
+@route(blueprint, "GET", "/healthz")
+def healthz() -> Health:
+    """Health check."""
     return {"status": "ok", "jobs": len(catalog().find(states=frozenset({"waiting", "running"})))}
 
 
-@blueprint.get("/openapi.json")
-def openapi_document() -> Any:
+@route(blueprint, "GET", "/openapi.json")
+def openapi_document() -> dict[str, Any]:
+    """This description."""
     return openapi.document(request.script_root)
 
 

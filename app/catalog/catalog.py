@@ -16,8 +16,10 @@ from app.catalog.index import DELETING_PREFIX, Index, update_list_columns
 from app.catalog.queue import Queue, reordered, start_order
 from jobs.core import folder as folders
 from jobs.core import launcher
-from jobs.core.events import FINAL_STATES, Event, EventLog, last_state
+from jobs.core.durable_files import write_whole
+from jobs.core.events import FINAL_STATES, EventLog, last_state
 from jobs.core.folder import JobFolder
+from jobs.core.types.events import JobEvent
 from jobs.specs import JobSpec
 
 GRACE = {"model": 60.0, "dataset": 5.0, "test": 5.0}
@@ -92,9 +94,7 @@ class Catalog(Index):
         job = {**job, "name": values.get("name", job["name"]), "spec": {**job["spec"], **values}}
         if queue is not None:
             job["queue"] = queue
-        draft = path.with_name(".job.json")
-        draft.write_text(json.dumps(job, indent=1), encoding="utf-8")
-        draft.replace(path)
+        write_whole(path, json.dumps(job, indent=1))
         with Sessions.begin() as session:
             row = session.get_one(JobRow, id)
             row.name, row.spec, row.queue = job["name"], job["spec"], job.get("queue", {})
@@ -174,7 +174,7 @@ class Catalog(Index):
         self.launched.discard(id)
         self.job_queued.set()
 
-    def remove_snapshot(self, id: str, name: str) -> list[Event]:
+    def remove_snapshot(self, id: str, name: str) -> list[JobEvent]:
         """Delete a snapshot of a training that is not running; return the new events of its log.
 
         A running training is the only writer of its log. Raises Refused.

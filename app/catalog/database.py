@@ -1,7 +1,8 @@
 """The table of jobs: an index of the event logs, for lists and searches."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVarTuple
 
 from sqlalchemy import (
     JSON,
@@ -10,12 +11,21 @@ from sqlalchemy import (
     Double,
     Engine,
     Index,
+    Row,
+    Select,
+    String,
     create_engine,
     event,
     inspect,
     text,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, sessionmaker
+
+from app.answers import QueueSettings
+from jobs.core.types.fields import JobState, Kind
+from jobs.core.types.summaries import View
+
+Ts = TypeVarTuple("Ts")
 
 
 class Base(DeclarativeBase):
@@ -33,10 +43,10 @@ class JobRow(Base):
     __tablename__ = "jobs"
 
     id: Mapped[str] = mapped_column(primary_key=True)
-    kind: Mapped[str]
+    kind: Mapped[Kind] = mapped_column(String)
     name: Mapped[str]
     created: Mapped[float] = mapped_column(Double)
-    state: Mapped[str] = mapped_column(index=True)
+    state: Mapped[JobState] = mapped_column(String, index=True)
     group: Mapped[str]
     about: Mapped[str]
     number: Mapped[float | None] = mapped_column(Double)
@@ -46,8 +56,8 @@ class JobRow(Base):
     shown: Mapped[dict[str, Any]] = mapped_column(JSON)
     offset: Mapped[int] = mapped_column(BigInteger, default=0)
     spec: Mapped[dict[str, Any]] = mapped_column(JSON)
-    queue: Mapped[dict[str, Any]] = mapped_column(JSON)
-    view: Mapped[dict[str, Any]] = mapped_column(JSON)
+    queue: Mapped[QueueSettings] = mapped_column(JSON)
+    view: Mapped[View] = mapped_column(JSON)
 
     __table_args__ = (
         Index(
@@ -70,6 +80,12 @@ Sessions = sessionmaker(expire_on_commit=False)
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 VERSION = max(path.name.partition("_")[0] for path in (MIGRATIONS / "versions").glob("[0-9]*.py"))
+
+
+def all_rows(query: "Select[*Ts]") -> "Sequence[Row[*Ts]]":
+    """The rows of a query, read in a session of its own."""
+    with Sessions() as session:
+        return session.execute(query).all()
 
 
 class FromTheFuture(Exception):
@@ -133,5 +149,5 @@ def _write_ahead(connection: Any, _: Any) -> None:
     # Rows lost in a power failure are rebuilt from the logs.
     connection.execute("PRAGMA synchronous=NORMAL")
     # A statement that waits for a lock blocks all other requests. Callers report the lock and
-    # retry (app/runner/loops.py, app/errors.py). Milliseconds.
+    # retry (app/runner/loops.py, app/temporary_failures.py). Milliseconds.
     connection.execute("PRAGMA busy_timeout=250")

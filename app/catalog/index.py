@@ -5,16 +5,18 @@ import os
 import shutil
 import time
 from pathlib import Path
-from typing import Any
+from typing import cast
 
 from sqlalchemy import delete, func, select
 
-from app.catalog.database import JobRow, Sessions
+from app.answers import Job, QueueSettings
+from app.catalog.database import JobRow, Sessions, all_rows
 from app.catalog.lists import list_columns
 from app.catalog.queue import Queue
-from jobs.core.events import Event, read, read_from
+from jobs.core.events import read, read_from
 from jobs.core.folder import JobFolder
-from jobs.core.view import empty, fold
+from jobs.core.types.events import JobEvent
+from jobs.core.view import empty, fold, without
 
 QUIET_SECONDS = 5.0
 """A new folder is indexed after this time without a change: until then it may still be copied."""
@@ -41,9 +43,7 @@ class Index:
         for path in (self.home / "jobs").glob(f"{DELETING_PREFIX}*"):
             shutil.rmtree(path)
         self.sync_folders()
-        with Sessions() as session:
-            offsets = session.execute(select(JobRow.id, JobRow.offset)).all()
-        for id, offset in offsets:
+        for id, offset in all_rows(select(JobRow.id, JobRow.offset)):
             if self.folder(id).size() != offset and (row := self.get(id)) is not None:
                 self.catch_up(row)
         # The previous server may have died after it started a worker, before the log says so.
@@ -57,8 +57,7 @@ class Index:
         folders that are not valid jobs, with one warning for each.
         """
         on_disk = {name for name in os.listdir(self.home / "jobs") if not name.startswith(".")}
-        with Sessions() as session:
-            indexed = set(session.scalars(select(JobRow.id)))
+        indexed = {id for (id,) in all_rows(select(JobRow.id))}
         removed = sorted(indexed - on_disk)
         if removed:
             with Sessions.begin() as session:
@@ -89,7 +88,7 @@ class Index:
         with Sessions.begin() as session:
             session.merge(row)
 
-    def catch_up(self, row: JobRow) -> tuple[str, list[Event], int]:
+    def catch_up(self, row: JobRow) -> tuple[str, list[JobEvent], int]:
         """Read the new events of a job's log into its row.
 
         Returns the job's state, the new events, and the byte offset behind them.
@@ -140,16 +139,14 @@ class Index:
             query = query.where(JobRow.name.icontains(q, autoescape=True))
         if before:
             query = query.where(JobRow.id < before)
-        with Sessions() as session:
-            return list(session.scalars(query))
+        return [row for (row,) in all_rows(query)]
 
     def counts(self) -> dict[tuple[str, str], int]:
         """Count the jobs by kind and state."""
-        with Sessions() as session:
-            groups = session.execute(
-                select(JobRow.kind, JobRow.state, func.count()).group_by(JobRow.kind, JobRow.state)
-            )
-            return {(kind, state): count for kind, state, count in groups}
+        groups = all_rows(
+            select(JobRow.kind, JobRow.state, func.count()).group_by(JobRow.kind, JobRow.state)
+        )
+        return {(kind, state): count for kind, state, count in groups}
 
     def _delete_row(self, id: str) -> None:
         with Sessions.begin() as session:
@@ -181,7 +178,8 @@ def row_of(folder: JobFolder) -> JobRow:
         state=view["state"],
     )
     row.spec, row.view, row.offset = job["spec"], view, offset
-    row.queue = Queue.model_validate(job.get("queue", {})).model_dump(exclude_defaults=True)
+    queue = Queue.model_validate(job.get("queue", {}))
+    row.queue = cast(QueueSettings, queue.model_dump(exclude_defaults=True))
     update_list_columns(row)
     return row
 
@@ -191,33 +189,28 @@ def update_list_columns(row: JobRow) -> None:
         setattr(row, name, value)
 
 
-def as_json(row: JobRow, brief: bool = False) -> dict[str, Any]:
+LARGE = frozenset(
+    {
+        "layers",
+        "samples",
+        "snapshots",
+        "worst_pairs",
+        "best_pairs",
+        "sources",
+        "skipped_first",
+        "psnr_histogram",
+    }
+)
+"""The parts of a summary that lists leave out."""
+
+
+def as_json(row: JobRow, brief: bool = False) -> Job:
     """A job as the API and the pages show it.
 
-    `brief`, for lists, leaves out the history and the large parts of the summary: layers, samples,
-    the list of snapshots.
+    `brief`, for lists, leaves out the history and the LARGE parts of the summary.
     """
-    fields = {
-        key: row.view[key]
-        for key in ("reason", "progress", "summary", "seq", "started", "finished")
-    }
-    if not brief:
-        fields["history"] = row.view["history"]
-    else:
-        large = (
-            "layers",
-            "samples",
-            "snapshots",
-            "worst_pairs",
-            "best_pairs",
-            "sources",
-            "skipped_first",
-            "psnr_histogram",
-        )
-        fields["summary"] = {
-            key: value for key, value in fields["summary"].items() if key not in large
-        }
-    return {
+    view = row.view
+    job: Job = {
         "id": row.id,
         "kind": row.kind,
         "name": row.name,
@@ -225,5 +218,11 @@ def as_json(row: JobRow, brief: bool = False) -> dict[str, Any]:
         "created": row.created,
         "queue": row.queue,
         "spec": row.spec,
-        **fields,
+        "reason": view["reason"],
+        "progress": view["progress"],
+        "summary": without(view["summary"], LARGE) if brief else view["summary"],
+        "seq": view["seq"],
+        "started": view["started"],
+        "finished": view["finished"],
     }
+    return job if brief else {**job, "history": view["history"]}

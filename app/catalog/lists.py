@@ -21,7 +21,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import InstrumentedAttribute
 
-from app.catalog.database import JobRow, Sessions
+from app.catalog.database import JobRow, Sessions, all_rows
+from jobs.core.types.summaries import View
 from jobs.core.view import gain_of
 from jobs.specs import TESTS, DatasetSpec, ModelSpec
 from jobs.specs.base import members, titles
@@ -99,7 +100,7 @@ SORT_KEYS: dict[str, InstrumentedAttribute[Any]] = {
 NUMERIC_KEYS = frozenset({"number", "psnr", "gain", "seconds"})
 
 
-def list_columns(kind: str, spec: Mapping[str, Any], view: Mapping[str, Any]) -> dict[str, Any]:
+def list_columns(kind: str, spec: Mapping[str, Any], view: View) -> dict[str, Any]:
     """The values of a job's list columns: `group` to `shown` of `JobRow`."""
     summary = view["summary"]
     seconds = view["finished"] - view["started"] if view["finished"] and view["started"] else None
@@ -113,13 +114,13 @@ def list_columns(kind: str, spec: Mapping[str, Any], view: Mapping[str, Any]) ->
     shown: dict[str, Any] = {"reason": view["reason"]}
     match kind:
         case "model":
-            best = summary.get("best") or {}
+            best = summary.get("best")
             columns |= {
                 "about": TITLES[kind].get(spec["network"]["name"], ""),
-                "psnr": best.get("val/psnr"),
+                "psnr": best and best.get("val/psnr"),
                 "gain": gain_of(best),
             }
-            shown |= {"of": spec["dataset"], "epoch": best.get("epoch")}
+            shown |= {"of": spec["dataset"], "epoch": best and best["epoch"]}
         case "dataset":
             pairs = summary.get("pairs")
             columns |= {
@@ -260,8 +261,7 @@ def _conditions(kind: str, query: ListQuery) -> list[ColumnElement[bool]]:
 
 def groups() -> list[str]:
     """The names of all groups, sorted."""
-    with Sessions() as session:
-        names = session.scalars(
-            select(JobRow.group).where(JobRow.kind.in_(COLUMNS), JobRow.group != "").distinct()
-        )
-        return sorted(names, key=str.casefold)
+    names = all_rows(
+        select(JobRow.group).where(JobRow.kind.in_(COLUMNS), JobRow.group != "").distinct()
+    )
+    return sorted((name for (name,) in names), key=str.casefold)

@@ -14,7 +14,6 @@ chunks, when a request needs it or when it lags far behind. It may be deleted at
 import json
 import math
 import shutil
-from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,13 +23,26 @@ from weakref import WeakValueDictionary
 import gevent
 from gevent.lock import RLock
 
-from jobs.core.events import Event, read, read_from
+from app.catalog.column_files import (
+    COORDINATES,
+    Steps,
+    Table,
+    column_file,
+    cut,
+    kept_of,
+    overwrite,
+    points_of,
+    write_out,
+)
+from jobs.core.durable_files import write_whole
+from jobs.core.events import read, read_from
 from jobs.core.folder import JobFolder
+from jobs.core.types.events import JobEvent
+from jobs.core.types.load import Hardware
 
 RARE = frozenset(
     {"state", "message", "snapshot", "removed", "sample", "resumed", "facts", "skipped"}
 )
-COORDINATES = ("step", "epoch", "time")
 CHUNK = 2**18
 """Bytes of the log to index at once. Other greenlets run between two chunks."""
 PAUSE = 0.001
@@ -41,22 +53,9 @@ VERSION = 1
 ROWS_PER_PART = 10_000
 
 Series = dict[str, list[Any]]
-Steps = tuple[float, float]
 
 _locks: WeakValueDictionary[Path, RLock] = WeakValueDictionary()
 """A lock per folder: the update of a long index does not delay requests for others."""
-
-
-@dataclass
-class Table:
-    """The scalars of a set of keys that are logged together; `rows` of each column are valid."""
-
-    keys: list[str]
-    rows: int = 0
-    last: float = -math.inf
-    """The step of the last row."""
-    unsaved: list[tuple[float, ...]] = field(default_factory=list)
-    """Rows that are not in the files yet."""
 
 
 @dataclass
@@ -134,7 +133,7 @@ def _cell(value: float) -> str:
     return "" if math.isnan(value) else repr(value)
 
 
-def rare(folder: JobFolder, since: int, types: frozenset[str]) -> list[Event]:
+def rare(folder: JobFolder, since: int, types: frozenset[str]) -> list[JobEvent]:
     """The events after the sequence number `since` of some types, which must all be RARE."""
     update(folder)
     return list(read(_index_of(folder) / "rare.jsonl", since, types))
@@ -200,7 +199,7 @@ def _is_complete(index: Path, state: State) -> bool:
     sizes = {index / "rare.jsonl": state.rare}
     for number, table in enumerate(state.tables):
         sizes |= {
-            _column_file(index, number, column): 8 * table.rows
+            column_file(index, number, column): 8 * table.rows
             for column in range(len(COORDINATES) + len(table.keys))
         }
     return all(
@@ -216,7 +215,7 @@ def _save(folder: JobFolder, state: State) -> None:
     index = _index_of(folder)
     tables = []
     for number, table in enumerate(state.tables):
-        _write_out(index, number, table)
+        write_out(index, number, table)
         tables.append(
             {"keys": table.keys, "rows": table.rows, "last": table.last if table.rows else None}
         )
@@ -226,12 +225,10 @@ def _save(folder: JobFolder, state: State) -> None:
         },
         "tables": tables,
     }
-    draft = index / ".state.json"
-    draft.write_text(json.dumps({"version": VERSION, **saved}), encoding="utf-8")
-    draft.replace(index / "state.json")
+    write_whole(index / "state.json", json.dumps({"version": VERSION, **saved}))
 
 
-def _add_events(folder: JobFolder, state: State, events: list[Event]) -> None:
+def _add_events(folder: JobFolder, state: State, events: list[JobEvent]) -> None:
     index = _index_of(folder)
     index.mkdir(exist_ok=True)
     lines: list[bytes] = []
@@ -255,16 +252,16 @@ def _add_events(folder: JobFolder, state: State, events: list[Event]) -> None:
                 )
             case "resumed":
                 for number, table in enumerate(state.tables):
-                    _cut(index, number, table, event["step"] + 0.5)
+                    cut(index, number, table, event["step"] + 0.5)
                 state.step = event["step"]
         if event["type"] in RARE:
             lines.append(json.dumps(event, separators=(",", ":")).encode() + b"\n")
     if lines:
-        _overwrite(index / "rare.jsonl", state.rare, b"".join(lines))
+        overwrite(index / "rare.jsonl", state.rare, b"".join(lines))
         state.rare += sum(map(len, lines))
 
 
-def hardware(event: Event) -> dict[str, float | None]:
+def hardware(event: Hardware) -> dict[str, float | None]:
     """The curves of a `hardware` event.
 
     Loads are in percent of all cores or of a GPU, memory is in bytes.
@@ -295,56 +292,11 @@ def _add(
     # A step that is logged again replaces its point. The hardware is logged several times a step.
     replaces = table.last > at[0] if keys[0].startswith("hardware/") else table.last >= at[0]
     if replaces:
-        _cut(index, number, table, at[0])
+        cut(index, number, table, at[0])
     table.unsaved.append(
         (*at, *(math.nan if scalars[key] is None else float(scalars[key] or 0) for key in keys))
     )
     table.last = at[0]
-
-
-def _cut(index: Path, number: int, table: Table, step: float) -> None:
-    """Remove the rows at a step and after it."""
-    _write_out(index, number, table)
-    steps = _read(index, number, 0, table.rows)
-    table.rows = int(steps.searchsorted(step))
-    table.last = float(steps[table.rows - 1]) if table.rows else -math.inf
-
-
-def _write_out(index: Path, number: int, table: Table) -> None:
-    if not table.unsaved:
-        return
-    for column, values in enumerate(zip(*table.unsaved, strict=True)):
-        _overwrite(
-            _column_file(index, number, column), 8 * table.rows, array("d", values).tobytes()
-        )
-    table.rows += len(table.unsaved)
-    table.unsaved = []
-
-
-def _overwrite(path: Path, offset: int, data: bytes) -> None:
-    """Write the data at an offset and cut the file behind it.
-
-    The data behind the offset is from a server that was killed before it saved its state.
-    """
-    with path.open("r+b" if path.exists() else "w+b") as file:
-        file.seek(offset)
-        file.write(data)
-        file.truncate()
-
-
-def _column_file(index: Path, number: int, column: int) -> Path:
-    return index / f"{number}-{column}.f64"
-
-
-def _read(index: Path, number: int, column: int, rows: int) -> Any:
-    """A column of a table, memory-mapped: only the pages in use are read from the disk."""
-    import numpy as np
-
-    if not rows:
-        return np.empty(0)
-    return np.memmap(_column_file(index, number, column), np.float64, "r", shape=(rows,)).view(
-        np.ndarray
-    )
 
 
 def _columns(
@@ -362,7 +314,7 @@ def _columns(
         if key in table.keys and table.rows
     ]
     parts = [
-        _part(_index_of(folder), number, table, key, between, most) for number, table in tables
+        points_of(_index_of(folder), number, table, key, between, most) for number, table in tables
     ]
     if len(parts) == 1:
         return parts[0]
@@ -373,54 +325,8 @@ def _columns(
     )
     order = joined[0].argsort(kind="stable")
     columns = [column[order] for column in joined]
-    kept = _kept(columns[3], most)
+    kept = kept_of(columns[3], most)
     return [column[kept] for column in columns]
-
-
-def _part(
-    index: Path, number: int, table: Table, key: str, between: Steps, most: int | None
-) -> list[Any]:
-    """The points of a key in one table.
-
-    Reads all values, but the other columns only at the points that are kept.
-    """
-    import numpy as np
-
-    columns = [
-        _read(index, number, column, table.rows)
-        for column in (0, 1, 2, len(COORDINATES) + table.keys.index(key))
-    ]
-    # With a neighbour on either side: the chart draws the line to it.
-    first = max(columns[0].searchsorted(between[0], "left") - 1, 0)
-    last = columns[0].searchsorted(between[1], "right") + 1
-    columns = [column[first:last] for column in columns]
-    kept = _kept(columns[3], most)
-    if np.isnan(columns[3][kept]).any():  # Drop unknown values before thinning.
-        numbers = np.flatnonzero(~np.isnan(columns[3]))
-        kept = numbers[_kept(columns[3][numbers], most)]
-    return [np.array(column[kept]) for column in columns]
-
-
-def _kept(value: Any, most: int | None) -> Any:
-    """Indices of at most `most` of the values.
-
-    They are the smallest and the largest value of each bucket, and the first and the last value.
-    For a bucket with NaN, the index of a NaN is among them.
-    """
-    import numpy as np
-
-    count = len(value)
-    if most is None or count <= most:
-        return slice(None)
-    size = math.ceil(count / max(most // 2 - 2, 1))
-    full = count // size
-    buckets = value[: full * size].reshape(full, size)
-    starts = np.arange(full) * size
-    rest = value[full * size :]
-    ends = [0, count - 1] + (
-        [full * size + int(rest.argmin()), full * size + int(rest.argmax())] if len(rest) else []
-    )
-    return np.unique(np.concatenate((starts + buckets.argmin(1), starts + buckets.argmax(1), ends)))
 
 
 def _as_lists(step: Any, epoch: Any, time: Any, value: Any) -> Series:

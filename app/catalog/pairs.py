@@ -3,20 +3,20 @@
 import io
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from pydantic import BaseModel, Field
 
+from app.answers import Pair, PairPage
 from app.catalog.catalog import Refused
 from app.catalog.database import JobRow
-from app.problems import Invalid, validate
+from app.validation_errors import Invalid, validate
 from jobs.core.folder import JobFolder
 
 PAIRS_A_PAGE = 24
 SPLITS = ("train", "val", "test")
 
 Split = Literal["train", "val", "test"]
-Pair = dict[str, Any]
 Meta = dict[str, Any]
 
 
@@ -72,7 +72,7 @@ def splits(folder: JobFolder) -> dict[str, int]:
     }
 
 
-def pairs_page(row: JobRow, folder: JobFolder, args: dict[str, str]) -> dict[str, Any]:
+def pairs_page(row: JobRow, folder: JobFolder, args: dict[str, str]) -> PairPage:
     """A page of pairs, with the splits and sort keys of the dataset. Raises Refused, Invalid."""
     from jobs.core import pair_index
     from jobs.core.stored import opened
@@ -100,7 +100,10 @@ def pairs_page(row: JobRow, folder: JobFolder, args: dict[str, str]) -> dict[str
         "pages": pages,
         "splits": counts,
         "keys": keys,
-        **query.model_dump(),
+        "split": query.split,
+        "sort": query.sort,
+        "order": query.order,
+        "page": query.page,
     }
 
 
@@ -183,4 +186,5 @@ def _pair(id: str, split: str, number: int, meta: Meta) -> Pair:
         for role in ("input", "target")
     }
     encodings = {f"{role}_encoding": meta[f"{role}_encoding"] for role in urls}
-    return {"number": number, "split": split, **facts(meta), **encodings, **urls}
+    pair = {"number": number, "split": split, **facts(meta), **encodings, **urls}
+    return cast(Pair, pair)

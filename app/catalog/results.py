@@ -5,10 +5,13 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.problems import Invalid, validate
-from jobs.core.events import read
+from app.answers import ResultsPage
+from app.validation_errors import Invalid, validate
+from jobs.core.events import read_only
 from jobs.core.folder import JobFolder
-from jobs.core.totals import Row, gain_of
+from jobs.core.totals import gain_of_image
+from jobs.core.types.events import ResultsEvent
+from jobs.core.types.samples import ResultRow
 
 ROWS_A_PAGE = 100
 FAILURES_SHOWN = 100
@@ -29,22 +32,22 @@ class ResultsQuery(BaseModel):
     page: int = Field(1, ge=1)
 
 
-def rows(folder: JobFolder) -> list[Row]:
+def rows(folder: JobFolder) -> list[ResultRow]:
     """All rows of the log, by index; for an image that was restored again, the newest row."""
-    newest: dict[int, Row] = {}
-    for event in read(folder.events, types=frozenset({"results"})):
+    newest: dict[int, ResultRow] = {}
+    for event in read_only(folder.events, ResultsEvent):
         newest |= {row["index"]: row for row in event["rows"]}
     return [newest[index] for index in sorted(newest)]
 
 
-def results_page(folder: JobFolder, args: dict[str, str]) -> dict[str, Any]:
+def results_page(folder: JobFolder, args: dict[str, str]) -> ResultsPage:
     """A page of the restored images, and the first FAILURES_SHOWN failures. Raises Invalid."""
     query, all_rows = validate(ResultsQuery, args), rows(folder)
     restored, failed = (
         [row for row in all_rows if "why" not in row],
         [row for row in all_rows if "why" in row],
     )
-    has_gains = any(not math.isnan(gain_of(row)) for row in restored)
+    has_gains = any(not math.isnan(gain_of_image(row)) for row in restored)
     sort: Sort = query.sort or ("gain" if has_gains else "index")
     pages = max(1, -(-len(restored) // ROWS_A_PAGE))
     if query.page > pages:
@@ -62,7 +65,7 @@ def results_page(folder: JobFolder, args: dict[str, str]) -> dict[str, Any]:
     }
 
 
-def sort_rows(restored: list[Row], sort: Sort, descending: bool) -> list[Row]:
+def sort_rows(restored: list[ResultRow], sort: Sort, descending: bool) -> list[ResultRow]:
     """Sort rows by a column: equal rows by index, rows without a value last either way."""
     measured = [row for row in restored if sort == "name" or not math.isnan(_number(row, sort))]
     unmeasured = [row for row in restored if sort != "name" and math.isnan(_number(row, sort))]
@@ -71,14 +74,14 @@ def sort_rows(restored: list[Row], sort: Sort, descending: bool) -> list[Row]:
     return sorted(measured, key=lambda row: _number(row, sort), reverse=descending) + unmeasured
 
 
-def _number(row: Row, sort: Sort) -> float:
+def _number(row: ResultRow, sort: Sort) -> float:
     """The sort key of a row. The PSNR of equal images is null and sorts as infinity.
 
     An unmeasured value is NaN.
     """
     if sort == "gain":
-        return gain_of(row)
-    value = row[sort]
+        return gain_of_image(row)
+    value: Any = row[sort]
     if value is None:
-        return math.nan if math.isnan(gain_of(row)) or sort.startswith("ssim") else math.inf
+        return math.nan if math.isnan(gain_of_image(row)) or sort.startswith("ssim") else math.inf
     return float(value)

@@ -3,13 +3,15 @@
 import codecs
 import os
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
+
+from app.answers import WorkerLog
 
 MAX_BYTES = 64 * 1024
 """Maximum size of a part."""
 
 
-def part(path: Path, start: int | None) -> dict[str, Any]:
+def part(path: Path, start: int | None) -> WorkerLog:
     """The text of at most MAX_BYTES bytes from the byte offset `start` on.
 
     `from` and `next` are the offsets of its first byte and of the byte behind its last; `size` is

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel
 
 from app.files import paths
-from app.problems import Invalid, Problems
+from app.validation_errors import Invalid, Problems
 from jobs.core.errors import JobError
 from jobs.core.manifest import entries
 from jobs.core.suffixes import IMAGES, STREAMS

@@ -8,7 +8,7 @@ from typing import Any
 from app.catalog.database import JobRow
 from app.checks.dataset import path_or_problem
 from app.files import paths
-from app.problems import Invalid, Problems
+from app.validation_errors import Invalid, Problems
 from jobs.core.suffixes import IMAGES
 from jobs.specs import AnyTest, ImagesTest, ImageTest, SplitTest, VideoTest
 

@@ -9,7 +9,7 @@ from itertools import product
 from math import prod
 from typing import Any
 
-from app.problems import Invalid
+from app.validation_errors import Invalid
 from jobs.specs.base import split_text
 
 MAX_TRAININGS = 50

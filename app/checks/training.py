@@ -7,9 +7,9 @@ from typing import Any
 
 from app.catalog.database import JobRow
 from app.files import paths
-from app.problems import Invalid, Problems, validate
 from app.runner import gpus
 from app.settings import Settings
+from app.validation_errors import Invalid, Problems, validate
 from jobs.core.suffixes import PYTHON
 from jobs.specs import ModelSpec
 from jobs.specs.losses import Loss, PackageLoss, PythonFileLoss

@@ -24,6 +24,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from app.files.content import HEAD, Unusable, fitting_name
+from jobs.core.durable_files import write_whole
 
 UNFINISHED = ".unfinished"
 ID = re.compile(r"[0-9a-f]{32}")
@@ -96,14 +97,8 @@ def find(root: Path, id: str) -> Upload | None:
 
 
 def _write(upload: Upload) -> None:
-    """Write the record atomically."""
-    draft = upload.record.with_suffix(".new")
-    draft.write_text(
-        json.dumps(
-            {key: value for key, value in asdict(upload).items() if key in ("length", "path")}
-        )
-    )
-    draft.replace(upload.record)
+    facts = {key: value for key, value in asdict(upload).items() if key in ("length", "path")}
+    write_whole(upload.record, json.dumps(facts))
 
 
 @contextmanager

@@ -1,6 +1,6 @@
 """Comparison of models: the settings in which they differ."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from app.forms.fields import Field, fields_of
@@ -10,10 +10,10 @@ MAX_MODELS = 30
 LABELS = frozenset({"name", "notes", "group", "sweep"})
 """Fields that only label a model; the comparison ignores them."""
 
-Job = dict[str, Any]
 
-
-def differing(jobs: list[Job], name_of: Callable[[str], str]) -> list[tuple[str, list[str]]]:
+def differing(
+    jobs: Sequence[Mapping[str, Any]], name_of: Callable[[str], str]
+) -> list[tuple[str, list[str]]]:
     """The settings in which the models differ, in form order.
 
     Each row has the label and one value per model, a dash where the model lacks the setting.
@@ -47,6 +47,6 @@ def _value_text(field: Field, name_of: Callable[[str], str]) -> str:
     return str(dict(field.choices).get(field.value, field.value)) if field.value != "" else "–"
 
 
-def same_datasets(jobs: list[Job]) -> bool:
+def same_datasets(jobs: Sequence[Mapping[str, Any]]) -> bool:
     """True if all models use the same datasets, so that a pair number means the same image."""
     return len({(job["spec"]["dataset"], *job["spec"]["more_datasets"]) for job in jobs}) == 1

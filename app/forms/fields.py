@@ -15,7 +15,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 from werkzeug.datastructures import MultiDict
 
-from app.problems import Problems
+from app.validation_errors import Problems
 from jobs.specs.base import members, nested, titles
 
 Values = dict[str, Any]

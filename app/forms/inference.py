@@ -1,15 +1,13 @@
 """Forms of the test kinds: the fields of each spec, with the choices that a model offers."""
 
 from collections.abc import Mapping
-from typing import Any
 
+from app.answers import Job
 from app.catalog.catalog import Catalog
 from app.checks.inference import pairs
 from app.forms.fields import Field, Values, fields_of
-from app.problems import Invalid, Problems
+from app.validation_errors import Invalid, Problems
 from jobs.specs import TESTS
-
-Job = dict[str, Any]
 
 INPUT = "input.kind"
 INPUTS = {"image": ("image", "target"), "pair": ("pair",), "stream": ("stream", "frame", "target")}

@@ -9,11 +9,12 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from app.answers import Preview, PreviewNetwork, PreviewRate
 from app.catalog.catalog import Catalog
 from app.catalog.database import JobRow
 from app.checks import sweeps
 from app.checks.training import channels_seen
-from app.problems import REQUIRED, Invalid, Problems, validate
+from app.validation_errors import REQUIRED, Invalid, Problems, validate
 from jobs.specs import ModelSpec
 from jobs.specs.networks import Custom, Network, Package, PythonFile
 from jobs.specs.solvers import LrPolicy, Solver
@@ -51,7 +52,7 @@ class Length:
     epochs: float | None
 
 
-def preview(values: dict[str, Any], catalog: Catalog) -> dict[str, Any]:
+def preview(values: dict[str, Any], catalog: Catalog) -> Preview:
     """The response of POST /models/preview, as JSON types."""
     problems: Problems = {}
     try:
@@ -72,8 +73,7 @@ def preview(values: dict[str, Any], catalog: Catalog) -> dict[str, Any]:
     speed = _speed(catalog)
     length = _length(spec, datasets, graph, speed)
     return {
-        "network": graph
-        and {**_facts(graph, spec.patch_size if spec else 64), **_title_and_paper(first)},
+        "network": None if graph is None else _network(graph, first, spec),
         "notes": notes,
         "rate": _rate(first, spec, length),
         "steps": length.steps,
@@ -133,20 +133,18 @@ def _loss_note(loss: str, spec: ModelSpec | None) -> list[str]:
     ]
 
 
-def _title_and_paper(values: dict[str, Any]) -> dict[str, str]:
+def _title_and_paper(values: dict[str, Any]) -> tuple[str, str]:
     network = values.get("network")
     name = network.get("name") if isinstance(network, dict) else None
     entry = NETWORKS.get(str(name or next(iter(NETWORKS))))
-    return (
-        {"title": entry.title, "paper": entry.paper}
-        if entry
-        else {"title": "Custom network", "paper": ""}
-    )
+    return (entry.title, entry.paper) if entry else ("Custom network", "")
 
 
-def _facts(graph: Graph, side: int) -> dict[str, Any]:
-    """Facts of a network; layer shapes are for a patch of `side` pixels."""
+def _network(graph: Graph, values: dict[str, Any], spec: ModelSpec | None) -> PreviewNetwork:
+    """Facts of a network; layer shapes are for a patch of the training."""
+    side = spec.patch_size if spec else 64
     shapes, parameters = graph.shapes(side, side), graph.parameters()
+    title, paper = _title_and_paper(values)
     return {
         "layers": [
             {
@@ -165,6 +163,8 @@ def _facts(graph: Graph, side: int) -> dict[str, Any]:
         "receptive_field": list(graph.receptive_field()),
         "multiply_adds": graph.multiply_adds(),
         "identity": identity_start(graph) is not None,
+        "title": title,
+        "paper": paper,
     }
 
 
@@ -222,7 +222,7 @@ def _length(
     return Length(patches, an_epoch, steps, steps / an_epoch if steps else None)
 
 
-def _rate(values: dict[str, Any], spec: ModelSpec | None, length: Length) -> dict[str, Any] | None:
+def _rate(values: dict[str, Any], spec: ModelSpec | None, length: Length) -> PreviewRate | None:
     """The rate at 0 to 100 % of the run, the share of the run where it dies, and a warning."""
     try:
         policy: LrPolicy = (

@@ -4,31 +4,24 @@ The job's page offers it for copying; the ZIP of a job contains it.
 """
 
 import json
-from typing import Any
+from typing import Any, cast
 
+from app.answers import RecordSource, RunRecord
 from app.catalog.catalog import Catalog
 from app.catalog.database import JobRow
 from app.forms.command_line import as_command
+from jobs.core.types.facts import TrainingFacts
+from jobs.core.types.summaries import JobSummary
+from jobs.core.view import without
 
-FACTS = (
-    "parameters",
-    "receptive_field",
-    "multiply_adds",
-    "device",
-    "precision",
-    "placement",
-    "steps_an_epoch",
-    "hardware",
-    "packages",
-    "dataset_hash",
-)
+FACTS = tuple(TrainingFacts.__annotations__)
 """Keys of the `facts` events of a training."""
 
 PICTURES = frozenset({"samples", "layers", "worst_pairs", "best_pairs"})
 """Parts of a summary that refer to image files; the record leaves them out."""
 
 
-def record(row: JobRow, catalog: Catalog) -> dict[str, Any]:
+def record(row: JobRow, catalog: Catalog) -> RunRecord:
     """The job's spec, the command that recreates it, and its results."""
     summary = row.view["summary"]
     return {
@@ -44,12 +37,17 @@ def record(row: JobRow, catalog: Catalog) -> dict[str, Any]:
         "seed": row.spec.get("seed"),
         "spec": row.spec,
         "made_from": [_source(id, catalog) for id in _source_ids(row)],
-        "facts": {key: summary[key] for key in FACTS if key in summary},
-        "summary": {key: value for key, value in summary.items() if key not in {*FACTS, *PICTURES}},
+        "facts": _facts(summary),
+        "summary": without(summary, {*FACTS, *PICTURES}),
     }
 
 
-def as_files(record: dict[str, Any]) -> dict[str, str]:
+def _facts(summary: JobSummary) -> TrainingFacts:
+    everything = cast(dict[str, Any], summary)
+    return cast(TrainingFacts, {key: everything[key] for key in FACTS if key in everything})
+
+
+def as_files(record: RunRecord) -> dict[str, str]:
     """A record as file contents by name. The command, if any, gets a file of its own."""
     command = {"command.txt": f"{record['command']}\n"} if record["command"] else {}
     return {"record.json": json.dumps(record, indent=1), **command}
@@ -67,7 +65,7 @@ def _source_ids(row: JobRow) -> list[str]:
     return list(dict.fromkeys(id for id in ids if id))
 
 
-def _source(id: str, catalog: Catalog) -> dict[str, Any]:
+def _source(id: str, catalog: Catalog) -> RecordSource:
     """Name and command of a job that another was made from; only the id if it was deleted."""
     row = catalog.get(id)
     if row is None:

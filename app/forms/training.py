@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from app.answers import Job
 from app.checks import training
 from app.forms.fields import Field, Values, fields_of
-from app.problems import Problems
 from app.runner import gpus
+from app.validation_errors import Problems
 from jobs.core.paths import EXAMPLES
 from jobs.specs import ModelSpec
 
@@ -16,8 +16,6 @@ PASTED = {"sr-model": "plain", "residual": "with skip"}
 
 LENGTHS = ("epochs", "steps", "minutes")
 USUAL_EPOCHS = 30
-
-Job = dict[str, Any]
 
 
 @dataclass(frozen=True)

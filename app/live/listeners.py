@@ -14,9 +14,11 @@ from typing import Any
 import gevent
 from gevent.event import Event as Signal
 
+from app.answers import EventsMessage
 from app.live.extensions import socketio
-from jobs.core.events import Event, read
+from jobs.core.events import read
 from jobs.core.folder import JobFolder
+from jobs.core.types.events import JobEvent
 
 NAMESPACE = "/jobs"
 ALL = "*"
@@ -75,12 +77,12 @@ class Listeners:
     def late(self) -> int:
         return len({client for client, _ in self._late})
 
-    def send(self, job: str, events: list[Event]) -> None:
+    def send(self, job: str, events: list[JobEvent]) -> None:
         """Send new events of a job, which its log already has."""
         self._send_new(job, events)
         self._send_to_all(job, events)
 
-    def _send_new(self, job: str, events: list[Event]) -> None:
+    def _send_new(self, job: str, events: list[JobEvent]) -> None:
         sent, last, on_time = self._sent.get(job, {}), int(events[-1]["seq"]), list[str]()
         for client, seq in sent.items():
             if (client, job) in self._late or seq >= last:
@@ -93,7 +95,7 @@ class Listeners:
         sent.update(dict.fromkeys(on_time, last))
         _emit({"job": job, "events": events}, on_time)
 
-    def _send_to_all(self, job: str, events: list[Event]) -> None:
+    def _send_to_all(self, job: str, events: list[JobEvent]) -> None:
         """Send events to the list pages.
 
         List pages reload after missed events; replaying old events would be useless to them.
@@ -163,6 +165,6 @@ def _pending(client: str) -> int:
     return connection.queue.qsize() if connection is not None else 0
 
 
-def _emit(message: dict[str, Any], clients: list[str]) -> None:
+def _emit(message: EventsMessage, clients: list[str]) -> None:
     if clients:  # An empty recipient list would broadcast.
         socketio.emit("events", message, to=clients, namespace=NAMESPACE)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from flask import request
 from flask_socketio import Namespace, emit
 
+from app.answers import EventsMessage
 from app.catalog.catalog import Catalog
 from app.live.listeners import ALL, NAMESPACE, Listeners
 
@@ -51,7 +52,8 @@ class Jobs(Namespace):  # type: ignore[misc]  # flask-socketio has no types
         elif self._catalog.get(job) is not None:
             self._listeners.add(request.sid, job, since)  # type: ignore[attr-defined]
         else:
-            emit("events", {"job": job, "events": [], "error": JOB_DELETED})
+            deleted: EventsMessage = {"job": job, "events": [], "error": JOB_DELETED}
+            emit("events", deleted)
 
     def on_unwatch(self, message: Any) -> None:
         self._listeners.remove(request.sid, _read_message(message)[0])  # type: ignore[attr-defined]

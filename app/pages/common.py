@@ -4,15 +4,14 @@ from typing import Any
 
 from flask import abort, render_template, request
 
+from app.answers import Job
 from app.catalog.database import JobRow
 from app.catalog.index import as_json
 from app.current import catalog
 from app.forms.fields import Field, Values
-from app.problems import Problems
 from app.runner.scheduler import waiting_reason
+from app.validation_errors import Problems
 from jobs.specs.base import split_text
-
-Job = dict[str, Any]
 
 MOST_CHOICES = 1000
 """Most datasets or models that a form offers: the newest."""
@@ -22,7 +21,7 @@ def row_or_404(id: str, kind: str = "") -> JobRow:
     """The database row of a job. Responds with 404 if no job of that kind has the id."""
     row = catalog().get(id)
     if row is None or (kind and row.kind != kind):
-        abort(404)
+        abort(404, f"{(kind or 'job').capitalize()} {id} not found.")
     return row
 
 

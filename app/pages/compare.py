@@ -4,11 +4,12 @@ from typing import Any
 
 from flask import Blueprint, abort, render_template, request
 
+from app.answers import Job
 from app.catalog.index import as_json
 from app.current import catalog
 from app.forms import comparing
 from app.forms.fields import fields_of
-from app.pages.common import MOST_CHOICES, Job, jobs, with_chosen
+from app.pages.common import MOST_CHOICES, jobs, with_chosen
 from jobs.specs import ImageTest
 
 blueprint = Blueprint("compare", __name__)

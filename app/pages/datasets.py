@@ -7,7 +7,7 @@ from flask import Blueprint, redirect, request, url_for
 from app.actions import create_dataset
 from app.forms.fields import fields_of, values_of
 from app.pages.common import cloned, form_page, job_or_404, job_page
-from app.problems import Invalid
+from app.validation_errors import Invalid
 from jobs.specs import DatasetSpec
 
 blueprint = Blueprint("datasets", __name__)

@@ -9,19 +9,25 @@ from typing import Any
 from flask import Flask
 from jinja2 import Undefined
 
+from jobs.core.totals import LEAST_GAIN
+from jobs.core.types.load import Progress, ShownHardware
+from jobs.core.types.summaries import Snapshot
 from jobs.core.view import gain_of
 
 DASH = "–"
-LEAST_GAIN = 0.005
-"""dB; smaller gains round to 0.00 dB."""
 NO_RESULT = {
     "waiting": "Not started yet.",
     "running": "Not validated yet. The first results come with the first epoch.",
 }
 
 
+def psnr(value: float | None) -> str:
+    """In dB, without the unit, which the heading of the column or the sentence has."""
+    return DASH if value is None else f"{value:.2f}"
+
+
 def decibel(value: float | None) -> str:
-    return DASH if value is None else f"{value:.2f} dB"
+    return DASH if value is None else f"{psnr(value)} dB"
 
 
 def gain(value: float | None) -> str:
@@ -96,7 +102,7 @@ def size(value: float | None) -> str:
     )
 
 
-def progress(event: dict[str, Any] | None) -> str:
+def progress(event: Progress | None) -> str:
     """A `progress` event: "48 of 96 steps · 130 steps/s · 1 s left"."""
     if not event:
         return ""
@@ -113,27 +119,27 @@ def progress(event: dict[str, Any] | None) -> str:
     return " · ".join(parts)
 
 
-def hardware(event: dict[str, Any] | None) -> str:
+def hardware(event: ShownHardware | None) -> str:
     """A `hardware` event: "97 % of the GPU · 8.2 GB of 84.9 GB"."""
     if not event:
         return ""
     parts = []
     for gpu in event["gpus"]:
-        if gpu.get("utilisation") is not None:
-            parts.append(f"{round(gpu['utilisation'])} % of the GPU")
+        if (load := gpu.get("utilisation")) is not None:
+            parts.append(f"{round(load)} % of the GPU")
         if gpu.get("memory_used") is not None:
             parts.append(f"{size(gpu['memory_used'])} of {size(gpu['memory_total'])}")
     return " · ".join(parts) or f"{round(event['cpu'])} % of a core"
 
 
-def verdict(best: dict[str, Any] | None, state: str = "running") -> str:
+def verdict(best: Snapshot | None, state: str = "running") -> str:
     """The result of a training in a sentence; `best` is the snapshot with the lowest loss."""
     if not best or best.get("val/l1") is None:
         return NO_RESULT.get(state, "The training ended before its first snapshot.")
     gained = gain_of(best)
     if gained is None:
         return "Validation inputs equal their originals: no gain is possible."
-    numbers = f"{best['val/psnr_input']:.2f} → {best['val/psnr']:.2f}"
+    numbers = f"{psnr(best['val/psnr_input'])} → {psnr(best['val/psnr'])}"
     if gained >= LEAST_GAIN:
         return f"{gain(gained)} over its input ({numbers}), best at epoch {epoch(best['epoch'])}"
     return f"Not better than its input{'' if state == 'done' else ' yet'} ({numbers} dB)"
@@ -142,6 +148,7 @@ def verdict(best: dict[str, Any] | None, state: str = "running") -> str:
 def init_app(app: Flask) -> None:
     """Make the functions available to the templates as `format.NAME`."""
     functions = (
+        psnr,
         decibel,
         gain,
         count,

@@ -10,9 +10,9 @@ from app.catalog.catalog import Refused
 from app.catalog.database import JobRow
 from app.catalog.lists import COLUMNS, STATES, Column, ListQuery, Page, groups, page
 from app.current import catalog, settings
-from app.errors import is_full
-from app.problems import Invalid
 from app.runner import sample
+from app.temporary_failures import is_full
+from app.validation_errors import Invalid
 
 blueprint = Blueprint("home", __name__)
 
@@ -84,13 +84,17 @@ def _page(kind: str, query: ListQuery) -> Page:
 
 
 def _running(row: JobRow) -> dict[str, Any]:
-    keys = ("progress", "losses", "hardware", "gpus", "seq")
+    view = row.view
     return {
         "id": row.id,
         "kind": row.kind,
         "name": row.name,
         "gain": row.gain,
-        **{key: row.view[key] for key in keys},
+        "progress": view["progress"],
+        "losses": view["losses"],
+        "hardware": view["hardware"],
+        "gpus": view["gpus"],
+        "seq": view["seq"],
     }
 
 

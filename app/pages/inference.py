@@ -11,7 +11,7 @@ from app.current import catalog
 from app.forms.fields import UPLOAD, values_of
 from app.forms.inference import INPUT, inference_fields, keep_input, selected_input
 from app.pages.common import form_page, job_or_404, job_page
-from app.problems import Invalid
+from app.validation_errors import Invalid
 from jobs.specs import TESTS
 
 blueprint = Blueprint("tests", __name__)

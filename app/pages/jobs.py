@@ -11,7 +11,7 @@ from app.current import catalog
 from app.files import job_zip, zips
 from app.forms.record import as_files, record
 from app.pages.common import address, refused_page, row_or_404
-from app.problems import Invalid
+from app.validation_errors import Invalid
 
 blueprint = Blueprint("jobs", __name__)
 

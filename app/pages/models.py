@@ -22,7 +22,7 @@ from app.pages.common import (
     row_or_404,
     with_chosen,
 )
-from app.problems import Invalid
+from app.validation_errors import Invalid
 from jobs.core.paths import EXAMPLES
 from jobs.specs import ModelSpec
 from jobs.specs.base import members, titles

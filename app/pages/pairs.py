@@ -7,27 +7,20 @@ from werkzeug.utils import secure_filename
 
 from app.catalog import pairs
 from app.catalog.catalog import Refused
-from app.catalog.database import JobRow
 from app.catalog.pairs import Sorting
 from app.current import catalog
 from app.files import pair_zip, zips
-from app.problems import Invalid, validate
+from app.pages.common import row_or_404
+from app.validation_errors import Invalid, validate
 
 blueprint = Blueprint("pairs", __name__, url_prefix="/datasets/<id>")
 
 MIMETYPES = {"png": "image/png", "jpg": "image/jpeg"}
 
 
-def dataset_or_404(id: str) -> JobRow:
-    row = catalog().get(id)
-    if row is None or row.kind != "dataset":
-        abort(404, f"Dataset {id} not found.")
-    return row
-
-
 @blueprint.get("/pairs")
 def gallery(id: str) -> str:
-    row = dataset_or_404(id)
+    row = row_or_404(id, "dataset")
     context = pairs.pairs_page(row, catalog().folder(id), request.args.to_dict())
     return render_template(
         "datasets/pairs.html", title=f"Pairs of {row.name}", active="datasets", job=row, **context
@@ -36,7 +29,7 @@ def gallery(id: str) -> str:
 
 @blueprint.get("/pairs/<any(train, val, test):split>/<int:number>")
 def pair(id: str, split: str, number: int) -> str:
-    row, sorting = dataset_or_404(id), validate(Sorting, request.args.to_dict())
+    row, sorting = row_or_404(id, "dataset"), validate(Sorting, request.args.to_dict())
     facts = pairs.pair(row, catalog().folder(id), split, number)
     if facts is None:
         abort(404, f"“{row.name}” has no pair {number} in {split}.")
@@ -68,7 +61,7 @@ def picture(id: str, split: str, number: int, role: str, extension: str) -> Resp
 
     A finished dataset never changes, so browsers may cache the response without revalidation.
     """
-    row = dataset_or_404(id)
+    row = row_or_404(id, "dataset")
     store = pairs.finished(row, catalog().folder(id)).store(split)
     if not store.is_dir():
         abort(404, f"“{row.name}” has no {split} pairs.")
@@ -87,7 +80,7 @@ def picture(id: str, split: str, number: int, role: str, extension: str) -> Resp
 
 @blueprint.get("/pairs.zip")
 def as_zip(id: str) -> Response:
-    row = dataset_or_404(id)
+    row = row_or_404(id, "dataset")
     folder = pairs.finished(row, catalog().folder(id))
     return zips.zip_response(pair_zip.stream(folder), secure_filename(row.name) or id)
 

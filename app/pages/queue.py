@@ -9,8 +9,8 @@ from app.catalog.catalog import Refused
 from app.catalog.index import as_json
 from app.current import catalog
 from app.pages.common import refused_page, row_or_404
-from app.problems import Invalid
 from app.runner.scheduler import waiting_reason
+from app.validation_errors import Invalid
 
 blueprint = Blueprint("queue", __name__)
 

@@ -8,7 +8,7 @@ from gevent.lock import BoundedSemaphore
 
 from app.catalog.catalog import Refused
 from app.catalog.database import JobRow
-from app.problems import Invalid, validate
+from app.validation_errors import Invalid, validate
 from jobs.core import launcher, processes
 from jobs.core.folder import JobFolder
 from jobs.core.suffixes import natural

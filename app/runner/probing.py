@@ -9,7 +9,7 @@ from typing import Any
 
 from gevent.lock import BoundedSemaphore
 
-from app.problems import Invalid
+from app.validation_errors import Invalid
 from jobs.core import processes
 from jobs.specs import DatasetSpec
 

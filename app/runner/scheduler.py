@@ -6,11 +6,11 @@ from collections.abc import Callable
 from app.catalog.catalog import Catalog
 from app.catalog.database import JobRow
 from app.catalog.queue import Queue, start_order
-from app.errors import is_full
 from app.runner import gpus
 from app.runner.loops import repeat
 from app.runner.warm import WarmWorkers
 from app.settings import Slots
+from app.temporary_failures import is_full
 from jobs.core import launcher
 
 INTERVAL = 0.2

@@ -4,7 +4,6 @@ import logging
 
 from pythonjsonlogger.json import JsonFormatter
 
-FORMATS = ("text", "json")
 CONTROLS = {code: f"\\x{code:02x}" for code in (*range(32), 127)}
 FIELDS = {"asctime": "time", "levelname": "level", "name": "logger"}
 

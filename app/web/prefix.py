@@ -4,7 +4,6 @@ Addresses in API responses and events start at the server's root and do not cont
 Pages and scripts prepend it (`root()` in templates, static/js/base/address.js).
 """
 
-import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -12,8 +11,6 @@ from flask import Flask, request
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
-
-PREFIX = re.compile(r"(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*")
 
 
 def init_app(app: Flask) -> None:
@@ -23,7 +20,7 @@ def init_app(app: Flask) -> None:
 
 
 def mounted(wsgi: "WSGIApplication", prefix: str) -> "WSGIApplication":
-    """The application under `prefix`, which must match PREFIX.
+    """The application under `prefix`, which app/settings.py has checked.
 
     Works with proxies that strip the prefix from the request's path and with those that do not.
     """

@@ -5,7 +5,7 @@
 
 (shown here on two lines). `seq` counts from 1 without gaps. One process writes at a time: the
 worker while it runs, otherwise the server. A crash may cut the last line short. Readers ignore
-such a line until it is complete, and the next writer removes it. docs/events.md lists the types of
+such a line until it is complete, and the next writer removes it. types/events.py has the types of
 events and their fields. report.py emits them, view.py folds them into what pages show.
 """
 
@@ -16,9 +16,14 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, BinaryIO, Self
+from typing import Any, BinaryIO, Self, TypeAlias, TypeVar, cast, get_args, get_type_hints, overload
 
-Event = dict[str, Any]
+from jobs.core.types.events import JobEvent, Logged, StateEvent
+
+Event: TypeAlias = Any
+"""An event whose type only the caller knows: it was asked for, or checked before."""
+
+AnyEvent = TypeVar("AnyEvent", bound=Logged)
 
 FINAL_STATES = frozenset({"done", "error", "aborted"})
 
@@ -34,15 +39,19 @@ class EventLog:
         self._file = path.open("ab", buffering=0)
         self._seq = _repair(path)
 
-    def append(self, type: str, **fields: Any) -> Event:
-        """Append an event and return it. `state` and `snapshot` events are flushed to the disk."""
+    def append(self, type: str, **fields: Any) -> JobEvent:
+        """Append an event and return it. `state` and `snapshot` events are flushed to the disk.
+
+        `fields` are those of the event's type in types/events.py. Nothing is checked here, for
+        speed: tests check the logs of real jobs.
+        """
         with self._lock:
-            event: Event = {"seq": self._seq + 1, "time": self._clock(), "type": type, **fields}
+            event = {"seq": self._seq + 1, "time": self._clock(), "type": type, **fields}
             self._write(json.dumps(event, allow_nan=False, separators=(",", ":")).encode() + b"\n")
             self._seq += 1
             if type in ("state", "snapshot"):
                 os.fsync(self._file.fileno())
-        return event
+        return cast(JobEvent, event)
 
     def _write(self, line: bytes) -> None:
         """Write a complete line or nothing: a full disk may have space for a part of it."""
@@ -67,8 +76,8 @@ class EventLog:
 class NoLog:
     """A log that discards its events, for processes that assist the process that writes the log."""
 
-    def append(self, type: str, **fields: Any) -> Event:
-        return {"type": type, **fields}
+    def append(self, type: str, **fields: Any) -> JobEvent:
+        return cast(JobEvent, {"type": type, **fields})
 
 
 def _repair(path: Path) -> int:
@@ -96,7 +105,7 @@ def _last_line(path: Path) -> tuple[bytes, int]:
     return complete[complete.rfind(b"\n", 0, len(complete) - 1) + 1 :], end + len(complete)
 
 
-def read_from(path: Path, offset: int, max_bytes: int = -1) -> tuple[list[Event], int]:
+def read_from(path: Path, offset: int, max_bytes: int = -1) -> tuple[list[JobEvent], int]:
     """The complete events from a byte offset on, and the offset after the last of them.
 
     Reads about `max_bytes`, up to the end of a line; -1 reads the rest of the log.
@@ -114,17 +123,22 @@ def read_from(path: Path, offset: int, max_bytes: int = -1) -> tuple[list[Event]
     return events, offset + len(complete)
 
 
-def _parsed(line: bytes) -> Event | None:
+def _parsed(line: bytes) -> JobEvent | None:
     """The event of a line; None if a bad disk or an editor damaged it. Other lines stay valid."""
     try:
         event = json.loads(line)
     except ValueError:
         return None
-    return (
-        event
-        if isinstance(event, dict) and isinstance(event.get("seq"), int) and "type" in event
-        else None
-    )
+    is_event = isinstance(event, dict) and isinstance(event.get("seq"), int) and "type" in event
+    return cast(JobEvent, event) if is_event else None
+
+
+@overload
+def read(path: Path, since: int = 0, types: None = None) -> Iterator[JobEvent]: ...
+@overload
+def read(path: Path, since: int = 0, *, types: frozenset[str]) -> Iterator[Event]: ...
+@overload
+def read(path: Path, since: int, types: frozenset[str] | None) -> Iterator[Event]: ...
 
 
 def read(path: Path, since: int = 0, types: frozenset[str] | None = None) -> Iterator[Event]:
@@ -164,6 +178,13 @@ def _offset_before(file: BinaryIO, since: int) -> int:
     return low
 
 
-def last_state(path: Path) -> Event | None:
+def read_only(path: Path, kind: type[AnyEvent], since: int = 0) -> Iterator[AnyEvent]:
+    """Events of one class of types/events.py with a sequence number above `since`."""
+    (name,) = get_args(get_type_hints(kind)["type"])
+    return read(path, since, frozenset({name}))
+
+
+def last_state(path: Path) -> dict[str, Any] | None:
     """The newest `state` event of a log."""
-    return next(iter(deque(read(path, types=frozenset({"state"})), maxlen=1)), None)
+    last = deque(read_only(path, StateEvent), maxlen=1)
+    return cast(dict[str, Any], last[0]) if last else None

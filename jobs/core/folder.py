@@ -9,13 +9,16 @@ job twice.
 import fcntl
 import json
 import os
+import re
 import secrets
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import cast
 
 from jobs.core.events import EventLog
+from jobs.core.types.fields import Kind
+from jobs.core.types.summaries import JobFile
 from jobs.specs import JobSpec, spec_of
 
 _BASE36 = "0123456789abcdefghijklmnopqrstuvwxyz"
@@ -75,9 +78,9 @@ class JobFolder:
         """The URL path of a file of this job; `relative` is such as `layers/01-conv1.png`."""
         return f"/jobs/{self.id}/files/{relative}"
 
-    def read(self) -> dict[str, Any]:
-        """job.json: {"id", "kind", "name", "created", "spec"}."""
-        job: dict[str, Any] = json.loads((self.path / "job.json").read_text(encoding="utf-8"))
+    def read(self) -> JobFile:
+        """The content of job.json."""
+        job: JobFile = json.loads((self.path / "job.json").read_text(encoding="utf-8"))
         return job
 
     def spec(self) -> JobSpec:
@@ -116,6 +119,24 @@ class JobFolder:
         return int(text) if text.isdigit() else None
 
 
+LAYERS = "layers"
+"""The folder of the pictures of layers."""
+
+
+def layer_stem(index: int, name: str) -> str:
+    """The path of a layer's files in the job's folder, without a file extension.
+
+    Characters of the layer's name that are unsafe in a path become `_`: a pasted network may name a
+    layer `../x`.
+    """
+    return f"{LAYERS}/{index:02d}-{re.sub('[^A-Za-z0-9_-]', '_', name)[:60]}"
+
+
+def channel_stem(index: int, name: str, channel: int) -> str:
+    """The path of the files of one channel of a layer, without a file extension."""
+    return f"{layer_stem(index, name)}-c{channel:03d}"
+
+
 def create(home: Path, kind: str, spec: JobSpec, now: float | None = None) -> JobFolder:
     """Create a job's folder with its job.json and its first event (state: waiting).
 
@@ -125,9 +146,9 @@ def create(home: Path, kind: str, spec: JobSpec, now: float | None = None) -> Jo
     folder = JobFolder(home / "jobs" / new_id(created))
     draft = folder.path.with_name("." + folder.id)
     draft.mkdir(parents=True)
-    job = {
+    job: JobFile = {
         "id": folder.id,
-        "kind": kind,
+        "kind": cast(Kind, kind),
         "name": spec.name,
         "created": created,
         "spec": spec.model_dump(mode="json"),

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from jobs.core.disk import write_whole
+from jobs.core.durable_files import write_whole
 from jobs.core.stored import Meta, metas
 
 ROW = np.dtype([("frame", "i4"), ("sequence", "i4"), ("qp", "f4"), ("psnr", "f4"), ("ssim", "f4")])

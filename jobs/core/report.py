@@ -8,7 +8,8 @@ from types import FrameType
 from typing import Any
 
 from jobs.core.errors import Aborted
-from jobs.core.events import Event, EventLog, NoLog
+from jobs.core.events import EventLog, NoLog
+from jobs.core.types.events import JobEvent
 
 PROGRESS_INTERVAL = 0.25
 """Seconds."""
@@ -21,7 +22,7 @@ class Report:
         self.log = log
         self.resume_from = resume_from
         """The snapshot from which a training resumes; empty for the last snapshot."""
-        self.listeners: list[Callable[[Event], object]] = []
+        self.listeners: list[Callable[[JobEvent], object]] = []
         """Called with each event that `emit` has written to the log."""
         self.timed_out = False
         self._stop = False

@@ -5,26 +5,29 @@ Light: the server imports it.
 
 import math
 from array import array
-from typing import Any
+from collections.abc import Callable
+from typing import Literal
 
 from jobs.core.report import finite
+from jobs.core.types.facts import GainTotals, ManyFacts
+from jobs.core.types.layers import Histogram
+from jobs.core.types.samples import ResultRow, Scores
 
-Row = dict[str, Any]
-"""The result of one image: its scores, or the reason (`why`) that it has none."""
-
-SCORES = ("psnr_input", "psnr_output", "ssim_input", "ssim_output")
+Score = Literal["psnr_input", "psnr_output", "ssim_input", "ssim_output"]
+PSNRS: tuple[Score, Score] = ("psnr_input", "psnr_output")
+SSIMS: tuple[Score, Score] = ("ssim_input", "ssim_output")
 LEAST_GAIN = 0.005
 """dB. A smaller gain counts as none: it is displayed as 0.00 dB."""
 BARS = 24
 ROUND_STEPS = (1, 2, 5)
 
 
-def is_measured(row: Row) -> bool:
+def is_measured(row: ResultRow) -> bool:
     """Whether the image was compared with a ground truth."""
     return "pair" in row or row.get("target") is not None
 
 
-def gain_of(row: Row) -> float:
+def gain_of_image(row: ResultRow) -> float:
     """PSNR of the output minus PSNR of the input, in dB.
 
     Infinite if only one of the two equals the ground truth, and NaN without a ground truth.
@@ -32,9 +35,7 @@ def gain_of(row: Row) -> float:
     if not is_measured(row):
         return math.nan
     # JSON has no infinity: the PSNR of equal images is null.
-    before, after = (
-        math.inf if row[key] is None else float(row[key]) for key in ("psnr_input", "psnr_output")
-    )
+    before, after = (math.inf if (value := row[key]) is None else value for key in PSNRS)
     return 0.0 if before == after else after - before
 
 
@@ -44,34 +45,35 @@ class Totals:
     def __init__(self) -> None:
         self._restored = self._failed = self._measured = self._better = self._worse = 0
         self._gains = array("d")
-        self._scores = {key: array("d") for key in SCORES}
+        self._scores = {key: array("d") for key in (*PSNRS, *SSIMS)}
 
     @property
     def restored(self) -> int:
         return self._restored
 
-    def add(self, row: Row) -> None:
+    def add(self, row: ResultRow) -> None:
         if "why" in row:
             self._failed += 1
             return
         self._restored += 1
         if not is_measured(row):
             return
-        gain = gain_of(row)
+        gain = gain_of_image(row)
         self._measured += 1
         self._better += gain >= LEAST_GAIN
         self._worse += gain <= -LEAST_GAIN
         if math.isfinite(gain):
             self._gains.append(gain)
-        for score in ("psnr", "ssim"):
-            both = {key: row[key] for key in (f"{score}_input", f"{score}_output")}
+        for before, after in (PSNRS, SSIMS):
             # An image with only one of the two scores is left out of both means: they stay
             # comparable.
-            if None not in both.values():
-                for key, value in both.items():
-                    self._scores[key].append(value)
+            if (score_before := row[before]) is not None and (
+                score_after := row[after]
+            ) is not None:
+                self._scores[before].append(score_before)
+                self._scores[after].append(score_after)
 
-    def facts(self) -> dict[str, Any]:
+    def facts(self) -> ManyFacts:
         """The fields of a `facts` event."""
         return {
             "images": self._restored,
@@ -79,12 +81,21 @@ class Totals:
             "measured": self._measured,
             "better": self._better,
             "worse": self._worse,
-            "mean": {key: _mean(values) for key, values in self._scores.items()},
-            "median": {key: _median(values) for key, values in self._scores.items()},
+            "mean": self._each(_mean),
+            "median": self._each(_median),
             "gain": self._gain(),
         }
 
-    def _gain(self) -> dict[str, Any] | None:
+    def _each(self, average: "Callable[[array[float]], float | None]") -> Scores:
+        """An average of each score."""
+        return {
+            "psnr_input": average(self._scores["psnr_input"]),
+            "psnr_output": average(self._scores["psnr_output"]),
+            "ssim_input": average(self._scores["ssim_input"]),
+            "ssim_output": average(self._scores["ssim_output"]),
+        }
+
+    def _gain(self) -> GainTotals | None:
         if not self._gains:
             return None
         return {
@@ -108,7 +119,7 @@ def _median(values: "array[float]") -> float | None:
     return sum(middle) / len(middle)
 
 
-def histogram(values: "array[float]") -> dict[str, list[int] | list[float]]:
+def histogram(values: "array[float]") -> Histogram:
     """Counts per bar and the edges of the bars.
 
     Edges are multiples of a round step: zero is an edge if values are on both sides of it.

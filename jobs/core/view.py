@@ -1,10 +1,13 @@
 """The view of a job: its event log folded into the few fields that lists and pages show."""
 
-from typing import Any
+import math
+from collections.abc import Collection, Mapping
+from typing import Any, cast
 
-from jobs.core.events import FINAL_STATES, Event
-
-View = dict[str, Any]
+from jobs.core.events import FINAL_STATES
+from jobs.core.types.events import JobEvent, LayerEvent, SampleEvent, SnapshotEvent, StateEvent
+from jobs.core.types.load import Progress
+from jobs.core.types.summaries import JobSummary, Losses, Passed, Snapshot, View
 
 MAX_HISTORY = 50
 """States that are kept of a job that is restarted many times."""
@@ -29,7 +32,7 @@ def empty() -> View:
     }
 
 
-def fold(view: View, event: Event) -> View:
+def fold(view: View, event: JobEvent) -> View:
     """The view after an event. An event that was folded in before changes nothing."""
     if event["seq"] <= view["seq"]:
         return view
@@ -38,12 +41,11 @@ def fold(view: View, event: Event) -> View:
         case "state":
             return _fold_state(view, event)
         case "progress":
-            fields = ("done", "total", "unit", "rate", "eta", "pairs")
-            return {**view, "progress": {key: event[key] for key in fields if key in event}}
+            return {**view, "progress": cast(Progress, _fields(event))}
         case "scalars":
             return {**view, "losses": _with_loss(view["losses"], event["scalars"])}
         case "hardware":
-            return {**view, "hardware": {key: event[key] for key in ("cpu", "gpus")}}
+            return {**view, "hardware": {"cpu": event["cpu"], "gpus": event["gpus"]}}
         case "snapshot":
             return {**view, "summary": _with_snapshot(view["summary"], event)}
         case "removed":
@@ -53,29 +55,37 @@ def fold(view: View, event: Event) -> View:
         case "sample" | "layer":
             return {**view, "summary": _with_pictures(view["summary"], event)}
         case "facts":
-            return {**view, "summary": {**view["summary"], **_fields(event)}}
+            return {**view, "summary": _joined(view["summary"], _fields(event))}
     return view
 
 
-def _fold_state(view: View, event: Event) -> View:
-    state = event["state"]
-    view = {**view, "state": state, "reason": event.get("reason", "")}
-    passed = {"state": state, "time": event["time"], "reason": view["reason"]}
-    view["history"] = [*view["history"], passed][-MAX_HISTORY:]
+def _fold_state(view: View, event: StateEvent) -> View:
+    state, reason = event["state"], event.get("reason", "")
+    passed: Passed = {"state": state, "time": event["time"], "reason": reason}
+    history = [*view["history"], passed][-MAX_HISTORY:]
+    view = {**view, "state": state, "reason": reason, "history": history}
     if state == "running":
         view["started"], view["finished"], view["gpus"] = event["time"], None, event.get("gpus")
         # A restarted job sends its pictures again, and its final numbers at the end.
         pictures = ("samples", "layers", "layers_of", "input", "output", "target")
         outdated = (*pictures, "test", "seconds", "patches_per_second", "multiply_adds_per_second")
-        view["summary"] = {
-            key: value for key, value in view["summary"].items() if key not in outdated
-        }
+        view["summary"] = without(view["summary"], outdated)
     if state in FINAL_STATES:
         view["finished"] = event["time"]
-    return {**view, "summary": {**view["summary"], **event.get("summary", {})}}
+    return {**view, "summary": _joined(view["summary"], event.get("summary", {}))}
 
 
-def _with_loss(losses: dict[str, Any], scalars: dict[str, Any]) -> dict[str, Any]:
+def _joined(summary: JobSummary, fields: Mapping[str, Any]) -> JobSummary:
+    """The summary with the fields of an event, which the type of the event names."""
+    return cast(JobSummary, {**summary, **fields})
+
+
+def without(summary: JobSummary, keys: Collection[str]) -> JobSummary:
+    """The summary without some of its parts."""
+    return cast(JobSummary, {key: value for key, value in summary.items() if key not in keys})
+
+
+def _with_loss(losses: Losses, scalars: dict[str, float | None]) -> Losses:
     """The thinned training loss. static/js/charts/sparkline.js continues it in the same way."""
     value = next((value for key, value in scalars.items() if key.startswith("train/")), None)
     if value is None:
@@ -88,11 +98,11 @@ def _with_loss(losses: dict[str, Any], scalars: dict[str, Any]) -> dict[str, Any
     return {"seen": seen, "every": every, "values": values}
 
 
-def _fields(event: Event) -> dict[str, Any]:
+def _fields(event: JobEvent) -> dict[str, Any]:
     return {key: value for key, value in event.items() if key not in ("seq", "time", "type")}
 
 
-def _with_pictures(summary: dict[str, Any], event: Event) -> dict[str, Any]:
+def _with_pictures(summary: JobSummary, event: SampleEvent | LayerEvent) -> JobSummary:
     """The summary with a sample or a layer.
 
     The sample of a test of one image goes into the summary itself. Other samples and layers go into
@@ -100,25 +110,20 @@ def _with_pictures(summary: dict[str, Any], event: Event) -> dict[str, Any]:
     """
     entry = _fields(event)
     if event["type"] == "sample" and "output" in entry and "index" not in entry:
-        return {**summary, **entry}
-    name = event["type"] + "s"
-    others = [
+        return _joined(summary, entry)
+    name = "layers" if event["type"] == "layer" else "samples"
+    entries: list[dict[str, Any]] = [
         other
-        for other in summary.get(name, [])
+        for other in cast(dict[str, Any], summary).get(name, [])
         if "index" not in other or other["index"] != entry.get("index")
     ]
-    entries = sorted([*others, entry], key=lambda entry: entry.get("index", 0))
-    return {**summary, name: entries}
+    entries = sorted([*entries, entry], key=lambda entry: entry.get("index", 0))
+    return _joined(summary, {name: entries})
 
 
-def _with_snapshot(summary: dict[str, Any], event: Event) -> dict[str, Any]:
-    snapshot = {
-        "snapshot": event["name"],
-        "epoch": event["epoch"],
-        "step": event["step"],
-        "size": event["size"],
-        **event["scalars"],
-    }
+def _with_snapshot(summary: JobSummary, event: SnapshotEvent) -> JobSummary:
+    fields = {key: event[key] for key in ("epoch", "step", "size")}
+    snapshot = cast(Snapshot, {"snapshot": event["name"], **fields, **event["scalars"]})
     gone = {snapshot["snapshot"], *event.get("removed", [])}
     others = [other for other in summary.get("snapshots", []) if other["snapshot"] not in gone]
     # In the order of writing: after a resume from an earlier snapshot, the last snapshot is not the
@@ -127,15 +132,13 @@ def _with_snapshot(summary: dict[str, Any], event: Event) -> dict[str, Any]:
     return {**summary, "snapshots": snapshots, "best": best_of(snapshots), "last": snapshots[-1]}
 
 
-def _without_snapshots(summary: dict[str, Any], gone: set[str]) -> dict[str, Any]:
-    rest = {
-        key: value for key, value in summary.items() if key not in ("snapshots", "best", "last")
-    }
+def _without_snapshots(summary: JobSummary, gone: set[str]) -> JobSummary:
+    rest = without(summary, ("snapshots", "best", "last"))
     left = [other for other in summary.get("snapshots", []) if other["snapshot"] not in gone]
     return {**rest, "snapshots": left, "best": best_of(left), "last": left[-1]} if left else rest
 
 
-def _resumed(summary: dict[str, Any], step: int) -> dict[str, Any]:
+def _resumed(summary: JobSummary, step: int) -> JobSummary:
     """The summary after a resume: its snapshot becomes `last`, even if later steps have some."""
     ordered = sorted(
         summary.get("snapshots", []), key=lambda snapshot: bool(snapshot["step"] == step)
@@ -143,17 +146,23 @@ def _resumed(summary: dict[str, Any], step: int) -> dict[str, Any]:
     return {**summary, "snapshots": ordered, "last": ordered[-1]} if ordered else summary
 
 
-def best_of(snapshots: list[dict[str, Any]]) -> dict[str, Any]:
+def best_of(snapshots: list[Snapshot]) -> Snapshot:
     """The snapshot with the lowest validation loss, or the last if none has a validation loss.
 
     A snapshot that is written when the job is stopped has none.
     """
+
+    def loss(snapshot: Snapshot) -> float:
+        value = snapshot.get("val/l1")
+        return math.inf if value is None else value
+
     validated = [snapshot for snapshot in snapshots if snapshot.get("val/l1") is not None]
-    return min(validated, key=lambda snapshot: snapshot["val/l1"], default=snapshots[-1])
+    return min(validated, key=loss, default=snapshots[-1])
 
 
-def gain_of(snapshot: dict[str, Any] | None) -> float | None:
+def gain_of(snapshot: Snapshot | None) -> float | None:
     """The gain over the input in a snapshot's validation, in dB; None if unknown."""
-    if not snapshot or snapshot.get("val/psnr") is None:
+    if not snapshot:
         return None
-    return float(snapshot["val/psnr"] - snapshot["val/psnr_input"])
+    after, before = snapshot.get("val/psnr"), snapshot.get("val/psnr_input")
+    return None if after is None or before is None else after - before

@@ -1,7 +1,7 @@
 """Find the inputs and originals of a dataset's source, as sequences. Frames are decoded lazily.
 
 A new kind of source also needs a spec (jobs/specs/dataset.py), checks of its paths
-(app/checks/dataset.py), a probe (probe.py) and its options (`KINDS` in commands/main.py).
+(app/checks/dataset.py), a probe (probe.py) and its options (`KINDS` in commands/dataset.py).
 """
 
 from collections.abc import Callable, Iterator

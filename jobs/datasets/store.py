@@ -17,7 +17,7 @@ from typing import Any
 
 import lmdb
 
-from jobs.core.disk import sync
+from jobs.core.durable_files import sync
 from jobs.core.stored import DATABASES, StoredPairs, key
 from jobs.datasets.pairing import Record
 from jobs.media.encodings import decode

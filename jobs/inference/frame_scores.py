@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from jobs.core.errors import JobError
 from jobs.core.report import Report, finite
+from jobs.core.types.facts import FrameTotals, WorstFrame
 from jobs.media import video
 from jobs.media.images import Picture, size, to_gray, to_rgb
 from jobs.media.originals import Images, Video, originals_of
@@ -73,7 +73,7 @@ class _Means:
     sums: dict[str, float] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)
     frames: int = 0
-    worst: dict[str, float] | None = None
+    worst: WorstFrame | None = None
 
     def add(self, number: int, scores: dict[str, float]) -> None:
         self.frames += 1
@@ -85,21 +85,19 @@ class _Means:
         if gain is not None and (self.worst is None or gain < self.worst["gain"]):
             self.worst = {"frame": number, "gain": gain}
 
-    def facts(self) -> dict[str, Any]:
-        """The fields of a `facts` event."""
-        means = {
-            _name(key): self.sums[key] / self.counts[key] if key in self.sums else None
-            for key in KEYS
+    def facts(self) -> FrameTotals:
+        """The fields of a `facts` event; the names are those of tests of images."""
+        return {
+            "psnr_input": self._mean("input/psnr"),
+            "psnr_output": self._mean("output/psnr"),
+            "ssim_input": self._mean("input/ssim"),
+            "ssim_output": self._mean("output/ssim"),
+            "measured": self.frames,
+            "worst": self.worst,
         }
-        return {**means, "measured": self.frames, "worst": self.worst}
 
-
-KEYS = ("input/psnr", "output/psnr", "input/ssim", "output/ssim")
-
-
-def _name(key: str) -> str:
-    """The name in the summary: psnr_input for input/psnr, as in tests of images."""
-    return "_".join(reversed(key.split("/")))
+    def _mean(self, key: str) -> float | None:
+        return self.sums[key] / self.counts[key] if key in self.sums else None
 
 
 def measure(

@@ -5,15 +5,16 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
 
-from jobs.core import layer_files
 from jobs.core.errors import JobError
-from jobs.core.folder import JobFolder
+from jobs.core.folder import LAYERS, JobFolder
 from jobs.core.report import Report, finite
+from jobs.core.types.layers import LayerFields, LayersRegion
+from jobs.core.types.samples import ImageSample, Scores
 from jobs.datasets.pair_sets import PairSet
 from jobs.media.any_image import read_any
 from jobs.media.images import Picture, size, to_gray
@@ -44,13 +45,18 @@ def test_image(folder: JobFolder, spec: ImageTest, report: Report) -> dict[str, 
     began = time.perf_counter()
     output = to_uint8(restored(restorer, image))
     seconds = round(time.perf_counter() - began, 4)
-    report.log.append(
-        "sample",
-        snapshot=loaded.snapshot,
-        seconds=seconds,
-        **pictures(folder, image, output, target),
+    truth = None if target is None else as_tensor(target)
+    sample: ImageSample = {
+        "snapshot": loaded.snapshot,
+        "seconds": seconds,
+        "input": save_picture(folder, "results/input.png", image),
+        "output": save_picture(folder, "results/output.png", output),
+        "target": None if truth is None else save_picture(folder, "results/target.png", truth),
+        "height": image.shape[1],
+        "width": image.shape[2],
         **scores(image, output, target),
-    )
+    }
+    report.log.append("sample", **sample)
     if spec.layers:
         show_all_layers(folder, loaded, image, report)
     return {}
@@ -70,20 +76,20 @@ def restored(restorer: Restorer, image: Tensor) -> Tensor:
 def show_all_layers(folder: JobFolder, loaded: Loaded, image: Tensor, report: Report) -> None:
     """Write all layers' outputs for an image (C, H, W), or for its middle if memory is short."""
     # Remove the layers of an earlier run, which may have used another snapshot.
-    shutil.rmtree(folder.path / layer_files.FOLDER, ignore_errors=True)
+    shutil.rmtree(folder.path / LAYERS, ignore_errors=True)
     part = middle(loaded.restorer, image.shape, tiles.free_memory(loaded.device))
-    if part is not None:
-        report.log.append("facts", layers_of=asdict(part))
-    shown = image if part is None else cut(image, asdict(part))
+    region = None if part is None else cast(LayersRegion, asdict(part))
+    if region is not None:
+        report.log.append("facts", layers_of=region)
     show_layers(
         folder,
         loaded.restorer,
-        shown[None].to(loaded.device) / 255,
+        cut(image, region)[None].to(loaded.device) / 255,
         lambda layer: log_layer(report, layer),
     )
 
 
-def log_layer(report: Report, layer: dict[str, Any]) -> None:
+def log_layer(report: Report, layer: LayerFields) -> None:
     report.log.append("layer", **layer)
     report.check()
 
@@ -171,22 +177,10 @@ def in_channels(picture: Picture, channels: int) -> Picture:
     return picture if channels == 3 else to_gray(picture, "BT.601")
 
 
-def pictures(
-    folder: JobFolder, image: Tensor, output: Tensor, target: Picture | None
-) -> dict[str, Any]:
-    """Write the pictures as PNG. Returns their URLs and their size."""
-    truth = None if target is None else as_tensor(target)
-    urls = {
-        role: None if picture is None else save_picture(folder, f"results/{role}.png", picture)
-        for role, picture in (("input", image), ("output", output), ("target", truth))
-    }
-    return {**urls, "height": image.shape[1], "width": image.shape[2]}
-
-
-def scores(image: Tensor, output: Tensor, target: Picture | None) -> dict[str, float | None]:
+def scores(image: Tensor, output: Tensor, target: Picture | None) -> Scores:
     """PSNR (dB) and SSIM of input and output against the ground truth; None if it is unknown."""
     if target is None:
-        return dict.fromkeys(("psnr_input", "psnr_output", "ssim_input", "ssim_output"))
+        return {"psnr_input": None, "psnr_output": None, "ssim_input": None, "ssim_output": None}
     truth = as_tensor(target)
     return {
         "psnr_input": finite(psnr(image, truth)),

@@ -19,7 +19,8 @@ from jobs.core.errors import JobError
 from jobs.core.events import read
 from jobs.core.folder import JobFolder
 from jobs.core.report import Report, finite
-from jobs.core.totals import Row, Totals, gain_of
+from jobs.core.totals import Totals, gain_of_image
+from jobs.core.types.samples import ResultRow
 from jobs.datasets.pair_sets import PairSet
 from jobs.inference.image import ShowMessage, image_of, in_channels, restored, scores
 from jobs.media.images import Picture, images_in, size, stem
@@ -79,7 +80,7 @@ def test_many(folder: JobFolder, spec: ImagesTest | SplitTest, report: Report) -
     return {}
 
 
-def _measured(row: Row, pictures: Pictures | None, loaded: Loaded) -> Row:
+def _measured(row: ResultRow, pictures: Pictures | None, loaded: Loaded) -> ResultRow:
     """The row with the scores of its image, or with the reason if it failed."""
     if pictures is None:
         return row
@@ -90,15 +91,15 @@ def _measured(row: Row, pictures: Pictures | None, loaded: Loaded) -> Row:
     except JobError as error:
         return {**row, "why": str(error)}
     row = {**row, "width": image.shape[2], "height": image.shape[1], **image_scores}
-    return {**row, "gain": finite(gain_of(row))}
+    return {**row, "gain": finite(gain_of_image(row))}
 
 
 def read_ahead(
     source: "Images | Pairs", numbers: list[int]
-) -> Generator[tuple[Row, Pictures | None]]:
+) -> Generator[tuple[ResultRow, Pictures | None]]:
     """The rows and pictures of a source. A thread reads ahead; only it uses the source."""
     with ThreadPoolExecutor(1) as reader:
-        pending: deque[Future[tuple[Row, Pictures | None]]] = deque()
+        pending: deque[Future[tuple[ResultRow, Pictures | None]]] = deque()
         for number in numbers:
             pending.append(reader.submit(_read, source, number))
             if len(pending) == READ_AHEAD:
@@ -107,7 +108,7 @@ def read_ahead(
             yield pending.popleft().result()
 
 
-def _read(source: "Images | Pairs", number: int) -> tuple[Row, Pictures | None]:
+def _read(source: "Images | Pairs", number: int) -> tuple[ResultRow, Pictures | None]:
     """The row of an image before its restoration, and its pictures; None if they cannot be read."""
     row, notes = source.row(number), list[str]()
     try:
@@ -137,10 +138,15 @@ class Images:
     def __len__(self) -> int:
         return len(self._paths)
 
-    def row(self, number: int) -> Row:
+    def row(self, number: int) -> ResultRow:
         path, target = self._paths[number], self._target(number)
         name = path.name if self._one_folder else f"{path.parent.name}/{path.name}"
-        return {"index": number, "name": name, "image": str(path), "target": target and str(target)}
+        return {
+            "index": number,
+            "name": name,
+            "image": str(path),
+            "target": str(target) if target else None,
+        }
 
     def read(self, number: int, show_message: ShowMessage) -> Pictures:
         """The pictures of an image. Raises JobError."""
@@ -198,7 +204,7 @@ class Pairs:
     def __len__(self) -> int:
         return len(self._pairs)
 
-    def row(self, number: int) -> Row:
+    def row(self, number: int) -> ResultRow:
         meta = self._pairs.meta(number)
         sequence, original = meta.get("sequence", ""), meta.get("original") or f"pair {number}"
         return {
@@ -214,9 +220,9 @@ class Pairs:
         return input.numpy(), target.numpy()
 
 
-def _logged(folder: JobFolder) -> tuple[str, dict[int, Row]]:
+def _logged(folder: JobFolder) -> tuple[str, dict[int, ResultRow]]:
     """The snapshot of a resumed job, and its rows with scores by index, from the log."""
-    snapshot, rows = "", dict[int, Row]()
+    snapshot, rows = "", dict[int, ResultRow]()
     for event in read(folder.events, types=frozenset({"facts", "results"})):
         snapshot = event.get("snapshot", snapshot)
         rows |= {row["index"]: row for row in event.get("rows", []) if "why" not in row}
@@ -228,10 +234,10 @@ class ResultLog:
 
     def __init__(self, report: Report, totals: Totals) -> None:
         self._log, self._totals = report.log, totals
-        self._rows: list[Row] = []
+        self._rows: list[ResultRow] = []
         self._rows_logged = self._facts_logged = -math.inf
 
-    def add(self, row: Row) -> None:
+    def add(self, row: ResultRow) -> None:
         self._rows.append(row)
         self._totals.add(row)
         now = time.monotonic()

@@ -6,13 +6,14 @@ known, so that they are in the log even if the job ends early.
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import av
 
 from jobs.core.errors import JobError
 from jobs.core.folder import JobFolder
 from jobs.core.report import Report
+from jobs.core.types.facts import PictureFacts, RestoredVideo, VideoInput
 from jobs.inference import frame_scores
 from jobs.media import video
 from jobs.media.video import Facts
@@ -24,18 +25,12 @@ from jobs.specs import VideoTest
 from jobs.specs.test import Codec
 from models.tiles import device_of, free_memory
 
+
+class OutputFacts(RestoredVideo, PictureFacts):
+    """The facts of a restored video."""
+
+
 EXTENSIONS: dict[Codec, str] = {"h264": ".mp4", "ffv1": ".mkv"}
-INPUT_FACTS = (
-    "codec",
-    "profile",
-    "width",
-    "height",
-    "pixel_format",
-    "frames",
-    "frame_rate",
-    "rate",
-)
-"""The facts of the input that its page shows."""
 
 
 def test_video(folder: JobFolder, spec: VideoTest, report: Report) -> dict[str, Any]:
@@ -72,12 +67,12 @@ def test_video(folder: JobFolder, spec: VideoTest, report: Report) -> dict[str, 
     return {}
 
 
-def _input_facts(facts: Facts) -> dict[str, Any]:
+def _input_facts(facts: Facts) -> VideoInput:
     fields = facts.as_json()
-    return {name: fields[name] for name in INPUT_FACTS}
+    return cast(VideoInput, {name: fields[name] for name in VideoInput.__annotations__})
 
 
-def _output_facts(folder: JobFolder, restored: Restored, copies: Copies) -> dict[str, Any]:
+def _output_facts(folder: JobFolder, restored: Restored, copies: Copies) -> OutputFacts:
     """The facts of the restored video, and the URLs of the files that its page compares."""
     output = copies.output if copies.output.exists() else restored.out
     times = folder.path / "results" / "times.json"

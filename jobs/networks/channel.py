@@ -3,15 +3,22 @@
 import json
 from fractions import Fraction
 from math import ceil, floor
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
-from jobs.core import layer_files
+from jobs.core.durable_files import write_whole
 from jobs.core.errors import JobError
 from jobs.core.events import read
-from jobs.core.folder import JobFolder
+from jobs.core.folder import JobFolder, channel_stem
+from jobs.core.types.layers import (
+    Box,
+    ChannelResult,
+    ChannelStatistics,
+    LayersRegion,
+    StrongestPlace,
+)
 from jobs.media.images import read_image
 from jobs.networks.loaded import load
 from jobs.networks.pictures import as_tensor, field, save_gray
@@ -36,7 +43,7 @@ class _Reached(Exception):
 def show_channel(folder: JobFolder, spec: ImageTest, layer: int, channel: int) -> dict[str, Any]:
     """Run the network up to a layer (from 1); write a picture of one of its channels (from 0).
 
-    Returns the facts of the channel and also writes them as JSON next to the picture. `strongest`
+    Returns a ChannelResult and also writes it as JSON next to the picture. `strongest`
     has positions (x, y) in the picture and the area of the input that the channel sees there; the
     area is null if the receptive field is unknown. Raises JobError.
     """
@@ -56,34 +63,34 @@ def show_channel(folder: JobFolder, spec: ImageTest, layer: int, channel: int) -
         receptive_fields_of(loaded.restorer.net).get(reached.module),
     )
     values = layer_values.channels[0]
-    stem = layer_files.of_channel(layer, reached.name, channel)
-    facts = {
-        "picture": save_gray(folder, f"{stem}.png", layer_values.picture(0)),
-        **layer_values.of_channel(0),
-        "width": values.shape[1],
-        "height": values.shape[0],
-        "field": field(receptive_field),
-    }
+    stem = channel_stem(layer, reached.name, channel)
     size = image.shape[1:]
     sees = receptive_field or _guess(values.shape, size)
     origin = (part["top"], part["left"]) if part else (0, 0)
-    positions = [
+    positions: list[StrongestPlace] = [
         {
             "x": column,
             "y": row,
             "value": float(values[row, column]),
-            "sees": sees and _box(sees, (row, column), size, origin),
+            "sees": _box(sees, (row, column), size, origin) if sees else None,
         }
         for row, column in strongest(
             values, (_span(sees[0]), _span(sees[1])) if sees else (UNKNOWN_RADIUS, UNKNOWN_RADIUS)
         )
     ]
-    answer = {**facts, "strongest": positions}
-    _save(folder, f"{stem}.json", answer)
-    return answer
+    answer: ChannelResult = {
+        "picture": save_gray(folder, f"{stem}.png", layer_values.picture(0)),
+        **cast(ChannelStatistics, layer_values.of_channel(0)),
+        "width": values.shape[1],
+        "height": values.shape[0],
+        "field": field(receptive_field),
+        "strongest": positions,
+    }
+    write_whole(folder.path / f"{stem}.json", json.dumps(answer))
+    return cast(dict[str, Any], answer)
 
 
-def cut(image: Tensor, part: dict[str, int] | None) -> Tensor:
+def cut(image: Tensor, part: Box | LayersRegion | None) -> Tensor:
     """Crop an image (C, H, W) to the part whose layers are shown; None returns all of it."""
     if part is None:
         return image
@@ -92,9 +99,10 @@ def cut(image: Tensor, part: dict[str, int] | None) -> Tensor:
     ]
 
 
-def _tested(folder: JobFolder) -> tuple[str, dict[str, int] | None]:
+def _tested(folder: JobFolder) -> tuple[str, LayersRegion | None]:
     """Return the tested snapshot, and the part of the image whose layers were shown."""
-    snapshot, part = "", None
+    snapshot = ""
+    part: LayersRegion | None = None
     for event in read(folder.events, types=frozenset({"sample", "facts"})):
         if event["type"] == "sample":
             snapshot, part = event["snapshot"], None
@@ -142,7 +150,7 @@ def _box(
     position: tuple[int, int],
     size: torch.Size,
     origin: tuple[int, int],
-) -> dict[str, int]:
+) -> Box:
     """Return the receptive field of a position, clipped to the image."""
     (top, bottom), (left, right) = (
         (max(0, floor(axis.jump * at + axis.low)), min(side, ceil(axis.jump * at + axis.high) + 1))
@@ -154,10 +162,3 @@ def _box(
         "width": right - left,
         "height": bottom - top,
     }
-
-
-def _save(folder: JobFolder, relative: str, answer: dict[str, Any]) -> None:
-    path = folder.path / relative
-    draft = path.with_name(f".{path.name}")
-    draft.write_text(json.dumps(answer), encoding="utf-8")
-    draft.replace(path)

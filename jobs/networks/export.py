@@ -22,8 +22,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from jobs.core.disk import sync
-from jobs.core.errors import JobError
+from jobs.core.durable_files import sync
+from jobs.core.errors import JobError, disk_full
 from jobs.core.folder import JobFolder
 from jobs.core.launcher import USER_CODE
 from jobs.networks import snapshots
@@ -193,7 +193,7 @@ def main() -> None:
         except OSError as error:
             if error.errno != errno.ENOSPC:
                 raise
-            answer = {"error": "The disk is full. Free some space, then export again."}
+            answer = {"error": disk_full("export again")}
         json.dump(answer, stdout, allow_nan=False)
 
 

@@ -2,15 +2,22 @@
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from jobs.core import layer_files
-from jobs.core.folder import JobFolder
+from jobs.core.durable_files import write_whole
+from jobs.core.folder import JobFolder, layer_stem
+from jobs.core.types.layers import (
+    ChannelPage,
+    KernelPage,
+    LayerFields,
+    LayerWeights,
+    Statistics,
+)
 from jobs.media.png import encode_png
 from models.inspection import (
     Kernels,
@@ -25,7 +32,7 @@ from models.inspection import (
 from models.restorer import Restorer
 from models.tiles import ReceptiveField
 
-Emit = Callable[[dict[str, Any]], object]
+Emit = Callable[[LayerFields], object]
 
 
 def show_layers(folder: JobFolder, restorer: Restorer, image: Tensor, emit: Emit) -> None:
@@ -51,9 +58,9 @@ def layer(
     module: nn.Module,
     maps: Tensor,
     receptive_field: tuple[ReceptiveField, ReceptiveField] | None,
-) -> dict[str, Any]:
+) -> LayerFields:
     """Write the pictures of a layer; return the data of its `layer` event. `maps` is (C, H, W)."""
-    values, stem = LayerValues(maps), layer_files.of_layer(index, name)
+    values, stem = LayerValues(maps), layer_stem(index, name)
     pages = [
         _page(folder, _numbered(stem, number), page) for number, page in enumerate(values.pages())
     ]
@@ -64,7 +71,7 @@ def layer(
         "parameters": sum(parameter.numel() for parameter in module.parameters()),
         "shape": list(maps.shape),
         "field": field(receptive_field),
-        **values.statistics(),
+        **statistics_of(values),
         "channels": {"low": _short(values.low), "high": _short(values.high), "dead": values.dead},
         "picture": pages[0]["picture"],
         "pages": pages,
@@ -72,7 +79,12 @@ def layer(
     }
 
 
-def weights(folder: JobFolder, stem: str, module: nn.Module) -> dict[str, Any] | None:
+def statistics_of(values: LayerValues) -> Statistics:
+    """The statistics of models/inspection.py, which knows no types of jobs."""
+    return cast(Statistics, values.statistics())
+
+
+def weights(folder: JobFolder, stem: str, module: nn.Module) -> LayerWeights | None:
     """Write the pictures of a layer's kernels; return their facts, or None without kernels."""
     kernels = weights_of(module)
     if kernels is None:
@@ -81,7 +93,7 @@ def weights(folder: JobFolder, stem: str, module: nn.Module) -> dict[str, Any] |
         _kernels(folder, _numbered(stem, number), page)
         for number, page in enumerate(kernel_pages(kernels))
     ]
-    statistics = LayerValues(kernels.reshape(1, -1)).statistics()
+    statistics = statistics_of(LayerValues(kernels.reshape(1, -1)))
     return {
         "shape": list(kernels.shape),
         **statistics,
@@ -103,13 +115,19 @@ def _numbered(stem: str, page: int) -> str:
     return f"{stem}-{page + 1}.png" if page else f"{stem}.png"
 
 
-def _page(folder: JobFolder, relative: str, page: Page) -> dict[str, Any]:
+def _page(folder: JobFolder, relative: str, page: Page) -> ChannelPage:
     picture = save_gray(folder, relative, page.picture)
-    tile = {"columns": page.columns, "width": page.width, "height": page.height}
-    return {"picture": picture, "first": page.first, "count": page.count, **tile}
+    return {
+        "picture": picture,
+        "first": page.first,
+        "count": page.count,
+        "columns": page.columns,
+        "width": page.width,
+        "height": page.height,
+    }
 
 
-def _kernels(folder: JobFolder, relative: str, kernels: Kernels) -> dict[str, Any]:
+def _kernels(folder: JobFolder, relative: str, kernels: Kernels) -> KernelPage:
     return {
         **_page(folder, relative, kernels.page),
         "outputs": list(kernels.outputs),
@@ -136,10 +154,7 @@ def save_gray(folder: JobFolder, relative: str, picture: NDArray[np.uint8]) -> s
 def _save(folder: JobFolder, relative: str, picture: NDArray[np.uint8]) -> str:
     path = folder.path / relative
     path.parent.mkdir(exist_ok=True)
-    draft = path.with_name(f".{path.name}")
-    with draft.open("wb") as file:
-        file.write(encode_png(picture))
-    draft.replace(path)
+    write_whole(path, encode_png(picture))
     return folder.url(relative)
 
 

@@ -6,12 +6,11 @@ weights are written last, so the state of each visible snapshot exists.
 
 import io
 import json
-import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from pickle import UnpicklingError
-from typing import Any
+from typing import Any, cast
 
 import safetensors.torch
 import torch
@@ -20,10 +19,11 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from jobs.core.disk import sync
+from jobs.core.durable_files import write_whole
 from jobs.core.errors import JobError
 from jobs.core.events import read
 from jobs.core.folder import JobFolder
+from jobs.core.types.summaries import Snapshot, View
 from jobs.core.view import best_of, empty, fold
 from jobs.networks.from_spec import make_network
 from jobs.specs.networks import Network
@@ -66,11 +66,13 @@ def save(folder: JobFolder, name: str, kind: Kind, restorer: Restorer, state: St
     # A run that resumed from an earlier snapshot writes this name again, with other weights.
     for stale in folder.exports.glob(f"{name}.*"):
         stale.unlink()
+    # Files are not written by torch or safetensors, which hide the errno of a full disk.
     packed = io.BytesIO()
     torch.save(state, packed)
-    _write(_state(folder, name), packed.getbuffer())
+    write_whole(_state(folder, name), packed.getbuffer(), durable=True)
     weights = {key: value.cpu().contiguous() for key, value in restorer.net.state_dict().items()}
-    _write(weights_of(folder, name), safetensors.torch.save(weights, metadata))
+    content = safetensors.torch.save(weights, metadata)
+    write_whole(weights_of(folder, name), content, durable=True)
     return weights_of(folder, name).stat().st_size
 
 
@@ -166,7 +168,7 @@ def too_old(model: JobFolder, newest: str, scores: dict[str, float], keep: int) 
     others = [
         row for row in _view(model)["summary"].get("snapshots", []) if row["snapshot"] != newest
     ]
-    rows = [*others, {"snapshot": newest, **scores}]
+    rows = [*others, cast(Snapshot, {"snapshot": newest, **scores})]
     return [row["snapshot"] for row in rows[:-keep] if row is not best_of(rows)]
 
 
@@ -179,7 +181,7 @@ def find(model: JobFolder, requested: str) -> str:
     if "snapshots" not in summary:
         raise JobError("The model has no snapshot yet. Wait for the first snapshot.")
     if requested in ("best", "last"):
-        return str(summary[requested]["snapshot"])
+        return summary["best" if requested == "best" else "last"]["snapshot"]
     names = [row["snapshot"] for row in summary["snapshots"]]
     if requested not in names:
         raise JobError(
@@ -189,7 +191,7 @@ def find(model: JobFolder, requested: str) -> str:
     return requested
 
 
-def _view(model: JobFolder) -> dict[str, Any]:
+def _view(model: JobFolder) -> View:
     view = empty()
     for event in read(model.events, types=frozenset({"snapshot", "removed", "resumed"})):
         view = fold(view, event)
@@ -202,12 +204,3 @@ def weights_of(folder: JobFolder, name: str) -> Path:
 
 def _state(folder: JobFolder, name: str) -> Path:
     return folder.snapshots / f"{name}.state.pt"
-
-
-def _write(path: Path, content: bytes | memoryview) -> None:
-    """Write the file without torch or safetensors, which hide the errno of a full disk."""
-    draft = path.with_name(f".{path.name}")
-    draft.write_bytes(content)
-    sync(draft)
-    os.replace(draft, path)
-    sync(path.parent)

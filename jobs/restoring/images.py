@@ -1,5 +1,6 @@
 """Restoration of an image, or of all images of a folder, into files."""
 
+import errno
 import gzip
 import io
 import os
@@ -11,7 +12,7 @@ from typing import Any
 import torch
 from PIL import Image
 
-from jobs.core.errors import Aborted, JobError
+from jobs.core.errors import Aborted, JobError, disk_full
 from jobs.core.report import Report
 from jobs.core.suffixes import is_image
 from jobs.media.images import Picture, list_images, read_image, stem, to_gray
@@ -35,7 +36,7 @@ SAVE_OPTIONS: dict[str, dict[str, Any]] = {
 LOSSY = (".jpg", ".jpeg")
 FOLDER_EXTENSION = ".png"
 """The extension of images that are written into a folder."""
-DISK_FULL = "The disk is full. Free some space, then restore again."
+DISK_FULL = disk_full("restore again")
 
 
 def restore_image(
@@ -170,6 +171,6 @@ def _write(picture: Picture, out: Path, metadata: dict[str, Any]) -> None:
         os.replace(draft, out)
     except OSError as error:
         draft.unlink(missing_ok=True)
-        raise JobError(
-            DISK_FULL if error.errno == 28 else f"{out} cannot be written: {error.strerror}."
-        ) from error
+        full = error.errno == errno.ENOSPC
+        reason = DISK_FULL if full else f"{out} cannot be written: {error.strerror}."
+        raise JobError(reason) from error

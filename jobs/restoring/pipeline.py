@@ -13,7 +13,7 @@ from typing import Generic, TypeVar
 
 from av.container import InputContainer
 
-from jobs.core.errors import Aborted
+from jobs.core.errors import Aborted, disk_full
 from jobs.core.report import Report
 from jobs.media.video import ignore_warning
 from jobs.restoring.network import FrameRestorer, Model
@@ -142,10 +142,7 @@ class Pipeline:
         self.written, self.why = output.frames, video.why
         self._report.progress(self.written, self.written, UNIT)
         if full:
-            self.why = (
-                f"The disk is full: {self.written} frames are complete. "
-                "Free some space, then restore again."
-            )
+            self.why = disk_full("restore again", f"{self.written} frames are complete")
         elif stopped:
             self.why = f"Stopped after {self.written} frames."
         return not (full or stopped)

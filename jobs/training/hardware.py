@@ -9,6 +9,7 @@ import pynvml
 import torch
 
 from jobs.core.report import Report
+from jobs.core.types.load import Gpu, Hardware
 
 INTERVAL = 2.0
 """Seconds between two events."""
@@ -36,7 +37,7 @@ class Watch:
         while not self._over.wait(INTERVAL):
             self._report.log.append("hardware", **self._read())
 
-    def _read(self) -> dict[str, Any]:
+    def _read(self) -> Hardware:
         """The fields of a `hardware` event.
 
         Shares are in percent, memory in bytes, temperatures in degrees Celsius. `cpu` is 100 for
@@ -62,11 +63,12 @@ def _handles(device: torch.device) -> list[Any]:
     return []
 
 
-def _gpu(handle: Any) -> dict[str, Any]:
-    readings: dict[str, Any] = {}
+def _gpu(handle: Any) -> Gpu:
+    readings: Gpu = {}
     with suppress(pynvml.NVMLError):  # Some GPUs do not support all readings.
         memory = pynvml.nvmlDeviceGetMemoryInfo(handle)
-        readings |= {"memory_used": int(memory.used), "memory_total": int(memory.total)}
+        readings["memory_used"] = int(memory.used)
+        readings["memory_total"] = int(memory.total)
         readings["name"] = str(pynvml.nvmlDeviceGetName(handle))
         readings["temperature"] = pynvml.nvmlDeviceGetTemperature(
             handle, pynvml.NVML_TEMPERATURE_GPU

@@ -9,16 +9,17 @@ import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from PIL import Image
 from tensorboard.compat.proto.summary_pb2 import Summary
 from torch.utils.tensorboard import SummaryWriter
 
-from jobs.core.events import Event
 from jobs.core.folder import JobFolder
 from jobs.core.report import Report
+from jobs.core.types.events import JobEvent, ValidationSampleEvent
+from jobs.core.types.samples import ValidationSample
 from jobs.specs import ModelSpec
 
 FLUSH_SECONDS = 2
@@ -62,7 +63,7 @@ class Board:
             if first_step == 0:
                 self._writer.add_text("spec", _as_markdown(spec), 0, time.time())
 
-    def write(self, event: Event) -> None:
+    def write(self, event: JobEvent) -> None:
         """Write a `scalars` or `sample` event of a training, as it is in the log."""
         if self._writer is None:
             return
@@ -79,9 +80,10 @@ class Board:
                     Summary(value=values), event["step"], event["time"]
                 )
             elif event["type"] == "sample":
-                tag, picture = f"samples/{event['index']}", self._side_by_side(event)
+                sample = cast(ValidationSampleEvent, event)
+                tag, picture = f"samples/{sample['index']}", self._side_by_side(sample)
                 self._writer.add_image(
-                    tag, picture, event["step"], event["time"], dataformats="HWC"
+                    tag, picture, sample["step"], sample["time"], dataformats="HWC"
                 )
 
     def close(self) -> None:
@@ -90,13 +92,11 @@ class Board:
             with self._disabled_on_error():
                 self._writer.close()
 
-    def _side_by_side(self, event: Event) -> Any:
+    def _side_by_side(self, sample: ValidationSample) -> Any:
         """Input, output and truth in one picture: uint8 (H, 3 W, 3)."""
         pictures = []
-        for role in ("input", "output", "target"):
-            with Image.open(
-                self._folder.path / event[role].removeprefix(self._folder.url(""))
-            ) as picture:
+        for url in (sample["input"], sample["output"], sample["target"]):
+            with Image.open(self._folder.path / url.removeprefix(self._folder.url(""))) as picture:
                 pictures.append(np.asarray(picture.convert("RGB")))
         return np.hstack(pictures)
 

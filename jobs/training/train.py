@@ -3,13 +3,15 @@
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import torch
 
 from jobs.core.errors import Aborted, JobError
 from jobs.core.folder import JobFolder
-from jobs.core.report import Report
+from jobs.core.report import Report, finite
+from jobs.core.types.facts import TrainingFacts
+from jobs.core.types.summaries import ModelSummary, TestSplit
 from jobs.datasets.pair_sets import PairSet, mean_of_inputs
 from jobs.networks import snapshots
 from jobs.networks.device import Precision, choose_device, choose_precision
@@ -27,6 +29,7 @@ from jobs.training.ranks import Ranks, join
 from jobs.training.solvers import rate_at
 from jobs.training.tensorboard import mirrored
 from jobs.training.validation import Scores, Validation
+from models.restorer import Restorer
 
 SAMPLE_INTERVAL_SHARE = 0.02
 """Samples are shown after a validation if this share of the time so far has passed since the last.
@@ -98,9 +101,7 @@ def prepare(folder: JobFolder, spec: ModelSpec, report: Report, stack: ExitStack
     """Prepare the data, the network and the position of the run."""
     ranks = join(folder, spec.device, report)
     stack.callback(ranks.leave)
-    device = choose_device(spec.device, ranks.local)
-    if device.type == "cuda" and spec.gpu_share < 1:
-        torch.cuda.set_per_process_memory_fraction(spec.gpu_share, device)
+    device = _device(spec, ranks)
     precision = choose_precision(spec.precision, device)
     torch.manual_seed(spec.seed)
 
@@ -112,10 +113,7 @@ def prepare(folder: JobFolder, spec: ModelSpec, report: Report, stack: ExitStack
     validation = Validation(validation_pairs, ranks, device)
 
     kind = Kind(spec.network, spec.channels, pairs.channels)
-    restorer = kind.restorer(signed=spec.mean_subtraction == "pixel")
-    if spec.mean_subtraction == "pixel":
-        restorer.mean = mean_of_inputs(pairs, restorer.encode)
-    restorer.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    restorer = _new_restorer(kind, spec, pairs, device)
     state = ranks.broadcast(snapshots.to_resume(folder, report.resume_from))
     if spec.start_from and not state:
         report.message(
@@ -123,15 +121,8 @@ def prepare(folder: JobFolder, spec: ModelSpec, report: Report, stack: ExitStack
         )
     learner = Learner(restorer, spec, precision, ranks, report.message)
 
-    position = Position()
+    position = _position_after(state, spec) if state else Position()
     if state:
-        position = position_of(state)
-        if (
-            spec.early_stopping is not None
-            and position.validations_since_best >= spec.early_stopping
-        ):
-            # The run stopped early, and a user resumed it.
-            position.validations_since_best = 0
         learner.load_state(state)
         report.log.append("resumed", step=position.step)
     if ranks.rank == 0:
@@ -140,14 +131,14 @@ def prepare(folder: JobFolder, spec: ModelSpec, report: Report, stack: ExitStack
         )
     clock = Clock(spec, plan.steps, position.seconds)
     curve = Curve(plan.steps, ranks, position.losses)
-    report.log.append(
-        "facts",
-        precision=precision.name,
-        placement=placement.description,
-        steps_an_epoch=plan.steps,
+    run_facts: TrainingFacts = {
+        "precision": precision.name,
+        "placement": placement.description,
+        "steps_an_epoch": plan.steps,
         **facts.of_network(restorer.net),
         **facts.of_machine(device),
-    )
+    }
+    report.log.append("facts", **run_facts)
     return Run(
         folder,
         spec,
@@ -163,6 +154,30 @@ def prepare(folder: JobFolder, spec: ModelSpec, report: Report, stack: ExitStack
         clock,
         curve,
     )
+
+
+def _device(spec: ModelSpec, ranks: Ranks) -> torch.device:
+    device = choose_device(spec.device, ranks.local)
+    if device.type == "cuda" and spec.gpu_share < 1:
+        torch.cuda.set_per_process_memory_fraction(spec.gpu_share, device)
+    return device
+
+
+def _new_restorer(kind: Kind, spec: ModelSpec, pairs: PairSet, device: torch.device) -> Restorer:
+    restorer = kind.restorer(signed=spec.mean_subtraction == "pixel")
+    if spec.mean_subtraction == "pixel":
+        restorer.mean = mean_of_inputs(pairs, restorer.encode)
+    restorer.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return restorer
+
+
+def _position_after(state: dict[str, Any], spec: ModelSpec) -> Position:
+    """The position of a run that continues from the state of a snapshot."""
+    position = position_of(state)
+    if spec.early_stopping is not None and position.validations_since_best >= spec.early_stopping:
+        # The run stopped early, and a user resumed it.
+        position.validations_since_best = 0
+    return position
 
 
 def run_steps(run: Run) -> None:
@@ -287,7 +302,7 @@ def snapshot(run: Run) -> None:
         snapshots.remove(run.folder, old)
 
 
-def test(run: Run) -> dict[str, Any]:
+def test(run: Run) -> ModelSummary:
     """Score the best snapshot on the test split, if the datasets have one."""
     with PairSet.of(run.folder, run.spec.datasets, "test") as pairs:
         if not len(pairs):
@@ -297,12 +312,18 @@ def test(run: Run) -> dict[str, Any]:
         )
         run.learner.evaluated.net.load_state_dict(snapshots.read_weights(run.folder, best)[2])
         validation = Validation(pairs, run.ranks, run.precision.device, "test")
-        return {"test": {"snapshot": best, **validation.scores(run.learner.evaluated, run.report)}}
+        scores = validation.scores(run.learner.evaluated, run.report)
+        # The mean over images that all equal their originals is unknown, and JSON has no NaN.
+        finite_scores = {key: finite(value) for key, value in scores.items()}
+        return {"test": cast(TestSplit, {"snapshot": best, **finite_scores})}
 
 
-def summary(run: Run) -> dict[str, Any]:
+def summary(run: Run) -> ModelSummary:
     network = facts.of_network(run.learner.net)
-    speed = {"seconds": run.clock.read(), "patches_per_second": run.curve.patches_per_second()}
+    speed: ModelSummary = {
+        "seconds": run.clock.read(),
+        "patches_per_second": run.curve.patches_per_second(),
+    }
     if "multiply_adds" in network:
         # One forward pass, and two backward passes: for the inputs and for the weights.
         speed["multiply_adds_per_second"] = (

@@ -2,13 +2,13 @@
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from jobs.core.folder import JobFolder
 from jobs.core.report import Report, finite
+from jobs.core.types.samples import ValidationSample
 from jobs.datasets.pair_sets import PairSet
 from jobs.networks.pictures import save_picture, show_layers
 from jobs.training.ranks import Ranks
@@ -121,12 +121,8 @@ class Validation:
         restorer.eval()
         for index, sample in enumerate(self.samples):
             output = to_uint8(restorer(to_unit_range(sample.input[None], self._device))[0]).cpu()
-            report.emit(
-                "sample",
-                **_sample_fields(folder, index, sample, output, step),
-                step=step,
-                epoch=epoch,
-            )
+            fields = _sample_fields(folder, index, sample, output, step, epoch)
+            report.emit("sample", **fields)
 
     @torch.inference_mode()
     def show_layers(
@@ -163,21 +159,21 @@ def to_unit_range(images: Tensor, device: torch.device) -> Tensor:
 
 
 def _sample_fields(
-    folder: JobFolder, index: int, sample: Sample, output: Tensor, step: int
-) -> dict[str, Any]:
+    folder: JobFolder, index: int, sample: Sample, output: Tensor, step: int, epoch: float
+) -> ValidationSample:
     """The fields of a `sample` event. Writes the pictures; input and target only once."""
-    urls = {}
-    for role, picture in (("input", sample.input), ("target", sample.target)):
+
+    def url_of(role: str, picture: Tensor) -> str:
         name = f"samples/{index}-{role}.png"
-        urls[role] = (
-            folder.url(name)
-            if (folder.path / name).exists()
-            else save_picture(folder, name, picture)
-        )
+        if (folder.path / name).exists():
+            return folder.url(name)
+        return save_picture(folder, name, picture)
+
     return {
         "index": index,
         "pair": sample.pair,
-        **urls,
+        "input": url_of("input", sample.input),
+        "target": url_of("target", sample.target),
         "output": save_picture(folder, f"samples/{index}-step-{step:08d}.png", output),
         "psnr_input": finite(psnr(sample.input, sample.target)),
         "psnr_output": finite(psnr(output, sample.target)),
@@ -185,4 +181,6 @@ def _sample_fields(
         "ssim_output": finite(ssim(output, sample.target)),
         "height": output.shape[1],
         "width": output.shape[2],
+        "step": step,
+        "epoch": epoch,
     }

@@ -71,9 +71,9 @@ def test_running_jobs_update_live_and_move_to_the_lists(
 ) -> None:
     page.evaluate("window.sameDocument = true")
     row = page.locator(f"#running tr[data-job='{jobs['runs']}']")
-    expect(row.locator(".words")).to_contain_text("left")
-    progress = row.locator(".words").inner_text()
-    expect(row.locator(".words")).not_to_have_text(progress)
+    expect(row.locator(".progress-text")).to_contain_text("left")
+    progress = row.locator(".progress-text").inner_text()
+    expect(row.locator(".progress-text")).not_to_have_text(progress)
     expect(row.locator(".sparkline polyline")).to_be_attached()
     expect(row.locator(".hardware")).to_contain_text("% of a core")
     points = row.locator("polyline").get_attribute("points")
@@ -84,8 +84,8 @@ def test_running_jobs_update_live_and_move_to_the_lists(
     row.get_by_role("button", name="Abort runs").hover()
     page.mouse.down()
     for _ in range(12):  # Progress comes at most four times a second.
-        progress = row.locator(".words").inner_text()
-        expect(row.locator(".words")).not_to_have_text(progress)
+        progress = row.locator(".progress-text").inner_text()
+        expect(row.locator(".progress-text")).not_to_have_text(progress)
     page.mouse.up()
     expect(page.locator(f"#models tr[data-job='{jobs['runs']}'] .state")).to_have_text("aborted")
     expect(page.locator(f"#running tr[data-job='{jobs['waits']}']")).to_be_visible()

@@ -253,13 +253,15 @@ def test_samples_of_earlier_and_later_validations(page: Page, prepared: Prepared
     open_model(page, prepared, prepared.done)
     slider = page.get_by_label("Validation of the samples")
     until(page, "document.querySelectorAll('#samples figure').length === 2")
-    expect(page.locator("#samples-words")).to_contain_text(" of ")  # The script has set the slider.
+    expect(page.locator("#samples-position")).to_contain_text(
+        " of "
+    )  # The script has set the slider.
     count = int(slider.get_attribute("max") or 0) + 1
-    expect(page.locator("#samples-words")).to_contain_text(f"{count} of {count}")
+    expect(page.locator("#samples-position")).to_contain_text(f"{count} of {count}")
     newest = page.locator("#samples img").nth(1).get_attribute("src")
     slider.focus()
     page.keyboard.press("Home")
-    expect(page.locator("#samples-words")).to_contain_text("epoch 0, step 0")
+    expect(page.locator("#samples-position")).to_contain_text("epoch 0, step 0")
     expect(page.locator("#samples img").nth(1)).not_to_have_attribute("src", str(newest))
     until(
         page,
@@ -267,7 +269,7 @@ def test_samples_of_earlier_and_later_validations(page: Page, prepared: Prepared
     )
     expect(page.get_by_role("button", name="Earlier samples")).to_be_disabled()
     page.get_by_role("button", name="Later samples").click()
-    expect(page.locator("#samples-words")).to_contain_text(f"2 of {count}")
+    expect(page.locator("#samples-position")).to_contain_text(f"2 of {count}")
 
 
 def test_a_snapshot_is_exported_and_the_file_loads(page: Page, prepared: Prepared) -> None:

@@ -66,7 +66,7 @@ def test_waiting_jobs_are_reordered(page: Page, server: Server, queued: list[str
     server.wait_for(queued[3], lambda job: job["state"] == "running")
     for id in queued[1:3]:
         server.call(f"/jobs/{id}/abort", {})
-    expect(page.locator("#found")).to_contain_text("The queue is empty.")
+    expect(page.locator("#content")).to_contain_text("The queue is empty.")
     check_looks(page, "queue-empty")
 
 

@@ -9,8 +9,8 @@ from click.testing import CliRunner
 from app.api.openapi import document
 from app.forms.command_line import option_name
 from app.forms.fields import fields_of, values_of
-from app.problems import validate
-from commands.main import create_dataset
+from app.validation_errors import validate
+from commands.dataset import create_dataset
 from commands.options import typed_values
 from jobs.specs import DatasetSpec
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from app.forms.fields import fields_of
-from commands.main import _requested_training
+from commands.train import _requested_training
 from jobs.core.folder import JobFolder
 from jobs.core.paths import ROOT
 from jobs.specs import ModelSpec

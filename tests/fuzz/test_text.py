@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as any_
 
 from app.catalog import log_index
-from app.problems import Invalid, validate
+from app.validation_errors import Invalid, validate
 from jobs.core.events import EventLog, last_state, read, read_from
 from jobs.core.folder import JobFolder
 from jobs.core.paths import EXAMPLES

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { tileBox } from "../../static/js/layers/atlas.js";
-import { enlargement } from "../../static/js/layers/channel.js";
+import { enlargement } from "../../static/js/layers/panes.js";
 import { kernelAt } from "../../static/js/layers/kernels.js";
 import { histogramPath, histogramTop } from "../../static/js/layers/layers.js";
 import { arrange, channelsText, channelText } from "../../static/js/layers/maps.js";

@@ -5,12 +5,11 @@ import { io } from "../../vendor/socket.io.esm.min.js";
 import { newEvents } from "../charts/curves.js";
 import { element } from "./dom.js";
 
-/** @import { JobEvent } from "./types.js" */
+/** @import { EventsMessage, JobEvent } from "./types.js" */
 
 /**
  * @typedef {(events: JobEvent[]) => void} OnEvents
  * @typedef {{ seq: number, onEvents: OnEvents, onDeleted: () => void }} Watch
- * @typedef {{ job: string, events: JobEvent[], error?: string, missed?: boolean }} EventsMessage
  */
 
 const PATIENCE_MS = 1500;

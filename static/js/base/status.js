@@ -2,7 +2,8 @@
 import { find, findAll } from "./dom.js";
 import { percent, progressText, share } from "./format.js";
 
-/** @import { Job, JobEvent, ShownState } from "./types.js" */
+/** @import { Job, JobEvent } from "./types.js" */
+/** @import { ShownState } from "./client_types.js" */
 
 /** @type {Set<ShownState>} */
 const FINAL_STATES = new Set(["done", "error", "aborted"]);

@@ -4,7 +4,7 @@ import { AXIS, cssColour } from "./styles.js";
 import { rounded, seconds, small, NO_VALUE } from "../base/format.js";
 
 /** @import uPlot from "uplot" */
-/** @import { AxisName, SeriesByKey } from "../base/types.js" */
+/** @import { AxisName, SeriesByKey } from "../base/client_types.js" */
 /** @import { Column } from "./curves.js" */
 /** @import { CurveStyle } from "./styles.js" */
 

@@ -7,7 +7,7 @@ import { cssColour } from "./styles.js";
 import { ancestor, context2d, element, find, findAll, saveFile } from "../base/dom.js";
 import { count, NO_VALUE, small } from "../base/format.js";
 
-/** @import { SeriesByKey } from "../base/types.js" */
+/** @import { SeriesByKey } from "../base/client_types.js" */
 /** @import { Line, Look, Range } from "./axes.js" */
 /** @import { Column } from "./curves.js" */
 /** @import { CurveStyle } from "./styles.js" */

@@ -6,7 +6,7 @@ import { element, find, findAll } from "../base/dom.js";
 import { decimals } from "../base/format.js";
 import { showNotice } from "../base/live.js";
 
-/** @import { AxisName } from "../base/types.js" */
+/** @import { AxisName } from "../base/client_types.js" */
 /** @import { Look, Range } from "./axes.js" */
 /** @import { Source } from "./chart.js" */
 

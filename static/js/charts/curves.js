@@ -1,7 +1,9 @@
 // Points of curves: from GET scalars, extended by live events; and the part that a chart shows.
 
-/** @import { AxisName, HardwareEvent, JobEvent, Scalars } from "../base/types.js" */
-/** @import { Series, SeriesByKey } from "../base/types.js" */
+/** @import { HardwareEvent, JobEvent } from "../base/types.js" */
+/** @import { AxisName, Scalars } from "../base/client_types.js" */
+/** @import { Series } from "../base/types.js" */
+/** @import { SeriesByKey } from "../base/client_types.js" */
 
 /**
  * @typedef {(number | undefined)[]} Column

@@ -6,7 +6,7 @@
 /**
  * Merge the pairs of some datasets.
  * @param {string[]} datasets Ids.
- * @param {(dataset: string, page: number) => Promise<PairPage>} fetchPage Pages count from 1; each
+ * @param {(dataset: string, page: number) => Promise<Pick<PairPage, "pairs" | "pages" | "total">>} fetchPage Pages count from 1; each
  *   dataset is sorted by PSNR.
  * @returns {Promise<{ total: number, more: (count: number) => Promise<Pair[]> }>} `more` gets the
  *   next pairs, with the numbers that tests use: they count through all datasets in order.

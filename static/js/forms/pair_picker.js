@@ -99,7 +99,7 @@ export function pairPicker(input, datasets) {
  * A page of a dataset's pairs; empty if the dataset was deleted, or has no validation split.
  * @param {string} dataset
  * @param {number} page
- * @returns {Promise<PairPage>}
+ * @returns {Promise<Pick<PairPage, "pairs" | "pages" | "total">>}
  */
 async function fetchPage(dataset, page) {
   const query = `split=val&sort=psnr&order=asc&page=${page}`;

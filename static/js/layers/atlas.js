@@ -3,7 +3,8 @@
 import { withRoot } from "../base/address.js";
 import { context2d } from "../base/dom.js";
 
-/** @import { Box, Size, TilePage } from "../base/types.js" */
+/** @import { Box, TilePage } from "../base/types.js" */
+/** @import { Size } from "../base/client_types.js" */
 
 /**
  * @typedef {Size & { values: Uint8Array }} GrayPicture

@@ -1,15 +1,17 @@
 // Dialog with one channel of a layer at full size next to the input, and with the places of its
 // strongest responses.
 import { grayValues, loadImage, tileBox } from "./atlas.js";
+import { draw, pane, scrollTogether } from "./panes.js";
+import { showStrongest } from "./strongest.js";
 import { SEQUENTIAL } from "../viewer/colour_map.js";
 import { colourScale } from "../viewer/colour_scale.js";
 import { messageOf } from "../base/api.js";
-import { context2d, definitions, element, targetOf } from "../base/dom.js";
+import { definitions, element, targetOf } from "../base/dom.js";
 import { percent, small } from "../base/format.js";
 import { pictureUrl } from "./maps.js";
 
-/** @import { Box, ChannelResult, Layer, LayersRegion, Size } from "../base/types.js" */
-/** @import { GrayPicture } from "./atlas.js" */
+/** @import { Box, ChannelResult, LayersRegion } from "../base/types.js" */
+/** @import { Layer } from "../base/client_types.js" */
 
 /**
  * @typedef {{ url: string, part?: Box | LayersRegion | null }} LayerInput The picture that the
@@ -20,51 +22,11 @@ import { pictureUrl } from "./maps.js";
  * @property {((layer: Layer, channel: number) => Promise<ChannelResult>) | null} [fetchChannel]
  *   Gets all of a channel; null if only the layer's own pictures can be shown.
  *
- * @typedef {object} Pane
- * @property {HTMLElement} element
- * @property {HTMLElement} box
- * @property {HTMLCanvasElement} canvas
- * @property {HTMLElement} marks
- * @property {HTMLElement} caption
- * @property {number} scale
- *
  * @typedef {ReturnType<typeof buildDialog>} Parts
- *
- * @typedef {object} Drawing
- * @property {GrayPicture} gray The channel.
- * @property {HTMLImageElement | null} picture The input.
- * @property {Box | LayersRegion | null | undefined} part
- * @property {[number, number, number]} shape Of the layer.
- * @property {number} low
- * @property {number} high
  */
 
 const LOST = "The picture could not be loaded. Check that the test still exists.";
-/** The size of crops of the input, in pixels. */
-const CROP = 96;
 const ADDRESS = /^#layer-(\d+)-channel-(\d+)$/;
-
-/**
- * The factor that enlarges a picture to fill a box: a whole number, at least 1.
- * @param {Size} picture
- * @param {Size} box
- */
-export function enlargement({ width, height }, box) {
-  return Math.max(1, Math.floor(Math.min(box.width / width, box.height / height)));
-}
-
-/**
- * A box of the whole input, relative to the part that is shown.
- * @param {Box} box
- * @param {Box | LayersRegion | null | undefined} part
- * @returns {Box}
- */
-const relativeTo = ({ left, top, width, height }, part) => ({
-  left: left - (part?.left ?? 0),
-  top: top - (part?.top ?? 0),
-  width,
-  height,
-});
 
 /**
  * Create the dialog, which is built when it is first shown. While it is open, the page's address
@@ -211,18 +173,6 @@ function buildDialog(turn, close) {
 }
 
 /**
- * @param {string} title
- * @returns {Pane}
- */
-function pane(title) {
-  const canvas = element("canvas", { role: "img" });
-  const marks = element("div", { class: "marks", "aria-hidden": "true" });
-  const box = element("div", { class: "pane" }, element("div", { class: "sheet" }, canvas, marks));
-  const caption = element("figcaption", {}, title);
-  return { element: element("figure", {}, caption, box), canvas, marks, box, caption, scale: 1 };
-}
-
-/**
  * @param {Parts} parts
  * @param {Layer} layer
  * @param {number} channel
@@ -314,208 +264,4 @@ function showFacts({ facts }, values) {
       ]),
     ),
   );
-}
-
-/**
- * Draw the channel and the input. Pictures that are larger than their boxes scroll together.
- * @param {Parts} parts
- * @param {Drawing} drawing
- */
-function draw({ map, input, readout }, { gray, picture, part, shape, low, high }) {
-  const full = { width: shape[2], height: shape[1] };
-  const inputSize = picture && {
-    width: part?.width ?? picture.naturalWidth,
-    height: part?.height ?? picture.naturalHeight,
-  };
-  const box = { width: map.box.clientWidth, height: 0.46 * innerHeight };
-  const factor = enlargement(inputSize ?? full, box);
-  // A value of the map that covers several pixels of the input is as large as these.
-  map.scale = Math.max(1, Math.round(factor * ((inputSize ?? full).width / full.width)));
-  const pixels = new ImageData(gray.width, gray.height);
-  new Uint32Array(pixels.data.buffer).set(
-    Uint32Array.from(gray.values, (value) => SEQUENTIAL[value]),
-  );
-  fill(map, gray, full, (context) => context.putImageData(pixels, 0, 0));
-  map.canvas.setAttribute("aria-label", "The channel");
-  const preview = gray.width < full.width ? `, preview from ${gray.width}×${gray.height}` : "";
-  const size = `${full.width}×${full.height}`;
-  map.caption.textContent = `Channel, ${size}${preview}${timesText(map.scale)}`;
-  input.element.hidden = !inputSize;
-  if (picture && inputSize) {
-    input.scale = factor;
-    fill(input, inputSize, inputSize, (context) =>
-      context.drawImage(picture, -(part?.left ?? 0), -(part?.top ?? 0)),
-    );
-    input.canvas.setAttribute("aria-label", "The input");
-    const region = `${part ? "the middle " : ""}${inputSize.width}×${inputSize.height}`;
-    input.caption.textContent = `Input, ${region}${timesText(factor)}`;
-  }
-  const hint = "Point at the channel to read its values.";
-  readout.textContent = hint;
-  map.canvas.onpointerleave = () => (readout.textContent = hint);
-  map.canvas.onpointermove = ({ offsetX, offsetY }) => {
-    const x = Math.floor((offsetX / map.canvas.clientWidth) * gray.width);
-    const y = Math.floor((offsetY / map.canvas.clientHeight) * gray.height);
-    if (x < 0 || y < 0 || x >= gray.width || y >= gray.height) return;
-    const column = Math.floor((x * full.width) / gray.width);
-    const row = Math.floor((y * full.height) / gray.height);
-    const value = low + ((high - low) * gray.values[y * gray.width + x]) / 255;
-    readout.textContent = `x ${column}, y ${row}: about ${small(value)}`;
-  };
-}
-
-/** @param {number} factor */
-const timesText = (factor) => (factor > 1 ? `, ×${factor}` : "");
-
-/**
- * Paint a pane.
- * @param {Pane} pane
- * @param {Size} size Of the canvas.
- * @param {Size} full The size that the pane's scale enlarges.
- * @param {(context: CanvasRenderingContext2D) => void} paint
- */
-function fill({ canvas, box, marks, scale }, { width, height }, full, paint) {
-  canvas.width = width;
-  canvas.height = height;
-  paint(context2d(canvas));
-  for (const { style } of [canvas, marks]) {
-    style.width = `${full.width * scale}px`;
-    style.height = `${full.height * scale}px`;
-  }
-  const isLarger = box.scrollWidth > box.clientWidth || box.scrollHeight > box.clientHeight;
-  box.classList.toggle("larger", isLarger);
-  if (isLarger) box.tabIndex = 0;
-  else box.removeAttribute("tabindex");
-}
-
-/**
- * Mark the strongest places on both pictures, and list them with crops of the input.
- * @param {Parts} parts
- * @param {ChannelResult} result
- * @param {HTMLImageElement | null} picture The input.
- * @param {Box | LayersRegion | null | undefined} part
- */
-function showStrongest({ map, input, strongest }, result, picture, part) {
-  const { strongest: places, field, high, low } = result;
-  if (!places.length) {
-    const text = low === 0 ? "is dead: zero everywhere" : `is ${small(low)} everywhere`;
-    const reason = high === low ? `This channel ${text}. ` : "";
-    strongest.replaceChildren(
-      element("p", { class: "quiet" }, `${reason}It has no strongest responses.`),
-    );
-    return;
-  }
-  const boxes = places.map(({ sees }) => sees && relativeTo(sees, part));
-  map.marks.replaceChildren(
-    ...places.map(({ x, y }, index) =>
-      mark(index, { left: x, top: y, width: 1, height: 1 }, map, "spot"),
-    ),
-  );
-  input.marks.replaceChildren(
-    ...boxes.flatMap((box, index) => (box ? [mark(index, box, input, "sees")] : [])),
-  );
-  const text = field
-    ? `Each square is the receptive field: ${field[1]}×${field[0]} pixels, fewer at the edge.`
-    : "The receptive field is unknown: the squares show the surroundings of each place.";
-  const items = places.map(({ value, x, y, sees }, index) => {
-    const show = () => highlight(index, map, input);
-    const crop = picture && sees ? cropOf(picture, sees) : null;
-    return element(
-      "li",
-      {},
-      element(
-        "button",
-        {
-          type: "button",
-          onclick: show,
-          onpointerenter: show,
-          onfocus: show,
-          "aria-label": `${index + 1}: ${small(value)} at x ${x}, y ${y}`,
-        },
-        crop,
-        element("span", {}, element("b", {}, String(index + 1)), ` ${small(value)}`),
-      ),
-    );
-  });
-  strongest.replaceChildren(
-    element("h3", {}, "Strongest responses"),
-    element("p", { class: "quiet" }, text),
-    element("ol", {}, ...items),
-  );
-}
-
-/**
- * A numbered mark. The number is above the box, or below it at the top edge; inside it at the right
- * edge.
- * @param {number} index
- * @param {Box} box
- * @param {Pane} pane
- * @param {string} kind
- */
-function mark(index, { left, top, width, height }, { scale, canvas }, kind) {
-  const below = top * scale < 20 ? " below" : "";
-  const inward = left * scale > canvas.clientWidth - 24 ? " inward" : "";
-  const created = element(
-    "span",
-    { class: `${kind}${below}${inward}` },
-    element("b", {}, String(index + 1)),
-  );
-  Object.assign(created.style, {
-    left: `${left * scale}px`,
-    top: `${top * scale}px`,
-    width: `${width * scale}px`,
-    height: `${height * scale}px`,
-  });
-  return created;
-}
-
-/**
- * Highlight a place on both pictures, and scroll to it.
- * @param {number} index
- * @param {...Pane} panes
- */
-function highlight(index, ...panes) {
-  for (const { marks, box } of panes) {
-    for (const [at, child] of [...marks.children].entries())
-      child.classList.toggle("looked-at", at === index);
-    if (!box.classList.contains("larger")) continue;
-    const target = marks.children[index];
-    const { offsetLeft, offsetTop, offsetWidth, offsetHeight } =
-      target instanceof HTMLElement ? target : marks;
-    box.scrollTo({
-      left: offsetLeft + offsetWidth / 2 - box.clientWidth / 2,
-      top: offsetTop + offsetHeight / 2 - box.clientHeight / 2,
-    });
-  }
-}
-
-/**
- * A part of the input: enlarged by a whole factor, or reduced if it is large.
- * @param {HTMLImageElement} picture
- * @param {Box} box
- */
-function cropOf(picture, { left, top, width, height }) {
-  const most = Math.max(width, height);
-  const factor = most > CROP ? CROP / most : Math.floor(CROP / most);
-  const canvas = element("canvas", { width, height, "aria-hidden": "true" });
-  context2d(canvas).drawImage(picture, left, top, width, height, 0, 0, width, height);
-  canvas.style.width = `${Math.round(width * factor)}px`;
-  if (factor < 1) canvas.style.imageRendering = "auto";
-  return canvas;
-}
-
-/**
- * @param {HTMLElement} first
- * @param {HTMLElement} second
- */
-function scrollTogether(first, second) {
-  for (const [from, to] of [
-    [first, second],
-    [second, first],
-  ]) {
-    from.addEventListener("scroll", () => {
-      if (to.scrollLeft !== from.scrollLeft) to.scrollLeft = from.scrollLeft;
-      if (to.scrollTop !== from.scrollTop) to.scrollTop = from.scrollTop;
-    });
-  }
 }

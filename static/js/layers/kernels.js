@@ -8,7 +8,8 @@ import { count, small } from "../base/format.js";
 import { pictureUrl } from "./maps.js";
 import { pager } from "../base/pager.js";
 
-/** @import { KernelPage, Layer, LayerWeights } from "../base/types.js" */
+/** @import { KernelPage, LayerWeights } from "../base/types.js" */
+/** @import { Layer } from "../base/client_types.js" */
 /** @import { Arrangement, GrayPicture } from "./atlas.js" */
 
 /**

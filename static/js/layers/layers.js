@@ -5,7 +5,8 @@ import { count, counted, percent, small } from "../base/format.js";
 import { kernelsView } from "./kernels.js";
 import { channelMaps, rangeChoice } from "./maps.js";
 
-/** @import { Histogram, Layer, LayerWeights, Statistics } from "../base/types.js" */
+/** @import { Histogram, LayerWeights, Statistics } from "../base/types.js" */
+/** @import { Layer } from "../base/client_types.js" */
 /** @import { LayerSources } from "./channel.js" */
 /** @import { MapSizes } from "./maps.js" */
 

@@ -7,7 +7,8 @@ import { element, findAll, findOptional, targetWithin } from "../base/dom.js";
 import { count, counted, finePercent, small } from "../base/format.js";
 import { pager } from "../base/pager.js";
 
-/** @import { ChannelPage, ChannelRanges, Layer, TilePage } from "../base/types.js" */
+/** @import { ChannelPage, ChannelRanges, TilePage } from "../base/types.js" */
+/** @import { Layer } from "../base/client_types.js" */
 /** @import { Arrangement } from "./atlas.js" */
 
 /**

@@ -19,8 +19,10 @@ import { formatterOf, INPUT_STYLE, nthStyle } from "../charts/styles.js";
 
 /** @import { Curves } from "../charts/curves.js" */
 /** @import { CurveStyle } from "../charts/styles.js" */
-/** @import { AxisName, Job, JobEvent, JobSummary, ScalarsResponse } from "../base/types.js" */
-/** @import { Series, SeriesByKey, ShownState, Snapshot } from "../base/types.js" */
+/** @import { Job, JobEvent, JobSummary, ScalarsResponse } from "../base/types.js" */
+/** @import { AxisName } from "../base/client_types.js" */
+/** @import { Series, Snapshot } from "../base/types.js" */
+/** @import { SeriesByKey, ShownState } from "../base/client_types.js" */
 
 /**
  * @typedef {object} ComparedModel

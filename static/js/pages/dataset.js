@@ -9,7 +9,7 @@ import { isFinal, showStatus, withEvent } from "../base/status.js";
 
 /** @type {Job} */
 let job = pageData("job");
-const refresh = refresher("#found, #history", draw);
+const refresh = refresher("#content, #history", draw);
 
 function draw() {
   drawHistograms("pairs");

@@ -21,10 +21,10 @@ const jobsOnPage = () => [
 
 /** Whether replacing the lists would close a menu or discard what is being typed. */
 const isBusy = () =>
-  document.querySelector("#found details[open], dialog[open]") ||
-  document.activeElement?.matches("#found input[type=text]");
+  document.querySelector("#content details[open], dialog[open]") ||
+  document.activeElement?.matches("#content input[type=text]");
 
-const refresh = refresher("#found, #groups", onRefreshed, isBusy);
+const refresh = refresher("#content, #groups", onRefreshed, isBusy);
 const sendJobsOnPage = watchAll({ onEvents, onMissed: () => refresh(), shown: jobsOnPage });
 
 function showLists() {
@@ -63,7 +63,7 @@ function showEvent(row, event) {
       const done = share(event);
       if (done == null) bar.removeAttribute("value");
       else bar.value = done;
-      find(row, ".words").textContent = progressText(event);
+      find(row, ".progress-text").textContent = progressText(event);
       break;
     }
     case "scalars": {

@@ -16,7 +16,7 @@ import { watchJob } from "../base/live.js";
 import { isFinal, showStatus, withEvent } from "../base/status.js";
 import { viewer } from "../viewer/viewer.js";
 
-/** @import { Job, JobEvent, LayersRegion, LogMessageEvent, SampleEvent } from "../base/types.js" */
+/** @import { ImageSampleEvent, Job, JobEvent, LayersRegion, LogMessageEvent } from "../base/types.js" */
 
 /** @type {["input" | "output" | "target", string][]} */
 const LABELS = [
@@ -29,7 +29,7 @@ const LABELS = [
 let job = pageData("job");
 /** Counts how often the test has started. */
 let attempt = 0;
-/** @type {SampleEvent | null} */
+/** @type {ImageSampleEvent | null} */
 let sample = null;
 /** @type {LayersRegion | null} The region that the layers show, if it is not the whole image. */
 let layersRegion = null;
@@ -59,7 +59,7 @@ function onStart() {
  */
 const urlOf = (url) => (attempt > 1 ? `${url}?try=${attempt}` : url);
 
-/** @param {SampleEvent} result */
+/** @param {ImageSampleEvent} result */
 function showSample(result) {
   const pictures = LABELS.flatMap(([role, label]) => {
     const url = result[role];
@@ -95,7 +95,7 @@ function showSample(result) {
   part("numbers").hidden = false;
 }
 
-/** @param {SampleEvent} result */
+/** @param {ImageSampleEvent} result */
 function verdict({ target, psnr_input: before, psnr_output: after }) {
   if (!target) return "No ground truth given: quality cannot be measured.";
   if (before == null) return "The input equals the ground truth: no gain is possible.";
@@ -140,7 +140,7 @@ function onEvents(events) {
     job = withEvent(job, event);
     if (event.type === "state" && event.state === "running") onStart();
     if (event.type === "message") showNote(event);
-    if (event.type === "sample") {
+    if (event.type === "sample" && "snapshot" in event) {
       sample = event;
       showSample(event);
     }

@@ -13,7 +13,7 @@ let job = pageData("job");
 function draw() {
   drawHistograms("images");
 }
-const refresh = refresher("#found, #history", draw);
+const refresh = refresher("#content, #history", draw);
 
 draw();
 watchJob(job.id, job.seq, (events) => {

@@ -27,7 +27,7 @@ let early = [];
 let shownAttempt;
 let showFrame = (/** @type {number} */ _frame) => {};
 const part = (/** @type {string} */ name) => find(document, `#${name}`);
-const refresh = refresher("#found, #history", () => bindWorstFrame());
+const refresh = refresher("#content, #history", () => bindWorstFrame());
 
 /** @type {Look} */
 const look = { x: "step", xLabel: "frame", log: false, smooth: 0, zoom: null, extent: [0, 1] };

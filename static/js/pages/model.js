@@ -25,8 +25,9 @@ import { bestOf, resumedAt, withoutSnapshots, withSnapshot } from "../runs/snaps
 import { isFinal, showStatus, withEvent } from "../base/status.js";
 import { styleOf } from "../charts/styles.js";
 
-/** @import { HardwareEvent, Job, JobEvent, LayerEvent } from "../base/types.js" */
-/** @import { ScalarsResponse, SeriesByKey } from "../base/types.js" */
+/** @import { HardwareEvent, Job, JobEvent, ShownLayer } from "../base/types.js" */
+/** @import { ScalarsResponse } from "../base/types.js" */
+/** @import { SeriesByKey } from "../base/client_types.js" */
 /** @import { SampleSet } from "../runs/samples.js" */
 
 /**
@@ -55,7 +56,7 @@ let snapshots = job.summary.snapshots ?? [];
 let curves = curvesOf();
 /** @type {SampleSet[]} */
 let sampleSets = [];
-/** @type {Map<number, LayerEvent>} By index. */
+/** @type {Map<number, ShownLayer>} By index. */
 const layers = new Map((job.summary.layers ?? []).map((layer) => [layer.index, layer]));
 /** The parts that are drawn next time. */
 const changed = { samples: true, layers: true };

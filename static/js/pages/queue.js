@@ -3,9 +3,9 @@ import { watchAll } from "../base/live.js";
 import { refresher } from "../base/refresh.js";
 
 const refresh = refresher(
-  "#found",
+  "#content",
   () => {},
-  () => document.activeElement?.matches("#found input"), // It would discard a priority being typed.
+  () => document.activeElement?.matches("#content input"), // It would discard a priority being typed.
 );
 
 watchAll({

@@ -23,7 +23,8 @@ export function factsOf(summary, hardware) {
   if (device) facts.push(["Device", `${device}, ${precision}`]);
   if (placement) facts.push(["Dataset", placement]);
   if (test) {
-    const gained = gain(test["test/psnr"] - test["test/psnr_input"]);
+    const { "test/psnr": after, "test/psnr_input": before } = test;
+    const gained = after == null || before == null ? NO_VALUE : gain(after - before);
     facts.push(["Test split", `${gained} over its input, by ${test.snapshot}`]);
   }
   if (hardware) facts.push(["Hardware", hardwareDetails(hardware)]);

@@ -6,7 +6,8 @@ import { watchJob } from "../base/live.js";
 import { isFinal } from "../base/status.js";
 import { viewer } from "../viewer/viewer.js";
 
-/** @import { Job, JobEvent, SampleEvent, ShownState, Snapshot } from "../base/types.js" */
+/** @import { ImageSampleEvent, Job, JobEvent, Snapshot } from "../base/types.js" */
+/** @import { ShownState } from "../base/client_types.js" */
 
 /**
  * @typedef {{ id: string, name: string, snapshots: Snapshot[] }} TestableModel
@@ -16,7 +17,7 @@ import { viewer } from "../viewer/viewer.js";
  * @property {TestableModel} model
  * @property {ShownState} state
  * @property {string} reason
- * @property {SampleEvent | null} sample
+ * @property {ImageSampleEvent | null} sample
  */
 
 /**
@@ -25,7 +26,7 @@ import { viewer } from "../viewer/viewer.js";
  */
 export function bindTestAll(models) {
   const form = find(document, "#test-all", HTMLFormElement);
-  const status = find(document, "#test-all-words");
+  const status = find(document, "#test-all-status");
   const button = find(form, "button.primary", HTMLButtonElement);
   const tests = new URL(location.href).searchParams.get("tests");
   let stop = tests ? followTests(models, tests.split(",")) : () => {};
@@ -103,7 +104,7 @@ function followTests(models, tests) {
           result.state = event.state;
           result.reason = event.reason;
         }
-        if (event.type === "sample") result.sample = event;
+        if (event.type === "sample" && "snapshot" in event) result.sample = event;
       }
       if (isEnded(result.state)) stops.get(id)?.();
       show();

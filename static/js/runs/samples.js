@@ -3,13 +3,13 @@ import { element, find, findAll } from "../base/dom.js";
 import { count, epoch, fromTo, gain } from "../base/format.js";
 import { replaceWhenLoaded } from "../base/pictures.js";
 
-/** @import { JobEvent, SampleEvent } from "../base/types.js" */
+/** @import { JobEvent, ValidationSampleEvent } from "../base/types.js" */
 
 /**
  * @typedef {object} SampleSet The samples of one validation.
  * @property {number} step
  * @property {number} epoch
- * @property {Map<number, SampleEvent>} samples By index.
+ * @property {Map<number, ValidationSampleEvent>} samples By index.
  */
 
 /**
@@ -20,7 +20,7 @@ import { replaceWhenLoaded } from "../base/pictures.js";
  */
 export function withSample(sets, event) {
   if (event.type === "resumed") return sets.filter(({ step }) => step <= event.step);
-  if (event.type !== "sample") return sets;
+  if (event.type !== "sample" || !("index" in event)) return sets;
   const last = sets.at(-1);
   if (last?.step === event.step) {
     last.samples.set(event.index, event);
@@ -32,7 +32,7 @@ export function withSample(sets, event) {
   ];
 }
 
-/** @param {SampleEvent} sample */
+/** @param {ValidationSampleEvent} sample */
 function card({ pair, width, height, input, output, target, psnr_input, psnr_output }) {
   const urls = { input, output, truth: target };
   const pictures = Object.entries(urls).map(([role, url]) =>
@@ -62,7 +62,7 @@ export function sampleSlider() {
   const holder = find(document, "#samples");
   const buttons = findAll(document, ".through-time button", HTMLButtonElement);
   const slider = find(document, "#samples-at", HTMLInputElement);
-  const label = find(document, "#samples-words");
+  const label = find(document, "#samples-position");
   /** @type {SampleSet[]} */
   let sets = [];
   let followsNewest = true;

@@ -6,7 +6,7 @@ import { bytes, decibel, epoch, gain, gainOf, loss, small } from "../base/format
 import { isFinal } from "../base/status.js";
 import { bestOf } from "./snapshots.js";
 
-/** @import { ExportFile, Job, Snapshot } from "../base/types.js" */
+/** @import { ExportFile, Exported, Job, Snapshot } from "../base/types.js" */
 
 /** @type {Record<string, string>} */
 const FORMATS = { onnx: "ONNX", torchscript: "TorchScript", "torch.export": "torch.export" };
@@ -90,7 +90,7 @@ function rowOf(job, snapshot, isBest, files) {
     ),
     element(
       "td",
-      { class: "doings" },
+      { class: "row-actions" },
       element(
         "a",
         { href: `/models/${job.id}/test?snapshot=${name}`, "aria-label": `Test ${name}` },
@@ -179,7 +179,7 @@ async function exportAs(job, snapshot, format) {
     `Exporting ${snapshot} as ${FORMATS[format]}, and comparing it with torch on one image…`,
   );
   try {
-    /** @type {{ url: string, size: number, difference: number, checked_with: string }} */
+    /** @type {Exported} */
     const { url, size, difference, checked_with } = await post(`/models/${job.id}/exports`, {
       snapshot,
       format,
@@ -193,7 +193,7 @@ async function exportAs(job, snapshot, format) {
       `${bytes(size)}; ${comparison} (${checked_with}).`,
     );
     const others = exportFiles.filter((file) => file.name !== name);
-    exportFiles = [...others, { name, snapshot, size, url }];
+    exportFiles = [...others, { name, snapshot, format, size, url }];
     redraw();
   } catch (error) {
     showError(error);

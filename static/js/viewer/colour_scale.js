@@ -15,6 +15,6 @@ export function colourScale(colours, ...labels) {
     "span",
     { class: "colour-scale" },
     bar,
-    element("span", { class: "colour-scale-words" }, ...texts),
+    element("span", { class: "colour-scale-labels" }, ...texts),
   );
 }

@@ -1,6 +1,6 @@
 // Gestures of mouse, pen and fingers on an element.
 
-/** @import { Point } from "../base/types.js" */
+/** @import { Point } from "../base/client_types.js" */
 
 /**
  * @typedef {object} GestureActions Points are relative to the element's corner.

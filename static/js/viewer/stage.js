@@ -2,7 +2,8 @@
 import { context2d } from "../base/dom.js";
 import { clip, difference, errorMap, place } from "./view.js";
 
-/** @import { Box, Point } from "../base/types.js" */
+/** @import { Box } from "../base/types.js" */
+/** @import { Point } from "../base/client_types.js" */
 /** @import { View } from "./view.js" */
 
 /**

@@ -1,7 +1,8 @@
 // Arithmetic of the viewer. Boxes count CSS pixels; `ratio` is the number of screen pixels per CSS
 // pixel. Without DOM: node runs the tests.
 
-/** @import { Box, Point, Size } from "../base/types.js" */
+/** @import { Box } from "../base/types.js" */
+/** @import { Point, Size } from "../base/client_types.js" */
 
 /**
  * @typedef {object} View The point (x, y) of the picture is in the middle of its box.

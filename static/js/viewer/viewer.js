@@ -2,15 +2,19 @@
 // difference. All pictures share one canvas, the zoom and the place.
 import { SEQUENTIAL } from "./colour_map.js";
 import { colourScale } from "./colour_scale.js";
-import { element } from "../base/dom.js";
+import { element, setAttributes, setText } from "../base/dom.js";
 import { percent } from "../base/format.js";
 import { gestures } from "./gestures.js";
-import { differenceOf, errorOf, paint, pixelValue, surfaces } from "./stage.js";
-import { clamp, fit, pan, pixelAt, place, step, tiles, visible, zoomTo } from "./view.js";
+import { layout, viewIn } from "./layout.js";
+import { pixelLine, showPixels } from "./pixel_line.js";
+import { paint, surfaces } from "./stage.js";
+import { pan, step, zoomTo } from "./view.js";
 import { bindDivider, bindKeys, MODES, startBlinking, toolbar } from "./viewer_controls.js";
 
-/** @import { Box, Point, Size } from "../base/types.js" */
-/** @import { StagePart, Surface } from "./stage.js" */
+/** @import { Box } from "../base/types.js" */
+/** @import { Point, Size } from "../base/client_types.js" */
+/** @import { Tag } from "./layout.js" */
+/** @import { Surface } from "./stage.js" */
 /** @import { View } from "./view.js" */
 /** @import { Change, ModeName, Picture } from "./viewer_controls.js" */
 
@@ -33,23 +37,11 @@ import { bindDivider, bindKeys, MODES, startBlinking, toolbar } from "./viewer_c
  * @property {Box[]} boxes The boxes of the pictures in the stage.
  * @property {Map<string, Surface>} cache Computed pictures.
  *
- * @typedef {{ text: string, box: Box, end?: boolean }} Tag `end` for the right end of the box.
- *
- * @typedef {object} Layout
- * @property {Box[]} boxes
- * @property {StagePart[]} parts
- * @property {Tag[]} tags
- * @property {number} [divider] Its place; undefined without a divider.
- * @property {{ left: number, right: number }} [ends]
- *
  * @typedef {ReturnType<typeof build>} Parts
- * @typedef {ReturnType<typeof pixelLine>} PixelLine
  */
 
 /** In narrower stages, pictures side by side are below each other. CSS pixels. */
 const NARROW = 600;
-const HINT = "Point at the picture to read its pixels.";
-const KEYS = "Wheel or + − zoom, 0 fits; drag or Shift + arrows move; b blinks.";
 
 /**
  * Create a viewer in a holder.
@@ -225,110 +217,6 @@ function measure(state, { canvas, stage }, count, size) {
 }
 
 /**
- * The boxes of the stage and what is painted into them.
- * @param {ViewerState} state
- * @param {Surface[]} loaded
- * @param {Size} size
- * @returns {Layout}
- */
-function layout(state, loaded, size) {
-  const { pictures, left, right, gain, mode, space } = state;
-  const [leftLabel, rightLabel] = [pictures[left].label, pictures[right].label];
-  const box = { ...space, left: 0, top: 0 };
-  /** @type {(picture: LabelledSurface) => Layout} */
-  const single = ([surface, text]) => ({
-    boxes: [box],
-    parts: [{ surface, box }],
-    tags: [{ text, box }],
-  });
-  if (mode === "side") {
-    const boxes = tiles(space, size, loaded.length);
-    return {
-      boxes,
-      parts: loaded.map((surface, index) => ({ surface, box: boxes[index] })),
-      tags: boxes.map((tile, index) => ({ text: pictures[index].label, box: tile })),
-    };
-  }
-  if (mode === "blink")
-    return single(state.flipped ? [loaded[right], rightLabel] : [loaded[left], leftLabel]);
-  if (mode === "difference") {
-    const surface = cached(state, `${left} ${right} ${gain}`, () =>
-      differenceOf(loaded[left], loaded[right], gain),
-    );
-    return single([surface, `|${leftLabel} − ${rightLabel}| ×${gain}`]);
-  }
-  /** @type {LabelledSurface[]} */
-  let compared = [
-    [loaded[left], leftLabel],
-    [loaded[right], rightLabel],
-  ];
-  if (mode === "error") {
-    const indices = [left, right].filter((index) => index !== state.truth);
-    compared = indices.map((index) => errorPicture(state, loaded, index));
-    if (compared.length === 1) return single(compared[0]);
-  }
-  const [[first, firstText], [second, secondText]] = compared;
-  const ends = visible(place(viewIn(state, size, box), size, box, devicePixelRatio), box);
-  const divider = ends.left + state.cut * (ends.right - ends.left);
-  return {
-    boxes: [box],
-    parts: [
-      { surface: first, box, to: divider },
-      { surface: second, box, from: divider },
-    ],
-    tags: [
-      { text: firstText, box },
-      { text: secondText, box, end: true },
-    ],
-    divider,
-    ends,
-  };
-}
-
-/** @typedef {[surface: Surface, label: string]} LabelledSurface */
-
-/**
- * @param {ViewerState} state
- * @param {Surface[]} loaded
- * @param {number} index
- * @returns {LabelledSurface}
- */
-function errorPicture(state, loaded, index) {
-  const { truth, top, pictures } = state;
-  const surface = cached(state, `error ${index} ${top}`, () =>
-    errorOf(loaded[index], loaded[truth], top, SEQUENTIAL),
-  );
-  return [surface, `Error of ${pictures[index].label.toLowerCase()}`];
-}
-
-/**
- * The shared view, limited to a box; the whole picture until a user zooms.
- * @param {ViewerState} state
- * @param {Size} size
- * @param {Size} box
- */
-const viewIn = (state, size, box) =>
-  state.view ? clamp(state.view, size, box, devicePixelRatio) : fit(size, box, devicePixelRatio);
-
-/** Each computed picture needs as much memory as an original. */
-const MAX_CACHED = 4;
-
-/**
- * A computed picture from the cache, which keeps the last few.
- * @param {ViewerState} state
- * @param {string} key
- * @param {() => Surface} compute
- */
-function cached({ cache }, key, compute) {
-  const surface = cache.get(key) ?? compute();
-  cache.delete(key);
-  cache.set(key, surface);
-  const [oldest] = cache.keys();
-  if (cache.size > MAX_CACHED) cache.delete(oldest);
-  return surface;
-}
-
-/**
  * @param {ViewerState} state
  * @param {Parts} parts
  * @param {Surface[]} loaded
@@ -356,25 +244,6 @@ function show(state, parts, loaded, size) {
     "aria-label": `Boundary between ${labels[0]} and ${labels[labels.length - 1]}`,
   });
   showPixels(state, parts.pixels, loaded, size);
-}
-
-/**
- * Set a text if it changed: otherwise the browser would lay out the page again.
- * @param {HTMLElement} node
- * @param {string} text
- */
-function setText(node, text) {
-  if (node.textContent !== text) node.textContent = text;
-}
-
-/**
- * Set the attributes that changed.
- * @param {HTMLElement} node
- * @param {Record<string, string | number>} attributes
- */
-function setAttributes(node, attributes) {
-  for (const [name, value] of Object.entries(attributes))
-    if (node.getAttribute(name) !== String(value)) node.setAttribute(name, String(value));
 }
 
 /**
@@ -461,65 +330,4 @@ function movesOf(state, size, change) {
     step: (direction) => zoomAt((scale) => step(scale, direction), state.point ?? middle()),
     fit: () => change({ view: null }),
   };
-}
-
-/**
- * Create the line of pixel values. Its elements stay: it changes with every move of the pointer.
- * @param {Picture[]} pictures
- */
-function pixelLine(pictures) {
-  const hint = element("span", {}, HINT, element("span", { class: "keys" }, ` ${KEYS}`));
-  const where = element("span", { class: "where", hidden: true });
-  const values = pictures.map(({ label }) => {
-    const swatch = element("i", {});
-    const number = element("b", {});
-    const holder = element("span", { hidden: true }, swatch, `${label} `, number);
-    return { swatch, number, holder };
-  });
-  const holders = values.map(({ holder }) => holder);
-  return {
-    holder: element("p", { class: "pixels" }, hint, where, ...holders),
-    hint,
-    where,
-    values,
-  };
-}
-
-/**
- * Show the values of all pictures at the pointer.
- * @param {ViewerState} state
- * @param {PixelLine} line
- * @param {Surface[]} loaded
- * @param {Size} size
- */
-function showPixels(state, { hint, where, values }, loaded, size) {
-  const pixel = pointedPixel(state, size);
-  hint.hidden = Boolean(pixel);
-  where.hidden = !pixel;
-  for (const { holder } of values) holder.hidden = !pixel;
-  if (!pixel) return;
-  setText(where, `x ${pixel.x}, y ${pixel.y}`);
-  for (const [index, surface] of loaded.entries()) {
-    const rgb = pixelValue(surface, pixel);
-    setText(values[index].number, rgb.join(" "));
-    values[index].swatch.style.background = `rgb(${rgb.join(" ")})`;
-  }
-}
-
-/**
- * The pixel at the pointer; null without one.
- * @param {ViewerState} state
- * @param {Size} size
- * @returns {Point | null}
- */
-function pointedPixel(state, size) {
-  const { point, boxes } = state;
-  if (!point) return null;
-  const box = boxes.find(
-    ({ left, top, width, height }) =>
-      point.x >= left && point.x < left + width && point.y >= top && point.y < top + height,
-  );
-  if (!box) return null;
-  const placed = place(viewIn(state, size, box), size, box, devicePixelRatio);
-  return pixelAt({ x: point.x - box.left, y: point.y - box.top }, placed, size);
 }

@@ -33,7 +33,7 @@ def test(home: Path) -> str:
 
 @pytest.fixture
 def app(home: Path, tmp_path: Path, test: str) -> Flask:
-    return create_app(Settings(home, (tmp_path,)), work=False)
+    return create_app(Settings(home=home, data_roots=(tmp_path,)), work=False)
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from app.checks import sweeps
-from app.problems import Invalid
+from app.validation_errors import Invalid
 from tests.conftest import Clip
 from tests.support.server import Server
 

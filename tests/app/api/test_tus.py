@@ -27,7 +27,7 @@ VIDEO = b"YUV4MPEG2 W96 H64 F25:1\n" + os.urandom(3_000_000)
 
 @pytest.fixture
 def client(home: Path, tmp_path: Path) -> FlaskClient:
-    return create_app(Settings(home, (tmp_path,)), work=False).test_client()
+    return create_app(Settings(home=home, data_roots=(tmp_path,)), work=False).test_client()
 
 
 def send(server: Server, method: str, path: str = "", body: bytes = b"", **headers: str) -> Any:

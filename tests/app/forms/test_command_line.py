@@ -15,9 +15,12 @@ from app.checks import sweeps
 from app.checks.training import with_network_loss
 from app.forms.command_line import as_command, option_name
 from app.forms.fields import Field, fields_of, values_of
-from app.problems import validate
-from commands.main import _name, _overlaid, _requested_training, _trainings, _with_kinds, main
+from app.validation_errors import validate
+from commands.dataset import _name, _with_kinds
+from commands.main import main
 from commands.options import typed_values
+from commands.spec_file import overlaid
+from commands.train import _requested_training, _trainings
 from jobs.core import folder as folders
 from jobs.core.events import EventLog
 from jobs.core.paths import EXAMPLES
@@ -40,10 +43,11 @@ NEEDED = {"prototxt": "layer {\n  name: 'a'\n}\n", "entry": "some.entry", "file"
 
 def options_of(line: str, *commands: str) -> Values:
     """The option values of a command line, as the command receives them."""
-    command: click.Command = main
+    command: click.Command | None = main
     for name in commands:
         assert isinstance(command, click.Group)
-        command = command.commands[name]
+        _, command, _ = command.resolve_command(click.Context(command), [name])
+    assert command
     arguments = shlex.split(line)
     assert arguments[: len(commands) + 1] == ["clearframe", *commands]
     params = command.make_context("clearframe", arguments[len(commands) + 1 :]).params
@@ -64,7 +68,7 @@ def dataset_spec(line: str) -> DatasetSpec:
     given = options_of(line, "dataset", "create")
     return validate(
         DatasetSpec,
-        _overlaid(typed_values(DatasetSpec, _with_kinds(given, {})), {"name": _name(given)}),
+        overlaid(typed_values(DatasetSpec, _with_kinds(given, {})), {"name": _name(given)}),
     )
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from app.api.openapi import document
 from app.forms.fields import fields_of, values_of
-from app.problems import Invalid, validate
+from app.validation_errors import Invalid, validate
 from jobs.specs import TESTS, DatasetSpec, ModelSpec, Spec
 
 DATASET = {"name": "a", "source.stream": "/s.h264", "source.originals": "/o"}

@@ -24,7 +24,7 @@ DATASETS = [
 
 @pytest.fixture
 def client(home: Path, tmp_path: Path, clip: Clip) -> FlaskClient:
-    app = create_app(Settings(home, (clip[0].parent.resolve(), tmp_path.resolve())), work=False)
+    app = create_app(Settings(home=home, data_roots=(clip[0].parent, tmp_path)), work=False)
     app.config["WTF_CSRF_ENABLED"] = False  # tests/app/web/test_safety.py tests CSRF.
     return app.test_client()
 

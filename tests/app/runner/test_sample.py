@@ -5,8 +5,8 @@ from threading import Thread
 
 import pytest
 
-from app.errors import is_full
 from app.runner import sample
+from app.temporary_failures import is_full
 from tests.support.disk import small_disk
 
 

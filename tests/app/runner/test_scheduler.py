@@ -11,11 +11,11 @@ from app.catalog.catalog import Catalog, Refused
 from app.catalog.database import JobRow, connect
 from app.catalog.queue import start_order
 from app.checks.training import checked_training
-from app.problems import Invalid
 from app.runner import gpus as machine_gpus
 from app.runner.scheduler import Scheduler, waiting_reason
 from app.runner.warm import WarmWorkers
 from app.settings import Settings, Slots
+from app.validation_errors import Invalid
 from jobs.core import launcher
 from jobs.core.events import EventLog, last_state
 from jobs.core.folder import JobFolder
@@ -152,7 +152,9 @@ def test_missing_gpus_are_refused(machine: Machine, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr("app.checks.training.gpus.names", lambda: ("0", "1"))
     spec = ModelSpec.model_validate({"name": "m", "dataset": machine.dataset, "device": "cuda:2"})
     with pytest.raises(Invalid, match="no GPU 2: it has 2"):
-        checked_training(spec, machine.catalog.get, Settings(machine.catalog.home, (Path("/"),)))
+        checked_training(
+            spec, machine.catalog.get, Settings(home=machine.catalog.home, data_roots=(Path("/"),))
+        )
 
 
 def test_a_gpu_may_be_named_only_once() -> None:

@@ -18,7 +18,8 @@ TOKEN = "a-token-for-these-tests"  # noqa: S105
 @pytest.fixture
 def client(home: Path, tmp_path: Path) -> FlaskClient:
     app = create_app(
-        Settings(home, (tmp_path,), token=TOKEN, prefix="/clips/clearframe"), work=False
+        Settings(home=home, data_roots=(tmp_path,), token=TOKEN, prefix="/clips/clearframe"),
+        work=False,
     )
     app.config["WTF_CSRF_ENABLED"] = False
     client = app.test_client()

@@ -22,7 +22,7 @@ SPEC = DatasetSpec.model_validate(
 
 @pytest.fixture
 def app(home: Path, tmp_path: Path) -> Flask:
-    return create_app(Settings(home, (tmp_path,)), work=False)
+    return create_app(Settings(home=home, data_roots=(tmp_path,)), work=False)
 
 
 @pytest.fixture
@@ -64,7 +64,7 @@ def test_a_form_needs_the_csrf_token_of_its_browser(
     assert client.post("/jobs/many", data={**fields, "csrf_token": token}).status_code == 303
     assert group_of(catalog, id) == "g"
     # The form also works after a restart of the server. Only the server's user can read its key.
-    restarted = create_app(Settings(home, (tmp_path,)), work=False).test_client()
+    restarted = create_app(Settings(home=home, data_roots=(tmp_path,)), work=False).test_client()
     cookie = client.get_cookie(app.config["SESSION_COOKIE_NAME"])
     assert cookie is not None
     assert (cookie.http_only, cookie.same_site) == (True, "Lax")

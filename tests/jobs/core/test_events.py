@@ -1,6 +1,7 @@
 """The event log, and the view that is folded from it."""
 
 from pathlib import Path
+from typing import Any
 
 from jobs.core.events import EventLog, last_state, read, read_from
 from jobs.core.view import empty, fold
@@ -42,7 +43,7 @@ def test_reading_continues_at_an_offset(tmp_path: Path) -> None:
 
 
 def test_a_repeated_event_is_folded_once() -> None:
-    event = {"seq": 1, "time": 0.0, "type": "layer", "index": 1, "name": "conv1"}
+    event: Any = {"seq": 1, "time": 0.0, "type": "layer", "index": 1, "name": "conv1"}
     assert len(fold(fold(empty(), event), event)["summary"]["layers"]) == 1
 
 
@@ -50,14 +51,15 @@ def test_the_best_snapshot_has_the_lowest_validation_loss() -> None:
     view = empty()
     for number, loss in enumerate([0.3, 0.1, 0.2], 1):
         scalars = {"val/l1": loss, "val/psnr": 30.0, "val/psnr_input": 29.0}
-        event = {
+        event: Any = {
             "seq": number,
             "time": 0.0,
             "type": "snapshot",
             "name": f"epoch-{number:04d}",
             "epoch": number,
         }
-        view = fold(view, {**event, "step": 1, "size": 1, "scalars": scalars})
+        event |= {"step": 1, "size": 1, "scalars": scalars}
+        view = fold(view, event)
     assert view["summary"]["best"]["snapshot"] == "epoch-0002"
     assert view["summary"]["last"]["snapshot"] == "epoch-0003"
 

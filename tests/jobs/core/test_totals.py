@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from jobs.core.totals import Totals, gain_of, histogram
+from jobs.core.totals import Totals, gain_of_image, histogram
 
 
-def row(before: float | None, after: float | None, **fields: Any) -> dict[str, Any]:
+def row(before: float | None, after: float | None, **fields: Any) -> Any:
     return {
         "pair": 0,
         "psnr_input": before,
@@ -26,22 +26,23 @@ def row(before: float | None, after: float | None, **fields: Any) -> dict[str, A
 def test_the_psnr_of_equal_images_is_null_and_means_infinity(
     before: float | None, after: float | None, gain: float
 ) -> None:
-    assert gain_of(row(before, after)) == gain
+    assert gain_of_image(row(before, after)) == gain
 
 
 def test_without_a_ground_truth_there_is_no_gain() -> None:
-    assert math.isnan(gain_of({"target": None, "psnr_input": None, "psnr_output": None}))
+    assert math.isnan(gain_of_image({"target": None, "psnr_input": None, "psnr_output": None}))
 
 
 def test_means_need_both_scores_and_better_and_worse_count_all_images() -> None:
     totals = Totals()
-    for result in (
+    results: list[Any] = [
         row(30.0, 31.0),
         row(20.0, 19.0),
         row(25.0, 25.004),
         row(40.0, None),
         {"why": "broken"},
-    ):
+    ]
+    for result in results:
         totals.add(result)
     totals.add(
         {

@@ -1,14 +1,16 @@
 """The view of a training: its events folded into the fields that lists and pages show."""
 
-from typing import Any
+from typing import Any, cast
 
+from jobs.core.types.events import JobEvent
+from jobs.core.types.summaries import View
 from jobs.core.view import best_of, empty, fold
 
 
-def folded(*events: dict[str, Any]) -> dict[str, Any]:
+def folded(*events: dict[str, Any]) -> View:
     view = empty()
     for seq, event in enumerate(events, 1):
-        view = fold(view, {"seq": seq, "time": float(seq), **event})
+        view = fold(view, cast(JobEvent, {"seq": seq, "time": float(seq), **event}))
     return view
 
 

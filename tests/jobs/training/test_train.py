@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import torch
@@ -42,8 +42,7 @@ def summary(folder: JobFolder) -> dict[str, Any]:
     view = empty()
     for event in read(folder.events):
         view = fold(view, event)
-    summary: dict[str, Any] = view["summary"]
-    return summary
+    return cast(dict[str, Any], view["summary"])
 
 
 def names(model: JobFolder) -> set[str]:
@@ -346,15 +345,12 @@ def test_black_patch_at_the_start_is_not_an_explosion(
 def test_full_disk_is_reported_when_a_snapshot_is_written(
     dataset: JobFolder, make_model: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def write_to_full_disk(path: Path, content: bytes) -> None:
-        with open("/dev/full", "wb") as file:
-            file.write(content)
+    write_bytes = Path.write_bytes
 
-    monkeypatch.setattr(
-        Path,
-        "write_bytes",
-        lambda path, content: write_to_full_disk(path, content) if "state" in path.name else None,
-    )
+    def write_to_full_disk(path: Path, content: bytes) -> int:
+        return write_bytes(Path("/dev/full") if "state" in path.name else path, content)
+
+    monkeypatch.setattr(Path, "write_bytes", write_to_full_disk)
     assert ended(make_model(dataset, epochs=1))["reason"].startswith("The disk is full.")
 
 

@@ -1,6 +1,6 @@
 """Temporary failures (full disk, locked database, too many uploads) and their HTTP errors.
 
-Jobs report a full disk in their own words: jobs/run.py, and where files are written.
+Jobs report a full disk with `disk_full` of jobs/core/errors.py.
 """
 
 import errno

@@ -13,7 +13,7 @@ def sync(path: Path) -> None:
         os.close(descriptor)
 
 
-def write_whole(path: Path, data: bytes | str, durable: bool = False) -> None:
+def write_whole(path: Path, data: bytes | memoryview | str, durable: bool = False) -> None:
     """Write a file that readers see complete or not at all. A str is encoded as UTF-8.
 
     The data goes into a draft, `.NAME` in the same folder, which then replaces `path`. If that

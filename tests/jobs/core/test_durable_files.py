@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from jobs.core import disk
-from jobs.core.disk import sync, write_whole
+from jobs.core import durable_files
+from jobs.core.durable_files import sync, write_whole
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,7 @@ def test_a_durable_write_syncs_the_draft_before_the_rename_and_the_folder_after(
         synced.append((target.name, path.exists()))
         sync(target)
 
-    monkeypatch.setattr(disk, "sync", record)
+    monkeypatch.setattr(durable_files, "sync", record)
     write_whole(path, "{}")
     assert synced == []
     path.unlink()

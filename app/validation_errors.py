@@ -31,6 +31,12 @@ MESSAGES: dict[str, Callable[[dict[str, Any]], str]] = {
     "union_tag_invalid": lambda context: f"Must be one of {context['expected_tags']}.",
     "model_attributes_type": lambda context: "Must be an object with fields.",
     "list_type": lambda context: "Must be a list.",
+    "tuple_type": lambda context: "Must be a list.",
+    "string_type": lambda context: "Must be text.",
+    "bool_type": lambda context: "Must be true or false.",
+    "bool_parsing": lambda context: "Must be true or false.",
+    "path_type": lambda context: "Must be a path.",
+    "path_not_directory": lambda context: "No folder has this path.",
     "literal_error": lambda context: f"Must be one of {context['expected']}.",
     "extra_forbidden": lambda context: "Unknown field.",
     "value_error": lambda context: _as_sentence(str(context["error"])),
@@ -55,7 +61,7 @@ def validate(model: type[T], values: Any) -> T:
         return model.model_validate(values)
     except ValidationError as error:
         raise Invalid(
-            {_name(detail["loc"], model): _message(dict(detail)) for detail in error.errors()}
+            {_name(detail["loc"], model): message_of(dict(detail)) for detail in error.errors()}
         ) from error
 
 
@@ -75,6 +81,7 @@ def _name(location: tuple[int | str, ...], model: type[BaseModel]) -> str:
     return ".".join(parts) or FIELD_FOR_MODEL_ERRORS.get(model.__name__, "")
 
 
-def _message(detail: dict[str, Any]) -> str:
+def message_of(detail: dict[str, Any]) -> str:
+    """The sentence for an error of pydantic."""
     message = MESSAGES.get(detail["type"])
     return message(detail.get("ctx", {})) if message else f"{detail['msg']}."

@@ -1,0 +1,68 @@
+"""Start the server: run_server.py, clearframe-server and `clearframe serve`."""
+
+from gevent import monkey
+
+monkey.patch_all()
+
+import os
+import secrets
+
+import click
+
+from app import create_app
+from app.catalog.database import FromTheFuture
+from app.catalog.home_lock import HomeInUse
+from app.settings import Settings, variable
+from app.web import logs
+from app.web.access import is_loopback, link
+from app.web.serving import serve
+from commands.server_options import with_settings
+
+READ_BY_WORKERS = ("max_image_mb", "max_worker_gb", "max_hours")
+"""Settings whose variables jobs/core/limits.py reads."""
+
+
+@click.command()
+@with_settings
+def main(settings: Settings) -> None:
+    """Clearframe: undo compression damage in images and video."""
+    logs.configure(settings.log_format, settings.log_level)
+    _set_environment_of_workers(settings)
+    settings = _with_token(settings)
+    try:
+        app = create_app(settings)
+    except (HomeInUse, FromTheFuture) as error:
+        raise click.ClickException(str(error)) from error
+    address = link(settings.host, settings.port, settings.token, settings.prefix)
+    click.echo(f"Clearframe is at {address}")
+    try:
+        serve(app, settings.host, settings.port)
+    except OSError as error:
+        raise click.ClickException(
+            f"Port {settings.port} is not available: {error.strerror}. "
+            "Choose another port with --port."
+        ) from error
+    click.echo("Stopped. Running jobs continue.")
+
+
+def _set_environment_of_workers(settings: Settings) -> None:
+    """Workers inherit the environment: limits and GPUs, but neither token nor database password."""
+    for name in Settings.model_fields:
+        os.environ.pop(variable(name), None)
+    for name in READ_BY_WORKERS:
+        os.environ[variable(name)] = str(getattr(settings, name))
+    if settings.gpus is not None:
+        os.environ["CUDA_VISIBLE_DEVICES"] = settings.gpus
+
+
+def _with_token(settings: Settings) -> Settings:
+    """With a random token if others can reach the server and none is set."""
+    # A proxy makes even a loopback address reachable from the network.
+    proxied = settings.names or settings.proxies or settings.prefix
+    if settings.token is None and (proxied or not is_loopback(settings.host)):
+        return settings.model_copy(update={"token": secrets.token_urlsafe(32)})
+    return settings
+
+
+if __name__ == "__main__":
+    main()
