@@ -27,7 +27,6 @@ ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
 from jobs.core import folder as folders  # noqa: E402
-from jobs.core.events import Event  # noqa: E402
 from jobs.networks.device import cpu_name  # noqa: E402
 from jobs.specs import DatasetSpec, ImageTest, JobSpec, ModelSpec  # noqa: E402
 from tests.support.server import Server, free_port  # noqa: E402
@@ -111,7 +110,7 @@ def snapshot(number: int, random: Random) -> dict[str, Any]:
 
 
 def finished_job(
-    home: Path, kind: str, spec: JobSpec, events: list[Event], summary: dict[str, Any]
+    home: Path, kind: str, spec: JobSpec, events: list[dict[str, Any]], summary: dict[str, Any]
 ) -> str:
     """Create a job that has run, and failed in a seventh of all cases. Returns its id."""
     folder = folders.create(home, kind, spec)

@@ -317,7 +317,7 @@ def originals(work: Path, name: str) -> Path:
 
 def frames(clip: Clip) -> Iterator[Image.Image]:
     from jobs.media.video import decode_frames, to_picture
-    from jobs.specs.dataset import RawVideo
+    from jobs.specs.sources import RawVideo
 
     decoded = decode_frames(
         CLIPS / clip.file, raw=RawVideo.model_validate(clip.raw) if clip.raw else None

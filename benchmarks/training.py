@@ -30,7 +30,7 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import click
 import lmdb
@@ -182,8 +182,7 @@ def finished(folder: JobFolder) -> dict[str, Any]:
     state = last_state(folder.events)
     assert state is not None
     assert state["state"] == "done", (state.get("reason"), folder.worker_log.read_text())
-    summary: dict[str, Any] = state["summary"]
-    return summary
+    return cast(dict[str, Any], state["summary"])
 
 
 def limits(batch: int, device: torch.device) -> Iterator[tuple[str, Run]]:

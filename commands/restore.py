@@ -140,11 +140,12 @@ def _restored(
 
 def _report() -> "Report":
     """A report to stderr. Ctrl-C stops the work without partial frames or images."""
-    from jobs.core.events import Event, NoLog
+    from jobs.core.events import NoLog
     from jobs.core.report import Report
+    from jobs.core.types.events import JobEvent
 
     class Printed(NoLog):
-        def append(self, type: str, **fields: Any) -> Event:
+        def append(self, type: str, **fields: Any) -> JobEvent:
             if type == "message":
                 click.echo(f"{_clear()}{fields['text']}", err=True)
             if type == "progress":

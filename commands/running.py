@@ -19,8 +19,9 @@ from app.catalog.index import row_of
 from app.forms.command_line import option_name
 from jobs.core import folder as folders
 from jobs.core import launcher
-from jobs.core.events import FINAL_STATES, Event, last_state, read_from
+from jobs.core.events import FINAL_STATES, last_state, read_from
 from jobs.core.folder import JobFolder
+from jobs.core.types.events import JobEvent
 from jobs.core.types.summaries import View
 from jobs.core.view import empty, fold
 from jobs.specs import JobSpec
@@ -50,7 +51,7 @@ def run_here(home: Path, kind: str, spec: JobSpec) -> View:
         return show_progress(iter([_last(folder)]))
 
 
-def _events_here(folder: JobFolder) -> Iterator[Event]:
+def _events_here(folder: JobFolder) -> Iterator[JobEvent]:
     offset = 0
     while True:
         alive = folder.worker_lives()
@@ -66,9 +67,10 @@ def _events_here(folder: JobFolder) -> Iterator[Event]:
         time.sleep(INTERVAL)
 
 
-def _last(folder: JobFolder) -> Event:
+def _last(folder: JobFolder) -> JobEvent:
     return last_state(folder.events) or {
         "seq": 1,
+        "time": time.time(),
         "type": "state",
         "state": "aborted",
         "reason": "",
@@ -86,7 +88,7 @@ def follow(server: str, id: str) -> View:
     return show_progress(_events_on(server, id))
 
 
-def _events_on(server: str, id: str) -> Iterator[Event]:
+def _events_on(server: str, id: str) -> Iterator[JobEvent]:
     seq = 0
     while True:
         answer = call(server, f"/jobs/{id}/events?since={seq}")
@@ -163,7 +165,7 @@ def sentences(problems: dict[str, str]) -> str:
     )
 
 
-def show_progress(events: Iterator[Event]) -> View:
+def show_progress(events: Iterator[JobEvent]) -> View:
     """Print a job's progress as a bar and its messages as lines until it ends.
 
     Returns the job's view. Raises ClickException if the job failed.

@@ -9,7 +9,7 @@ import secrets
 
 import click
 
-from app import create_app
+from app.application import create_app
 from app.catalog.database import FromTheFuture
 from app.catalog.home_lock import HomeInUse
 from app.settings import Settings, variable

@@ -20,6 +20,7 @@ from jobs.core.events import EventLog, NoLog, last_state
 from jobs.core.folder import JobFolder
 from jobs.core.launcher import GPUS, LOCK_VARIABLE
 from jobs.core.report import Report
+from jobs.core.types.summaries import DatasetSummary, ModelSummary, TestSummary
 from jobs.specs import DatasetSpec, ImagesTest, ImageTest, ModelSpec, SplitTest, VideoTest
 
 RESERVE_BYTES = 64 * 1024
@@ -135,8 +136,8 @@ def _assigned_gpus() -> dict[str, list[int]]:
 
 
 def _requested_snapshot(folder: JobFolder) -> str:
-    last = last_state(folder.events) or {}
-    return str(last.get("resume_from", ""))
+    last = last_state(folder.events)
+    return last.get("resume_from", "") if last else ""
 
 
 def _reserve_file(folder: JobFolder) -> Path:
@@ -148,7 +149,7 @@ def _reserve_space(folder: JobFolder) -> None:
     _reserve_file(folder).write_bytes(bytes(RESERVE_BYTES))
 
 
-def work(folder: JobFolder, report: Report) -> dict[str, Any]:
+def work(folder: JobFolder, report: Report) -> DatasetSummary | ModelSummary | TestSummary:
     """Do the work of the job and return its summary.
 
     Each kind of job is imported only when it runs: a dataset job needs no torch.

@@ -27,8 +27,9 @@ from typing import Any
 import jobs.inference.image  # noqa: F401  Loads torch before the first job.
 from jobs.core import limits
 from jobs.core.errors import JobError
-from jobs.core.events import Event, EventLog
+from jobs.core.events import EventLog
 from jobs.core.folder import JobFolder
+from jobs.core.types.events import JobEvent
 from jobs.run import run_with_lock
 from jobs.specs import ImageTest
 
@@ -86,7 +87,7 @@ class NotifyingLog(EventLog):
         super().__init__(folder.events)
         self._job, self._server = folder.id, server
 
-    def append(self, type: str, **fields: Any) -> Event:
+    def append(self, type: str, **fields: Any) -> JobEvent:
         event = super().append(type, **fields)
         send(self._server, {"logged": self._job})
         return event

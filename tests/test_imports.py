@@ -148,7 +148,7 @@ def test_server_imports_no_heavy_packages_for_its_first_page(
 from gevent import monkey; monkey.patch_all()
 import run_server, sys
 from pathlib import Path
-from app import create_app
+from app.application import create_app
 from app.settings import Settings
 app = create_app(Settings(home=Path({str(tmp_path)!r})), work=False)
 print(app.test_client().get("/").status_code, *sorted({HEAVY!r} & sys.modules.keys()))

@@ -13,7 +13,8 @@ from jobs.core.errors import JobError
 from jobs.core.manifest import entries
 from jobs.core.suffixes import IMAGES, STREAMS
 from jobs.specs import DatasetSpec
-from jobs.specs.dataset import Entry, Separate, SequencesSource, Source
+from jobs.specs.dataset import Separate
+from jobs.specs.sources import Entry, SequencesSource, Source
 
 T = TypeVar("T", bound=BaseModel)
 

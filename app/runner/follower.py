@@ -12,8 +12,9 @@ from app.catalog.catalog import Catalog
 from app.catalog.database import JobRow
 from app.runner.loops import repeat
 from jobs.core import launcher, limits
-from jobs.core.events import FINAL_STATES, Event
+from jobs.core.events import FINAL_STATES
 from jobs.core.folder import JobFolder
+from jobs.core.types.events import JobEvent, StateEvent
 
 INTERVAL = 0.1
 FOLDERS_INTERVAL = 2.0
@@ -21,7 +22,7 @@ PATIENCE = 60.0
 """Seconds that a worker has to end by itself after the time limit of its job."""
 LIVE = frozenset({"waiting", "running"})
 
-Send = Callable[[str, list[Event]], Any]
+Send = Callable[[str, list[JobEvent]], Any]
 
 
 class Follower:
@@ -99,7 +100,7 @@ def _hangs(row: JobRow) -> bool:
     return bool(limit and started and time.time() > started + limit + PATIENCE)
 
 
-def _log_state(row: JobRow, event: Event) -> None:
+def _log_state(row: JobRow, event: StateEvent) -> None:
     fields = {
         "job": row.id,
         "kind": row.kind,

@@ -215,7 +215,7 @@ def waiting_reason(row: JobRow, catalog: Catalog) -> str:
                 progress = dataset.view["progress"]
                 percent = (
                     f", {100 * progress['done'] // progress['total']} % done"
-                    if progress and progress.get("total")
+                    if progress and progress["total"]
                     else ""
                 )
                 return f"Waiting for its dataset “{dataset.name}” ({dataset.state}{percent})."

@@ -16,12 +16,9 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, BinaryIO, Self, TypeAlias, TypeVar, cast, get_args, get_type_hints, overload
+from typing import Any, BinaryIO, Self, TypeVar, cast, get_args, get_type_hints, overload
 
 from jobs.core.types.events import JobEvent, Logged, StateEvent
-
-Event: TypeAlias = Any
-"""An event whose type only the caller knows: it was asked for, or checked before."""
 
 AnyEvent = TypeVar("AnyEvent", bound=Logged)
 
@@ -136,12 +133,12 @@ def _parsed(line: bytes) -> JobEvent | None:
 @overload
 def read(path: Path, since: int = 0, types: None = None) -> Iterator[JobEvent]: ...
 @overload
-def read(path: Path, since: int = 0, *, types: frozenset[str]) -> Iterator[Event]: ...
+def read(path: Path, since: int = 0, *, types: frozenset[str]) -> Iterator[Any]: ...
 @overload
-def read(path: Path, since: int, types: frozenset[str] | None) -> Iterator[Event]: ...
+def read(path: Path, since: int, types: frozenset[str] | None) -> Iterator[Any]: ...
 
 
-def read(path: Path, since: int = 0, types: frozenset[str] | None = None) -> Iterator[Event]:
+def read(path: Path, since: int = 0, types: frozenset[str] | None = None) -> Iterator[Any]:
     """Events with a sequence number above `since`, of the given types or of all types."""
     # A long log has few events of the requested types: other lines are not parsed.
     marks = None if types is None else [f'"type":{json.dumps(type)}'.encode() for type in types]
@@ -184,7 +181,7 @@ def read_only(path: Path, kind: type[AnyEvent], since: int = 0) -> Iterator[AnyE
     return read(path, since, frozenset({name}))
 
 
-def last_state(path: Path) -> dict[str, Any] | None:
+def last_state(path: Path) -> StateEvent | None:
     """The newest `state` event of a log."""
     last = deque(read_only(path, StateEvent), maxlen=1)
-    return cast(dict[str, Any], last[0]) if last else None
+    return last[0] if last else None

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from jobs.core.errors import JobError
 from jobs.core.suffixes import IMAGES, ORIGINAL_VIDEOS, RAW_H264, STREAMS, natural
-from jobs.specs.dataset import Entry
+from jobs.specs.sources import Entry
 
 COLUMNS = ("stream", "originals", "split", "name")
 MAX_BYTES = 16 * 2**20

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jobs.media.images import Picture
-from jobs.specs.dataset import MAX_OFFSET
+from jobs.specs.sources import MAX_OFFSET
 
 OFFSETS = range(-MAX_OFFSET, MAX_OFFSET + 1)
 SAMPLES_A_SIDE = 48

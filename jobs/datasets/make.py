@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -15,6 +14,7 @@ from jobs.core import pair_index
 from jobs.core.errors import JobError
 from jobs.core.folder import JobFolder
 from jobs.core.report import Report
+from jobs.core.types.summaries import DatasetSummary
 from jobs.datasets import sources, workers
 from jobs.datasets.pairing import Item, ItemResult, Side, make_pairs, pair_settings
 from jobs.datasets.sources import FramePair, Sequence
@@ -49,7 +49,7 @@ class Stores:
         return {split: writer.count for split, writer in self.writers.items()}
 
 
-def make_dataset(folder: JobFolder, spec: DatasetSpec, report: Report) -> dict[str, Any]:
+def make_dataset(folder: JobFolder, spec: DatasetSpec, report: Report) -> DatasetSummary:
     """Write the stores of the splits; return the summary. Continues where a worker stopped."""
     began = time.monotonic()
     sequences = find_sequences(folder, spec, report)

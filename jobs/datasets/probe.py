@@ -30,7 +30,8 @@ from jobs.media.images import Picture, size, to_rgb
 from jobs.media.originals import Images, Video, originals_of
 from jobs.media.png import encode_png
 from jobs.media.quality import psnr, ssim
-from jobs.specs.dataset import MAX_OFFSET, CompressSource, DatasetSpec, FoldersSource, StreamSource
+from jobs.specs.dataset import DatasetSpec
+from jobs.specs.sources import MAX_OFFSET, CompressSource, FoldersSource, StreamSource
 
 SECONDS = 0.5
 """Time limit for comparing frames. The whole probe takes about twice as long."""

@@ -18,14 +18,8 @@ from jobs.media.h264 import compress
 from jobs.media.images import images_in, list_images, stem
 from jobs.media.originals import Images, Video, originals_of
 from jobs.media.video import Colour, Load, Warn
-from jobs.specs.dataset import (
-    CompressSource,
-    FoldersSource,
-    FrameChoice,
-    SequencesSource,
-    Source,
-    StreamSource,
-)
+from jobs.specs.dataset import FrameChoice
+from jobs.specs.sources import CompressSource, FoldersSource, SequencesSource, Source, StreamSource
 
 
 @dataclass(frozen=True)

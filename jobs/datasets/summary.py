@@ -2,15 +2,19 @@
 
 import math
 from array import array
-from typing import Any
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from jobs.core.events import read
+from jobs.core.events import read_only
 from jobs.core.folder import JobFolder
 from jobs.core.report import Report
 from jobs.core.stored import metas
+from jobs.core.types.events import SkippedEvent
+from jobs.core.types.layers import Histogram
+from jobs.core.types.samples import Skipped
+from jobs.core.types.summaries import DatasetSummary, RankedPair, Source
 from jobs.datasets.sources import Sequence
 from jobs.datasets.store import PairReader
 from jobs.media.originals import Video
@@ -40,7 +44,7 @@ def write_samples(folder: JobFolder, report: Report) -> None:
 
 def summary(
     folder: JobFolder, splits: list[str], sequences: list[Sequence], seconds: float
-) -> dict[str, Any]:
+) -> DatasetSummary:
     """Return the summary that the page and the API show."""
     pairs: dict[str, int] = {}
     sizes: set[tuple[int, int]] = set()
@@ -60,6 +64,7 @@ def summary(
     psnr, ssim = np.array(psnrs), np.array(ssims)
     finite = psnr[np.isfinite(psnr)]
     order = np.argsort(psnr, kind="stable")
+    skipped = _skipped(folder)
     return {
         "pairs": pairs,
         "height": height,
@@ -74,7 +79,8 @@ def summary(
         "worst_pairs": [_ranked(folder, *rows[index]) for index in order[:RANKED]],
         "best_pairs": [_ranked(folder, *rows[index]) for index in order[::-1][:RANKED]],
         "sources": [_source(sequence) for sequence in sequences],
-        **_skipped(folder),
+        "skipped": len(skipped),
+        "skipped_first": skipped[:MAX_SKIPPED],
         "bytes": sum(
             file.stat().st_size for split in splits for file in folder.store(split).iterdir()
         ),
@@ -83,7 +89,7 @@ def summary(
     }
 
 
-def _histogram(psnrs: NDArray[np.float64]) -> dict[str, list[float]] | None:
+def _histogram(psnrs: NDArray[np.float64]) -> Histogram | None:
     """Return counts and edges (dB), or None if all pairs are equal."""
     if not len(psnrs):
         return None
@@ -92,15 +98,16 @@ def _histogram(psnrs: NDArray[np.float64]) -> dict[str, list[float]] | None:
     return {"counts": counts.tolist(), "edges": edges.tolist()}
 
 
-def _ranked(folder: JobFolder, split: str, number: int) -> dict[str, Any]:
+def _ranked(folder: JobFolder, split: str, number: int) -> RankedPair:
     reader = PairReader(folder.store(split))
     meta = reader.meta(number)
     reader.close()
     keys = ("sequence", "frame", "original", "qp", "psnr_input", "ssim_input")
-    return {"split": split, "pair": number, **{key: meta[key] for key in keys}}
+    pair = {"split": split, "pair": number, **{key: meta[key] for key in keys}}
+    return cast(RankedPair, pair)
 
 
-def _source(sequence: Sequence) -> dict[str, Any]:
+def _source(sequence: Sequence) -> Source:
     return {
         "name": sequence.name,
         "inputs": sequence.inputs.place,
@@ -111,14 +118,7 @@ def _source(sequence: Sequence) -> dict[str, Any]:
     }
 
 
-def _skipped(folder: JobFolder) -> dict[str, Any]:
-    """Count the skipped items in the log. An item that two workers skipped counts once."""
-    reasons = {
-        event["name"]: event["why"] for event in read(folder.events, types=frozenset({"skipped"}))
-    }
-    return {
-        "skipped": len(reasons),
-        "skipped_first": [
-            {"name": name, "why": why} for name, why in list(reasons.items())[:MAX_SKIPPED]
-        ],
-    }
+def _skipped(folder: JobFolder) -> list[Skipped]:
+    """The skipped items in the log. An item that two workers skipped counts once."""
+    reasons = {event["name"]: event["why"] for event in read_only(folder.events, SkippedEvent)}
+    return [{"name": name, "why": why} for name, why in reasons.items()]

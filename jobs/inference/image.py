@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import torch
 from torch import Tensor
@@ -15,6 +15,7 @@ from jobs.core.folder import LAYERS, JobFolder
 from jobs.core.report import Report, finite
 from jobs.core.types.layers import LayerFields, LayersRegion
 from jobs.core.types.samples import ImageSample, Scores
+from jobs.core.types.summaries import TestSummary
 from jobs.datasets.pair_sets import PairSet
 from jobs.media.any_image import read_any
 from jobs.media.images import Picture, size, to_gray
@@ -33,7 +34,7 @@ ShowMessage = Callable[[str], object]
 
 
 @torch.inference_mode()
-def test_image(folder: JobFolder, spec: ImageTest, report: Report) -> dict[str, Any]:
+def test_image(folder: JobFolder, spec: ImageTest, report: Report) -> TestSummary:
     """Restore an image, score it if its ground truth is known, and then show the layers."""
     model = folder.sibling(spec.model)
     loaded = load(model, spec.snapshot)

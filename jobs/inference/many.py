@@ -11,7 +11,6 @@ from collections.abc import Generator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -21,6 +20,7 @@ from jobs.core.folder import JobFolder
 from jobs.core.report import Report, finite
 from jobs.core.totals import Totals, gain_of_image
 from jobs.core.types.samples import ResultRow
+from jobs.core.types.summaries import TestSummary
 from jobs.datasets.pair_sets import PairSet
 from jobs.inference.image import ShowMessage, image_of, in_channels, restored, scores
 from jobs.media.images import Picture, images_in, size, stem
@@ -42,7 +42,7 @@ Pictures = tuple[Picture, Picture | None]
 
 
 @torch.inference_mode()
-def test_many(folder: JobFolder, spec: ImagesTest | SplitTest, report: Report) -> dict[str, Any]:
+def test_many(folder: JobFolder, spec: ImagesTest | SplitTest, report: Report) -> TestSummary:
     """Restore and measure all images. Logs the images that fail and continues."""
     snapshot, rows = _logged(folder)
     model = folder.sibling(spec.model)

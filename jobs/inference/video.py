@@ -6,7 +6,7 @@ known, so that they are in the log even if the job ends early.
 
 import json
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import av
 
@@ -14,6 +14,7 @@ from jobs.core.errors import JobError
 from jobs.core.folder import JobFolder
 from jobs.core.report import Report
 from jobs.core.types.facts import PictureFacts, RestoredVideo, VideoInput
+from jobs.core.types.summaries import TestSummary
 from jobs.inference import frame_scores
 from jobs.media import video
 from jobs.media.video import Facts
@@ -33,7 +34,7 @@ class OutputFacts(RestoredVideo, PictureFacts):
 EXTENSIONS: dict[Codec, str] = {"h264": ".mp4", "ffv1": ".mkv"}
 
 
-def test_video(folder: JobFolder, spec: VideoTest, report: Report) -> dict[str, Any]:
+def test_video(folder: JobFolder, spec: VideoTest, report: Report) -> TestSummary:
     """Restore a video, and score its frames if the originals are known."""
     model = folder.sibling(spec.model)
     if not model.path.exists():

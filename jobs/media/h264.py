@@ -13,7 +13,7 @@ from jobs.core.report import Report
 from jobs.media.images import Picture, size, to_rgb
 from jobs.media.originals import Images, Video
 from jobs.media.video import reformat
-from jobs.specs.dataset import CompressSource
+from jobs.specs.sources import CompressSource
 
 HD = 720
 """Pictures of at least this height use the matrix of ITU-R BT.709, others that of BT.601 (SMPTE

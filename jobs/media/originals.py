@@ -8,7 +8,7 @@ from jobs.core.suffixes import is_image
 from jobs.media import video
 from jobs.media.images import ImageFile, list_images
 from jobs.media.video import Colour, Load, Warn
-from jobs.specs.dataset import RawVideo
+from jobs.specs.sources import RawVideo
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from jobs.core.errors import JobError
 from jobs.core.limits import too_large
 from jobs.core.suffixes import RAW_H264
 from jobs.media.images import Picture
-from jobs.specs.dataset import RawVideo
+from jobs.specs.sources import RawVideo
 
 SAFE_OPTIONS = {
     "protocol_whitelist": "file",

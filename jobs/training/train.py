@@ -68,7 +68,7 @@ class Run:
     """Seconds of the run at which samples and layers were last shown."""
 
 
-def train(folder: JobFolder, spec: ModelSpec, report: Report) -> dict[str, Any]:
+def train(folder: JobFolder, spec: ModelSpec, report: Report) -> ModelSummary:
     """Train until the epochs, the steps or the minutes are over; return the summary.
 
     Continues from a snapshot if there is one. Raises Aborted, after a snapshot, if the job is

@@ -27,8 +27,9 @@ import pytest
 import socketio
 
 from jobs.core import launcher
-from jobs.core.events import FINAL_STATES, Event, read
+from jobs.core.events import FINAL_STATES, read
 from jobs.core.folder import JobFolder
+from jobs.core.types.events import JobEvent
 from jobs.core.view import empty, fold
 from tests.support.disk import fill, small_disk
 from tests.support.server import Server, free_port
@@ -147,7 +148,7 @@ class Chaos:
     def cut(self) -> None:
         self.random.choice(self.browsers).cut()
 
-    def events(self, id: str) -> list[Event]:
+    def events(self, id: str) -> list[JobEvent]:
         return list(read(self.folder(id).events))
 
     def _workers(self) -> list[tuple[str, int]]:

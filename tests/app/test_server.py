@@ -13,7 +13,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from app import create_app
+from app.application import create_app
 from app.catalog.catalog import Catalog
 from app.files.paths import MAX_ENTRIES
 from app.live.extensions import socketio

@@ -10,7 +10,7 @@ from typing_extensions import TypedDict
 from jobs.core.types.facts import PictureFacts, TestFacts, TrainingFacts, VideoInput
 from jobs.core.types.fields import Bytes, JobState, Kind, Psnr, Split, Ssim, Time, Url, doc
 from jobs.core.types.layers import Histogram, ShownLayer
-from jobs.core.types.load import ShownHardware
+from jobs.core.types.load import Progress, ShownHardware
 from jobs.core.types.samples import DatasetSample, Skipped, ValidationSample
 
 
@@ -188,7 +188,7 @@ class View(TypedDict):
 
     state: JobState
     reason: str
-    progress: Any  # Progress | None, which app/runner/scheduler.py does not narrow yet.
+    progress: Progress | None
     summary: JobSummary
     seq: Annotated[int, doc("Number of the last event that the view contains; 0 for none.")]
     started: Annotated[float | None, doc("Seconds since the epoch.")]

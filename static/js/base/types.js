@@ -762,7 +762,7 @@
  *   (jobs/core/view.py).
  * @property {"waiting" | "running" | "done" | "error" | "aborted"} state
  * @property {string} reason
- * @property {any} progress
+ * @property {Progress | null} progress
  * @property {JobSummary} summary
  * @property {number} seq Number of the last event that the view contains; 0 for none.
  * @property {number | null} started Seconds since the epoch.

@@ -8,7 +8,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from app import create_app
+from app.application import create_app
 from app.catalog.catalog import Catalog
 from app.runner.warm import Unanswerable, WorkerLost
 from app.settings import Settings

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
-from app import create_app
 from app.api import tus
+from app.application import create_app
 from app.files import uploads
 from app.files.uploads import KEPT_SECONDS, UNFINISHED, remove_old, safe_parts
 from app.settings import Settings

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
-from app import create_app
+from app.application import create_app
 from app.catalog.catalog import Catalog
 from app.checks import training
 from app.forms.fields import Field

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from flask.testing import FlaskClient
 
-from app import create_app
+from app.application import create_app
 from app.settings import Settings
 from app.web.access import link
 

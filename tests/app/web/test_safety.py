@@ -9,7 +9,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from app import create_app
+from app.application import create_app
 from app.catalog.catalog import Catalog
 from app.files.paths import FileProblem, browse, file_or_folder
 from app.settings import Settings

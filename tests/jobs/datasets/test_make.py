@@ -12,6 +12,7 @@ from PIL import Image
 from jobs.core import folder as folders
 from jobs.core.events import last_state, read
 from jobs.core.folder import JobFolder
+from jobs.core.types.events import StateEvent
 from jobs.datasets.store import PairReader
 from jobs.media.images import read_image
 from jobs.media.quality import psnr
@@ -30,7 +31,7 @@ def copy(clip: Clip, tmp_path: Path) -> Clip:
     return Path(shutil.copy(clip[0], tmp_path / "clip.h264")), tmp_path / "originals"
 
 
-def end(folder: JobFolder) -> dict[str, object]:
+def end(folder: JobFolder) -> StateEvent:
     state = last_state(folder.events)
     assert state is not None
     return state

@@ -12,7 +12,6 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -23,6 +22,7 @@ from jobs.core import launcher
 from jobs.core.errors import JobError
 from jobs.core.events import last_state
 from jobs.core.folder import JobFolder
+from jobs.core.types.events import StateEvent
 from jobs.media.images import read_image
 from jobs.media.sample_clip import make_clip
 from jobs.media.video import decode
@@ -37,7 +37,7 @@ Make = Callable[..., JobFolder]
 SECONDS_A_STREAM = 20
 
 
-def state(folder: JobFolder) -> dict[str, Any]:
+def state(folder: JobFolder) -> StateEvent:
     event = last_state(folder.events)
     assert event is not None
     return event

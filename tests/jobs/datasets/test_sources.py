@@ -3,7 +3,7 @@
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -42,8 +42,7 @@ def summary(folder: JobFolder) -> dict[str, Any]:
     state = last_state(folder.events)
     assert state is not None
     assert state["state"] == "done", state["reason"]
-    facts: dict[str, Any] = state["summary"]
-    return facts
+    return cast(dict[str, Any], state["summary"])
 
 
 def reason(folder: JobFolder) -> str:

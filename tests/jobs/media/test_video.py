@@ -13,7 +13,7 @@ from jobs.media import video
 from jobs.media.h264 import encode
 from jobs.media.images import Picture
 from jobs.media.video import decode, decode_frames, facts
-from jobs.specs.dataset import RawVideo
+from jobs.specs.sources import RawVideo
 
 needs_ffmpeg = pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="ffmpeg is not installed")
 MAX_FRAMES = 30

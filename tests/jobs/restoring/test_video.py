@@ -20,8 +20,9 @@ from PIL import Image
 from torch import Tensor, nn
 
 from jobs.core.errors import JobError
-from jobs.core.events import Event, NoLog
+from jobs.core.events import NoLog
 from jobs.core.report import Report
+from jobs.core.types.events import JobEvent
 from jobs.media.h264 import encode
 from jobs.media.images import Picture, read_image
 from jobs.media.sample_clip import scene
@@ -46,7 +47,7 @@ class MessageLog(NoLog):
         self.messages: list[str] = []
         self._on_progress = on_progress
 
-    def append(self, type: str, **fields: Any) -> Event:
+    def append(self, type: str, **fields: Any) -> JobEvent:
         if type == "message":
             self.messages.append(fields["text"])
         if type == "progress":

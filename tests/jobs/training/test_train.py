@@ -11,8 +11,9 @@ from safetensors.torch import load_file
 
 from jobs.core import folder as folders
 from jobs.core.errors import Aborted
-from jobs.core.events import Event, EventLog, last_state, read
+from jobs.core.events import EventLog, last_state, read
 from jobs.core.folder import JobFolder
+from jobs.core.types.events import StateEvent
 from jobs.core.view import empty, fold
 from jobs.networks import snapshots
 from jobs.run import main as run_worker
@@ -34,8 +35,10 @@ def scalars(folder: JobFolder, key: str) -> dict[int, float]:
     return {event["step"]: event["scalars"][key] for event in events if key in event["scalars"]}
 
 
-def ended(folder: JobFolder) -> Event:
-    return last_state(folder.events) or {}
+def ended(folder: JobFolder) -> StateEvent:
+    event = last_state(folder.events)
+    assert event is not None
+    return event
 
 
 def summary(folder: JobFolder) -> dict[str, Any]:
