@@ -39,7 +39,7 @@ class ForkServer:
     def run(self) -> None:
         if sys.platform != "linux" or FORK_SERVER in os.environ:
             return  # macOS cannot fork safely. And a fork server can be shared.
-        # The folder is private to this user. Whoever reaches the socket can start processes.
+        # The folder is private to this user: anyone who can use the socket can start processes.
         path = Path(tempfile.mkdtemp(prefix="clearframe-")) / "socket"
         os.environ[FORK_SERVER] = str(path)
         pause = FIRST_PAUSE
