@@ -56,7 +56,7 @@ def create_app(settings: Settings, work: bool = True) -> Flask:
     uploads.remove_old(settings.uploads)
     catalog = Catalog(settings.home)
     catalog.synchronize()
-    listeners = Listeners(catalog.folder)
+    listeners = Listeners(catalog.folder, catalog.last_read)
     app.extensions.update(settings=settings, catalog=catalog, listeners=listeners)
 
     health.init_app(app)

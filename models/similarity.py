@@ -37,8 +37,8 @@ def _light_and_contrast(
     """The two factors of SSIM, l and cs."""
     # Variances do not depend on a shift, and values around zero have smaller rounding errors.
     a, b = a - 0.5, b - 0.5
-    mean_a, mean_b, square_a, square_b, product = blur(torch.stack((a, b, a * a, b * b, a * b)))
-    variances = square_a - mean_a**2 + square_b - mean_b**2
+    mean_a, mean_b, squares, product = blur(torch.stack((a, b, a * a + b * b, a * b)))
+    variances = squares - mean_a**2 - mean_b**2
     contrast = (2 * (product - mean_a * mean_b) + C2) / (variances + C2)
     mean_a, mean_b = mean_a + 0.5, mean_b + 0.5
     return (2 * mean_a * mean_b + C1) / (mean_a**2 + mean_b**2 + C1), contrast

@@ -118,6 +118,11 @@ class Index:
             # PostgreSQL rejects texts with a NUL character.
             return session.get(JobRow, id) if "\0" not in id else None
 
+    def last_read(self, id: str) -> int:
+        """The number of the last event of a job that its row contains; 0 without a row."""
+        row = self.get(id)
+        return row.view["seq"] if row is not None else 0
+
     def find(
         self,
         kind: str = "",

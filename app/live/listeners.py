@@ -8,7 +8,7 @@ memory, and does not slow down other clients.
 
 from collections import defaultdict
 from collections.abc import Callable
-from itertools import islice
+from itertools import islice, takewhile
 from typing import Any
 
 import gevent
@@ -35,10 +35,14 @@ FindFolder = Callable[[str], JobFolder]
 
 
 class Listeners:
-    """The clients of `/jobs`, by their sid. `folder(job)` returns the folder with a job's log."""
+    """The clients of `/jobs`, by their sid.
 
-    def __init__(self, folder: FindFolder) -> None:
-        self._folder = folder
+    `folder(job)` returns the folder with a job's log, `last_read(job)` the number of the last event
+    that the database contains.
+    """
+
+    def __init__(self, folder: FindFolder, last_read: Callable[[str], int]) -> None:
+        self._folder, self._last_read = folder, last_read
         self._sent: defaultdict[str, dict[str, int]] = defaultdict(dict)
         """By job and client: the number of the last event sent to the client."""
         self._shown: dict[str, frozenset[str]] = {}
@@ -145,8 +149,12 @@ class Listeners:
             self._late.discard((client, job))
             _emit({"job": ALL, "events": [], "missed": True}, [client])
             return
+        # The log may have more. But a client that learns that a job is done requests its result,
+        # which comes from the database. The follower sends the rest in a moment.
+        last = self._last_read(job)
         log = read(self._folder(job).events, self._sent[job][client])
-        events = list(islice(log, EVENTS_PER_MESSAGE))
+        known = takewhile(lambda event: event["seq"] <= last, log)
+        events = list(islice(known, EVENTS_PER_MESSAGE))
         if events:
             self._sent[job][client] = events[-1]["seq"]
             _emit({"job": job, "events": events}, [client])
