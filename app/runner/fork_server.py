@@ -44,7 +44,6 @@ class ForkServer:
         os.environ[FORK_SERVER] = str(path)
         pause = FIRST_PAUSE
         while True:
-            self._wake.clear()
             started = time.monotonic()
             if status := start_fork_server(path, self._idle_minutes).wait():
                 pause = FIRST_PAUSE if time.monotonic() - started > MAX_PAUSE else 2 * pause
@@ -55,7 +54,8 @@ class ForkServer:
                     min(pause, MAX_PAUSE),
                 )
                 gevent.sleep(min(pause, MAX_PAUSE))
-            else:  # It was idle.
+            else:  # It was idle. What was started until now does not count.
+                self._wake.clear()
                 self._wake.wait()
 
 

@@ -13,10 +13,11 @@ import socket
 import struct
 import subprocess
 import sys
+import threading
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from tempfile import TemporaryFile
-from typing import Any, Protocol
+from typing import IO, Any, Protocol
 
 from jobs.core.paths import ROOT
 
@@ -61,13 +62,14 @@ class ForkedProcess:
     """A process that the fork server started for this one.
 
     `connection` delivers the exit status. `handle` is a pidfd: it stays that of the process even
-    if its pid is used again, and works without the fork server.
+    if its pid is used again, and works without the fork server. Several threads may wait at once.
     """
 
     def __init__(self, pid: int, handle: int, connection: socket.socket) -> None:
         self.pid = pid
         self._handle, self._connection = handle, connection
         self._status: int | None = None
+        self._reading = threading.Lock()
 
     def poll(self) -> int | None:
         with suppress(subprocess.TimeoutExpired):
@@ -81,10 +83,8 @@ class ForkedProcess:
             waiting.register(self._handle, select.POLLIN)
             if not waiting.poll(milliseconds):
                 raise subprocess.TimeoutExpired(str(self.pid), timeout or 0)
-            self._connection.setblocking(True)
-            message = receive(self._connection)
-            self._status = UNKNOWN_STATUS if message is None else int(message["status"])
-            self._close()
+            self._read_status()
+        assert self._status is not None
         return self._status
 
     def kill(self) -> None:
@@ -92,9 +92,15 @@ class ForkedProcess:
             with suppress(ProcessLookupError):
                 signal.pidfd_send_signal(self._handle, signal.SIGKILL)
 
-    def _close(self) -> None:
-        os.close(self._handle)
-        self._connection.close()
+    def _read_status(self) -> None:
+        with self._reading:
+            if self._status is not None:
+                return  # Another thread has read it.
+            self._connection.setblocking(True)
+            message = receive(self._connection)
+            self._status = UNKNOWN_STATUS if message is None else int(message["status"])
+            os.close(self._handle)
+            self._connection.close()
 
 
 def start(
@@ -144,7 +150,7 @@ def run(
     Raises subprocess.TimeoutExpired after `timeout` seconds; the process is then killed.
     """
     # Files instead of pipes: neither side ever waits for the other to read.
-    with TemporaryFile() as stdin, TemporaryFile() as stdout, TemporaryFile() as stderr:
+    with _memory_file() as stdin, _memory_file() as stdout, _memory_file() as stderr:
         stdin.write(input.encode())
         stdin.seek(0)
         descriptors = stdin.fileno(), stdout.fileno(), stderr.fileno()
@@ -159,6 +165,13 @@ def run(
             file.seek(0)
         output, errors = (file.read().decode(errors="replace") for file in (stdout, stderr))
     return subprocess.CompletedProcess([module, *arguments], status, output, errors)
+
+
+def _memory_file() -> IO[bytes]:
+    """A file that takes no room on a disk, which may be full; where there are none, on a disk."""
+    if sys.platform == "linux":
+        return os.fdopen(os.memfd_create("stream"), "w+b")
+    return TemporaryFile()
 
 
 def last_line(done: "subprocess.CompletedProcess[str]") -> str:
@@ -193,7 +206,8 @@ def _fork(
         connection.connect(path)
         send(connection, request, list(descriptors.values()))
         started = receive(connection, handles)
-    except (FileNotFoundError, ConnectionError):  # It still loads, or has ended.
+    except (FileNotFoundError, ConnectionError, BlockingIOError):
+        # It still loads, or has ended, or too many others wait for it.
         started = None
     except TimeoutError:
         # From now on the process cannot report its start, and ends if it cannot. It may just have.

@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
@@ -119,6 +119,20 @@ def test_a_process_shows_its_command_and_its_job(tmp_path: Path) -> None:
     assert process.wait(timeout=60) == -signal.SIGKILL
 
 
+def test_several_threads_may_wait_for_the_same_process(python: Callable[[str], str]) -> None:
+    """As greenlets do in the server: one of them reads the exit status, the others know it."""
+    code = f"""
+from gevent import monkey
+monkey.patch_all()
+import gevent
+from jobs.core import processes
+process = processes.start({MODULE!r}, ["return", "3"])
+waiting = [gevent.spawn(process.wait) for _ in range(4)]
+print([greenlet.get() for greenlet in waiting], process.poll(), type(process).__name__)
+"""
+    assert python(code) == "[3, 3, 3, 3] 3 ForkedProcess\n"
+
+
 def test_a_client_that_gives_up_leaves_no_process(tmp_path: Path) -> None:
     """It starts the process in another way: the same job must not run twice."""
     with socket.socket(socket.AF_UNIX) as connection, open(os.devnull, "r+b") as null:
@@ -203,3 +217,32 @@ def test_a_server_starts_a_new_fork_server_when_one_is_killed(
     # The server was killed.
     assert psutil.wait_procs([second], timeout=60)[1] == []
     assert not path.parent.exists()
+
+
+def test_after_an_idle_end_the_next_worker_makes_it_load_once(python: Callable[[str], str]) -> None:
+    code = """
+from gevent import monkey
+monkey.patch_all()
+import os, subprocess
+import gevent
+from gevent.queue import Queue
+from app.runner import fork_server
+os.environ.pop(fork_server.FORK_SERVER, None)
+started = Queue()
+
+def end_at_once(path, minutes):
+    process = subprocess.Popen(["true"])
+    started.put(process)
+    return process
+
+fork_server.start_fork_server = end_at_once
+server = fork_server.ForkServer(1.0)
+server.wake()  # A worker that it starts itself.
+gevent.spawn(server.run)
+started.get(timeout=60).wait()
+gevent.sleep(0.2)
+again = started.qsize()
+server.wake()
+print(again, started.get(timeout=60).wait())
+"""
+    assert python(code) == "0 0\n"
