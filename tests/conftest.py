@@ -71,6 +71,14 @@ def fork_server() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session", autouse=True)
+def forked_servers() -> Iterator[None]:
+    """Servers need not import all that they need for each test (macOS cannot fork safely)."""
+    Server.forked = sys.platform == "linux"
+    yield
+    Server.forked = False
+
+
+@pytest.fixture(scope="session", autouse=True)
 def wait_for_workers(fork_server: None) -> Iterator[None]:
     """Wait for the workers that tests started, before the test run ends."""
     yield

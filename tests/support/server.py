@@ -15,6 +15,7 @@ from typing import Any
 
 from jobs.core.folder import JobFolder
 from jobs.core.paths import ROOT
+from tests.support.server_parent import ServerProcess, server_parent
 
 
 def free_port() -> int:
@@ -24,6 +25,9 @@ def free_port() -> int:
 
 
 class Server:
+    forked = False
+    """Whether servers are forked from one that has imported everything: tests do (conftest.py)."""
+
     def __init__(self, home: Path, roots: list[Path], port: int) -> None:
         self.home, self.roots, self.port = home, roots, port
         self.url = f"http://127.0.0.1:{port}"
@@ -42,16 +46,8 @@ class Server:
         """Start the server; return the seconds until it responds, which `took` also has."""
         started = time.monotonic()
         roots = [f"--data-root={root}" for root in self.roots]
-        command = [
-            sys.executable,
-            str(ROOT / "run_server.py"),
-            f"--port={self.port}",
-            f"--home={self.home}",
-            *roots,
-        ]
-        command += self.options
-        with (self.home.parent / "server.log").open("ab") as log:
-            self.process = subprocess.Popen(command, stdout=log, stderr=log)
+        options = [f"--port={self.port}", f"--home={self.home}", *roots, *self.options]
+        self.process = self._start(options, self.home.parent / "server.log")
         while True:
             try:
                 with urllib.request.urlopen(f"{self.url}/healthz"):
@@ -61,6 +57,13 @@ class Server:
                 assert self.process.poll() is None, "the server did not start"
                 assert time.monotonic() - started < seconds
                 time.sleep(0.02)
+
+    def _start(self, options: list[str], log: Path) -> "subprocess.Popen[bytes] | ServerProcess":
+        if self.forked:
+            return server_parent().start(options, log)
+        command = [sys.executable, str(ROOT / "run_server.py"), *options]
+        with log.open("ab") as output:
+            return subprocess.Popen(command, stdout=output, stderr=output)
 
     def kill(self) -> None:
         self.process.send_signal(signal.SIGKILL)
