@@ -16,7 +16,7 @@ from jobs.media.sample_clip import make_clip
 from jobs.run import run_with_lock
 from jobs.specs import DatasetSpec
 from tests.browser.conftest import ARTIFACTS, watched
-from tests.browser.test_five_steps import until
+from tests.browser.looks import until
 from tests.conftest import Clip
 from tests.support.server import Server
 

@@ -9,8 +9,7 @@ from jobs.core import folder as folders
 from jobs.core.events import EventLog
 from jobs.specs import ImageTest, ModelSpec
 from tests.browser.conftest import watched
-from tests.browser.test_five_steps import until
-from tests.browser.test_one_page import check_looks
+from tests.browser.looks import check_looks, until
 from tests.conftest import Clip
 from tests.support.server import Server
 
@@ -20,7 +19,10 @@ GAINS = {"carphone": 0.31, "foreman": 0.12, "mobile": -0.2}
 
 @pytest.fixture
 def jobs(server: Server, clip: Clip) -> dict[str, str]:
-    """Ids by name: a dataset, a running and a waiting training, and several finished jobs."""
+    """Ids by name: a dataset, a running and a waiting training, and several finished jobs.
+
+    The running one is suspended.
+    """
     ids = {"clip": server.dataset(clip, group="first tries")}
     server.wait(ids["clip"], "done")
     for name, gain in GAINS.items():
@@ -36,6 +38,9 @@ def jobs(server: Server, clip: Clip) -> dict[str, str]:
     for name in ("runs", "waits"):
         ids[name] = server.create("/models", {**LONG, "name": name, "dataset": ids["clip"]})
     server.wait_for(ids["runs"], lambda job: job["state"] == "running")
+    server.suspend(ids["runs"])
+    for id in ids.values():
+        server.wait_until_known(id)
     return ids
 
 
@@ -57,7 +62,6 @@ def page(
 ) -> Iterator[Page]:
     with watched(browser, request.node.name, expected="status of 409") as page:
         page.goto(server.url)
-        # The server has found the folders.
         expect(page.locator("#models tbody tr")).to_have_count(5)
         yield page
 
@@ -69,6 +73,7 @@ def names(page: Page, list: str) -> list[str]:
 def test_running_jobs_update_live_and_move_to_the_lists(
     page: Page, server: Server, jobs: dict[str, str]
 ) -> None:
+    server.resume(jobs["runs"])
     page.evaluate("window.sameDocument = true")
     row = page.locator(f"#running tr[data-job='{jobs['runs']}']")
     expect(row.locator(".progress-text")).to_contain_text("left")

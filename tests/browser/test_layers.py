@@ -8,9 +8,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from tests.browser.axe import serious_findings
 from tests.browser.conftest import watched
-from tests.browser.test_five_steps import until
+from tests.browser.looks import serious_findings, until
 from tests.support.server import Server, free_port
 
 Clip = tuple[Path, Path]

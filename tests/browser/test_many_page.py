@@ -12,8 +12,8 @@ from jobs.core.events import EventLog
 from jobs.core.folder import JobFolder
 from jobs.specs import SplitTest
 from tests.browser.conftest import watched
-from tests.browser.test_five_steps import until
-from tests.browser.test_one_page import Prepared, check_looks, prepared, start, wait_restored
+from tests.browser.looks import check_looks, until
+from tests.browser.test_one_page import Prepared, prepared, start, wait_restored
 
 __all__ = ["prepared"]
 

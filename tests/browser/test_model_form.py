@@ -5,7 +5,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 from jobs.core.paths import ROOT
 from tests.browser.conftest import ARTIFACTS
-from tests.browser.test_five_steps import until
+from tests.browser.looks import until
 from tests.conftest import Clip
 from tests.support.server import Server
 

@@ -12,9 +12,8 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, Page, Route, expect
 
-from tests.browser.axe import serious_findings
 from tests.browser.conftest import ARTIFACTS, watched
-from tests.browser.test_five_steps import until
+from tests.browser.looks import check_looks, serious_findings, until
 from tests.support.server import Server, free_port
 
 Clip = tuple[Path, Path]
@@ -93,14 +92,10 @@ def open_model(page: Page, prepared: Prepared, id: str) -> None:
     until(page, "Number(document.querySelector('.chart')?.dataset.points) >= 1")
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [360, 1440])
 @pytest.mark.parametrize("state", ["done", "failed", "compare", "choose", "test", "new"])
 def test_pages_are_accessible_and_fit_the_window(
-    page: Page, prepared: Prepared, state: str, width: int, scheme: str
+    page: Page, prepared: Prepared, state: str
 ) -> None:
-    page.set_viewport_size({"width": width, "height": 844})
-    page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
     path = {
         "done": f"/models/{prepared.done}",
         "failed": f"/models/{prepared.failed}",
@@ -111,9 +106,7 @@ def test_pages_are_accessible_and_fit_the_window(
     }[state]
     page.goto(prepared.server.url + path)
     page.wait_for_load_state("networkidle")
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
-    page.screenshot(path=ARTIFACTS / f"page-{state}-{width}-{scheme}.png", full_page=True)
-    assert serious_findings(page) == []
+    check_looks(page, f"page-{state}")
 
 
 def test_the_verdict_is_shown_without_javascript(browser: Browser, prepared: Prepared) -> None:

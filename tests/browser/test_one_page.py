@@ -12,9 +12,8 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.axe import serious_findings
-from tests.browser.conftest import ARTIFACTS, watched
-from tests.browser.test_five_steps import until
+from tests.browser.conftest import watched
+from tests.browser.looks import check_looks, until
 from tests.browser.test_pairs_page import painted, values
 from tests.support.server import Server, free_port
 
@@ -61,19 +60,6 @@ def start(page: Page) -> None:
 def wait_restored(page: Page) -> None:
     expect(page.locator("#state")).to_have_text("done")
     until(page, "document.querySelector('.tags span') !== null")
-
-
-def check_looks(page: Page, name: str) -> None:
-    """Take screenshots in light and dark, wide and narrow; check width and accessibility."""
-    page.wait_for_load_state()  # After a click on a link, the new page may still be empty.
-    for scheme in ("light", "dark"):
-        page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
-        for width in (1440, 360):
-            page.set_viewport_size({"width": width, "height": 844})
-            until(page, "document.documentElement.scrollWidth <= innerWidth")
-            page.screenshot(path=ARTIFACTS / f"{name}-{width}-{scheme}.png", full_page=True)
-        assert serious_findings(page) == []
-    page.set_viewport_size({"width": 1440, "height": 900})
 
 
 def test_a_pair_is_chosen_from_the_worst_pairs(page: Page, prepared: Prepared) -> None:

@@ -9,7 +9,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from jobs.datasets.store import PairReader
 from tests.browser.conftest import ARTIFACTS
-from tests.browser.test_five_steps import until
+from tests.browser.looks import until
 from tests.support.server import Server
 
 Clip = tuple[Path, Path]

@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.conftest import watched
-from tests.browser.test_one_page import check_looks
+from tests.browser.looks import check_looks
 from tests.conftest import Clip
 from tests.support.server import Server
 
@@ -15,7 +15,7 @@ LONG = {"epochs": 10_000, "batch_size": 4, "patch_size": 16, "patches_per_frame"
 
 @pytest.fixture
 def queued(server: Server, clip: Clip) -> list[str]:
-    """A running training and three waiting trainings."""
+    """A running training, which is suspended, and three waiting trainings."""
     dataset = server.dataset(clip)
     server.wait(dataset, "done")
     ids = [
@@ -23,6 +23,7 @@ def queued(server: Server, clip: Clip) -> list[str]:
         for name in ("runs", "one", "two", "three")
     ]
     server.wait_for(ids[0], lambda job: job["state"] == "running")
+    server.suspend(ids[0])
     return ids
 
 
@@ -60,6 +61,7 @@ def test_waiting_jobs_are_reordered(page: Page, server: Server, queued: list[str
     expect(page.locator("tbody tr").first).to_contain_text("three")
     expect(page.get_by_label("Priority of three")).to_have_value("5")
     expect(page.get_by_role("button", name="Start first: three")).to_be_disabled()
+    server.resume(queued[0])
     assert server.call(f"/jobs/{queued[0]}/abort", {})[0] == 202
     # The started job leaves the page without a reload.
     expect(page.locator("tbody tr")).to_have_count(2)

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import ARTIFACTS
-from tests.browser.test_five_steps import until
+from tests.browser.looks import until
 from tests.conftest import Clip
 from tests.support.server import Server
 

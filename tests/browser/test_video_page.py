@@ -10,8 +10,8 @@ from playwright.sync_api import Browser, Page, expect
 
 from jobs.media.video import decode
 from tests.browser.conftest import watched
-from tests.browser.test_five_steps import until
-from tests.browser.test_one_page import Prepared, check_looks, prepared
+from tests.browser.looks import check_looks, until
+from tests.browser.test_one_page import Prepared, prepared
 
 __all__ = ["prepared"]
 

@@ -69,6 +69,19 @@ class Server:
         self.process.send_signal(signal.SIGKILL)
         self.process.wait()
 
+    def suspend(self, id: str) -> None:
+        """Stop the worker of a running job, which takes processor time from the test otherwise."""
+        os.killpg(self._worker(id), signal.SIGSTOP)
+
+    def resume(self, id: str) -> None:
+        """Let a suspended worker go on."""
+        os.killpg(self._worker(id), signal.SIGCONT)
+
+    def _worker(self, id: str) -> int:
+        pid = JobFolder(self.home / "jobs" / id).worker_pid()
+        assert pid is not None, f"{id} has no worker"
+        return pid
+
     def _end_workers(self) -> None:
         for lock in self.home.glob("jobs/*/worker.lock"):
             pid = JobFolder(lock.parent).worker_pid()

@@ -1,0 +1,56 @@
+"""How a page looks: waits for a state, screenshots in all variants, accessibility by axe-core."""
+
+import json
+import time
+from pathlib import Path
+
+from playwright.sync_api import Page
+
+from tests.browser.conftest import ARTIFACTS
+
+AXE = Path(__file__).parent.parent.parent / "node_modules" / "axe-core" / "axe.min.js"
+
+
+def until(page: Page, condition: str) -> None:
+    """Wait until a condition is true.
+
+    Playwright's own wait for an expression needs eval, which the pages' CSP forbids.
+    """
+    deadline = time.monotonic() + 60
+    while not page.evaluate(condition):
+        assert time.monotonic() < deadline, condition
+        page.wait_for_timeout(50)
+
+
+def check_looks(page: Page, name: str) -> None:
+    """Take screenshots in light and dark, wide and narrow; check width and accessibility."""
+    page.wait_for_load_state()  # After a click on a link, the new page may still be empty.
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
+        for width in (1440, 360):
+            page.set_viewport_size({"width": width, "height": 844})
+            until(page, "document.documentElement.scrollWidth <= innerWidth")
+            page.screenshot(path=ARTIFACTS / f"{name}-{width}-{scheme}.png", full_page=True)
+        # Only the contrast of colours differs between the two.
+        assert serious_findings(page, ["color-contrast"] if scheme == "dark" else None) == []
+    page.emulate_media(color_scheme="light")
+    page.set_viewport_size({"width": 1440, "height": 900})
+
+
+def serious_findings(page: Page, rules: list[str] | None = None) -> list[str]:
+    """One line per element of the violations that axe-core rates serious or critical.
+
+    `rules`: the names of those to check; all if None.
+    """
+    page.evaluate(f"window.axe ?? {AXE.read_text(encoding='utf-8')}")
+    options = {"resultTypes": ["violations"]} | ({"runOnly": rules} if rules else {})
+    violations = page.evaluate(
+        f"axe.run(document, {json.dumps(options)})"
+        ".then(result => JSON.stringify(result.violations))"
+    )
+    return [
+        f"{page.url} {finding['id']}: {node['target']} {node['failureSummary']}"
+        for finding in json.loads(violations)
+        if finding["impact"] in ("serious", "critical")
+        for node in finding["nodes"]
+    ]
