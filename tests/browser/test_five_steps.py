@@ -112,7 +112,7 @@ def test_five_steps_on_a_real_clip_end_better_than_the_input(
     page: Page, server: Server, media: Path, tmp_path: Path
 ) -> None:
     clip = real_clip(media / "clips" / "carphone_pristine.mp4", tmp_path / "real")
-    five_steps(page, server, clip, epochs=12, patch=64, per_frame=8)
+    five_steps(page, server, clip, epochs=6, patch=64, per_frame=8)
     gain = page.locator("#verdict").inner_text()
     assert gain.startswith("+"), gain
     page.get_by_role("link", name="first").click()
