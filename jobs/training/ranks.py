@@ -1,16 +1,13 @@
 """Ranks: several processes that train one network together, one per GPU.
 
 Under torchrun, the ranks find each other by its environment variables. Otherwise, if a spec names
-several GPUs, the job's process is rank 0 and starts the others in its own process group. Only rank
-0 writes the log, snapshots and pictures.
+several GPUs, the job's process is rank 0 and starts the others, which end when it ends. Only rank 0
+writes the log, snapshots and pictures.
 """
 
 import os
 import queue
-import subprocess
-import sys
 import threading
-import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,13 +17,15 @@ from torch import nn
 from torch.distributed import TCPStore  # type: ignore[attr-defined]  # Missing in __all__.
 from torch.nn.parallel import DistributedDataParallel
 
+from jobs.core import processes
 from jobs.core.folder import JobFolder
+from jobs.core.processes import Process
 from jobs.core.report import Report
 from jobs.networks.device import check_gpu, gpus
 from jobs.training.patches import Cuts
 
 FIRST = "CLEARFRAME_FIRST_RANK"
-"""Environment variable with the process id of rank 0, set by rank 0 for the ranks it starts."""
+"""Environment variable with an open descriptor: the end of a pipe whose other end is rank 0's."""
 
 
 @dataclass(frozen=True)
@@ -162,15 +161,19 @@ def _start_others(folder: JobFolder, size: int, report: Report) -> None:
         "WORLD_SIZE": str(size),
         "RANK": "0",
     }
-    command = [sys.executable, "-m", "jobs.run", str(folder.path)]
+    theirs, _ = os.pipe()  # This end stays open until this process ends.
     for rank in range(1, size):
-        other = subprocess.Popen(
-            command, env={**os.environ, "RANK": str(rank), FIRST: str(os.getpid())}
+        other = processes.start(
+            "jobs.run",
+            [str(folder.path)],
+            {"RANK": str(rank), FIRST: str(theirs)},
+            pass_fds=[theirs],
         )
         threading.Thread(target=_watch, args=(other, rank, report), daemon=True).start()
+    os.close(theirs)
 
 
-def _watch(other: "subprocess.Popen[bytes]", rank: int, report: Report) -> None:
+def _watch(other: Process, rank: int, report: Report) -> None:
     """End the job if a rank is lost: the others could wait for it forever."""
     code = other.wait()
     if code:
@@ -186,12 +189,11 @@ def _watch(other: "subprocess.Popen[bytes]", rank: int, report: Report) -> None:
 
 def follow_first() -> None:
     """In a rank that rank 0 started: exit when rank 0 ends, even if it is killed."""
-    first = int(os.environ.get(FIRST, "0"))
 
-    def watch() -> None:
-        while os.getppid() == first:
-            time.sleep(1)
+    def watch(pipe: int) -> None:
+        os.read(pipe, 1)  # Nobody writes: it returns when the other end is closed.
         os._exit(1)
 
-    if first:
-        threading.Thread(target=watch, daemon=True).start()
+    if FIRST in os.environ:
+        pipe = int(os.environ[FIRST])
+        threading.Thread(target=watch, args=(pipe,), daemon=True).start()

@@ -15,9 +15,11 @@ import torch
 from safetensors.torch import load_file
 
 from jobs.core import folder as folders
+from jobs.core import launcher, processes
 from jobs.core.events import last_state, read
 from jobs.core.folder import JobFolder
 from jobs.core.paths import ROOT
+from jobs.core.processes import Process
 from jobs.run import main as run_worker
 from jobs.specs import ModelSpec
 from jobs.training.patches import Cuts
@@ -27,43 +29,33 @@ Clip = tuple[Path, Path]
 Make = Callable[..., JobFolder]
 
 SMALL = {"batch_size": 7, "patch_size": 32, "patches_per_frame": 2, "precision": "float32"}
-TWO_GPUS = (
-    "import sys; from jobs import run; from jobs.training import ranks; "
-    "ranks.gpus = lambda requested: [0, 1]; ranks.check_gpu = lambda index: None; "
-    "sys.exit(run.main(sys.argv[1]))"
-)
-"""A worker that believes that its spec names two GPUs, and starts the second rank."""
-
-COMMANDS = {
-    "torchrun": [
-        sys.executable,
-        "-m",
-        "torch.distributed.run",
-        "--standalone",
-        "--nproc-per-node=2",
-        "-m",
-        "jobs.run",
-    ],
-    "worker": [sys.executable, "-c", TWO_GPUS],
-}
+TORCHRUN = ["torch.distributed.run", "--standalone", "--nproc-per-node=2", "-m", "jobs.run"]
 
 
-def start(how: str, folder: JobFolder) -> subprocess.Popen[bytes]:
+def start(how: str, folder: JobFolder) -> Process:
+    process: Process
     with folder.worker_log.open("ab") as log:
-        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-        process = subprocess.Popen(
-            [*COMMANDS[how], str(folder.path)],
-            cwd=ROOT,
-            env=environment,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-        )
+        if how == "worker":
+            process = processes.start(
+                "tests.support.two_gpus",
+                [str(folder.path)],
+                {launcher.JOB: str(folder.path)},
+                stdout=log.fileno(),
+                stderr=log.fileno(),
+            )
+        else:
+            process = subprocess.Popen(
+                [sys.executable, "-m", *TORCHRUN, str(folder.path)],
+                cwd=ROOT,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
     _started.append(process)
     return process
 
 
-_started: list[subprocess.Popen[bytes]] = []
+_started: list[Process] = []
 
 
 @pytest.fixture(autouse=True)
@@ -114,7 +106,7 @@ layer { name: "loss" type: "Python" bottom: "sum" bottom: "label" top: "loss"
 
 
 @pytest.mark.parametrize(
-    ("how", "net"), [("torchrun", "published"), ("worker", "published"), ("torchrun", "pasted")]
+    ("how", "net"), [("torchrun", "published"), ("worker", "published"), ("worker", "pasted")]
 )
 def test_two_ranks_learn_the_same_as_one_process(
     clip: Clip, make_dataset: Make, how: str, net: str
@@ -168,7 +160,7 @@ def test_shares_are_disjoint_and_weighted_losses_have_the_mean_of_all_patches(pa
 
 def start_two_ranks(
     dataset: JobFolder,
-) -> tuple[JobFolder, subprocess.Popen[bytes], psutil.Process]:
+) -> tuple[JobFolder, Process, psutil.Process]:
     """Start a long training: its folder, the process of rank 0, and the process of rank 1."""
     model = model_on(dataset, epochs=500, patches_per_frame=14, validation_interval=1000)
     process = start("worker", model)
@@ -177,7 +169,10 @@ def start_two_ranks(
         assert time.monotonic() < deadline, model.worker_log.read_text()
         time.sleep(0.01)
     (other,) = [
-        child for child in psutil.Process(process.pid).children() if "jobs.run" in child.cmdline()
+        other
+        for other in psutil.process_iter(["environ"])
+        if (other.info["environ"] or {}).get(launcher.JOB) == str(model.path)
+        and other.pid != process.pid
     ]
     return model, process, other
 
