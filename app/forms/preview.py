@@ -118,19 +118,12 @@ def _graph(
                 where = f"Line {error.line}: " if error.line else ""
                 problems["network.prototxt"] = f"{where}{error}"
                 return None, [], {"network.prototxt": error.line} if error.line else {}
-            return custom.graph, [*custom.notes, *_loss_note(custom.loss, spec)], {}
+            # Without a loss, the API takes that of the text: app/checks/training.py.
+            loss = spec.loss.name if spec and "loss" in values else custom.loss
+            return custom.graph, custom.notes_for(loss), {}
         case _:
             settings = network.model_dump(exclude={"name", "start"})
             return NETWORKS[network.name].graph(channels, **settings), [], {}
-
-
-def _loss_note(loss: str, spec: ModelSpec | None) -> list[str]:
-    if not loss or spec is None or spec.loss.name == loss:
-        return []
-    return [
-        f"The definition names the loss {loss.upper()}; this training uses the loss selected "
-        f"in the form, {spec.loss.name.upper()}."
-    ]
 
 
 def _title_and_paper(values: dict[str, Any]) -> tuple[str, str]:

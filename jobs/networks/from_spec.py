@@ -7,7 +7,7 @@ import os
 import runpy
 from collections.abc import Callable
 from importlib.metadata import entry_points
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
@@ -22,6 +22,9 @@ from models.definitions.networks import NETWORKS
 from models.losses import Loss as LossFunction
 from models.losses import loss_of
 
+if TYPE_CHECKING:
+    from models.definitions.caffe.prototxt import ParsedNetwork
+
 
 def make_network(spec: Network, channels: int, signed: bool = False) -> nn.Module:
     """Build the network for images with `channels` channels, with initialised weights.
@@ -30,7 +33,7 @@ def make_network(spec: Network, channels: int, signed: bool = False) -> nn.Modul
     """
     match spec:
         case Custom():
-            return GraphNetwork(_read(spec.prototxt, channels), spec.start, signed)
+            return GraphNetwork(_read(spec.prototxt, channels).graph, spec.start, signed)
         case Package():
             network = _entry_point("clearframe.networks", spec.entry)(channels)
         case PythonFile():
@@ -58,11 +61,18 @@ def make_loss(spec: Loss) -> LossFunction:
     return function
 
 
-def _read(text: str, channels: int) -> Graph:
+def notes_on(network: Network, loss: Loss, channels: int) -> list[str]:
+    """Sentences on what a training does otherwise than its pasted network asks. Raises JobError."""
+    if not isinstance(network, Custom):
+        return []
+    return _read(network.prototxt, channels).notes_for(loss.name)
+
+
+def _read(text: str, channels: int) -> "ParsedNetwork":
     from models.definitions.caffe.prototxt import read
 
     try:
-        return read(text, channels).graph
+        return read(text, channels)
     except GraphError as error:
         where = f"Line {error.line}: " if error.line else ""
         raise JobError(f"The network cannot be trained. {where}{error}") from error

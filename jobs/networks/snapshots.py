@@ -41,9 +41,14 @@ class Kind:
     channels: Channels
     of_image: int
 
+    @property
+    def channels_seen(self) -> int:
+        """The number of channels that the network sees."""
+        return channels_seen(self.channels, self.of_image)
+
     def restorer(self, mean: Tensor | None = None, signed: bool = False) -> Restorer:
         """Build the restorer. `signed`: initialise for inputs that include values below zero."""
-        net = make_network(self.network, channels_seen(self.channels, self.of_image), signed)
+        net = make_network(self.network, self.channels_seen, signed)
         return Restorer(net, self.channels, mean)
 
 

@@ -15,6 +15,7 @@ from jobs.core.types.summaries import ModelSummary, TestSplit
 from jobs.datasets.pair_sets import PairSet, mean_of_inputs
 from jobs.networks import snapshots
 from jobs.networks.device import Precision, choose_device, choose_precision
+from jobs.networks.from_spec import notes_on
 from jobs.networks.snapshots import Kind
 from jobs.specs import ModelSpec
 from jobs.training import dataset_hash, facts
@@ -115,6 +116,8 @@ def prepare(folder: JobFolder, spec: ModelSpec, report: Report, stack: ExitStack
     kind = Kind(spec.network, spec.channels, pairs.channels)
     restorer = _new_restorer(kind, spec, pairs, device)
     state = ranks.broadcast(snapshots.to_resume(folder, report.resume_from))
+    for note in [] if state else notes_on(spec.network, spec.loss, kind.channels_seen):
+        report.message(note)
     if spec.start_from and not state:
         report.message(
             snapshots.start_from(restorer.net, folder.sibling(spec.start_from), spec.start_snapshot)

@@ -147,7 +147,58 @@ def loss_of(layer: CaffeLayer) -> str:
     return "l1" if is_l1 else ""
 
 
-def is_weighted_loss(layer: CaffeLayer) -> bool:
-    """Whether a layer is a loss with a non-zero weight."""
-    weights = layer.message.loss_weight
-    return bool(loss_of(layer)) and (not weights or any(weights))
+def is_trained_loss(layer: CaffeLayer) -> bool:
+    """Whether training in Caffe would minimise a layer's output, be the loss supported or not.
+
+    Without a loss_weight these are the layers whose type ends in Loss. Python code counts too:
+    Caffe requires a loss_weight for it, but texts of other programs have none.
+    """
+    if layer.message.loss_weight:
+        return any(layer.message.loss_weight)
+    return layer.kind.endswith("Loss") or (layer.kind == "Python" and bool(layer.message.bottom))
+
+
+def unsupported_loss(layer: CaffeLayer) -> GraphError:
+    """The error for a loss that is neither L1 nor L2."""
+    if layer.kind == "Python":
+        what = f"runs Python code, {layer.message.python_param.layer or 'without a name'}"
+    else:
+        what = f"is a loss of type {layer.kind}, which is not supported"
+    return GraphError(
+        f"“{layer.name}” {what}: only EuclideanLoss and an L1 loss in Python are supported. "
+        "Remove this layer and choose a loss in the form, or install a package that has it.",
+        layer.line,
+    )
+
+
+IGNORED_OF_DATA = {
+    "transform_param": ("crop_size", "mirror", "force_color", "force_gray"),
+    "image_data_param": ("new_height", "new_width", "is_color"),
+}
+"""Settings of data layers that change images, by message. The dataset and the form replace them."""
+
+MISPLACED = ("scale", "mean_file", "crop_size", "mirror")
+"""Settings that Caffe reads from transform_param only."""
+
+
+def ignored_settings(layer: CaffeLayer) -> list[str]:
+    """The settings of a data layer that change images, but that a training does not use.
+
+    Raises GraphError for settings that Caffe itself would not read.
+    """
+    for field, value in layer.message.ListFields():
+        misplaced = [
+            name for name in MISPLACED if field.name.endswith("data_param") and value.HasField(name)
+        ]
+        if misplaced:
+            raise GraphError(
+                f"“{layer.name}” has {misplaced[0]} in {field.name}, where Caffe ignores it. "
+                "Move it to transform_param.",
+                layer.line,
+            )
+    return [
+        name
+        for param, names in IGNORED_OF_DATA.items()
+        for name in names
+        if getattr(getattr(layer.message, param), name)
+    ]

@@ -4,7 +4,7 @@ Each node has the name of its layer. An in-place layer (equal names of top and b
 the blob: later layers take the newest value.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import pairwise
@@ -14,11 +14,13 @@ from models.definitions.caffe.ends import (
     LABEL,
     SOURCES,
     Value,
-    is_weighted_loss,
+    ignored_settings,
+    is_trained_loss,
     labels_of,
     loss_of,
     scaled,
     scaling_of_source,
+    unsupported_loss,
 )
 from models.definitions.caffe.layers import OPS, differences
 from models.definitions.caffe.text import CaffeLayer
@@ -49,7 +51,8 @@ class NetReader:
 
     @cached_property
     def losses(self) -> list[CaffeLayer]:
-        return [layer for layer in self.layers if is_weighted_loss(layer)]
+        """The layers that training would minimise, including losses that are not supported."""
+        return [layer for layer in self.layers if is_trained_loss(layer)]
 
     @property
     def is_network(self) -> bool:
@@ -66,6 +69,8 @@ class NetReader:
                     layer.line,
                 )
             names.add(layer.name)
+        if unsupported := next((loss for loss in self.losses if not loss_of(loss)), None):
+            raise unsupported_loss(unsupported)
         if len(self.losses) > 1:
             first, second, *_ = self.losses
             raise GraphError(
@@ -87,7 +92,7 @@ class NetReader:
             self.blobs["label"] = Value(LABEL, 255.0)
         output: Value | None = None
         for layer in self.layers:
-            if is_weighted_loss(layer):
+            if layer in self.losses:
                 output = self._output_of_loss(layer)
             elif not loss_of(layer):
                 self._add(layer)
@@ -114,6 +119,11 @@ class NetReader:
                 self.unused.pop(name, None)
             return
         taken = [self._bottom(layer, name) for name in layer.message.bottom]
+        if not all(layer.message.propagate_down):
+            self.notes.append(
+                f"“{layer.name}” has propagate_down: false, which is ignored: "
+                "the layers before it learn too."
+            )
         if any(param.name for param in layer.message.param):
             raise GraphError(
                 f"“{layer.name}” shares its weights, which is not supported. "
@@ -133,12 +143,7 @@ class NetReader:
             case kind if kind in OPS:
                 self._operation(layer, taken)
             case "Python":
-                code = layer.message.python_param.layer or "without a name"
-                raise GraphError(
-                    f"“{layer.name}” runs Python code, {code}: only an L1 loss is supported. "
-                    "Choose a loss in the form, or install a package that has it.",
-                    layer.line,
-                )
+                raise unsupported_loss(layer)
             case _:
                 raise GraphError(
                     f"“{layer.name}” is a layer of type {layer.kind}, which is not supported. "
@@ -197,12 +202,12 @@ class NetReader:
 
     def _source(self, layer: CaffeLayer) -> None:
         """Add a data layer. Its first top that is not a label is the image."""
-        transform, value = layer.message.transform_param, scaling_of_source(layer)
-        if transform.mirror or transform.crop_size:
+        if ignored := ignored_settings(layer):
             self.notes.append(
-                "crop_size and mirror of the data are ignored: "
-                "choose patches and flips in the form."
+                f"{', '.join(ignored)} of “{layer.name}”: ignored. "
+                "The dataset has its own images; choose patches, flips and colours in the form."
             )
+        value = scaling_of_source(layer)
         for top in layer.message.top:
             if top in self.labels:
                 self._set_blob(layer, top, replace(value, source=LABEL))
@@ -346,8 +351,7 @@ class NetReader:
                 f"“{layer.name}” must compare a single output with the label.", layer.line
             )
         (label,), (output,) = labels, outputs
-        if loss_of(layer) == "l2":
-            self.notes.append("EuclideanLoss is the mean of squares here (in Caffe: half the sum).")
+        self.notes += _notes_on_loss(layer)
         return output.without(label)
 
     def _only_top(self) -> Value:
@@ -374,6 +378,17 @@ class NetReader:
             Value(INPUT, first.scale, first.shift)
             if isinstance(first, Power) and first.power == 1
             else Value(INPUT)
+        )
+
+
+def _notes_on_loss(layer: CaffeLayer) -> Iterator[str]:
+    if loss_of(layer) == "l2":
+        yield "EuclideanLoss is the mean of squares here (in Caffe: half the sum)."
+    weights = layer.message.loss_weight
+    if weights and weights[0] != 1:
+        yield (
+            f"“{layer.name}” has the loss_weight {weights[0]:g}, which is ignored: 1 is used. "
+            "Scale the learning rate instead."
         )
 
 

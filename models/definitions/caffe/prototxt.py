@@ -11,7 +11,8 @@ The reader uses
   which the network sees the image.
 
 If these have no loss, or no network, the reader tries other phases and stages in order
-(LOSSES, DEPLOYED).
+(LOSSES, DEPLOYED). A loss that is not supported is an error: it never makes the reader try the
+next one.
 
 As in Caffe, pixel values are 0 to 255: where the text does not scale data or label, the graph
 scales them, so that it maps 0..1 to 0..1. HDF5 data is 0..1, as in Caffe.
@@ -19,6 +20,7 @@ scales them, so that it maps 0..1 to 0..1. HDF5 data is 0..1, as in Caffe.
 
 from dataclasses import dataclass
 
+from models.definitions.caffe.ends import SOURCES
 from models.definitions.caffe.net import NetReader
 from models.definitions.caffe.text import CaffeLayer, included, parse
 from models.definitions.graph import (
@@ -56,6 +58,16 @@ class ParsedNetwork:
     loss: str
     notes: tuple[str, ...]
 
+    def notes_for(self, loss: str) -> list[str]:
+        """The notes for a training with that loss."""
+        if self.loss in ("", loss):
+            return list(self.notes)
+        return [
+            *self.notes,
+            f"The definition names the loss {self.loss.upper()}; "
+            f"this training uses the loss selected in the form, {loss.upper()}.",
+        ]
+
 
 def read(text: str, channels: int) -> ParsedNetwork:
     """Parse a text to a network for images of `channels` channels.
@@ -73,12 +85,30 @@ def _choose(layers: list[CaffeLayer], channels: int) -> NetReader:
         return NetReader([layer for layer in layers if included(layer, phase, stage)], channels)
 
     trained = [reader(*state) for state in LOSSES]
-    if with_loss := next((net for net in trained if net.losses), None):
-        return with_loss
     deployed = [reader(*state) for state in DEPLOYED]
-    return next(
+    chosen = next((net for net in trained if net.losses), None) or next(
         (net for net in deployed if net.is_network), max(deployed, key=lambda net: len(net.layers))
     )
+    used = {layer for net in (*trained, *deployed) for layer in net.layers}
+    chosen.notes += [
+        f"“{layer.name}” in line {layer.line} is in no phase or stage of a training: ignored."
+        for layer in layers
+        if layer not in used
+    ]
+    if not chosen.losses:
+        chosen.notes += _only_trained(trained[0], chosen)
+    return chosen
+
+
+def _only_trained(trained: NetReader, chosen: NetReader) -> list[str]:
+    """Notes on layers that a text has for training, if its network for inference is used."""
+    kept = set(chosen.layers)
+    return [
+        f"“{layer.name}” in line {layer.line} is for training only: ignored, "
+        "because the text has no loss."
+        for layer in trained.layers
+        if layer not in kept and layer.kind not in SOURCES
+    ]
 
 
 def _check(graph: Graph) -> None:

@@ -17,9 +17,9 @@ MAX_LAYERS = 2000
 MAX_NUMBER = 1e12
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class CaffeLayer:
-    """A layer of the text.
+    """A layer of the text. Two layers are never equal, even with the same content.
 
     `message`: its LayerParameter; `line`: its first line, counted from 1.
     """

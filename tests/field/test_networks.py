@@ -1,0 +1,121 @@
+"""Networks as public projects publish them, pasted as text."""
+
+import pytest
+
+from app.forms.preview import preview
+from models.definitions.caffe.prototxt import read
+from models.definitions.graph import GraphError
+from tests.app.forms.test_preview import NoJobs
+from tests.conftest import Clip
+from tests.support.server import Server
+
+DATA = 'layer { name: "data" type: "HDF5Data" top: "data" top: "label" }\n'
+CONV = """layer { name: "conv" type: "Convolution" bottom: "data" top: "conv"
+  convolution_param { num_output: 1 kernel_size: 3 pad: 1 weight_filler { type: "msra" } } }
+"""
+L2 = 'layer { name: "l2" type: "EuclideanLoss" bottom: "conv" bottom: "label" top: "l2" }\n'
+
+
+def loss(kind: str, more: str = "") -> str:
+    bottoms = 'bottom: "conv" bottom: "label"'
+    return f'layer {{ name: "loss" type: "{kind}" {bottoms} top: "loss" {more} }}\n'
+
+
+def python(layer: str, more: str = "") -> str:
+    return loss("Python", f'python_param {{ module: "losses" layer: "{layer}" }} {more}')
+
+
+ONLY_IN_TRAINING = {
+    "as DIGITS has it": 'exclude { stage: "deploy" }',
+    "phase": "include { phase: TRAIN }",
+    "stage": 'include { phase: TRAIN stage: "train" }',
+    "not_stage": 'include { not_stage: "deploy" phase: TRAIN }',
+    "weighted": 'loss_weight: 1 exclude { stage: "deploy" }',
+}
+
+UNKNOWN = {
+    **{where: python("SSIMLoss", rule) for where, rule in ONLY_IN_TRAINING.items()},
+    "no name that says loss": python("Distance", 'exclude { stage: "deploy" }'),
+    "Caffe's own": loss("SigmoidCrossEntropyLoss", 'exclude { stage: "deploy" }'),
+    "another program's": loss("SmoothL1Loss", "include { phase: TRAIN }"),
+    "a weight makes it a loss": CONV.replace('"conv"', '"reg"').replace(
+        "convolution_param", "loss_weight: 0.1 include { phase: TRAIN } convolution_param"
+    ),
+    "a known loss in another phase": python("SSIMLoss", "include { phase: TRAIN }")
+    + L2.replace(" }\n", " include { phase: TEST } }\n"),
+    "a known loss next to it": L2 + python("SSIMLoss", 'exclude { stage: "deploy" }'),
+}
+
+
+@pytest.mark.parametrize("name", UNKNOWN)
+def test_a_loss_that_is_not_supported_is_an_error_at_its_line(name: str) -> None:
+    text = DATA + CONV + UNKNOWN[name]
+    where = "reg" if "reg" in text else "loss"
+    line = next(n for n, row in enumerate(text.split("\n"), 1) if f'name: "{where}"' in row)
+    with pytest.raises(GraphError, match=f"“{where}”.* supported") as refused:
+        read(text, 1)
+    assert refused.value.line == line
+    shown = preview({"network": {"name": "custom", "prototxt": text}}, NoJobs())  # type: ignore[arg-type]
+    assert shown["problems"]["network.prototxt"].startswith(f"Line {line}: “{where}”")
+    assert shown["lines"] == {"network.prototxt": line}
+
+
+NOTED = {
+    "loss_weight": DATA + CONV + L2.replace("top:", "loss_weight: 0.5 top:"),
+    "propagate_down": DATA + CONV.replace('top: "conv"', 'top: "conv" propagate_down: false') + L2,
+    "new_height": DATA.replace("HDF5Data", "ImageData").replace(
+        'top: "label"', 'top: "label" image_data_param { new_height: 33 new_width: 33 }'
+    )
+    + CONV
+    + L2,
+    "force_gray": DATA.replace('top: "label"', 'top: "label" transform_param { force_gray: true }')
+    + CONV
+    + L2,
+    "“conv2” in line 4 is in no phase or stage": DATA
+    + CONV
+    + CONV.replace('"conv"', '"conv2"').replace('top: "', 'include { stage: "late" } top: "')
+    + L2,
+    "“drop” in line 4 is for training only": DATA
+    + CONV
+    + 'layer { name: "drop" type: "Dropout" bottom: "conv" top: "conv" include { phase: TRAIN } }',
+}
+
+
+@pytest.mark.parametrize("name", NOTED)
+def test_what_a_text_asks_for_and_does_not_get_is_noted(name: str) -> None:
+    assert [note for note in read(NOTED[name], 1).notes if name in note]
+
+
+@pytest.mark.parametrize("setting", ["scale: 0.5", "mirror: true", 'mean_file: "m"'])
+def test_settings_that_caffe_itself_ignores_are_errors(setting: str) -> None:
+    text = DATA.replace('"HDF5Data"', f'"Data" data_param {{ {setting} }}') + CONV + L2
+    with pytest.raises(GraphError, match="Move it to transform_param") as refused:
+        read(text, 1)
+    assert refused.value.line == 1
+
+
+def test_the_preview_knows_the_loss_that_a_training_takes_from_the_text() -> None:
+    values = {"network": {"name": "custom", "prototxt": DATA + CONV + L2}}
+    assert "selected" not in str(preview(values, NoJobs())["notes"])  # type: ignore[arg-type]
+    shown = preview({**values, "loss": {"name": "l1"}}, NoJobs())  # type: ignore[arg-type]
+    assert "uses the loss selected in the form, L1." in shown["notes"][-1]
+
+
+def test_the_api_refuses_the_loss_and_the_log_of_a_training_has_the_notes(
+    server: Server, clip: Clip
+) -> None:
+    dataset = server.dataset(clip)
+    body = {"name": "m", "dataset": dataset, "steps": 2, "patch_size": 32}
+    text = DATA + CONV + python("SSIMLoss", 'exclude { stage: "deploy" }')
+    status, answer = server.call(
+        "/models", {**body, "network": {"name": "custom", "prototxt": text}}
+    )
+    assert (status, answer["error"]["fields"]["network.prototxt"][:14]) == (422, "Line 4: “loss”")
+
+    server.wait(dataset, "done")
+    network = {"name": "custom", "prototxt": NOTED["loss_weight"]}
+    id = server.create("/models", {**body, "network": network, "loss": {"name": "l1"}})
+    server.wait(id, "done")
+    messages = " ".join(event["text"] for event in server.wait_for_events(id, "message"))
+    assert "loss_weight 0.5, which is ignored" in messages
+    assert "The definition names the loss L2; this training uses" in messages
