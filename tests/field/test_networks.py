@@ -1,13 +1,18 @@
 """Networks as public projects publish them, pasted as text."""
 
+from pathlib import Path
+
 import pytest
 
 from app.forms.preview import preview
-from models.definitions.caffe.prototxt import read
+from jobs.core.paths import ROOT
+from models.definitions.caffe.prototxt import ParsedNetwork, read
 from models.definitions.graph import GraphError
 from tests.app.forms.test_preview import NoJobs
 from tests.conftest import Clip
 from tests.support.server import Server
+
+NETS = ROOT.parent / "shared/field/nets"
 
 DATA = 'layer { name: "data" type: "HDF5Data" top: "data" top: "label" }\n'
 CONV = """layer { name: "conv" type: "Convolution" bottom: "data" top: "conv"
@@ -119,3 +124,95 @@ def test_the_api_refuses_the_loss_and_the_log_of_a_training_has_the_notes(
     messages = " ".join(event["text"] for event in server.wait_for_events(id, "message"))
     assert "loss_weight 0.5, which is ignored" in messages
     assert "The definition names the loss L2; this training uses" in messages
+
+
+def published(name: str) -> str:
+    """A network of the shared samples."""
+    path: Path = NETS / f"{name}.prototxt"
+    if not path.is_file():
+        pytest.skip(f"{path} is missing")
+    return path.read_text()
+
+
+def ops(parsed: ParsedNetwork) -> dict[str, object]:
+    return {node.name: (node.op, node.inputs) for node in parsed.graph.nodes}
+
+
+TODAY = """
+layer { name: "data" type: "ImageData" top: "data" top: "label"
+        transform_param { scale: 0.00390625 mirror: true } image_data_param { source: "list" } }
+layer { name: "conv1" type: "Convolution" bottom: "data" top: "conv1"
+        param { lr_mult: 1 decay_mult: 1 } param { lr_mult: 0.1 decay_mult: 0 }
+        convolution_param { num_output: 8 kernel_size: 9 pad: 4
+                            weight_filler { type: "gaussian" std: 0.001 } } }
+layer { name: "relu1" type: "ReLU" bottom: "conv1" top: "conv1" }
+layer { name: "pool1" type: "Pooling" bottom: "conv1" top: "pool1"
+        pooling_param { pool: AVE kernel_size: 3 pad: 1 stride: 1 } }
+layer { name: "drop" type: "Dropout" bottom: "pool1" top: "pool1"
+        dropout_param { dropout_ratio: 0.25 } include { phase: TRAIN } }
+layer { name: "conv2" type: "Convolution" bottom: "pool1" top: "conv2"
+        convolution_param { num_output: 1 kernel_size: 5 pad: 2 bias_term: false
+                            weight_filler { type: "xavier" } } }
+layer { name: "loss" type: "EuclideanLoss" bottom: "conv2" bottom: "label" }
+"""
+
+V1 = """
+layers { name: "data" type: IMAGE_DATA top: "data" top: "label"
+         image_data_param { source: "list" scale: 0.00390625 mirror: true } }
+layers { name: "conv1" type: CONVOLUTION bottom: "data" top: "conv1"
+         blobs_lr: 1 blobs_lr: 0.1 weight_decay: 1 weight_decay: 0
+         convolution_param { num_output: 8 kernel_size: 9 pad: 4
+                             weight_filler { type: "gaussian" std: 0.001 } } }
+layers: < name: "relu1" type:RELU bottom: "conv1" top: "conv1" >
+layers { name: "pool1" type: POOLING bottom: "conv1" top: "pool1"
+         pooling_param { pool: AVE kernel_size: 3 pad: 1 stride: 1 } }
+layers { name: "drop" type: DROPOUT bottom: "pool1" top: "pool1"
+         dropout_param { dropout_ratio: 0.25 } include: { phase: TRAIN } }
+layers { name: "conv2" type: CONVOLUTION bottom: "pool1" top: "conv2"
+         convolution_param { num_output: 1 kernel_size: 5 pad: 2 bias_term: false
+                             weight_filler { type: "xavier" } } }
+layers { name: "loss" type: EUCLIDEAN_LOSS bottom: "conv2" bottom: "label" }
+"""
+
+V0 = """
+layers { layer { name: "data" type: "images" source: "list" scale: 0.00390625 mirror: true }
+         top: "data" top: "label" }
+layers { layer { name: "pad1" type: "padding" pad: 4 } bottom: "data" top: "pad1" }
+layers { layer { name: "conv1" type: "conv" num_output: 8 kernelsize: 9
+                 weight_filler { type: "gaussian" std: 0.001 }
+                 blobs_lr: 1. blobs_lr: 0.1 weight_decay: 1. weight_decay: 0. }
+         bottom: "pad1" top: "conv1" }
+layers { layer { name: "relu1" type: "relu" } bottom: "conv1" top: "conv1" }
+layers { layer { name: "pool1" type: "pool" pool: AVE kernelsize: 3 pad: 1 stride: 1 }
+         bottom: "conv1" top: "pool1" }
+layers { layer { name: "drop" type: "dropout" dropout_ratio: 0.25 } bottom: "pool1" top: "pool1" }
+layers { layer { name: "conv2" type: "conv" num_output: 1 kernelsize: 5 pad: 2 biasterm: false
+                 weight_filler { type: "xavier" } } bottom: "pool1" top: "conv2" }
+layers { layer { name: "loss" type: "euclidean_loss" } bottom: "conv2" bottom: "label" }
+"""
+
+
+@pytest.mark.parametrize("old", [V1, V0], ids=["V1", "V0"])
+def test_old_formats_are_upgraded_as_caffe_does(old: str) -> None:
+    today, upgraded = read(TODAY, 1), read(old, 1)
+    assert ops(upgraded) == ops(today)
+    assert (upgraded.loss, upgraded.notes) == ("l2", today.notes)
+    lines = {node.name: node.line for node in upgraded.graph.nodes}
+    assert 'name: "conv2"' in old.split("\n")[(lines["conv2"] or 0) - 1]
+
+
+@pytest.mark.parametrize("name", ["v1_layers", "v0_mixed_type"])
+def test_published_texts_in_old_formats_are_read(name: str) -> None:
+    assert "conv1" in ops(read(published(name), 1))
+
+
+def test_an_old_format_without_its_loss_is_an_error() -> None:
+    with pytest.raises(GraphError, match="a loss of type HingeLoss") as refused:
+        read(V1.replace("EUCLIDEAN_LOSS", "HINGE_LOSS"), 1)
+    assert refused.value.line == V1.count("\n")
+
+
+def test_only_layers_that_can_have_a_pad_take_a_padded_blob() -> None:
+    with pytest.raises(GraphError, match="only layers of type conv or pool") as refused:
+        read(V0.replace('"conv" num_output: 8', '"relu" num_output: 8'), 1)
+    assert refused.value.line == 5

@@ -10,13 +10,13 @@ from google.protobuf.descriptor_pb2 import (
     FileDescriptorProto,
 )
 from google.protobuf.descriptor_pool import DescriptorPool
-from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
 ENUMS = {
     "Phase": ("TRAIN", "TEST"),
     "Engine": ("DEFAULT", "CAFFE", "CUDNN"),
     "Backend": ("LEVELDB", "LMDB"),
+    "ShareMode": ("STRICT", "PERMISSIVE"),
     "VarianceNorm": ("FAN_IN", "FAN_OUT", "AVERAGE"),
     "Pooled": ("MAX", "AVE", "STOCHASTIC"),
     "Element": ("PROD", "SUM", "MAX"),
@@ -24,6 +24,32 @@ ENUMS = {
 }
 
 SIDES = "kernel_h kernel_w pad_h pad_w stride_h stride_w"
+
+SETTINGS_OF_LAYERS = {
+    "TransformationParameter": "transform_param",
+    "DataParameter": (
+        "data_param hdf5_data_param image_data_param memory_data_param dummy_data_param"
+    ),
+    "InputParameter": "input_param",
+    "ConvolutionParameter": "convolution_param",
+    "ReLUParameter": "relu_param",
+    "PReLUParameter": "prelu_param",
+    "ELUParameter": "elu_param",
+    "EngineParameter": "sigmoid_param tanh_param",
+    "PoolingParameter": "pooling_param",
+    "BatchNormParameter": "batch_norm_param",
+    "ScaleParameter": "scale_param",
+    "EltwiseParameter": "eltwise_param",
+    "ConcatParameter": "concat_param",
+    "PowerParameter": "power_param",
+    "DropoutParameter": "dropout_param",
+    "CropParameter": "crop_param",
+    "SliceParameter": "slice_param",
+    "PythonParameter": "python_param",
+    "LossParameter": "loss_param",
+    "AccuracyParameter": "accuracy_param",
+}
+"""Settings of layers by type, in each version of the format."""
 
 MESSAGES: dict[str, dict[str, str]] = {
     # Each type with the names of its fields. A star marks repeated fields.
@@ -33,6 +59,7 @@ MESSAGES: dict[str, dict[str, str]] = {
         "int32*": "input_dim",
         "BlobShape*": "input_shape",
         "LayerParameter*": "layer",
+        "V1LayerParameter*": "layers",
         "NetState": "state",
         "bool": "force_backward debug_info",
     },
@@ -43,7 +70,7 @@ MESSAGES: dict[str, dict[str, str]] = {
         "int32": "min_level max_level",
         "string*": "stage not_stage",
     },
-    "ParamSpec": {"string": "name", "float": "lr_mult decay_mult", "string*": "share_mode"},
+    "ParamSpec": {"string": "name", "float": "lr_mult decay_mult", "ShareMode": "share_mode"},
     "FillerParameter": {
         "string": "type",
         "float": "value min max mean std",
@@ -58,28 +85,29 @@ MESSAGES: dict[str, dict[str, str]] = {
         "bool*": "propagate_down",
         "ParamSpec*": "param",
         "NetStateRule*": "include exclude",
-        "TransformationParameter": "transform_param",
-        "DataParameter": (
-            "data_param hdf5_data_param image_data_param memory_data_param dummy_data_param"
+        **SETTINGS_OF_LAYERS,
+    },
+    # The formats V1 and V0: models/definitions/caffe/upgrade.py.
+    "V1LayerParameter": {
+        "string": "name type",
+        "string*": "bottom top param",
+        "float*": "blobs_lr weight_decay loss_weight",
+        "ShareMode*": "blob_share_mode",
+        "NetStateRule*": "include exclude",
+        "V0LayerParameter": "layer",
+        **SETTINGS_OF_LAYERS,
+    },
+    "V0LayerParameter": {
+        "string": "name type source meanfile",
+        "uint32": (
+            "num_output pad kernelsize group stride batchsize cropsize rand_skip "
+            "new_height new_width concat_dim"
         ),
-        "InputParameter": "input_param",
-        "ConvolutionParameter": "convolution_param",
-        "ReLUParameter": "relu_param",
-        "PReLUParameter": "prelu_param",
-        "ELUParameter": "elu_param",
-        "EngineParameter": "sigmoid_param tanh_param",
-        "PoolingParameter": "pooling_param",
-        "BatchNormParameter": "batch_norm_param",
-        "ScaleParameter": "scale_param",
-        "EltwiseParameter": "eltwise_param",
-        "ConcatParameter": "concat_param",
-        "PowerParameter": "power_param",
-        "DropoutParameter": "dropout_param",
-        "CropParameter": "crop_param",
-        "SliceParameter": "slice_param",
-        "PythonParameter": "python_param",
-        "LossParameter": "loss_param",
-        "AccuracyParameter": "accuracy_param",
+        "bool": "biasterm mirror shuffle_images",
+        "float": "scale dropout_ratio",
+        "float*": "blobs_lr weight_decay",
+        "FillerParameter": "weight_filler bias_filler",
+        "Pooled": "pool",
     },
     "TransformationParameter": {
         "float": "scale",
@@ -189,8 +217,9 @@ def _add_fields(message: DescriptorProto, kinds: dict[str, str]) -> None:
 
 _pool = DescriptorPool()
 _pool.Add(_file())
-NetParameter: type[Message] = GetMessageClass(
-    _pool.FindMessageTypeByName(f"{PACKAGE}.NetParameter")
+NetParameter, LayerParameter = (
+    GetMessageClass(_pool.FindMessageTypeByName(f"{PACKAGE}.{name}"))
+    for name in ("NetParameter", "LayerParameter")
 )
 
 

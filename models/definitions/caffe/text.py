@@ -2,12 +2,13 @@
 
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from google.protobuf import text_format
 
-from models.definitions.caffe.schema import NetParameter, enum_name
+from models.definitions.caffe.schema import LayerParameter, NetParameter, enum_name
+from models.definitions.caffe.upgrade import type_of_v1, upgraded
 from models.definitions.graph import GraphError
 
 Message = Any
@@ -35,28 +36,42 @@ def parse(text: str) -> list[CaffeLayer]:
 
     Raises GraphError with the line.
     """
-    net = NetParameter()
+    net: Message = NetParameter()
     rows = _rows(text)
-    lines = _lines_of_layers(rows)
+    outline = _outline(rows)
     try:
-        text_format.Parse("\n".join(rows), net)
+        text_format.Parse("\n".join(_with_types_of_today(rows, outline)), net)
     except (text_format.ParseError, RecursionError) as error:
         raise _graph_error(error) from error
-    messages: list[Message] = list(net.layer)  # type: ignore[attr-defined]
-    inputs: list[str] = list(net.input)  # type: ignore[attr-defined]
-    if not messages:
+    _check_form(net, outline)
+    layers = list(zip(net.layer or net.layers, outline.lines, strict=True))
+    for message, line in layers:
+        _check_numbers(message, line)
+    if net.layers:
+        layers = upgraded(layers)
+    named = [_named(message, number, line) for number, (message, line) in enumerate(layers, 1)]
+    return [*(CaffeLayer(name, "Input", _input(name), 1) for name in net.input), *named]
+
+
+def _check_form(net: Message, outline: "_Outline") -> None:
+    count = len(net.layer) + len(net.layers)
+    if not count:
         raise GraphError(
             "The text contains no layer. Paste a network definition: layer { name: … type: … }"
         )
-    if len(messages) > MAX_LAYERS:
-        raise GraphError(f"The network has {len(messages):,} layers: at most {MAX_LAYERS:,}.")
-    for message, line in zip(messages, lines, strict=True):
-        _check_numbers(message, line)
-    layers = [
-        _named(message, number, line)
-        for number, (message, line) in enumerate(zip(messages, lines, strict=True), 1)
-    ]
-    return [*(CaffeLayer(name, "Input", _input(name), 1) for name in inputs), *layers]
+    if count > MAX_LAYERS:
+        raise GraphError(f"The network has {count:,} layers: at most {MAX_LAYERS:,}.")
+    if net.layer and net.layers:
+        raise GraphError(
+            "The text has both layer { … } and, in Caffe's old format, layers { … }. Use one.",
+            outline.lines[outline.is_old.index(not outline.is_old[0])],
+        )
+    if net.HasField("state"):
+        raise GraphError(
+            "“state” is not supported: a training uses the phase TRAIN and the stage train. "
+            "Remove it.",
+            outline.state,
+        )
 
 
 def _rows(text: str) -> list[str]:
@@ -71,33 +86,58 @@ def _rows(text: str) -> list[str]:
     return text.removeprefix("\ufeff").split("\n")
 
 
-def _lines_of_layers(rows: list[str]) -> list[int]:
-    """The line of each top-level layer, counted from 1.
+@dataclass
+class _Outline:
+    """Places in a text. Lines and columns count from 1."""
 
-    Handles `layer { … }` as well as the items of `layer: [{ … }, { … }]`.
+    lines: list[int] = field(default_factory=list)
+    """The line of each layer."""
+    is_old: list[bool] = field(default_factory=list)
+    """Whether a layer has Caffe's old format: `layers`, not `layer`."""
+    types: list[tuple[int, int, str]] = field(default_factory=list)
+    """Types of layers that are words, not strings: line, column, word."""
+    state: int | None = None
+
+
+def _outline(rows: list[str]) -> _Outline:
+    """The places of the top-level layers: `layer { … }`, and the items of `layer: [{ … }, { … }]`.
+
+    Raises GraphError with the line.
     """
-    lines: list[int] = []
-    depth, begun, is_layer = 0, 0, False
+    outline = _Outline()
+    depth, begun, top, last = 0, 0, "", ""
     try:
         tokens: Any = text_format.Tokenizer(rows)
         while not tokens.AtEnd():
             symbol: str = tokens.token
-            line: int = tokens.ParseError("").GetLine() or 1
-            if depth == 0 and symbol == "layers":
-                raise GraphError(
-                    "“layers” is Caffe's old format. Convert the text with upgrade_net_proto_text.",
-                    line,
-                )
-            if depth == 0 and re.match(r"[A-Za-z_]", symbol):
-                is_layer, begun = symbol == "layer", line
-            if depth == 0 and symbol in ("{", "<") and is_layer:
-                lines.append(begun or line)
+            place = tokens.ParseError("")
+            line: int = place.GetLine() or 1
+            is_word = bool(re.match(r"[A-Za-z_]", symbol))
+            if depth == 0 and is_word:
+                top, begun = symbol, line
+                outline.state = line if symbol == "state" else outline.state
+            if depth == 0 and symbol in ("{", "<") and top in ("layer", "layers"):
+                outline.lines.append(begun or line)
+                outline.is_old.append(top == "layers")
                 begun = 0
+            if depth == 1 and last == "type" and is_word and top in ("layer", "layers"):
+                outline.types.append((line, place.GetColumn() or 1, symbol))
             depth += {"{": 1, "<": 1, "}": -1, ">": -1}.get(symbol, 0)
+            last = last if symbol == ":" else symbol
             tokens.NextToken()
     except text_format.ParseError as error:
         raise _graph_error(error) from error
-    return lines
+    return outline
+
+
+def _with_types_of_today(rows: list[str], outline: _Outline) -> list[str]:
+    """The lines with types of layers as strings: Caffe's old format has words, CONVOLUTION."""
+    rows = list(rows)
+    for line, column, word in reversed(outline.types):
+        row = rows[line - 1]
+        before, after = row[: column - 1], row[column - 1 + len(word) :]
+        rows[line - 1] = f'{before}"{type_of_v1(word)}"{after}'
+    return rows
 
 
 def _graph_error(error: Exception) -> GraphError:
@@ -121,20 +161,23 @@ def _graph_error(error: Exception) -> GraphError:
         )
     if unknown:
         return GraphError(
-            f"Unknown field “{unknown[2]}” in {unknown[1]}: it is misspelt, or not supported.", line
+            f"Unknown field “{unknown[2]}” in {unknown[1].removeprefix('V1')}: "
+            "it is misspelt, or not supported.",
+            line,
         )
     text = re.sub(r'(?:Message|Enum) type "[\w.]*?(\w+)"', r"\1", text)
     return GraphError(f"This is not a network definition: {text.rstrip('.')}.", line)
 
 
 def _check_numbers(message: Message, line: int) -> None:
-    for field, value in message.ListFields():
+    for setting, value in message.ListFields():
         for item in value if hasattr(value, "append") or hasattr(value, "add") else [value]:
             if isinstance(item, float) and not math.isfinite(item):
-                raise GraphError(f"{field.name} is {item}: give a finite number.", line)
+                raise GraphError(f"{setting.name} is {item}: give a finite number.", line)
             if isinstance(item, float) and abs(item) > MAX_NUMBER:
                 raise GraphError(
-                    f"{field.name} is {item:g}: no number may be greater than {MAX_NUMBER:g}.", line
+                    f"{setting.name} is {item:g}: no number may be greater than {MAX_NUMBER:g}.",
+                    line,
                 )
             if hasattr(item, "ListFields"):
                 _check_numbers(item, line)
@@ -154,10 +197,7 @@ def _named(message: Message, number: int, line: int) -> CaffeLayer:
 
 
 def _input(name: str) -> Message:
-    net = NetParameter()
-    layer = net.layer.add()  # type: ignore[attr-defined]
-    layer.top.append(name)
-    return layer
+    return LayerParameter(top=[name])
 
 
 def included(layer: CaffeLayer, phase: str, stage: str) -> bool:

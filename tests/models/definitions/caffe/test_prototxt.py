@@ -374,7 +374,19 @@ WRONG = {
         2,
         "finite",
     ),
-    'layers { name: "a" type: CONVOLUTION }': (1, "old form"),
+    'layers { name: "a" type: CONVOLUTION }': (1, "num_output is 0"),
+    IMAGE + 'layers { name: "a" type: RELU bottom: "data" top: "a" }': (2, "Use one"),
+    'layers { name: "a" type: RELU }\n' + IMAGE: (2, "has both"),
+    IMAGE + "state { phase: TEST }" + conv("a"): (2, "“state” is not supported"),
+    'input: "data"\nlayers { layer { name: "r" type: "relu" kernelsize: 3 } }': (
+        2,
+        "“r” has kernelsize, which layers of type relu do not have",
+    ),
+    'layers { name: "l" type: LRN lrn_param { k: 1 } }': (1, "Unknown field “lrn_param”"),
+    'input: "data"\nlayers { name: "m" type: MVN bottom: "data" top: "m" }': (
+        2,
+        "a layer of type MVN, which is not supported",
+    ),
     IMAGE: (None, "No layer leads from the data"),
     conv("a") * 2001: (None, "2,001 layers: at most 2,000"),
     IMAGE
