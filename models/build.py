@@ -32,6 +32,7 @@ class GraphNetwork(nn.Module):
             )
             self._steps.append((node.name, attribute, node.inputs, unneeded))
         self._start(start, signed)
+        self._share()
 
     def forward(self, image: Tensor) -> Tensor:
         values = {INPUT: image}
@@ -64,6 +65,17 @@ class GraphNetwork(nn.Module):
                 if module.bias is not None:
                     fill(module.bias, g.ZEROS if he else node.op.biases)
                 _start_identity(module, self.starts.get(node.name), self.graph.channels)
+
+    def _share(self) -> None:
+        """Let layers that share weights have the parameters of the first of them."""
+        owned: dict[str, nn.Parameter] = {}
+        for node in (node for node in self.graph.nodes if any(node.shared)):
+            module = self.layer(node)
+            for shared, (name, parameter) in zip(
+                node.shared, list(module.named_parameters()), strict=False
+            ):
+                if shared:
+                    setattr(module, name, owned.setdefault(shared, parameter))
 
 
 def _attribute(module: nn.Module, name: str) -> str:
@@ -165,7 +177,7 @@ def _activation(op: g.Activation, channels: int) -> nn.Module:
         case "relu":
             return nn.LeakyReLU(op.slope) if op.slope else nn.ReLU()
         case "prelu":
-            return nn.PReLU(channels, op.slope)
+            return nn.PReLU(channels if op.per_channel else 1, op.slope)
         case "sigmoid":
             return nn.Sigmoid()
         case "tanh":

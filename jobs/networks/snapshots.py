@@ -75,7 +75,11 @@ def save(folder: JobFolder, name: str, kind: Kind, restorer: Restorer, state: St
     packed = io.BytesIO()
     torch.save(state, packed)
     write_whole(_state(folder, name), packed.getbuffer(), durable=True)
-    weights = {key: value.cpu().contiguous() for key, value in restorer.net.state_dict().items()}
+    # Copies, because safetensors refuses tensors that layers share.
+    weights = {
+        key: value.cpu().clone(memory_format=torch.contiguous_format)
+        for key, value in restorer.net.state_dict().items()
+    }
     content = safetensors.torch.save(weights, metadata)
     write_whole(weights_of(folder, name), content, durable=True)
     return weights_of(folder, name).stat().st_size

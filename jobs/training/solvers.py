@@ -8,7 +8,7 @@ from torch import nn
 from jobs.specs.solvers import Adadelta, Adam, AdamW, LrPolicy, RmsProp, Solver
 from models.build import GraphNetwork
 from models.definitions import lr_policies
-from models.definitions.graph import Activation, Conv
+from models.definitions.graph import Activation, Conv, Scale
 
 OPTIMIZERS: dict[str, tuple[type[torch.optim.Optimizer], dict[str, Any]]] = {
     "adam": (torch.optim.Adam, {"fused": True}),
@@ -70,11 +70,13 @@ def _factors(net: nn.Module, paper: bool) -> list[tuple[nn.Parameter, tuple[floa
     if isinstance(net, GraphNetwork) and paper:
         for node in net.graph.nodes:
             module = net.layer(node)
-            if isinstance(node.op, Conv):
+            if isinstance(node.op, Conv | Scale):
                 for number, parameter in enumerate(module.parameters()):
                     factors[parameter] = (node.op.rate[number], node.op.decay[number])
             elif isinstance(node.op, Activation):
-                factors |= {parameter: (node.op.rate, 1.0) for parameter in module.parameters()}
+                factors |= {
+                    parameter: (node.op.rate, node.op.decay) for parameter in module.parameters()
+                }
     return [(parameter, factors.get(parameter, (1.0, 1.0))) for parameter in net.parameters()]
 
 

@@ -65,11 +65,17 @@ class Conv:
 
 @dataclass(frozen=True)
 class Activation:
-    """`slope`: factor below zero of relu (0), alpha of elu, initial slope of prelu."""
+    """`slope`: factor below zero of relu (0), alpha of elu, initial slope of prelu.
+
+    `rate`, `decay`: as those of Conv, for the slopes of a prelu. `per_channel`: whether each
+    channel has a slope of its own.
+    """
 
     kind: Literal["relu", "prelu", "sigmoid", "tanh", "elu"]
     slope: float = 0.0
     rate: float = 1.0
+    decay: float = 1.0
+    per_channel: bool = True
 
 
 @dataclass(frozen=True)
@@ -92,10 +98,12 @@ class BatchNorm:
 
 @dataclass(frozen=True)
 class Scale:
-    """A learned factor per channel, and with `bias` a summand."""
+    """A learned factor per channel, with `bias` a summand too. `rate`, `decay`: as in Conv."""
 
     bias: bool = False
     start: float = 1.0
+    rate: tuple[float, float] = (1.0, 1.0)
+    decay: tuple[float, float] = (1.0, 1.0)
 
 
 @dataclass(frozen=True)
@@ -145,12 +153,17 @@ Op = Conv | Activation | Pool | BatchNorm | Scale | Combine | Concat | Power | D
 
 @dataclass(frozen=True)
 class Node:
-    """A layer: an operation on the outputs of other nodes. `line`: its line in the pasted text."""
+    """A layer: an operation on the outputs of other nodes. `line`: its line in the pasted text.
+
+    `shared`: for each of its learned blobs (weights, biases) a name, which the nodes that share
+    the blob have in common; "" for a blob of its own.
+    """
 
     name: str
     op: Op
     inputs: tuple[str, ...]
     line: int | None = None
+    shared: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -198,7 +211,11 @@ class Graph:
         return shapes
 
     def check(self) -> None:
-        """Raises GraphError unless the output has the size and channels of any image."""
+        """Raises GraphError unless the output has the size and channels of any image.
+
+        Nodes that share a blob must have it in the same shape.
+        """
+        self._check_shared()
         for height, width in ((64, 64), (37, 53)):
             output, image = (
                 self.shapes(height, width)[self.output],
@@ -213,16 +230,36 @@ class Graph:
                     line,
                 )
 
+    def _check_shared(self) -> None:
+        shapes, first = self.shapes(), dict[str, tuple[str, tuple[int, ...]]]()
+        for node in self.nodes:
+            blobs = learned_blobs(node.op, self.inputs_of(node, shapes))
+            for name, blob in zip(node.shared, blobs, strict=False):
+                owner, shape = first.setdefault(name, (node.name, blob)) if name else ("", blob)
+                if shape != blob:
+                    raise GraphError(
+                        f"“{node.name}” shares “{name}” with “{owner}”, but has it as {blob} "
+                        f"instead of {shape}: give both equal kernels, maps and inputs",
+                        node.line,
+                    )
+
     def inputs_of(self, node: Node, shapes: dict[str, Shape]) -> int:
         """The input channels of a node's weights: those of its first input."""
         return shapes[node.inputs[0]].channels
 
     def parameters(self) -> dict[str, int]:
-        """The number of learned parameters of each node."""
-        shapes = self.shapes()
-        return {
-            node.name: _parameters(node.op, self.inputs_of(node, shapes)) for node in self.nodes
-        }
+        """The number of learned parameters of each node. Shared ones count once, at the first."""
+        shapes, seen, counts = self.shapes(), set[str](), dict[str, int]()
+        for node in self.nodes:
+            blobs = learned_blobs(node.op, self.inputs_of(node, shapes))
+            names = (*node.shared, "", "")
+            counts[node.name] = sum(
+                math.prod(blob)
+                for name, blob in zip(names, blobs, strict=False)
+                if name not in seen
+            )
+            seen |= set(node.shared) - {""}
+        return counts
 
     def multiply_adds(self) -> float:
         """Multiply-adds of all convolutions per pixel of the image."""
@@ -331,18 +368,21 @@ def _weights(op: Conv, channels: int) -> int:
     return op.kernel[0] * op.kernel[1] * channels * op.maps // op.groups
 
 
-def _parameters(op: Op, channels: int) -> int:
+def learned_blobs(op: Op, channels: int) -> tuple[tuple[int, ...], ...]:
+    """The shapes of a layer's learned weights and biases, in the order of torch's parameters."""
     match op:
         case Conv():
-            return _weights(op, channels) + (op.maps if op.bias else 0)
+            maps = (channels, op.maps) if op.transposed else (op.maps, channels)
+            weights = (maps[0], maps[1] // op.groups, *op.kernel)
+            return (weights, (op.maps,)) if op.bias else (weights,)
         case Activation(kind="prelu"):
-            return channels
-        case BatchNorm():
-            return 2 * channels if op.affine else 0
+            return ((channels if op.per_channel else 1,),)
+        case BatchNorm(affine=True) | Scale(bias=True):
+            return ((channels,), (channels,))
         case Scale():
-            return channels * (2 if op.bias else 1)
+            return ((channels,),)
         case _:
-            return 0
+            return ()
 
 
 @dataclass(frozen=True)

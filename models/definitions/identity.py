@@ -73,6 +73,8 @@ class _Search:
         return self._carried[name]
 
     def _carry(self, node: Node) -> _Carried | None:
+        if any(node.shared):  # Its start would be that of other layers too.
+            return None
         match node.op:
             case Combine(kind="sum") as sum:
                 return self._carry_sum(node.inputs, sum.factors or (1.0,) * len(node.inputs))
@@ -128,7 +130,7 @@ class _Search:
 
     def _zero(self, node: Node) -> Starts | None:
         match node.op:
-            case Conv():
+            case Conv() if not any(node.shared):
                 return {node.name: "zero"}
             case Power(power=1.0, shift=0.0) | Dropout() | Take():
                 return self.zero(node.inputs[0])

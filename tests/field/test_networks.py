@@ -3,11 +3,20 @@
 from pathlib import Path
 
 import pytest
+import torch
 
 from app.forms.preview import preview
+from jobs.core.folder import JobFolder
 from jobs.core.paths import ROOT
+from jobs.networks import snapshots
+from jobs.networks.export_formats import FORMATS
+from jobs.networks.snapshots import Kind
+from jobs.specs.networks import Custom
+from jobs.training.solvers import _factors
+from models.build import GraphNetwork
 from models.definitions.caffe.prototxt import ParsedNetwork, read
 from models.definitions.graph import GraphError
+from models.definitions.identity import identity_start
 from tests.app.forms.test_preview import NoJobs
 from tests.conftest import Clip
 from tests.support.server import Server
@@ -216,3 +225,72 @@ def test_only_layers_that_can_have_a_pad_take_a_padded_blob() -> None:
     with pytest.raises(GraphError, match="only layers of type conv or pool") as refused:
         read(V0.replace('"conv" num_output: 8', '"relu" num_output: 8'), 1)
     assert refused.value.line == 5
+
+
+SHARED = """
+layer { name: "data" type: "HDF5Data" top: "data" top: "label" }
+layer { name: "first" type: "Convolution" bottom: "data" top: "first"
+        convolution_param { num_output: 4 kernel_size: 3 pad: 1 weight_filler { type: "msra" } } }
+layer { name: "a" type: "Convolution" bottom: "first" top: "a"
+        param { name: "w" lr_mult: 0.5 decay_mult: 0 } param { name: "b" lr_mult: 0.1 }
+        convolution_param { num_output: 4 kernel_size: 3 pad: 1 weight_filler { type: "msra" } } }
+layer { name: "pa" type: "PReLU" bottom: "a" top: "a" param { name: "s" decay_mult: 0 }
+        prelu_param { channel_shared: true } }
+layer { name: "c" type: "Convolution" bottom: "a" top: "c" param { name: "w" } param { name: "own" }
+        convolution_param { num_output: 4 kernel_size: 3 pad: 1 weight_filler { type: "msra" } } }
+layer { name: "pc" type: "PReLU" bottom: "c" top: "c" param { name: "s" }
+        prelu_param { channel_shared: true } }
+layer { name: "last" type: "Convolution" bottom: "c" top: "last" param { name: "x" }
+        convolution_param { num_output: 1 kernel_size: 3 pad: 1 weight_filler { type: "msra" } } }
+layer { name: "sum" type: "Eltwise" bottom: "last" bottom: "data" top: "sum" }
+layer { name: "loss" type: "EuclideanLoss" bottom: "sum" bottom: "label" }
+"""
+
+
+def test_layers_share_weights_by_the_names_of_their_params() -> None:
+    parsed = read(SHARED, 1)
+    counts = parsed.graph.parameters()
+    assert (counts["a"], counts["pa"], counts["c"], counts["pc"]) == (4 * 4 * 9 + 4, 1, 4, 0)
+    net = GraphNetwork(parsed.graph)
+    a, c, pa, pc = (net.get_submodule(name) for name in ("a", "c", "pa", "pc"))
+    assert a.weight is c.weight
+    assert a.bias is not c.bias
+    assert pa.weight is pc.weight
+    assert pa.weight.shape == (1,)
+    assert sum(parameter.numel() for parameter in net.parameters()) == sum(counts.values())
+    image = torch.rand(1, 1, 12, 16)
+    assert torch.allclose(net(image), image, atol=1e-6), "starts as the identity"
+    factors = dict(_factors(net, paper=True))
+    assert factors[a.weight] == (0.5, 0.0)
+    assert factors[a.bias] == (0.1, 1.0)
+    assert factors[pa.weight] == (1.0, 0.0)
+
+
+def test_a_network_whose_identity_would_need_shared_weights_starts_as_its_fillers_say() -> None:
+    chain = SHARED[: SHARED.index('layer { name: "last"')].replace("num_output: 4", "num_output: 1")
+    assert identity_start(read(chain, 1).graph) is None
+
+
+def test_published_recursive_network_is_read() -> None:
+    parsed = read(published("drrn_share"), 1)
+    net = GraphNetwork(parsed.graph, "paper")
+    assert net.get_parameter("conv1_1a.weight") is net.get_submodule("conv1_2a").weight
+
+
+def test_snapshots_and_exports_keep_shared_weights(tmp_path: Path) -> None:
+    folder = JobFolder(tmp_path)
+    kind = Kind(Custom(prototxt=SHARED, start="paper"), "y", 1)
+    restorer = kind.restorer().eval()
+    snapshots.save(folder, "epoch-0001", kind, restorer, {})
+    loaded, mean, weights = snapshots.read_weights(folder, "epoch-0001")
+    again = loaded.restorer(mean).eval()
+    again.net.load_state_dict(weights)
+    image = torch.rand(2, 1, 12, 16)
+    assert torch.equal(again(image), restorer(image))
+    assert again.net.get_submodule("a").weight is again.net.get_submodule("c").weight
+    about = dict.fromkeys(("clearframe", "model", "snapshot", "range"), "")
+    restorer.requires_grad_(False)
+    for name, format in FORMATS.items():
+        file = tmp_path / name
+        file.write_bytes(format.make(restorer, image, about))
+        assert torch.allclose(format.run(file, image), restorer(image), atol=1e-4)

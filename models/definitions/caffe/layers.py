@@ -86,12 +86,11 @@ def relu(layer: Layer) -> Activation:
 @layer("PReLU")
 def prelu(layer: Layer) -> Activation:
     param = layer.prelu_param
-    if param.channel_shared:
-        raise GraphError("channel_shared is not supported: each channel has its own slope")
     start = filler(param.filler) if param.HasField("filler") else Filler("constant", 0.25)
     if start.kind != "constant":
         raise GraphError("its filler must be a constant")
-    return Activation("prelu", start.value, _factors(layer, "lr_mult")[0])
+    rate, decay = (_factors(layer, name)[0] for name in ("lr_mult", "decay_mult"))
+    return Activation("prelu", start.value, rate, decay, per_channel=not param.channel_shared)
 
 
 @layer("Sigmoid")
@@ -148,8 +147,6 @@ def scale(layer: Layer) -> Scale:
         0,
     ):
         raise GraphError("its bias_filler must be the constant 0")
-    if set(_factors(layer, "lr_mult")) != {1.0}:
-        raise GraphError("its lr_mult must be 1")
     if (param.HasField("axis") and param.axis != 1) or (
         param.HasField("num_axes") and param.num_axes != 1
     ):
@@ -157,7 +154,8 @@ def scale(layer: Layer) -> Scale:
     start = filler(param.filler) if param.HasField("filler") else Filler("constant", 1.0)
     if start.kind != "constant":
         raise GraphError("its filler must be a constant")
-    return Scale(param.bias_term, start.value)
+    rate, decay = (_factors(layer, name) for name in ("lr_mult", "decay_mult"))
+    return Scale(param.bias_term, start.value, rate, decay)
 
 
 @layer("Eltwise")

@@ -23,6 +23,7 @@ from models.definitions.caffe.ends import (
     unsupported_loss,
 )
 from models.definitions.caffe.layers import OPS, differences
+from models.definitions.caffe.sharing import shared_names
 from models.definitions.caffe.text import CaffeLayer
 from models.definitions.graph import INPUT, Graph, GraphError, Node, Power, Shape, Take
 
@@ -77,6 +78,7 @@ class NetReader:
                 f"“{second.name}” is a second loss, after “{first.name}”. Remove either.",
                 second.line,
             )
+        self.shared = shared_names(self.layers)
         self.labels = labels_of(self.layers, self.losses)
         tops, free_bottoms = set(), set()
         for layer in self.layers:
@@ -123,12 +125,6 @@ class NetReader:
             self.notes.append(
                 f"“{layer.name}” has propagate_down: false, which is ignored: "
                 "the layers before it learn too."
-            )
-        if any(param.name for param in layer.message.param):
-            raise GraphError(
-                f"“{layer.name}” shares its weights, which is not supported. "
-                "Remove the names of its params.",
-                layer.line,
             )
         match layer.kind:
             case kind if kind in SOURCES:
@@ -292,7 +288,9 @@ class NetReader:
         self.notes += differences(layer.name, layer.message)
         inputs = tuple(self._node_of(value, f"{layer.name}-in", layer.line) for value in taken)
         name = self._unused_name(layer.name)
-        self.nodes.append(Node(name, op, inputs, layer.line))
+        names = [param.name for param in layer.message.param]
+        shared = tuple(name if name in self.shared else "" for name in names)
+        self.nodes.append(Node(name, op, inputs, layer.line, shared if any(shared) else ()))
         self._set_blob(layer, self._top(layer), Value(name))
 
     def _only_bottom(self, layer: CaffeLayer, taken: Sequence[Value]) -> Value:

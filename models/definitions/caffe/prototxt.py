@@ -149,7 +149,7 @@ def _check(graph: Graph) -> None:
 def _learns(node: Node) -> bool:
     """Whether a layer has a learning rate above zero."""
     match node.op:
-        case Conv(rate=rates):
+        case Conv(rate=rates) | Scale(rate=rates):
             return any(rates)
         case Activation(rate=rate):
             return rate > 0

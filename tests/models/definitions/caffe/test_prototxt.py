@@ -45,6 +45,11 @@ def conv(
     return f'layer {{ name: "{name}" type: "Convolution" {blobs} {param} }}\n'
 
 
+def shared(name: str, bottom: str = "data", maps: int = 1, factor: str = "lr_mult: 1") -> str:
+    param = f'param {{ name: "w" {factor} }} convolution_param'
+    return conv(name, bottom, maps=maps).replace("convolution_param", param)
+
+
 def loss(output: str, label: str = "label") -> str:
     bottoms = f'bottom: "{output}" bottom: "{label}"'
     return f'layer {{ name: "loss" type: "EuclideanLoss" {bottoms} top: "loss" }}\n'
@@ -316,9 +321,14 @@ WRONG = {
     ),
     IMAGE + conv("a", more='weight_filler { type: "gaussian" std: -1 }'): (2, "std of 0 or more"),
     IMAGE + conv("a", more='weight_filler { type: "gaussian" mean: 5 }'): (2, "mean 0"),
-    IMAGE + conv("a").replace('top: "a"', 'top: "a" param { name: "w" }'): (
+    IMAGE + shared("a") + shared("b", "a", maps=2) + conv("c", "b"): (
+        3,
+        "“b” shares “w” with “a”, but has it as",
+    ),
+    IMAGE + shared("a") + shared("b", "a", factor="lr_mult: 2"): (3, "has the lr_mult 2 instead"),
+    IMAGE + shared("a").replace("Convolution", "BatchNorm") + shared("b", "a"): (
         2,
-        "shares its weights",
+        "shares its statistics",
     ),
     IMAGE
     + conv("a")
