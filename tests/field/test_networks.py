@@ -294,3 +294,74 @@ def test_snapshots_and_exports_keep_shared_weights(tmp_path: Path) -> None:
         file = tmp_path / name
         file.write_bytes(format.make(restorer, image, about))
         assert torch.allclose(format.run(file, image), restorer(image), atol=1e-4)
+
+
+def srcnn(pad1: str = "pad: 0", pad2: str = "", pad3: str = "pad: 0", more: str = "") -> str:
+    layers = ((9, 8, pad1, "data", "a"), (1, 4, pad2, "a", "b"), (5, 1, pad3, "b", "c"))
+    return DATA + "".join(
+        f'layer {{ name: "{top}" type: "Convolution" bottom: "{bottom}" top: "{top}" '
+        f"convolution_param {{ num_output: {maps} kernel_size: {kernel} {pad} {more} "
+        'weight_filler { type: "msra" } } }\n'
+        for kernel, maps, pad, bottom, top in layers
+    )
+
+
+ADD = 'layer { name: "sum" type: "Eltwise" bottom: "c" bottom: "data" top: "sum" }\n'
+POOL = """layer { name: "pool" type: "Pooling" bottom: "c" top: "pool"
+  pooling_param { kernel_h: 3 kernel_w: 1 } }
+"""
+PADS = {
+    "as published": (srcnn(), "Set the pads of “a”, “b”, “c” to 4, 0, 2."),
+    "one is missing": (srcnn("pad: 4"), "Set the pads of “a”, “b”, “c” to 4, 0, 2."),
+    "dilated": (srcnn(more="dilation: 2"), "to 8, 0, 4."),
+    "added to the image": (
+        srcnn() + ADD,
+        "must be equal. Set the pads of “a”, “b”, “c” to 4, 0, 2.",
+    ),
+    "pooled": (srcnn() + POOL, "“pool” to 4, 0, 2, 1x0."),
+    "same everywhere": (CONV.replace("pad: 1", ""), "Set pad: 1 in each convolution."),
+}
+
+
+@pytest.mark.parametrize("name", PADS)
+def test_a_network_without_pads_is_refused_with_the_pads_that_make_it_fit(name: str) -> None:
+    text, advice = PADS[name]
+    with pytest.raises(GraphError) as refused:
+        read(text, 1)
+    assert str(refused.value).endswith(advice)
+
+
+def test_published_network_without_pads_is_read_with_the_pads_of_the_advice() -> None:
+    text = published("srcnn_official")
+    with pytest.raises(GraphError, match="to 4, 0, 2"):
+        read(text, 1)
+    for pad in (4, 0, 2):
+        text = text.replace("pad: 0 w", f"pad: {pad}  w", 1)
+    assert read(text, 1).loss == "l2"
+
+
+@pytest.mark.parametrize("kernel", ["kernel_size: 4", "kernel_size: 3 stride: 2"])
+def test_no_pads_are_advised_where_none_fit(kernel: str) -> None:
+    with pytest.raises(GraphError, match=r"Check pads, strides and the maps of the last layer\.$"):
+        read(CONV.replace("kernel_size: 3 pad: 1", kernel), 1)
+
+
+def test_deconvolution_and_crop_that_end_at_the_size_of_the_image_are_taken() -> None:
+    """As waifu2x's networks, but with a first layer that halves the image."""
+    text = (
+        DATA
+        + """
+layer { name: "down" type: "Convolution" bottom: "data" top: "down"
+        convolution_param { num_output: 4 kernel_size: 4 stride: 2 pad: 3
+                            weight_filler { type: "msra" } } }
+layer { name: "leaky" type: "ReLU" bottom: "down" top: "down" relu_param { negative_slope: 0.1 } }
+layer { name: "up" type: "Deconvolution" bottom: "down" top: "up"
+        convolution_param { num_output: 1 kernel_size: 4 stride: 2
+                            weight_filler { type: "msra" } } }
+layer { name: "crop" type: "Crop" bottom: "up" bottom: "data" top: "crop"
+        crop_param { axis: 2 offset: 3 offset: 3 } }
+layer { name: "loss" type: "EuclideanLoss" bottom: "crop" bottom: "label" }
+"""
+    )
+    net = GraphNetwork(read(text, 1).graph, "paper")
+    assert net(torch.rand(1, 1, 37, 54)).shape == (1, 1, 37, 54)

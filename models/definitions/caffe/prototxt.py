@@ -22,6 +22,7 @@ from dataclasses import dataclass
 
 from models.definitions.caffe.ends import SOURCES
 from models.definitions.caffe.net import NetReader
+from models.definitions.caffe.pads import advice
 from models.definitions.caffe.text import CaffeLayer, included, parse
 from models.definitions.graph import (
     Activation,
@@ -76,7 +77,12 @@ def read(text: str, channels: int) -> ParsedNetwork:
     """
     chosen = _choose(parse(text), channels)
     graph, loss = chosen.graph()
-    _check(graph)
+    try:
+        _check(graph)
+    except GraphError as error:
+        if pads := advice(graph):
+            raise GraphError(f"{str(error).rstrip('.')}. {pads}", error.line) from error
+        raise
     return ParsedNetwork(graph, loss, tuple(dict.fromkeys(chosen.notes)))
 
 
