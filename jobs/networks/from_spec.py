@@ -3,17 +3,15 @@
 Sources: the registries, a pasted definition, an installed package, or a Python file.
 """
 
-import os
-import runpy
 from collections.abc import Callable
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from jobs.core.errors import JobError
-from jobs.core.launcher import USER_CODE
+from jobs.networks.user_code import errors_of, function_in_file
 from jobs.specs.losses import Loss, PackageLoss, PythonFileLoss
 from jobs.specs.networks import Custom, Network, Package, PythonFile
 from models.build import GraphNetwork
@@ -35,13 +33,25 @@ def make_network(spec: Network, channels: int, signed: bool = False) -> nn.Modul
         case Custom():
             return GraphNetwork(_read(spec.prototxt, channels).graph, spec.start, signed)
         case Package():
-            network = _entry_point("clearframe.networks", spec.entry)(channels)
+            return _called(
+                _entry_point("clearframe.networks", spec.entry), _named(spec.entry), channels
+            )
         case PythonFile():
-            network = _function_in_file(spec.file, "network")(channels)
+            return _called(function_in_file(spec.file, "network"), spec.file, channels)
         case _:
             settings = spec.model_dump(exclude={"name", "start"})
             return GraphNetwork(NETWORKS[spec.name].graph(channels, **settings), spec.start, signed)
-    return _checked(GraphNetwork(network) if isinstance(network, Graph) else network, channels)
+
+
+def _called(function: Callable[..., Any], code: str, channels: int) -> nn.Module:
+    """The network that foreign code makes. Raises JobError."""
+    with errors_of(code):
+        network = function(channels)
+        try:
+            net = GraphNetwork(network) if isinstance(network, Graph) else network
+        except GraphError as error:
+            raise JobError(f"{code}: The network cannot be trained. {error}") from error
+        return _checked(net, channels)
 
 
 def uses_lr_mult(spec: Network) -> bool:
@@ -53,12 +63,33 @@ def make_loss(spec: Loss) -> LossFunction:
     """Return the loss function. Raises JobError."""
     match spec:
         case PackageLoss():
-            function: LossFunction = _entry_point("clearframe.losses", spec.entry)
+            return _checked_loss(_entry_point("clearframe.losses", spec.entry), _named(spec.entry))
         case PythonFileLoss():
-            function = _function_in_file(spec.file, "loss")
-        case _:
-            function = loss_of(spec.name, spec.model_dump(exclude={"name"}))
-    return function
+            return _checked_loss(function_in_file(spec.file, "loss"), spec.file)
+    return loss_of(spec.name, spec.model_dump(exclude={"name"}))
+
+
+def _checked_loss(function: LossFunction, code: str) -> LossFunction:
+    """The loss of foreign code. It raises JobError unless it returns a number as a tensor."""
+
+    def loss(output: Tensor, target: Tensor) -> Tensor:
+        with errors_of(code):
+            value: object = function(output, target)
+        if not isinstance(value, Tensor) or value.numel() != 1 or not value.requires_grad:
+            raise JobError(
+                f"{code}: loss returns {_shape_of(value)}. "
+                "It must return a scalar tensor that depends on the output of the network."
+            )
+        return value.reshape(())
+
+    return loss
+
+
+def _shape_of(value: object) -> str:
+    if not isinstance(value, Tensor):
+        return f"a value of type {type(value).__name__}"
+    constant = "" if value.requires_grad else " without a gradient"
+    return f"a tensor of shape {tuple(value.shape)}{constant}"
 
 
 def notes_on(network: Network, loss: Loss, channels: int) -> list[str]:
@@ -85,22 +116,13 @@ def _entry_point(group: str, name: str) -> Callable[..., Any]:
         raise JobError(
             f"No installed package has an entry point {name} in {group}. Available: {available}."
         )
-    function: Callable[..., Any] = next(iter(matches)).load()
+    with errors_of(_named(name)):
+        function: Callable[..., Any] = next(iter(matches)).load()
     return function
 
 
-def _function_in_file(path: str, name: str) -> Callable[..., Any]:
-    if not os.environ.get(USER_CODE):
-        raise JobError("A Python file runs only if the server was started with --allow-user-code.")
-    try:
-        # TorchScript stores the name of the module in which a class is defined: keep it constant.
-        names = runpy.run_path(path, run_name="user_code")
-    except OSError as error:
-        raise JobError(f"{path} cannot be read: {error.strerror}.") from error
-    if not callable(names.get(name)):
-        raise JobError(f"{path} has no function {name}. Define it in this file.")
-    function: Callable[..., Any] = names[name]
-    return function
+def _named(entry: str) -> str:
+    return f"The entry point {entry}"
 
 
 def _checked(net: Any, channels: int) -> nn.Module:

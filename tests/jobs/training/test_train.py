@@ -611,6 +611,16 @@ def test_network_and_loss_of_a_python_file_require_permission(
     assert "train/python" in list(read(model.events, types=frozenset({"scalars"})))[1]["scalars"]
 
 
+def test_loss_file_with_a_missing_module_ends_with_its_line(
+    dataset: JobFolder, make_model: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CLEARFRAME_USER_CODE", "1")
+    code = tmp_path / "user_code.py"
+    code.write_text("import torch\nimport no_such_module_anywhere\n")
+    model = make_model(dataset, loss={"name": "python", "file": str(code)})
+    assert ended(model)["reason"].startswith(f"{code}, line 2: ModuleNotFoundError: No module")
+
+
 def test_network_that_changes_the_size_is_rejected(
     dataset: JobFolder, make_model: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
