@@ -6,11 +6,14 @@ weights are written last, so the state of each visible snapshot exists.
 
 import io
 import json
+import struct
+import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any, cast
+from zipfile import BadZipFile, ZipFile
 
 import safetensors.torch
 import torch
@@ -31,6 +34,22 @@ from models.restorer import Channels, Restorer, channels_seen
 
 State = dict[str, Any]
 """The state in the .state.pt file of a snapshot: tensors, numbers, lists and dicts only."""
+
+
+DAMAGE = (
+    BadZipFile,
+    EOFError,
+    LookupError,
+    OSError,
+    OverflowError,
+    RuntimeError,
+    TypeError,
+    UnpicklingError,
+    ValueError,
+    struct.error,
+    zlib.error,
+)
+"""Errors of zipfile and torch.load for a file with changed or missing bytes."""
 
 
 @dataclass(frozen=True)
@@ -102,11 +121,17 @@ def to_resume(folder: JobFolder, requested: str = "") -> State | None:
 
 
 def _read_state(folder: JobFolder, name: str) -> State:
+    path = _state(folder, name)
     try:
-        state: State = torch.load(_state(folder, name), map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, EOFError, UnpicklingError) as error:
+        with ZipFile(path) as archive:
+            damaged = archive.testzip()  # torch.load does not compare the checksums.
+        if damaged:
+            raise BadZipFile(f"the checksum of {damaged} differs")
+        state: State = torch.load(path, map_location="cpu", weights_only=True)
+    except DAMAGE as error:
         raise JobError(
-            f"Snapshot {name} cannot be resumed from: {error}. Resume from another snapshot."
+            f"Snapshot {name} cannot be resumed from, because {path.name} is damaged or missing: "
+            f"{str(error).rstrip('.')}. Resume from another snapshot."
         ) from error
     return state
 
@@ -134,15 +159,15 @@ def read_weights(model: JobFolder, name: str) -> tuple[Kind, Tensor | None, dict
     """Return the kind, the mean colour and the weights of a snapshot. Raises JobError."""
     try:
         with safe_open(weights_of(model, name), "pt") as file:
-            metadata = file.metadata()
+            metadata = file.metadata() or {}
         weights = load_file(weights_of(model, name))
-    except (OSError, SafetensorError) as error:
+        network: Network = TypeAdapter(Network).validate_json(metadata["network"])
+        mean = json.loads(metadata["mean"])
+        kind = Kind(network, metadata["channels"], int(metadata["of_image"]))
+    except (OSError, SafetensorError, LookupError, ValueError) as error:
         raise JobError(
             f"Snapshot {name} cannot be read: {error}. Choose another snapshot."
         ) from error
-    network: Network = TypeAdapter(Network).validate_json(metadata["network"])
-    mean = json.loads(metadata["mean"])
-    kind = Kind(network, metadata["channels"], int(metadata["of_image"]))
     return kind, None if mean is None else torch.tensor(mean), weights
 
 
