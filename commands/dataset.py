@@ -8,6 +8,7 @@ import click
 
 from app.checks.dataset import checked_dataset
 from app.validation_errors import Invalid, validate
+from commands.common_options import home_option, server_option
 from commands.options import options, typed_values
 from commands.running import run_here, run_on, sentences
 from commands.spec_file import overlaid, read_spec, set_missing, spec_option
@@ -31,15 +32,8 @@ def dataset() -> None:
 @dataset.command("create")
 @options(DatasetSpec)
 @spec_option
-@click.option(
-    "--home",
-    type=click.Path(path_type=Path, file_okay=False),
-    default=Path("data"),
-    envvar="CLEARFRAME_HOME",
-    show_default=True,
-    help="Use this home folder.",
-)
-@click.option("--server", metavar="URL", help="Create it on this server instead of this machine.")
+@home_option()
+@server_option("Create it")
 def create_dataset(spec_file: TextIO | None, home: Path, server: str | None, **given: Any) -> None:
     """Create a dataset.
 

@@ -13,6 +13,7 @@ from app.catalog.catalog import Refused
 from app.catalog.index import row_of
 from app.runner import exporting
 from app.validation_errors import Invalid
+from commands.common_options import home_option, server_option, user_code_option
 from commands.options import options, typed_values
 from commands.running import call, download, sentences
 from jobs.core.folder import JobFolder
@@ -28,24 +29,9 @@ from jobs.specs.export import ExportSpec
     help="Write to this file. [default: NAME-SNAPSHOT with the format's extension, "
     "in the current folder]",
 )
-@click.option(
-    "--home",
-    type=click.Path(path_type=Path, file_okay=False),
-    default=Path("data"),
-    envvar="CLEARFRAME_HOME",
-    show_default=True,
-    help="Read the model from this home folder.",
-)
-@click.option(
-    "--server",
-    metavar="URL",
-    help="Export on this server instead of this machine.",
-)
-@click.option(
-    "--allow-user-code",
-    is_flag=True,
-    help="Allow the Python file or package of a network to run on this machine.",
-)
+@home_option("Read the model from this home folder.")
+@server_option("Export")
+@user_code_option("Python file or package of a network")
 def export(
     model: str,
     out: Path | None,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from commands.common_options import home_option, user_code_option
 from jobs.core.errors import JobError
 from jobs.core.folder import JobFolder
 from jobs.core.launcher import USER_CODE
@@ -34,14 +35,7 @@ MIB = 2**20
     show_default=True,
     help="Use this snapshot: best, last or a name.",
 )
-@click.option(
-    "--home",
-    type=click.Path(path_type=Path, file_okay=False),
-    default=Path("data"),
-    envvar="CLEARFRAME_HOME",
-    show_default=True,
-    help="Read the model from this home folder.",
-)
+@home_option("Read the model from this home folder.")
 @click.option(
     "--codec",
     type=click.Choice(["h264", "ffv1"]),
@@ -62,11 +56,7 @@ MIB = 2**20
     help="Limit the memory of layers to this number of MiB. [default: half of the free memory]",
 )
 @click.option("--overwrite", is_flag=True, help="Replace OUT if it exists.")
-@click.option(
-    "--allow-user-code",
-    is_flag=True,
-    help="Allow the Python file of a network to run on this machine.",
-)
+@user_code_option()
 def restore(
     source: Path,
     out: Path,

@@ -14,6 +14,7 @@ import click
 
 from app.checks.inference import checked_test
 from app.validation_errors import Invalid, validate
+from commands.common_options import home_option, server_option, user_code_option
 from commands.options import options, typed_values
 from commands.running import find_in, run_here, run_on, sentences
 from jobs.core.launcher import USER_CODE
@@ -28,20 +29,9 @@ def test() -> None:
 def _command(kind: str, spec: type[AnyTest]) -> click.Command:
     @click.argument("model", metavar="MODEL_ID")
     @options(spec)
-    @click.option(
-        "--home",
-        type=click.Path(path_type=Path, file_okay=False),
-        default=Path("data"),
-        envvar="CLEARFRAME_HOME",
-        show_default=True,
-        help="Use this home folder.",
-    )
-    @click.option("--server", metavar="URL", help="Test on this server instead of this machine.")
-    @click.option(
-        "--allow-user-code",
-        is_flag=True,
-        help="Allow the Python file of a network to run on this machine.",
-    )
+    @home_option()
+    @server_option("Test")
+    @user_code_option()
     def run(
         model: str, home: Path, server: str | None, allow_user_code: bool, **given: Any
     ) -> None:

@@ -13,6 +13,7 @@ from app.checks.training import checked_training, with_network_loss
 from app.forms.training import LENGTHS
 from app.settings import Settings
 from app.validation_errors import Invalid, validate
+from commands.common_options import home_option, server_option, user_code_option
 from commands.options import options, typed_values
 from commands.running import call, find_in, follow, run_here, sentences
 from commands.spec_file import overlaid, read_spec, set_missing, spec_option
@@ -26,20 +27,9 @@ UNIONS = ("network", "loss", "solver", "lr_policy")
 @click.command()
 @options(ModelSpec)
 @spec_option
-@click.option(
-    "--home",
-    type=click.Path(path_type=Path, file_okay=False),
-    default=Path("data"),
-    envvar="CLEARFRAME_HOME",
-    show_default=True,
-    help="Use this home folder.",
-)
-@click.option("--server", metavar="URL", help="Train on this server instead of this machine.")
-@click.option(
-    "--allow-user-code",
-    is_flag=True,
-    help="Allow the Python file of a network or loss to run on this machine.",
-)
+@home_option()
+@server_option("Train")
+@user_code_option("Python file of a network or loss")
 def train(
     spec_file: TextIO | None, home: Path, server: str | None, allow_user_code: bool, **given: Any
 ) -> None:
