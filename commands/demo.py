@@ -67,7 +67,7 @@ def main(
     base = f"http://127.0.0.1:{port}"
     roots = [f"--data-root={folder}" for folder in (clip.parent, originals)]
     server = subprocess.Popen(
-        [sys.executable, "-m", "commands.serve", f"--port={port}", f"--home={home}", *roots]
+        [sys.executable, "-P", "-m", "commands.serve", f"--port={port}", f"--home={home}", *roots]
     )
     try:
         wait_for_server(server, base)

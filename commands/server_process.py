@@ -11,4 +11,6 @@ import click
 def serve(context: click.Context) -> None:
     """Start the server. Pass options of run_server.py (--host, --port, --home, --data-root)."""
     # commands/serve.py must patch the standard library before anything else is imported.
-    os.execv(sys.executable, [sys.executable, "-m", "commands.serve", *context.args])  # noqa: S606
+    # -P: a package `app` in the current folder must not hide ours.
+    command = [sys.executable, "-P", "-m", "commands.serve", *context.args]
+    os.execv(sys.executable, command)  # noqa: S606
