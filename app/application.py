@@ -24,7 +24,14 @@ from app.runner.fork_server import ForkServer
 from app.runner.scheduler import Scheduler
 from app.runner.warm import WarmWorkers
 from app.settings import Settings
-from app.temporary_failures import DatabaseBusy, InsufficientStorage, is_full, is_locked
+from app.temporary_failures import (
+    DatabaseBusy,
+    InsufficientStorage,
+    NotWritable,
+    is_full,
+    is_locked,
+    lasting_failure,
+)
 from app.web import assets, prefix, safety
 from app.web.access import guarded
 from jobs.core.paths import STATIC, TEMPLATES
@@ -114,11 +121,16 @@ def _start_background(
 
 
 def show_temporary_failure(error: OSError | OperationalError) -> Any:
-    """507 or 503 if the disk is full or the database locked; raises any other error again."""
+    """507, 503 or 500 for a full disk, a locked database or a home without write permission.
+
+    Raises any other error again.
+    """
     if is_full(error):
         return show_error(InsufficientStorage())
     if is_locked(error):
         return show_error(DatabaseBusy())
+    if sentence := lasting_failure(error):
+        return show_error(NotWritable(f"The server was refused access. {sentence}"))
     raise error
 
 

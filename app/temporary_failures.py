@@ -1,4 +1,4 @@
-"""Temporary failures (full disk, locked database, too many uploads) and their HTTP errors.
+"""Failures of the machine (disk, permissions, locked database, uploads) and their HTTP errors.
 
 Jobs report a full disk with `disk_full` of jobs/core/errors.py.
 """
@@ -7,6 +7,8 @@ import errno
 
 from sqlalchemy.exc import OperationalError
 from werkzeug.exceptions import HTTPException
+
+from jobs.core.errors import refused
 
 DISK_FULL = (
     "The disk with the server's jobs is full. Make room, or delete jobs that are not needed."
@@ -40,6 +42,10 @@ class DatabaseBusy(HTTPException):
     )
 
 
+READ_ONLY = ("attempt to write a readonly database", "unable to open database file")
+"""SQLite's errors for a file or a folder without write permission."""
+
+
 def is_full(error: OSError | OperationalError) -> bool:
     """Whether an error from the operating system or SQLite means that the disk is full."""
     return getattr(error, "errno", None) == errno.ENOSPC or "disk is full" in str(error)
@@ -48,3 +54,23 @@ def is_full(error: OSError | OperationalError) -> bool:
 def is_locked(error: OSError | OperationalError) -> bool:
     """Whether another program has locked the SQLite file."""
     return "database is locked" in str(error)
+
+
+class NotWritable(HTTPException):
+    """500: the server cannot write to its home; the description says why."""
+
+    code = 500
+
+
+def lasting_failure(error: OSError | OperationalError) -> str:
+    """The sentence on a disk or permissions that somebody must change; "" for any other error."""
+    if isinstance(error, OSError):
+        return refused(error)
+    if is_full(error):
+        return DISK_FULL
+    if any(sign in str(error) for sign in READ_ONLY):
+        return (
+            "The database cannot be written. "
+            "Check the permissions and the disk, or choose another folder."
+        )
+    return ""

@@ -1,7 +1,7 @@
 """`clearframe`: the functions of the web pages as shell commands."""
 
 from importlib import import_module
-from typing import cast
+from typing import Any, cast
 
 import click
 
@@ -54,6 +54,17 @@ class LazyGroup(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         name, command, rest = super().resolve_command(ctx, args)
         return name, command.load() if isinstance(command, Entry) else command, rest
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command. Errors of a disk or of permissions become a sentence."""
+        try:
+            return super().invoke(ctx)
+        except OSError as error:
+            from jobs.core.errors import refused
+
+            if not (sentence := refused(error)):
+                raise
+            raise click.ClickException(sentence) from error
 
 
 @click.group(cls=LazyGroup, commands=[Entry(name, *entry) for name, entry in COMMANDS.items()])

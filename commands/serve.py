@@ -8,11 +8,13 @@ import os
 import secrets
 
 import click
+from sqlalchemy.exc import OperationalError
 
 from app.application import create_app
 from app.catalog.database import FromTheFuture
 from app.catalog.home_lock import HomeInUse
 from app.settings import Settings, variable
+from app.temporary_failures import lasting_failure
 from app.web import logs
 from app.web.access import is_loopback, link
 from app.web.serving import serve
@@ -33,6 +35,12 @@ def main(settings: Settings) -> None:
         app = create_app(settings)
     except (HomeInUse, FromTheFuture) as error:
         raise click.ClickException(str(error)) from error
+    except (OSError, OperationalError) as error:
+        if not (sentence := lasting_failure(error)):
+            raise
+        raise click.ClickException(
+            f"The home {settings.home} cannot be used. {sentence}"
+        ) from error
     address = link(settings.host, settings.port, settings.token, settings.prefix)
     click.echo(f"Clearframe is at {address}")
     try:

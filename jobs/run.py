@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from jobs.core import limits
-from jobs.core.errors import Aborted, JobError
+from jobs.core.errors import Aborted, JobError, refused
 from jobs.core.events import EventLog, NoLog, last_state
 from jobs.core.folder import JobFolder
 from jobs.core.launcher import GPUS, LOCK_VARIABLE
@@ -99,7 +99,9 @@ def run(folder: JobFolder, log: EventLog) -> int:
         return _log_end(log, "error", str(error))
     except OSError as error:
         if error.errno != errno.ENOSPC:
-            raise
+            if not (sentence := refused(error)):
+                raise
+            return _log_end(log, "error", sentence)
         _reserve_file(folder).unlink(missing_ok=True)
         os.sync()  # Some file systems reuse freed blocks only after a sync.
         reason = "The disk is full. Free some space, then resume the job: finished work is kept."

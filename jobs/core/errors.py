@@ -1,5 +1,8 @@
 """Errors whose text is written for users. `jobs.run` puts it into the event log."""
 
+import errno
+import os
+
 
 class JobError(Exception):
     """The job cannot continue. The text says what is wrong, where, and what to do."""
@@ -8,6 +11,35 @@ class JobError(Exception):
 def disk_full(then: str, finished: str = "") -> str:
     """The reason if a disk is full. `then`: what the user does next. `finished`: what is kept."""
     return f"The disk is full{': ' + finished if finished else ''}. Free some space, then {then}."
+
+
+REFUSED = frozenset(
+    {
+        errno.EACCES,
+        errno.EDQUOT,
+        errno.EFBIG,
+        errno.EIO,
+        errno.EISDIR,
+        errno.ELOOP,
+        errno.ENAMETOOLONG,
+        errno.ENOSPC,
+        errno.ENOTDIR,
+        errno.EPERM,
+        errno.EROFS,
+    }
+)
+"""Errors of a disk or of permissions, which the user can remove, by errno."""
+
+
+def refused(error: OSError) -> str:
+    """What the user can do about an error whose errno is in REFUSED; "" for any other error."""
+    if error.errno not in REFUSED:
+        return ""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return disk_full("try again")
+    place = error.filename2 or error.filename
+    path = f"{os.fsdecode(place)}: " if isinstance(place, str | bytes) else ""
+    return f"{path}{error.strerror}. Check the permissions and the disk, or choose another folder."
 
 
 class Aborted(Exception):

@@ -100,7 +100,7 @@ def encode(
     height, width = first.shape[0] // 2 * 2, first.shape[1] // 2 * 2
     if min(height, width) < 2:
         raise JobError(f"The originals are {size(first)}: too small for H.264. Give larger ones.")
-    with av.open(str(path), "w", format="h264") as container:
+    with av.open(str(path.absolute()), "w", format="h264") as container:
         # The number of threads changes the output of x264, which must be the same on all machines.
         stream = container.add_stream("libx264", rate=rate, options={**options, "threads": THREADS})
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"

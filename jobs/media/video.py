@@ -116,7 +116,7 @@ def open_video(path: Path, raw: RawVideo | None = None) -> InputContainer:
         options |= _raw_options(path, raw or RawVideo())
     format = "h264" if extension in RAW_H264 else "rawvideo" if extension == ".yuv" else None
     try:
-        container = av.open(str(path), format=format, options=options)
+        container = av.open(str(path.absolute()), format=format, options=options)
     except (av.error.FFmpegError, OSError, ValueError) as error:
         raise JobError(
             f"{path.name} cannot be read as a video: {_message(error)}. Give an H.264 stream."

@@ -6,6 +6,7 @@ import io
 import os
 import time
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -170,7 +171,8 @@ def _write(picture: Picture, out: Path, metadata: dict[str, Any]) -> None:
         )
         os.replace(draft, out)
     except OSError as error:
-        draft.unlink(missing_ok=True)
+        with suppress(OSError):  # On a read-only file system even this is refused.
+            draft.unlink(missing_ok=True)
         full = error.errno == errno.ENOSPC
         reason = DISK_FULL if full else f"{out} cannot be written: {error.strerror}."
         raise JobError(reason) from error

@@ -6,6 +6,7 @@ copies for browsers are written under temporary names and renamed at the end.
 
 import os
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -100,6 +101,7 @@ def restore_video(
             ) from error
         finally:
             for leftover in (draft, *copy_drafts):
-                leftover.unlink(missing_ok=True)
+                with suppress(OSError):  # On a read-only file system even this is refused.
+                    leftover.unlink(missing_ok=True)
         seconds = time.monotonic() - began
         return Restored(pipeline.written, seconds, *pipeline.size, codec, target, pipeline.why)

@@ -32,6 +32,8 @@ class Server:
         self.home, self.roots, self.port = home, roots, port
         self.url = f"http://127.0.0.1:{port}"
         self.options: list[str] = []
+        self.before_start: Callable[[], None] | None = None
+        """Called in the server's process before the server begins."""
         self.took = 0.0
 
     def __enter__(self) -> "Server":
@@ -59,11 +61,13 @@ class Server:
                 time.sleep(0.02)
 
     def _start(self, options: list[str], log: Path) -> "subprocess.Popen[bytes] | ServerProcess":
-        if self.forked:
+        if self.forked and self.before_start is None:
             return server_parent().start(options, log)
         command = [sys.executable, str(ROOT / "run_server.py"), *options]
         with log.open("ab") as output:
-            return subprocess.Popen(command, stdout=output, stderr=output)
+            return subprocess.Popen(
+                command, stdout=output, stderr=output, preexec_fn=self.before_start
+            )
 
     def kill(self) -> None:
         self.process.send_signal(signal.SIGKILL)
