@@ -1,6 +1,6 @@
 """Running the frames of a video through the network."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -71,7 +71,7 @@ class FrameRestorer:
             outputs = planes.change_of_luma(change, inputs, self.layout)
         values = [output[:, 0].cpu().numpy() for output in outputs]
         return [
-            Shot(shot.number, shot.pts, shot.time_base, [plane[number] for plane in values], None)
+            replace(shot, planes=[plane[number] for plane in values], rgb=None)
             for number, shot in enumerate(shots)
         ]
 

@@ -104,6 +104,11 @@ class Pipeline:
         self._restorer.layout = output.layout
         video.copied_streams = output.copied_streams
         self.size = (output.width, output.height)
+        if output.origin:
+            self._report.message(
+                f"The times of {self._name} begin at {float(output.origin):.3f} s: the output "
+                "begins at 0."
+            )
         stopped = full = flush = False
         outputs = [output]
         try:
@@ -139,13 +144,15 @@ class Pipeline:
             with ExitStack() as closing:  # Close all of them, even if one raises.
                 for video_out in outputs:
                     closing.callback(video_out.close, flush)
-        self.written, self.why = output.frames, video.why
+        self.written, self.why = output.written.frames, video.why
         self._report.progress(self.written, self.written, UNIT)
         if full:
             self.why = disk_full("restore again", f"{self.written} frames are complete")
         elif stopped:
             self.why = f"Stopped after {self.written} frames."
-        return not (full or stopped)
+        fault = output.fault() if self.written else ""
+        self.why = " ".join(filter(None, (self.why, fault)))
+        return not (full or stopped or fault)
 
     def _warn(self, text: str) -> None:
         self._report.message(text, "warning")

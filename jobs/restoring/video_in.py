@@ -1,5 +1,6 @@
 """Reading a video: its frames as shots, and the packets of its other streams."""
 
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from jobs.core.report import Report
 from jobs.media.video import to_picture
 from jobs.restoring import planes
 from jobs.restoring.planes import Layout, Plane
+from jobs.restoring.times import DECODE_ORDER, frame_rate, is_untimed, signals_rate, time_base
 
 if TYPE_CHECKING:
     Packet = av.Packet[Any]
@@ -32,11 +34,13 @@ STATE_LENGTH = ("mov", "matroska")
 class Shot:
     """A frame in the pipeline.
 
-    `pts` is in units of `time_base` (s). `rgb` is the picture if the network's input is RGB.
+    `pts` and `duration` are in units of `time_base` (s); a duration of 0 is unknown. `rgb` is the
+    picture if the network's input is RGB.
     """
 
     number: int
     pts: int
+    duration: int
     time_base: Fraction
     planes: list[Plane]
     rgb: Plane | None
@@ -66,6 +70,8 @@ class VideoIn:
         self._video.thread_type = "AUTO"
         self._time_base = time_base(container)
         self._next_pts = 0
+        self._in_decode_order = container.format.name in DECODE_ORDER
+        self._decode_times: deque[int] = deque()
         self._end = Fraction(0)
         self._packets: list[Packet] = []
         self._frames = self._decode()
@@ -94,7 +100,7 @@ class VideoIn:
         if is_untimed(self._container) and not signals_rate(self._container):
             self._report.message(
                 f"{self._name} does not signal its frame rate: the output has "
-                f"{raw_rate(self._container)} frames per second."
+                f"{frame_rate(self._container)} frames per second."
             )
         first = next(self._frames, None)
         if isinstance(first, av.VideoFrame):
@@ -170,7 +176,8 @@ class VideoIn:
         copies = planes.planes_of(planar)
         rgb = _rgb(copies, planar, layout) if self._rgb else None
         self._count += 1
-        return Shot(self._count - 1, pts, self._time_base, copies, rgb)
+        duration = 1 if is_untimed(self._container) else frame.duration or 0
+        return Shot(self._count - 1, pts, duration, self._time_base, copies, rgb)
 
     def _note_break(self, why: str) -> None:
         self.why = self.why or why
@@ -195,22 +202,37 @@ class VideoIn:
                     "The frames before that are restored."
                 )
                 with suppress(av.error.FFmpegError):
-                    yield from self._video.decode(None)
+                    yield from self._timed(self._video.decode(None))
                 return
             self._extend_end(packet)
             if packet.stream.index != self._video.index:
                 if packet.dts is not None and packet.stream.type in ("audio", "subtitle"):
                     self._packets.append(packet)
                 continue
+            if packet.size and packet.dts is not None and self._in_decode_order:
+                self._decode_times.append(packet.dts)
             try:
-                for frame in self._video.decode(packet):
+                for frame in self._timed(self._video.decode(packet)):
                     yield frame
                     number += 1
             except av.error.FFmpegError as error:
+                if self._decode_times:
+                    self._decode_times.pop()
                 self._note_break(
                     f"{self._name}: the data after frame {number - 1} cannot be decoded "
                     f"({error_text(error)}) and is skipped."
                 )
+
+    def _timed(self, frames: list[av.VideoFrame]) -> Iterator[av.VideoFrame]:
+        """The frames with times.
+
+        Decoding and display order have the same times if the container has no others: the first
+        frame that is shown gets the first of them.
+        """
+        for frame in frames:
+            if self._decode_times:
+                frame.pts = self._decode_times.popleft()
+            yield frame
 
     def _extend_end(self, packet: Packet) -> None:
         if packet.pts is not None and packet.time_base is not None:
@@ -224,9 +246,9 @@ class VideoIn:
         length = self._container.duration
         if not length or not any(name in self._container.format.name for name in STATE_LENGTH):
             return
-        stated_end = Fraction(length, av.time_base) + Fraction(
-            self._container.start_time or 0, av.time_base
-        )
+        # The length of Matroska counts from time 0, that of the others from the first frame.
+        start = 0 if "matroska" in self._container.format.name else self._container.start_time
+        stated_end = Fraction(length + (start or 0), av.time_base)
         frame_seconds = 1 / float(self._video.average_rate or 25)
         if self._end and stated_end - self._end > max(MISSING_SECONDS, 2 * frame_seconds):
             self._note_break(
@@ -244,41 +266,6 @@ def _rgb(copies: list[Plane], planar: av.VideoFrame, layout: Layout) -> Plane:
     if layout.format == "gray":
         planar = planes.as_frame(copies, layout, "yuv444p", layout.width, layout.height)
     return to_picture(planar)
-
-
-def time_base(source: InputContainer) -> Fraction:
-    """The unit of the frames' times (s): the stream's, or a frame's length for untimed streams."""
-    return (
-        1 / raw_rate(source)
-        if is_untimed(source)
-        else source.streams.video[0].time_base or Fraction(1, 90_000)
-    )
-
-
-def is_untimed(source: InputContainer) -> bool:
-    """Whether the frames have no times, as in raw H.264."""
-    return source.format.name == "h264"
-
-
-def raw_rate(source: InputContainer) -> Fraction:
-    """The frames per second of raw H.264 from its header, or 25 if the header has no rate."""
-    if not signals_rate(source):
-        return Fraction(25)
-    return source.streams.video[0].guessed_rate  # type: ignore[return-value]
-
-
-def signals_rate(source: InputContainer) -> bool:
-    """Whether raw H.264 signals its frame rate.
-
-    Without a signal, FFmpeg sets the rate to the reciprocal of its unit of time.
-    """
-    video = source.streams.video[0]
-    return bool(
-        video.guessed_rate
-        and video.base_rate
-        and video.time_base
-        and video.base_rate != 1 / video.time_base
-    )
 
 
 def error_text(error: Exception) -> str:

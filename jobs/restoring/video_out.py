@@ -6,20 +6,28 @@ becomes full, that is the space for the index, without which an .mp4 does not pl
 
 import errno
 from collections.abc import Sequence
-from fractions import Fraction
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import av
+from av.codec.context import Flags
 from av.container import InputContainer, OutputContainer
 from av.video.stream import VideoStream
 
 from jobs.core.errors import JobError
 from jobs.media.video import Warn, reformat
+from jobs.restoring import read_back
 from jobs.restoring.outputs import CONTAINERS
 from jobs.restoring.planes import as_frame, layout_of, planar
-from jobs.restoring.video_in import Packet, Shot, error_text, time_base
+from jobs.restoring.read_back import Written
+from jobs.restoring.times import frame_rate, origin, time_base
+from jobs.restoring.video_in import Packet, Shot, error_text
 from jobs.specs.test import Codec
+
+if TYPE_CHECKING:
+    from av.container.core import Chapter
+else:
+    Chapter = dict
 
 CRF = "12"
 """x264's CRF: visually lossless, and over 45 dB with tune psnr (no psychovisual optimisation)."""
@@ -110,8 +118,8 @@ class _OutputFile:
 class VideoOut:
     """A video that is written to `draft`, in the container of `target`'s file extension.
 
-    `for_browsers` selects an encoding that any browser plays. `frames` counts the frames that are
-    in the file: the encoder delays some.
+    `for_browsers` selects an encoding that any browser plays. `written` counts the frames that are
+    in the file: the encoder delays some. `origin` is the time of the input (s) that is 0 here.
     """
 
     def __init__(
@@ -134,8 +142,9 @@ class VideoOut:
             self._fit_h264()
         self._first, self._codec = first, codec
         others = [stream for stream in source.streams if stream is not source.streams.video[0]]
+        self.origin = origin(source, self._format, first)
         self._file = _OutputFile(draft)
-        self.frames = 0
+        self.written = Written()
         try:
             self._out, self._copies = self._open(others)
         except BaseException:
@@ -184,7 +193,7 @@ class VideoOut:
             if key not in ("encoder", "major_brand", "minor_version", "compatible_brands"):
                 out.metadata[key] = value
         if self._format in STORE_ROTATION and self._source.chapters():
-            out.set_chapters(self._source.chapters())
+            out.set_chapters([self._moved(chapter) for chapter in self._source.chapters()])
         try:
             out.start_encoding()
         except (av.error.FFmpegError, ValueError) as error:
@@ -201,15 +210,22 @@ class VideoOut:
             return self._open([])
         return out, copies
 
+    def _moved(self, chapter: Chapter) -> Chapter:
+        delay = round(self.origin / (chapter["time_base"] or 1))
+        start, end = (max(0, chapter[key] - delay) for key in ("start", "end"))
+        return {**chapter, "start": start, "end": end}
+
     def _add_video(self, out: OutputContainer) -> VideoStream:
         video, first = self._source.streams.video[0], self._first
-        rate = video.average_rate or video.guessed_rate or Fraction(25)
         stream = out.add_stream(
-            "libx264" if self._codec == "h264" else "ffv1", rate=rate, options=self._options
+            "libx264" if self._codec == "h264" else "ffv1",
+            rate=frame_rate(self._source),
+            options=self._options,
         )
         stream.width, stream.height, stream.pix_fmt = self.width, self.height, self.pixel_format
         context = stream.codec_context
         context.time_base = time_base(self._source)
+        context.flags |= Flags.frame_duration
         aspect = video.sample_aspect_ratio or video.codec_context.sample_aspect_ratio
         if aspect:
             context.sample_aspect_ratio = aspect
@@ -272,17 +288,30 @@ class VideoOut:
 
     def copy(self, packet: Packet, index: int) -> None:
         """Copy a packet of the stream with this index in the source. Raises DiskFull."""
+        original = packet.pts, packet.dts, packet.time_base
         packet.stream = self._copies[index]
+        delay = round(self.origin / packet.time_base)
+        packet.pts, packet.dts = (
+            None if time is None else time - delay for time in (packet.pts, packet.dts)
+        )
         self._mux([packet])
+        # Muxing converts the times, and the next output begins with those of the source.
+        packet.pts, packet.dts, packet.time_base = original
 
     def write(self, shot: Shot) -> None:
         """Encode a frame. Raises DiskFull."""
         frame = self._frame(shot)
-        frame.pts, frame.time_base = shot.pts, shot.time_base
+        frame.pts, frame.time_base = shot.pts - round(self.origin / shot.time_base), shot.time_base
+        frame.duration = shot.duration
         self._file.reserve(RESERVED_BYTES + RESERVED_PER_FRAME * shot.number)
+        self._mux(self._encode(frame))
+
+    def _encode(self, frame: av.VideoFrame | None) -> list[Packet]:
+        """Encode a frame; None for those that the encoder holds. Counts the packets as written."""
         packets = self._stream.encode(frame)
-        self.frames += len(packets)
-        self._mux(packets)
+        for packet in packets:
+            self.written.add(packet.pts * packet.time_base if packet.pts is not None else None)
+        return packets
 
     def _frame(self, shot: Shot) -> av.VideoFrame:
         if self.layout.format in (self.pixel_format, "gray"):
@@ -303,12 +332,14 @@ class VideoOut:
         """
         try:
             if flush:
-                packets = self._stream.encode()
-                self._out.mux(packets)
-                self.frames += len(packets)
+                self._out.mux(self._encode(None))
             self._out.close()
         finally:
             self._file.close()
+
+    def fault(self) -> str:
+        """What the closed file lacks of what was written into it; empty if it lacks nothing."""
+        return read_back.fault(self.draft, self._format, self.written)
 
 
 def _describe(stream: av.stream.Stream) -> str:

@@ -1,0 +1,69 @@
+"""Reading a written video again: whether the file holds the frames that were put into it."""
+
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import av
+
+TOLERANCE = Fraction(2, 1000)
+"""Seconds. Matroska rounds times to milliseconds."""
+
+
+@dataclass
+class Written:
+    """Frames that were put into a file: how many, and the times (s) of the first and last."""
+
+    frames: int = 0
+    first: Fraction | None = None
+    last: Fraction | None = None
+
+    def add(self, time: Fraction | None) -> None:
+        """Count a frame. `time` is None in a raw stream."""
+        self.frames += 1
+        if time is not None:
+            self.first = time if self.first is None else min(self.first, time)
+            self.last = time if self.last is None else max(self.last, time)
+
+    @property
+    def span(self) -> Fraction:
+        """Seconds from the first frame to the last; 0 in a raw stream."""
+        return (self.last or Fraction(0)) - (self.first or Fraction(0))
+
+    def __str__(self) -> str:
+        if self.first is None or self.last is None:
+            return f"{self.frames} frames"
+        return f"{self.frames} frames from {float(self.first):.3f} s to {float(self.last):.3f} s"
+
+
+def read(path: Path, format: str) -> Written:
+    """The frames of a file that players show; none if FFmpeg cannot read it.
+
+    Frames before the start of an edit list are in the file, but are not shown.
+    """
+    shown = Written()
+    try:
+        with av.open(str(path), format=format) as container:
+            for packet in container.demux(container.streams.video[0]):
+                if packet.size and not packet.is_discard:
+                    shown.add(None if packet.pts is None else packet.pts * packet.time_base)
+    except (av.error.FFmpegError, IndexError):
+        pass  # What was read until then is compared with what was written.
+    return shown
+
+
+def fault(path: Path, format: str, written: Written) -> str:
+    """What a file lacks of what was written into it; empty if it lacks nothing.
+
+    A container may move all times together, but not before 0.
+    """
+    found = read(path, format)
+    same_times = found.first is None or (
+        found.first >= -TOLERANCE and abs(found.span - written.span) <= TOLERANCE
+    )
+    if found.frames == written.frames and same_times:
+        return ""
+    return (
+        f"The written file does not hold what was put into it: it shows {found}, "
+        f"of {written}. Choose another container, such as .mkv."
+    )
