@@ -151,6 +151,8 @@ class Pipeline:
         elif stopped:
             self.why = f"Stopped after {self.written} frames."
         fault = output.fault() if self.written else ""
+        for loss in output.losses() if self.written and not fault else []:
+            self._warn(loss)
         self.why = " ".join(filter(None, (self.why, fault)))
         return not (full or stopped or fault)
 

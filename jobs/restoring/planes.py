@@ -79,17 +79,18 @@ def planar(frame: av.VideoFrame) -> av.VideoFrame:
     return reformat(frame, "gray" if gray else FORMATS.get((columns, rows), "yuv444p"), **ranges)
 
 
-def loss_of(frame: av.VideoFrame) -> str:
-    """What `planar` loses of a frame, as a text; empty if nothing is lost."""
+def losses_of(frame: av.VideoFrame) -> list[str]:
+    """What `planar` loses of a frame, as texts."""
     format = frame.format
     bits = max(component.bits for component in format.components)
-    if bits > 8:
-        return f"the video's {bits} bits per value are reduced to 8"
-    if any(component.is_alpha for component in format.components):
-        return "the video's transparency is removed"
-    if format.is_rgb or format.name == "pal8":
-        return "the video's RGB is converted to YUV 4:4:4"
-    return ""
+    losses = {
+        f"the video's {bits} bits per value are reduced to 8": bits > 8,
+        "the video's transparency is removed": any(
+            component.is_alpha for component in format.components
+        ),
+        "the video's RGB is converted to YUV 4:4:4": format.is_rgb or format.name == "pal8",
+    }
+    return [text for text, lost in losses.items() if lost]
 
 
 def layout_of(frame: av.VideoFrame) -> Layout:

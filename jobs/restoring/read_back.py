@@ -1,11 +1,21 @@
-"""Reading a written video again: whether the file holds the frames that were put into it."""
+"""Reading a written video again: whether the file holds what was put into it.
+
+What a container stores of tags, flags and chapters depends on its muxer. The file itself is asked.
+"""
 
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
 import av
+from av.container import InputContainer
+from av.stream import Disposition
 
+IGNORED_TAGS = {
+    *("encoder", "software", "major_brand", "minor_version", "compatible_brands", "duration"),
+    *("handler_name", "vendor_id", "alpha_mode", "variant_bitrate"),
+}
+"""Tags that describe the input file itself. `alpha_mode` belongs to transparency."""
 TOLERANCE = Fraction(2, 1000)
 """Seconds. Matroska rounds times to milliseconds."""
 
@@ -67,3 +77,36 @@ def fault(path: Path, format: str, written: Written) -> str:
         f"The written file does not hold what was put into it: it shows {found}, "
         f"of {written}. Choose another container, such as .mkv."
     )
+
+
+def losses(source: InputContainer, path: Path, format: str, pairs: dict[int, int]) -> list[str]:
+    """What a file lacks of the input's tags, flags and chapters, as sentences.
+
+    `pairs` maps the indexes of the input's streams to those of the file.
+    """
+    with av.open(str(path), format=format) as output:
+        lost = [_lost_tags("the file", source.metadata, output.metadata)]
+        for old, new in pairs.items():
+            before, after = source.streams[old], output.streams[new]
+            lost.append(_lost_tags(f"stream {old}", before.metadata, after.metadata))
+            flags = before.disposition & ~after.disposition
+            if sum(stream.type == before.type for stream in source.streams) == 1:
+                flags &= ~Disposition.default  # It chooses between streams of a type.
+            if flags:
+                lost.append(f"the flag {flags.name} of stream {old}")
+        chapters = len(source.chapters()) - len(output.chapters())
+        if chapters > 0:
+            lost.append(f"{chapters} chapters")
+    return [f"Lost, because this container does not store it: {text}." for text in lost if text]
+
+
+def _lost_tags(owner: str, before: dict[str, str], after: dict[str, str]) -> str:
+    kept = {name.lower() for name in after}
+    lost = [
+        name
+        for name, value in before.items()
+        if name.lower() not in kept | IGNORED_TAGS
+        and not name.startswith(("_STATISTICS", "BPS", "NUMBER_OF_"))
+        and (name, value) != ("language", "und")
+    ]
+    return f"{', '.join(lost)} of {owner}" if lost else ""

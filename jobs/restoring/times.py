@@ -55,7 +55,7 @@ def origin(source: InputContainer, target: str, first: av.VideoFrame) -> Fractio
     frame = (first.pts or 0) * time_base(source)
     if source.format.name in ZERO_IS_START:
         return min(frame, Fraction(0))  # Sound before 0 fills the decoder: the muxer handles it.
-    start = min(frame, *_starts(source))
+    start = min([frame, *_starts(source)])
     return start if target in ZERO_IS_START else min(start, Fraction(0))
 
 

@@ -7,20 +7,22 @@ becomes full, that is the space for the index, without which an .mp4 does not pl
 import errno
 from collections.abc import Sequence
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING
 
 import av
 from av.codec.context import Flags
 from av.container import InputContainer, OutputContainer
+from av.stream import Disposition
 from av.video.stream import VideoStream
 
 from jobs.core.errors import JobError
 from jobs.media.video import Warn, reformat
-from jobs.restoring import read_back
+from jobs.restoring import hdr, read_back
+from jobs.restoring.fields import BOTTOM_FIRST, FieldMarker, field_order
 from jobs.restoring.outputs import CONTAINERS
 from jobs.restoring.planes import as_frame, layout_of, planar
 from jobs.restoring.read_back import Written
-from jobs.restoring.times import frame_rate, origin, time_base
+from jobs.restoring.times import ZERO_IS_START, frame_rate, origin, time_base
 from jobs.restoring.video_in import Packet, Shot, error_text
 from jobs.specs.test import Codec
 
@@ -41,6 +43,13 @@ BROWSER_FORMAT = "yuv420p"
 """The only pixel format of H.264 that all browsers play."""
 STORE_ROTATION = ("mp4", "mov", "matroska")
 """Containers that store the rotation of the picture."""
+MPEGTS_CODECS = (
+    *("aac", "aac_latm", "ac3", "eac3", "dts", "mp1", "mp2", "mp3", "opus", "s302m", "truehd"),
+    *("dvb_subtitle", "dvb_teletext", "hdmv_pgs_subtitle"),
+)
+"""FFmpeg's names of the codecs of sound and subtitles that MPEG-TS defines."""
+DECODER_DELAY = 0.1
+"""Seconds of sound before the first that is heard, which fill the decoder: 80 ms for Opus."""
 RESERVED_BYTES = 2**20
 RESERVED_PER_FRAME = 64
 """Bytes. An .mp4's index has about 20 bytes per frame of the video; other streams need more."""
@@ -133,7 +142,7 @@ class VideoOut:
         for_browsers: bool = False,
     ) -> None:
         self.draft, self._warn = draft, warn
-        self._options = BROWSER_OPTIONS if for_browsers else OPTIONS[codec]
+        self._options = dict(BROWSER_OPTIONS if for_browsers else OPTIONS[codec])
         self._format, self._source = CONTAINERS[target.suffix.lower()], source
         self.layout = layout_of(planar(first))
         self.width, self.height = self.layout.width, self.layout.height
@@ -141,10 +150,19 @@ class VideoOut:
         if codec == "h264":
             self._fit_h264()
         self._first, self._codec = first, codec
+        self._x264: list[str] = []
+        self._keep_light_level()
+        self._field_order = 0 if for_browsers else self._interlaced_order()
+        self._fields = FieldMarker(self._field_order)
+        if self._field_order == BOTTOM_FIRST:
+            self._x264.append("bff=1")  # FFmpeg's default is the top field until the first frame.
+        if codec == "h264" and self._x264:
+            self._options["x264-params"] = ":".join(self._x264)
         others = [stream for stream in source.streams if stream is not source.streams.video[0]]
         self.origin = origin(source, self._format, first)
         self._file = _OutputFile(draft)
         self.written = Written()
+        self._hidden: set[int] = set()
         try:
             self._out, self._copies = self._open(others)
         except BaseException:
@@ -169,6 +187,31 @@ class VideoOut:
                 "column is removed, because H.264 in 4:2:0 requires even sizes. The codec ffv1 "
                 "keeps it."
             )
+
+    def _keep_light_level(self) -> None:
+        params = hdr.x264_params(self._first)
+        if params and self._codec == "h264":
+            self._x264.append(params)
+            self._warn(
+                "The mastering display and the light level are kept in the H.264 stream. The "
+                "container does not repeat them: players that read them only there miss them."
+            )
+        elif params:
+            self._warn(
+                "The mastering display and the light level are lost: the FFV1 file does not store "
+                "them. Set them in the player."
+            )
+
+    def _interlaced_order(self) -> int:
+        """The field order of the output; 0 if it is progressive."""
+        order = field_order(self._first)
+        if order and self._codec == "h264" and self.height % 4:
+            self._warn(
+                "The output is marked as progressive: interlaced H.264 requires a height of 4, 8, "
+                f"12 …, and this is {self.height}. The codec ffv1 keeps the fields."
+            )
+            return 0
+        return order
 
     def _open(
         self, others: Sequence[av.stream.Stream]
@@ -240,11 +283,14 @@ class VideoOut:
         context.color_range = {None: 0, False: 1, True: 2}[self.layout.colour.full_range]
         context.color_primaries, context.color_trc = first.color_primaries, first.color_trc
         context.thread_type = "AUTO"
+        if self._field_order:
+            context.flags |= Flags.interlaced_dct
+            context.field_order = self._field_order
+        stream.disposition = video.disposition
         for key in ("language", "title", "handler_name"):
             if key in video.metadata:
                 stream.metadata[key] = video.metadata[key]
-        side_data: Any = first.side_data  # PyAV's stub types it as a mapping.
-        matrix = next((entry for entry in side_data if entry.type.name == "DISPLAYMATRIX"), None)
+        matrix = hdr.side_data(first).get("DISPLAYMATRIX")
         if matrix is not None:
             if self._format in STORE_ROTATION and hasattr(stream, "set_display_matrix"):
                 stream.set_display_matrix(memoryview(matrix).cast("i").tolist())
@@ -261,19 +307,34 @@ class VideoOut:
         copies = {}
         for stream in others:
             try:
-                if stream.type not in ("audio", "subtitle") and not (
-                    stream.type == "attachment" and self._format == "matroska"
-                ):
-                    raise ValueError
-                copy = out.add_stream_from_template(stream, opaque=True)
+                copy = self._add_copy(out, stream)
             except (ValueError, av.error.FFmpegError):
-                self._warn(f"Not copied: {_describe(stream)}. This container does not support it.")
+                why = (
+                    "Only the first video of a file is restored."
+                    if stream.type == "video"
+                    else "This container does not support it."
+                )
+                self._warn(f"Not copied: {_describe(stream)}. {why}")
                 continue
             copy.metadata.update(stream.metadata)
             copy.disposition = stream.disposition
             if stream.type != "attachment":
                 copies[stream.index] = copy
         return copies
+
+    def _add_copy(self, out: OutputContainer, stream: av.stream.Stream) -> av.stream.Stream:
+        """Add a stream whose packets are copied. Raises ValueError if the container has no such.
+
+        FFmpeg would write what MPEG-TS does not define as private data, which nothing reads.
+        """
+        allowed = stream.type in ("audio", "subtitle") or (
+            stream.type == "attachment" and self._format == "matroska"
+        )
+        if self._format == "mpegts" and allowed:
+            allowed = stream.codec_context.codec.canonical_name in MPEGTS_CODECS
+        if not allowed:
+            raise ValueError
+        return out.add_stream_from_template(stream, opaque=True)
 
     @property
     def copied_streams(self) -> list[int]:
@@ -288,6 +349,8 @@ class VideoOut:
 
     def copy(self, packet: Packet, index: int) -> None:
         """Copy a packet of the stream with this index in the source. Raises DiskFull."""
+        if packet.is_discard and self._format not in ZERO_IS_START and self._hides(packet, index):
+            return
         original = packet.pts, packet.dts, packet.time_base
         packet.stream = self._copies[index]
         delay = round(self.origin / packet.time_base)
@@ -298,11 +361,28 @@ class VideoOut:
         # Muxing converts the times, and the next output begins with those of the source.
         packet.pts, packet.dts, packet.time_base = original
 
+    def _hides(self, packet: Packet, index: int) -> bool:
+        """Whether a packet is before the start of an .mp4's edit list, and lost.
+
+        Other containers have no edit list, and would play it. A decoder needs the last packets.
+        """
+        early = -(packet.pts or 0) * packet.time_base
+        hidden = early > DECODER_DELAY
+        if hidden and index not in self._hidden:
+            self._hidden.add(index)
+            self._warn(
+                f"{float(early):.2f} s of stream {index} that are cut off by the input's edit "
+                "list are lost: this container has no edit lists, and players would play them."
+            )
+        return hidden
+
     def write(self, shot: Shot) -> None:
         """Encode a frame. Raises DiskFull."""
         frame = self._frame(shot)
         frame.pts, frame.time_base = shot.pts - round(self.origin / shot.time_base), shot.time_base
         frame.duration = shot.duration
+        if self._field_order:
+            frame = self._fields.mark(frame)
         self._file.reserve(RESERVED_BYTES + RESERVED_PER_FRAME * shot.number)
         self._mux(self._encode(frame))
 
@@ -341,7 +421,14 @@ class VideoOut:
         """What the closed file lacks of what was written into it; empty if it lacks nothing."""
         return read_back.fault(self.draft, self._format, self.written)
 
+    def losses(self) -> list[str]:
+        """The tags, flags and chapters of the input that the closed file lacks."""
+        pairs = {self._source.streams.video[0].index: self._stream.index}
+        pairs |= {index: copy.index for index, copy in self._copies.items()}
+        return read_back.losses(self._source, self.draft, self._format, pairs)
+
 
 def _describe(stream: av.stream.Stream) -> str:
     name = f", {stream.codec_context.name}" if stream.codec_context is not None else ""
-    return f"stream {stream.index} ({stream.type}{name})"
+    cover = stream.type == "video" and Disposition.attached_pic in stream.disposition
+    return f"stream {stream.index} ({'cover art' if cover else stream.type}{name})"

@@ -1,0 +1,197 @@
+"""What a restored video keeps besides pictures and times, and the messages about what it loses."""
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from jobs.media.video import decode_frames
+from jobs.restoring import hdr
+from jobs.restoring.video_in import _ranges
+from tests.field.test_video_times import field, shown, sound_offset
+from tests.jobs.restoring.test_video import MessageLog, identity, run
+
+pytestmark = pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="ffmpeg is not installed")
+
+PICTURES = ("-f", "lavfi", "-i", "testsrc2=s=64x48:r=25:d=0.4")
+TONE = ("-f", "lavfi", "-i", "sine=duration=0.4")
+X264 = ("-pix_fmt", "yuv420p", "-c:v", "libx264", "-preset", "ultrafast")
+MASTERING = "G(13250,34500)B(7500,3000)R(34000,16000)WP(15635,16450)L(10000000,50)"
+TAGS = """;FFMETADATA1
+title=A title
+artist=A name
+invented=a value
+[CHAPTER]
+TIMEBASE=1/1000
+START=0
+END=200
+title=One
+[CHAPTER]
+TIMEBASE=1/1000
+START=200
+END=400
+title=Two
+"""
+
+
+def make(path: Path, *options: str | Path) -> Path:
+    subprocess.run(["ffmpeg", "-v", "error", "-y", *map(str, options), str(path)], check=True)
+    return path
+
+
+def probe(path: Path) -> dict[str, Any]:
+    """The first stream and the first frame of a video, as ffprobe reports them."""
+    command = ["ffprobe", "-v", "error", "-select_streams", "v:0", "-show_streams", "-show_frames"]
+    command += ["-read_intervals", "%+#1", "-of", "json", str(path)]
+    answer = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
+    return {**answer["streams"][0], **answer["frames"][0]}
+
+
+def messages(source: Path, out: Path, codec: str = "h264") -> str:
+    log = MessageLog()
+    done = run(source, out, identity(), codec, log)
+    assert done.why == ""
+    return "\n".join(log.messages)
+
+
+@pytest.mark.parametrize(("first", "order"), [("tff", "tt"), ("bff", "bb")])
+@pytest.mark.parametrize("source", [".mp4", ".mkv", ".ts", ".264"])
+def test_field_order_is_kept(first: str, order: str, source: str, tmp_path: Path) -> None:
+    options = ("-flags", "+ilme+ildct", "-x264opts", f"{first}=1", "-vf")
+    filters = f"tinterlace=4,fieldorder={first},format=yuv420p"
+    interlaced = make(tmp_path / f"in{source}", *PICTURES, *X264, *options, filters)
+    for name, codec in (("out.mp4", "h264"), ("out.ts", "h264"), ("out.mkv", "ffv1")):
+        assert "both fields" in messages(interlaced, tmp_path / name, codec)
+        output = probe(tmp_path / name)
+        assert output["interlaced_frame"] == 1
+        assert output["top_field_first"] == (first == "tff")
+        assert output["field_order"] == order
+
+
+def test_field_order_that_h264_cannot_keep_is_reported(tmp_path: Path) -> None:
+    options = ("-vf", "tinterlace=4,crop=64:46,setfield=tff,format=yuv420p")
+    source = make(tmp_path / "in.mkv", *PICTURES, *options, "-c:v", "ffv1")
+    assert "marked as progressive" in messages(source, tmp_path / "out.mp4")
+    assert probe(tmp_path / "out.mp4")["interlaced_frame"] == 0
+
+
+def test_frames_that_are_not_interlaced_like_the_first_are_reported(tmp_path: Path) -> None:
+    source = make(tmp_path / "a.ts", *PICTURES, *X264)
+    options = ("-flags", "+ilme+ildct", "-x264opts", "tff=1")
+    more = make(tmp_path / "b.ts", *PICTURES, *X264, *options, "-output_ts_offset", "0.4")
+    source.write_bytes(source.read_bytes() + more.read_bytes())
+    assert "is interlaced, unlike those before it" in messages(source, tmp_path / "out.mp4")
+
+
+def test_damaged_frames_are_reported_and_counted(tmp_path: Path) -> None:
+    text = messages(field("damaged.mp4"), tmp_path / "out.mp4")
+    assert "Frame 0 of damaged.mp4 is damaged" in text
+    assert "1 of 48 frames of damaged.mp4 are damaged: 0." in text
+
+
+@pytest.mark.parametrize("source", [".mp4", ".mkv", ".ts"])
+def test_damage_is_reported_in_any_container(source: str, tmp_path: Path) -> None:
+    options = ("-g", "3", "-qp", "10", "-threads", "1")
+    stream = make(tmp_path / f"in{source}", *PICTURES, *X264, *options)
+    data = bytearray(stream.read_bytes())
+    middle = len(data) // 2
+    data[middle : middle + 300] = bytes(byte ^ 0x15 for byte in data[middle : middle + 300])
+    stream.write_bytes(data)
+    log = MessageLog()
+    done = run(stream, tmp_path / "out.mkv", identity(), log=log)
+    assert any("is damaged" in text for text in log.messages) or done.why
+
+
+def test_ranges_of_damaged_frames() -> None:
+    assert _ranges([0]) == "0"
+    assert _ranges([0, 5, 6, 7, 9]) == "0, 5 to 7, 9"
+    assert _ranges(list(range(0, 60, 2))).endswith("38 and 10 more ranges")
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "losses"),
+    [
+        ("vp9.webm", ("-c:v", "libvpx-vp9", "-pix_fmt", "yuva420p"), ("transparency",)),
+        ("vp8.webm", ("-c:v", "libvpx", "-auto-alt-ref", "0", "-pix_fmt", "yuva420p"),
+         ("transparency",)),
+        ("prores.mov", ("-c:v", "prores_ks", "-profile:v", "4444", "-pix_fmt", "yuva444p10le"),
+         ("bits per value", "transparency")),
+        ("png.mov", ("-c:v", "png", "-pix_fmt", "rgba"), ("RGB", "transparency")),
+    ],
+)  # fmt: skip
+def test_every_loss_of_a_pixel_format_is_reported(
+    name: str, options: tuple[str, ...], losses: tuple[str, ...], tmp_path: Path
+) -> None:
+    source = make(tmp_path / name, *PICTURES, "-vf", "format=yuva444p", *options)
+    text = messages(source, tmp_path / "out.mp4")
+    assert all(loss in text for loss in losses), text
+
+
+@pytest.mark.parametrize("name", ["in.mp4", "in.mkv", "in.ts", "in.hevc"])
+def test_hdr10_metadata_is_kept_in_h264_and_reported_with_ffv1(name: str, tmp_path: Path) -> None:
+    params = "log-level=error:colorprim=bt2020:transfer=smpte2084:colormatrix=bt2020nc"
+    options = (f"{params}:master-display={MASTERING}:max-cll=1000,400", "-pix_fmt", "yuv420p10le")
+    source = make(tmp_path / name, *PICTURES, "-c:v", "libx265", "-x265-params", *options)
+    assert "10 bits per value" in messages(source, tmp_path / "out.mp4")
+    before, after = (
+        hdr.side_data(next(decode_frames(path))) for path in (source, tmp_path / "out.mp4")
+    )
+    for kind in (hdr.MASTERING, hdr.LIGHT_LEVEL):
+        assert bytes(before[kind]) == bytes(after[kind])
+    assert "light level are lost" in messages(source, tmp_path / "out.mkv", "ffv1")
+
+
+def test_tags_chapters_and_streams_that_a_container_lacks_are_all_reported(tmp_path: Path) -> None:
+    (tmp_path / "tags.txt").write_text(TAGS)
+    inputs = (*PICTURES, *TONE, "-i", tmp_path / "tags.txt")
+    maps = ("-map", "0", "-map", "1", "-map", "0", "-map_metadata", "2", "-map_chapters", "2")
+    source = make(tmp_path / "in.mkv", *inputs, *maps, *X264, "-c:a", "aac")
+    second = "stream 2 (video, h264). Only the first video of a file is restored."
+    for name, lost in {
+        "out.mkv": (),
+        "out.mp4": ("INVENTED of the file",),
+        "out.ts": ("title", "ARTIST", "2 chapters"),
+        "out.264": ("title", "ARTIST", "2 chapters", "stream 1 (audio, aac)"),
+    }.items():
+        text = messages(source, tmp_path / name)
+        assert all(part in text for part in lost), text
+        if name != "out.264":
+            assert second in text
+        assert ("Lost" in text) == bool(lost)
+
+
+def test_flags_that_choose_a_stream_are_kept_or_reported(tmp_path: Path) -> None:
+    maps = ("-map", "0", "-map", "1", "-map", "1", "-c:a", "aac")
+    flags = ("-disposition:a:0", "0", "-disposition:a:1", "default+hearing_impaired")
+    source = make(tmp_path / "in.mkv", *PICTURES, *TONE, *maps, *X264, *flags)
+    assert messages(source, tmp_path / "out.mkv") == ""
+    assert "flag default" in messages(source, tmp_path / "out.ts")
+
+
+def test_cover_art_is_reported(tmp_path: Path) -> None:
+    cover = make(tmp_path / "cover.png", "-f", "lavfi", "-i", "color=s=16x16", "-frames:v", "1")
+    plain = make(tmp_path / "plain.mp4", *PICTURES, *X264)
+    options = ("-map", "0", "-map", "1", "-c", "copy", "-disposition:v:1", "attached_pic")
+    source = make(tmp_path / "in.mp4", "-i", plain, "-i", cover, *options)
+    assert "stream 1 (cover art, png)" in messages(source, tmp_path / "out.mp4")
+
+
+@pytest.mark.parametrize("out", ["out.mkv", "out.ts", "out.mp4"])
+def test_sound_before_the_start_of_an_edit_list_is_not_played(out: str, tmp_path: Path) -> None:
+    whole = make(
+        tmp_path / "whole.mp4",
+        *("-f", "lavfi", "-i", "testsrc2=s=64x48:r=25:d=1", "-f", "lavfi", "-i", "sine=duration=1"),
+        *(*X264, "-g", "300", "-c:a", "aac"),
+    )
+    source = make(tmp_path / "in.mp4", "-ss", "0.6", "-i", whole, "-c", "copy")
+    text = messages(source, tmp_path / out)
+    frames = shown(tmp_path / out)
+    assert len(frames) == len(shown(source)) < 25
+    if out == "out.mp4":
+        assert text == ""
+    else:
+        assert "cut off by the input's edit list" in text
+        assert sound_offset(tmp_path / out) <= 0.1
