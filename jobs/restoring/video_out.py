@@ -17,7 +17,7 @@ from av.video.stream import VideoStream
 
 from jobs.core.errors import JobError
 from jobs.media.video import Warn, reformat
-from jobs.restoring import hdr, read_back
+from jobs.restoring import hdr, read_back, subtitles
 from jobs.restoring.fields import BOTTOM_FIRST, FieldMarker, field_order
 from jobs.restoring.outputs import CONTAINERS
 from jobs.restoring.planes import as_frame, layout_of, planar
@@ -158,11 +158,19 @@ class VideoOut:
             self._x264.append("bff=1")  # FFmpeg's default is the top field until the first frame.
         if codec == "h264" and self._x264:
             self._options["x264-params"] = ":".join(self._x264)
-        others = [stream for stream in source.streams if stream is not source.streams.video[0]]
+        others = [
+            stream
+            for stream in source.streams
+            # FFmpeg shows the chapters of an .mp4 also as a stream of this name.
+            if stream is not source.streams.video[0]
+            and not (stream.name == "bin_data" and source.chapters())
+        ]
         self.origin = origin(source, self._format, first)
         self._file = _OutputFile(draft)
         self.written = Written()
         self._hidden: set[int] = set()
+        self._unstyled: set[int] = set()
+        self._conversions: dict[int, tuple[str, str]] = {}
         try:
             self._out, self._copies = self._open(others)
         except BaseException:
@@ -325,7 +333,8 @@ class VideoOut:
     def _add_copy(self, out: OutputContainer, stream: av.stream.Stream) -> av.stream.Stream:
         """Add a stream whose packets are copied. Raises ValueError if the container has no such.
 
-        FFmpeg would write what MPEG-TS does not define as private data, which nothing reads.
+        Text subtitles are converted if the container has another format of them. FFmpeg would
+        write what MPEG-TS does not define as private data, which nothing reads.
         """
         allowed = stream.type in ("audio", "subtitle") or (
             stream.type == "attachment" and self._format == "matroska"
@@ -334,7 +343,14 @@ class VideoOut:
             allowed = stream.codec_context.codec.canonical_name in MPEGTS_CODECS
         if not allowed:
             raise ValueError
-        return out.add_stream_from_template(stream, opaque=True)
+        try:
+            return out.add_stream_from_template(stream, opaque=True)
+        except ValueError:
+            if stream.type != "subtitle":
+                raise
+            codec = stream.codec_context.codec.canonical_name
+            self._conversions[stream.index] = codec, subtitles.target(codec, self._format)
+            return subtitles.add_stream(out, self._conversions[stream.index][1])
 
     @property
     def copied_streams(self) -> list[int]:
@@ -349,6 +365,11 @@ class VideoOut:
 
     def copy(self, packet: Packet, index: int) -> None:
         """Copy a packet of the stream with this index in the source. Raises DiskFull."""
+        if index in self._conversions:
+            converted = self._convert(packet, index)
+            if converted is None:
+                return
+            packet = converted
         if packet.is_discard and self._format not in ZERO_IS_START and self._hides(packet, index):
             return
         original = packet.pts, packet.dts, packet.time_base
@@ -360,6 +381,16 @@ class VideoOut:
         self._mux([packet])
         # Muxing converts the times, and the next output begins with those of the source.
         packet.pts, packet.dts, packet.time_base = original
+
+    def _convert(self, packet: Packet, index: int) -> Packet | None:
+        converted, styled = subtitles.convert(packet, *self._conversions[index])
+        if styled and index not in self._unstyled:
+            self._unstyled.add(index)
+            self._warn(
+                f"Styles and positions of the subtitles of stream {index} are removed: this "
+                "container stores only their text."
+            )
+        return converted
 
     def _hides(self, packet: Packet, index: int) -> bool:
         """Whether a packet is before the start of an .mp4's edit list, and lost.

@@ -163,6 +163,14 @@ def test_tags_chapters_and_streams_that_a_container_lacks_are_all_reported(tmp_p
         assert ("Lost" in text) == bool(lost)
 
 
+def test_chapters_of_an_mp4_are_no_further_stream(tmp_path: Path) -> None:
+    (tmp_path / "tags.txt").write_text(TAGS)
+    inputs = (*PICTURES, "-i", tmp_path / "tags.txt", "-map_metadata", "1", "-map_chapters", "1")
+    source = make(tmp_path / "in.mp4", *inputs, *X264)
+    assert messages(source, tmp_path / "out.mp4") == ""
+    assert messages(source, tmp_path / "out.mkv") == ""
+
+
 def test_flags_that_choose_a_stream_are_kept_or_reported(tmp_path: Path) -> None:
     maps = ("-map", "0", "-map", "1", "-map", "1", "-c:a", "aac")
     flags = ("-disposition:a:0", "0", "-disposition:a:1", "default+hearing_impaired")

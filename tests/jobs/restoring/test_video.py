@@ -311,7 +311,7 @@ def test_streams_that_a_container_does_not_support_are_reported(tmp_path: Path) 
     ]
     subtitled = with_subtitles(source, tmp_path / "subtitled.mkv")
     log = MessageLog()
-    run(subtitled, tmp_path / "subtitled.mp4", identity(), log=log)
+    run(subtitled, tmp_path / "subtitled.ts", identity(), log=log)
     assert log.messages == [
         "Not copied: stream 2 (subtitle, srt). This container does not support it."
     ]
