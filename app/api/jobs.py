@@ -3,7 +3,10 @@
 Listing, changing, moving, aborting, resuming and deleting; events, curves, record and log.
 """
 
+import itertools
 import json
+import sys
+from collections.abc import Iterable, Iterator
 
 from flask import Blueprint, Response, request
 from werkzeug.utils import secure_filename
@@ -15,15 +18,18 @@ from app.api.routes import JSON, Text, route
 from app.catalog import log_index, worker_log
 from app.catalog.index import as_json
 from app.current import catalog
+from app.files.streaming import csv_lines, divided, json_items, streamed
 from app.forms.record import record
 from app.runner.scheduler import waiting_reason
 from app.validation_errors import Invalid
-from jobs.core.events import read
+from jobs.core.events import in_parts
+from jobs.core.types.events import JobEvent
 
 blueprint = Blueprint("jobs", __name__)
 
 MOST_JOBS = 500
 MOST_POINTS = 100_000
+POINTS_PER_PART = 2000
 
 
 @route(blueprint, "GET", "/jobs", query=("kind", "state", "q", "limit", "cursor"))
@@ -102,19 +108,43 @@ def resume_job(id: str) -> tuple[Job, int]:
     return as_json(job_or_404(id)), 202
 
 
-@route(blueprint, "GET", "/jobs/<id>/events", query=("since", "type"))
-def job_events(id: str) -> EventList:
-    """Events of a job."""
+@route(
+    blueprint,
+    "GET",
+    "/jobs/<id>/events",
+    query=("since", "type", "limit"),
+    answers={JSON: EventList},
+)
+def job_events(id: str) -> Response:
+    """Events of a job: all after `since`, or the first `limit` of them."""
     job_or_404(id)
     types = frozenset(request.args.get("type", "").split(",")) - {""}
     folder, since = catalog().folder(id), number("since", 0)
-    is_indexed = types and types <= log_index.RARE
-    events = (
+    limit = number("limit", sys.maxsize, 1)
+    parts = (
         log_index.rare(folder, since, types)
-        if is_indexed
-        else list(read(folder.events, since, types or None))
+        if types and types <= log_index.RARE
+        else in_parts(folder.events, since, types or None)
     )
-    return {"events": events, "seq": events[-1]["seq"] if events else since}
+    return streamed(_event_list(parts, since, limit), JSON)
+
+
+def _event_list(parts: Iterable[list[JobEvent]], seq: int, limit: int) -> Iterator[str]:
+    """The JSON of an EventList."""
+
+    def limited() -> Iterator[list[JobEvent]]:
+        nonlocal seq, limit
+        for part in parts:
+            events = part[:limit]
+            limit -= len(events)
+            seq = events[-1]["seq"] if events else seq
+            yield events
+            if not limit:
+                return
+
+    yield '{"events":'
+    yield from json_items(limited())
+    yield f',"seq":{seq}}}\n'
 
 
 @route(
@@ -132,11 +162,19 @@ def job_scalars(id: str) -> Response:
     series, seq = log_index.series(
         catalog().folder(id), keys or None, min(number("max_points", 2000, 2), MOST_POINTS), steps
     )
-    # jsonify sorts keys and indents, which is slow and large for many numbers.
-    return Response(
-        json.dumps({"seq": seq, "series": series}, separators=(",", ":")),
-        mimetype="application/json",
-    )
+    return streamed(_scalars(series, seq), JSON)
+
+
+def _scalars(all_series: dict[str, log_index.Series], seq: int) -> Iterator[str]:
+    """The JSON of a ScalarsResponse."""
+    yield f'{{"seq":{seq},"series":{{'
+    for position, (key, curve) in enumerate(all_series.items()):
+        yield f"{',' if position else ''}{json.dumps(key)}:{{"
+        for place, (column, values) in enumerate(curve.items()):
+            yield f'{"," if place else ""}"{column}":'
+            yield from json_items(divided(values, POINTS_PER_PART))
+        yield "}"
+    yield "}}\n"
 
 
 @route(blueprint, "GET", "/jobs/<id>/scalars.csv", query=("keys",), answers={"text/csv": Text})
@@ -144,11 +182,9 @@ def scalars_csv(id: str) -> Response:
     """All points of the curves, as CSV."""
     row = job_or_404(id)
     keys = frozenset(request.args.get("keys", "").split(",")) - {""}
-    name = secure_filename(row.name) or id
-    headers = {"Content-Disposition": f'attachment; filename="{name}.csv"'}
-    return Response(
-        log_index.as_csv(catalog().folder(id), keys or None), mimetype="text/csv", headers=headers
-    )
+    names, parts = log_index.points(catalog().folder(id), keys or None)
+    lines = itertools.chain([csv_lines([names])], map(csv_lines, parts))
+    return streamed(lines, "text/csv", f"{secure_filename(row.name) or id}.csv")
 
 
 @route(blueprint, "GET", "/jobs/<id>/record")

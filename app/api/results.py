@@ -1,10 +1,6 @@
 """API routes for the results of a test of many images: by page, or all as CSV or JSON."""
 
-import csv
-import io
-import json
-from collections.abc import Iterable, Iterator
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
 
 from flask import Blueprint, Response, abort, request
 from werkzeug.utils import secure_filename
@@ -14,14 +10,14 @@ from app.api.routes import JSON, Text, route
 from app.catalog.database import JobRow
 from app.catalog.results import results_page, rows
 from app.current import catalog
+from app.files.streaming import csv_lines, divided, json_items, streamed
 from jobs.core.types.samples import ResultRow
 
 blueprint = Blueprint("results", __name__, url_prefix="/jobs")
 
 SCORES = ("psnr_input", "psnr_output", "gain", "ssim_input", "ssim_output")
 COLUMNS = ("index", "name", "image", "target", "pair", "width", "height", *SCORES, "why")
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""First characters of a text that spreadsheets treat as a formula."""
+ROWS_PER_PART = 200
 
 
 @route(blueprint, "GET", "/<id>/results", query=("sort", "order", "page"))
@@ -41,9 +37,8 @@ def results_csv(id: str) -> Response:
 def results_json(id: str) -> Response:
     """All results, as a JSON list."""
     row = _row(id)
-    return _download(
-        row, "json", "application/json", [json.dumps(rows(catalog().folder(id)), indent=1)]
-    )
+    parts = divided(rows(catalog().folder(id)), ROWS_PER_PART)
+    return _download(row, "json", JSON, json_items(parts))
 
 
 def _row(id: str) -> JobRow:
@@ -56,20 +51,10 @@ def _row(id: str) -> JobRow:
 
 
 def _download(row: JobRow, extension: str, type: str, parts: Iterable[str]) -> Response:
-    name = f"{secure_filename(row.name) or row.id}.{extension}"
-    return Response(
-        parts, mimetype=type, headers={"Content-Disposition": f'attachment; filename="{name}"'}
-    )
+    return streamed(parts, type, f"{secure_filename(row.name) or row.id}.{extension}")
 
 
-def _as_csv(all_rows: list[ResultRow]) -> Iterator[str]:
-    yield ",".join(COLUMNS) + "\r\n"
-    for row in all_rows:
-        line = io.StringIO()
-        csv.writer(line).writerow([_cell(row.get(column)) for column in COLUMNS])
-        yield line.getvalue()
-
-
-def _cell(value: Any) -> Any:
-    """The value of a cell; a text that a spreadsheet would compute gets a leading apostrophe."""
-    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA) else value
+def _as_csv(all_rows: Sequence[ResultRow]) -> Iterator[str]:
+    yield csv_lines([COLUMNS])
+    for part in divided(all_rows, ROWS_PER_PART):
+        yield csv_lines([row.get(column) for column in COLUMNS] for row in part)

@@ -12,7 +12,7 @@ from gevent.event import Event as Signal
 from sqlalchemy.exc import OperationalError
 
 from app.catalog.database import JobRow, Sessions
-from app.catalog.index import DELETING_PREFIX, Index, update_list_columns
+from app.catalog.index import DELETING_PREFIX, Index, indexed_spec, update_list_columns
 from app.catalog.queue import Queue, reordered, start_order
 from jobs.core import folder as folders
 from jobs.core import launcher
@@ -97,7 +97,8 @@ class Catalog(Index):
         write_whole(path, json.dumps(job, indent=1))
         with Sessions.begin() as session:
             row = session.get_one(JobRow, id)
-            row.name, row.spec, row.queue = job["name"], job["spec"], job.get("queue", {})
+            row.name, row.spec = job["name"], indexed_spec(job["spec"])
+            row.queue = job.get("queue", {})
             update_list_columns(row)
 
     def abort(self, id: str, reason: str = BY_USER) -> None:

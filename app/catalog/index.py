@@ -5,7 +5,7 @@ import os
 import shutil
 import time
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 from sqlalchemy import delete, func, select
 
@@ -182,11 +182,20 @@ def row_of(folder: JobFolder) -> JobRow:
         created=job["created"],
         state=view["state"],
     )
-    row.spec, row.view, row.offset = job["spec"], view, offset
+    row.spec, row.view, row.offset = indexed_spec(job["spec"]), view, offset
     queue = Queue.model_validate(job.get("queue", {}))
     row.queue = cast(QueueSettings, queue.model_dump(exclude_defaults=True))
     update_list_columns(row)
     return row
+
+
+def indexed_spec(spec: dict[str, Any]) -> dict[str, Any]:
+    """The spec without the entries of manifests: thousands of paths, which job.json keeps."""
+    return {
+        key: indexed_spec(value) if isinstance(value, dict) else value
+        for key, value in spec.items()
+        if key != "entries"
+    }
 
 
 def update_list_columns(row: JobRow) -> None:
@@ -209,10 +218,22 @@ LARGE = frozenset(
 """The parts of a summary that lists leave out."""
 
 
+MAX_LISTED = 100
+
+
+def _without_long_lists(spec: dict[str, Any]) -> dict[str, Any]:
+    return {
+        key: value
+        for key, value in spec.items()
+        if not isinstance(value, list) or len(value) <= MAX_LISTED
+    }
+
+
 def as_json(row: JobRow, brief: bool = False) -> Job:
     """A job as the API and the pages show it.
 
-    `brief`, for lists, leaves out the history and the LARGE parts of the summary.
+    `brief`, for lists, leaves out the history, the LARGE parts of the summary, and lists of more
+    than MAX_LISTED values in the spec.
     """
     view = row.view
     job: Job = {
@@ -222,7 +243,7 @@ def as_json(row: JobRow, brief: bool = False) -> Job:
         "state": row.state,
         "created": row.created,
         "queue": row.queue,
-        "spec": row.spec,
+        "spec": _without_long_lists(row.spec) if brief else row.spec,
         "reason": view["reason"],
         "progress": view["progress"],
         "summary": without(view["summary"], LARGE) if brief else view["summary"],

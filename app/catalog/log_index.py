@@ -35,7 +35,7 @@ from app.catalog.column_files import (
     write_out,
 )
 from jobs.core.durable_files import write_whole
-from jobs.core.events import read, read_from
+from jobs.core.events import in_parts, read_from
 from jobs.core.folder import JobFolder
 from jobs.core.types.events import JobEvent
 from jobs.core.types.load import Hardware
@@ -50,7 +50,7 @@ PAUSE = 0.001
 MAX_LAG = 2**20
 """Bytes of the log that may be missing in the index before the follower updates it."""
 VERSION = 1
-ROWS_PER_PART = 10_000
+ROWS_PER_PART = 200
 
 Series = dict[str, list[Any]]
 
@@ -92,51 +92,48 @@ def series(
             columns = _columns(folder, state, key, between, max_points)
             if len(columns[0]):
                 by_key[key] = _as_lists(*columns)
+            gevent.sleep(PAUSE)
     return by_key, state.seq
 
 
-def as_csv(folder: JobFolder, keys: frozenset[str] | None) -> Iterator[str]:
-    """All points as CSV: lines of step, epoch, time and the scalars.
+def points(
+    folder: JobFolder, keys: frozenset[str] | None
+) -> tuple[list[str], Iterator[list[tuple[Any, ...]]]]:
+    """All points: the names of their columns, then parts of their rows, by step.
 
-    A scalar without a point at a step has an empty cell.
+    A scalar without a point at a step is NaN.
     """
-    import numpy as np
-
     state = update(folder)
     names = sorted(
         {key for table in state.tables for key in table.keys if keys is None or key in keys}
     )
+    return [*COORDINATES, *names], _rows(folder, state, names)
+
+
+def _rows(folder: JobFolder, state: State, names: list[str]) -> Iterator[list[tuple[Any, ...]]]:
+    import numpy as np
+
     curves = [_columns(folder, state, name, (-math.inf, math.inf)) for name in names]
-    yield ",".join([*COORDINATES, *names]) + "\n"
     if not curves:
         return
     steps, first = np.unique(np.concatenate([curve[0] for curve in curves]), return_index=True)
-    places = [np.concatenate([curve[column] for curve in curves])[first] for column in (1, 2)]
+    epochs, times = (np.concatenate([curve[at] for curve in curves])[first] for at in (1, 2))
     values = np.full((len(names), len(steps)), np.nan)
     for row, curve in zip(values, curves, strict=True):
         row[np.searchsorted(steps, curve[0])] = curve[3]
+    columns = (steps.astype(int), epochs.round(6), times.round(3), *values)
     for begin in range(0, len(steps), ROWS_PER_PART):
         part = slice(begin, begin + ROWS_PER_PART)
-        rows = zip(
-            steps[part].tolist(),
-            *(place[part].tolist() for place in places),
-            *values[:, part].tolist(),
-            strict=True,
-        )
-        yield "".join(
-            f"{int(step)},{epoch:.6g},{time:.3f},{','.join(map(_cell, rest))}\n"
-            for step, epoch, time, *rest in rows
-        )
+        yield list(zip(*(column[part].tolist() for column in columns), strict=True))
 
 
-def _cell(value: float) -> str:
-    return "" if math.isnan(value) else repr(value)
+def rare(folder: JobFolder, since: int, types: frozenset[str]) -> Iterator[list[JobEvent]]:
+    """The events after the sequence number `since` of some types, which must all be RARE.
 
-
-def rare(folder: JobFolder, since: int, types: frozenset[str]) -> list[JobEvent]:
-    """The events after the sequence number `since` of some types, which must all be RARE."""
+    In parts, as `in_parts` of jobs/core/events.py yields them.
+    """
     update(folder)
-    return list(read(_index_of(folder) / "rare.jsonl", since, types))
+    return in_parts(_index_of(folder) / "rare.jsonl", since, types)
 
 
 def update(folder: JobFolder) -> State:

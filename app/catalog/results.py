@@ -1,13 +1,15 @@
 """The results of a test of many images, read from its event log: all rows, or a sorted page."""
 
 import math
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
+import gevent
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.answers import ResultsPage
+from app.catalog.log_index import PAUSE
 from app.validation_errors import Invalid, validate
-from jobs.core.events import read_only
+from jobs.core.events import in_parts
 from jobs.core.folder import JobFolder
 from jobs.core.totals import gain_of_image
 from jobs.core.types.events import ResultsEvent
@@ -35,8 +37,10 @@ class ResultsQuery(BaseModel):
 def rows(folder: JobFolder) -> list[ResultRow]:
     """All rows of the log, by index; for an image that was restored again, the newest row."""
     newest: dict[int, ResultRow] = {}
-    for event in read_only(folder.events, ResultsEvent):
-        newest |= {row["index"]: row for row in event["rows"]}
+    for events in in_parts(folder.events, types=frozenset({"results"})):
+        for event in events:
+            newest |= {row["index"]: row for row in cast(ResultsEvent, event)["rows"]}
+        gevent.sleep(PAUSE)
     return [newest[index] for index in sorted(newest)]
 
 

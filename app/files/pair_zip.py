@@ -3,19 +3,18 @@
 Memory holds only one pair and the ZIP's central directory.
 """
 
-import csv
-import io
 import math
 from collections.abc import Iterator
 from typing import Any
 from zipfile import ZIP_STORED, ZipFile
 
 from app.catalog.pairs import FACTS, extension, facts, picture, splits
+from app.files.streaming import csv_lines
 from app.files.zips import Outbox
 from jobs.core.folder import JobFolder
 
 ROLES = ("input", "target")
-METAS_PER_PART = 1000
+METAS_PER_PART = 200
 
 
 def stream(folder: JobFolder) -> Iterator[bytes]:
@@ -46,25 +45,19 @@ def _rows(folder: JobFolder, counts: dict[str, int]) -> Iterator[str]:
     """The lines of pairs.csv in blocks. The store is closed while a block is sent."""
     from jobs.core.stored import opened
 
-    yield _line(["split", "number", *FACTS, *ROLES])
+    yield csv_lines([["split", "number", *FACTS, *ROLES]])
     for split, count in counts.items():
         for first in range(0, count, METAS_PER_PART):
             with opened(folder.store(split)) as pairs:
                 metas = list(pairs.metas(first, METAS_PER_PART))
-            yield "".join(_row(split, number, meta) for number, meta in enumerate(metas, first))
+            yield csv_lines(_row(split, number, meta) for number, meta in enumerate(metas, first))
 
 
-def _row(split: str, number: int, meta: dict[str, Any]) -> str:
+def _row(split: str, number: int, meta: dict[str, Any]) -> list[Any]:
     values = facts(meta)
     if "psnr_input" in meta and values["psnr_input"] is None:
         values["psnr_input"] = math.inf
     if values["patch"] is not None:
         values["patch"] = " ".join(map(str, values["patch"]))
     names = [_name(split, role, number, extension(meta, role)) for role in ROLES]
-    return _line([split, number, *(values[key] for key in FACTS), *names])
-
-
-def _line(cells: list[Any]) -> str:
-    buffer = io.StringIO()
-    csv.writer(buffer).writerow(cells)
-    return buffer.getvalue()
+    return [split, number, *(values[key] for key in FACTS), *names]

@@ -4,8 +4,9 @@ import io
 from collections.abc import Iterator
 from typing import Any
 
-import gevent
 from flask import Response
+
+from app.files.streaming import streamed
 
 
 class Outbox(io.RawIOBase):
@@ -29,16 +30,4 @@ class Outbox(io.RawIOBase):
 
 def zip_response(parts: Iterator[bytes], name: str) -> Response:
     """The response that a browser saves as `name`.zip."""
-    headers = {"Content-Disposition": f'attachment; filename="{name}.zip"'}
-    return Response(_cooperative(parts), mimetype="application/zip", headers=headers)
-
-
-def _cooperative(parts: Iterator[bytes]) -> Iterator[bytes]:
-    """Yield to other greenlets between parts, else a fast client would block all other requests.
-
-    Skips the empty parts that compression may leave.
-    """
-    for part in parts:
-        gevent.sleep(0)
-        if part:
-            yield part
+    return streamed(parts, "application/zip", f"{name}.zip")

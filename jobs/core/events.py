@@ -157,6 +157,30 @@ def read(path: Path, since: int = 0, types: frozenset[str] | None = None) -> Ite
                     yield event
 
 
+def in_parts(
+    path: Path, since: int = 0, types: frozenset[str] | None = None
+) -> Iterator[list[JobEvent]]:
+    """The events that `read` yields, in a list per BLOCK of the log; a list may be empty.
+
+    For a caller that must let others run in between: a part takes about a millisecond.
+    """
+    try:
+        with path.open("rb") as file:
+            offset = _offset_before(file, since)
+    except FileNotFoundError:
+        return
+    while True:
+        events, end = read_from(path, offset, BLOCK)
+        if end == offset:
+            return
+        offset = end
+        yield [
+            event
+            for event in events
+            if event["seq"] > since and (types is None or event["type"] in types)
+        ]
+
+
 def _offset_before(file: BinaryIO, since: int) -> int:
     """The offset of a line shortly before the first event above `since`.
 

@@ -23,6 +23,7 @@ from jobs.media.png import encode_png
 SAMPLES = 4
 RANKED = 6
 MAX_SKIPPED = 200
+MAX_SOURCES = 100
 BINS = 32
 
 
@@ -78,7 +79,8 @@ def summary(
         "equal_pairs": len(psnr) - len(finite),
         "worst_pairs": [_ranked(folder, *rows[index]) for index in order[:RANKED]],
         "best_pairs": [_ranked(folder, *rows[index]) for index in order[::-1][:RANKED]],
-        "sources": [_source(sequence) for sequence in sequences],
+        "sequences": len(sequences),
+        "sources": [_source(sequence) for sequence in sequences[:MAX_SOURCES]],
         "skipped": len(skipped),
         "skipped_first": skipped[:MAX_SKIPPED],
         "bytes": sum(

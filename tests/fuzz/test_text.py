@@ -4,6 +4,7 @@ Each input is accepted or rejected with a message.
 """
 
 import json
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -122,8 +123,9 @@ def test_reads_any_curves(
                 key: value for key, value in values.items() if value is None or abs(value) < 1e300
             }
             view = fold(view, log.append("scalars", step=step, epoch=step / 10, scalars=finite))
-    for row in log_index.as_csv(folder, None):
-        assert row.endswith("\n")
+    names, parts = log_index.points(folder, None)
+    for row in chain.from_iterable(parts):
+        assert len(row) == len(names)
 
 
 @pytest.mark.parametrize("example", TEXTS, ids=lambda path: path.stem)

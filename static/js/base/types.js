@@ -465,7 +465,8 @@
  * @property {number} [equal_pairs] Pairs whose input equals the target.
  * @property {RankedPair[]} [worst_pairs] The six with the smallest PSNR.
  * @property {RankedPair[]} [best_pairs] The six with the largest PSNR.
- * @property {Source[]} [sources] The sequences, in order.
+ * @property {number} [sequences] Number of sequences.
+ * @property {Source[]} [sources] The first 100 of them, in order.
  * @property {number} [skipped] Number of files and frames that were left out.
  * @property {Skipped[]} [skipped_first] The first 200 of them.
  * @property {number} [pairs_per_second] Speed of making the dataset.
@@ -602,7 +603,8 @@
  * @property {number} [equal_pairs] Pairs whose input equals the target.
  * @property {RankedPair[]} [worst_pairs] The six with the smallest PSNR.
  * @property {RankedPair[]} [best_pairs] The six with the largest PSNR.
- * @property {Source[]} [sources] The sequences, in order.
+ * @property {number} [sequences] Number of sequences.
+ * @property {Source[]} [sources] The first 100 of them, in order.
  * @property {number} [skipped] Number of files and frames that were left out.
  * @property {Skipped[]} [skipped_first] The first 200 of them.
  * @property {number} [pairs_per_second] Speed of making the dataset.
@@ -687,7 +689,8 @@
  * @property {number} [equal_pairs] Pairs whose input equals the target.
  * @property {RankedPair[]} [worst_pairs] The six with the smallest PSNR.
  * @property {RankedPair[]} [best_pairs] The six with the largest PSNR.
- * @property {Source[]} [sources] The sequences, in order.
+ * @property {number} [sequences] Number of sequences.
+ * @property {Source[]} [sources] The first 100 of them, in order.
  * @property {number} [skipped] Number of files and frames that were left out.
  * @property {Skipped[]} [skipped_first] The first 200 of them.
  * @property {number} [pairs_per_second] Speed of making the dataset.

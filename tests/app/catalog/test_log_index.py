@@ -112,10 +112,8 @@ def test_data_of_a_killed_server_that_its_state_does_not_count_is_overwritten(
         log_index.update(folder)
         (folder.path / ".index" / "state.json").write_text(counted)
     assert curve(folder, "train/l1") == [(1, 0.5), (2, 0.4)]
-    assert [event["text"] for event in log_index.rare(folder, 0, frozenset({"message"}))] == [
-        "a",
-        "b",
-    ]
+    (messages,) = log_index.rare(folder, 0, frozenset({"message"}))
+    assert [event["text"] for event in messages] == ["a", "b"]
 
 
 def test_an_index_with_truncated_files_is_rebuilt(folder: JobFolder) -> None:
@@ -146,7 +144,8 @@ def test_rare_events_match_the_log(folder: JobFolder) -> None:
             point(log, number, train_l1=0.5)
             log.append("message", level="info", text="“ä”")
     for types in (frozenset({"sample"}), frozenset({"sample", "message"})):
-        assert log_index.rare(folder, 70, types) == list(read(folder.events, 70, types))
+        (events,) = log_index.rare(folder, 70, types)
+        assert events == list(read(folder.events, 70, types))
 
 
 def test_an_empty_log_has_no_curves(folder: JobFolder) -> None:
