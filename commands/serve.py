@@ -44,7 +44,7 @@ def main(settings: Settings) -> None:
     address = link(settings.host, settings.port, settings.token, settings.prefix)
     click.echo(f"Clearframe is at {address}")
     try:
-        serve(app, settings.host, settings.port)
+        serve(app, settings.host, settings.port, settings.proxies > 0)
     except OSError as error:
         raise click.ClickException(
             f"Port {settings.port} is not available: {error.strerror}. "

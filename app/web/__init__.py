@@ -1,4 +1,4 @@
-"""The layers around every request: access, CSRF and headers, path prefix, assets, logs, shutdown.
+"""The layers around every request: connections, access, CSRF and headers, prefix, assets, logs.
 
 Imports `jobs.core` only.
 """

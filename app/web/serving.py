@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import gevent
 from gevent.event import Event
-from gevent.pywsgi import WSGIServer
 from werkzeug.wsgi import ClosingIterator
+
+from app.web.connections import Server, limited
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -17,12 +18,12 @@ SHUTDOWN_TIMEOUT = 10.0
 """Seconds that requests in progress may take after a signal to stop."""
 
 
-def serve(wsgi: "WSGIApplication", host: str, port: int) -> None:
+def serve(wsgi: "WSGIApplication", host: str, port: int, is_proxied: bool = False) -> None:
     """Serve the application until SIGTERM or SIGINT. Raises OSError if the address is in use."""
     requests, stop = _Requests(wsgi), Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         gevent.signal_handler(number, stop.set)
-    server = WSGIServer((host, port), requests, log=None)
+    server = Server((host, port), requests, limited(is_proxied))
     server.start()
     # Header and body are two packets. With Nagle's algorithm, the second would wait 40 ms for the
     # acknowledgement of the first.

@@ -1,0 +1,170 @@
+"""Limits on connections: how many there are, in all and of one address, and how long one may wait.
+
+A client needs no token to open connections and to send half of a request. A connection that waits
+for its client gives way to a new one; one whose request is being answered never does.
+"""
+
+import resource
+import socket
+import time
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from io import BufferedReader
+from typing import Any
+
+import gevent
+from gevent.pywsgi import WSGIHandler, WSGIServer
+
+HEADER_SECONDS = 20.0
+"""Time for a request's line and headers, from the end of the previous request on."""
+SILENCE = 60.0
+BYTES_PER_SECOND = 16 * 1024
+"""A read of n bytes of a body may take SILENCE and n / BYTES_PER_SECOND seconds."""
+MOST = 4096
+BUSY = (
+    b"HTTP/1.0 503 Service Unavailable\r\nRetry-After: 5\r\nContent-Type: text/plain\r\n\r\n"
+    b"The server has too many connections. Close some, then retry.\n"
+)
+"""The answer to a connection without room."""
+
+
+class TooSlow(OSError, ValueError):
+    """A client did not send what it began to send. The HTTP server expects one of the two types."""
+
+
+@dataclass(eq=False)
+class Connection:
+    """An open connection; `waits_since` is None while its request is being answered."""
+
+    socket: socket.socket
+    address: str
+    waits_since: float | None = field(default_factory=time.monotonic)
+
+    @contextmanager
+    def receiving(self, seconds: float) -> Iterator[None]:
+        """Mark the connection as waiting for its client. Raises TooSlow after `seconds`."""
+        self.waits_since = time.monotonic()
+        slow = TooSlow(f"Nothing was received for {seconds:.0f} s")
+        try:
+            with gevent.Timeout(seconds, slow):
+                yield
+        finally:
+            self.waits_since = None
+
+
+class Connections:
+    """The open connections: at most `most` in all, and `an_address` of one address."""
+
+    def __init__(self, most: int, an_address: int) -> None:
+        self._most, self._an_address = most, an_address
+        self._open: set[Connection] = set()
+
+    @contextmanager
+    def admitted(self, connection: Connection) -> Iterator[bool]:
+        """Whether there is room for a connection, or could be made."""
+        of_address = [other for other in self._open if other.address == connection.address]
+        is_admitted = self._has_room(of_address, self._an_address) and self._has_room(
+            self._open, self._most
+        )
+        if is_admitted:
+            self._open.add(connection)
+        try:
+            yield is_admitted
+        finally:
+            self._open.discard(connection)
+
+    def _has_room(self, group: Collection[Connection], most: int) -> bool:
+        """Close the connection that waits longest if the group is full; False if none waits."""
+        if len(self._open.intersection(group)) < most:
+            return True
+        waiting = [other for other in group if other.waits_since is not None]
+        if not waiting:
+            return False
+        oldest = min(waiting, key=lambda other: other.waits_since or 0.0)
+        self._open.discard(oldest)
+        with suppress(OSError):  # The client has closed it already.
+            oldest.socket.shutdown(socket.SHUT_RDWR)
+        return True
+
+
+def limited(is_proxied: bool) -> Connections:
+    """The limits of this process. They leave half of its descriptors to jobs and files.
+
+    All connections through a proxy have the proxy's address.
+    """
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    most = MOST if hard == resource.RLIM_INFINITY else min(hard // 2, MOST)
+    return Connections(most, most if is_proxied else most // 2)
+
+
+class _Reader:
+    """What a client sends, read with a time limit."""
+
+    def __init__(self, file: BufferedReader, connection: Connection) -> None:
+        self._file, self._connection = file, connection
+        self.raw = file.raw  # The live updates take their socket from it.
+
+    @property
+    def closed(self) -> bool:
+        return self._file.closed
+
+    def read(self, size: int = -1) -> bytes:
+        with self._connection.receiving(SILENCE + max(size, 0) / BYTES_PER_SECOND):
+            return self._file.read(size)
+
+    def readline(self, size: int = -1) -> bytes:
+        with self._connection.receiving(SILENCE):
+            return self._file.readline(size)
+
+
+class Handler(WSGIHandler):  # type: ignore[misc]  # gevent has no types
+    """Handles the requests of a connection; the headers of each have a time limit."""
+
+    def __init__(self, connection: Connection, address: Any, server: "Server") -> None:
+        reader = _Reader(connection.socket.makefile("rb"), connection)
+        super().__init__(connection.socket, address, server, reader)
+        self._header_limit: gevent.Timeout | None = None
+
+    def read_requestline(self) -> str:
+        self._header_limit = gevent.Timeout.start_new(HEADER_SECONDS, TooSlow("Slow headers"))
+        line: str = super().read_requestline()
+        return line
+
+    def read_request(self, line: str) -> bool:
+        is_valid: bool = super().read_request(line)
+        self.end_header_limit()
+        return is_valid
+
+    def end_header_limit(self) -> None:
+        if self._header_limit is not None:
+            self._header_limit.close()
+
+
+def _refuse(client: socket.socket) -> None:
+    client.setblocking(False)
+    with suppress(OSError):  # Of a client that has sent nothing yet, or has gone.
+        client.recv(16 * 1024)  # If it were left unread, the kernel would discard the answer.
+    with suppress(OSError):
+        client.send(BUSY)
+
+
+class Server(WSGIServer):  # type: ignore[misc]  # gevent has no types
+    """An HTTP server with limited connections."""
+
+    def __init__(self, address: tuple[str, int], application: Any, connections: Connections):
+        super().__init__(address, application, log=None)
+        self._connections = connections
+
+    def handle(self, client: socket.socket, address: Any) -> None:
+        connection = Connection(client, str(address[0]))
+        with self._connections.admitted(connection) as is_admitted:
+            if not is_admitted:
+                _refuse(client)
+                return
+            handler = Handler(connection, address, self)
+            try:
+                handler.handle()
+            finally:
+                handler.end_header_limit()

@@ -1,0 +1,98 @@
+"""Half-sent requests never keep the server from answering others."""
+
+import json
+import socket
+from collections.abc import Callable
+
+from tests.support.server import Server
+
+SERVER = """
+from gevent import monkey; monkey.patch_all()
+import json, socket
+from app.web import connections
+from gevent.event import Event
+
+release = Event()
+def application(environ, start_response):
+    body = environ["wsgi.input"].read()
+    if environ["PATH_INFO"] == "/slow":
+        release.wait()
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [body or b"answer"]
+
+def served(most, an_address):
+    limits = connections.Connections(most, an_address)
+    server = connections.Server(("127.0.0.1", 0), application, limits)
+    server.start()
+    return server
+
+def sent(server, text):
+    client = socket.create_connection(("127.0.0.1", server.server_port), timeout=60)
+    client.sendall(text)
+    return client
+
+def answer(client):
+    parts = []
+    while part := client.recv(65536):
+        parts.append(part)
+    return b"".join(parts).decode()
+
+GET = b"GET / HTTP/1.0\\r\\n\\r\\n"
+HALVES = (
+    b"",
+    b"GET",
+    b"GET / HTTP/1.1\\r\\nHost: a",
+    b"POST / HTTP/1.1\\r\\nContent-Length: 9\\r\\n\\r\\nbod"
+)
+"""
+
+
+def run(python: Callable[[str], str], code: str) -> list[str]:
+    lines: list[str] = json.loads(python(SERVER + code))
+    return lines
+
+
+def test_half_sent_requests_give_way(python: Callable[[str], str]) -> None:
+    code = """
+server = served(12, 8)
+held = [sent(server, HALVES[number % 4]) for number in range(60)]
+print(json.dumps([answer(sent(server, GET))[-6:] for _ in range(3)]))
+"""
+    assert run(python, code) == ["answer"] * 3
+
+
+def test_requests_in_work_keep_their_connections(python: Callable[[str], str]) -> None:
+    code = """
+server = served(12, 3)
+slow = [sent(server, b"GET /slow HTTP/1.0\\r\\n\\r\\n") for _ in range(3)]
+import gevent
+while sum(c.waits_since is None for c in server._connections._open) < 3:
+    gevent.sleep(0.01)
+refused = answer(sent(server, GET))
+release.set()
+print(json.dumps([refused.splitlines()[0], *(answer(client)[-6:] for client in slow)]))
+"""
+    refusal = "HTTP/1.0 503 Service Unavailable"
+    assert run(python, code) == [refusal, "answer", "answer", "answer"]
+
+
+def test_headers_and_bodies_have_time_limits(python: Callable[[str], str]) -> None:
+    code = """
+connections.HEADER_SECONDS = connections.SILENCE = 0.2
+server = served(100, 100)
+ends = [answer(sent(server, half)) for half in HALVES]
+print(json.dumps([end.splitlines()[0] if end else "" for end in ends]))
+"""
+    first, second, third, fourth = run(python, code)
+    assert (first, second) == ("", "")
+    assert third == "HTTP/1.1 400 Bad Request"
+    assert "200" not in fourth
+
+
+def test_the_server_answers_while_others_hold_half_sent_requests(server: Server) -> None:
+    held = [socket.create_connection(("127.0.0.1", server.port), 60) for _ in range(300)]
+    for client in held:
+        client.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n")
+    assert "ok" in server.page("/healthz")
+    for client in held:
+        client.close()
