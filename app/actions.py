@@ -8,10 +8,11 @@ from typing import Any, cast
 from werkzeug.datastructures import FileStorage
 
 from app.answers import Probe
+from app.apart import apart
 from app.catalog.database import JobRow
 from app.catalog.queue import Queue
 from app.checks import sweeps
-from app.checks.dataset import checked_dataset
+from app.checks.dataset import checked_dataset, without_entries
 from app.checks.inference import checked_test
 from app.checks.training import checked_training, with_network_loss
 from app.current import catalog, listeners, settings
@@ -29,8 +30,13 @@ READ_ONLY = "Unknown or read-only field."
 
 def create_dataset(values: Any) -> str:
     """Create a dataset job and return its id. Raises Invalid."""
-    spec = checked_dataset(validate(DatasetSpec, values), settings().readable)
+    spec = _checked_dataset(values)
     return catalog().create("dataset", spec)
+
+
+def _checked_dataset(values: Any) -> DatasetSpec:
+    spec = without_entries(validate(DatasetSpec, values))
+    return apart(checked_dataset, spec, settings().readable)
 
 
 def probe_dataset(values: Any) -> Probe:
@@ -39,7 +45,7 @@ def probe_dataset(values: Any) -> Probe:
     Takes the values of `create_dataset`, of which the name may be missing, and `thorough`.
     """
     thorough = bool(values.pop("thorough", False))
-    spec = checked_dataset(validate(DatasetSpec, {"name": "probe", **values}), settings().readable)
+    spec = _checked_dataset({"name": "probe", **values})
     found = probing.probe(spec, thorough)
     return cast(Probe, {**found, "free": shutil.disk_usage(settings().home).free})
 

@@ -39,8 +39,6 @@ from jobs.core.paths import STATIC, TEMPLATES
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
-MAX_UPLOAD = 256 * 2**20
-
 
 def create_app(settings: Settings, work: bool = True) -> Flask:
     """Create the application. With `work`, it also follows and starts jobs, in greenlets.
@@ -53,7 +51,6 @@ def create_app(settings: Settings, work: bool = True) -> Flask:
         static_folder=str(STATIC),
         static_url_path=f"/static/{assets.version()}",
     )
-    app.config["MAX_CONTENT_LENGTH"] = MAX_UPLOAD
 
     settings.home.mkdir(parents=True, exist_ok=True)
     if work:

@@ -8,8 +8,8 @@ from app.catalog.database import JobRow
 from app.current import catalog
 from app.validation_errors import Invalid
 
-MOST_JSON = 16 * 2**20
-"""Bytes; larger than the longest network definition or list of paths."""
+MOST_FIELDS, MOST_VALUES = 200, 20_000
+"""Limits on a body: fields of one object, and values in all. Each of them may become an error."""
 
 
 class NotFound(Exception):
@@ -30,14 +30,33 @@ def job_or_404(id: str, kind: str = "") -> JobRow:
 
 def body() -> Any:
     """The JSON object of the request. Raises Invalid if there is none."""
-    request.max_content_length = MOST_JSON
     try:
         payload = request.get_json(silent=True)
     except RecursionError:  # [[[[[[…
         payload = None
     if not isinstance(payload, dict):
         raise Invalid({"": "Send a JSON object, with the header Content-Type: application/json."})
+    if not _is_small(payload):
+        raise Invalid(
+            {
+                "": f"The JSON is too large. Send at most {MOST_FIELDS} fields in an object and "
+                f"{MOST_VALUES:,} values in all."
+            }
+        )
     return payload
+
+
+def _is_small(payload: dict[str, Any]) -> bool:
+    pending: list[Any] = [payload]
+    count = 0
+    while pending:
+        value = pending.pop()
+        if isinstance(value, dict | list):
+            count += len(value)
+            if count > MOST_VALUES or (isinstance(value, dict) and len(value) > MOST_FIELDS):
+                return False
+            pending += value.values() if isinstance(value, dict) else value
+    return True
 
 
 def number(name: str, default: int, least: int = 0) -> int:

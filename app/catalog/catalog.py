@@ -11,6 +11,7 @@ import gevent
 from gevent.event import Event as Signal
 from sqlalchemy.exc import OperationalError
 
+from app.apart import apart
 from app.catalog.database import JobRow, Sessions
 from app.catalog.index import DELETING_PREFIX, Index, indexed_spec, update_list_columns
 from app.catalog.queue import Queue, reordered, start_order
@@ -48,7 +49,8 @@ class Catalog(Index):
         """Set when another job waits for a worker."""
 
     def create(self, kind: str, spec: JobSpec) -> str:
-        folder = folders.create(self.home, kind, spec)
+        # The spec may have thousands of paths.
+        folder = apart(folders.create, self.home, kind, spec)
         try:
             self._index_folder(folder)
         except OperationalError:

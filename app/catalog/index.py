@@ -10,6 +10,7 @@ from typing import Any, cast
 from sqlalchemy import delete, func, select
 
 from app.answers import Job, QueueSettings
+from app.apart import apart
 from app.catalog.database import JobRow, Sessions, all_rows
 from app.catalog.lists import list_columns
 from app.catalog.queue import Queue
@@ -82,7 +83,7 @@ class Index:
 
     def _index_folder(self, folder: JobFolder) -> None:
         """Insert or replace the row of a folder."""
-        row = row_of(folder)
+        row = apart(row_of, folder)
         if folder.worker_lives():
             self.launched.add(folder.id)
         with Sessions.begin() as session:

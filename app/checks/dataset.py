@@ -1,5 +1,6 @@
 """Checks a valid dataset spec before it becomes a job: its files exist."""
 
+import functools
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -31,6 +32,23 @@ def checked_dataset(spec: DatasetSpec, roots: tuple[Path, ...]) -> DatasetSpec:
     if problems:
         raise Invalid(problems)
     return spec.model_copy(update=changes)
+
+
+def without_entries(spec: DatasetSpec) -> DatasetSpec:
+    """The spec of a client, which may not have the entries of manifests. Raises Invalid."""
+    sources = {"source": spec.source}
+    for name in ("validation", "test"):
+        split = getattr(spec, name)
+        if isinstance(split, Separate):
+            sources[f"{name}.source"] = split.source
+    problems = {
+        f"{field}.entries": "Unknown or read-only field."
+        for field, source in sources.items()
+        if isinstance(source, SequencesSource) and source.entries
+    }
+    if problems:
+        raise Invalid(problems)
+    return spec
 
 
 def source(spec: Source, name: str, roots: tuple[Path, ...], problems: Problems) -> Source:
@@ -78,12 +96,14 @@ def _entries(
     manifest: Path, field: str, roots: tuple[Path, ...], problems: Problems
 ) -> list[Entry]:
     """The sequences of a manifest, with paths checked like the paths in a form."""
+    # Many sequences often have the same originals.
+    stream, originals = (functools.cache(partial(f, roots=roots)) for f in (_stream, _originals))
     try:
         return [
             entry.model_copy(
                 update={
-                    "stream": str(_stream(entry.stream, roots)),
-                    "originals": str(_originals(entry.originals, roots)),
+                    "stream": str(stream(entry.stream)),
+                    "originals": str(originals(entry.originals)),
                 }
             )
             for entry in entries(manifest)

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from app.apart import apart
 from app.catalog.database import JobRow
 from app.checks.dataset import path_or_problem
 from app.files import paths
@@ -42,10 +43,7 @@ def checked_test(spec: AnyTest, find: Find, roots: Roots) -> AnyTest:
             if spec.pair is not None:
                 _check_pair(spec.pair, spec.split, pairs(find, row, spec.split), problems)
         case ImagesTest():
-            changes["images"] = [
-                path_or_problem(problems, "images", functools.partial(_images, path, roots))
-                for path in spec.images
-            ]
+            changes["images"] = apart(_all_images, spec.images, roots, problems)
             check_path("targets", lambda text, roots: paths.folder(text, roots, IMAGES))
         case SplitTest():
             if pairs(find, row, spec.split) == 0:
@@ -73,6 +71,13 @@ def pairs(find: Find, model: JobRow, split: str) -> int:
         for row in datasets
         if row is not None
     )
+
+
+def _all_images(images: list[str], roots: Roots, problems: Problems) -> list[str | None]:
+    return [
+        path_or_problem(problems, "images", functools.partial(_images, path, roots))
+        for path in images
+    ]
 
 
 def _images(text: str, roots: Roots) -> Path:

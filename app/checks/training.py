@@ -1,10 +1,12 @@
 """Checks a valid training spec before it becomes a job: its inputs exist and fit together."""
 
 from collections.abc import Callable
+from functools import lru_cache
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from app.apart import apart
 from app.catalog.database import JobRow
 from app.files import paths
 from app.runner import gpus
@@ -15,6 +17,9 @@ from jobs.specs import ModelSpec
 from jobs.specs.losses import Loss, PackageLoss, PythonFileLoss
 from jobs.specs.networks import Custom, Network, Package, PythonFile
 from models.definitions.graph import GraphError
+
+if TYPE_CHECKING:
+    from models.definitions.caffe.prototxt import ParsedNetwork
 
 NETWORKS, LOSSES = "clearframe.networks", "clearframe.losses"
 """Groups of entry points for the networks and losses of installed packages."""
@@ -82,13 +87,19 @@ def read_custom(network: Custom, channels: int) -> str:
 
     Raises Invalid with the line of the error.
     """
-    from models.definitions.caffe.prototxt import read
-
     try:
-        return read(network.prototxt, channels).loss
+        return apart(read_prototxt, network.prototxt, channels).loss
     except GraphError as error:
         line = f"Line {error.line}: " if error.line else ""
         raise Invalid({"network.prototxt": f"{line}{error}"}) from error
+
+
+@lru_cache(maxsize=8)
+def read_prototxt(text: str, channels: int) -> "ParsedNetwork":
+    """The network of a prototxt; the trainings of a sweep share it. Raises GraphError."""
+    from models.definitions.caffe.prototxt import read
+
+    return read(text, channels)
 
 
 def entries(group: str) -> list[str]:

@@ -10,10 +10,11 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from app.answers import Preview, PreviewNetwork, PreviewRate
+from app.apart import apart
 from app.catalog.catalog import Catalog
 from app.catalog.database import JobRow
 from app.checks import sweeps
-from app.checks.training import channels_seen
+from app.checks.training import channels_seen, read_prototxt
 from app.validation_errors import REQUIRED, Invalid, Problems, validate
 from jobs.specs import ModelSpec
 from jobs.specs.networks import Custom, Network, Package, PythonFile
@@ -73,7 +74,7 @@ def preview(values: dict[str, Any], catalog: Catalog) -> Preview:
     speed = _speed(catalog)
     length = _length(spec, datasets, graph, speed)
     return {
-        "network": None if graph is None else _network(graph, first, spec),
+        "network": None if graph is None else apart(_network, graph, first, spec),
         "notes": notes,
         "rate": _rate(first, spec, length),
         "steps": length.steps,
@@ -110,10 +111,8 @@ def _graph(
                 {},
             )
         case Custom():
-            from models.definitions.caffe.prototxt import read
-
             try:
-                custom = read(network.prototxt, channels)
+                custom = apart(read_prototxt, network.prototxt, channels)
             except GraphError as error:
                 where = f"Line {error.line}: " if error.line else ""
                 problems["network.prototxt"] = f"{where}{error}"

@@ -12,6 +12,11 @@ from markupsafe import Markup
 from werkzeug.datastructures import ImmutableMultiDict
 
 FIELD = "csrf_token"
+MAX_UPLOAD = 256 * 2**20
+"""Bytes of a form with files. The larger uploads of app/api/tus.py set their own limit."""
+MAX_BODY = 2 * 2**20
+"""Bytes of any other body: more than the longest network definition or list of paths needs."""
+MAX_FIELDS = 1000
 STALE_FORM = (
     "The form does not belong to this browser's session, or the cookies were deleted. "
     "Reload the page and send the form again."
@@ -56,6 +61,7 @@ def init_app(app: Flask) -> None:
 
     app.before_request(refuse_cross_site)
     app.before_request(refuse_nul)
+    app.before_request(limit_body)
     app.before_request(check_form)
     app.after_request(add_headers)
     globals: dict[str, Any] = app.jinja_env.globals
@@ -96,6 +102,17 @@ def refuse_nul() -> None:
         )
     ):
         abort(400, "The address contains a NUL character. Remove it.")
+
+
+def limit_body() -> None:
+    """Limit a body before it is parsed: its size, and the number of fields of a form."""
+    if request.mimetype == "multipart/form-data":  # Of these, werkzeug limits the fields.
+        request.max_content_length = MAX_UPLOAD
+        return
+    request.max_content_length = MAX_BODY
+    is_form = request.mimetype == "application/x-www-form-urlencoded"
+    if is_form and request.get_data().count(b"&") >= MAX_FIELDS:
+        abort(413, f"The form has more than {MAX_FIELDS} fields. Send fewer.")
 
 
 def add_headers(response: Response) -> Response:

@@ -28,6 +28,10 @@ Number = Annotated[
 Seed = Annotated[int, Field(ge=0, le=2**31 - 1)]
 
 
+MOST_LIST_TEXT = 5_000
+"""Characters; a text of a million numbers would take seconds to check."""
+
+
 class Spec(BaseModel):
     """Base of all specs. Unknown fields, NaN and infinity are errors, so no typo is ignored."""
 
@@ -89,10 +93,13 @@ def nested(info: FieldInfo) -> type[Spec] | None:
 
 
 def split_text(value: Any) -> Any:
-    """Split a list from a form or a command line: "22, 27 32" becomes ["22", "27", "32"]."""
-    return (
-        [part for part in re.split(r"[\s,;]+", value) if part] if isinstance(value, str) else value
-    )
+    """Split a list from a form or a command line: "22, 27 32" becomes ["22", "27", "32"].
+
+    A longer text than MOST_LIST_TEXT stays a text, which is no list.
+    """
+    if not isinstance(value, str) or len(value) > MOST_LIST_TEXT:
+        return value
+    return [part for part in re.split(r"[\s,;]+", value) if part]
 
 
 FromText = BeforeValidator(split_text)
