@@ -133,7 +133,7 @@ def keep_upload(sent: FileStorage, field: str) -> Path:
     """Store a file from a form's upload field and return its path. Raises Invalid for the field."""
     length = sent.stream.seek(0, os.SEEK_END)
     sent.stream.seek(0)
-    if uploads.is_crowded(settings().uploads):
+    if apart(uploads.is_crowded, settings().uploads):
         raise TooManyUploads()
     upload = uploads.create(settings().uploads, length, sent.filename or "file")
     try:

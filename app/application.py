@@ -1,5 +1,6 @@
 """The application: its parts, its errors, and what runs in the background."""
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import gevent
@@ -8,6 +9,7 @@ from sqlalchemy.exc import OperationalError
 from werkzeug.exceptions import HTTPException
 from werkzeug.middleware.proxy_fix import ProxyFix
 
+from app.apart import apart
 from app.api import health, v1
 from app.api.replies import error as error_reply
 from app.catalog import home_lock
@@ -21,6 +23,7 @@ from app.pages import compare, datasets, formatting, home, inference, jobs, mode
 from app.runner import gpus
 from app.runner.follower import Follower
 from app.runner.fork_server import ForkServer
+from app.runner.loops import repeat
 from app.runner.scheduler import Scheduler
 from app.runner.warm import WarmWorkers
 from app.settings import Settings
@@ -40,6 +43,10 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
 
+CLEANING_INTERVAL = 3600.0
+"""Seconds between two removals of abandoned uploads."""
+
+
 def create_app(settings: Settings, work: bool = True) -> Flask:
     """Create the application. With `work`, it also follows and starts jobs, in greenlets.
 
@@ -57,7 +64,6 @@ def create_app(settings: Settings, work: bool = True) -> Flask:
         app.extensions["home"] = home_lock.hold(settings.home)
     connect(settings.database, settings.home)
     settings.uploads.mkdir(exist_ok=True)
-    uploads.remove_old(settings.uploads)
     catalog = Catalog(settings.home)
     catalog.synchronize()
     listeners = Listeners(catalog.folder, catalog.last_read)
@@ -113,6 +119,7 @@ def _start_background(
         settings.allow_user_code,
         on_start=fork_server.wake,
     )
+    gevent.spawn(repeat, CLEANING_INTERVAL, partial(apart, uploads.remove_old, settings.uploads))
     for background in (follower, listeners, scheduler, fork_server):
         gevent.spawn(background.run)
 

@@ -18,6 +18,7 @@ from flask.typing import ResponseReturnValue
 
 from app.actions import keep_upload
 from app.answers import UploadedFile
+from app.apart import apart
 from app.api.routes import EMPTY, JSON, Nothing, route
 from app.current import settings
 from app.files import uploads
@@ -88,7 +89,7 @@ def create_upload() -> ResponseReturnValue:
         abort(413, f"{name} is larger than {MAX_SIZE // 2**30} GiB.")
     if group and uploads.ID.fullmatch(group) is None:
         abort(400, "The metadata “group” must be 32 hexadecimal digits.")
-    if uploads.is_crowded(settings().uploads):
+    if apart(uploads.is_crowded, settings().uploads):
         raise TooManyUploads()
     if not uploads.has_room(settings().uploads, length):
         raise InsufficientStorage()

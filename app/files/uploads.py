@@ -19,7 +19,7 @@ import shutil
 import time
 import unicodedata
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -172,11 +172,17 @@ def remove(upload: Upload) -> None:
 
 def remove_old(root: Path, now: float | None = None) -> None:
     """Delete abandoned uploads, which got no data for KEPT_SECONDS. Finished files stay."""
+    oldest = (time.time() if now is None else now) - KEPT_SECONDS
     for path in (root / UNFINISHED).glob("*"):
-        received = path.with_suffix("")
-        changed = (received if received.exists() else path).stat().st_mtime
-        if changed < (time.time() if now is None else now) - KEPT_SECONDS:
-            path.unlink()
+        with suppress(FileNotFoundError):  # A request has just finished or removed the upload.
+            if _last_change(path) < oldest:
+                path.unlink()
+
+
+def _last_change(path: Path) -> float:
+    """When bytes of the upload of this file, or of its record, were received last."""
+    received = path.with_suffix("")
+    return (received if received.exists() else path).stat().st_mtime
 
 
 def has_room(root: Path, length: int) -> bool:
@@ -184,11 +190,16 @@ def has_room(root: Path, length: int) -> bool:
 
 
 def is_crowded(root: Path) -> bool:
-    """Whether the limit on uploads is reached."""
-    folder = root / UNFINISHED
-    if not folder.exists():
+    """Whether the limit on uploads is reached, even without the abandoned ones."""
+    if _count(root) < MAX_UPLOADS:
         return False
-    return sum(name.endswith(".json") for name in os.listdir(folder)) >= MAX_UPLOADS
+    remove_old(root)
+    return _count(root) >= MAX_UPLOADS
+
+
+def _count(root: Path) -> int:
+    folder = root / UNFINISHED
+    return sum(name.endswith(".json") for name in os.listdir(folder)) if folder.exists() else 0
 
 
 def safe_parts(name: str) -> list[str]:

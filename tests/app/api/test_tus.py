@@ -344,6 +344,20 @@ def test_abandoned_uploads_are_removed_at_startup(tmp_path: Path) -> None:
     assert uploads.find(tmp_path, upload.id) is None
 
 
+def test_abandoned_uploads_make_room_for_new_ones(
+    client: FlaskClient, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(uploads, "MAX_UPLOADS", 2)
+    old = time.time() - KEPT_SECONDS - 60
+    for _ in range(2):
+        upload = uploads.create(home / "uploads", 10, "a.png")
+        for path in (upload.unfinished, upload.record):
+            os.utime(path, (old, old))
+    headers = {"Tus-Resumable": "1.0.0", "Upload-Length": "12"}
+    assert client.post("/api/v1/uploads", headers=headers).status_code == 201
+    assert uploads.find(home / "uploads", upload.id) is None
+
+
 def test_a_server_killed_before_the_last_step_completes_it_at_the_next_request(
     server: Server,
 ) -> None:
