@@ -8,8 +8,9 @@ from gevent.lock import BoundedSemaphore
 
 from app.catalog.catalog import Refused
 from app.catalog.database import JobRow
+from app.runner import wanted
 from app.validation_errors import Invalid, validate
-from jobs.core import launcher, processes
+from jobs.core import launcher, limits, processes
 from jobs.core.folder import JobFolder
 from jobs.core.suffixes import natural
 from jobs.specs.export import EXTENSIONS, ExportSpec
@@ -39,16 +40,15 @@ def export(folder: JobFolder, spec: ExportSpec, user_code: bool) -> dict[str, An
     Raises Refused.
     """
     request = json.dumps({"folder": str(folder.path), **spec.model_dump()})
-    with _PROCESSES:
-        try:
-            done = processes.run(
-                "jobs.networks.export", (), request, _environment(user_code), TIMEOUT_SECONDS
-            )
-        except subprocess.TimeoutExpired as error:
-            raise Refused(
-                f"The export took more than {TIMEOUT_SECONDS} s and was stopped. "
-                "Choose another format."
-            ) from error
+    environment = _environment(user_code)
+    try:
+        done = wanted.run(_PROCESSES, "jobs.networks.export", request, TIMEOUT_SECONDS, environment)
+    except subprocess.TimeoutExpired as error:
+        raise Refused(
+            f"The export took more than {TIMEOUT_SECONDS} s and was stopped. Choose another format."
+        ) from error
+    if wanted.ran_out_of_memory(done):
+        raise Refused(f"The export: {limits.memory_limit()}")
     if done.returncode:
         raise Refused(
             f"The export failed: its process crashed ({processes.last_line(done)}). "

@@ -9,8 +9,9 @@ from typing import Any
 
 from gevent.lock import BoundedSemaphore
 
+from app.runner import wanted
 from app.validation_errors import Invalid
-from jobs.core import processes
+from jobs.core import limits, processes
 from jobs.specs import DatasetSpec
 
 TIMEOUT_SECONDS = 40
@@ -21,16 +22,17 @@ _PROCESSES = BoundedSemaphore(2)
 def probe(spec: DatasetSpec, thorough: bool) -> dict[str, Any]:
     """The result of the probe. Raises Invalid if the files crash it or it times out."""
     request = json.dumps({**spec.model_dump(mode="json"), "thorough": thorough})
-    with _PROCESSES:
-        try:
-            done = processes.run("jobs.datasets.probe", (), request, timeout=TIMEOUT_SECONDS)
-        except subprocess.TimeoutExpired as error:
-            raise Invalid(
-                {
-                    "source": f"Reading the files took more than {TIMEOUT_SECONDS} s. "
-                    "Check the files, or use fewer or smaller files."
-                }
-            ) from error
+    try:
+        done = wanted.run(_PROCESSES, "jobs.datasets.probe", request, TIMEOUT_SECONDS)
+    except subprocess.TimeoutExpired as error:
+        raise Invalid(
+            {
+                "source": f"Reading the files took more than {TIMEOUT_SECONDS} s. "
+                "Check the files, or use fewer or smaller files."
+            }
+        ) from error
+    if wanted.ran_out_of_memory(done):
+        raise Invalid({"source": f"Reading the files: {limits.memory_limit()}"})
     if done.returncode:
         raise Invalid(
             {

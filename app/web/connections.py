@@ -22,6 +22,8 @@ SILENCE = 60.0
 BYTES_PER_SECOND = 16 * 1024
 """A read of n bytes of a body may take SILENCE and n / BYTES_PER_SECOND seconds."""
 MOST = 4096
+HAS_LEFT = "clearframe.has_left"
+"""Key of the WSGI environment, which app/runner/wanted.py reads."""
 BUSY = (
     b"HTTP/1.0 503 Service Unavailable\r\nRetry-After: 5\r\nContent-Type: text/plain\r\n\r\n"
     b"The server has too many connections. Close some, then retry.\n"
@@ -40,6 +42,16 @@ class Connection:
     socket: socket.socket
     address: str
     waits_since: float | None = field(default_factory=time.monotonic)
+
+    def has_left(self) -> bool:
+        """Whether the client has closed the connection, or ended what it sends."""
+        raw: Any = self.socket
+        try:
+            return not raw._sock.recv(1, socket.MSG_PEEK)  # gevent's own recv would wait.
+        except BlockingIOError:
+            return False
+        except OSError:
+            return True
 
     @contextmanager
     def receiving(self, seconds: float) -> Iterator[None]:
@@ -126,6 +138,10 @@ class Handler(WSGIHandler):  # type: ignore[misc]  # gevent has no types
         reader = _Reader(connection.socket.makefile("rb"), connection)
         super().__init__(connection.socket, address, server, reader)
         self._header_limit: gevent.Timeout | None = None
+        self._connection = connection
+
+    def get_environ(self) -> dict[str, Any]:
+        return {**super().get_environ(), HAS_LEFT: self._connection.has_left}
 
     def read_requestline(self) -> str:
         self._header_limit = gevent.Timeout.start_new(HEADER_SECONDS, TooSlow("Slow headers"))

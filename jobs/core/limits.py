@@ -35,6 +35,14 @@ def out_of_memory_reason() -> str:
     )
 
 
+def memory_limit() -> str:
+    """Why a process without a job failed."""
+    return (
+        f"more memory is needed than the {max_worker_gb():g} GiB that a process may use "
+        "(--max-worker-gb). Use smaller images or a smaller network, or raise the limit."
+    )
+
+
 def out_of_time_reason() -> str:
     return (
         f"The job ran longer than the {max_hours():g} hours that a job may take (--max-hours). "

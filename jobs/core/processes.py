@@ -6,6 +6,7 @@ where fork is not safe (macOS), `python -m MODULE` does the same in seconds.
 """
 
 import json
+import math
 import os
 import select
 import signal
@@ -14,7 +15,8 @@ import struct
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from tempfile import TemporaryFile
 from typing import IO, Any, Protocol
@@ -38,6 +40,9 @@ MAX_DESCRIPTORS = 32
 
 SECONDS_TO_START = 20.0
 """After this time without a sign of the fork server, a new interpreter starts the process."""
+
+CHECK_SECONDS = 0.25
+"""Seconds between two checks whether the output of a process is still wanted."""
 
 UNKNOWN_STATUS = 255
 """Stands for the exit status of a process whose fork server ended first."""
@@ -144,10 +149,12 @@ def run(
     input: str = "",
     env: Mapping[str, str] | None = None,
     timeout: float | None = None,
+    check: Callable[[], None] = lambda: None,
 ) -> "subprocess.CompletedProcess[str]":
     """Run a module to its end and return its output, as subprocess.run does.
 
-    Raises subprocess.TimeoutExpired after `timeout` seconds; the process is then killed.
+    Raises subprocess.TimeoutExpired after `timeout` seconds, and what `check` raises, which is
+    called again and again. The process is then killed.
     """
     # Files instead of pipes: neither side ever waits for the other to read.
     with _memory_file() as stdin, _memory_file() as stdout, _memory_file() as stderr:
@@ -156,8 +163,8 @@ def run(
         descriptors = stdin.fileno(), stdout.fileno(), stderr.fileno()
         process = start(module, arguments, env, *descriptors)
         try:
-            status = process.wait(timeout)
-        except subprocess.TimeoutExpired:
+            status = _wait(process, timeout, check)
+        except BaseException:
             process.kill()
             process.wait()
             raise
@@ -165,6 +172,18 @@ def run(
             file.seek(0)
         output, errors = (file.read().decode(errors="replace") for file in (stdout, stderr))
     return subprocess.CompletedProcess([module, *arguments], status, output, errors)
+
+
+def _wait(process: Process, timeout: float | None, check: Callable[[], None]) -> int:
+    deadline = math.inf if timeout is None else time.monotonic() + timeout
+    while True:
+        rest = min(deadline - time.monotonic(), CHECK_SECONDS)
+        try:
+            return process.wait(max(rest, 0))
+        except subprocess.TimeoutExpired:
+            if rest < CHECK_SECONDS:
+                raise
+        check()
 
 
 def _memory_file() -> IO[bytes]:

@@ -18,6 +18,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from jobs.core import limits
 from jobs.core.errors import JobError
 from jobs.core.report import finite
 from jobs.datasets import sources
@@ -251,6 +252,7 @@ def _trial(pictures: Iterator[Picture], options: dict[str, str]) -> tuple[Pictur
 
 def main() -> None:
     """Probe the dataset whose spec standard input has; print the answer as JSON."""
+    limits.limit_memory(computes=False)
     request = json.load(sys.stdin)
     seconds = THOROUGH_SECONDS if request.pop("thorough", False) else SECONDS
     print(json.dumps(probe(DatasetSpec.model_validate(request), seconds), allow_nan=False))

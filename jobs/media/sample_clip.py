@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
+from jobs.core import limits
 from jobs.media.h264 import encode
 from jobs.media.images import Picture
 
@@ -96,6 +97,7 @@ def _draw_shapes(
 
 
 def main(folder: str) -> None:
+    limits.limit_memory(computes=False)
     print(*make_clip(Path(folder)), sep="\n")
 
 

@@ -22,6 +22,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from jobs.core import limits
 from jobs.core.durable_files import sync
 from jobs.core.errors import JobError, disk_full
 from jobs.core.folder import JobFolder
@@ -183,6 +184,7 @@ def main() -> None:
     """Answer a request on stdin. Prints of torch and user code go to stderr, not to stdout."""
     with os.fdopen(os.dup(1), "w") as stdout:
         os.dup2(2, 1)
+        limits.limit_memory(computes=False)  # It leaves the GPUs to trainings.
         request = json.load(sys.stdin)
         try:
             answer = export(

@@ -3,6 +3,7 @@
 import json
 import socket
 from collections.abc import Callable
+from typing import Any
 
 from tests.support.server import Server
 
@@ -47,8 +48,8 @@ HALVES = (
 """
 
 
-def run(python: Callable[[str], str], code: str) -> list[str]:
-    lines: list[str] = json.loads(python(SERVER + code))
+def run(python: Callable[[str], str], code: str) -> list[Any]:
+    lines: list[Any] = json.loads(python(SERVER + code))
     return lines
 
 
@@ -87,6 +88,29 @@ print(json.dumps([end.splitlines()[0] if end else "" for end in ends]))
     assert (first, second) == ("", "")
     assert third == "HTTP/1.1 400 Bad Request"
     assert "200" not in fourth
+
+
+def test_an_application_learns_that_its_client_has_gone(python: Callable[[str], str]) -> None:
+    code = """
+import gevent
+gone = Event()
+def application(environ, start_response):
+    before = environ[connections.HAS_LEFT]()
+    release.set()
+    while not environ[connections.HAS_LEFT]():
+        gevent.sleep(0.01)
+    answers.append(before)
+    gone.set()
+    start_response("200 OK", [])
+    return [b""]
+
+answers = []
+client = sent(served(5, 5), GET)
+release.wait()
+client.close()
+print(json.dumps([gone.wait(60), *answers]))
+"""
+    assert run(python, code) == [True, False]
 
 
 def test_the_server_answers_while_others_hold_half_sent_requests(server: Server) -> None:
