@@ -5,6 +5,7 @@ Values may be missing or wrong. The preview uses the valid values and reports th
 
 import math
 from dataclasses import astuple, dataclass
+from statistics import median
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
@@ -37,6 +38,13 @@ from models.definitions.networks import NETWORKS
 POINTS = 101
 DEAD, TOO_SOON = 0.01, 0.25
 """A rate under 1 % of its base trains nothing; before a quarter of the run, that is a mistake."""
+
+PAST_RUNS, LEAST_RUNS = 100, 2
+"""Finished trainings to look at, and comparable ones that an estimate of the time needs."""
+MOST_SPREAD = 2.0
+"""Factor between two comparable runs: of the costs of their steps, and of their speeds."""
+SAME_SETTINGS = ("device", "precision", "accumulation")
+SAME_PLACE = ("device", "hardware", "placement")
 
 NAMELESS, NO_DATASET = "preview", "00000000"
 USUAL_EPOCHS, USUAL_STEPS_AN_EPOCH = 30, 100
@@ -71,7 +79,7 @@ def preview(values: dict[str, Any], catalog: Catalog) -> Preview:
         problems |= invalid.problems
     datasets = [catalog.get(id) for id in spec.datasets] if spec else []
     graph, notes, lines = _graph(first, spec, datasets, problems)
-    speed = _speed(catalog)
+    speed = _speed(catalog, spec, graph)
     length = _length(spec, datasets, graph, speed)
     return {
         "network": None if graph is None else apart(_network, graph, first, spec),
@@ -198,7 +206,7 @@ def _length(
     """The length of the run, from the number of training pairs if the datasets have it.
 
     jobs/training/patches.py plans the same patches. With a time budget, the number of steps comes
-    from the speed of an earlier training.
+    from the speed of past trainings.
     """
     pairs = [
         row.view["summary"].get("pairs", {}).get("train") if row is not None else None
@@ -285,11 +293,37 @@ def _warning(dead_at: float | None, policy: LrPolicy) -> str:
     )
 
 
-def _speed(catalog: Catalog) -> float | None:
-    """Multiply-adds per second of the latest finished training that reported them."""
-    done = catalog.find("model", frozenset({"done"}), limit=20)
-    speeds = (row.view["summary"].get("multiply_adds_per_second") for row in done)
-    return next((float(speed) for speed in speeds if speed), None)
+def _speed(catalog: Catalog, spec: ModelSpec | None, graph: Graph | None) -> float | None:
+    """Multiply-adds per second: the median of several past runs like this one, None without such.
+
+    Small steps spend their time on other things than large ones. So only runs count whose steps
+    have about the cost of these, with the same settings, on the machine and placement of the
+    newest of them. If even these differ much, no estimate is better than a wrong one.
+    """
+    if spec is None or graph is None:
+        return None
+    done = catalog.find("model", frozenset({"done"}), limit=PAST_RUNS)
+    alike = [row for row in done if _is_alike(row, spec, _cost(spec, graph))]
+    summaries = [row.view["summary"] for row in alike]
+    speeds = sorted(
+        summary["multiply_adds_per_second"]
+        for summary in summaries
+        if all(summary.get(key) == summaries[0].get(key) for key in SAME_PLACE)
+    )
+    if len(speeds) < LEAST_RUNS or speeds[-1] > MOST_SPREAD * speeds[0]:
+        return None
+    return median(speeds)
+
+
+def _is_alike(row: JobRow, spec: ModelSpec, cost: float) -> bool:
+    """Whether a past run is comparable to one whose steps have `cost` multiply-adds."""
+    summary, past = row.view["summary"], row.spec
+    if not summary.get("multiply_adds_per_second"):
+        return False
+    batch = past["batch_size"] * past["accumulation"]
+    past_cost = 3 * summary.get("multiply_adds", 0) * past["patch_size"] ** 2 * batch
+    is_as_costly = cost / MOST_SPREAD <= past_cost <= cost * MOST_SPREAD
+    return is_as_costly and all(past[key] == getattr(spec, key) for key in SAME_SETTINGS)
 
 
 def _cost(spec: ModelSpec, graph: Graph) -> float:
@@ -305,7 +339,7 @@ def _cost(spec: ModelSpec, graph: Graph) -> float:
 def _seconds(
     spec: ModelSpec | None, graph: Graph | None, length: Length, speed: float | None
 ) -> float | None:
-    """Estimated seconds, from the speed of an earlier training."""
+    """Estimated seconds, from the speed of past trainings."""
     if spec is not None and spec.minutes:
         return spec.minutes * 60
     if spec is None or graph is None or length.steps is None or speed is None:

@@ -3,12 +3,14 @@
 import json
 import math
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from app.forms.preview import preview
 from jobs.core.paths import ROOT
+from jobs.specs import ModelSpec
 from tests.conftest import Clip
 from tests.support.server import Server
 
@@ -132,7 +134,7 @@ def test_the_trainings_of_a_sweep_are_counted() -> None:
     )
 
 
-def test_steps_and_time_come_from_the_dataset_and_from_the_last_training(
+def test_steps_and_time_come_from_the_dataset_and_from_past_trainings(
     server: Server, clip: Clip, tmp_path: Path
 ) -> None:
     dataset = server.dataset(clip)
@@ -151,11 +153,60 @@ def test_steps_and_time_come_from_the_dataset_and_from_the_last_training(
     )
     assert (result["steps"], result["seconds"]) == (3 * result["steps_an_epoch"], None)
     server.wait(server.create("/models", {"name": "m", **values}), "done")
-    assert server.call("/models/preview", values)[1]["seconds"] > 0
+    assert server.call("/models/preview", values)[1]["seconds"] is None  # One run is no measure.
     assert (
         server.call("/models/preview", {**values, "epochs": None, "minutes": 2})[1]["seconds"]
         == 120
     )
+
+
+class Runs(NoJobs):
+    """A catalog of finished trainings of the default network, with the given speeds."""
+
+    def __init__(self, *runs: dict[str, Any]) -> None:
+        spec = ModelSpec(name="m", dataset="00000000").model_dump(mode="json")
+        network = preview_of()["network"]
+        facts = {"multiply_adds": network["multiply_adds"], "placement": "memory"}
+        self._rows = [
+            SimpleNamespace(
+                spec={**spec, **run.get("spec", {})},
+                view={"summary": {**facts, **run.get("summary", {})}},
+            )
+            for run in runs
+        ]
+
+    def find(self, *_: Any, **__: Any) -> list[Any]:
+        return self._rows
+
+
+def run_at(speed: float, placement: str = "memory", **spec: Any) -> dict[str, Any]:
+    facts = {"multiply_adds_per_second": speed, "placement": placement}
+    return {"summary": facts, "spec": spec}
+
+
+@pytest.mark.parametrize(
+    ("runs", "is_known"),
+    [
+        ([run_at(1e9)], False),
+        ([run_at(1e9), run_at(1.2e9)], True),
+        ([run_at(1e9), run_at(9e9)], False),
+        ([run_at(1e9), run_at(1e9, placement="disk")], False),
+        ([run_at(1e9), run_at(1e9, batch_size=1)], False),
+        ([run_at(1e9), run_at(1e9, precision="float32")], False),
+        ([run_at(1e9), run_at(5e9, placement="disk"), run_at(1e9)], True),
+    ],
+)
+def test_time_is_estimated_from_several_comparable_runs(
+    runs: list[dict[str, Any]], is_known: bool
+) -> None:
+    values = {"epochs": None, "steps": 100}
+    seconds = preview(values, Runs(*runs))["seconds"]  # type: ignore[arg-type]
+    assert (seconds is not None) == is_known
+    if seconds is not None:
+        multiply_adds = preview_of()["network"]["multiply_adds"]
+        spec = ModelSpec(name="m", dataset="00000000")
+        total = 100 * 3 * multiply_adds * spec.patch_size**2 * spec.batch_size
+        assert total / 1.3e9 < seconds <= total / 1e9
 
 
 ODD: list[dict[str, Any]] = [
