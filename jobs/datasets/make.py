@@ -16,6 +16,7 @@ from jobs.core.folder import JobFolder
 from jobs.core.report import Report
 from jobs.core.types.summaries import DatasetSummary
 from jobs.datasets import sources, workers
+from jobs.datasets.image_check import ImageCheck, require_fitting
 from jobs.datasets.pairing import Item, ItemResult, Side, make_pairs, pair_settings
 from jobs.datasets.sources import FramePair, Sequence
 from jobs.datasets.splits import split_scenes
@@ -54,6 +55,7 @@ def make_dataset(folder: JobFolder, spec: DatasetSpec, report: Report) -> Datase
     began = time.monotonic()
     sequences = find_sequences(folder, spec, report)
     chosen = choose(sequences, spec)
+    check_images(sequences, chosen, report)
     with ExitStack() as stack:
         used = [split for split in SPLITS if any(split in frames.values() for frames in chosen)]
         writers = {split: stack.enter_context(writing(folder.store(split))) for split in used}
@@ -103,6 +105,14 @@ def choose(sequences: list[Sequence], spec: DatasetSpec) -> list[FrameSplits]:
     if not any(chosen.values()):
         raise JobError("No frames are selected. Change first, last or step.")
     return [chosen[sequence.scene] for sequence in sequences]
+
+
+def check_images(sequences: list[Sequence], chosen: list[FrameSplits], report: Report) -> None:
+    """Check the chosen images by their headers. Raises JobError with all misfits."""
+    check = ImageCheck(report.check)
+    for sequence, frames in zip(sequences, chosen, strict=True):
+        check.add(sequence, frames)
+    require_fitting(check, report)
 
 
 def items(

@@ -23,6 +23,7 @@ from jobs.core.errors import JobError
 from jobs.core.report import finite
 from jobs.datasets import sources
 from jobs.datasets.alignment import OFFSETS, Alignment, align, glance
+from jobs.datasets.image_check import ImageCheck
 from jobs.datasets.sources import Sequence
 from jobs.media import video
 from jobs.media.encodings import encode as encode_pair
@@ -54,7 +55,8 @@ def probe(spec: DatasetSpec, seconds: float = SECONDS) -> Answer:
         else:
             _probe_pairs(spec, answer, seconds)
     except JobError as error:
-        answer["problems"].append(str(error))
+        if not any(str(error) in problem for problem in answer["problems"]):
+            answer["problems"].append(str(error))
     return answer
 
 
@@ -66,13 +68,29 @@ def _probe_pairs(spec: DatasetSpec, answer: Answer, seconds: float) -> None:
     answer["sequences"] = [_facts(sequence) for sequence in sequences[:MAX_LISTED]]
     answer["frames"] = sum(sequence.inputs.count for sequence in sequences)
     answer["originals"] = sum(sequence.originals.count for sequence in sequences)
+    check = ImageCheck(lambda: None)
     for sequence in sequences:
         _compare_counts(sequence, answer)
+        check.add(sequence, _chosen(sequence, spec))
+    _add_check(check, answer)
     first = sequences[0]
     _first_pair(first, spec, answer, answer["originals"])
     by_stem = isinstance(spec.source, FoldersSource) and spec.source.pairing == "stem"
     if not by_stem and not answer["problems"]:
         _alignment(first, spec, answer, seconds)
+
+
+def _chosen(sequence: Sequence, spec: DatasetSpec) -> range:
+    """The numbers of the originals that have an input and are chosen."""
+    originals = sequence.originals.count
+    if isinstance(sequence.inputs, Images):
+        originals = min(originals, sequence.inputs.count + sequence.offset)
+    return sources.numbers(originals, spec.frames, max(sequence.offset, 0))
+
+
+def _add_check(check: ImageCheck, answer: Answer) -> None:
+    answer["problems"] += check.misfits
+    answer["warnings"] += check.notes()
 
 
 def _facts(sequence: Sequence) -> Answer:
@@ -116,7 +134,7 @@ def _first_pair(sequence: Sequence, spec: DatasetSpec, answer: Answer, count: in
         )
     input, target = load_input(), load_original()
     answer["input_size"], answer["target_size"] = size(input), size(target)
-    if input.shape[:2] != target.shape[:2]:
+    if input.shape[:2] != target.shape[:2] and not answer["problems"]:
         answer["problems"].append(
             f"{sequence.originals.name(max(sequence.offset, 0))} is {size(target)}, "
             f"but the frames of {sequence.inputs.place} are {size(input)}. "
@@ -212,6 +230,12 @@ def _probe_compress(spec: DatasetSpec, source: CompressSource, answer: Answer) -
         {"name": originals.place, "input": None, "original": facts, "originals": originals.count}
     ]
     answer["originals"] = originals.count
+    if isinstance(originals, Images):
+        check = ImageCheck(lambda: None)
+        check.add_equal(originals, sources.numbers(originals.count, spec.frames))
+        _add_check(check, answer)
+        if check.misfits:
+            return
     pictures = [to_rgb(load()) for load in islice(originals.load(), TRIAL_FRAMES)]
     if not pictures:
         raise JobError(

@@ -13,6 +13,7 @@ from jobs.core.folder import JobFolder
 from jobs.core.manifest import entries
 from jobs.core.report import Report
 from jobs.core.suffixes import STREAMS, natural
+from jobs.datasets.image_check import ImageCheck, require_fitting
 from jobs.media import video
 from jobs.media.h264 import compress
 from jobs.media.images import images_in, list_images, stem
@@ -33,6 +34,8 @@ class Sequence:
     scene: str
     inputs: Images | Video
     originals: Images | Video
+    size: tuple[int, int] | None = None
+    """Width and height of the first frame of a stream in pixels; None for images."""
     split: str = ""
     offset: int = 0
     qp: float | None = None
@@ -66,6 +69,10 @@ def find(
     if isinstance(source, CompressSource):
         originals = originals_of(Path(source.originals), source.raw)
         needed = max(numbers(originals.count, choice), default=-1) + 1
+        if isinstance(originals, Images):
+            check = ImageCheck(report.check)
+            check.add_equal(originals, range(needed))
+            require_fitting(check, report)
         paths = compress(source, originals, needed, folder.path / "streams" / split, report)
         sequences = _named([replace(_sequence(path, originals), crop=True) for path in paths])
     else:
@@ -153,6 +160,7 @@ def _sequence(stream: Path, originals: Images | Video, offset: int = 0) -> Seque
         scene=originals.place if isinstance(originals, Images) else str(originals.path),
         inputs=Video(stream, facts.frames),
         originals=originals,
+        size=(facts.width, facts.height),
         offset=offset,
         qp=facts.qp,
         rate=facts.rate,

@@ -17,8 +17,7 @@ from jobs.core.types.layers import LayerFields, LayersRegion
 from jobs.core.types.samples import ImageSample, Scores
 from jobs.core.types.summaries import TestSummary
 from jobs.datasets.pair_sets import PairSet
-from jobs.media.any_image import read_any
-from jobs.media.images import Picture, size, to_gray
+from jobs.media.images import Picture, conversion_notes, read, size, to_gray
 from jobs.media.video import frames
 from jobs.networks.channel import cut
 from jobs.networks.loaded import Loaded, load
@@ -146,10 +145,10 @@ def _pair(
 
 
 def image_of(path: str, show_message: ShowMessage) -> Picture:
-    picture, notes = read_any(Path(path))
-    for note in notes:
+    reading = read(Path(path))
+    for note in conversion_notes([reading.header]):
         show_message(note)
-    return picture
+    return reading.picture
 
 
 def frame_of(path: Path, number: int, show_message: ShowMessage) -> Picture:

@@ -2,15 +2,18 @@
 
 import io
 import re
-from collections.abc import Iterator
+import struct
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from isal import igzip, igzip_lib
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL.ExifTags import Base
 from PIL.ImageFile import ImageFile as OpenImage
 
 from jobs.core.errors import JobError
@@ -26,6 +29,30 @@ FORMATS = ("BMP", "DIB", "PNG", "TIFF", "JPEG", "WEBP")
 
 DEEP = re.compile(r";(12|16|32|64)")
 """Matches Pillow's names for deep raw values, such as RGB;16B."""
+
+GRAY_MODES = frozenset({"1", "L", "LA", "La"})
+SUPPORTED_MODES = GRAY_MODES | {
+    *("P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "YCbCr"),
+    *("I;16", "I;16B", "I;16L", "I;16N"),
+}
+"""Pillow's modes whose values have a known meaning: not CMYK, LAB, or 32-bit numbers."""
+MODE_NAMES = {
+    "CMYK": "CMYK, which is for print",
+    "F": "floating point numbers",
+    "I": "32-bit integers",
+}
+
+UPRIGHT = 1
+SIDEWAYS = range(5, 9)
+"""EXIF orientations that exchange width and height."""
+OPAQUE = 255
+
+METADATA = ("icc_profile", "exif")
+"""Data of an opened file that Pillow can save again, by the same names."""
+
+GZIPPED_HEADER = 2**16
+"""Bytes that are unpacked to read a header. BMP's headers and palette take less."""
+PNG_SIGNATURE_BYTES = 8
 
 
 def images_in(folder: Path) -> list[Path]:
@@ -55,22 +82,103 @@ def stem(path: Path) -> str:
     return name[: len(name) - len(extension)]
 
 
+@dataclass(frozen=True)
+class Header:
+    """The facts of an image that are known before its pixels are read.
+
+    `width` and `height` are those of the upright picture. `conversions` are predicates, such as
+    "has 16 bits per value, rounded to 8 for the network".
+    """
+
+    path: Path
+    width: int
+    height: int
+    deep: bool
+    orientation: int
+    conversions: list[str]
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A picture that was read, and Pillow's options for saving it."""
+
+    picture: Picture
+    header: Header
+    metadata: dict[str, bytes]
+    """The colour profile, and the Exif data without the orientation, which was applied."""
+
+
+def read_header(path: Path) -> Header:
+    """The header of an image file. Raises JobError if no picture can be read from it."""
+    with _opened(path, header_only=True) as image:
+        return _header(path, image)
+
+
+def read(path: Path, keep_gray: bool = False) -> Reading:
+    """Read an image as RGB, or with `keep_gray` as one channel if the file has one.
+
+    Datasets, tests and restoration all read images in this way. Raises JobError, with the file's
+    name, for an image with transparent pixels or in a colour space other than RGB or gray.
+    """
+    with _opened(path) as image:
+        header = _header(path, image)
+        image.load()
+        upright = _rounded(path, image, header) if header.deep else image
+        if header.orientation != UPRIGHT:
+            upright = ImageOps.exif_transpose(upright)
+        picture = np.asarray(_opaque(path.name, upright, keep_gray))
+        return Reading(
+            picture if picture.ndim == 3 else picture[:, :, None],
+            header,
+            {key: upright.info[key] for key in METADATA if upright.info.get(key)},
+        )
+
+
+def conversion_notes(headers: Iterable[Header]) -> list[str]:
+    """A sentence on each kind of conversion, with the first of the images that it changed."""
+    changed: dict[tuple[Path, str], list[Path]] = {}
+    for header in headers:
+        for text in header.conversions:
+            changed.setdefault((header.path.parent, text), []).append(header.path)
+    return [
+        f"{paths[0].name} {text}."
+        if len(paths) == 1
+        else f"{len(paths):,} images of {folder}, such as {paths[0].name}: each {text}."
+        for (folder, text), paths in changed.items()
+    ]
+
+
+def read_image(path: Path, keep_gray: bool = False) -> Picture:
+    """The picture of `read`, for callers that have checked the header."""
+    return read(path, keep_gray).picture
+
+
+@dataclass(frozen=True)
+class ImageFile:
+    """A picture that is read when called. Unlike a decoded frame, it can go to another process."""
+
+    path: Path
+
+    def __call__(self) -> Picture:
+        return read_image(self.path, keep_gray=True)
+
+
 @contextmanager
-def open_image(path: Path) -> Iterator[tuple[OpenImage, bytes]]:
-    """Open an image file, gzipped or not, within the size limit of a picture; also give its bytes.
+def _opened(path: Path, header_only: bool = False) -> Iterator[OpenImage]:
+    """Open an image file, gzipped or not.
 
     Raises JobError, with the file's name, for a file that is not a valid image, including errors
     when the caller reads the pixels.
     """
     try:
-        data = _unzip(path) if path.suffix.lower() == ".gz" else path.read_bytes()
-        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
-            why = too_large(image.width, image.height)
-            if why:
-                raise JobError(f"{path.name} is refused: {why}.")
-            yield image, data
+        with (
+            _content(path, header_only) as file,
+            Image.open(file, formats=FORMATS) as image,
+        ):
+            yield image
     except UnidentifiedImageError as error:
-        what = "it is not a BMP, PNG, TIFF, JPEG or WebP file" if data else "it is empty"
+        empty = path.stat().st_size == 0
+        what = "it is empty" if empty else "it is not a BMP, PNG, TIFF, JPEG or WebP file"
         raise JobError(
             f"{path.name} cannot be read as an image: {what}. Replace or remove it."
         ) from error
@@ -87,7 +195,46 @@ def open_image(path: Path) -> Iterator[tuple[OpenImage, bytes]]:
         ) from error
 
 
-def is_deep(image: OpenImage) -> bool:
+def _content(path: Path, header_only: bool) -> BinaryIO:
+    """The content of a file in memory; for a header only, read as little as possible."""
+    if path.suffix.lower() == ".gz":
+        return io.BytesIO(_unzip(path, GZIPPED_HEADER if header_only else None))
+    return path.open("rb") if header_only else io.BytesIO(path.read_bytes())
+
+
+def _unzip(path: Path, most: int | None = None) -> bytes:
+    with igzip.open(path) as file:
+        data: bytes = file.read(most or max_image_bytes() + 1)
+    if len(data) > max_image_bytes():
+        raise JobError(
+            f"{path.name} is refused: it unpacks to more than {max_image_mb()} MiB "
+            "(--max-image-mb)."
+        )
+    return data
+
+
+def _header(path: Path, image: OpenImage) -> Header:
+    """The header of a newly opened file: reading the pixels removes some of it."""
+    why = too_large(image.width, image.height)
+    if why:
+        raise JobError(f"{path.name} is refused: {why}.")
+    if image.mode not in SUPPORTED_MODES:
+        mode = MODE_NAMES.get(image.mode, image.mode)
+        raise JobError(f"{path.name} is in {mode}. Convert it to RGB with 8 bits per value.")
+    deep, pictures, turn = _is_deep(image), getattr(image, "n_frames", 1), _orientation(image)
+    conversions = []
+    if pictures > 1 and image.format != "MPO":  # MPO: a photograph with previews.
+        conversions.append(f"has {pictures} pictures; only the first is used")
+    if deep:
+        conversions.append("has 16 bits per value, rounded to 8 for the network")
+    if turn != UPRIGHT:
+        conversions.append("was rotated or mirrored to its EXIF orientation")
+    swapped = turn in SIDEWAYS and image.format != "TIFF"  # Pillow turns TIFFs itself.
+    width, height = image.size[::-1] if swapped else image.size
+    return Header(path, width, height, deep, turn, conversions)
+
+
+def _is_deep(image: OpenImage) -> bool:
     """Whether a newly opened file has more than 8 bits per value.
 
     For colour images, Pillow's mode does not show it, because Pillow cuts the values to 8 bits.
@@ -98,47 +245,63 @@ def is_deep(image: OpenImage) -> bool:
         if tile.args
     ]
     cut = image.format in ("PNG", "TIFF") and any(DEEP.search(mode) for mode in raw_modes)
-    return cut or image.mode.startswith("I") or image.mode == "F"
+    return cut or image.mode.startswith("I")
 
 
-def read_image(path: Path, keep_gray: bool = False) -> Picture:
-    """Read an image for a dataset as RGB, or with `keep_gray` one channel if the file has one.
+def _orientation(image: OpenImage) -> int:
+    """The EXIF orientation, 1 to 8; upright if the EXIF data are damaged, as in viewers."""
+    if image.format == "PNG" and "exif" not in image.info:
+        exif = _exif_behind_pixels(image)
+        if exif:
+            image.info["exif"] = exif
+    try:
+        # The method of PngImageFile would decode the pixels.
+        value = Image.Image.getexif(image).get(Base.Orientation, UPRIGHT)
+    except (SyntaxError, ValueError, KeyError, struct.error):
+        return UPRIGHT
+    return value if value in range(UPRIGHT, 9) else UPRIGHT
 
-    Raises JobError, with the file's name, unless the image has 8 bits per value and no
-    transparency.
-    """
-    with open_image(path) as (image, _):
-        if is_deep(image):
-            raise JobError(f"{path.name} has more than 8 bits per value. Convert it to 8 bits.")
-        if image.has_transparency_data:
+
+def _exif_behind_pixels(image: OpenImage) -> bytes | None:
+    """The eXIf chunk of a PNG, wherever it is: Pillow reads the chunks before the pixels only."""
+    file = image.fp
+    assert file is not None
+    place = file.seek(0, io.SEEK_CUR)
+    file.seek(PNG_SIGNATURE_BYTES)
+    exif = None
+    while exif is None and len(start := file.read(8)) == 8:
+        length, kind = struct.unpack(">I4s", start)
+        exif = file.read(length) if kind == b"eXIf" else None
+        file.seek(length + 4, io.SEEK_CUR)
+    file.seek(place)
+    return exif
+
+
+def _rounded(path: Path, image: OpenImage, header: Header) -> Image.Image:
+    """A 16-bit image with each value rounded to 8 bits. Pillow would cut off the low bits."""
+    # On demand: PyAV takes long to load in each worker process, and few images are this deep.
+    from jobs.media.deep_images import decode
+
+    data = _unzip(path) if path.suffix.lower() == ".gz" else path.read_bytes()
+    values = decode(path.name, image.format or "", data).astype(np.uint32)
+    levels = ((values * 255 + 32767) // 65535).astype(np.uint8)
+    rounded = Image.fromarray(levels[:, :, 0] if levels.shape[2] == 1 else levels)
+    rounded.info = dict(image.info)
+    rounded.getexif()[Base.Orientation] = header.orientation
+    return rounded
+
+
+def _opaque(name: str, image: Image.Image, keep_gray: bool) -> Image.Image:
+    """An image without alpha. Raises JobError if any pixel is transparent."""
+    gray = keep_gray and image.mode in GRAY_MODES
+    if image.has_transparency_data:
+        image = image.convert("LA" if gray else "RGBA")
+        if image.getchannel("A").getextrema()[0] != OPAQUE:
             raise JobError(
-                f"{path.name} has transparency. Flatten the image first: the network needs opaque "
-                "colours."
+                f"{name} has transparent pixels. Flatten the image first: the network needs "
+                "opaque colours."
             )
-        gray = keep_gray and image.mode in ("L", "1")
-        pixels = np.asarray(image.convert("L" if gray else "RGB"))
-        return pixels[:, :, None] if gray else pixels
-
-
-@dataclass(frozen=True)
-class ImageFile:
-    """A picture that is read when called. Unlike a decoded frame, it can go to another process."""
-
-    path: Path
-
-    def __call__(self) -> Picture:
-        return read_image(self.path, keep_gray=True)
-
-
-def _unzip(path: Path) -> bytes:
-    with igzip.open(path) as file:
-        data: bytes = file.read(max_image_bytes() + 1)
-    if len(data) > max_image_bytes():
-        raise JobError(
-            f"{path.name} is refused: it unpacks to more than {max_image_mb()} MiB "
-            "(--max-image-mb)."
-        )
-    return data
+    return image.convert("L" if gray else "RGB")
 
 
 def size(picture: Picture) -> str:

@@ -16,7 +16,7 @@ from PIL import Image
 from jobs.core.errors import Aborted, JobError, disk_full
 from jobs.core.report import Report
 from jobs.core.suffixes import is_image
-from jobs.media.images import Picture, list_images, read_image, stem, to_gray
+from jobs.media.images import Header, Picture, conversion_notes, list_images, read, stem, to_gray
 from jobs.restoring.network import Model
 from jobs.restoring.outputs import check_free
 from jobs.restoring.video import Restored
@@ -58,11 +58,10 @@ def restore_image(
             "warning",
         )
     began = time.monotonic()
-    picture = _restore(source, out, model)
+    header = _restore(source, out, model)
+    _report_conversions([header], report)
     report.progress(1, 1, "images")
-    return Restored(
-        1, time.monotonic() - began, picture.shape[1], picture.shape[0], extension[1:], out
-    )
+    return Restored(1, time.monotonic() - began, header.width, header.height, extension[1:], out)
 
 
 def restore_folder(
@@ -84,16 +83,14 @@ def restore_folder(
         for path, target in targets.items():
             check_free(path, target, overwrite)
     _create(out)
-    began, done, why, size = time.monotonic(), 0, "", (0, 0)
+    began, why, headers = time.monotonic(), "", list[Header]()
     report.begin(0)
     for path, target in targets.items():
         try:
             report.check()
-            picture = _restore(path, target, model)
-            size = (picture.shape[1], picture.shape[0])
-            done += 1
+            headers.append(_restore(path, target, model))
         except Aborted:
-            why = f"Stopped after {done} images."
+            why = f"Stopped after {len(headers)} images."
             break
         except JobError as error:
             if str(error) == DISK_FULL:
@@ -101,10 +98,17 @@ def restore_folder(
                 break
             report.message(f"Skipped: {error}", "warning")
             why = why or f"Not all images were restored: {error}"
-        report.progress(done, len(images), "images")
-    if not done:
+        report.progress(len(headers), len(images), "images")
+    if not headers:
         raise JobError(why)
-    return Restored(done, time.monotonic() - began, *size, FOLDER_EXTENSION[1:], out, why)
+    _report_conversions(headers, report)
+    size, seconds = (headers[-1].width, headers[-1].height), time.monotonic() - began
+    return Restored(len(headers), seconds, *size, FOLDER_EXTENSION[1:], out, why)
+
+
+def _report_conversions(headers: list[Header], report: Report) -> None:
+    for note in conversion_notes(headers):
+        report.message(note, "warning")
 
 
 def _create(folder: Path) -> None:
@@ -133,9 +137,10 @@ def _extension(out: Path) -> str:
     return extension
 
 
-def _restore(source: Path, out: Path, model: Model) -> Picture:
-    """Restore an image into a file and return the input. Raises JobError."""
-    picture = read_image(source)
+def _restore(source: Path, out: Path, model: Model) -> Header:
+    """Restore an image into a file and return the header of the input. Raises JobError."""
+    reading = read(source)
+    picture = reading.picture
     input = picture if model.channels == 3 else to_gray(picture, "BT.601")
     image = torch.tensor(input).permute(2, 0, 1)[None]
     try:
@@ -144,17 +149,8 @@ def _restore(source: Path, out: Path, model: Model) -> Picture:
         )
     except tiles.TooLarge as error:
         raise JobError(f"{source.name}: {error}") from error
-    _write(restored, out, _metadata(source))
-    return picture
-
-
-def _metadata(source: Path) -> dict[str, Any]:
-    """The colour profile and the Exif data (orientation) of an image, as options for saving."""
-    if source.suffix.lower() == ".gz":
-        return {}
-    with Image.open(source) as image:
-        metadata = {"icc_profile": image.info.get("icc_profile"), "exif": image.info.get("exif")}
-    return {key: value for key, value in metadata.items() if value}
+    _write(restored, out, reading.metadata)
+    return reading.header
 
 
 def _write(picture: Picture, out: Path, metadata: dict[str, Any]) -> None:

@@ -21,8 +21,8 @@ SECONDS_A_ROUND = 5
 READ = """
 import json, sys, warnings
 from pathlib import Path
-from jobs.media.any_image import read_any
 from jobs.core.errors import JobError
+from jobs.media.images import read_image
 from jobs.media.video import decode, facts
 warnings.simplefilter("ignore")
 for line in sys.stdin:
@@ -32,7 +32,7 @@ for line in sys.stdin:
             facts(path)
             result = sum(1 for _ in decode(path))
         else:
-            result = list(read_any(path)[0].shape)
+            result = list(read_image(path).shape)
     except JobError as problem:
         result = str(problem)
     print(json.dumps([path.name, result]), flush=True)

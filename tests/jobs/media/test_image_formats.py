@@ -1,5 +1,7 @@
-"""Images to restore, in all formats: each is read correctly or refused with a reason."""
+"""Images in all formats: each is read correctly or refused with a reason."""
 
+import struct
+import zlib
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
@@ -7,12 +9,12 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PIL import Image
 
 from jobs.core import limits
 from jobs.core.errors import JobError
-from jobs.media.any_image import read_any
-from jobs.media.images import Picture, read_image
+from jobs.media.images import Picture, conversion_notes, read, read_header, read_image
 from tests.support.real import picture_or_none
 
 GRAY = np.random.default_rng(1).integers(0, 256, (12, 16), np.uint8)
@@ -22,21 +24,25 @@ DEEP = np.random.default_rng(3).integers(0, 65536, (12, 16, 3), np.uint16)
 Make = Callable[[Path], object]
 
 
+def read_any(path: Path) -> tuple[Picture, list[str]]:
+    """The picture and the notes; the header alone has the same facts."""
+    reading, header = read(path), read_header(path)
+    assert header == reading.header
+    assert (header.height, header.width) == reading.picture.shape[:2]
+    return reading.picture, conversion_notes([header])
+
+
 def in_rgb(gray: Picture) -> Picture:
     return np.repeat(gray[:, :, None], 3, axis=2)
 
 
-def save_deep(path: Path, format: str) -> None:
-    """The deep picture in one of FFmpeg's formats, which Pillow cannot write."""
-    frame = av.VideoFrame.from_ndarray(DEEP.copy(), format="rgb48le").reformat(format=format)
+def save_deep(path: Path, format: str, values: NDArray[np.uint16] = DEEP) -> None:
+    """Save 16-bit RGB in one of FFmpeg's formats, which Pillow cannot write."""
+    frame = av.VideoFrame.from_ndarray(values.copy(), format="rgb48le").reformat(format=format)
     encoder = av.CodecContext.create("tiff" if path.suffix == ".tif" else "png", "w")
     assert isinstance(encoder, av.VideoCodecContext)
-    encoder.width, encoder.height, encoder.pix_fmt, encoder.time_base = (
-        16,
-        12,
-        format,
-        Fraction(1, 25),
-    )
+    encoder.width, encoder.height = frame.width, frame.height
+    encoder.pix_fmt, encoder.time_base = format, Fraction(1, 25)
     path.write_bytes(
         b"".join(bytes(packet) for packet in [*encoder.encode(frame), *encoder.encode(None)])
     )
@@ -106,24 +112,71 @@ def test_values_of_16_bits_are_rounded_and_not_cut(name: str, format: str, tmp_p
 
 
 @pytest.mark.parametrize(
-    ("name", "format"), [("deep.png", "rgb48be"), ("deep.tif", "rgb48le"), ("gray.png", "gray16be")]
+    "name", ["turned.png", "turned.tif", "turned.webp", "deep.png", "deep.tif"]
 )
-def test_datasets_refuse_files_that_pillow_would_cut_to_8_bits(
-    name: str, format: str, tmp_path: Path
-) -> None:
-    save_deep(tmp_path / name, format)
-    with pytest.raises(JobError, match=f"{name} has more than 8 bits per value"):
-        read_image(tmp_path / name)
-
-
-@pytest.mark.parametrize("name", ["turned.png", "turned.tif", "turned.webp"])
-def test_the_exif_orientation_is_applied(name: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_every_exif_orientation_is_applied(name: str, orientation: int, tmp_path: Path) -> None:
     exif = Image.Exif()
-    exif[0x0112] = 6  # Rotate by 90° clockwise for display.
-    Image.fromarray(np.rot90(COLOUR).copy()).save(tmp_path / name, exif=exif, lossless=True)
+    exif[0x0112] = orientation
+    save_turned(tmp_path / name, orientation, exif)
     picture, notes = read_any(tmp_path / name)
     assert np.array_equal(picture, COLOUR)
-    assert [note for note in notes if "EXIF" in note]
+    assert any("EXIF" in note for note in notes) == (orientation > 1)
+
+
+def save_turned(path: Path, orientation: int, exif: Image.Exif) -> None:
+    """The colour picture as a camera stores it that is held in another way."""
+    stored = {
+        1: COLOUR,
+        2: COLOUR[:, ::-1],
+        3: COLOUR[::-1, ::-1],
+        4: COLOUR[::-1],
+        5: COLOUR.swapaxes(0, 1),
+        6: np.rot90(COLOUR, 1),
+        7: COLOUR.swapaxes(0, 1)[::-1, ::-1],
+        8: np.rot90(COLOUR, -1),
+    }[orientation].copy()
+    if not path.name.startswith("deep"):
+        Image.fromarray(stored).save(path, exif=exif, lossless=True)
+        return
+    save_deep(path, "rgb48le" if path.suffix == ".tif" else "rgb48be", stored.astype("u2") * 257)
+    if path.suffix == ".png":
+        insert_behind_pixels(path, exif.tobytes()[6:])
+    else:
+        append_to_tiff(path, orientation)
+
+
+def insert_behind_pixels(path: Path, exif: bytes) -> None:
+    """Add an eXIf chunk to a PNG behind the pixels, where the format allows it too."""
+    png, chunk = path.read_bytes(), b"eXIf" + exif
+    whole = struct.pack(">I", len(exif)) + chunk + struct.pack(">I", zlib.crc32(chunk))
+    path.write_bytes(png[:-12] + whole + png[-12:])
+
+
+def append_to_tiff(path: Path, orientation: int) -> None:
+    """Add the orientation to a little-endian TIFF: a copy of its directory with one more entry."""
+    tiff = path.read_bytes()
+    (place,) = struct.unpack_from("<I", tiff, 4)
+    (count,) = struct.unpack_from("<H", tiff, place)
+    entries = [tiff[place + 2 + 12 * n : place + 14 + 12 * n] for n in range(count)]
+    entries.append(struct.pack("<HHIHH", 0x0112, 3, 1, orientation, 0))
+    tiff += bytes(len(tiff) % 2)
+    entries.sort(key=lambda entry: struct.unpack_from("<H", entry))
+    directory = struct.pack("<H", count + 1) + b"".join(entries) + bytes(4)
+    path.write_bytes(tiff[:4] + struct.pack("<I", len(tiff)) + tiff[8:] + directory)
+
+
+def test_an_image_with_damaged_exif_data_is_upright(tmp_path: Path) -> None:
+    Image.fromarray(COLOUR).save(tmp_path / "a.png", exif=b"Exif\0\0no TIFF header")
+    assert np.array_equal(read_any(tmp_path / "a.png")[0], COLOUR)
+
+
+def test_gray_stays_gray_whatever_its_depth_and_alpha(tmp_path: Path) -> None:
+    save_deep(tmp_path / "gray.png", "gray16be")
+    Image.fromarray(GRAY).convert("LA").save(tmp_path / "opaque.png")
+    Image.fromarray(GRAY > 99).save(tmp_path / "two.tif")
+    for path in tmp_path.iterdir():
+        assert read_image(path, keep_gray=True).shape == (12, 16, 1)
 
 
 def test_the_first_of_several_pictures_is_used_with_a_note(tmp_path: Path) -> None:
