@@ -162,6 +162,7 @@ class VideoFacts(TypedDict):
     pixel_format: str
     frame_rate: Annotated[float | None, doc("Frames per second.")]
     frames: int
+    counted: Annotated[bool, doc("Whether all frames were counted; else `frames` is an estimate.")]
     bit_rate: Annotated[float | None, doc("Bits per second.")]
     colour: Annotated[str, doc("Colour matrix and range.")]
     matrix: str
@@ -232,6 +233,7 @@ class Probe(TypedDict):
     warnings: Annotated[list[str], doc("Sentences.")]
     skipped: list[Skipped]
     sequences: Annotated[list[ProbeSequence], doc("The first 50.")]
+    counted: NotRequired[Annotated[bool, doc("Whether the numbers are counted or estimates.")]]
     frames: NotRequired[int]
     originals: NotRequired[int]
     input_size: NotRequired[Annotated[str, doc("Such as 352x288.")]]

@@ -55,8 +55,11 @@ class ImageCheck:
 
     def add(self, sequence: "Sequence", numbers: Iterable[int]) -> None:
         """Compare the given originals of a sequence with their inputs."""
-        if not isinstance(sequence.originals, Images) or sequence.crop:
-            return  # Frames of a video, or originals that were compared before compression.
+        if sequence.crop:
+            return  # The originals were compared before compression.
+        if isinstance(sequence.originals, Video):
+            self._add_videos(sequence.inputs, sequence.originals)
+            return
         misfits: dict[tuple[Size, Size], list[int]] = {}
         for number, input, target in _sizes(self, sequence, sequence.originals, numbers):
             if input and target and input != target:
@@ -65,6 +68,13 @@ class ImageCheck:
             _sentence(sequence, sequence.originals, numbers, input, target)
             for (input, target), numbers in misfits.items()
         ]
+
+    def _add_videos(self, inputs: Images | Video, originals: Video) -> None:
+        if isinstance(inputs, Video) and inputs.size != originals.size:
+            self.other_sizes.append(
+                f"{originals.name(0)} is {_text(originals.size)}, but the frames of {inputs.place} "
+                f"are {_text(inputs.size)}. Choose the originals of this stream."
+            )
 
     def add_equal(self, originals: Images, numbers: Iterable[int]) -> None:
         """Compare originals with the first of them: a stream has one size."""
@@ -91,7 +101,7 @@ def _sizes(
         target = check.size(originals.paths[number])
         if isinstance(inputs, Images):
             yield number, check.size(inputs.paths[number - sequence.offset]), target
-        elif target and target != sequence.size:
+        elif target and target != inputs.size:
             # A stream may change its size: only decoding shows the size of each frame.
             frames = _frame_sizes(inputs) if frames is None else frames
             frame = number - sequence.offset

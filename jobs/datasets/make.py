@@ -55,6 +55,8 @@ def make_dataset(folder: JobFolder, spec: DatasetSpec, report: Report) -> Datase
     began = time.monotonic()
     sequences = find_sequences(folder, spec, report)
     chosen = choose(sequences, spec)
+    for sequence, frames in zip(sequences, chosen, strict=True):
+        sources.check_counts(sequence, last_of(frames, spec))
     check_images(sequences, chosen, report)
     with ExitStack() as stack:
         used = [split for split in SPLITS if any(split in frames.values() for frames in chosen)]
@@ -131,8 +133,7 @@ def items(
     for sequence_number, (sequence, frames) in enumerate(zip(sequences, chosen, strict=True)):
         item_numbers = {original: number + index for index, original in enumerate(frames)}
         number += len(frames)
-        cut = spec.frames.last is not None or spec.frames.most is not None
-        last = max(frames, default=-1) if cut else None
+        last = last_of(frames, spec)
         for pair in sources.pairs(sequence, last, lambda text: report.message(text, "warning")):
             report.check()
             if pair.original not in frames:
@@ -156,6 +157,12 @@ def items(
                 keep,
             )
             yield item, as_side(pair.load_input), as_side(pair.load_original)
+
+
+def last_of(frames: FrameSplits, spec: DatasetSpec) -> int | None:
+    """Return the last original that a range of frames selects; None if all frames are needed."""
+    cut = spec.frames.last is not None or spec.frames.most is not None
+    return max(frames, default=-1) if cut else None
 
 
 def item_of(

@@ -32,12 +32,15 @@ from jobs.media.images import Picture, size, to_rgb
 from jobs.media.originals import Images, Video, originals_of
 from jobs.media.png import encode_png
 from jobs.media.quality import psnr, ssim
+from jobs.media.video import GoOn
 from jobs.specs.dataset import DatasetSpec
 from jobs.specs.sources import MAX_OFFSET, CompressSource, FoldersSource, StreamSource
 
 SECONDS = 0.5
 """Time limit for comparing frames. The whole probe takes about twice as long."""
 THOROUGH_SECONDS = 25.0
+COUNT_SECONDS = 10.0
+"""Largest time for counting frames; the frames after that are estimated."""
 MAX_LISTED = 50
 UNRELATED_PSNR = 18.0
 """dB. Pictures of one scene, eight frames apart, have a higher PSNR than this."""
@@ -50,22 +53,30 @@ def probe(spec: DatasetSpec, seconds: float = SECONDS) -> Answer:
     """Return what the form shows: sequences, problems, first pair, alignment, estimated size."""
     answer: Answer = {"problems": [], "warnings": [], "skipped": [], "sequences": []}
     try:
+        deadline = time.monotonic() + min(seconds, COUNT_SECONDS)
+
+        def go_on() -> bool:
+            return time.monotonic() < deadline
+
         if isinstance(spec.source, CompressSource):
-            _probe_compress(spec, spec.source, answer)
+            _probe_compress(spec, spec.source, answer, go_on)
         else:
-            _probe_pairs(spec, answer, seconds)
+            _probe_pairs(spec, answer, seconds, go_on)
     except JobError as error:
         if not any(str(error) in problem for problem in answer["problems"]):
             answer["problems"].append(str(error))
     return answer
 
 
-def _probe_pairs(spec: DatasetSpec, answer: Answer, seconds: float) -> None:
+def _probe_pairs(spec: DatasetSpec, answer: Answer, seconds: float, go_on: GoOn) -> None:
     assert not isinstance(spec.source, CompressSource)
     sequences = sources.find_pairs(
-        spec.source, lambda name, why: answer["skipped"].append({"name": name, "why": why})
+        spec.source, lambda name, why: answer["skipped"].append({"name": name, "why": why}), go_on
     )
     answer["sequences"] = [_facts(sequence) for sequence in sequences[:MAX_LISTED]]
+    answer["counted"] = all(
+        _counted(side) for sequence in sequences for side in (sequence.inputs, sequence.originals)
+    )
     answer["frames"] = sum(sequence.inputs.count for sequence in sequences)
     answer["originals"] = sum(sequence.originals.count for sequence in sequences)
     check = ImageCheck(lambda: None)
@@ -93,29 +104,37 @@ def _add_check(check: ImageCheck, answer: Answer) -> None:
     answer["warnings"] += check.notes()
 
 
+def _counted(side: Images | Video) -> bool:
+    return isinstance(side, Images) or side.facts.counted
+
+
 def _facts(sequence: Sequence) -> Answer:
-    originals = sequence.originals
     return {
         "name": sequence.name or sequence.inputs.place,
-        "input": video.facts(sequence.inputs.path).as_json()
-        if isinstance(sequence.inputs, Video)
-        else None,
+        "input": _video_facts(sequence.inputs),
         "inputs": sequence.inputs.count,
-        "originals": originals.count,
-        "original": video.facts(originals.path, originals.raw).as_json()
-        if isinstance(originals, Video)
-        else None,
+        "originals": sequence.originals.count,
+        "original": _video_facts(sequence.originals),
         "split": sequence.split,
     }
+
+
+def _video_facts(side: Images | Video) -> Answer | None:
+    return side.facts.as_json() if isinstance(side, Video) else None
 
 
 def _compare_counts(sequence: Sequence, answer: Answer) -> None:
     frames, originals = sequence.inputs.count, sequence.originals.count
     if abs(frames - originals) > abs(sequence.offset):
         answer["warnings"].append(
-            f"{sequence.inputs.place} has {frames} frames, "
-            f"but {sequence.originals.place} has {originals} originals."
+            f"{sequence.inputs.place} has {_count(sequence.inputs)} frames, "
+            f"but {sequence.originals.place} has {_count(sequence.originals)} originals."
         )
+
+
+def _count(side: Images | Video) -> str:
+    """Return "120", or "about 120" for an estimate."""
+    return f"{'' if _counted(side) else 'about '}{side.count}"
 
 
 def _first_pair(sequence: Sequence, spec: DatasetSpec, answer: Answer, count: int) -> None:
@@ -134,12 +153,6 @@ def _first_pair(sequence: Sequence, spec: DatasetSpec, answer: Answer, count: in
         )
     input, target = load_input(), load_original()
     answer["input_size"], answer["target_size"] = size(input), size(target)
-    if input.shape[:2] != target.shape[:2] and not answer["problems"]:
-        answer["problems"].append(
-            f"{sequence.originals.name(max(sequence.offset, 0))} is {size(target)}, "
-            f"but the frames of {sequence.inputs.place} are {size(input)}. "
-            "Choose the originals of this stream."
-        )
     _add_pair(input, target, spec, answer, count)
 
 
@@ -218,17 +231,18 @@ def _alignment_facts(alignment: Alignment, complete: bool) -> Answer:
     }
 
 
-def _probe_compress(spec: DatasetSpec, source: CompressSource, answer: Answer) -> None:
+def _probe_compress(spec: DatasetSpec, source: CompressSource, answer: Answer, go_on: GoOn) -> None:
     """Add the originals and a trial encoding of the first frames at each rate to the answer."""
-    originals = originals_of(Path(source.originals), source.raw)
-    facts = (
-        video.facts(originals.path, originals.raw).as_json()
-        if isinstance(originals, Video)
-        else None
-    )
+    originals = originals_of(Path(source.originals), source.raw, go_on)
     answer["sequences"] = [
-        {"name": originals.place, "input": None, "original": facts, "originals": originals.count}
+        {
+            "name": originals.place,
+            "input": None,
+            "original": _video_facts(originals),
+            "originals": originals.count,
+        }
     ]
+    answer["counted"] = _counted(originals)
     answer["originals"] = originals.count
     if isinstance(originals, Images):
         check = ImageCheck(lambda: None)

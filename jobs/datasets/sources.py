@@ -6,6 +6,7 @@ A new kind of source also needs a spec (jobs/specs/dataset.py), checks of its pa
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 from jobs.core.errors import JobError
@@ -18,7 +19,7 @@ from jobs.media import video
 from jobs.media.h264 import compress
 from jobs.media.images import images_in, list_images, stem
 from jobs.media.originals import Images, Video, originals_of
-from jobs.media.video import Colour, Load, Warn
+from jobs.media.video import Colour, GoOn, Load, Warn
 from jobs.specs.dataset import FrameChoice
 from jobs.specs.sources import CompressSource, FoldersSource, SequencesSource, Source, StreamSource
 
@@ -34,8 +35,6 @@ class Sequence:
     scene: str
     inputs: Images | Video
     originals: Images | Video
-    size: tuple[int, int] | None = None
-    """Width and height of the first frame of a stream in pixels; None for images."""
     split: str = ""
     offset: int = 0
     qp: float | None = None
@@ -66,17 +65,20 @@ def find(
 
     Raises JobError if the files do not match.
     """
+    go_on = partial(_unless_stopped, report)
     if isinstance(source, CompressSource):
-        originals = originals_of(Path(source.originals), source.raw)
+        originals = originals_of(Path(source.originals), source.raw, go_on)
         needed = max(numbers(originals.count, choice), default=-1) + 1
         if isinstance(originals, Images):
             check = ImageCheck(report.check)
             check.add_equal(originals, range(needed))
             require_fitting(check, report)
         paths = compress(source, originals, needed, folder.path / "streams" / split, report)
-        sequences = _named([replace(_sequence(path, originals), crop=True) for path in paths])
+        sequences = _named(
+            [replace(_sequence(path, originals, go_on), crop=True) for path in paths]
+        )
     else:
-        sequences = find_pairs(source, report.skip)
+        sequences = find_pairs(source, report.skip, go_on)
     return [replace(sequence, split=sequence.split or split) for sequence in sequences]
 
 
@@ -86,26 +88,34 @@ def numbers(count: int, choice: FrameChoice, first: int = 0) -> range:
     return range(max(choice.first, first), last + 1, choice.step)[: choice.most]
 
 
+def _unless_stopped(report: Report) -> bool:
+    """Return True. Raises Aborted if a user stops the job."""
+    report.check()
+    return True
+
+
 def find_pairs(
-    source: StreamSource | FoldersSource | SequencesSource, skip: Skip
+    source: StreamSource | FoldersSource | SequencesSource, skip: Skip, go_on: GoOn
 ) -> list[Sequence]:
     """Return the sequences of a source that has inputs and originals.
 
+    Counts the frames of videos as long as `go_on` returns True, and estimates the rest.
     Raises JobError if the files do not match.
     """
     match source:
         case StreamSource():
             streams, originals = (
                 streams_of(Path(source.stream)),
-                originals_of(Path(source.originals), source.raw),
+                originals_of(Path(source.originals), source.raw, go_on),
             )
-            return _named([_sequence(path, originals, source.offset) for path in streams])
+            return _named([_sequence(path, originals, go_on, source.offset) for path in streams])
         case FoldersSource():
             return _named([two_folders(source, skip)])
         case SequencesSource():
             rows = source.entries or entries(Path(source.manifest))
             sequences = [
-                _sequence(Path(row.stream), originals_of(Path(row.originals))) for row in rows
+                _sequence(Path(row.stream), originals_of(Path(row.originals), go_on=go_on), go_on)
+                for row in rows
             ]
             return _named(
                 [
@@ -151,16 +161,15 @@ def streams_of(path: Path) -> list[Path]:
     return streams
 
 
-def _sequence(stream: Path, originals: Images | Video, offset: int = 0) -> Sequence:
-    facts = video.facts(stream)
+def _sequence(stream: Path, originals: Images | Video, go_on: GoOn, offset: int = 0) -> Sequence:
+    facts = video.facts(stream, go_on=go_on)
     if isinstance(originals, Video):
         originals = replace(originals, fallback_colour=facts.colour)
     return Sequence(
         name=stream.stem,
         scene=originals.place if isinstance(originals, Images) else str(originals.path),
-        inputs=Video(stream, facts.frames),
+        inputs=Video(stream, facts),
         originals=originals,
-        size=(facts.width, facts.height),
         offset=offset,
         qp=facts.qp,
         rate=facts.rate,
@@ -210,6 +219,13 @@ def _by_stem(folder: Path) -> dict[str, Path]:
             )
         by_stem[stem(path)] = path
     return by_stem
+
+
+def check_counts(sequence: Sequence, last: int | None) -> None:
+    """Raise JobError if inputs or originals are missing up to original `last`."""
+    frames, originals = sequence.inputs.count, sequence.originals.count
+    if last is None or last >= min(frames + sequence.offset, originals):
+        _check_counts(sequence, frames, originals)
 
 
 def pairs(sequence: Sequence, last: int | None, warn: Warn) -> Iterator[FramePair]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from jobs.core.suffixes import is_image
 from jobs.media import video
 from jobs.media.images import ImageFile, list_images
-from jobs.media.video import Colour, Load, Warn
+from jobs.media.video import Colour, Facts, GoOn, Load, Warn
 from jobs.specs.sources import RawVideo
 
 
@@ -34,19 +34,28 @@ class Images:
 
 @dataclass(frozen=True)
 class Video:
-    """The frames of a video. `count` is the number of its packets.
+    """The frames of a video.
 
     `fallback_colour` applies where the video does not signal its colour.
     """
 
     path: Path
-    count: int
+    facts: Facts
     raw: RawVideo | None = None
     fallback_colour: Colour | None = None
 
     @property
     def place(self) -> str:
         return self.path.name
+
+    @property
+    def count(self) -> int:
+        return self.facts.frames
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height of the first frame in pixels."""
+        return self.facts.width, self.facts.height
 
     def name(self, number: int) -> str:
         return f"frame {number} of {self.path.name}"
@@ -55,10 +64,15 @@ class Video:
         return video.frames(self.path, warn, self.raw, self.fallback_colour)
 
 
-def originals_of(path: Path, raw: RawVideo | None = None) -> Images | Video:
-    """The originals at a path: a folder of images, one image, or a video. Raises JobError."""
+def originals_of(
+    path: Path, raw: RawVideo | None = None, go_on: GoOn = lambda: True
+) -> Images | Video:
+    """The originals at a path: a folder of images, one image, or a video.
+
+    Counts the frames of a video as long as `go_on` returns True. Raises JobError.
+    """
     if path.is_dir():
         return Images(list_images(path))
     if is_image(path.name):
         return Images([path])
-    return Video(path, video.count_frames(path, raw), raw)
+    return Video(path, video.facts(path, raw, go_on), raw)

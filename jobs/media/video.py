@@ -7,6 +7,7 @@ range that the stream signals. Without a signal, BT.601 and limited range apply.
 import re
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -55,6 +56,8 @@ SWS_MATRICES = {
 }
 
 Warn = Callable[[str], None]
+GoOn = Callable[[], bool]
+"""Whether to count further frames. It may raise an error to stop the work."""
 Load = Callable[[], Picture]
 """Converts a frame to a picture on demand: a skipped frame costs only its decoding."""
 
@@ -84,7 +87,7 @@ class Colour:
 class Facts:
     """The metadata of a video.
 
-    `frames` counts packets, which are not decoded. `frame_rate` is in 1/s, `bit_rate` in bit/s.
+    `frames` is estimated unless they were `counted`. `frame_rate` is in 1/s, `bit_rate` in bit/s.
     `rate` describes the encoder's rate control, such as "QP 37".
     """
 
@@ -95,6 +98,7 @@ class Facts:
     pixel_format: str
     frame_rate: float | None
     frames: int
+    counted: bool
     bit_rate: float | None
     colour: Colour
     rate: str | None
@@ -237,8 +241,11 @@ def colour_of(frame: av.VideoFrame) -> Colour:
     return Colour(int(frame.colorspace), {1: False, 2: True}.get(int(frame.color_range)))
 
 
-def facts(path: Path, raw: RawVideo | None = None) -> Facts:
-    """The metadata of a video. Raises JobError if no frame can be decoded."""
+def facts(path: Path, raw: RawVideo | None = None, go_on: GoOn = lambda: True) -> Facts:
+    """The metadata of a video. Counts its frames as long as `go_on` returns True.
+
+    Raises JobError if no frame can be decoded.
+    """
     first = next(decode_frames(path, raw=raw), None)
     if first is None:
         raise JobError(
@@ -248,7 +255,7 @@ def facts(path: Path, raw: RawVideo | None = None) -> Facts:
         video = container.streams.video[0]
         context = video.codec_context
         rate = video.average_rate or video.guessed_rate
-        count, size = _count_packets(container)
+        tally = _count(container, go_on)
     qp, rate_control = rate_of(path)
     return Facts(
         codec=context.name,
@@ -257,30 +264,61 @@ def facts(path: Path, raw: RawVideo | None = None) -> Facts:
         height=first.height,
         pixel_format=first.format.name,
         frame_rate=float(rate) if rate else None,
-        frames=count,
-        bit_rate=size * 8 * float(rate) / count if rate and count else None,
+        frames=tally.frames,
+        counted=tally.counted,
+        bit_rate=tally.bytes * 8 * float(rate) / tally.frames if rate and tally.frames else None,
         colour=colour_of(first),
         rate=rate_control,
         qp=qp,
     )
 
 
-def _count_packets(container: InputContainer) -> tuple[int, int]:
-    """The packets and bytes of the first video stream. A packet is one frame; none is decoded."""
-    count = size = 0
+@dataclass
+class Tally:
+    """The frames and bytes of a video stream."""
+
+    frames: int = 0
+    bytes: int = 0
+    counted: bool = True
+    """False if some frames were estimated from the packets."""
+
+
+def _count(container: InputContainer, go_on: GoOn) -> Tally:
+    """Count the frames that a player shows. Only decoding shows how many these are.
+
+    A packet may be one field of a frame, be hidden by an edit list, or refer to a lost frame. When
+    `go_on` returns False, the rest is estimated from its packets.
+    """
+    video = container.streams.video[0]
+    video.thread_type = "AUTO"
+    tally, decoded, rest = Tally(), 0, 0
+    for packet in _readable(container):
+        tally.bytes += packet.size
+        shown = packet.size > 0 and not packet.is_discard
+        if tally.counted and not go_on():
+            tally.counted = False
+            tally.frames += _decoded(video, None)  # Threads of the decoder hold some frames.
+        if tally.counted:
+            tally.frames += _decoded(video, packet)
+            decoded += shown
+        else:
+            rest += shown
+    tally.frames += round(rest * tally.frames / decoded) if decoded else rest
+    return tally
+
+
+def _readable(container: InputContainer) -> Iterator["av.Packet[Any]"]:
+    """The packets of the first video stream up to an error, which decoding reports."""
+    with suppress(av.error.FFmpegError):
+        yield from container.demux(container.streams.video[0])
+
+
+def _decoded(video: av.VideoStream, packet: "av.Packet[Any] | None") -> int:
+    """The number of frames that the decoder returns for a packet; None ends the stream."""
     try:
-        for packet in container.demux(container.streams.video[0]):
-            count += packet.size > 0
-            size += packet.size
+        return len(video.decode(packet))
     except av.error.FFmpegError:
-        pass  # Count the readable packets; decoding reports the error.
-    return count, size
-
-
-def count_frames(path: Path, raw: RawVideo | None = None) -> int:
-    """The number of frames of a video, counted from its packets."""
-    with open_video(path, raw) as container:
-        return _count_packets(container)[0]
+        return 0  # As in `decode_frames`, a packet that cannot be decoded is left out.
 
 
 X264 = re.compile(rb"x264 - core.{0,200}?options: ([\x20-\x7e]*)", re.DOTALL)

@@ -1148,6 +1148,7 @@
  * @property {string} pixel_format
  * @property {number | null} frame_rate Frames per second.
  * @property {number} frames
+ * @property {boolean} counted Whether all frames were counted; else `frames` is an estimate.
  * @property {number | null} bit_rate Bits per second.
  * @property {string} colour Colour matrix and range.
  * @property {string} matrix
@@ -1212,6 +1213,7 @@
  * @property {string[]} warnings Sentences.
  * @property {Skipped[]} skipped
  * @property {ProbeSequence[]} sequences The first 50.
+ * @property {boolean} [counted] Whether the numbers are counted or estimates.
  * @property {number} [frames]
  * @property {number} [originals]
  * @property {string} [input_size] Such as 352x288.

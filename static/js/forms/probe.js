@@ -106,10 +106,12 @@ const notice = (kind, sentences, more) =>
   );
 
 /** @param {Probe} probe */
-function matchText({ rates, frames, originals, target_size, alignment }) {
-  if (rates) return `${count(originals)} originals, ${target_size}`;
+function matchText({ rates, counted, frames, originals, target_size, alignment }) {
+  const about = counted ? "" : "about ";
+  if (rates) return `${about}${count(originals)} originals, ${target_size}`;
   const aligned = alignment ? `, aligned at offset ${alignment.best}` : "";
-  return `${count(frames)} inputs and ${count(originals)} originals, both ${target_size}${aligned}`;
+  const counts = `${about}${count(frames)} inputs and ${count(originals)} originals`;
+  return `${counts}, both ${target_size}${aligned}`;
 }
 
 /**
@@ -142,10 +144,12 @@ function sequenceList({ sequences }) {
           video.rate,
         ]
       : ["images"];
+    const guessed = [input, original].some((side) => side?.counted === false);
+    const about = guessed ? "about " : "";
     const counts =
       inputs === undefined
-        ? `${count(originals)} originals`
-        : `${count(inputs)} inputs, ${count(originals)} originals`;
+        ? `${about}${count(originals)} originals`
+        : `${about}${count(inputs)} inputs, ${count(originals)} originals`;
     return element(
       "li",
       {},

@@ -29,7 +29,7 @@ FRAMES = {
 
 @pytest.mark.parametrize(("name", "frames"), FRAMES.items())
 def test_frames_of_real_streams_are_counted(name: str, frames: int, media: Path) -> None:
-    assert video.count_frames(media / "h264" / name) == frames
+    assert video.facts(media / "h264" / name).frames == frames
 
 
 def ffmpeg(stream: Path, pixel_format: str) -> bytes:
