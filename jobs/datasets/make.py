@@ -16,6 +16,7 @@ from jobs.core.folder import JobFolder
 from jobs.core.report import Report
 from jobs.core.types.summaries import DatasetSummary
 from jobs.datasets import sources, workers
+from jobs.datasets.comparison import require_counts
 from jobs.datasets.image_check import ImageCheck, require_fitting
 from jobs.datasets.pairing import Item, ItemResult, Side, make_pairs, pair_settings
 from jobs.datasets.sources import FramePair, Sequence
@@ -56,7 +57,7 @@ def make_dataset(folder: JobFolder, spec: DatasetSpec, report: Report) -> Datase
     sequences = find_sequences(folder, spec, report)
     chosen = choose(sequences, spec)
     for sequence, frames in zip(sequences, chosen, strict=True):
-        sources.check_counts(sequence, last_of(frames, spec))
+        require_counts(sequence, last_of(frames, spec))
     check_images(sequences, chosen, report)
     with ExitStack() as stack:
         used = [split for split in SPLITS if any(split in frames.values() for frames in chosen)]

@@ -7,12 +7,10 @@ in about a second. The answer includes the number of compared frames.
 
 import base64
 import json
-import math
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
@@ -22,7 +20,8 @@ from jobs.core import limits
 from jobs.core.errors import JobError
 from jobs.core.report import finite
 from jobs.datasets import sources
-from jobs.datasets.alignment import OFFSETS, Alignment, align, glance
+from jobs.datasets.alignment import REACH, Alignment
+from jobs.datasets.comparison import compare
 from jobs.datasets.image_check import ImageCheck
 from jobs.datasets.sources import Sequence
 from jobs.media import video
@@ -34,7 +33,7 @@ from jobs.media.png import encode_png
 from jobs.media.quality import psnr, ssim
 from jobs.media.video import GoOn
 from jobs.specs.dataset import DatasetSpec
-from jobs.specs.sources import MAX_OFFSET, CompressSource, FoldersSource, StreamSource
+from jobs.specs.sources import CompressSource, FoldersSource
 
 SECONDS = 0.5
 """Time limit for comparing frames. The whole probe takes about twice as long."""
@@ -42,8 +41,6 @@ THOROUGH_SECONDS = 25.0
 COUNT_SECONDS = 10.0
 """Largest time for counting frames; the frames after that are estimated."""
 MAX_LISTED = 50
-UNRELATED_PSNR = 18.0
-"""dB. Pictures of one scene, eight frames apart, have a higher PSNR than this."""
 TRIAL_FRAMES = 4
 
 Answer = dict[str, Any]
@@ -88,7 +85,7 @@ def _probe_pairs(spec: DatasetSpec, answer: Answer, seconds: float, go_on: GoOn)
     _first_pair(first, spec, answer, answer["originals"])
     by_stem = isinstance(spec.source, FoldersSource) and spec.source.pairing == "stem"
     if not by_stem and not answer["problems"]:
-        _alignment(first, spec, answer, seconds)
+        _alignment(first, answer, seconds)
 
 
 def _chosen(sequence: Sequence, spec: DatasetSpec) -> range:
@@ -184,46 +181,18 @@ def _data_url(picture: Picture) -> str:
     return "data:image/png;base64," + base64.b64encode(encode_png(picture)).decode()
 
 
-def _alignment(sequence: Sequence, spec: DatasetSpec, answer: Answer, seconds: float) -> None:
-    deadline = time.monotonic() + seconds
-    with ThreadPoolExecutor(2) as pool:
-        inputs = pool.submit(_glances, sequence.inputs, deadline)
-        targets = pool.submit(_glances, sequence.originals, deadline)
-        # One side may be decoded further than the other: its last frames have no partners.
-        frames, originals = inputs.result(), targets.result()
-    frames = frames[: len(originals)]
-    complete = len(frames) + MAX_OFFSET >= min(sequence.inputs.count, sequence.originals.count)
-    alignment = align(frames, originals)
+def _alignment(sequence: Sequence, answer: Answer, seconds: float) -> None:
+    alignment = compare(sequence, seconds)
+    complete = alignment.frames + REACH >= min(sequence.inputs.count, sequence.originals.count)
     answer["alignment"] = _alignment_facts(alignment, complete)
-    offset = spec.source.offset if isinstance(spec.source, StreamSource) else 0
-    best = alignment.best
-    if max(value for value in alignment.psnr if not math.isnan(value)) < UNRELATED_PSNR:
-        answer["warnings"].append(
-            "The frames do not match these originals at any offset: "
-            f"the best PSNR is {alignment.at(best):.1f} dB."
-        )
-        return
-    if best != offset:
-        answer["warnings"].append(
-            f"The frames match their originals at offset {best:+d}, not {offset}: "
-            f"{alignment.at(best):.1f} dB against {alignment.at(offset):.1f} dB."
-        )
-    answer["warnings"] += [jump.text() for jump in alignment.jumps]
-
-
-def _glances(side: Images | Video, deadline: float) -> list[Any]:
-    glances = []
-    for load in side.load():
-        glances.append(glance(to_rgb(load())))
-        if time.monotonic() > deadline:
-            break
-    return glances
+    answer["warnings"] += alignment.advice(sequence.offset)
 
 
 def _alignment_facts(alignment: Alignment, complete: bool) -> Answer:
+    shown = [offset for offset in alignment.offsets if abs(offset - alignment.best) <= REACH]
     return {
-        "offsets": list(OFFSETS),
-        "psnr": [None if math.isnan(value) else value for value in alignment.psnr],
+        "offsets": shown,
+        "psnr": [finite(alignment.at(offset)) for offset in shown],
         "best": alignment.best,
         "jumps": [{**asdict(jump), "words": jump.text()} for jump in alignment.jumps],
         "frames": alignment.frames,

@@ -44,6 +44,14 @@ class Sequence:
     """Whether to crop the last odd row or column of the originals, which H.264 cannot store."""
 
 
+class Miscount(JobError):
+    """A stream has more or fewer frames than originals: `counts` without the advice."""
+
+    def __init__(self, counts: str, advice: str) -> None:
+        super().__init__(f"{counts} {advice}")
+        self.counts = counts
+
+
 @dataclass(frozen=True)
 class FramePair:
     """The numbers and the loaders of an input and its original."""
@@ -163,6 +171,11 @@ def streams_of(path: Path) -> list[Path]:
 
 def _sequence(stream: Path, originals: Images | Video, go_on: GoOn, offset: int = 0) -> Sequence:
     facts = video.facts(stream, go_on=go_on)
+    if not -facts.frames < offset < originals.count:
+        raise JobError(
+            f"The offset {offset} leaves no pair: {stream.name} has {facts.frames} frames, and "
+            f"{originals.place} has {originals.count} originals. Give a smaller offset."
+        )
     if isinstance(originals, Video):
         originals = replace(originals, fallback_colour=facts.colour)
     return Sequence(
@@ -222,7 +235,7 @@ def _by_stem(folder: Path) -> dict[str, Path]:
 
 
 def check_counts(sequence: Sequence, last: int | None) -> None:
-    """Raise JobError if inputs or originals are missing up to original `last`."""
+    """Raise Miscount if inputs or originals are missing up to original `last`."""
     frames, originals = sequence.inputs.count, sequence.originals.count
     if last is None or last >= min(frames + sequence.offset, originals):
         _check_counts(sequence, frames, originals)
@@ -259,7 +272,7 @@ def _count(rest: Iterator[tuple[int, Load]], ahead: tuple[int, Load] | None, las
 
 
 def _check_counts(sequence: Sequence, frames: int, originals: int) -> None:
-    """Raise JobError if the offset does not explain a difference in frames and originals."""
+    """Raise Miscount if the offset does not explain a difference in frames and originals."""
     stream, place = sequence.inputs.place, sequence.originals.place
     if frames == 0:
         raise JobError(
@@ -268,13 +281,13 @@ def _check_counts(sequence: Sequence, frames: int, originals: int) -> None:
     if abs(frames - originals) <= abs(sequence.offset):
         return  # The offset leaves frames at the ends without a partner.
     if frames < originals:
-        raise JobError(
-            f"{stream} has {frames} frames, but {place} has {originals} originals. "
-            "The stream may be truncated: use the complete stream, "
-            f"or set the last frame to {frames - 1} to use the available frames."
+        raise Miscount(
+            f"{stream} has {frames} frames, but {place} has {originals} originals.",
+            "The stream may be truncated: use the complete stream, or set the last frame to "
+            f"{frames - 1 + sequence.offset} to use the available frames.",
         )
-    raise JobError(
-        f"{stream} has {frames} frames, but {place} has only {originals} originals. "
+    raise Miscount(
+        f"{stream} has {frames} frames, but {place} has only {originals} originals.",
         "Add the missing originals, "
-        f"or set the last frame to {originals - 1} to use the available originals."
+        f"or set the last frame to {originals - 1} to use the available originals.",
     )

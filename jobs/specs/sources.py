@@ -12,7 +12,7 @@ from jobs.specs.base import (
     setting,
 )
 
-MAX_OFFSET = 8
+MAX_OFFSET = 10_000_000
 STREAM_HELP = (
     "A raw .h264, .264 or .avc stream, or .mp4, .mkv, .mov or .ts. Or a folder of streams with "
     "the same originals."
