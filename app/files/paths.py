@@ -5,7 +5,7 @@ import stat
 from pathlib import Path
 from typing import Any
 
-from jobs.core.suffixes import kind, natural
+from jobs.core.suffixes import composed, existing, kind, natural
 
 MAX_ENTRIES = 500
 
@@ -15,15 +15,15 @@ class FileProblem(Exception):
 
 
 def resolve(text: str, roots: tuple[Path, ...]) -> Path:
-    """The real path of a path from a user. Raises FileProblem.
+    """The real path of a path from a user, whose names may be in another Unicode form.
 
-    Relative paths start at the first root.
+    Raises FileProblem. Relative paths start at the first root.
     """
     if "\0" in text:
         raise FileProblem("The path contains a NUL character. Remove it.")
     try:
         path = roots[0] / Path(text).expanduser()
-        real = path.resolve(strict=True)
+        real = (existing(path) or path).resolve(strict=True)
     except FileNotFoundError as error:
         _inside(path.resolve(), text, roots)
         raise FileProblem(f"{text} does not exist. Check the path.") from error
@@ -103,7 +103,7 @@ def browse(text: str, roots: tuple[Path, ...]) -> dict[str, Any]:
     parent = resolve(text if lists_folder else str(typed.parent), roots)
     if not parent.is_dir():
         raise FileProblem(f"{text} is not a folder.")
-    prefix = "" if lists_folder else typed.name.lower()
+    prefix = "" if lists_folder else composed(typed.name).lower()
     matches = [
         (not entry.is_dir(), natural(entry.name), entry.name)
         for entry in _entries(parent, text)
@@ -127,7 +127,7 @@ def _entries(folder: Path, text: str) -> list[os.DirEntry[str]]:
 
 
 def _matches(name: str, prefix: str) -> bool:
-    return name.lower().startswith(prefix) and not name.startswith(".")
+    return composed(name).lower().startswith(prefix) and not name.startswith(".")
 
 
 def _described(path: Path, name: str) -> dict[str, Any]:

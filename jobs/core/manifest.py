@@ -7,7 +7,7 @@ import csv
 from pathlib import Path
 
 from jobs.core.errors import JobError
-from jobs.core.suffixes import IMAGES, ORIGINAL_VIDEOS, RAW_H264, STREAMS, natural
+from jobs.core.suffixes import IMAGES, ORIGINAL_VIDEOS, RAW_H264, STREAMS, existing, natural
 from jobs.specs.sources import Entry
 
 COLUMNS = ("stream", "originals", "split", "name")
@@ -88,8 +88,9 @@ def _from_stream(stream: Path) -> list[Entry]:
         stream.with_suffix(""),
         *(stream.with_suffix(extension) for extension in ORIGINAL_VIDEOS),
     ):
-        if candidate != stream and candidate.exists():
-            return [_entry_of(stream.stem, stream, candidate)]
+        originals = existing(candidate)
+        if candidate != stream and originals:
+            return [_entry_of(stream.stem, stream, originals)]
     return []
 
 

@@ -1,6 +1,9 @@
-"""File types by file extension. Light: the server imports it."""
+"""File names: their types by extension, their order, their Unicode forms. The server imports it."""
 
+import os
 import re
+import unicodedata
+from pathlib import Path
 
 IMAGES = (".bmp.gz", ".bmp", ".png", ".tif", ".tiff", ".jpg", ".jpeg", ".webp")
 RAW_H264 = (".h264", ".264", ".avc", ".jsv", ".26l", ".jvt")
@@ -10,11 +13,30 @@ PYTHON = (".py",)
 VIDEOS = tuple(dict.fromkeys((*STREAMS, *ORIGINAL_VIDEOS, ".webm", ".m2ts")))
 
 
+def composed(name: str) -> str:
+    """A name in Unicode's composed form (NFC): macOS writes é as two characters, others as one."""
+    return unicodedata.normalize("NFC", name)
+
+
+def existing(path: Path) -> Path | None:
+    """The file or folder at a path, though a name may be in another Unicode form; None if absent.
+
+    Raises OSError for a folder on the way that cannot be listed.
+    """
+    if path.exists() or path == path.parent:
+        return path
+    parent = existing(path.parent)
+    if parent is None or not parent.is_dir() or path.name.isascii():
+        return None
+    name = composed(path.name)
+    return next((parent / other for other in os.listdir(parent) if composed(other) == name), None)
+
+
 def natural(name: str) -> list[tuple[int, int | str]]:
     """Sort key that puts frame2 before frame10."""
     return [
         (0, int(part)) if part.isdecimal() else (1, part.lower())
-        for part in re.split(r"(\d+)", name)
+        for part in re.split(r"(\d+)", composed(name))
         if part
     ]
 

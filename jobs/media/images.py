@@ -18,7 +18,7 @@ from PIL.ImageFile import ImageFile as OpenImage
 
 from jobs.core.errors import JobError
 from jobs.core.limits import max_image_bytes, max_image_mb, too_large
-from jobs.core.suffixes import IMAGES, is_image, natural
+from jobs.core.suffixes import IMAGES, composed, is_image, natural
 
 Picture = NDArray[np.uint8]
 
@@ -76,8 +76,11 @@ def list_images(folder: Path) -> list[Path]:
 
 
 def stem(path: Path) -> str:
-    """The file name without the extension of an image: `a` for a.bmp.gz."""
-    name = path.name
+    """The file name without the extension of an image: `a` for a.bmp.gz.
+
+    In composed Unicode, so that a name that macOS wrote equals the same name from elsewhere.
+    """
+    name = composed(path.name)
     extension = next((suffix for suffix in IMAGES if name.lower().endswith(suffix)), path.suffix)
     return name[: len(name) - len(extension)]
 
