@@ -32,8 +32,8 @@ from jobs.media.originals import Images, Video, originals_of
 from jobs.media.png import encode_png
 from jobs.media.quality import psnr, ssim
 from jobs.media.video import GoOn
-from jobs.specs.dataset import DatasetSpec
-from jobs.specs.sources import CompressSource, FoldersSource
+from jobs.specs.dataset import DatasetSpec, Separate
+from jobs.specs.sources import CompressSource, FoldersSource, SequencesSource, StreamSource
 
 SECONDS = 0.5
 """Time limit for comparing frames. The whole probe takes about twice as long."""
@@ -59,6 +59,9 @@ def probe(spec: DatasetSpec, seconds: float = SECONDS) -> Answer:
             _probe_compress(spec, spec.source, answer, go_on)
         else:
             _probe_pairs(spec, answer, seconds, go_on)
+        for method in (spec.validation, spec.test):
+            if isinstance(method, Separate) and not isinstance(method.source, CompressSource):
+                _check_sequences(_sequences(method.source, answer, go_on), spec, answer)
     except JobError as error:
         if not any(str(error) in problem for problem in answer["problems"]):
             answer["problems"].append(str(error))
@@ -67,25 +70,36 @@ def probe(spec: DatasetSpec, seconds: float = SECONDS) -> Answer:
 
 def _probe_pairs(spec: DatasetSpec, answer: Answer, seconds: float, go_on: GoOn) -> None:
     assert not isinstance(spec.source, CompressSource)
-    sequences = sources.find_pairs(
-        spec.source, lambda name, why: answer["skipped"].append({"name": name, "why": why}), go_on
-    )
+    sequences = _sequences(spec.source, answer, go_on)
     answer["sequences"] = [_facts(sequence) for sequence in sequences[:MAX_LISTED]]
     answer["counted"] = all(
         _counted(side) for sequence in sequences for side in (sequence.inputs, sequence.originals)
     )
     answer["frames"] = sum(sequence.inputs.count for sequence in sequences)
     answer["originals"] = sum(sequence.originals.count for sequence in sequences)
-    check = ImageCheck(lambda: None)
-    for sequence in sequences:
-        _compare_counts(sequence, answer)
-        check.add(sequence, _chosen(sequence, spec))
-    _add_check(check, answer)
+    _check_sequences(sequences, spec, answer)
     first = sequences[0]
     _first_pair(first, spec, answer, answer["originals"])
     by_stem = isinstance(spec.source, FoldersSource) and spec.source.pairing == "stem"
     if not by_stem and not answer["problems"]:
         _alignment(first, answer, seconds)
+
+
+def _sequences(
+    source: StreamSource | FoldersSource | SequencesSource, answer: Answer, go_on: GoOn
+) -> list[Sequence]:
+    return sources.find_pairs(
+        source, lambda name, why: answer["skipped"].append({"name": name, "why": why}), go_on
+    )
+
+
+def _check_sequences(sequences: list[Sequence], spec: DatasetSpec, answer: Answer) -> None:
+    """Add differences in number, misfits and conversions to the answer."""
+    check = ImageCheck(lambda: None)
+    for sequence in sequences:
+        _compare_counts(sequence, answer)
+        check.add(sequence, _chosen(sequence, spec))
+    _add_check(check, answer)
 
 
 def _chosen(sequence: Sequence, spec: DatasetSpec) -> range:

@@ -53,6 +53,7 @@ METADATA = ("icc_profile", "exif")
 GZIPPED_HEADER = 2**16
 """Bytes that are unpacked to read a header. BMP's headers and palette take less."""
 PNG_SIGNATURE_BYTES = 8
+CRC_BYTES = 4
 
 
 def images_in(folder: Path) -> list[Path]:
@@ -114,7 +115,8 @@ class Reading:
 def read_header(path: Path) -> Header:
     """The header of an image file. Raises JobError if no picture can be read from it."""
     with _opened(path, header_only=True) as image:
-        return _header(path, image)
+        # The rest of a gzipped file is not unpacked.
+        return _header(path, image, complete=path.suffix.lower() != ".gz")
 
 
 def read(path: Path, keep_gray: bool = False) -> Reading:
@@ -216,15 +218,22 @@ def _unzip(path: Path, most: int | None = None) -> bytes:
     return data
 
 
-def _header(path: Path, image: OpenImage) -> Header:
-    """The header of a newly opened file: reading the pixels removes some of it."""
+def _header(path: Path, image: OpenImage, complete: bool = True) -> Header:
+    """The header of a newly opened file: reading the pixels removes some of it.
+
+    Raises OSError if the pixels of a `complete` file are cut off.
+    """
     why = too_large(image.width, image.height)
     if why:
         raise JobError(f"{path.name} is refused: {why}.")
     if image.mode not in SUPPORTED_MODES:
         mode = MODE_NAMES.get(image.mode, image.mode)
         raise JobError(f"{path.name} is in {mode}. Convert it to RGB with 8 bits per value.")
-    deep, pictures, turn = _is_deep(image), getattr(image, "n_frames", 1), _orientation(image)
+    chunks = _png_chunks(image) if image.format == "PNG" else {}
+    if complete and (_is_cut_off(image) or chunks.get(b"IDAT", b"") is None):
+        raise OSError("the file is truncated")
+    deep, pictures = _is_deep(image), getattr(image, "n_frames", 1)
+    turn = _orientation(image, chunks.get(b"eXIf"))
     conversions = []
     if pictures > 1 and image.format != "MPO":  # MPO: a photograph with previews.
         conversions.append(f"has {pictures} pictures; only the first is used")
@@ -251,12 +260,10 @@ def _is_deep(image: OpenImage) -> bool:
     return cut or image.mode.startswith("I")
 
 
-def _orientation(image: OpenImage) -> int:
+def _orientation(image: OpenImage, exif: bytes | None) -> int:
     """The EXIF orientation, 1 to 8; upright if the EXIF data are damaged, as in viewers."""
-    if image.format == "PNG" and "exif" not in image.info:
-        exif = _exif_behind_pixels(image)
-        if exif:
-            image.info["exif"] = exif
+    if exif:
+        image.info.setdefault("exif", exif)
     try:
         # The method of PngImageFile would decode the pixels.
         value = Image.Image.getexif(image).get(Base.Orientation, UPRIGHT)
@@ -265,19 +272,40 @@ def _orientation(image: OpenImage) -> int:
     return value if value in range(UPRIGHT, 9) else UPRIGHT
 
 
-def _exif_behind_pixels(image: OpenImage) -> bytes | None:
-    """The eXIf chunk of a PNG, wherever it is: Pillow reads the chunks before the pixels only."""
+def _png_chunks(image: OpenImage) -> dict[bytes, bytes | None]:
+    """The data of the last chunk of each kind, empty for pixels; None if it is cut off.
+
+    Pillow reads the chunks before the pixels only.
+    """
     file = image.fp
     assert file is not None
-    place = file.seek(0, io.SEEK_CUR)
+    place, size = file.tell(), file.seek(0, io.SEEK_END)
     file.seek(PNG_SIGNATURE_BYTES)
-    exif = None
-    while exif is None and len(start := file.read(8)) == 8:
+    chunks: dict[bytes, bytes | None] = {}
+    while len(start := file.read(8)) == 8:
         length, kind = struct.unpack(">I4s", start)
-        exif = file.read(length) if kind == b"eXIf" else None
-        file.seek(length + 4, io.SEEK_CUR)
+        end = file.tell() + length
+        data = file.read(length) if kind == b"eXIf" else b""
+        chunks[kind] = data if end <= size else None
+        file.seek(end + CRC_BYTES)
     file.seek(place)
-    return exif
+    return chunks
+
+
+def _is_cut_off(image: OpenImage) -> bool:
+    """Whether rows of uncompressed pixels are missing at the end of the file."""
+    file = image.fp
+    assert file is not None
+    place, size = file.tell(), file.seek(0, io.SEEK_END)
+    file.seek(place)
+    for tile in image.tile:
+        if tile.codec_name == "raw" and isinstance(tile.args, tuple) and tile.extents:
+            left, top, right, bottom = tile.extents
+            mode, row_bytes, *_ = tile.args
+            packed = len(mode) * (right - left) if mode.isalpha() else 0  # A letter is a byte.
+            if tile.offset + (row_bytes or packed) * (bottom - top - 1) > size:
+                return True
+    return False
 
 
 def _rounded(path: Path, image: OpenImage, header: Header) -> Image.Image:

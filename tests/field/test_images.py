@@ -1,5 +1,7 @@
 """Datasets, tests and restoration read an image alike: orientation, alpha, depth, colour space."""
 
+import gzip
+import io
 import struct
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -222,6 +224,47 @@ def test_originals_to_compress_must_have_one_size(tmp_path: Path) -> None:
     assert problem.startswith(f"4 images of {tmp_path} (1.png, 2.png, 4.png, 5.png) are 32x24, ")
     folder = run_dataset(tmp_path / "home", source)
     assert end_of(folder)["reason"] == problem
+
+
+@pytest.mark.parametrize("extension", [".png", ".bmp", ".tif"])
+def test_truncated_files_are_misfits(extension: str, tmp_path: Path) -> None:
+    inputs = tmp_path / "in"
+    inputs.mkdir()
+    for number in range(4):
+        path = inputs / f"{number}{extension}"
+        Image.fromarray(PICTURE).save(path)
+        data = path.read_bytes()
+        path.write_bytes(data if number % 2 else data[: len(data) * 2 // 3])
+    problems = probe_source(folders_of(inputs, inputs))["problems"]
+    assert len(problems) == 2
+    for number, problem in zip((0, 2), problems, strict=True):
+        assert problem.startswith(f"{inputs}/{number}{extension} cannot be read as an image")
+
+
+@pytest.mark.parametrize("format", ["BMP", "PNG", "TIFF"])
+def test_a_large_gzipped_image_is_no_misfit(format: str, tmp_path: Path) -> None:
+    """Only the start of it is unpacked for the header."""
+    noise = np.random.default_rng(6).integers(0, 256, (200, 320, 3), np.uint8)
+    plain = io.BytesIO()
+    Image.fromarray(noise).save(plain, format)
+    inputs = tmp_path / "in"
+    inputs.mkdir()
+    for name in ("a.bmp.gz", "b.bmp.gz"):
+        (inputs / name).write_bytes(gzip.compress(plain.getvalue()))
+    assert probe_source(folders_of(inputs, inputs))["problems"] == []
+    assert end_of(run_dataset(tmp_path / "home", folders_of(inputs, inputs)))["state"] == "done"
+
+
+def test_misfits_of_separate_sources_are_listed(tmp_path: Path) -> None:
+    for name in ("in", "gt", "val_in", "val_gt"):
+        (tmp_path / name).mkdir()
+        save_sized(tmp_path / name / "a.png", (32, 20 if name == "val_gt" else 24))
+    validation = folders_of(tmp_path / "val_in", tmp_path / "val_gt")
+    source = folders_of(tmp_path / "in", tmp_path / "gt")
+    (problem,) = probe_source(source, validation={"method": "separate", "source": validation})[
+        "problems"
+    ]
+    assert problem.startswith(f"{tmp_path}/val_gt/a.png is 32x20, but {tmp_path}/val_in/a.png")
 
 
 def test_a_header_is_read_without_the_pixels(tmp_path: Path) -> None:

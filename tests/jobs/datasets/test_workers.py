@@ -149,8 +149,10 @@ def test_an_unreadable_file_is_named_and_the_pairs_before_it_are_kept(
     images: Path, home: Path
 ) -> None:
     folder = job(home, images)
-    bmp = (images / "060.bmp").read_bytes()
-    (images / "060.bmp").write_bytes(bmp[: len(bmp) // 2])  # Its header is intact.
+    with Image.open(images / "060.bmp") as image:
+        image.save(images / "060.bmp", "JPEG")
+    jpeg = (images / "060.bmp").read_bytes()
+    (images / "060.bmp").write_bytes(jpeg[: len(jpeg) // 2])  # Only decoding shows the damage.
     assert run_worker(str(folder.path)) == 1
     assert reason(folder).startswith("060.bmp cannot be read as an image")
     reader = PairReader(folder.store("train"))
