@@ -498,6 +498,20 @@ def test_requests_of_other_sites_are_refused(client: FlaskClient) -> None:
     assert client.get("/", headers={"Host": "evil.example"}).status_code == 400
 
 
+def test_only_the_code_editor_may_make_styles_with_a_nonce(client: FlaskClient) -> None:
+    policy = client.get("/").headers["Content-Security-Policy"]
+    assert "style-src 'self';" in policy
+    pages = [client.get("/models/new") for _ in range(2)]
+    nonces = [re.search(r'name="style-nonce" content="([^"]+)"', page.text) for page in pages]
+    assert all(nonces)
+    values = [match[1] for match in nonces if match]
+    assert values[0] != values[1]
+    for page, value in zip(pages, values, strict=True):
+        policy = page.headers["Content-Security-Policy"]
+        assert f"style-src 'self' 'nonce-{value}';" in policy
+        assert "unsafe-inline" not in policy
+
+
 def test_responses_allow_no_foreign_scripts(client: FlaskClient) -> None:
     assert "default-src 'self'" in client.get("/").headers["Content-Security-Policy"]
     assert b"onclick" not in client.get("/").data

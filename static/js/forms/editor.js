@@ -1,7 +1,7 @@
 // Code editors for the textareas with data-code, created when they are first visible. The textarea
 // stays the form's field: both always contain the same text.
 import { withRoot } from "../base/address.js";
-import { element, findAll } from "../base/dom.js";
+import { element, find, findAll } from "../base/dom.js";
 import { setValue, toolRow } from "../paths/path_tools.js";
 import { prototxt } from "./prototxt.js";
 
@@ -37,9 +37,11 @@ for (const field of findAll(document, "textarea[data-code]", HTMLTextAreaElement
  * @param {CodeMirror} cm
  */
 function createEditor(field, cm) {
+  const nonce = find(document, "meta[name=style-nonce]", HTMLMetaElement).content;
   const view = new cm.EditorView({
     doc: field.value,
     extensions: [
+      cm.EditorView.cspNonce.of(nonce),
       cm.lineNumbers(),
       cm.history(),
       cm.drawSelection(),
