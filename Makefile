@@ -36,7 +36,7 @@ test: lint ## All tests; those of the pages need Chromium
 	$(BIN)/node --test tests/js/*.test.js
 
 test-long: .venv/ready-test ## Tests by chance with ten times the examples and faults; takes hours
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --long --timeout=10000 tests/fuzz tests/app/test_chaos.py tests/app/forms tests/jobs/datasets/test_make_faults.py
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --long --timeout=10000 tests/fuzz tests/app/test_chaos.py tests/app/forms tests/jobs/datasets/test_make_faults.py tests/field/test_video_combinations.py
 
 lint: .venv/ready-test ## Format, lint, types and words
 	$(BIN)/ruff format --check .
