@@ -104,11 +104,7 @@ class Pipeline:
         self._restorer.layout = output.layout
         video.copied_streams = output.copied_streams
         self.size = (output.width, output.height)
-        if output.origin:
-            self._report.message(
-                f"The times of {self._name} begin at {float(output.origin):.3f} s: the output "
-                "begins at 0."
-            )
+        self._report_start(output)
         stopped = full = flush = False
         outputs = [output]
         try:
@@ -150,11 +146,24 @@ class Pipeline:
             self.why = disk_full("restore again", f"{self.written} frames are complete")
         elif stopped:
             self.why = f"Stopped after {self.written} frames."
-        fault = output.fault() if self.written else ""
-        for loss in output.losses() if self.written and not fault else []:
+        return self._check_output(output) and not (full or stopped)
+
+    def _report_start(self, output: VideoOut) -> None:
+        if output.origin:
+            self._report.message(
+                f"The times of {self._name} begin at {float(output.origin):.3f} s: the output "
+                "begins at 0."
+            )
+
+    def _check_output(self, output: VideoOut) -> bool:
+        """Read the written file back, and report what it lacks. True if it has all frames."""
+        if not self.written:
+            return True
+        fault = output.fault()
+        for loss in [] if fault else output.losses():
             self._warn(loss)
         self.why = " ".join(filter(None, (self.why, fault)))
-        return not (full or stopped or fault)
+        return not fault
 
     def _warn(self, text: str) -> None:
         self._report.message(text, "warning")
