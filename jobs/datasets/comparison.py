@@ -1,11 +1,13 @@
 """Comparison of a stream with its originals, for the probe and for the advice of a failed job."""
 
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 from jobs.core.errors import JobError
 from jobs.datasets.alignment import Alignment, Levels, align, glance
-from jobs.datasets.sources import Miscount, Sequence, check_counts
+from jobs.datasets.sources import Miscount, Sequence
 from jobs.media.images import to_rgb
 from jobs.media.originals import Images, Video
 
@@ -31,13 +33,11 @@ def _glances(side: Images | Video, deadline: float) -> list[Levels]:
     return glances
 
 
-def require_counts(sequence: Sequence, last: int | None) -> None:
-    """Raise JobError if frames or originals are missing up to original `last`.
-
-    The advice of the error is what the comparison of the pictures confirms.
-    """
+@contextmanager
+def confirmed_advice(sequence: Sequence) -> Iterator[None]:
+    """Give a Miscount the advice that a comparison of the pictures confirms."""
     try:
-        check_counts(sequence, last)
+        yield
     except Miscount as error:
         alignment = compare(sequence, JOB_SECONDS)
         advice = alignment.advice(sequence.offset)

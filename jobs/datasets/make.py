@@ -16,7 +16,7 @@ from jobs.core.folder import JobFolder
 from jobs.core.report import Report
 from jobs.core.types.summaries import DatasetSummary
 from jobs.datasets import sources, workers
-from jobs.datasets.comparison import require_counts
+from jobs.datasets.comparison import confirmed_advice
 from jobs.datasets.image_check import ImageCheck, require_fitting
 from jobs.datasets.pairing import Item, ItemResult, Side, make_pairs, pair_settings
 from jobs.datasets.sources import FramePair, Sequence
@@ -57,7 +57,8 @@ def make_dataset(folder: JobFolder, spec: DatasetSpec, report: Report) -> Datase
     sequences = find_sequences(folder, spec, report)
     chosen = choose(sequences, spec)
     for sequence, frames in zip(sequences, chosen, strict=True):
-        require_counts(sequence, last_of(frames, spec))
+        with confirmed_advice(sequence):
+            sources.check_counts(sequence, last_of(frames, spec))
     check_images(sequences, chosen, report)
     with ExitStack() as stack:
         used = [split for split in SPLITS if any(split in frames.values() for frames in chosen)]
@@ -134,8 +135,7 @@ def items(
     for sequence_number, (sequence, frames) in enumerate(zip(sequences, chosen, strict=True)):
         item_numbers = {original: number + index for index, original in enumerate(frames)}
         number += len(frames)
-        last = last_of(frames, spec)
-        for pair in sources.pairs(sequence, last, lambda text: report.message(text, "warning")):
+        for pair in pairs_of(sequence, last_of(frames, spec), report):
             report.check()
             if pair.original not in frames:
                 continue
@@ -158,6 +158,11 @@ def items(
                 keep,
             )
             yield item, as_side(pair.load_input), as_side(pair.load_original)
+
+
+def pairs_of(sequence: Sequence, last: int | None, report: Report) -> Iterator[FramePair]:
+    with confirmed_advice(sequence):
+        yield from sources.pairs(sequence, last, lambda text: report.message(text, "warning"))
 
 
 def last_of(frames: FrameSplits, spec: DatasetSpec) -> int | None:

@@ -89,7 +89,10 @@ def _sequences(
     source: StreamSource | FoldersSource | SequencesSource, answer: Answer, go_on: GoOn
 ) -> list[Sequence]:
     return sources.find_pairs(
-        source, lambda name, why: answer["skipped"].append({"name": name, "why": why}), go_on
+        source,
+        lambda name, why: answer["skipped"].append({"name": name, "why": why}),
+        go_on,
+        go_on,
     )
 
 

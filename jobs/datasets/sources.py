@@ -4,6 +4,7 @@ A new kind of source also needs a spec (jobs/specs/dataset.py), checks of its pa
 (app/checks/dataset.py), a probe (probe.py) and its options (`KINDS` in commands/dataset.py).
 """
 
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -62,6 +63,10 @@ class FramePair:
     load_original: Load
 
 
+STREAM_SECONDS = 0.5
+"""Time for counting the frames of a job's streams before their first pair. Where they are not all
+counted, their end shows whether one has too few or too many."""
+
 Skip = Callable[[str, str], None]
 """Receives the name of a skipped file and the reason."""
 
@@ -74,6 +79,7 @@ def find(
     Raises JobError if the files do not match.
     """
     go_on = partial(_unless_stopped, report)
+    streams_go_on = partial(_until, time.monotonic() + STREAM_SECONDS)
     if isinstance(source, CompressSource):
         originals = originals_of(Path(source.originals), source.raw, go_on)
         needed = max(numbers(originals.count, choice), default=-1) + 1
@@ -83,10 +89,10 @@ def find(
             require_fitting(check, report)
         paths = compress(source, originals, needed, folder.path / "streams" / split, report)
         sequences = _named(
-            [replace(_sequence(path, originals, go_on), crop=True) for path in paths]
+            [replace(_sequence(path, originals, streams_go_on), crop=True) for path in paths]
         )
     else:
-        sequences = find_pairs(source, report.skip, go_on)
+        sequences = find_pairs(source, report.skip, go_on, streams_go_on)
     return [replace(sequence, split=sequence.split or split) for sequence in sequences]
 
 
@@ -102,12 +108,20 @@ def _unless_stopped(report: Report) -> bool:
     return True
 
 
+def _until(deadline: float) -> bool:
+    return time.monotonic() < deadline
+
+
 def find_pairs(
-    source: StreamSource | FoldersSource | SequencesSource, skip: Skip, go_on: GoOn
+    source: StreamSource | FoldersSource | SequencesSource,
+    skip: Skip,
+    go_on: GoOn,
+    streams_go_on: GoOn,
 ) -> list[Sequence]:
     """Return the sequences of a source that has inputs and originals.
 
-    Counts the frames of videos as long as `go_on` returns True, and estimates the rest.
+    Counts the frames of originals as long as `go_on` returns True, and those of streams as long as
+    `streams_go_on` does; estimates the rest.
     Raises JobError if the files do not match.
     """
     match source:
@@ -116,13 +130,17 @@ def find_pairs(
                 streams_of(Path(source.stream)),
                 originals_of(Path(source.originals), source.raw, go_on),
             )
-            return _named([_sequence(path, originals, go_on, source.offset) for path in streams])
+            return _named(
+                [_sequence(path, originals, streams_go_on, source.offset) for path in streams]
+            )
         case FoldersSource():
             return _named([two_folders(source, skip)])
         case SequencesSource():
             rows = source.entries or entries(Path(source.manifest))
             sequences = [
-                _sequence(Path(row.stream), originals_of(Path(row.originals), go_on=go_on), go_on)
+                _sequence(
+                    Path(row.stream), originals_of(Path(row.originals), go_on=go_on), streams_go_on
+                )
                 for row in rows
             ]
             return _named(
@@ -171,7 +189,7 @@ def streams_of(path: Path) -> list[Path]:
 
 def _sequence(stream: Path, originals: Images | Video, go_on: GoOn, offset: int = 0) -> Sequence:
     facts = video.facts(stream, go_on=go_on)
-    if not -facts.frames < offset < originals.count:
+    if (facts.counted and offset <= -facts.frames) or offset >= originals.count:
         raise JobError(
             f"The offset {offset} leaves no pair: {stream.name} has {facts.frames} frames, and "
             f"{originals.place} has {originals.count} originals. Give a smaller offset."
@@ -235,7 +253,12 @@ def _by_stem(folder: Path) -> dict[str, Path]:
 
 
 def check_counts(sequence: Sequence, last: int | None) -> None:
-    """Raise Miscount if inputs or originals are missing up to original `last`."""
+    """Raise Miscount if inputs or originals are missing up to original `last`.
+
+    Nothing is known of a stream whose frames were not all counted.
+    """
+    if isinstance(sequence.inputs, Video) and not sequence.inputs.facts.counted:
+        return
     frames, originals = sequence.inputs.count, sequence.originals.count
     if last is None or last >= min(frames + sequence.offset, originals):
         _check_counts(sequence, frames, originals)

@@ -126,8 +126,9 @@ def test_a_warning_says_which_count_is_an_estimate(
 
 
 def test_a_missing_original_is_found_before_the_first_pair(
-    clip: tuple[Path, Path], tmp_path: Path
+    clip: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("jobs.datasets.sources.STREAM_SECONDS", 60.0)
     shutil.copytree(clip[1], tmp_path / "originals")
     (tmp_path / "originals" / "000023.bmp.gz").unlink()
     source = {"stream": str(clip[0]), "originals": str(tmp_path / "originals")}

@@ -13,6 +13,7 @@ from jobs.core import folder as folders
 from jobs.core.events import last_state, read
 from jobs.core.folder import JobFolder
 from jobs.core.types.events import StateEvent
+from jobs.datasets import sources
 from jobs.datasets.store import PairReader
 from jobs.media.images import read_image
 from jobs.media.quality import psnr
@@ -142,9 +143,12 @@ def test_a_stream_without_frames_is_an_error(copy: Clip, make_dataset: Make) -> 
     assert reason(make_dataset(copy)).startswith("No frame of clip.h264 could be decoded")
 
 
-def test_a_truncated_stream_reports_its_number_of_frames_before_the_first_pair(
-    copy: Clip, make_dataset: Make
+@pytest.mark.parametrize("seconds", [60.0, 0.0])
+def test_a_truncated_stream_reports_its_number_of_frames(
+    seconds: float, copy: Clip, make_dataset: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Before the first pair, if there is time to count its frames."""
+    monkeypatch.setattr(sources, "STREAM_SECONDS", seconds)
     data = copy[0].read_bytes()
     copy[0].write_bytes(data[: len(data) // 2])
     folder = make_dataset(copy)
@@ -152,7 +156,7 @@ def test_a_truncated_stream_reports_its_number_of_frames_before_the_first_pair(
     assert 0 < frames < 24
     assert f"clip.h264 has {frames} frames, but" in reason(folder)
     assert "24 originals" in reason(folder)
-    assert not folder.store("train").exists()
+    assert folder.store("train").exists() == (not seconds)
 
 
 def test_missing_originals_are_counted(copy: Clip, make_dataset: Make) -> None:
