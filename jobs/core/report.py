@@ -55,6 +55,11 @@ class Report:
         if self._stop:
             raise Aborted
 
+    def go_on(self) -> bool:
+        """Return True. Raises Aborted if the job was asked to stop."""
+        self.check()
+        return True
+
     def begin(self, done: int) -> None:
         """Start to measure the rate. A resumed job had finished `done` units before."""
         self._started, self._done_at_start, self._last_progress = time.monotonic(), done, 0.0

@@ -87,13 +87,22 @@ class Alignment:
 
     @property
     def is_related(self) -> bool:
-        return max(value for value in self.psnr if not math.isnan(value)) >= UNRELATED_PSNR
+        """Whether pictures of one scene were compared."""
+        known = [value for value in self.psnr if not math.isnan(value)]
+        return max(known, default=-math.inf) >= UNRELATED_PSNR
 
     def advice(self, offset: int) -> list[str]:
         """Sentences for users whose stream has this offset; empty if it fits.
 
         Advises another offset only if the PSNR confirms it.
         """
+        if all(math.isnan(value) for value in self.psnr):
+            return []  # No two pictures could be compared: others say why.
+        if math.isnan(self.at(offset)):
+            return [
+                f"Offset {offset} was not compared: only the first {self.frames} frames were read "
+                "in the time. Compare more frames."
+            ]
         if not self.is_related:
             return [
                 "The frames do not match these originals at any offset: "
@@ -111,11 +120,9 @@ class Alignment:
                 f"The frames match best at offset {self.best:+d}, the furthest that could be "
                 "compared: the true offset may be further off. Compare more frames."
             )
-        given = self.at(offset)
-        against = "" if math.isnan(given) else f" against {given:.1f} dB"
         return (
             f"The frames match their originals at offset {self.best:+d}, not {offset}: "
-            f"{self.at(self.best):.1f} dB{against}."
+            f"{self.at(self.best):.1f} dB against {self.at(offset):.1f} dB."
         )
 
 
@@ -131,6 +138,8 @@ def glance(picture: Picture) -> Levels:
 
 def align(inputs: list[Levels], targets: list[Levels], given: int = 0) -> Alignment:
     """Compare the glances of frames and originals at all offsets, and at the given one."""
+    if not inputs or not targets:
+        return Alignment([given], [math.nan], given, False, [], 0)
     reach = set(range(-REACH, REACH + 1)) | {given}
     far = _far_offset(inputs, targets, _peak(inputs, targets, sorted(reach)))
     if far is not None:

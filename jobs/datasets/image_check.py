@@ -1,5 +1,6 @@
 """Check of a dataset's images by their headers: all misfits are found before any pair is made."""
 
+import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
 
 MAX_NAMES = 50
 """Names of images in one sentence, and unreadable images that are listed."""
+
+DECODE_SECONDS = 5.0
+"""Time for decoding a stream whose originals have another size. Few streams change their size."""
 
 Size = tuple[int, int]
 """Width and height in pixels."""
@@ -103,13 +107,21 @@ def _sizes(
             yield number, check.size(inputs.paths[number - sequence.offset]), target
         elif target and target != inputs.size:
             # A stream may change its size: only decoding shows the size of each frame.
-            frames = _frame_sizes(inputs) if frames is None else frames
+            frames = _frame_sizes(inputs, check.check) if frames is None else frames
             frame = number - sequence.offset
-            yield number, frames[frame] if frame < len(frames) else None, target
+            yield number, frames[frame] if frame < len(frames) else inputs.size, target
 
 
-def _frame_sizes(video: Video) -> list[Size]:
-    return [(frame.width, frame.height) for frame in decode_frames(video.path, raw=video.raw)]
+def _frame_sizes(video: Video, check: Callable[[], None]) -> list[Size]:
+    """The sizes of the frames that are decoded in DECODE_SECONDS."""
+    sizes: list[Size] = []
+    deadline = time.monotonic() + DECODE_SECONDS
+    for frame in decode_frames(video.path, raw=video.raw):
+        check()
+        sizes.append((frame.width, frame.height))
+        if time.monotonic() > deadline:
+            break
+    return sizes
 
 
 def _sentence(

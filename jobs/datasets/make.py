@@ -56,10 +56,10 @@ def make_dataset(folder: JobFolder, spec: DatasetSpec, report: Report) -> Datase
     began = time.monotonic()
     sequences = find_sequences(folder, spec, report)
     chosen = choose(sequences, spec)
+    check_images(sequences, chosen, report)
     for sequence, frames in zip(sequences, chosen, strict=True):
         with confirmed_advice(sequence):
             sources.check_counts(sequence, last_of(frames, spec))
-    check_images(sequences, chosen, report)
     with ExitStack() as stack:
         used = [split for split in SPLITS if any(split in frames.values() for frames in chosen)]
         writers = {split: stack.enter_context(writing(folder.store(split))) for split in used}

@@ -39,8 +39,8 @@ from jobs.specs.sources import CompressSource, FoldersSource, SequencesSource, S
 
 SECONDS = 0.5
 """Time limit for comparing frames. The whole probe takes about twice as long."""
-THOROUGH_SECONDS = 25.0
-COUNT_SECONDS = 10.0
+THOROUGH_SECONDS = 20.0
+COUNT_SECONDS = 5.0
 """Largest time for counting frames; the frames after that are estimated."""
 MAX_LISTED = 50
 TRIAL_FRAMES = 4

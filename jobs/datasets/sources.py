@@ -7,7 +7,7 @@ A new kind of source also needs a spec (jobs/specs/dataset.py), checks of its pa
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 from jobs.core.errors import JobError
@@ -78,10 +78,9 @@ def find(
 
     Raises JobError if the files do not match.
     """
-    go_on = partial(_unless_stopped, report)
     streams_go_on = partial(_until, time.monotonic() + STREAM_SECONDS)
     if isinstance(source, CompressSource):
-        originals = originals_of(Path(source.originals), source.raw, go_on)
+        originals = originals_of(Path(source.originals), source.raw, report.go_on)
         needed = max(numbers(originals.count, choice), default=-1) + 1
         if isinstance(originals, Images):
             check = ImageCheck(report.check)
@@ -92,7 +91,7 @@ def find(
             [replace(_sequence(path, originals, streams_go_on), crop=True) for path in paths]
         )
     else:
-        sequences = find_pairs(source, report.skip, go_on, streams_go_on)
+        sequences = find_pairs(source, report.skip, report.go_on, streams_go_on)
     return [replace(sequence, split=sequence.split or split) for sequence in sequences]
 
 
@@ -100,12 +99,6 @@ def numbers(count: int, choice: FrameChoice, first: int = 0) -> range:
     """Return the numbers of the selected frames among `count` originals."""
     last = count - 1 if choice.last is None else min(choice.last, count - 1)
     return range(max(choice.first, first), last + 1, choice.step)[: choice.most]
-
-
-def _unless_stopped(report: Report) -> bool:
-    """Return True. Raises Aborted if a user stops the job."""
-    report.check()
-    return True
 
 
 def _until(deadline: float) -> bool:
@@ -137,10 +130,9 @@ def find_pairs(
             return _named([two_folders(source, skip)])
         case SequencesSource():
             rows = source.entries or entries(Path(source.manifest))
+            originals_at = cache(partial(originals_of, go_on=go_on))  # Many rows may share them.
             sequences = [
-                _sequence(
-                    Path(row.stream), originals_of(Path(row.originals), go_on=go_on), streams_go_on
-                )
+                _sequence(Path(row.stream), originals_at(Path(row.originals)), streams_go_on)
                 for row in rows
             ]
             return _named(

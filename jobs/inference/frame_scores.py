@@ -10,7 +10,7 @@ from jobs.core.types.facts import FrameTotals, WorstFrame
 from jobs.media import video
 from jobs.media.images import Picture, size, to_gray, to_rgb
 from jobs.media.originals import Images, Video, originals_of
-from jobs.media.video import Facts
+from jobs.media.video import Facts, GoOn
 from jobs.networks.pictures import as_tensor
 from models.metrics import psnr, ssim
 
@@ -19,12 +19,14 @@ UNIT = "frames measured"
 Originals = Images | Video
 
 
-def find_originals(path: Path, source: Path, facts: Facts) -> Originals:
+def find_originals(path: Path, source: Path, facts: Facts, go_on: GoOn) -> Originals:
     """The originals of a video, in the order of its frames.
+
+    Those of a video are counted as long as `go_on` returns True.
 
     Raises JobError if there are none, or if the first has another size than the video.
     """
-    originals = originals_of(path)
+    originals = originals_of(path, go_on=go_on)
     if isinstance(originals, Video):
         originals = replace(originals, fallback_colour=facts.colour)
     load = next(originals.load(), None)

@@ -40,9 +40,11 @@ def test_video(folder: JobFolder, spec: VideoTest, report: Report) -> TestSummar
     if not model.path.exists():
         raise JobError("The model was deleted. Choose another model.")
     source = Path(spec.video)
-    facts = video.facts(source)
+    facts = video.facts(source, go_on=report.go_on)
     originals = (
-        frame_scores.find_originals(Path(spec.originals), source, facts) if spec.originals else None
+        frame_scores.find_originals(Path(spec.originals), source, facts, report.go_on)
+        if spec.originals
+        else None
     )
     note = frame_scores.note(source, facts.frames, originals) if originals else ""
     snapshot, restorer, channels = snapshots.load(model, spec.snapshot)

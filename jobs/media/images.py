@@ -51,6 +51,9 @@ OPAQUE = 255
 METADATA = ("icc_profile", "exif")
 """Data of an opened file that Pillow can save again, by the same names."""
 
+RAW_BYTES = {"P": 1, "L": 1, "LA": 2, "RGB": 3, "BGR": 3, "RGBX": 4, "BGRX": 4, "RGBA": 4}
+"""Bytes a pixel of Pillow's raw modes, without those that are rare."""
+
 GZIPPED_HEADER = 2**16
 """Bytes that are unpacked to read a header. BMP's headers and palette take less."""
 PNG_SIGNATURE_BYTES = 8
@@ -308,7 +311,7 @@ def _is_cut_off(image: OpenImage) -> bool:
         if tile.codec_name == "raw" and isinstance(tile.args, tuple) and tile.extents:
             left, top, right, bottom = tile.extents
             mode, row_bytes, *_ = tile.args
-            packed = len(mode) * (right - left) if mode.isalpha() else 0  # A letter is a byte.
+            packed = RAW_BYTES.get(mode, 0) * (right - left)
             if tile.offset + (row_bytes or packed) * (bottom - top - 1) > size:
                 return True
     return False

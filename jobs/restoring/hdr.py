@@ -29,7 +29,10 @@ def x264_params(frame: av.VideoFrame) -> str:
 
 
 def _mastering(data: bytes) -> list[str]:
-    """x264's option for FFmpeg's AVMasteringDisplayMetadata: ten rationals, then two flags."""
+    """x264's option for FFmpeg's AVMasteringDisplayMetadata: ten rationals, then two flags.
+
+    Empty if a part is missing: x264 takes all or none.
+    """
     numbers = struct.unpack("=22i", data[:88])
     if not all(numbers[20:]) or not all(numbers[1:20:2]):
         return []

@@ -53,7 +53,7 @@ def read(path: Path, format: str) -> Written:
     """
     shown = Written()
     try:
-        with av.open(str(path), format=format) as container:
+        with av.open(str(path.absolute()), format=format) as container:
             for packet in container.demux(container.streams.video[0]):
                 if packet.size and not packet.is_discard:
                     shown.add(None if packet.pts is None else packet.pts * packet.time_base)
@@ -84,7 +84,7 @@ def losses(source: InputContainer, path: Path, format: str, pairs: dict[int, int
 
     `pairs` maps the indexes of the input's streams to those of the file.
     """
-    with av.open(str(path), format=format) as output:
+    with av.open(str(path.absolute()), format=format) as output:
         lost = [_lost_tags("the file", source.metadata, output.metadata)]
         for old, new in pairs.items():
             before, after = source.streams[old], output.streams[new]

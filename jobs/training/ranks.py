@@ -110,9 +110,13 @@ class Ranks:
         except queue.Empty:
             return ""
 
+    def finish(self) -> None:
+        """After the last exchange between ranks: from now on, a rank that ends is not lost."""
+        _leaving.set()
+
     def leave(self) -> None:
         if self.size > 1:
-            _leaving.set()
+            self.finish()
             dist.destroy_process_group()
 
 
@@ -147,7 +151,7 @@ _leaving = threading.Event()
 
 
 def _start_others(folder: JobFolder, size: int, report: Report) -> None:
-    """Start the other ranks as torchrun does.
+    """Start the other ranks with the environment that torchrun gives them.
 
     The store listens on a free port before the first rank connects.
     """

@@ -88,6 +88,7 @@ def train(folder: JobFolder, spec: ModelSpec, report: Report) -> ModelSummary:
             run_steps(run)
         except Aborted:
             snapshot(run)
+            run.ranks.finish()
             raise
         except torch.OutOfMemoryError as error:
             raise JobError(TOO_LITTLE_MEMORY) from error
@@ -95,7 +96,9 @@ def train(folder: JobFolder, spec: ModelSpec, report: Report) -> ModelSummary:
             if reason := run.ranks.lost_reason():
                 raise JobError(reason) from error
             raise
-        return {**summary(run), **test(run)}
+        result: ModelSummary = {**summary(run), **test(run)}
+        run.ranks.finish()
+        return result
 
 
 def prepare(folder: JobFolder, spec: ModelSpec, report: Report, stack: ExitStack) -> Run:

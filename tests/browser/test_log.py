@@ -5,12 +5,15 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.browser.looks import until
 from tests.conftest import Clip
 from tests.support.server import Server
 
 FOLLOW = """async (url) => {
   document.body.innerHTML = `<details id="log" data-log="${url}"><summary>Log</summary>
-    <pre style="height: 200px; overflow: auto; white-space: pre-wrap"></pre></details>`;
+    <pre></pre></details>`;
+  const style = document.querySelector("pre").style;  // The CSP forbids it in the HTML.
+  Object.assign(style, { height: "200px", overflow: "auto", whiteSpace: "pre-wrap" });
   window.live = true;
   const theme = document.querySelector("script[src$='/theme.js']").src;
   const { followLog } = await import(theme.replace("base/theme", "runs/log"));
@@ -20,6 +23,10 @@ AT_END = """() => {
   const pre = document.querySelector('pre');
   return pre.scrollHeight - pre.scrollTop - pre.clientHeight < 8;
 }"""
+
+SCROLLED = "document.querySelector('pre').scrollTop === 30000"
+NEXT_FRAME = """() => new Promise(
+  (resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)))"""
 
 
 @pytest.fixture
@@ -83,8 +90,8 @@ def test_the_page_scrolls_to_the_end_unless_the_user_has_scrolled_up(page: Page,
     append(log, lines(4990, 5))
     expect(pre).to_contain_text("line 4994\n")
     page.wait_for_function(AT_END)
-    page.evaluate("document.querySelector('pre').scrollTop = 30000")
-    page.wait_for_timeout(100)
+    until(page, "(document.querySelector('pre').scrollTop = 30000) && " + SCROLLED)
+    page.evaluate(NEXT_FRAME)  # The page learns of it by an event.
     first_seen = """() => {
       const pre = document.querySelector('pre');
       const top = pre.getBoundingClientRect().top;

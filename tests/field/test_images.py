@@ -16,7 +16,7 @@ from jobs.core.errors import JobError
 from jobs.core.events import EventLog
 from jobs.core.report import Report
 from jobs.inference.image import image_of
-from jobs.media.images import read_image
+from jobs.media.images import read, read_header, read_image
 from jobs.networks.snapshots import Kind
 from jobs.restoring.images import restore_folder, restore_image
 from jobs.restoring.network import Model
@@ -279,3 +279,10 @@ def test_a_header_is_read_without_the_pixels(tmp_path: Path) -> None:
     problems = probe_source(folders_of(inputs, inputs))["problems"]
     assert len(problems) == 1
     assert "a.png cannot be read" in problems[0], "the first pair shows it"
+
+
+def test_an_uncompressed_tiff_in_ycbcr_is_complete(tmp_path: Path) -> None:
+    path = tmp_path / "ycbcr.tif"
+    Image.new("YCbCr", (16, 16), (128, 128, 128)).save(path)
+    assert read_header(path).width == 16
+    assert read(path).picture.shape == (16, 16, 3)

@@ -213,9 +213,11 @@ def test_a_file_replaced_by_a_link_after_the_check_is_not_opened(
     linked(Path(checked["stream"]), private[0])
     monkeypatch.setenv(READABLE, json.dumps([str(root)]))
     with pytest.raises(JobError, match=OUTSIDE):
-        find_pairs(source, lambda name, why: None, lambda: True)
+        find_pairs(source, lambda name, why: None, lambda: True, lambda: True)
     monkeypatch.delenv(READABLE)
-    assert find_pairs(source, lambda name, why: None, lambda: True), "commands follow links"
+    assert find_pairs(source, lambda name, why: None, lambda: True, lambda: True), (
+        "commands follow links"
+    )
 
 
 def test_a_folder_with_the_name_of_a_root_as_prefix_is_outside(

@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from jobs.core.paths import ROOT
 from jobs.media.video import decode, open_video
 from tests.conftest import Clip
+from tests.jobs.restoring.test_video import identity, run
+from tests.support.field_datasets import field_file
 
 NAMES = [
     "cam12:30",
@@ -35,9 +36,16 @@ def test_a_relative_path_is_a_file_whatever_its_name(
 
 
 def test_the_sample_with_a_colon_opens(monkeypatch: pytest.MonkeyPatch) -> None:
-    folder = ROOT.parent / "shared/field"
-    if not (folder / "cam12:30.mp4").is_file():
-        pytest.skip(f"{folder / 'cam12:30.mp4'} is missing")
-    monkeypatch.chdir(folder)
+    monkeypatch.chdir(field_file("cam12:30.mp4").parent)
     with open_video(Path("cam12:30.mp4")) as container:
         assert container.streams.video
+
+
+@pytest.mark.parametrize("name", ["a:b.mkv", "http:.mp4", "file:out.ts"])
+def test_a_relative_output_is_a_file_whatever_its_name(
+    name: str, clip: Clip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = run(clip[0], Path(name), identity())
+    assert (done.why, done.frames) == ("", 24)
+    assert Path(name).is_file()

@@ -7,7 +7,6 @@ import torch
 
 from app.forms.preview import preview
 from jobs.core.folder import JobFolder
-from jobs.core.paths import ROOT
 from jobs.networks import snapshots
 from jobs.networks.export_formats import FORMATS
 from jobs.networks.snapshots import Kind
@@ -19,9 +18,8 @@ from models.definitions.graph import GraphError
 from models.definitions.identity import identity_start
 from tests.app.forms.test_preview import NoJobs
 from tests.conftest import Clip
+from tests.support.field_datasets import field_file
 from tests.support.server import Server
-
-NETS = ROOT.parent / "shared/field/nets"
 
 DATA = 'layer { name: "data" type: "HDF5Data" top: "data" top: "label" }\n'
 CONV = """layer { name: "conv" type: "Convolution" bottom: "data" top: "conv"
@@ -112,7 +110,7 @@ def test_the_preview_knows_the_loss_that_a_training_takes_from_the_text() -> Non
     values = {"network": {"name": "custom", "prototxt": DATA + CONV + L2}}
     assert "selected" not in str(preview(values, NoJobs())["notes"])  # type: ignore[arg-type]
     shown = preview({**values, "loss": {"name": "l1"}}, NoJobs())  # type: ignore[arg-type]
-    assert "uses the loss selected in the form, L1." in shown["notes"][-1]
+    assert "uses the loss of its settings, L1." in shown["notes"][-1]
 
 
 def test_the_api_refuses_the_loss_and_the_log_of_a_training_has_the_notes(
@@ -137,10 +135,7 @@ def test_the_api_refuses_the_loss_and_the_log_of_a_training_has_the_notes(
 
 def published(name: str) -> str:
     """A network of the shared samples."""
-    path: Path = NETS / f"{name}.prototxt"
-    if not path.is_file():
-        pytest.skip(f"{path} is missing")
-    return path.read_text()
+    return field_file(f"nets/{name}.prototxt").read_text()
 
 
 def ops(parsed: ParsedNetwork) -> dict[str, object]:

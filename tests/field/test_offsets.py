@@ -7,9 +7,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from jobs.datasets.alignment import align
 from jobs.specs import DatasetSpec
+from tests.conftest import Clip
 from tests.support.field_datasets import end_of, field_file, metas_of, probe_source, run_dataset
 
 needs_ffmpeg = pytest.mark.skipif(not shutil.which("ffmpeg"), reason="ffmpeg is not installed")
@@ -144,3 +146,27 @@ def test_an_offset_without_pairs_is_refused(clip: tuple[Path, Path], tmp_path: P
         reason = f"The offset {offset} leaves no pair: clip.h264 has 24 frames"
         assert str(end_of(run_dataset(tmp_path, source))["reason"]).startswith(reason)
         assert probe_source(source)["problems"][0].startswith(reason)
+
+
+def test_nothing_is_advised_where_nothing_could_be_compared() -> None:
+    levels = [np.zeros(900, np.float32)] * 5
+    other_size = [np.zeros(700, np.float32)] * 6
+    for inputs, targets in ((levels, []), ([], levels), ([], []), (levels, other_size)):
+        assert align(inputs, targets).advice(0) == []
+
+
+def test_an_offset_beyond_what_was_read_is_not_called_wrong() -> None:
+    random = np.random.default_rng(0)
+    scene = [random.uniform(0, 255, 900).astype(np.float32) for _ in range(40)]
+    (advice,) = align(scene[:20], scene[20:], given=600).advice(600)
+    assert advice.startswith("Offset 600 was not compared")
+
+
+def test_wrong_sizes_are_reported_before_wrong_numbers(clip: Clip, tmp_path: Path) -> None:
+    originals = tmp_path / "originals"
+    originals.mkdir()
+    for number in range(5):
+        Image.new("RGB", (64, 48)).save(originals / f"{number}.png")
+    end = end_of(run_dataset(tmp_path / "home", source_of(clip[0], originals)))
+    assert end["state"] == "error"
+    assert "are 64x48, but their frames" in str(end["reason"])

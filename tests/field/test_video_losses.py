@@ -11,8 +11,9 @@ import pytest
 from jobs.media.video import decode_frames
 from jobs.restoring import hdr
 from jobs.restoring.video_in import _ranges
-from tests.field.test_video_times import field, shown, sound_offset
+from tests.field.test_video_times import shown, sound_offset
 from tests.jobs.restoring.test_video import MessageLog, identity, run
+from tests.support.field_datasets import field_file
 
 pytestmark = pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="ffmpeg is not installed")
 
@@ -87,7 +88,7 @@ def test_frames_that_are_not_interlaced_like_the_first_are_reported(tmp_path: Pa
 
 
 def test_damaged_frames_are_reported_and_counted(tmp_path: Path) -> None:
-    text = messages(field("damaged.mp4"), tmp_path / "out.mp4")
+    text = messages(field_file("damaged.mp4"), tmp_path / "out.mp4")
     assert "Frame 0 of damaged.mp4 is damaged" in text
     assert "1 of 48 frames of damaged.mp4 are damaged: 0." in text
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.field.test_video_losses import PICTURES, X264, make, messages
-from tests.field.test_video_times import field
+from tests.support.field_datasets import field_file
 
 pytestmark = pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="ffmpeg is not installed")
 
@@ -52,6 +52,6 @@ def test_text_that_a_transport_stream_cannot_hold_is_reported(source: str, tmp_p
 
 
 def test_field_file_keeps_its_line(tmp_path: Path) -> None:
-    assert messages(field("subtitle.mkv"), tmp_path / "out.mp4") == ""
+    assert messages(field_file("subtitle.mkv"), tmp_path / "out.mp4") == ""
     assert as_srt(tmp_path / "out.mp4").endswith("hello")
-    assert "subtitle, srt" in messages(field("subtitle.mkv"), tmp_path / "out.ts")
+    assert "subtitle, srt" in messages(field_file("subtitle.mkv"), tmp_path / "out.ts")

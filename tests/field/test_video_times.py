@@ -12,14 +12,13 @@ from pathlib import Path
 import av
 import pytest
 
-from jobs.core.paths import ROOT
 from jobs.restoring import read_back
 from jobs.restoring.read_back import Written
 from tests.jobs.restoring.test_video import MessageLog, identity, make_video, packets, run, times
+from tests.support.field_datasets import field_file
 
 pytestmark = pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="ffmpeg is not installed")
 
-FIELD = ROOT.parent / "shared" / "field"
 RATE = Fraction(30_000, 1001)
 FRAMES = 15
 WRAP = 2**33 / 90_000
@@ -35,12 +34,6 @@ def make(path: Path, *options: str, sound: str = "aac", video: tuple[str, ...] =
     command = ["ffmpeg", "-v", "error", "-y", *pictures, *tone, *encoding, str(path)]
     subprocess.run(command, check=True)
     return path
-
-
-def field(name: str) -> Path:
-    if not (FIELD / name).exists():
-        pytest.skip(f"the file ../shared/field/{name} does not exist")
-    return FIELD / name
 
 
 def shown(path: Path) -> list[float]:
@@ -85,7 +78,7 @@ def test_times_of_any_start_are_played_from_0_or_later(
 )
 @pytest.mark.parametrize("out", [".mp4", ".mkv"])
 def test_field_files_keep_even_times(name: str, count: int, out: str, tmp_path: Path) -> None:
-    done = run(field(name), tmp_path / f"out{out}", identity())
+    done = run(field_file(name), tmp_path / f"out{out}", identity())
     assert (done.frames, done.why) == (count, "")
     assert_even(shown(done.out), count)
 

@@ -19,9 +19,9 @@ FIELD = ROOT.parent / "shared" / "field"
 
 
 def field_file(name: str) -> Path:
-    """A file or folder of the field files. Skips the test if they are missing."""
-    if not FIELD.is_dir():
-        pytest.skip("the folder ../shared/field with files from the field does not exist")
+    """A file or folder of the field files. Skips the test if it is missing."""
+    if not (FIELD / name).exists():
+        pytest.skip(f"../shared/field/{name} does not exist")
     return FIELD / name
 
 

@@ -69,14 +69,21 @@ class ServerParent:
 
     def start(self, arguments: list[str], log: Path) -> ServerProcess:
         """Start a server with its output added to `log`."""
-        request = {"arguments": arguments, "log": str(log), "environment": dict(os.environ)}
+        request = {
+            "arguments": arguments,
+            "folder": os.getcwd(),
+            "log": str(log),
+            "environment": dict(os.environ),
+        }
         return ServerProcess(self, self.ask(request))
 
     def ask(self, request: Mapping[str, object]) -> int:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         print(json.dumps(request), file=self._process.stdin, flush=True)
-        return int(self._process.stdout.readline())
+        answer = self._process.stdout.readline()
+        assert answer, "the parent of the servers has ended"
+        return int(answer)
 
 
 @cache
@@ -121,7 +128,10 @@ def _answer(number: int) -> None:
     os.write(1, f"{number}\n".encode())
 
 
-def _become_server(arguments: list[str], log: str, environment: dict[str, str]) -> None:
+def _become_server(
+    arguments: list[str], folder: str, log: str, environment: dict[str, str]
+) -> None:
+    os.chdir(folder)
     output = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
     nothing = os.open(os.devnull, os.O_RDONLY)
     for descriptor, number in ((nothing, 0), (output, 1), (output, 2)):

@@ -66,7 +66,7 @@ class ParsedNetwork:
         return [
             *self.notes,
             f"The definition names the loss {self.loss.upper()}; "
-            f"this training uses the loss selected in the form, {loss.upper()}.",
+            f"this training uses the loss of its settings, {loss.upper()}.",
         ]
 
 

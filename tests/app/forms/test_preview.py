@@ -107,7 +107,7 @@ def test_a_pasted_network_is_drawn_or_its_wrong_line_is_reported() -> None:
     )
     result = preview_of(network={"name": "custom", "prototxt": SR_MODEL}, loss={"name": "l2"})
     assert result["notes"] == [
-        "The definition names the loss L1; this training uses the loss selected in the form, L2."
+        "The definition names the loss L1; this training uses the loss of its settings, L2."
     ]
 
 

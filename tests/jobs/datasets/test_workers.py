@@ -3,7 +3,9 @@
 import mmap
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -106,8 +108,20 @@ def test_decoded_pictures_reach_the_processes_unchanged(tmp_path: Path) -> None:
             assert result.item.number == number
             assert bytes(result.records[0].target) == pictures[number].tobytes()
     assert number == 39
-    descendants = psutil.Process().children(recursive=True)
-    assert not [child for child in descendants if "jobs.datasets.workers" in child.cmdline()]
+    deadline = time.monotonic() + 60
+    while running_workers():
+        assert time.monotonic() < deadline, "worker processes are still running"
+        time.sleep(0.01)
+
+
+def running_workers() -> list[psutil.Process]:
+    """The worker processes of this test run that have not ended."""
+    running = []
+    for child in psutil.Process().children(recursive=True):
+        with suppress(psutil.NoSuchProcess):  # Also of a zombie.
+            if "jobs.datasets.workers" in child.cmdline():
+                running.append(child)
+    return running
 
 
 def test_few_large_pictures_are_queued(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -24,7 +24,7 @@ DEEP = np.random.default_rng(3).integers(0, 65536, (12, 16, 3), np.uint16)
 Make = Callable[[Path], object]
 
 
-def read_any(path: Path) -> tuple[Picture, list[str]]:
+def read_both(path: Path) -> tuple[Picture, list[str]]:
     """The picture and the notes; the header alone has the same facts."""
     reading, header = read(path), read_header(path)
     assert header == reading.header
@@ -87,7 +87,7 @@ def test_opaque_images_of_8_bits_are_read_unchanged(
     name: str, make: Make, expected: Picture, tmp_path: Path
 ) -> None:
     make(tmp_path / name)
-    picture, notes = read_any(tmp_path / name)
+    picture, notes = read_both(tmp_path / name)
     assert np.array_equal(picture, expected)
     assert notes == []
 
@@ -104,7 +104,7 @@ def test_opaque_images_of_8_bits_are_read_unchanged(
 )
 def test_values_of_16_bits_are_rounded_and_not_cut(name: str, format: str, tmp_path: Path) -> None:
     save_deep(tmp_path / name, format)
-    picture, notes = read_any(tmp_path / name)
+    picture, notes = read_both(tmp_path / name)
     gray = np.asarray(Image.open(tmp_path / name)).astype(float).reshape(12, 16, -1)
     exact = (gray if "gray" in format else DEEP) / 257
     assert np.abs(picture - exact).max() <= 0.5
@@ -119,7 +119,7 @@ def test_every_exif_orientation_is_applied(name: str, orientation: int, tmp_path
     exif = Image.Exif()
     exif[0x0112] = orientation
     save_turned(tmp_path / name, orientation, exif)
-    picture, notes = read_any(tmp_path / name)
+    picture, notes = read_both(tmp_path / name)
     assert np.array_equal(picture, COLOUR)
     assert any("EXIF" in note for note in notes) == (orientation > 1)
 
@@ -168,7 +168,7 @@ def append_to_tiff(path: Path, orientation: int) -> None:
 
 def test_an_image_with_damaged_exif_data_is_upright(tmp_path: Path) -> None:
     Image.fromarray(COLOUR).save(tmp_path / "a.png", exif=b"Exif\0\0no TIFF header")
-    assert np.array_equal(read_any(tmp_path / "a.png")[0], COLOUR)
+    assert np.array_equal(read_both(tmp_path / "a.png")[0], COLOUR)
 
 
 def test_gray_stays_gray_whatever_its_depth_and_alpha(tmp_path: Path) -> None:
@@ -183,7 +183,7 @@ def test_the_first_of_several_pictures_is_used_with_a_note(tmp_path: Path) -> No
     pictures = [Image.fromarray(np.roll(COLOUR, shift, axis=0)) for shift in range(3)]
     for name in ("pages.tif", "moving.png", "moving.webp"):
         pictures[0].save(tmp_path / name, save_all=True, append_images=pictures[1:], lossless=True)
-        picture, notes = read_any(tmp_path / name)
+        picture, notes = read_both(tmp_path / name)
         assert np.array_equal(picture, COLOUR)
         assert notes == [f"{name} has 3 pictures; only the first is used."]
 
@@ -240,7 +240,7 @@ def test_unreadable_or_ambiguous_files_are_refused(
 ) -> None:
     make(tmp_path / name)
     with pytest.raises(JobError, match=f"{name}.*{reason}"):
-        read_any(tmp_path / name)
+        read_both(tmp_path / name)
 
 
 def test_an_image_over_the_memory_limit_is_refused(
@@ -249,7 +249,7 @@ def test_an_image_over_the_memory_limit_is_refused(
     monkeypatch.setattr(limits, "max_image_bytes", lambda: 12 * 16 * 3 - 1)
     Image.fromarray(COLOUR).save(tmp_path / "large.png")
     with pytest.raises(JobError, match=r"large.png is refused: it is 16x12, more than"):
-        read_any(tmp_path / "large.png")
+        read_both(tmp_path / "large.png")
 
 
 @pytest.mark.parametrize(("kind", "least"), [("valid", 30), ("lenient", 1), ("bad", 0)])
@@ -257,7 +257,7 @@ def test_every_real_bmp_is_read_or_refused_with_a_sentence(
     kind: str, least: int, media: Path
 ) -> None:
     pictures = [
-        picture_or_none(lambda path: read_any(path)[0], path)
+        picture_or_none(lambda path: read_both(path)[0], path)
         for path in sorted((media / "bmp" / kind).iterdir())
     ]
     assert len([picture for picture in pictures if picture is not None]) >= least

@@ -170,9 +170,9 @@ def start_two_ranks(
         time.sleep(0.01)
     (other,) = [
         other
-        for other in psutil.process_iter(["environ"])
+        for other in psutil.process_iter(["environ", "cmdline"])
         if (other.info["environ"] or {}).get(launcher.JOB) == str(model.path)
-        and other.pid != process.pid
+        and "jobs.run" in (other.info["cmdline"] or [])
     ]
     return model, process, other
 
