@@ -153,7 +153,7 @@ def held_dataset(server: Server, clip: Clip) -> HeldDataset:
     lock = elsewhere.lock()
     assert lock is not None
     folder = JobFolder(elsewhere.path.rename(server.home / "jobs" / elsewhere.id))
-    server.wait_until_known(folder.id)
+    server.restart()
     return HeldDataset(folder, lock)
 
 

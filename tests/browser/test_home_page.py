@@ -35,12 +35,11 @@ def jobs(server: Server, clip: Clip) -> dict[str, str]:
             {"model": ids["mobile"], "image": f"/clips/{number:02}.png"}
         )
         ids[f"test {number}"] = done(server, "test", spec_of_test, number / 100)
+    server.restart()
     for name in ("runs", "waits"):
         ids[name] = server.create("/models", {**LONG, "name": name, "dataset": ids["clip"]})
     server.wait_for(ids["runs"], lambda job: job["state"] == "running")
     server.suspend(ids["runs"])
-    for id in ids.values():
-        server.wait_until_known(id)
     return ids
 
 

@@ -171,7 +171,7 @@ def test_tests_open_no_linked_private_file(
     make_model: Callable[..., JobFolder],
 ) -> None:
     model = make_model(make_dataset(clip), **SMALL).id
-    guarded.wait_until_known(model)
+    guarded.restart()
     guarded.wait(model, "done")
     link_in_inputs(root, private, clip)
     replaced = min((root / "i").iterdir())

@@ -49,7 +49,7 @@ def download(server: Server, path: str) -> tuple[str, int]:
 
 def test_a_long_log_leaves_the_server_free(server: Server) -> None:
     id = long_run(server.home).id
-    server.wait_until_known(id)
+    server.restart()
     text, answered = download(server, f"/api/v1/jobs/{id}/events")
     events = json.loads(text)
     assert [event["seq"] for event in events["events"]] == list(range(1, STEPS + 4))
@@ -66,7 +66,7 @@ def test_a_long_log_leaves_the_server_free(server: Server) -> None:
 
 def test_events_are_limited_on_request(server: Server) -> None:
     id = long_run(server.home).id
-    server.wait_until_known(id)
+    server.restart()
 
     def page(query: str) -> tuple[list[int], int]:
         answer = server.call(f"/jobs/{id}/events?{query}")[1]
