@@ -1,9 +1,11 @@
 """Limits on connections: how many there are, in all and of one address, and how long one may wait.
 
 A client needs no token to open connections and to send half of a request. A connection that waits
-for its client gives way to a new one; one whose request is being answered never does.
+for its client, to send or to read, gives way to a new one; one whose answer is being computed
+never does. Live updates use their socket directly: their connections never count as waiting.
 """
 
+import errno
 import resource
 import socket
 import time
@@ -20,7 +22,7 @@ HEADER_SECONDS = 20.0
 """Time for a request's line and headers, from the end of the previous request on."""
 SILENCE = 60.0
 BYTES_PER_SECOND = 16 * 1024
-"""A read of n bytes of a body may take SILENCE and n / BYTES_PER_SECOND seconds."""
+"""To read or write n bytes may take SILENCE and n / BYTES_PER_SECOND seconds."""
 MOST = 4096
 HAS_LEFT = "clearframe.has_left"
 """Key of the WSGI environment, which app/runner/wanted.py reads."""
@@ -32,12 +34,15 @@ BUSY = (
 
 
 class TooSlow(OSError, ValueError):
-    """A client did not send what it began to send. The HTTP server expects one of the two types."""
+    """A client neither sent what it began to send nor read its answer in time.
+
+    The HTTP server expects one of the two types.
+    """
 
 
 @dataclass(eq=False)
 class Connection:
-    """An open connection; `waits_since` is None while its request is being answered."""
+    """An open connection; `waits_since` is None while its answer is being computed."""
 
     socket: socket.socket
     address: str
@@ -54,10 +59,10 @@ class Connection:
             return True
 
     @contextmanager
-    def receiving(self, seconds: float) -> Iterator[None]:
-        """Mark the connection as waiting for its client. Raises TooSlow after `seconds`."""
+    def waiting(self, size: int, slow: TooSlow) -> Iterator[None]:
+        """Mark the connection as waiting for its client; raise `slow` after the time for `size`."""
         self.waits_since = time.monotonic()
-        slow = TooSlow(f"Nothing was received for {seconds:.0f} s")
+        seconds = SILENCE + max(size, 0) / BYTES_PER_SECOND
         try:
             with gevent.Timeout(seconds, slow):
                 yield
@@ -105,10 +110,25 @@ def limited(is_proxied: bool) -> Connections:
 
     All connections through a proxy have the proxy's address.
     """
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    most = MOST if hard == resource.RLIM_INFINITY else min(hard // 2, MOST)
+    most = min(_descriptors() // 2, MOST)
     return Connections(most, most if is_proxied else most // 2)
+
+
+def _descriptors() -> int:
+    """Raise the limit of descriptors to 2 * MOST, or as far as is allowed; return at most 2 * MOST.
+
+    Jobs inherit it. It stays finite: some programs close each descriptor that they may have.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = 2 * MOST
+    if soft == resource.RLIM_INFINITY:
+        return most
+    wanted = most if hard == resource.RLIM_INFINITY else min(hard, most)
+    if wanted > soft:
+        with suppress(ValueError, OSError):  # macOS has a limit of its own.
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+            soft = wanted
+    return min(soft, most)
 
 
 class _Reader:
@@ -123,12 +143,26 @@ class _Reader:
         return self._file.closed
 
     def read(self, size: int = -1) -> bytes:
-        with self._connection.receiving(SILENCE + max(size, 0) / BYTES_PER_SECOND):
+        with self._connection.waiting(size, TooSlow("The client sends too slowly")):
             return self._file.read(size)
 
     def readline(self, size: int = -1) -> bytes:
-        with self._connection.receiving(SILENCE):
+        with self._connection.waiting(0, TooSlow("The client sends too slowly")):
             return self._file.readline(size)
+
+
+class _Writer:
+    """The socket of a connection, for the HTTP server; what it sends has a time limit."""
+
+    def __init__(self, connection: Connection) -> None:
+        raw: Any = connection.socket
+        self._connection, self._sock, self.close = connection, raw._sock, raw.close
+
+    def sendall(self, data: bytes) -> None:
+        # The HTTP server treats EPIPE as a client that has gone, and sends no error after it.
+        slow = TooSlow(errno.EPIPE, "The client reads too slowly")
+        with self._connection.waiting(len(data), slow):
+            self._connection.socket.sendall(data)
 
 
 class Handler(WSGIHandler):  # type: ignore[misc]  # gevent has no types
@@ -136,7 +170,7 @@ class Handler(WSGIHandler):  # type: ignore[misc]  # gevent has no types
 
     def __init__(self, connection: Connection, address: Any, server: "Server") -> None:
         reader = _Reader(connection.socket.makefile("rb"), connection)
-        super().__init__(connection.socket, address, server, reader)
+        super().__init__(_Writer(connection), address, server, reader)
         self._header_limit: gevent.Timeout | None = None
         self._connection = connection
 
