@@ -8,7 +8,7 @@ from typing import Any, cast
 from werkzeug.datastructures import FileStorage
 
 from app.answers import Probe
-from app.apart import apart
+from app.apart import apart, apart_at_paths
 from app.catalog.database import JobRow
 from app.catalog.queue import Queue
 from app.checks import sweeps
@@ -36,7 +36,7 @@ def create_dataset(values: Any) -> str:
 
 def _checked_dataset(values: Any) -> DatasetSpec:
     spec = without_entries(validate(DatasetSpec, values))
-    return apart(checked_dataset, spec, settings().readable)
+    return apart_at_paths(checked_dataset, spec, settings().readable)
 
 
 def probe_dataset(values: Any) -> Probe:

@@ -15,19 +15,37 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 THREADS = 2
-"""Each thread at work makes the loop wait once more for the interpreter."""
+"""Of each pool. Each thread at work makes the loop wait once more for the interpreter."""
+PAUSE = 0.001
+"""Seconds that other greenlets get between two parts of long work in the loop.
+
+With gevent.sleep(0), sockets would not be polled.
+"""
 
 
 @cache
-def _pool() -> ThreadPool:
+def _pool(name: str) -> ThreadPool:
     """Made at the first call: it belongs to the loop of the process."""
     return ThreadPool(THREADS)
 
 
 def apart(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """Call `work` in a thread; other requests are answered until it returns or raises."""
+    return _in(_pool("own files and texts"), work, *args, **kwargs)
+
+
+def apart_at_paths(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Call `work` that reads paths from clients, as `apart` does, in threads of its own.
+
+    A path may be on a disk that does not answer, or name a huge file: the server's own files are
+    read and written all the same.
+    """
+    return _in(_pool("paths of clients"), work, *args, **kwargs)
+
+
+def _in(pool: ThreadPool, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     # A thread that raises would print its traceback, although the caller handles the error.
-    result: T | Exception = _pool().apply(wrap_errors(Exception, work), args, kwargs)
+    result: T | Exception = pool.apply(wrap_errors(Exception, work), args, kwargs)
     if isinstance(result, Exception):
         raise result
     return result

@@ -6,7 +6,7 @@ from flask import Blueprint, request
 
 from app.actions import create_dataset, probe_dataset
 from app.answers import Created, Folder, PairPage, Probe
-from app.apart import apart
+from app.apart import apart_at_paths
 from app.api.replies import body, job_or_404
 from app.api.routes import route
 from app.catalog import pairs
@@ -37,4 +37,6 @@ def list_pairs(id: str) -> PairPage:
 @route(blueprint, "GET", "/files", query=("path",))
 def list_files() -> Folder:
     """Browse the data roots."""
-    return cast(Folder, apart(paths.browse, request.args.get("path", ""), settings().readable))
+    return cast(
+        Folder, apart_at_paths(paths.browse, request.args.get("path", ""), settings().readable)
+    )

@@ -34,6 +34,8 @@ class Index:
         """Ids of the jobs that have a worker, although their logs may not say so yet."""
         self._invalid: set[str] = set()
         """Names of the folders that are not valid jobs; a warning was logged for each."""
+        self._starting_over: set[str] = set()
+        """Ids of the jobs with another log than before, which a greenlet reads now."""
         (home / "jobs").mkdir(parents=True, exist_ok=True)
 
     def folder(self, id: str) -> JobFolder:
@@ -64,12 +66,13 @@ class Index:
             with Sessions.begin() as session:
                 session.execute(delete(JobRow).where(JobRow.id.in_(removed)))
         for folder in map(self.folder, sorted(on_disk - indexed - self._invalid)):
-            if not (folder.path / "job.json").is_file() or not (
-                at_start or folder.worker_lives() or _is_quiet(folder)
-            ):
-                continue
             try:
-                self._index_folder(folder)
+                if (folder.path / "job.json").is_file() and (
+                    at_start or folder.worker_lives() or _is_quiet(folder)
+                ):
+                    self._index_folder(folder)
+            except FileNotFoundError:  # Removed since the folders were listed.
+                continue
             except (ValueError, KeyError, TypeError) as error:
                 self._invalid.add(folder.id)
                 reason = f"{type(error).__name__}: {error}"
@@ -82,8 +85,14 @@ class Index:
         return removed
 
     def _index_folder(self, folder: JobFolder) -> None:
-        """Insert or replace the row of a folder."""
-        row = apart(row_of, folder)
+        """Insert or replace the row of a folder.
+
+        Raises FileNotFoundError if the folder was removed, and what `row_of` raises.
+        """
+        try:
+            row = apart(row_of, folder)
+        finally:
+            folder.path.stat()  # Another request may have deleted the job: it must not come back.
         if folder.worker_lives():
             self.launched.add(folder.id)
         with Sessions.begin() as session:
@@ -96,10 +105,7 @@ class Index:
         """
         folder = self.folder(row.id)
         if folder.size() < row.offset:  # A different log: the folder was restored from a copy.
-            self._index_folder(folder)
-            indexed = self.get(row.id)
-            assert indexed is not None
-            return indexed.state, list(read(folder.events)), indexed.offset
+            return self._start_over(row, folder)
         events, offset = read_from(folder.events, row.offset)
         if not events:
             return row.state, [], offset
@@ -113,6 +119,29 @@ class Index:
             stored.view, stored.state, stored.offset = view, view["state"], offset
             update_list_columns(stored)
         return str(view["state"]), events, offset
+
+    def _start_over(self, row: JobRow, folder: JobFolder) -> tuple[str, list[JobEvent], int]:
+        """As `catch_up`, for a log that is another than the one that was read before.
+
+        Only one of the greenlets that come here for a job returns its events.
+        """
+        stored = self.get(row.id)
+        if stored is None:  # Another request deleted the job.
+            return _without_news(row)
+        if row.id in self._starting_over or stored.offset <= folder.size():
+            return _without_news(stored)
+        self._starting_over.add(row.id)
+        try:
+            self._index_folder(folder)
+        except FileNotFoundError:
+            return _without_news(stored)
+        finally:
+            self._starting_over.discard(row.id)
+        indexed = self.get(row.id)
+        assert indexed is not None
+        last = indexed.view["seq"]
+        events = [event for event in read(folder.events) if event["seq"] <= last]
+        return indexed.state, events, indexed.offset
 
     def get(self, id: str) -> JobRow | None:
         with Sessions() as session:
@@ -157,6 +186,10 @@ class Index:
     def _delete_row(self, id: str) -> None:
         with Sessions.begin() as session:
             session.execute(delete(JobRow).where(JobRow.id == id))
+
+
+def _without_news(row: JobRow) -> tuple[str, list[JobEvent], int]:
+    return row.state, [], row.offset
 
 
 def _is_quiet(folder: JobFolder) -> bool:

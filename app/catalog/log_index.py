@@ -23,6 +23,7 @@ from weakref import WeakValueDictionary
 import gevent
 from gevent.lock import RLock
 
+from app.apart import PAUSE
 from app.catalog.column_files import (
     COORDINATES,
     Steps,
@@ -45,8 +46,6 @@ RARE = frozenset(
 )
 CHUNK = 2**18
 """Bytes of the log to index at once. Other greenlets run between two chunks."""
-PAUSE = 0.001
-"""Seconds between two chunks. With gevent.sleep(0), sockets would not be polled."""
 MAX_LAG = 2**20
 """Bytes of the log that may be missing in the index before the follower updates it."""
 VERSION = 1

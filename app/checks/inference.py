@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from app.apart import apart
+from app.apart import apart_at_paths
 from app.catalog.database import JobRow
 from app.checks.dataset import path_or_problem
 from app.files import paths
@@ -43,7 +43,7 @@ def checked_test(spec: AnyTest, find: Find, roots: Roots) -> AnyTest:
             if spec.pair is not None:
                 _check_pair(spec.pair, spec.split, pairs(find, row, spec.split), problems)
         case ImagesTest():
-            changes["images"] = apart(_all_images, spec.images, roots, problems)
+            changes["images"] = apart_at_paths(_all_images, spec.images, roots, problems)
             check_path("targets", lambda text, roots: paths.folder(text, roots, IMAGES))
         case SplitTest():
             if pairs(find, row, spec.split) == 0:

@@ -1,4 +1,4 @@
 """Files on the server: paths that may be read, uploads and their content, ZIP downloads.
 
-Imports `app.catalog` and `jobs.core`.
+Imports `app.catalog`, the top of `app`, and `jobs.core`.
 """

@@ -14,12 +14,12 @@ from typing import Any, TypeVar
 import gevent
 from flask import Response
 
+from app.apart import PAUSE
+
 T = TypeVar("T")
 
 TURN = 0.005
 """Seconds of work after which other requests get their turn."""
-PAUSE = 0.001
-"""Seconds of that turn. With gevent.sleep(0), sockets would not be polled."""
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """First characters of a text that spreadsheets treat as a formula."""
 

@@ -4,14 +4,16 @@ Values may be missing or wrong. The preview uses the valid values and reports th
 """
 
 import math
+from collections.abc import Iterator
 from dataclasses import astuple, dataclass
 from statistics import median
 from typing import Any
 
+import gevent
 from pydantic import TypeAdapter, ValidationError
 
 from app.answers import Preview, PreviewNetwork, PreviewRate
-from app.apart import apart
+from app.apart import PAUSE, apart
 from app.catalog.catalog import Catalog
 from app.catalog.database import JobRow
 from app.checks import sweeps
@@ -41,6 +43,8 @@ DEAD, TOO_SOON = 0.01, 0.25
 
 PAST_RUNS, LEAST_RUNS = 100, 2
 """Finished trainings to look at, and comparable ones that an estimate of the time needs."""
+RUNS_A_PAGE = 20
+"""Finished trainings to read at once: each view may be long."""
 MOST_SPREAD = 2.0
 """Factor between two comparable runs: of the costs of their steps, and of their speeds."""
 SAME_SETTINGS = ("device", "precision", "accumulation")
@@ -302,8 +306,8 @@ def _speed(catalog: Catalog, spec: ModelSpec | None, graph: Graph | None) -> flo
     """
     if spec is None or graph is None:
         return None
-    done = catalog.find("model", frozenset({"done"}), limit=PAST_RUNS)
-    alike = [row for row in done if _is_alike(row, spec, _cost(spec, graph))]
+    cost = _cost(spec, graph)
+    alike = [row for row in _past_runs(catalog) if _is_alike(row, spec, cost)]
     summaries = [row.view["summary"] for row in alike]
     speeds = sorted(
         summary["multiply_adds_per_second"]
@@ -315,15 +319,28 @@ def _speed(catalog: Catalog, spec: ModelSpec | None, graph: Graph | None) -> flo
     return median(speeds)
 
 
+def _past_runs(catalog: Catalog) -> Iterator[JobRow]:
+    """The newest finished trainings; other requests get their turn between two pages of them."""
+    before = ""
+    for _ in range(PAST_RUNS // RUNS_A_PAGE):
+        page = catalog.find("model", frozenset({"done"}), limit=RUNS_A_PAGE, before=before)
+        yield from page
+        if len(page) < RUNS_A_PAGE:
+            return
+        before = page[-1].id
+        gevent.sleep(PAUSE)
+
+
 def _is_alike(row: JobRow, spec: ModelSpec, cost: float) -> bool:
     """Whether a past run is comparable to one whose steps have `cost` multiply-adds."""
     summary, past = row.view["summary"], row.spec
     if not summary.get("multiply_adds_per_second"):
         return False
-    batch = past["batch_size"] * past["accumulation"]
-    past_cost = 3 * summary.get("multiply_adds", 0) * past["patch_size"] ** 2 * batch
+    # A job.json of an earlier version, or of another program, may lack some of the settings.
+    batch = past.get("batch_size", 0) * past.get("accumulation", 0)
+    past_cost = 3 * summary.get("multiply_adds", 0) * past.get("patch_size", 0) ** 2 * batch
     is_as_costly = cost / MOST_SPREAD <= past_cost <= cost * MOST_SPREAD
-    return is_as_costly and all(past[key] == getattr(spec, key) for key in SAME_SETTINGS)
+    return is_as_costly and all(past.get(key) == getattr(spec, key) for key in SAME_SETTINGS)
 
 
 def _cost(spec: ModelSpec, graph: Graph) -> float:

@@ -11,6 +11,7 @@ import pytest
 from app.forms.preview import preview
 from jobs.core.paths import ROOT
 from jobs.specs import ModelSpec
+from models.definitions.graph import Graph
 from tests.conftest import Clip
 from tests.support.server import Server
 
@@ -207,6 +208,33 @@ def test_time_is_estimated_from_several_comparable_runs(
         spec = ModelSpec(name="m", dataset="00000000")
         total = 100 * 3 * multiply_adds * spec.patch_size**2 * spec.batch_size
         assert total / 1.3e9 < seconds <= total / 1e9
+
+
+@pytest.mark.parametrize("key", ["accumulation", "batch_size", "patch_size", "device"])
+def test_past_runs_may_lack_settings(key: str) -> None:
+    runs = Runs(*[run_at(1e9)] * 3)
+    del runs._rows[0].spec[key]
+    assert preview({"epochs": None, "steps": 100}, runs)["seconds"] is not None  # type: ignore[arg-type]
+
+
+def test_the_cost_of_a_network_is_counted_once_for_all_past_runs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    counted: list[Graph] = []
+    multiply_adds = Graph.multiply_adds
+
+    def recorded(graph: Graph) -> float:
+        counted.append(graph)
+        return multiply_adds(graph)
+
+    def times(runs: int) -> int:
+        past = Runs(*[run_at(1e9)] * runs)
+        counted.clear()
+        preview({"epochs": None, "steps": 100}, past)  # type: ignore[arg-type]
+        return len(counted)
+
+    monkeypatch.setattr(Graph, "multiply_adds", recorded)
+    assert times(2) == times(10)
 
 
 ODD: list[dict[str, Any]] = [
