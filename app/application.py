@@ -33,6 +33,7 @@ from app.temporary_failures import (
     NotWritable,
     is_full,
     is_locked,
+    is_refusal,
     lasting_failure,
 )
 from app.web import assets, prefix, safety
@@ -127,13 +128,14 @@ def _start_background(
 def show_temporary_failure(error: OSError | OperationalError) -> Any:
     """507, 503 or 500 for a full disk, a locked database or a home without write permission.
 
-    Raises any other error again.
+    Raises any other error again, for the log: a bad disk (EIO), or a mistake of ours.
     """
     if is_full(error):
         return show_error(InsufficientStorage())
     if is_locked(error):
         return show_error(DatabaseBusy())
-    if sentence := lasting_failure(error):
+    if is_refusal(error):
+        sentence = lasting_failure(error)
         return show_error(NotWritable(f"The server was refused access. {sentence}"))
     raise error
 

@@ -27,8 +27,8 @@ class TooManyUploads(HTTPException):
 
     code = 429
     description = (
-        "The server's limit for uploads is reached. "
-        "Put the files below a data root, or try again in a few days."
+        "The server's limit for uploads is reached. Put the files below a data root, or delete "
+        "uploads of the last four days (DELETE /api/v1/uploads/<id>)."
     )
 
 
@@ -48,7 +48,8 @@ READ_ONLY = ("attempt to write a readonly database", "unable to open database fi
 
 def is_full(error: OSError | OperationalError) -> bool:
     """Whether an error from the operating system or SQLite means that the disk is full."""
-    return getattr(error, "errno", None) == errno.ENOSPC or "disk is full" in str(error)
+    number = getattr(error, "errno", None)
+    return number in (errno.ENOSPC, errno.EDQUOT) or "disk is full" in str(error)
 
 
 def is_locked(error: OSError | OperationalError) -> bool:
@@ -62,13 +63,20 @@ class NotWritable(HTTPException):
     code = 500
 
 
+def is_refusal(error: OSError | OperationalError) -> bool:
+    """Whether permissions, or a read-only disk, are the reason."""
+    if isinstance(error, OSError):
+        return error.errno in (errno.EACCES, errno.EPERM, errno.EROFS)
+    return any(sign in str(error) for sign in READ_ONLY)
+
+
 def lasting_failure(error: OSError | OperationalError) -> str:
     """The sentence on a disk or permissions that somebody must change; "" for any other error."""
     if isinstance(error, OSError):
         return refused(error)
     if is_full(error):
         return DISK_FULL
-    if any(sign in str(error) for sign in READ_ONLY):
+    if is_refusal(error):
         return (
             "The database cannot be written. "
             "Check the permissions and the disk, or choose another folder."

@@ -47,7 +47,7 @@ def export(folder: JobFolder, spec: ExportSpec, user_code: bool) -> dict[str, An
         raise Refused(
             f"The export took more than {TIMEOUT_SECONDS} s and was stopped. Choose another format."
         ) from error
-    if wanted.ran_out_of_memory(done):
+    if limits.is_over_memory_limit(processes.last_line(done)):
         raise Refused(f"The export: {limits.memory_limit()}")
     if done.returncode:
         raise Refused(

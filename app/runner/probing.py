@@ -31,7 +31,7 @@ def probe(spec: DatasetSpec, thorough: bool) -> dict[str, Any]:
                 "Check the files, or use fewer or smaller files."
             }
         ) from error
-    if wanted.ran_out_of_memory(done):
+    if limits.is_over_memory_limit(processes.last_line(done)):
         raise Invalid({"source": f"Reading the files: {limits.memory_limit()}"})
     if done.returncode:
         raise Invalid(

@@ -50,9 +50,3 @@ def _slot(slots: BoundedSemaphore) -> Iterator[None]:
         yield
     finally:
         slots.release()
-
-
-def ran_out_of_memory(done: "subprocess.CompletedProcess[str]") -> bool:
-    """Whether a process ended because of --max-worker-gb."""
-    last = processes.last_line(done)
-    return "MemoryError" in last or "Cannot allocate memory" in last

@@ -72,7 +72,21 @@ def _data_bytes() -> int:
 
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether an allocation failed. PyTorch's RuntimeError can only be identified by its text."""
-    return isinstance(error, MemoryError) or "can't allocate memory" in str(error)
+    return isinstance(error, MemoryError) or _tells_of_memory(str(error))
+
+
+def is_over_memory_limit(last_line: str) -> bool:
+    """Whether a process that printed this line last ended because of the memory limit.
+
+    Without a limit, the machine's memory was full.
+    """
+    return max_worker_gb() > 0 and _tells_of_memory(last_line)
+
+
+def _tells_of_memory(text: str) -> bool:
+    return any(
+        sign in text for sign in ("MemoryError", "Cannot allocate memory", "can't allocate memory")
+    )
 
 
 def too_large(width: int, height: int) -> str:

@@ -219,6 +219,7 @@ def test_the_number_of_uploads_is_limited(
     headers = {"Tus-Resumable": "1.0.0", "Upload-Length": "9"}
     first, _, third = (client.post("/api/v1/uploads", headers=headers) for _ in range(3))
     assert (third.status_code, "limit for uploads is reached" in third.text) == (429, True)
+    assert "or delete uploads of the last four days" in third.text
     form = client.post("/api/v1/uploads", data={"file": (io.BytesIO(b"x"), "a.png")})
     assert form.status_code == 429
     assert (
@@ -335,7 +336,7 @@ def test_a_single_file_gets_its_own_folder(server: Server) -> None:
     assert path.name == "evil.y4m"
 
 
-def test_abandoned_uploads_are_removed_at_startup(tmp_path: Path) -> None:
+def test_abandoned_uploads_are_removed_when_they_are_old(tmp_path: Path) -> None:
     upload = uploads.create(tmp_path, 10, "a.png")
     now = upload.unfinished.stat().st_mtime
     remove_old(tmp_path, now + KEPT_SECONDS - 60)

@@ -8,6 +8,7 @@ from gevent.lock import BoundedSemaphore
 from PIL import Image
 
 from app.runner import wanted
+from app.web import connections
 from jobs.core import processes
 from tests.support.server import Server
 
@@ -16,6 +17,11 @@ SPEC = '{"name": "x"}'
 
 def left() -> bool:
     return True
+
+
+def test_the_server_passes_on_whether_its_client_has_left() -> None:
+    """Neither of the two packages may import the other."""
+    assert wanted.HAS_LEFT == connections.HAS_LEFT
 
 
 @pytest.mark.parametrize("slots", [0, 1])

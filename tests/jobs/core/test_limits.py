@@ -50,6 +50,19 @@ def test_a_worker_over_the_memory_limit_ends_with_a_reason(
     assert server.wait_for_end(server.dataset(clip))["state"] == "done"
 
 
+@pytest.mark.parametrize(
+    "line", ["MemoryError", "OSError: [Errno 12] Cannot allocate memory", "can't allocate memory"]
+)
+def test_a_process_is_over_a_limit_only_if_there_is_one(
+    line: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CLEARFRAME_MAX_WORKER_GB", "0")
+    assert not limits.is_over_memory_limit(line)
+    monkeypatch.setenv("CLEARFRAME_MAX_WORKER_GB", "0.5")
+    assert limits.is_over_memory_limit(line)
+    assert not limits.is_over_memory_limit("ValueError: the file is empty")
+
+
 def seconds_to_first_step(server: Server, dataset: str) -> float:
     """The time that this machine, as busy as it is, needs to start a training; at least 3 s."""
     began = time.monotonic()
