@@ -6,16 +6,19 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from jobs.core.folder import JobFolder
 from jobs.core.paths import ROOT
 from tests.support.server_parent import ServerProcess, server_parent
+
+T = TypeVar("T")
 
 
 def free_port() -> int:
@@ -166,3 +169,26 @@ class Server:
     def dataset(self, clip: tuple[Path, Path], **fields: Any) -> str:
         source = {"kind": "stream", "stream": str(clip[0]), "originals": str(clip[1])}
         return self.create("/datasets", {"name": "clip", "source": source, **fields})
+
+
+def _append(answers: list[T], request: Callable[[], T]) -> None:
+    answers.append(request())
+
+
+def answered_during(server: Server, request: Callable[[], T], tries: int = 50) -> T:
+    """The answer to a request, while which the server answered at least two others.
+
+    A busy machine may let none through: the request is sent again, as often as `tries`. A server
+    that does nothing else until its answer has been sent answers at most one of them.
+    """
+    for _ in range(tries):
+        answers: list[T] = []
+        thread = threading.Thread(target=_append, args=(answers, request))
+        thread.start()
+        answered = 0
+        while thread.is_alive():
+            server.page("/healthz")
+            answered += thread.is_alive()
+        if answered >= 2:
+            return answers[0]
+    raise AssertionError("the server answered no other request")

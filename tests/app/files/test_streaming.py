@@ -3,7 +3,6 @@
 import csv
 import io
 import json
-import threading
 from pathlib import Path
 from typing import Any
 from zipfile import ZipFile
@@ -16,10 +15,9 @@ from jobs.core.folder import JobFolder
 from jobs.run import main as run_worker
 from jobs.specs import DatasetSpec, ModelSpec
 from tests.conftest import Clip
-from tests.support.server import Server
+from tests.support.server import Server, answered_during
 
 STEPS = 20_000
-ANSWERS_MEANWHILE = 5
 
 
 def long_run(home: Path) -> JobFolder:
@@ -34,32 +32,17 @@ def long_run(home: Path) -> JobFolder:
     return folder
 
 
-def download(server: Server, path: str) -> tuple[str, int]:
-    """The answer, and how many requests for the state of health were answered before its end."""
-    body: list[str] = []
-    reader = threading.Thread(target=lambda: body.append(server.page(path)))
-    reader.start()
-    answered = 0
-    while reader.is_alive():
-        server.page("/healthz")
-        answered += 1
-    reader.join()
-    return body[0], answered
-
-
 def test_a_long_log_leaves_the_server_free(server: Server) -> None:
     id = long_run(server.home).id
     server.restart()
-    text, answered = download(server, f"/api/v1/jobs/{id}/events")
+    text = answered_during(server, lambda: server.page(f"/api/v1/jobs/{id}/events"))
     events = json.loads(text)
     assert [event["seq"] for event in events["events"]] == list(range(1, STEPS + 4))
     assert events["seq"] == STEPS + 3
-    assert answered >= ANSWERS_MEANWHILE
-    text, answered = download(server, f"/api/v1/jobs/{id}/scalars.csv")
+    text = answered_during(server, lambda: server.page(f"/api/v1/jobs/{id}/scalars.csv"))
     rows = list(csv.DictReader(io.StringIO(text)))
     assert [int(row["step"]) for row in rows] == list(range(STEPS))
     assert (rows[7]["train/l1"], rows[7]["'=SUM(A1)"]) == ("0.5", "1.0")
-    assert answered >= ANSWERS_MEANWHILE
     series = json.loads(server.page(f"/api/v1/jobs/{id}/scalars?max_points=100000"))["series"]
     assert series["train/l1"]["step"] == list(range(STEPS))
 
