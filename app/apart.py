@@ -4,6 +4,7 @@ The loop waits for a thread at most for the interpreter's switch interval. So th
 code that does not use the database, not for long calls into C, which keep the interpreter.
 """
 
+import sys
 from collections.abc import Callable
 from functools import cache
 from typing import ParamSpec, TypeVar
@@ -16,6 +17,8 @@ T = TypeVar("T")
 
 THREADS = 2
 """Of each pool. Each thread at work makes the loop wait once more for the interpreter."""
+SWITCH_SECONDS = 0.0005
+"""The interpreter's switch interval. The loop needs the interpreter several times for an answer."""
 PAUSE = 0.001
 """Seconds that other greenlets get between two parts of long work in the loop.
 
@@ -26,6 +29,7 @@ With gevent.sleep(0), sockets would not be polled.
 @cache
 def _pool(name: str) -> ThreadPool:
     """Made at the first call: it belongs to the loop of the process."""
+    sys.setswitchinterval(SWITCH_SECONDS)
     return ThreadPool(THREADS)
 
 

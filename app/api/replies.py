@@ -12,6 +12,14 @@ MOST_FIELDS, MOST_VALUES = 200, 20_000
 """Limits on a body: fields of one object, and values in all. Each of them may become an error."""
 
 
+TOO_LARGE = (
+    f"The JSON is too large. Send at most {MOST_FIELDS} fields in an object and "
+    f"{MOST_VALUES:,} values in all."
+)
+MOST_COMMAS = 5 * MOST_VALUES
+"""Counted before a body is parsed: the texts in it may have commas too."""
+
+
 class NotFound(Exception):
     """No job has the requested id and kind; the text says so."""
 
@@ -30,6 +38,8 @@ def job_or_404(id: str, kind: str = "") -> JobRow:
 
 def body() -> Any:
     """The JSON object of the request. Raises Invalid if there is none."""
+    if request.get_data().count(b",") > MOST_COMMAS:
+        raise Invalid({"": TOO_LARGE})
     try:
         payload = request.get_json(silent=True)
     except RecursionError:  # [[[[[[…
@@ -37,12 +47,7 @@ def body() -> Any:
     if not isinstance(payload, dict):
         raise Invalid({"": "Send a JSON object, with the header Content-Type: application/json."})
     if not _is_small(payload):
-        raise Invalid(
-            {
-                "": f"The JSON is too large. Send at most {MOST_FIELDS} fields in an object and "
-                f"{MOST_VALUES:,} values in all."
-            }
-        )
+        raise Invalid({"": TOO_LARGE})
     return payload
 
 

@@ -4,27 +4,10 @@ import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
-from flask import has_request_context, request
 from gevent.lock import BoundedSemaphore
-from werkzeug.exceptions import HTTPException
 
+from app.client import require_client
 from jobs.core import processes
-
-HAS_LEFT = "clearframe.has_left"
-"""Key of the WSGI environment: a function that says whether the client closed its connection."""
-
-
-class ClientHasLeft(HTTPException):
-    """Ends a request without a client; the status, nginx's, appears in the log only."""
-
-    code = 499
-    description = "The client closed the connection."
-
-
-def require_client() -> None:
-    """Raises ClientHasLeft."""
-    if has_request_context() and request.environ.get(HAS_LEFT, bool)():
-        raise ClientHasLeft
 
 
 def run(

@@ -1,4 +1,4 @@
 """The layers around every request: connections, access, CSRF and headers, prefix, assets, logs.
 
-Imports `jobs.core` only.
+Imports the top of `app` and `jobs.core`.
 """

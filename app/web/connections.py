@@ -18,14 +18,16 @@ from typing import Any
 import gevent
 from gevent.pywsgi import WSGIHandler, WSGIServer
 
+from app.client import HAS_LEFT
+
 HEADER_SECONDS = 20.0
 """Time for a request's line and headers, from the end of the previous request on."""
 SILENCE = 60.0
 BYTES_PER_SECOND = 16 * 1024
 """To read or write n bytes may take SILENCE and n / BYTES_PER_SECOND seconds."""
 MOST = 4096
-HAS_LEFT = "clearframe.has_left"
-"""Key of the WSGI environment, which app/runner/wanted.py reads."""
+BACKLOG = 1024
+"""Connections that the kernel keeps until the loop accepts them. A client beyond them waits 1 s."""
 BUSY = (
     b"HTTP/1.0 503 Service Unavailable\r\nRetry-After: 5\r\nContent-Type: text/plain\r\n\r\n"
     b"The server has too many connections. Close some, then retry.\n"
@@ -204,7 +206,7 @@ class Server(WSGIServer):  # type: ignore[misc]  # gevent has no types
     """An HTTP server with limited connections."""
 
     def __init__(self, address: tuple[str, int], application: Any, connections: Connections):
-        super().__init__(address, application, log=None)
+        super().__init__(address, application, backlog=BACKLOG, log=None)
         self._connections = connections
 
     def handle(self, client: socket.socket, address: Any) -> None:

@@ -7,8 +7,8 @@ from flask import Flask
 from gevent.lock import BoundedSemaphore
 from PIL import Image
 
+from app import client
 from app.runner import wanted
-from app.web import connections
 from jobs.core import processes
 from tests.support.server import Server
 
@@ -17,11 +17,6 @@ SPEC = '{"name": "x"}'
 
 def left() -> bool:
     return True
-
-
-def test_the_server_passes_on_whether_its_client_has_left() -> None:
-    """Neither of the two packages may import the other."""
-    assert wanted.HAS_LEFT == connections.HAS_LEFT
 
 
 @pytest.mark.parametrize("slots", [0, 1])
@@ -40,8 +35,8 @@ def test_a_process_ends_when_its_client_has_gone(
     free = BoundedSemaphore(1)
     if not slots:
         free.acquire()
-    request = Flask("app").test_request_context(environ_overrides={wanted.HAS_LEFT: left})
-    with request, pytest.raises(wanted.ClientHasLeft):
+    request = Flask("app").test_request_context(environ_overrides={client.HAS_LEFT: left})
+    with request, pytest.raises(client.ClientHasLeft):
         wanted.run(free, "jobs.datasets.probe", SPEC, 60)
     assert [process.poll() for process in started] == [-9] * slots
     assert free.locked() == (not slots)
