@@ -16,6 +16,7 @@ from typing import Any
 import click
 
 from app.runner import sample
+from commands.main import refusals_as_sentences
 from jobs.core.paths import ROOT
 
 Job = dict[str, Any]
@@ -62,7 +63,8 @@ def main(
             )
     if clip is None or originals is None:
         click.echo("The sample clip: 96 frames of 320x192 at QP 37")
-        clip, originals = sample.clip(home / "uploads/sample")
+        with refusals_as_sentences():
+            clip, originals = sample.clip(home / "uploads/sample")
     clip, originals = clip.resolve(), originals.resolve()
     base = f"http://127.0.0.1:{port}"
     roots = [f"--data-root={folder}" for folder in (clip.parent, originals)]

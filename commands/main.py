@@ -1,5 +1,7 @@
 """`clearframe`: the functions of the web pages as shell commands."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from typing import Any, cast
 
@@ -46,6 +48,19 @@ class Entry(click.Command):
         return cast(click.Command, getattr(import_module(self.module), self.attribute))
 
 
+@contextmanager
+def refusals_as_sentences() -> Iterator[None]:
+    """Give errors of a disk or of permissions as a sentence. Raises click.ClickException."""
+    try:
+        yield
+    except OSError as error:
+        from jobs.core.errors import refused
+
+        if not (sentence := refused(error)):
+            raise
+        raise click.ClickException(sentence) from error
+
+
 class LazyGroup(click.Group):
     """A group of entries. Help, completion and suggestions read the entries only."""
 
@@ -56,15 +71,8 @@ class LazyGroup(click.Group):
         return name, command.load() if isinstance(command, Entry) else command, rest
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command. Errors of a disk or of permissions become a sentence."""
-        try:
+        with refusals_as_sentences():
             return super().invoke(ctx)
-        except OSError as error:
-            from jobs.core.errors import refused
-
-            if not (sentence := refused(error)):
-                raise
-            raise click.ClickException(sentence) from error
 
 
 @click.group(cls=LazyGroup, commands=[Entry(name, *entry) for name, entry in COMMANDS.items()])

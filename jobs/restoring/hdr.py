@@ -16,6 +16,17 @@ def side_data(frame: av.VideoFrame) -> dict[str, Any]:
     return {entry.type.name: entry for entry in entries}
 
 
+def has_light_level(frame: av.VideoFrame) -> bool:
+    """Whether a frame has any HDR10 metadata."""
+    return not {MASTERING, LIGHT_LEVEL}.isdisjoint(side_data(frame))
+
+
+def is_complete(frame: av.VideoFrame) -> bool:
+    """Whether `x264_params` has all HDR10 metadata of a frame."""
+    found = side_data(frame)
+    return MASTERING not in found or bool(_mastering(bytes(found[MASTERING])))
+
+
 def x264_params(frame: av.VideoFrame) -> str:
     """The options of x264 for the HDR10 metadata of a frame; empty if it has none."""
     found = side_data(frame)

@@ -17,8 +17,9 @@ from jobs.core.errors import Aborted, disk_full
 from jobs.core.report import Report
 from jobs.media.video import ignore_warning
 from jobs.restoring.network import FrameRestorer, Model
+from jobs.restoring.output_file import DiskFull
 from jobs.restoring.video_in import Batch, VideoIn
-from jobs.restoring.video_out import DiskFull, VideoOut
+from jobs.restoring.video_out import VideoOut
 from jobs.specs.test import Codec
 
 UNIT = "frames"

@@ -1,13 +1,11 @@
 """Writing a restored video: container, codec, metadata of the picture, and copies of other streams.
 
-The file is written under a temporary name, and some disk space is reserved for it. If the disk
-becomes full, that is the space for the index, without which an .mp4 does not play.
+The file is written under a temporary name (output_file.py).
 """
 
-import errno
 from collections.abc import Sequence
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
 import av
 from av.codec.context import Flags
@@ -19,6 +17,7 @@ from jobs.core.errors import JobError
 from jobs.media.video import Warn, reformat
 from jobs.restoring import hdr, read_back, subtitles
 from jobs.restoring.fields import BOTTOM_FIRST, FieldMarker, field_order
+from jobs.restoring.output_file import RESERVED_BYTES, DiskFull, OutputFile
 from jobs.restoring.outputs import CONTAINERS
 from jobs.restoring.planes import as_frame, layout_of, planar
 from jobs.restoring.read_back import Written
@@ -50,78 +49,10 @@ MPEGTS_CODECS = (
 """FFmpeg's names of the codecs of sound and subtitles that MPEG-TS defines."""
 DECODER_DELAY = 0.1
 """Seconds of sound before the first that is heard, which fill the decoder: 80 ms for Opus."""
-RESERVED_BYTES = 2**20
 RESERVED_PER_FRAME = 64
 """Bytes. An .mp4's index has about 20 bytes per frame of the video; other streams need more."""
 INDEX_FIRST = {"movflags": "+faststart"}
 """With the index at the start, a player need not read the end first."""
-DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-
-
-class DiskFull(Exception):
-    """The disk has no space for more frames. The frames that were written are complete."""
-
-
-class _OutputFile:
-    """A file that FFmpeg writes to, with reserved bytes that are released when the disk is full.
-
-    The reserved bytes are in a second file in the same folder.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self.full = False
-        self._path = path
-        self._reserve_path = path.with_name(f"{path.name}.room")
-        self._file: IO[bytes] = path.open("wb", buffering=0)
-        self._reserved = 0
-        self.reserve(RESERVED_BYTES)
-
-    def reserve(self, size: int) -> None:
-        """Reserve at least `size` bytes. Rounds up, so that most calls write nothing."""
-        if size <= self._reserved or self.full:
-            return
-        more, self._reserved = size + RESERVED_BYTES - self._reserved, size + RESERVED_BYTES
-        try:
-            with self._reserve_path.open("ab") as reserve:
-                reserve.write(bytes(more))
-        except OSError as error:
-            self._release(error)
-
-    def _release(self, error: OSError) -> None:
-        """Release the reserved bytes if the disk is full. Raises any other error."""
-        if error.errno not in DISK_FULL:
-            raise error
-        self.full = True
-        self._reserve_path.unlink(missing_ok=True)
-
-    def write(self, data: bytes) -> int:
-        left = memoryview(data)
-        while left:
-            try:
-                left = left[self._file.write(left) :]
-            except OSError as error:
-                if self.full:
-                    raise
-                self._release(error)
-        return len(data)
-
-    def reopen(self, *_: object) -> IO[bytes]:
-        """The file for reading: FFmpeg moves written data to make room for the index."""
-        return self._path.open("rb")
-
-    def clear(self) -> None:
-        self._file.seek(0)
-        self._file.truncate()
-
-    def seek(self, offset: int, whence: int = 0) -> int:
-        return self._file.seek(offset, whence)
-
-    def tell(self) -> int:
-        return self._file.tell()
-
-    def close(self) -> None:
-        self._file.close()
-        self._reserve_path.unlink(missing_ok=True)
 
 
 class VideoOut:
@@ -166,7 +97,7 @@ class VideoOut:
             and not (stream.name == "bin_data" and source.chapters())
         ]
         self.origin = origin(source, self._format, first)
-        self._file = _OutputFile(draft)
+        self._file = OutputFile(draft)
         self.written = Written()
         self._hidden: set[int] = set()
         self._unstyled: set[int] = set()
@@ -197,14 +128,21 @@ class VideoOut:
             )
 
     def _keep_light_level(self) -> None:
-        params = hdr.x264_params(self._first)
-        if params and self._codec == "h264":
-            self._x264.append(params)
-            self._warn(
-                "The mastering display and the light level are kept in the H.264 stream. The "
-                "container does not repeat them: players that read them only there miss them."
-            )
-        elif params:
+        if not hdr.has_light_level(self._first):
+            return
+        if self._codec == "h264":
+            if params := hdr.x264_params(self._first):
+                self._x264.append(params)
+                self._warn(
+                    "The mastering display and the light level are kept in the H.264 stream. The "
+                    "container does not repeat them: players that read them only there miss them."
+                )
+            if not hdr.is_complete(self._first):
+                self._warn(
+                    "The mastering display is lost: the input has only a part of it, and H.264 "
+                    "stores all or none. Set it in the player."
+                )
+        else:
             self._warn(
                 "The mastering display and the light level are lost: the FFV1 file does not store "
                 "them. Set them in the player."

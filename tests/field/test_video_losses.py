@@ -145,6 +145,15 @@ def test_hdr10_metadata_is_kept_in_h264_and_reported_with_ffv1(name: str, tmp_pa
     assert "light level are lost" in messages(source, tmp_path / "out.mkv", "ffv1")
 
 
+def test_incomplete_hdr10_metadata_are_reported(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Matroska may store a part of them; ffmpeg writes all or none."""
+    monkeypatch.setattr(hdr, "_mastering", lambda data: [])
+    text = messages(field_file("hdr10.mp4"), tmp_path / "out.mp4")
+    assert "the input has only a part of it" in text
+
+
 def test_tags_chapters_and_streams_that_a_container_lacks_are_all_reported(tmp_path: Path) -> None:
     (tmp_path / "tags.txt").write_text(TAGS)
     inputs = (*PICTURES, *TONE, "-i", tmp_path / "tags.txt")

@@ -27,7 +27,7 @@ from jobs.media.h264 import encode
 from jobs.media.images import Picture, read_image
 from jobs.media.sample_clip import scene
 from jobs.media.video import decode_frames, open_video, to_picture
-from jobs.restoring import network, planes, video_out
+from jobs.restoring import network, output_file, planes, video_out
 from jobs.restoring.images import restore_folder, restore_image
 from jobs.restoring.network import FrameRestorer, Model
 from jobs.restoring.planes import layout_of, planar, planes_of
@@ -434,9 +434,9 @@ def test_full_disk_leaves_a_playable_video(
     extension: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source = make_video(tmp_path / "in.mp4", 120, size=(192, 128), sound=True)
-    size = 150_000 + video_out.RESERVED_BYTES * 2
+    size = 150_000 + output_file.RESERVED_BYTES * 2
 
-    class SmallDisk(video_out._OutputFile):
+    class SmallDisk(output_file.OutputFile):
         """A file on a disk of `size` bytes."""
 
         def write(self, data: bytes) -> int:
@@ -456,7 +456,7 @@ def test_full_disk_leaves_a_playable_video(
             finally:
                 self._file = file
 
-    monkeypatch.setattr(video_out, "_OutputFile", SmallDisk)
+    monkeypatch.setattr(video_out, "OutputFile", SmallDisk)
     done = run(source, tmp_path / f"out{extension}", identity())
     assert done.out == tmp_path / f"out.partial{extension}"
     assert done.why.startswith(f"The disk is full: {done.frames} frames are complete.")
