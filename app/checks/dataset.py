@@ -75,17 +75,13 @@ def _originals(text: str, roots: tuple[Path, ...]) -> Path:
     return paths.file_or_folder(text, roots, IMAGES, "image")
 
 
-def _images(text: str, roots: tuple[Path, ...]) -> Path:
-    return paths.folder(text, roots, IMAGES)
-
-
 def _manifest(text: str, roots: tuple[Path, ...]) -> Path:
     return paths.file_or_folder(text, roots, ("",), "sequence")
 
 
 PATHS: dict[str, dict[str, Callable[[str, tuple[Path, ...]], Path]]] = {
     "stream": {"stream": _stream, "originals": _originals},
-    "folders": {"input": _images, "target": _images},
+    "folders": {"input": paths.images, "target": paths.images},
     "compress": {"originals": _originals},
     "sequences": {"manifest": _manifest},
 }

@@ -10,6 +10,7 @@ from app.catalog.database import JobRow
 from app.checks.dataset import path_or_problem
 from app.files import paths
 from app.validation_errors import Invalid, Problems
+from jobs.core.path_lists import without_label
 from jobs.core.suffixes import IMAGES
 from jobs.specs import AnyTest, ImagesTest, ImageTest, SplitTest, VideoTest
 
@@ -44,7 +45,7 @@ def checked_test(spec: AnyTest, find: Find, roots: Roots) -> AnyTest:
                 _check_pair(spec.pair, spec.split, pairs(find, row, spec.split), problems)
         case ImagesTest():
             changes["images"] = apart_at_paths(_all_images, spec.images, roots, problems)
-            check_path("targets", lambda text, roots: paths.folder(text, roots, IMAGES))
+            check_path("targets", paths.images)
         case SplitTest():
             if pairs(find, row, spec.split) == 0:
                 problems["split"] = (
@@ -81,7 +82,7 @@ def _all_images(images: list[str], roots: Roots, problems: Problems) -> list[str
 
 
 def _images(text: str, roots: Roots) -> Path:
-    return paths.file_or_folder(text, roots, IMAGES, "image")
+    return paths.file_or_folder(without_label(text), roots, IMAGES, "image")
 
 
 def _check_snapshot(model: JobRow, name: str, problems: Problems) -> None:

@@ -9,6 +9,7 @@ import struct
 import zlib
 from dataclasses import dataclass
 
+from jobs.core.path_lists import PATH_LISTS
 from jobs.core.suffixes import IMAGES, RAW_H264, VIDEOS
 
 HEAD = 64 * 1024
@@ -39,7 +40,7 @@ MATROSKA = Content("a Matroska video", (".mkv", ".webm"))
 TS = Content("an MPEG transport stream", (".ts", ".m2ts"))
 AVI = Content("an AVI video", (".avi",))
 Y4M = Content("a Y4M video", (".y4m",))
-TEXT = Content("text", (".csv",))
+TEXT = Content("text", (".csv", *PATH_LISTS))
 
 SIGNATURES = {
     b"\x89PNG\r\n\x1a\n": PNG,
@@ -58,7 +59,7 @@ STILL_BRANDS = (b"heic", b"heix", b"hevc", b"mif1", b"msf1", b"avif", b"avis")
 """Brands of still images in an MP4 container, which are not supported."""
 PROFILES = frozenset({44, 66, 77, 83, 86, 88, 100, 110, 118, 122, 128, 138, 139, 134, 135, 244})
 """The H.264 profiles (profile_idc, ITU-T H.264 annexes A, F, G and H)."""
-EXTENSIONS = tuple(sorted({*IMAGES, *VIDEOS, ".csv", ".gz"}, key=len, reverse=True))
+EXTENSIONS = tuple(sorted({*IMAGES, *VIDEOS, *TEXT.extensions, ".gz"}, key=len, reverse=True))
 
 
 def identify(head: bytes) -> Content | None:
@@ -86,14 +87,15 @@ def fitting_name(name: str, head: bytes) -> str:
     if content is None:
         raise Unusable(
             f"{name} is not in a supported format. Use an image (BMP, gzipped BMP, PNG, TIFF, "
-            "JPEG, WebP), an H.264 stream, a video or a CSV list of sequences."
+            "JPEG, WebP), an H.264 stream, a video, or a list of sequences (.csv) or of images "
+            "(.txt)."
         )
     if name.lower().endswith(content.extensions):
         return name
     if content is TEXT:
         raise Unusable(
-            f"{name} contains text. The only supported text files are lists of sequences "
-            "with the extension .csv."
+            f"{name} contains text. The only supported text files are lists: of sequences (.csv) "
+            f"or of the paths of images ({', '.join(PATH_LISTS)})."
         )
     wrong = next((extension for extension in EXTENSIONS if name.lower().endswith(extension)), "")
     return (name[: len(name) - len(wrong)] or "file") + content.extensions[0]

@@ -5,7 +5,8 @@ import stat
 from pathlib import Path
 from typing import Any
 
-from jobs.core.suffixes import composed, existing, kind, natural
+from jobs.core.path_lists import PATH_LISTS, is_path_list
+from jobs.core.suffixes import IMAGES, composed, existing, kind, natural
 
 MAX_ENTRIES = 500
 
@@ -73,6 +74,19 @@ def folder(
         supported = f" ({', '.join(extensions)})" if all(extensions) else ""
         raise FileProblem(f"{text} contains no {what}{supported}.")
     return path
+
+
+def images(text: str, roots: tuple[Path, ...]) -> Path:
+    """A folder with at least one image, or a list of images' paths. Raises FileProblem."""
+    path = resolve(text, roots)
+    if is_path_list(path):
+        return file(text, roots)
+    if path.is_file():
+        raise FileProblem(
+            f"{text} is a file. Give a folder of images, or a list of their paths "
+            f"({', '.join(PATH_LISTS)})."
+        )
+    return folder(text, roots, IMAGES)
 
 
 def file_or_folder(

@@ -18,7 +18,7 @@ from jobs.core.suffixes import STREAMS, natural
 from jobs.datasets.image_check import ImageCheck, require_fitting
 from jobs.media import video
 from jobs.media.h264 import compress
-from jobs.media.images import images_in, list_images, stem
+from jobs.media.images import list_images, stem
 from jobs.media.originals import Images, Video, originals_of
 from jobs.media.video import Colour, GoOn, Load, Warn
 from jobs.specs.dataset import FrameChoice
@@ -232,9 +232,8 @@ def _same_stems(inputs: Path, targets: Path, skip: Skip) -> tuple[list[Path], li
 
 
 def _by_stem(folder: Path) -> dict[str, Path]:
-    list_images(folder)  # Raises the error for an empty folder.
     by_stem: dict[str, Path] = {}
-    for path in images_in(folder):
+    for path in list_images(folder):
         if stem(path) in by_stem:
             raise JobError(
                 f"{folder} has {by_stem[stem(path)].name} and {path.name} with the same stem. "

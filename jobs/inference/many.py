@@ -17,13 +17,14 @@ import torch
 from jobs.core.errors import JobError
 from jobs.core.events import read
 from jobs.core.folder import JobFolder
+from jobs.core.path_lists import is_path_list, listed, without_label
 from jobs.core.report import Report, finite
 from jobs.core.totals import Totals, gain_of_image
 from jobs.core.types.samples import ResultRow
 from jobs.core.types.summaries import TestSummary
 from jobs.datasets.pair_sets import PairSet
 from jobs.inference.image import ShowMessage, image_of, in_channels, restored, scores
-from jobs.media.images import Picture, images_in, size, stem
+from jobs.media.images import Picture, images_in, list_images, size, stem
 from jobs.networks.loaded import Loaded, load
 from jobs.networks.pictures import as_tensor
 from jobs.specs import ImagesTest, ModelSpec, SplitTest
@@ -128,7 +129,7 @@ class Images:
 
     def __init__(self, spec: ImagesTest, channels: int) -> None:
         self._channels = channels
-        self._paths = [path for text in spec.images for path in _expanded(Path(text))]
+        self._paths = [path for text in spec.images for path in _expanded(text)]
         if not self._paths:
             raise JobError("The given paths contain no images. Give other paths.")
         self._targets = None if spec.targets is None else _by_stem(Path(spec.targets))
@@ -168,18 +169,21 @@ class Images:
         return None if self._targets is None else self._targets.get(stem(self._paths[number]))
 
 
-def _expanded(path: Path) -> list[Path]:
-    return images_in(path) if path.is_dir() else [path]
+def _expanded(text: str) -> list[Path]:
+    path = Path(without_label(text))
+    if path.is_dir():
+        return images_in(path)
+    return listed(path) if is_path_list(path) else [path]
 
 
 def _by_stem(folder: Path) -> dict[str, Path]:
     """The images of a folder by stem. Raises JobError if two images have the same stem."""
-    if not folder.is_dir():
+    if not folder.exists():
         raise JobError(
             f"The folder of the ground truth, {folder}, does not exist. Give another folder."
         )
     by_stem: dict[str, Path] = {}
-    for path in images_in(folder):
+    for path in list_images(folder):
         if stem(path) in by_stem:
             raise JobError(
                 f"{folder} has both {by_stem[stem(path)].name} and {path.name} for the same image. "

@@ -18,6 +18,7 @@ from PIL.ImageFile import ImageFile as OpenImage
 
 from jobs.core.errors import JobError
 from jobs.core.limits import max_image_bytes, max_image_mb, too_large
+from jobs.core.path_lists import is_path_list, listed
 from jobs.core.paths import open_file
 from jobs.core.suffixes import IMAGES, composed, is_image, natural
 
@@ -69,7 +70,12 @@ def images_in(folder: Path) -> list[Path]:
 
 
 def list_images(folder: Path) -> list[Path]:
-    """The images of a folder in natural order. Raises JobError if it has none."""
+    """The images of a folder in natural order, or of a path list in its order.
+
+    Raises JobError if there are none.
+    """
+    if is_path_list(folder):
+        return listed(folder)
     if not folder.is_dir():
         raise JobError(f"{folder} is not a folder. Give the folder of the originals.")
     images = images_in(folder)

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from jobs.core.path_lists import is_path_list
 from jobs.core.suffixes import is_image
 from jobs.media import video
 from jobs.media.images import ImageFile, list_images
@@ -13,7 +14,7 @@ from jobs.specs.sources import RawVideo
 
 @dataclass(frozen=True)
 class Images:
-    """The images of a folder, in order."""
+    """The images of a folder or a path list, in order."""
 
     paths: list[Path]
 
@@ -67,11 +68,11 @@ class Video:
 def originals_of(
     path: Path, raw: RawVideo | None = None, go_on: GoOn = lambda: True
 ) -> Images | Video:
-    """The originals at a path: a folder of images, one image, or a video.
+    """The originals at a path: a folder or a path list of images, one image, or a video.
 
     Counts the frames of a video as long as `go_on` returns True. Raises JobError.
     """
-    if path.is_dir():
+    if path.is_dir() or is_path_list(path):
         return Images(list_images(path))
     if is_image(path.name):
         return Images([path])

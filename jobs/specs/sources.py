@@ -19,7 +19,8 @@ STREAM_HELP = (
 )
 ORIGINALS_HELP = (
     "A folder of .bmp.gz, .bmp, .png, .tif, .jpg or .webp in natural order: the n-th image "
-    "belongs to frame n. Or a video: .y4m, lossless .mkv or .mp4, or raw .yuv."
+    "belongs to frame n. Or a list of their paths (.txt), or a video: .y4m, lossless .mkv or .mp4, "
+    "or raw .yuv."
 )
 
 
@@ -80,8 +81,18 @@ class FoldersSource(Spec):
     model_config = ConfigDict(title="Two folders")
 
     kind: Literal["folders"] = "folders"
-    input: ServerPath = setting(..., "Inputs", "The folder of the damaged images.", widget="folder")
-    target: ServerPath = setting(..., "Targets", "The folder of the originals.", widget="folder")
+    input: ServerPath = setting(
+        ...,
+        "Inputs",
+        "The folder of the damaged images, or a list of their paths (.txt).",
+        widget="any",
+    )
+    target: ServerPath = setting(
+        ...,
+        "Targets",
+        "The folder of the originals, or a list of their paths (.txt).",
+        widget="any",
+    )
     pairing: Literal["stem", "order"] = setting(
         "stem",
         "Pair by",

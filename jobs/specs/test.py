@@ -115,7 +115,8 @@ class ImagesTest(_Test):
     images: Paths = setting(
         ...,
         "Images",
-        "Paths of images or folders, one per line.",
+        "Paths of images, folders or lists of paths (.txt), one per line. A number after the "
+        "path of an image, as in the lists of Caffe, is ignored.",
         widget="paths",
         min_length=1,
         max_length=10_000,
@@ -123,9 +124,9 @@ class ImagesTest(_Test):
     targets: ServerPath | None = setting(
         None,
         "Ground truth",
-        "The folder of the undamaged images, to measure against. Equal file names belong together. "
-        "Optional.",
-        widget="folder",
+        "The folder of the undamaged images, or a list of their paths (.txt), to measure against. "
+        "Equal file names belong together. Optional.",
+        widget="any",
     )
 
     @model_validator(mode="after")

@@ -107,7 +107,7 @@ def test_a_name_gets_the_extension_of_its_content(name: str, head: bytes, expect
 @pytest.mark.parametrize(
     ("name", "head", "message"),
     [
-        ("a.bmp", b"no image", r"a\.bmp contains text\. .* \.csv"),
+        ("a.bmp", b"no image", r"a\.bmp contains text\. .* \(\.csv\)"),
         ("a.csv", b"a\0b", r"a\.csv is not in a supported format"),
         ("a.mp4", b"%PDF\0", r"a\.mp4 is not in"),
         ("a.yuv", b"", r"a\.yuv is empty\."),
