@@ -70,7 +70,7 @@ def create_test(model: str, values: Any) -> str:
     if not isinstance(kind, str) or kind not in TESTS:
         raise Invalid({"kind": f"Must be one of {', '.join(TESTS)}."})
     spec = checked_test(
-        validate(TESTS[kind], {**values, "model": model}), catalog().get, settings().readable
+        validate(TESTS[kind], {**values, "model": model}), catalog().get, settings()
     )
     return catalog().create("test", spec)
 

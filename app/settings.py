@@ -119,6 +119,15 @@ class Settings(BaseSettings):
         description="Let training jobs run Python files below the data roots. "
         "Anyone with access can then execute code as the server user.",
     )
+    allow_urls: bool = Field(
+        default=False,
+        description="Let tests name images by http or https addresses, which the server downloads. "
+        "Not from private networks.",
+    )
+    allow_private_urls: bool = Field(
+        default=False,
+        description="With --allow-urls: also from private networks and this machine.",
+    )
     token: str | None = Field(
         default=None,
         min_length=16,

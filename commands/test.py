@@ -13,6 +13,7 @@ from urllib.parse import quote
 import click
 
 from app.checks.inference import checked_test
+from app.settings import Settings
 from app.validation_errors import Invalid, validate
 from commands.common_options import home_option, server_option, user_code_option
 from commands.options import options, typed_values
@@ -49,11 +50,15 @@ def _command(kind: str, spec: type[AnyTest]) -> click.Command:
 
 
 def _checked(spec: type[AnyTest], values: dict[str, Any], home: Path) -> AnyTest:
-    """The checked spec. The command may read all local paths that its user may read."""
+    """The checked spec. The command may read what its user may read, and any web address."""
+    settings = Settings(
+        home=home,
+        data_roots=(Path.cwd(), Path("/")),
+        allow_urls=True,
+        allow_private_urls=True,
+    )
     try:
-        return checked_test(
-            validate(spec, values), functools.partial(find_in, home), (Path.cwd(), Path("/"))
-        )
+        return checked_test(validate(spec, values), functools.partial(find_in, home), settings)
     except Invalid as invalid:
         raise click.ClickException(sentences(invalid.problems)) from invalid
 

@@ -1,7 +1,7 @@
 """Checks a valid test spec before it becomes a job: its model, snapshot, pairs and files exist."""
 
-import functools
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +9,8 @@ from app.apart import apart_at_paths
 from app.catalog.database import JobRow
 from app.checks.dataset import path_or_problem
 from app.files import paths
+from app.files.downloads import download, is_url
+from app.settings import Settings
 from app.validation_errors import Invalid, Problems
 from jobs.core.path_lists import without_label
 from jobs.core.suffixes import IMAGES
@@ -21,9 +23,9 @@ Find = Callable[[str], JobRow | None]
 SPLITS = {"val": "validation", "test": "test"}
 
 
-def checked_test(spec: AnyTest, find: Find, roots: Roots) -> AnyTest:
+def checked_test(spec: AnyTest, find: Find, settings: Settings) -> AnyTest:
     """The spec with real, absolute paths. Raises Invalid, with a sentence per field."""
-    row = find(spec.model)
+    roots, row = settings.readable, find(spec.model)
     if row is None or row.kind != "model":
         raise Invalid({"model": "This model does not exist. Choose another model."})
     problems: Problems = {}
@@ -33,14 +35,13 @@ def checked_test(spec: AnyTest, find: Find, roots: Roots) -> AnyTest:
     def check_path(field: str, resolve: Callable[[str, Roots], Path]) -> None:
         text = getattr(spec, field)
         if text is not None:
-            changes[field] = path_or_problem(
-                problems, field, functools.partial(resolve, text, roots)
-            )
+            changes[field] = path_or_problem(problems, field, partial(resolve, text, roots))
 
     match spec:
         case ImageTest():
-            for field in ("image", "target", "stream"):
-                check_path(field, paths.file)
+            for field in ("image", "target"):
+                check_path(field, partial(_image, settings=settings))
+            check_path("stream", paths.file)
             if spec.pair is not None:
                 _check_pair(spec.pair, spec.split, pairs(find, row, spec.split), problems)
         case ImagesTest():
@@ -74,11 +75,19 @@ def pairs(find: Find, model: JobRow, split: str) -> int:
     )
 
 
+def _image(text: str, roots: Roots, settings: Settings) -> Path:
+    if not is_url(text):
+        return paths.file(text, roots)
+    if not settings.allow_urls:
+        raise paths.FileProblem(
+            "This server downloads no images. Upload the image, or start the server with "
+            "--allow-urls."
+        )
+    return download(text, settings.uploads, settings.allow_private_urls)
+
+
 def _all_images(images: list[str], roots: Roots, problems: Problems) -> list[str | None]:
-    return [
-        path_or_problem(problems, "images", functools.partial(_images, path, roots))
-        for path in images
-    ]
+    return [path_or_problem(problems, "images", partial(_images, path, roots)) for path in images]
 
 
 def _images(text: str, roots: Roots) -> Path:

@@ -49,7 +49,11 @@ class ImageTest(_Test):
 
     kind: Literal["image"] = "image"
     image: ServerPath | None = setting(
-        None, "Image", "A path on the server, or a file from your computer.", widget="image"
+        None,
+        "Image",
+        "A path on the server, or a file from your computer. An http or https address if the "
+        "server was started with --allow-urls.",
+        widget="image",
     )
     target: ServerPath | None = setting(
         None,

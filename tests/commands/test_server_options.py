@@ -22,6 +22,8 @@ SAMPLES: dict[str, tuple[str, Any]] = {
     "max_worker_gb": ("1.5", 1.5),
     "max_hours": ("0.5", 0.5),
     "allow_user_code": ("true", True),
+    "allow_urls": ("true", True),
+    "allow_private_urls": ("true", True),
     "token": ("sixteen-letters-", "sixteen-letters-"),
     "names": ("a.example", ("a.example",)),
     "proxies": ("1", 1),

@@ -1,0 +1,146 @@
+"""Images from web addresses, downloaded into the uploads, where the server was started so."""
+
+import http.client
+import ipaddress
+import re
+import socket
+import ssl
+from pathlib import Path
+from urllib.parse import SplitResult, quote, unquote, urljoin, urlsplit
+
+import gevent
+from gevent.lock import BoundedSemaphore
+
+from app.files import uploads
+from app.files.content import Unusable
+from app.files.paths import FileProblem
+from jobs.core.suffixes import IMAGES, is_image
+
+MAX_BYTES = 64 * 2**20
+SECONDS = 30.0
+"""For the whole download, redirects included."""
+MAX_REDIRECTS = 4
+BLOCK = 256 * 1024
+SAFE = "/%:@!$&'()*+,;=~?"
+"""What stays as it is in a request; the rest is percent-encoded."""
+REDIRECTS = frozenset({301, 302, 303, 307, 308})
+TRANSLATED = tuple(map(ipaddress.ip_network, ("64:ff9b::/96", "2002::/16", "2001::/32")))
+"""Addresses of version 6 that stand for one of version 4, which may be private."""
+
+_slots = BoundedSemaphore(4)
+
+
+def is_url(text: str) -> bool:
+    return re.match(r"https?://", text.strip(), re.IGNORECASE) is not None
+
+
+def download(url: str, root: Path, private: bool = False, seconds: float = SECONDS) -> Path:
+    """Download an image into the uploads below `root`; return its path.
+
+    Raises FileProblem. `private`: whether addresses of private networks and of this machine are
+    allowed.
+    """
+    try:
+        late = TimeoutError(f"no complete answer within {seconds:g} s")
+        with gevent.Timeout(seconds, late), _slots:
+            return _stored(url.strip(), root, private)
+    except (OSError, http.client.HTTPException, UnicodeError) as error:
+        reason = str(error) or type(error).__name__
+        raise FileProblem(f"{url} cannot be downloaded: {reason}. Check the address.") from error
+
+
+def _stored(url: str, root: Path, private: bool) -> Path:
+    for _ in range(MAX_REDIRECTS + 1):
+        connection, target = _connection(url, private)
+        try:
+            connection.request("GET", target, headers={"Accept": "image/*"})
+            answer = connection.getresponse()
+            location = answer.getheader("Location")
+            if answer.status in REDIRECTS and location:
+                url = urljoin(url, location)
+                continue
+            if answer.status != http.client.OK:
+                raise FileProblem(
+                    f"{url} answers {answer.status} {answer.reason}. Check the address."
+                )
+            return _saved(answer, url, root)
+        finally:
+            connection.close()
+    raise FileProblem(f"{url} is redirected more than {MAX_REDIRECTS} times. Give another address.")
+
+
+def _connection(url: str, private: bool) -> tuple[http.client.HTTPConnection, str]:
+    """A connection to the server of a URL, not yet open, and the target of the request."""
+    parts = urlsplit(url)
+    if not is_url(url) or not parts.hostname:
+        raise FileProblem(f"{url} is not an http or https address of an image.")
+    try:
+        port = parts.port or {"http": 80, "https": 443}[parts.scheme]
+    except ValueError as error:
+        raise FileProblem(f"{url} has no valid port. Check the address.") from error
+    address = _address(parts.hostname, port, private)
+    context = ssl.create_default_context() if parts.scheme == "https" else None
+    target = quote(parts.path or "/", SAFE) + (f"?{quote(parts.query, SAFE)}" * bool(parts.query))
+    return _Connection(parts.hostname, port, address, context), target
+
+
+def _address(host: str, port: int, private: bool) -> str:
+    """The address of a host. Raises FileProblem if one of its addresses may not be asked."""
+    found = [str(info[4][0]) for info in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
+    if not private and not all(map(_is_public, found)):
+        raise FileProblem(
+            f"{host} is in a private network, from which this server downloads nothing. Upload "
+            "the image, or start the server with --allow-private-urls."
+        )
+    return found[0]
+
+
+def _is_public(text: str) -> bool:
+    address = ipaddress.ip_address(text.partition("%")[0])
+    if isinstance(address, ipaddress.IPv6Address):
+        if address.ipv4_mapped is not None:
+            return _is_public(str(address.ipv4_mapped))
+        if any(address in network for network in TRANSLATED):
+            return False
+    return address.is_global and not address.is_multicast
+
+
+class _Connection(http.client.HTTPConnection):
+    """A connection to an address that was checked: a second look-up could give another one."""
+
+    def __init__(self, host: str, port: int, address: str, context: ssl.SSLContext | None) -> None:
+        super().__init__(host, port)
+        self._address, self._context = address, context
+
+    def connect(self) -> None:
+        self.sock = socket.create_connection((self._address, self.port), timeout=SECONDS)
+        if self._context is not None:
+            self.sock = self._context.wrap_socket(self.sock, server_hostname=self.host)
+
+
+def _saved(answer: http.client.HTTPResponse, url: str, root: Path) -> Path:
+    upload = uploads.create(root, MAX_BYTES, _name(urlsplit(url)))
+    try:
+        with upload.unfinished.open("wb") as file:
+            while block := answer.read(BLOCK):
+                file.write(block)
+                if file.tell() > MAX_BYTES:
+                    raise FileProblem(
+                        f"{url} is larger than {MAX_BYTES // 2**20} MiB. Upload the image instead."
+                    )
+            upload.length = file.tell()
+        if answer.length:
+            raise http.client.IncompleteRead(b"", answer.length)
+        uploads.settle(upload)
+        if not is_image(upload.path):
+            raise FileProblem(f"{url} is not an image ({', '.join(IMAGES)}).")
+    except Unusable as error:
+        raise FileProblem(f"{url}: {error}") from error
+    except BaseException:
+        uploads.remove(upload)
+        raise
+    return upload.target
+
+
+def _name(parts: SplitResult) -> str:
+    return unquote(parts.path).rstrip("/").rpartition("/")[2] or parts.hostname or "image"
