@@ -19,6 +19,8 @@ from jobs.specs.test import Codec
 
 if TYPE_CHECKING:
     from jobs.core.report import Report
+    from jobs.core.types.events import JobEvent
+    from jobs.core.types.load import Progress
     from jobs.restoring.network import Model
     from jobs.restoring.video import Restored
 
@@ -132,30 +134,30 @@ def _report() -> "Report":
     """A report to stderr. Ctrl-C stops the work without partial frames or images."""
     from jobs.core.events import NoLog
     from jobs.core.report import Report
-    from jobs.core.types.events import JobEvent
 
-    class Printed(NoLog):
-        def append(self, type: str, **fields: Any) -> JobEvent:
-            if type == "message":
-                click.echo(f"{_clear()}{fields['text']}", err=True)
-            if type == "progress":
-                line_end = "" if sys.stderr.isatty() else "\n"
-                click.echo(f"{_clear()}{progress(fields)}{line_end}", err=True, nl=False)
-                if line_end == "" and fields["done"] == fields["total"]:
-                    click.echo(err=True)
-            return super().append(type, **fields)
-
-    report = Report(Printed())
+    report = Report(NoLog())
+    report.log.listeners.append(_print)
     report.stop_on(signal.SIGINT)
     report.stop_on(signal.SIGTERM)
     return report
+
+
+def _print(event: "JobEvent") -> None:
+    """Show a message, or how far the work is, on stderr."""
+    if event["type"] == "message":
+        click.echo(f"{_clear()}{event['text']}", err=True)
+    if event["type"] == "progress":
+        line_end = "" if sys.stderr.isatty() else "\n"
+        click.echo(f"{_clear()}{progress(event)}{line_end}", err=True, nl=False)
+        if line_end == "" and event["done"] == event["total"]:
+            click.echo(err=True)
 
 
 def _clear() -> str:
     return "\r\x1b[K" if sys.stderr.isatty() else ""
 
 
-def progress(fields: dict[str, Any]) -> str:
+def progress(fields: "Progress") -> str:
     """The progress as text: 120 of 250 frames, 41.3/s, 0:03 left"""
     total = f" of {fields['total']:,}" if fields["total"] else ""
     eta = fields["eta"]

@@ -12,7 +12,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import cast
 
 from jobs.core import limits
 from jobs.core.errors import Aborted, JobError, refused
@@ -20,7 +20,9 @@ from jobs.core.events import EventLog, NoLog, last_state
 from jobs.core.folder import JobFolder
 from jobs.core.launcher import GPUS, LOCK_VARIABLE
 from jobs.core.report import Report
-from jobs.core.types.summaries import DatasetSummary, ModelSummary, TestSummary
+from jobs.core.types.events import StateFields
+from jobs.core.types.fields import JobState
+from jobs.core.types.summaries import DatasetSummary, JobSummary, ModelSummary, TestSummary
 from jobs.specs import DatasetSpec, ImagesTest, ImageTest, ModelSpec, SplitTest, VideoTest
 
 RESERVE_BYTES = 64 * 1024
@@ -85,7 +87,7 @@ def run(folder: JobFolder, log: EventLog) -> int:
     report.stop_after(limits.max_hours() * 3600)
     try:
         _reserve_space(folder)
-        log.append("state", state="running", reason="", **_assigned_gpus())
+        log.append("state", **_running())
         summary = work(folder, report)
     except Aborted:
         by_user = "Aborted by the user. Finished work is kept: Resume continues from there."
@@ -109,12 +111,15 @@ def run(folder: JobFolder, log: EventLog) -> int:
     finally:
         report.stop_after(0)
     _reserve_file(folder).unlink()
-    return _log_end(log, "done", "", summary=summary)
+    return _log_end(log, "done", "", cast(JobSummary, summary))
 
 
-def _log_end(log: EventLog, state: str, reason: str, **fields: Any) -> int:
+def _log_end(log: EventLog, state: JobState, reason: str, summary: JobSummary | None = None) -> int:
     """Log the final state of the job. Returns the exit status."""
-    _retry_on_full_disk(lambda: log.append("state", state=state, reason=reason, **fields))
+    fields: StateFields = {"state": state, "reason": reason}
+    if summary is not None:
+        fields["summary"] = summary
+    _retry_on_full_disk(lambda: log.append("state", **fields))
     return int(state == "error")
 
 
@@ -131,10 +136,12 @@ def _retry_on_full_disk(write: Callable[[], object]) -> None:
         time.sleep(0.2)
 
 
-def _assigned_gpus() -> dict[str, list[int]]:
-    """The GPUs that the server assigned to the job. They are logged for the next server."""
-    gpus = os.environ.get(GPUS, "")
-    return {"gpus": [int(number) for number in gpus.split(",")]} if gpus else {}
+def _running() -> StateFields:
+    """The state of a job that starts. The GPUs that it was given are logged for the next server."""
+    fields: StateFields = {"state": "running", "reason": ""}
+    if gpus := os.environ.get(GPUS, ""):
+        fields["gpus"] = [int(number) for number in gpus.split(",")]
+    return fields
 
 
 def _requested_snapshot(folder: JobFolder) -> str:

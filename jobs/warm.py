@@ -29,7 +29,6 @@ from jobs.core import limits
 from jobs.core.errors import JobError
 from jobs.core.events import EventLog
 from jobs.core.folder import JobFolder
-from jobs.core.types.events import JobEvent
 from jobs.run import run_with_lock
 from jobs.specs import ImageTest
 
@@ -72,25 +71,14 @@ def work(server: socket.socket, folder: JobFolder, lock: int) -> None:
         os.dup2(log.fileno(), sys.stdout.fileno())
         os.dup2(log.fileno(), sys.stderr.fileno())
     try:
-        with NotifyingLog(folder, server) as events:
-            run_with_lock(folder, lock, events)
+        with EventLog(folder.events) as log:
+            # Notifies the server of new events, which saves it from polling.
+            log.listeners.append(lambda _: send(server, {"logged": folder.id}))
+            run_with_lock(folder, lock, log)
     finally:
         # Between jobs, SIGTERM ends this process.
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
     send(server, {"done": folder.id})
-
-
-class NotifyingLog(EventLog):
-    """A log that notifies the server of new events, which saves it from polling."""
-
-    def __init__(self, folder: JobFolder, server: socket.socket) -> None:
-        super().__init__(folder.events)
-        self._job, self._server = folder.id, server
-
-    def append(self, type: str, **fields: Any) -> JobEvent:
-        event = super().append(type, **fields)
-        send(self._server, {"logged": self._job})
-        return event
 
 
 def answer(question: Message) -> Message:

@@ -25,7 +25,7 @@ from jobs.core.types import events, facts, layers, load, samples, summaries  # n
 
 DOCUMENT, SCRIPT = ROOT / "docs" / "events.md", ROOT / "static" / "js" / "base" / "types.js"
 BEGIN, END = "<!-- generated from jobs/core/types -->", "<!-- end of the generated part -->"
-MODULES = (layers, samples, facts, load, summaries, events, answers)
+MODULES = (layers, samples, facts, load, summaries)
 SUMMARIES = ("DatasetSummary", "ModelSummary", "TestSummary")
 LOGGED = ("seq", "time", "type")
 
@@ -36,6 +36,7 @@ Schemas = dict[str, Schema]
 def schemas() -> Schemas:
     """The JSON schema of each type by name, in the order of the modules."""
     kinds = [kind for module in MODULES for kind in types_of(module)]
+    kinds += [events.Logged, *get_args(events.JobEvent), *types_of(answers)]
     inputs = [(kind.__name__, "serialization", TypeAdapter(kind)) for kind in kinds]
     _, shared = TypeAdapter.json_schemas(inputs, ref_template="{model}")
     return {kind.__name__: shared["$defs"][kind.__name__] for kind in kinds}

@@ -20,7 +20,8 @@ from jobs.core import launcher
 from jobs.core.durable_files import write_whole
 from jobs.core.events import FINAL_STATES, EventLog, last_state
 from jobs.core.folder import JobFolder
-from jobs.core.types.events import JobEvent
+from jobs.core.types.events import JobEvent, StateFields
+from jobs.core.types.fields import JobState
 from jobs.specs import JobSpec
 
 GRACE = {"model": 60.0, "dataset": 5.0, "test": 5.0}
@@ -120,7 +121,7 @@ class Catalog(Index):
         self.write_end(folder, "aborted", reason)
         self.aborting.discard(folder.id)
 
-    def write_end(self, folder: JobFolder, state: str, reason: str) -> None:
+    def write_end(self, folder: JobFolder, state: JobState, reason: str) -> None:
         """Log a final state, unless the job's worker still runs or has logged its own."""
         lock = folder.lock()
         if lock is None:
@@ -140,7 +141,7 @@ class Catalog(Index):
         if snapshot and snapshot not in names:
             available = ", ".join(names) or "none"
             raise Refused(f"Snapshot {snapshot} does not exist. Available: {available}.")
-        self._requeue(id, **({"resume_from": snapshot} if snapshot else {}))
+        self._requeue(id, resume_from=snapshot)
 
     def extend(self, id: str, length: str, value: float) -> None:
         """Continue a training that has ended from its last snapshot, beyond its planned length.
@@ -164,13 +165,16 @@ class Catalog(Index):
                 "The job's folder does not exist any more. Restore it from a copy to use the job."
             )
 
-    def _requeue(self, id: str, **fields: str) -> None:
-        """Let a job that has ended wait for a worker again; `fields` go into its state event."""
+    def _requeue(self, id: str, resume_from: str = "") -> None:
+        """Let a job that has ended wait for a worker again, which resumes from that snapshot."""
         self._require_folder(id)
         if id in self.aborting or self.folder(id).worker_lives():
             raise Refused("The job's worker is still shutting down. Try again in a moment.")
+        fields: StateFields = {"state": "waiting", "reason": ""}
+        if resume_from:
+            fields["resume_from"] = resume_from
         with EventLog(self.folder(id).events) as log:
-            log.append("state", state="waiting", reason="", **fields)
+            log.append("state", **fields)
         with Sessions.begin() as session:
             row = session.get_one(JobRow, id)
             row.state = "waiting"

@@ -16,9 +16,35 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, BinaryIO, Self, TypeVar, cast, get_args, get_type_hints, overload
+from typing import (
+    Any,
+    BinaryIO,
+    Literal,
+    Self,
+    TypeVar,
+    Unpack,
+    cast,
+    get_args,
+    get_type_hints,
+    overload,
+)
 
-from jobs.core.types.events import JobEvent, Logged, StateEvent
+from jobs.core.types.events import (
+    FactsFields,
+    JobEvent,
+    Logged,
+    LogMessageFields,
+    RemovedFields,
+    ResultsFields,
+    ResumedFields,
+    ScalarsFields,
+    SnapshotFields,
+    StateEvent,
+    StateFields,
+)
+from jobs.core.types.layers import ShownLayer
+from jobs.core.types.load import Hardware, Progress
+from jobs.core.types.samples import DatasetSample, ImageSample, Skipped, ValidationSample
 
 AnyEvent = TypeVar("AnyEvent", bound=Logged)
 
@@ -28,20 +54,75 @@ BLOCK = 64 * 1024
 """Bytes per read in a search through a log."""
 
 
-class EventLog:
-    """A log opened for appending. `clock` returns the time in seconds since the epoch."""
+class Log:
+    """Where a job's events go. Each type of event takes the fields of its class."""
 
-    def __init__(self, path: Path, clock: Callable[[], float] = time.time) -> None:
-        self._clock, self._lock = clock, threading.Lock()
-        self._file = path.open("ab", buffering=0)
-        self._seq = _repair(path)
+    def __init__(self) -> None:
+        self.listeners: list[Callable[[JobEvent], object]] = []
+        """Called with each event that was appended, in the thread that appended it."""
+
+    @overload
+    def append(self, type: Literal["state"], **fields: Unpack[StateFields]) -> JobEvent: ...
+    @overload
+    def append(self, type: Literal["progress"], **fields: Unpack[Progress]) -> JobEvent: ...
+    @overload
+    def append(self, type: Literal["scalars"], **fields: Unpack[ScalarsFields]) -> JobEvent: ...
+    @overload
+    def append(self, type: Literal["facts"], **fields: Unpack[FactsFields]) -> JobEvent: ...
+    @overload
+    def append(self, type: Literal["hardware"], **fields: Unpack[Hardware]) -> JobEvent: ...
+    @overload
+    def append(self, type: Literal["removed"], **fields: Unpack[RemovedFields]) -> JobEvent: ...
+    @overload
+    def append(self, type: Literal["resumed"], **fields: Unpack[ResumedFields]) -> JobEvent: ...
+    @overload
+    def append(self, type: Literal["snapshot"], **fields: Unpack[SnapshotFields]) -> JobEvent: ...
+    @overload
+    def append(self, type: Literal["layer"], **fields: Unpack[ShownLayer]) -> JobEvent: ...
+    @overload
+    def append(self, type: Literal["sample"], **fields: Unpack[DatasetSample]) -> JobEvent: ...
+    @overload
+    def append(self, type: Literal["sample"], **fields: Unpack[ImageSample]) -> JobEvent: ...
+    @overload
+    def append(self, type: Literal["sample"], **fields: Unpack[ValidationSample]) -> JobEvent: ...
+    @overload
+    def append(self, type: Literal["results"], **fields: Unpack[ResultsFields]) -> JobEvent: ...
+    @overload
+    def append(self, type: Literal["skipped"], **fields: Unpack[Skipped]) -> JobEvent: ...
+    @overload
+    def append(self, type: Literal["message"], **fields: Unpack[LogMessageFields]) -> JobEvent: ...
 
     def append(self, type: str, **fields: Any) -> JobEvent:
         """Append an event and return it. `state` and `snapshot` events are flushed to the disk.
 
-        `fields` are those of the event's type in types/events.py. Nothing is checked here, for
-        speed: tests check the logs of real jobs.
+        The fields are checked by mypy only, for speed.
         """
+        event = self._logged(type, fields)
+        for listener in self.listeners:
+            listener(event)
+        return event
+
+    def _logged(self, type: str, fields: dict[str, Any]) -> JobEvent:
+        raise NotImplementedError
+
+
+class NoLog(Log):
+    """A log that keeps nothing, for processes that assist the process that writes the log."""
+
+    def _logged(self, type: str, fields: dict[str, Any]) -> JobEvent:
+        return cast(JobEvent, {"type": type, **fields})
+
+
+class EventLog(Log):
+    """A log opened for appending. `clock` returns the time in seconds since the epoch."""
+
+    def __init__(self, path: Path, clock: Callable[[], float] = time.time) -> None:
+        super().__init__()
+        self._clock, self._lock = clock, threading.Lock()
+        self._file = path.open("ab", buffering=0)
+        self._seq = _repair(path)
+
+    def _logged(self, type: str, fields: dict[str, Any]) -> JobEvent:
         with self._lock:
             event = {"seq": self._seq + 1, "time": self._clock(), "type": type, **fields}
             self._write(json.dumps(event, allow_nan=False, separators=(",", ":")).encode() + b"\n")
@@ -68,13 +149,6 @@ class EventLog:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-class NoLog:
-    """A log that discards its events, for processes that assist the process that writes the log."""
-
-    def append(self, type: str, **fields: Any) -> JobEvent:
-        return cast(JobEvent, {"type": type, **fields})
 
 
 def _repair(path: Path) -> int:

@@ -3,13 +3,12 @@
 import math
 import signal
 import time
-from collections.abc import Callable
 from types import FrameType
-from typing import Any
 
 from jobs.core.errors import Aborted
-from jobs.core.events import EventLog, NoLog
-from jobs.core.types.events import JobEvent
+from jobs.core.events import Log
+from jobs.core.types.fields import Level
+from jobs.core.types.load import Progress
 
 PROGRESS_INTERVAL = 0.25
 """Seconds."""
@@ -18,12 +17,10 @@ PROGRESS_INTERVAL = 0.25
 class Report:
     """The worker's interface to its event log."""
 
-    def __init__(self, log: EventLog | NoLog, resume_from: str = "") -> None:
+    def __init__(self, log: Log, resume_from: str = "") -> None:
         self.log = log
         self.resume_from = resume_from
         """The snapshot from which a training resumes; empty for the last snapshot."""
-        self.listeners: list[Callable[[JobEvent], object]] = []
-        """Called with each event that `emit` has written to the log."""
         self.timed_out = False
         self._stop = False
         self._started = time.monotonic()
@@ -89,22 +86,14 @@ class Report:
             and (now - self._started > 2 or done == total)
         ):
             eta = (total - done) / rate
-        extra = {} if pairs is None else {"pairs": pairs}
-        self.log.append("progress", done=done, total=total, unit=unit, rate=rate, eta=eta, **extra)
-
-    def emit(self, type: str, **fields: Any) -> None:
-        """Append an event to the log and pass it to the listeners."""
-        event = self.log.append(type, **fields)
-        for listener in self.listeners:
-            listener(event)
+        fields: Progress = {"done": done, "total": total, "unit": unit, "rate": rate, "eta": eta}
+        if pairs is not None:
+            fields["pairs"] = pairs
+        self.log.append("progress", **fields)
 
     def scalars(self, step: int, epoch: float, values: dict[str, float]) -> None:
-        self.emit(
-            "scalars",
-            step=step,
-            epoch=epoch,
-            scalars={key: finite(value) for key, value in values.items()},
-        )
+        scalars = {key: finite(value) for key, value in values.items()}
+        self.log.append("scalars", step=step, epoch=epoch, scalars=scalars)
 
     def snapshot(
         self,
@@ -130,7 +119,7 @@ class Report:
         """Log a file or frame that was left out of a dataset."""
         self.log.append("skipped", name=name, why=why)
 
-    def message(self, text: str, level: str = "info") -> None:
+    def message(self, text: str, level: Level = "info") -> None:
         self.log.append("message", level=level, text=text)
 
 

@@ -33,13 +33,21 @@ def write_samples(folder: JobFolder, report: Report) -> None:
     (folder.path / "results").mkdir(exist_ok=True)
     for number in sorted({index * (len(reader) - 1) // (SAMPLES - 1) for index in range(SAMPLES)}):
         meta = reader.meta(number)
-        urls = {}
+        urls: dict[str, str] = {}
         for role, picture in zip(("input", "target"), reader[number], strict=True):
             name = f"results/train-{number:06d}-{role}.png"
             (folder.path / name).write_bytes(encode_png(picture))
             urls[role] = folder.url(name)
-        facts = {key: meta[key] for key in ("frame", "original", "psnr_input")}
-        report.log.append("sample", pair=number, split="train", **facts, **urls)
+        report.log.append(
+            "sample",
+            pair=number,
+            split="train",
+            frame=meta["frame"],
+            original=meta["original"],
+            input=urls["input"],
+            target=urls["target"],
+            psnr_input=meta["psnr_input"],
+        )
     reader.close()
 
 

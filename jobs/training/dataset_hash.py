@@ -15,7 +15,7 @@ from tempfile import TemporaryFile
 import psutil
 
 from jobs.core import processes
-from jobs.core.events import EventLog, NoLog
+from jobs.core.events import Log
 from jobs.core.folder import JobFolder
 from jobs.core.stored import DATABASES, opened
 
@@ -36,7 +36,7 @@ def hash_of(folders: list[Path]) -> str:
 
 
 @contextmanager
-def hashed_in_background(log: EventLog | NoLog, folders: list[Path]) -> Iterator[None]:
+def hashed_in_background(log: Log, folders: list[Path]) -> Iterator[None]:
     """Compute the hash in a subprocess and log it when it is known, at the latest at the end.
 
     If the block raises, the subprocess is killed and no hash is logged.

@@ -36,11 +36,11 @@ def mirrored(folder: JobFolder, spec: ModelSpec, report: Report, first_step: int
     """
     board = Board(folder, report)
     board.begin(spec, first_step)
-    report.listeners.append(board.write)
+    report.log.listeners.append(board.write)
     try:
         yield
     finally:
-        report.listeners.remove(board.write)
+        report.log.listeners.remove(board.write)
         board.close()
 
 

@@ -117,12 +117,12 @@ class Validation:
     def show_samples(
         self, folder: JobFolder, restorer: Restorer, report: Report, step: int, epoch: float
     ) -> None:
-        """Write pictures of the samples and emit `sample` events."""
+        """Write pictures of the samples and log `sample` events."""
         restorer.eval()
         for index, sample in enumerate(self.samples):
             output = to_uint8(restorer(to_unit_range(sample.input[None], self._device))[0]).cpu()
             fields = _sample_fields(folder, index, sample, output, step, epoch)
-            report.emit("sample", **fields)
+            report.log.append("sample", **fields)
 
     @torch.inference_mode()
     def show_layers(

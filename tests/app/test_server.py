@@ -6,7 +6,7 @@ No workers run: the tests write the event logs.
 import os
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from weakref import WeakKeyDictionary
 
 import pytest
@@ -64,7 +64,7 @@ def model(client: FlaskClient, dataset: str, **fields: Any) -> str:
 
 def log(catalog: Catalog, id: str, type: str, **fields: Any) -> None:
     with EventLog(catalog.folder(id).events) as events:
-        events.append(type, **fields)
+        cast(Any, events).append(type, **fields)
 
 
 def follow(catalog: Catalog) -> None:

@@ -15,7 +15,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import psutil
 import pytest
@@ -62,7 +62,7 @@ def state(catalog: Catalog, id: str) -> tuple[str, str]:
 
 def write(folder: JobFolder, type: str, **fields: Any) -> None:
     with EventLog(folder.events) as log:
-        log.append(type, **fields)
+        cast(Any, log).append(type, **fields)
 
 
 def stubborn_worker(folder: JobFolder) -> subprocess.Popen[str]:

@@ -7,6 +7,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from jobs.core import folder as folders
 from jobs.core.events import EventLog
+from jobs.core.types.fields import Scalars
 from jobs.specs import ImageTest, ModelSpec
 from tests.browser.conftest import watched
 from tests.browser.looks import check_looks, until
@@ -46,8 +47,8 @@ def jobs(server: Server, clip: Clip) -> dict[str, str]:
 def done(server: Server, kind: str, spec: ModelSpec | ImageTest, gain: float) -> str:
     folder = folders.create(server.home, kind, spec)
     with EventLog(folder.events) as log:
-        log.append("state", state="running")
-        scores = {"val/l1": 0.1, "val/psnr": 30 + gain, "val/psnr_input": 30.0}
+        log.append("state", state="running", reason="")
+        scores: Scalars = {"val/l1": 0.1, "val/psnr": 30 + gain, "val/psnr_input": 30.0}
         log.append("snapshot", name="e1", epoch=4.0, step=10, size=5, scalars=scores)
         log.append(
             "state", state="done", reason="", summary={"psnr_input": 30.0, "psnr_output": 30 + gain}

@@ -10,6 +10,7 @@ from playwright.sync_api import Browser, Page, expect
 from jobs.core import folder as folders
 from jobs.core.events import EventLog
 from jobs.core.folder import JobFolder
+from jobs.core.types.samples import ResultRow
 from jobs.specs import SplitTest
 from tests.browser.conftest import watched
 from tests.browser.looks import check_looks, until
@@ -114,18 +115,21 @@ def test_rows_appear_while_the_test_runs(page: Page, prepared: Prepared) -> None
         page.goto(f"{prepared.server.url}/tests/{folder.id}")
         expect(page.locator(".empty-part")).to_have_text("Results appear here.")
         check_looks(page, "test-many-empty")
-        scores = {
+        first: ResultRow = {
+            "index": 0,
+            "name": "first",
+            "pair": 0,
             "psnr_input": 30.0,
             "psnr_output": 30.5,
             "gain": 0.5,
             "ssim_input": 0.9,
             "ssim_output": 0.91,
         }
-        log.append("results", rows=[{"index": 0, "name": "first", "pair": 0, **scores}])
+        log.append("results", rows=[first])
         log.append("progress", done=1, total=2, unit="pairs", rate=1.0, eta=1.0)
         expect(page.locator(".results tbody tr")).to_have_count(1)
         page.locator(".results tbody a").focus()
-        log.append("results", rows=[{"index": 1, "name": "second", "pair": 1, **scores}])
+        log.append("results", rows=[{**first, "index": 1, "name": "second", "pair": 1}])
         expect(page.locator(".results tbody tr")).to_have_count(2)
         expect(page.get_by_role("link", name="first")).to_be_focused()
         log.append("state", state="error", reason="It was made to fail.", summary={})

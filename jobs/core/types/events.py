@@ -28,10 +28,9 @@ class Logged(TypedDict):
     time: Time
 
 
-class StateEvent(Logged):
-    """The job has a new state."""
+class StateFields(TypedDict):
+    """A state of a job."""
 
-    type: Literal["state"]
     state: Annotated[JobState, doc("The new state.")]
     reason: Annotated[str, doc("A sentence, or empty.")]
     summary: NotRequired[Annotated[JobSummary, doc("With done: lasting results of the job.")]]
@@ -41,13 +40,27 @@ class StateEvent(Logged):
     resume_from: NotRequired[Annotated[str, doc("With waiting: the snapshot to resume from.")]]
 
 
+class StateEvent(Logged, StateFields):
+    """The job has a new state."""
+
+    type: Literal["state"]
+
+
 class ProgressEvent(Logged, Progress):
     """At most four times a second, and at the end of the work."""
 
     type: Literal["progress"]
 
 
-class ScalarsEvent(Logged):
+class ScalarsFields(TypedDict):
+    """Points of curves."""
+
+    step: Annotated[int, doc("Optimizer steps so far; of a video the number of the frame.")]
+    epoch: Annotated[float, doc("Epochs so far, as a fraction.")]
+    scalars: Scalars
+
+
+class ScalarsEvent(Logged, ScalarsFields):
     """Points of curves, by name.
 
     Of a training `train/<loss>`, `lr`, `gradient_norm`, `images_per_second`, `pixels_per_second`
@@ -57,16 +70,18 @@ class ScalarsEvent(Logged):
     """
 
     type: Literal["scalars"]
-    step: Annotated[int, doc("Optimizer steps so far; of a video the number of the frame.")]
-    epoch: Annotated[float, doc("Epochs so far, as a fraction.")]
-    scalars: Scalars
 
 
-class FactsEvent(Logged, TrainingFacts, TestFacts, PictureFacts):
+class FactsFields(TrainingFacts, TestFacts, PictureFacts, total=False):
+    """Facts of a training or a test."""
+
+    input: Annotated[VideoInput, doc("Of a test of a video.")]
+
+
+class FactsEvent(Logged, FactsFields):
     """Facts of a training or a test, as soon as they are known, over several events."""
 
     type: Literal["facts"]
-    input: NotRequired[Annotated[VideoInput, doc("Of a test of a video.")]]
 
 
 class HardwareEvent(Logged, Hardware):
@@ -75,30 +90,45 @@ class HardwareEvent(Logged, Hardware):
     type: Literal["hardware"]
 
 
-class RemovedEvent(Logged):
-    """A user has deleted snapshots."""
+class RemovedFields(TypedDict):
+    """Deleted snapshots."""
 
-    type: Literal["removed"]
     snapshots: Annotated[list[str], doc("Names of the snapshots.")]
 
 
-class ResumedEvent(Logged):
-    """A training continues from a snapshot. Later points of curves belong to the resumed run."""
+class RemovedEvent(Logged, RemovedFields):
+    """A user has deleted snapshots."""
 
-    type: Literal["resumed"]
+    type: Literal["removed"]
+
+
+class ResumedFields(TypedDict):
+    """Where a training continues."""
+
     step: Annotated[int, doc("The snapshot's step.")]
 
 
-class SnapshotEvent(Logged):
-    """A training has written a snapshot."""
+class ResumedEvent(Logged, ResumedFields):
+    """A training continues from a snapshot. Later points of curves belong to the resumed run."""
 
-    type: Literal["snapshot"]
+    type: Literal["resumed"]
+
+
+class SnapshotFields(TypedDict):
+    """A written snapshot."""
+
     name: Annotated[str, doc("Such as epoch-0012.")]
     epoch: float
     step: int
     size: Bytes
     scalars: Annotated[Scalars, doc("The validation at that moment; empty without one.")]
     removed: NotRequired[Annotated[list[str], doc("Names of older snapshots that were removed.")]]
+
+
+class SnapshotEvent(Logged, SnapshotFields):
+    """A training has written a snapshot."""
+
+    type: Literal["snapshot"]
 
 
 class LayerEvent(Logged, ShownLayer):
@@ -128,11 +158,16 @@ class ValidationSampleEvent(Logged, ValidationSample):
     type: Literal["sample"]
 
 
-class ResultsEvent(Logged):
+class ResultsFields(TypedDict):
+    """Rows of a test."""
+
+    rows: list[ResultRow]
+
+
+class ResultsEvent(Logged, ResultsFields):
     """Rows of a test of many images. A newer row replaces an older one of the same index."""
 
     type: Literal["results"]
-    rows: list[ResultRow]
 
 
 class SkippedEvent(Logged, Skipped):
@@ -141,12 +176,17 @@ class SkippedEvent(Logged, Skipped):
     type: Literal["skipped"]
 
 
-class LogMessageEvent(Logged):
+class LogMessageFields(TypedDict):
+    """A note."""
+
+    level: Level
+    text: str
+
+
+class LogMessageEvent(Logged, LogMessageFields):
     """A note of the worker for the job's page."""
 
     type: Literal["message"]
-    level: Level
-    text: str
 
 
 SampleEvent: TypeAlias = DatasetSampleEvent | ImageSampleEvent | ValidationSampleEvent

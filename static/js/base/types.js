@@ -786,12 +786,12 @@
  * @typedef {object} StateEvent The job has a new state.
  * @property {number} seq Counts from 1 without gaps.
  * @property {number} time Seconds since the epoch.
- * @property {"state"} type
  * @property {"waiting" | "running" | "done" | "error" | "aborted"} state The new state.
  * @property {string} reason A sentence, or empty.
  * @property {JobSummary} [summary] With done: lasting results of the job.
  * @property {number[] | null} [gpus] With running: the GPUs that a training was given.
  * @property {string} [resume_from] With waiting: the snapshot to resume from.
+ * @property {"state"} type
  */
 
 /**
@@ -811,11 +811,11 @@
  * @typedef {object} ScalarsEvent Points of curves, by name.
  * @property {number} seq Counts from 1 without gaps.
  * @property {number} time Seconds since the epoch.
- * @property {"scalars"} type
  * @property {number} step Optimizer steps so far; of a video the number of the frame.
  * @property {number} epoch Epochs so far, as a fraction.
  * @property {Record<string, number | null>} scalars Values by name; null where a value is not
  *   finite.
+ * @property {"scalars"} type
  */
 
 /**
@@ -860,8 +860,8 @@
  *   unknown.
  * @property {number | null} [ssim_input] -1 to 1; null if it cannot be computed.
  * @property {number} [bytes] Bytes.
- * @property {"facts"} type
  * @property {VideoInput} [input] Of a test of a video.
+ * @property {"facts"} type
  */
 
 /**
@@ -880,8 +880,8 @@
  * @typedef {object} RemovedEvent A user has deleted snapshots.
  * @property {number} seq Counts from 1 without gaps.
  * @property {number} time Seconds since the epoch.
- * @property {"removed"} type
  * @property {string[]} snapshots Names of the snapshots.
+ * @property {"removed"} type
  */
 
 /**
@@ -889,15 +889,14 @@
  *   belong to the resumed run.
  * @property {number} seq Counts from 1 without gaps.
  * @property {number} time Seconds since the epoch.
- * @property {"resumed"} type
  * @property {number} step The snapshot's step.
+ * @property {"resumed"} type
  */
 
 /**
  * @typedef {object} SnapshotEvent A training has written a snapshot.
  * @property {number} seq Counts from 1 without gaps.
  * @property {number} time Seconds since the epoch.
- * @property {"snapshot"} type
  * @property {string} name Such as epoch-0012.
  * @property {number} epoch
  * @property {number} step
@@ -905,6 +904,7 @@
  * @property {Record<string, number | null>} scalars The validation at that moment; empty without
  *   one.
  * @property {string[]} [removed] Names of older snapshots that were removed.
+ * @property {"snapshot"} type
  */
 
 /**
@@ -992,8 +992,8 @@
  *   of the same index.
  * @property {number} seq Counts from 1 without gaps.
  * @property {number} time Seconds since the epoch.
- * @property {"results"} type
  * @property {ResultRow[]} rows
+ * @property {"results"} type
  */
 
 /**
@@ -1009,9 +1009,9 @@
  * @typedef {object} LogMessageEvent A note of the worker for the job's page.
  * @property {number} seq Counts from 1 without gaps.
  * @property {number} time Seconds since the epoch.
- * @property {"message"} type
  * @property {"info" | "warning"} level
  * @property {string} text
+ * @property {"message"} type
  */
 
 /**

@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from flask import Flask
@@ -25,7 +25,7 @@ def test(home: Path) -> str:
         home, "test", ImageTest.model_validate({"model": MODEL, "image": "/a.png"})
     )
     with EventLog(folder.events) as log:
-        log.append("layer", index=1, name="conv/1", shape=[4, 8, 8])
+        cast(Any, log).append("layer", index=1, name="conv/1", shape=[4, 8, 8])
     (folder.path / "layers").mkdir()
     (folder.path / "layers" / "01-conv_1-c003.json").write_text(json.dumps({"low": 0.5}))
     return folder.id

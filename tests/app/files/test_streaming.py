@@ -12,6 +12,7 @@ from app.files.streaming import csv_lines, json_items
 from jobs.core import folder as folders
 from jobs.core.events import EventLog
 from jobs.core.folder import JobFolder
+from jobs.core.types.fields import Scalars
 from jobs.run import main as run_worker
 from jobs.specs import DatasetSpec, ModelSpec
 from tests.conftest import Clip
@@ -25,7 +26,7 @@ def long_run(home: Path) -> JobFolder:
     folder = folders.create(home, "model", ModelSpec(name="long", dataset="abcdefgh"))
     with EventLog(folder.events) as log:
         log.append("state", state="running", reason="")
-        scalars = {"train/l1": 0.5, "=SUM(A1)": 1.0}
+        scalars: Scalars = {"train/l1": 0.5, "=SUM(A1)": 1.0}
         for step in range(STEPS):
             log.append("scalars", step=step, epoch=step / 100, scalars=scalars)
         log.append("state", state="aborted", reason="")

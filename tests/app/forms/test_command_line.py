@@ -328,6 +328,7 @@ def test_a_command_recreates_the_training_in_a_home(tmp_path: Path) -> None:
         log.append(
             "state",
             state="done",
+            reason="",
             summary={"pairs": {"train": 9}, "channels": 3, "smallest_side": 64},
         )
     (tmp_path / "it's.py").write_text("def network(channels): ...")

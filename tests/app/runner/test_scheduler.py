@@ -19,6 +19,7 @@ from app.validation_errors import Invalid
 from jobs.core import launcher
 from jobs.core.events import EventLog, last_state
 from jobs.core.folder import JobFolder
+from jobs.core.types.fields import JobState
 from jobs.specs import DatasetSpec, ModelSpec
 
 SOURCE = {"kind": "folders", "input": "/a", "target": "/b"}
@@ -49,7 +50,7 @@ class Machine:
         self.started[folder.id] = env
         return 0
 
-    def log_state(self, id: str, state: str, **fields: Any) -> None:
+    def log_state(self, id: str, state: JobState, **fields: Any) -> None:
         """Log a state as a worker does, and index it as the follower does."""
         with EventLog(self.catalog.folder(id).events) as log:
             log.append("state", state=state, reason="", **fields)

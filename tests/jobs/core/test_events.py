@@ -1,9 +1,12 @@
 """The event log, and the view that is folded from it."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_overloads
 
-from jobs.core.events import EventLog, last_state, read, read_from
+from typing_extensions import get_type_hints
+
+from jobs.core.events import EventLog, Log, last_state, read, read_from
+from jobs.core.types.events import JobEvent, Logged
 from jobs.core.view import empty, fold
 
 
@@ -17,15 +20,32 @@ def test_sequence_numbers_continue_after_reopening(tmp_path: Path) -> None:
     assert {event["time"] for event in read(path)} == {5.0}
 
 
+def test_each_type_of_event_is_appended_with_its_own_fields() -> None:
+    """mypy checks what is appended by the overloads of Log.append."""
+    checked = []
+    for overload in get_overloads(Log.append):
+        hints = get_type_hints(overload)
+        (fields,) = get_args(hints["fields"])
+        checked.append((*get_args(hints["type"]), get_type_hints(fields)))
+    events = []
+    for kind in get_args(JobEvent):
+        hints = get_type_hints(kind)
+        (name,) = get_args(hints.pop("type"))
+        events.append(
+            (name, {key: hints[key] for key in hints if key not in Logged.__annotations__})
+        )
+    assert checked == events
+
+
 def test_readers_ignore_an_incomplete_line_and_the_next_writer_removes_it(tmp_path: Path) -> None:
     path = tmp_path / "events.jsonl"
     with EventLog(path) as log:
-        log.append("state", state="running")
+        log.append("state", state="running", reason="")
     with path.open("ab") as file:
         file.write(b'{"seq":2,"ti')
     assert len(read_from(path, 0)[0]) == 1
     with EventLog(path) as log:
-        log.append("state", state="done")
+        log.append("state", state="done", reason="")
     assert [(event["seq"], event["state"]) for event in read(path)] == [(1, "running"), (2, "done")]
     state = last_state(path)
     assert state is not None
@@ -36,9 +56,9 @@ def test_reading_continues_at_an_offset(tmp_path: Path) -> None:
     path = tmp_path / "events.jsonl"
     assert read_from(path, 0) == ([], 0)
     with EventLog(path) as log:
-        log.append("message", text="a")
+        log.append("message", level="info", text="a")
         _, offset = read_from(path, 0)
-        log.append("message", text="b")
+        log.append("message", level="info", text="b")
     assert [event["text"] for event in read_from(path, offset)[0]] == ["b"]
 
 

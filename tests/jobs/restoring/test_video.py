@@ -44,15 +44,16 @@ class MessageLog(NoLog):
     """Keeps the messages of a report, and calls a function for its progress."""
 
     def __init__(self, on_progress: Callable[[int], object] = lambda done: None) -> None:
+        super().__init__()
         self.messages: list[str] = []
         self._on_progress = on_progress
+        self.listeners.append(self._heard)
 
-    def append(self, type: str, **fields: Any) -> JobEvent:
-        if type == "message":
-            self.messages.append(fields["text"])
-        if type == "progress":
-            self._on_progress(fields["done"])
-        return super().append(type, **fields)
+    def _heard(self, event: JobEvent) -> None:
+        if event["type"] == "message":
+            self.messages.append(event["text"])
+        if event["type"] == "progress":
+            self._on_progress(event["done"])
 
 
 class Brighter(nn.Module):
@@ -514,9 +515,7 @@ def test_memory_does_not_grow_with_the_length_of_the_video(
     process, used = psutil.Process(), dict[int, int]()
     log = MessageLog(lambda done: used.setdefault(done, process.memory_info().rss))
     report = Report(log)
-    monkeypatch.setattr(
-        report, "progress", lambda done, *_, **__: log.append("progress", done=done)
-    )
+    monkeypatch.setattr(report, "progress", lambda done, *_, **__: log._on_progress(done))
     restore_video(source, tmp_path / "out.mp4", identity("rgb"), report)
     early = max(rss for done, rss in used.items() if 100 <= done < 250)
     late = max(rss for done, rss in used.items() if done >= 400)

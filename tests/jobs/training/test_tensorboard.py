@@ -214,7 +214,7 @@ def test_points_are_flushed_before_the_run_ends(
         report = Report(log)
         board = Board(model, report)
         board.begin(model.spec(), 0)  # type: ignore[arg-type]
-        report.listeners.append(board.write)
+        report.log.listeners.append(board.write)
         report.scalars(1, 0.5, {"train/l1": 0.25, "val/psnr": float("inf")})
         deadline = time.monotonic() + 5
         while "train/l1" not in loaded(model).Tags()["scalars"]:
