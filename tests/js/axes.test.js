@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { extentOf, logTicks, nearest, paddedRange, xText } from "../../static/js/charts/axes.js";
+import { part } from "./parts.js";
 
 test("values that differ only by rounding have a range", () => {
   for (const [low, high] of [
@@ -31,7 +32,8 @@ test("a logarithmic axis has several ticks, also in less than a power of ten", (
 });
 
 test("the range of x contains all points of all charts and is never empty", () => {
-  const line = (...step) => ({ step });
+  /** @param {...number} step */
+  const line = (...step) => part({ step });
   assert.deepEqual(extentOf([line(2, 516), line(0, 500), line()], "step"), [0, 516]);
   assert.deepEqual(extentOf([line(7)], "step"), [6.5, 7.5]);
   assert.deepEqual(extentOf([], "step"), [0, 1]);

@@ -3,8 +3,15 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { folderOf, planUpload, rateMeter, transferText } from "../../static/js/paths/batch.js";
+import { part } from "./parts.js";
 
-const files = (...paths) => paths.map((path) => ({ path, file: path }));
+/** @param {...string} paths */
+const files = (...paths) => paths.map((path) => part({ path, file: path }));
+/** @param {Parameters<typeof planUpload>} request */
+function problemOf(...request) {
+  const plan = planUpload(...request);
+  return "problem" in plan ? plan.problem : "";
+}
 
 test("a single file is sent as a file", () => {
   assert.deepEqual(planUpload(files("a.h264"), "any"), {
@@ -12,7 +19,7 @@ test("a single file is sent as a file", () => {
     folder: false,
     items: files("a.h264"),
   });
-  assert.match(planUpload(files("a.png"), "folder").problem, /^This field accepts folders/);
+  assert.match(problemOf(files("a.png"), "folder"), /^This field accepts folders/);
 });
 
 test("a folder stays a folder, without the files of operating systems", () => {
@@ -25,9 +32,9 @@ test("a folder stays a folder, without the files of operating systems", () => {
     folder: true,
     items: files("orig/1.bmp", "orig/sub/2.bmp"),
   });
-  assert.match(planUpload(files("orig/1.bmp"), "image").problem, /accepts one file/);
-  assert.match(planUpload(files("a/1.bmp", "b/1.bmp"), "any").problem, /one folder at a time/);
-  assert.match(planUpload(files("orig/.hidden"), "any").problem, /no files/);
+  assert.match(problemOf(files("orig/1.bmp"), "image"), /accepts one file/);
+  assert.match(problemOf(files("a/1.bmp", "b/1.bmp"), "any"), /one folder at a time/);
+  assert.match(problemOf(files("orig/.hidden"), "any"), /no files/);
 });
 
 test("loose files become a folder if the field accepts folders", () => {
@@ -39,7 +46,7 @@ test("loose files become a folder if the field accepts folders", () => {
       { path: "files/2.bmp", file: "2.bmp" },
     ],
   });
-  assert.match(planUpload(files("1.bmp", "2.bmp"), "image").problem, /single file/);
+  assert.match(problemOf(files("1.bmp", "2.bmp"), "image"), /single file/);
 });
 
 test("the folder on the server is the folder of its files", () => {

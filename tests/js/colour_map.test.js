@@ -13,6 +13,7 @@ import {
 /**
  * Convert red, green and blue in 0 to 255 to [L, a, b], with Ottosson's forward matrices, which the
  * module does not use.
+ * @param {number[]} rgb
  */
 function oklab(rgb) {
   const [r, g, b] = rgb
@@ -30,14 +31,20 @@ function oklab(rgb) {
   ];
 }
 
+/** @param {Uint32Array} map */
 const points = (map) => Array.from(map, (pixel) => oklab(channelsOf(pixel)));
+/** @param {number[]} a @param {number[]} b */
 const distance = (a, b) => Math.hypot(...a.map((value, axis) => value - b[axis]));
 
-/** Distances of entries that are `apart`: between neighbours, rounding to 8 bits would dominate. */
+/**
+ * Distances of entries that are `apart`: between neighbours, rounding to 8 bits would dominate.
+ * @param {number[][]} colours
+ */
 function distances(colours, apart = 16) {
   return colours.slice(apart).map((colour, index) => distance(colour, colours[index]));
 }
 
+/** @param {number[][]} colours */
 function assertEven(colours) {
   const steps = distances(colours);
   const mean = steps.reduce((sum, value) => sum + value, 0) / steps.length;
@@ -54,6 +61,7 @@ test("equal steps of a number are equal steps in OKLab", () => {
 });
 
 test("larger numbers are lighter; in a diverging map, numbers nearer to zero", () => {
+  /** @param {number[][]} colours */
   const rises = (colours) =>
     colours.every(([lightness], index) => index === 0 || lightness > colours[index - 1][0]);
   assert.ok(rises(points(SEQUENTIAL)));

@@ -5,6 +5,7 @@ import { test } from "node:test";
 import { carried, isChosen, nested, suggestedName } from "../../static/js/forms/form_values.js";
 
 test("names with dots are nested, and empty values are left out", () => {
+  /** @type {[string, string][]} */
   const entries = [
     ["source.kind", "stream"],
     ["source.stream", " /a.h264 "],
@@ -43,6 +44,7 @@ test("a part needs all of its choices", () => {
     ["validation.method", "separate"],
     ["validation.source.kind", "folders"],
   ]);
+  /** @type {(kind: string) => [string, string][]} */
   const choices = (kind) => [
     ["validation.method", "separate"],
     ["validation.source.kind", kind],

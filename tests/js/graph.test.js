@@ -5,8 +5,15 @@ import { test } from "node:test";
 import { layout } from "../../static/js/forms/graph.js";
 
 const input = { name: "input", words: "1 channel", parameters: 0 };
+/** @param {string} name @param {...string} inputs */
 const layer = (name, ...inputs) => ({ name, inputs, words: "", parameters: 1 });
-const boxOf = (graph, name) => graph.boxes.find((box) => box.name === name);
+
+/** @param {ReturnType<typeof layout>} graph @param {string} name */
+function boxOf(graph, name) {
+  const box = graph.boxes.find((each) => each.name === name);
+  assert.ok(box);
+  return box;
+}
 
 test("a layer is below its inputs, and branches are side by side", () => {
   const graph = layout(

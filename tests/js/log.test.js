@@ -22,7 +22,7 @@ test("a line is complete when its end arrives", () => {
 test("a progress bar arrives in parts of any size", () => {
   const text = "begin\n\r 1 %|#\r 50 %|###\r 100 %|######\r\nend\r\n1 %\r2 %\r";
   for (let size = 1; size < text.length; size++) {
-    let [lines, tail, longest] = [[], "", 0];
+    let [lines, tail, longest] = [/** @type {string[]} */ ([]), "", 0];
     for (let at = 0; at < text.length; at += size) {
       const fresh = splitLines(tail, text.slice(at, at + size));
       lines = [...lines, ...fresh.lines];

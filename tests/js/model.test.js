@@ -7,20 +7,20 @@ import { addEvents, curvesOf } from "../../static/js/charts/curves.js";
 import { eventText, recordFacts } from "../../static/js/runs/record.js";
 import { withSample } from "../../static/js/runs/samples.js";
 import { bestOf, resumedAt, withSnapshot } from "../../static/js/runs/snapshots.js";
+import { part } from "./parts.js";
+
+/** @import { JobSummary } from "../../static/js/base/types.js" */
+/** @import { SampleSet } from "../../static/js/runs/samples.js" */
 
 test("the points of a resumed run replace those after its snapshot", () => {
-  const point = (step, value) => ({
-    type: "scalars",
-    step,
-    epoch: step,
-    time: step,
-    scalars: { a: value },
-  });
+  /** @param {number} step @param {number} value */
+  const point = (step, value) =>
+    part({ type: "scalars", step, epoch: step, time: step, scalars: { a: value } });
   const curves = addEvents(curvesOf(), [
     point(2, 9),
     point(4, 8),
     point(6, 7),
-    { type: "resumed", step: 4 },
+    part({ type: "resumed", step: 4 }),
     point(5, 6),
   ]);
   const { series } = curves;
@@ -28,11 +28,12 @@ test("the points of a resumed run replace those after its snapshot", () => {
     [series.a.step, series.a.value, series.a.epoch.length],
     [[2, 4, 5], [9, 8, 6], 3],
   );
-  addEvents(curves, [{ type: "resumed", step: 0 }]);
+  addEvents(curves, [part({ type: "resumed", step: 0 })]);
   assert.deepEqual(series.a, { step: [], epoch: [], time: [], value: [] });
 });
 
 test("snapshots are added and removed, and the best has the lowest validation loss", () => {
+  /** @type {(name: string, step: number, l1: number | null, removed?: string[]) => any} */
   const event = (name, step, l1, removed) => ({
     name,
     step,
@@ -46,7 +47,7 @@ test("snapshots are added and removed, and the best has the lowest validation lo
   snapshots = withSnapshot(snapshots, event("step-000003", 3, null, ["epoch-0001"]));
   const names = snapshots.map(({ snapshot }) => snapshot);
   assert.deepEqual(names, ["epoch-0002", "step-000003"]);
-  assert.equal(bestOf(snapshots).snapshot, "epoch-0002");
+  assert.equal(bestOf(snapshots)?.snapshot, "epoch-0002");
   assert.equal(bestOf([snapshots[1]]), null);
   assert.deepEqual(
     resumedAt(snapshots, 2).map(({ step }) => step),
@@ -55,6 +56,7 @@ test("snapshots are added and removed, and the best has the lowest validation lo
 });
 
 test("the facts of a training as text", () => {
+  /** @type {JobSummary} */
   const summary = {
     parameters: 8129,
     receptive_field: [13, 13],
@@ -70,18 +72,18 @@ test("the facts of a training as text", () => {
   });
   const gpu = { utilisation: 97, memory_used: 12.1e9, temperature: 61 };
   assert.equal(
-    hardwareDetails({ cpu: 180, cores: 2, rss: 1.2e9, gpus: [gpu] }),
+    hardwareDetails({ cpu: 180, cores: 2, rss: 1.2e9, memory_total: 4e9, gpus: [gpu] }),
     "GPU 97 %, 12.1 GB, 61 °C · CPU 1.8 of 2 cores · 1.2 GB of memory",
   );
 });
 
 test("messages of events", () => {
-  assert.equal(eventText({ type: "state", state: "error", reason: "Lost." }), "error: Lost.");
+  assert.equal(eventText(part({ type: "state", state: "error", reason: "Lost." })), "error: Lost.");
   assert.equal(
-    eventText({ type: "snapshot", name: "epoch-1997", epoch: 1997 }),
+    eventText(part({ type: "snapshot", name: "epoch-1997", epoch: 1997 })),
     "Snapshot epoch-1997 after epoch 1,997.",
   );
-  assert.equal(eventText({ type: "sample" }), null);
+  assert.equal(eventText(part({ type: "sample" })), null);
 });
 
 test("the facts of a record as text", () => {
@@ -89,16 +91,18 @@ test("the facts of a record as text", () => {
 });
 
 test("the samples of a resumed run replace those after its snapshot", () => {
-  const sample = (step, index) => ({ type: "sample", step, index, epoch: step });
+  /** @param {number} step @param {number} index */
+  const sample = (step, index) => part({ type: "sample", step, index, epoch: step });
   const events = [
     sample(0, 0),
     sample(0, 1),
     sample(5, 0),
     sample(9, 0),
-    { type: "resumed", step: 5 },
+    part({ type: "resumed", step: 5 }),
     sample(8, 0),
-    { type: "state" },
+    part({ type: "state" }),
   ];
+  /** @type {SampleSet[]} */
   const sets = events.reduce(withSample, []);
   assert.deepEqual(
     sets.map(({ step, samples }) => [step, samples.size]),

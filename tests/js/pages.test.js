@@ -32,7 +32,11 @@ import {
   stepsBetween,
   thin,
 } from "../../static/js/charts/curves.js";
+import { part } from "./parts.js";
 
+/** @import { Losses } from "../../static/js/base/types.js" */
+
+/** @type {Record<string, (...values: any[]) => string>} */
 const FORMATS = {
   loss,
   similarity,
@@ -80,6 +84,7 @@ test("counts and small shares as text", () => {
 });
 
 test("a sparkline is thinned as on the server", () => {
+  /** @type {Losses} */
   let losses = { seen: 0, every: 1, values: [] };
   for (let seen = 1; seen <= 300; seen += 1) losses = withLoss(losses, seen);
   assert.deepEqual([losses.seen, losses.every], [300, 8]);
@@ -87,21 +92,23 @@ test("a sparkline is thinned as on the server", () => {
   assert.equal(losses.values.at(-1), 296);
 });
 
-const scalars = (step, value, seq = 0) => ({
-  type: "scalars",
-  seq,
-  step,
-  epoch: step / 10,
-  time: 100 + step,
-  scalars: { a: value, b: null },
-});
+/** @param {number} step @param {number} value */
+const scalars = (step, value) =>
+  part({
+    type: "scalars",
+    seq: 0,
+    step,
+    epoch: step / 10,
+    time: 100 + step,
+    scalars: { a: value, b: null },
+  });
 
 test("a step that is logged again replaces its point", () => {
   const { series } = addEvents(curvesOf(), [
     scalars(1, 5),
     scalars(3, 6),
     scalars(3, 8),
-    { type: "state" },
+    part({ type: "state" }),
   ]);
   assert.deepEqual(
     [series.a.step, series.a.value],
@@ -114,17 +121,17 @@ test("a step that is logged again replaces its point", () => {
 });
 
 test("hardware is shown at the newest step", () => {
-  const reading = {
+  const reading = part({
     type: "hardware",
     time: 7,
     cpu: 150,
     cores: 2,
     rss: 1e9,
     gpus: [{ utilisation: 97, memory_used: 5e9 }],
-  };
+  });
   const { series } = addEvents(curvesOf(), [
     scalars(10, 1),
-    { type: "progress", unit: "steps", done: 12 },
+    part({ type: "progress", unit: "steps", done: 12 }),
     reading,
     reading,
   ]);
@@ -151,11 +158,14 @@ test("the curves of an open page do not grow without limit, and keep their extre
   assert.ok(a.step.length <= 4000);
   assert.ok(a.value.includes(-9) && a.value.includes(9));
   assert.equal(a.step.at(-1), 20_000);
-  assert.deepEqual(thin({ step: [1, 2, 3, 4], value: [1, 5, 0, 1] }, 2), {
+  assert.deepEqual(thin(part({ step: [1, 2, 3, 4], value: [1, 5, 0, 1] }), 2), {
     step: [1, 2, 3, 4],
     value: [1, 5, 0, 1],
   });
-  assert.deepEqual(thin({ step: [1, 2, 3, 4, 5], value: [1, 5, 0, 1, 1] }, 2).step, [1, 2, 3, 5]);
+  assert.deepEqual(
+    thin(part({ step: [1, 2, 3, 4, 5], value: [1, 5, 0, 1, 1] }), 2).step,
+    [1, 2, 3, 5],
+  );
 });
 
 test("smoothing is not biased to the first values, and keeps gaps", () => {
@@ -195,7 +205,7 @@ test("a table as CSV", () => {
 });
 
 test("curves with different steps share an x axis", () => {
-  const series = { a: { step: [1, 2], value: [5, 6] }, b: { step: [2, 4], value: [7, 8] } };
+  const series = part({ a: { step: [1, 2], value: [5, 6] }, b: { step: [2, 4], value: [7, 8] } });
   assert.deepEqual(align(series, ["a", "b", "c"]), [
     [1, 2, 4],
     [5, 6, undefined],

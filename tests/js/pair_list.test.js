@@ -10,6 +10,7 @@ const PAGE_SIZE = 2;
  * A fake server: sorts each dataset by PSNR, in pages of two pairs.
  * @param {Record<string, (number | null)[]>} datasets The PSNR of each pair.
  * @param {string[]} requests Gets the requested pages.
+ * @returns {(id: string, page: number) => Promise<any>}
  */
 const serverOf =
   (datasets, requests = []) =>
@@ -43,6 +44,7 @@ test("the pairs of several datasets, worst first, with numbers through all datas
 });
 
 test("pages are requested when they are needed", async () => {
+  /** @type {string[]} */
   const requests = [];
   const { more } = await worstFirst(["a"], serverOf({ a: [1, 2, 3, 4, 5] }, requests));
   await more(2);

@@ -6,13 +6,17 @@ import { StreamLanguage } from "@codemirror/language";
 
 import { prototxt } from "../../static/js/forms/prototxt.js";
 
-/** The tokens of a line as [kind, text]. */
+/**
+ * The tokens of a line as [kind, text].
+ * @param {string} line
+ */
 function tokens(line) {
+  /** @type {[string, string][]} */
   const list = [];
   StreamLanguage.define({
     ...prototxt,
-    token(stream) {
-      const kind = prototxt.token(stream);
+    token(stream, state) {
+      const kind = prototxt.token(stream, state);
       if (kind) list.push([kind, stream.current()]);
       return kind;
     },

@@ -29,6 +29,7 @@ test("zooming keeps the pixel under the cursor", () => {
   const before = { scale: 4, x: 176, y: 144 };
   const point = { x: 700, y: 200 };
   const after = zoomTo(before, 8, point, size, box, 1);
+  /** @param {typeof before} view */
   const pixelOf = (view) => pixelAt(point, place(view, size, box, 1), size);
   assert.equal(after.scale, 8);
   assert.deepEqual(pixelOf(after), pixelOf(before));

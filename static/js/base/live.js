@@ -18,7 +18,8 @@ const PATIENCE_MS = 1500;
 const watches = new Map();
 /** @type {ReturnType<typeof io> | null} */
 let socket = null;
-let lossTimer = 0;
+/** @type {ReturnType<typeof setTimeout> | undefined} */
+let lossTimer;
 
 /**
  * Watch one job: `onEvents` gets all its events after `since`, each once and in order.

@@ -18,7 +18,8 @@ for (const type of ["pointerup", "pointercancel"])
  * @returns {(now?: boolean) => void} Refreshes the parts soon, or with `true` at once.
  */
 export function refresher(selector, onRefreshed = () => {}, isBusy = () => false) {
-  let timer = 0;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  let timer;
   let latest = 0;
 
   /** Request this page's URL: it contains order and place of lists. */
@@ -27,7 +28,7 @@ export function refresher(selector, onRefreshed = () => {}, isBusy = () => false
       timer = setTimeout(refresh, INTERVAL_MS);
       return;
     }
-    timer = 0;
+    timer = undefined;
     const turn = ++latest;
     const response = await fetch(location.href).catch(() => null);
     if (!response || response.status >= 500) {

@@ -24,7 +24,8 @@ const aside = find(document, "#preview");
 const part = (/** @type {string} */ name) => find(aside, `[data-part="${name}"]`);
 const showRate = rateCurve(part("rate"));
 
-let timer = 0;
+/** @type {ReturnType<typeof setTimeout> | undefined} */
+let timer;
 let latest = 0;
 let requested = "";
 let drawn = "";

@@ -14,7 +14,8 @@ const form = find(document, "#dataset-form", HTMLFormElement);
 const panel = find(document, "#probe");
 const aside = ancestor(panel, "aside");
 
-let timer = 0;
+/** @type {ReturnType<typeof setTimeout> | undefined} */
+let timer;
 let latest = 0;
 let requested = "";
 /** The name that was suggested last. */

@@ -84,7 +84,8 @@ function showEvent(row, event) {
   }
 }
 
-let typingTimer = 0;
+/** @type {ReturnType<typeof setTimeout> | undefined} */
+let typingTimer;
 
 /** Show the first page of the filtered lists. The address contains the filter. */
 function applyFilter() {
