@@ -185,7 +185,7 @@ class Settings(BaseSettings):
     )
     gpus: Annotated[str | None, Option(metavar="0,1")] = Field(
         default=None,
-        description="GPU indices that trainings may use. "
+        description="GPUs that jobs may use: indices as in nvidia-smi, or UUIDs. "
         "Default: CUDA_VISIBLE_DEVICES, or all GPUs.",
     )
     database_url: Annotated[str | None, Option(metavar="URL")] = Field(

@@ -16,6 +16,8 @@ import psutil
 from sqlalchemy import create_engine
 from sqlalchemy.exc import SQLAlchemyError
 
+from jobs.core.errors import JobError
+
 GIB = 2**30
 MIN_FREE = 5 * GIB
 MIN_FILES = 1024
@@ -78,7 +80,11 @@ def _devices() -> Iterator[Finding]:
 
     from app.runner import gpus
 
-    in_driver = len(gpus.names())
+    try:
+        in_driver = len(gpus.names())
+    except JobError as error:
+        yield Finding("missing", "GPU", str(error))
+        return
     usable = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if usable:
         names = ", ".join(torch.cuda.get_device_name(number) for number in range(usable))

@@ -13,6 +13,7 @@ from commands.common_options import home_option, user_code_option
 from jobs.core.errors import JobError
 from jobs.core.folder import JobFolder
 from jobs.core.launcher import USER_CODE
+from jobs.core.processes import GPU_ORDER
 from jobs.core.suffixes import is_image
 from jobs.restoring.outputs import check_video
 from jobs.specs.test import Codec
@@ -114,6 +115,7 @@ def _device(requested: str, choose: Any) -> Any:
         or (kind != "cuda" and number)
     ):
         raise JobError(f"--device: Unknown device {requested}. Use auto, cpu, cuda or cuda:1.")
+    os.environ |= GPU_ORDER
     return choose(requested)
 
 

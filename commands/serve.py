@@ -21,6 +21,7 @@ from app.web import logs
 from app.web.access import is_loopback, link
 from app.web.serving import serve
 from commands.server_options import with_settings
+from jobs.core.errors import JobError
 from jobs.core.paths import READABLE
 
 READ_BY_WORKERS = ("max_image_mb", "max_worker_gb", "max_hours")
@@ -36,7 +37,7 @@ def main(settings: Settings) -> None:
     settings = _with_token(settings)
     try:
         app = create_app(settings)
-    except (HomeInUse, FromTheFuture) as error:
+    except (HomeInUse, FromTheFuture, JobError) as error:
         raise click.ClickException(str(error)) from error
     except (OSError, OperationalError) as error:
         if not (sentence := lasting_failure(error)):

@@ -19,6 +19,7 @@ from jobs.core.errors import Aborted, JobError, refused
 from jobs.core.events import EventLog, NoLog, last_state
 from jobs.core.folder import JobFolder
 from jobs.core.launcher import GPUS, LOCK_VARIABLE
+from jobs.core.processes import GPU_ORDER
 from jobs.core.report import Report
 from jobs.core.types.events import StateFields
 from jobs.core.types.fields import JobState
@@ -31,6 +32,7 @@ PATIENCE_SECONDS = 600
 
 
 def main(path: str) -> int:
+    os.environ |= GPU_ORDER  # torchrun starts ranks without it.
     folder = JobFolder(Path(path).resolve())
     if process_rank() > 0:
         return run_follower(folder)

@@ -12,6 +12,7 @@ from app.files import paths
 from app.runner import gpus
 from app.settings import Settings
 from app.validation_errors import Invalid, Problems, validate
+from jobs.core.errors import JobError
 from jobs.core.suffixes import PYTHON
 from jobs.specs import ModelSpec
 from jobs.specs.losses import Loss, PackageLoss, PythonFileLoss
@@ -179,12 +180,22 @@ def _python(field: str, path: str, settings: Settings, problems: Problems) -> st
 
 def _device(device: str, problems: Problems) -> None:
     """Check that the machine has the requested GPUs."""
-    count = len(gpus.names())
+    try:
+        names = gpus.names()
+    except JobError as error:
+        problems["device"] = str(error)
+        return
+    count = len(names)
     numbers = [int(number) for number in device.partition(":")[2].split(",") if number]
     if device.startswith("cuda") and max(numbers, default=0) >= count:
         has = f"it has {count}, counted from 0" if count else "it has none"
         problems["device"] = (
             f"This machine has no GPU {max(numbers, default=0)}: {has}. Choose auto or cpu."
+        )
+    elif len(numbers) > 1 and any(gpus.is_mig(names[number]) for number in numbers):
+        problems["device"] = (
+            "A training can use one MIG instance only: instances do not exchange gradients. "
+            "Choose one of them, or turn off MIG mode."
         )
 
 

@@ -101,6 +101,8 @@ def _pairs(job: Job) -> str:
 
 
 def _devices() -> list[str]:
-    count = len(gpus.names())
-    several = [f"cuda:{','.join(map(str, range(count)))}"] if count > 1 else []
+    names = gpus.names()
+    count = len(names)
+    together = count > 1 and not any(map(gpus.is_mig, names))
+    several = [f"cuda:{','.join(map(str, range(count)))}"] if together else []
     return ["auto", "cpu", *(f"cuda:{number}" for number in range(count)), *several]

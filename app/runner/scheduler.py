@@ -45,9 +45,9 @@ class Scheduler:
         )
         self._gpus = frozenset(range(len(names)))
         self._places: dict[str, frozenset[int]] = {}
-        """By the id of a training with a worker: its places."""
+        """By the id of a training or test with a worker: its places."""
         self._taken: Counter[int] = Counter()
-        """By place: the percentage in use."""
+        """By place: the percentage that trainings use. 0 where only tests run."""
 
     def run(self) -> None:
         repeat(INTERVAL, self.schedule, self._catalog.job_queued)
@@ -62,7 +62,7 @@ class Scheduler:
         self._places = {
             row.id: self._places.get(row.id) or self._reported_places(row)
             for row in occupied
-            if row.kind == "model"
+            if row.kind != "dataset"
         }
         self._taken = Counter()
         for row in occupied:
@@ -77,11 +77,15 @@ class Scheduler:
                 if places := self._free_for(row, reserved):
                     self._places[row.id] = places
                     self._take(row, places)
+                    self._warm.dismiss_idle_on(self._names_of(places))
                     self._start(row)
                 else:  # Otherwise later trainings could take its GPUs one by one, forever.
                     reserved |= frozenset() if _any_gpu(row) else self._requested_places(row)
             elif busy[row.kind] < slots[row.kind]:
                 busy[row.kind] += 1
+                if row.kind == "test" and not _is_warm(row):
+                    self._places[row.id] = self._place_of_test()
+                    self._take(row, self._places[row.id])
                 self._start(row)
         self._warm.dismiss_idle()
 
@@ -89,11 +93,20 @@ class Scheduler:
         self._taken.update({place: _percent(row, place) for place in places})
 
     def _reported_places(self, row: JobRow) -> frozenset[int]:
-        """The GPUs in the log of a training that an earlier server started.
+        """The GPUs in the log of a job that an earlier server started.
 
-        Before the worker has logged them: the requested places.
+        Before the worker of a training has logged them: the requested places.
         """
-        return frozenset(row.view.get("gpus") or ()) or self._requested_places(row)
+        reported = frozenset(row.view.get("gpus") or ())
+        return reported or (self._requested_places(row) if row.kind == "model" else frozenset())
+
+    def _place_of_test(self) -> frozenset[int]:
+        """The GPU with most free memory, or the CPU if none has room for a test."""
+        name = gpus.roomiest()
+        return frozenset({self._names.index(name) if name in self._names else CPU})
+
+    def _names_of(self, places: frozenset[int]) -> list[str]:
+        return [self._names[place] for place in sorted(places & self._gpus)]
 
     def _requested_places(self, row: JobRow) -> frozenset[int]:
         device = str(row.spec["device"])
@@ -122,7 +135,9 @@ class Scheduler:
         if others := sorted(set(roomy) - set(free)):
             names = ", ".join(f"GPU {place}" for place in others)
             verb = "are" if len(others) > 1 else "is"
-            self._catalog.blocked[row.id] = f"{names} {verb} used by other programs."
+            programs = ", ".join(filter(None, map(gpus.users, self._names_of(frozenset(others)))))
+            detail = f": {programs}" if programs else ""
+            self._catalog.blocked[row.id] = f"{names} {verb} used by other programs{detail}."
         return None
 
     def _has_room(self, row: JobRow, place: int) -> bool:
@@ -137,8 +152,9 @@ class Scheduler:
         """
         used_by_others = (
             place != CPU
-            and not self._taken[place]
+            and place not in self._taken
             and place in self._gpus
+            and self._names[place] not in self._warm.gpus()
             and gpus.is_used(self._names[place])
         )
         return not used_by_others or Queue.model_validate(row.queue).anyway
@@ -173,7 +189,7 @@ class Scheduler:
         folder = self._catalog.folder(row.id)
         try:
             # A user waits for the test of one image: a warm worker has torch loaded.
-            if row.kind == "test" and row.spec["kind"] == "image":
+            if _is_warm(row):
                 self._warm.start(folder, row.spec["model"])
             else:
                 launcher.start(folder, self._environment(row))
@@ -193,15 +209,16 @@ class Scheduler:
         user_code = (
             {launcher.USER_CODE: "1"} if self._user_code and row.kind in ("model", "test") else {}
         )
-        if row.kind != "model" or not self._gpus or CPU in self._places[row.id]:
+        if row.kind == "dataset" or not self._gpus:
             return user_code
-        numbers = sorted(self._places[row.id])
-        gpu_variables = {launcher.GPUS: ",".join(map(str, numbers))}
-        if _any_gpu(row):
-            gpu_variables["CUDA_VISIBLE_DEVICES"] = ",".join(
-                self._names[number] for number in numbers
-            )
-        return {**gpu_variables, **user_code}
+        places = self._places[row.id]
+        if CPU in places:  # A test without a GPU must not look for one.
+            return user_code if row.kind == "model" else {**user_code, gpus.VISIBLE: ""}
+        return {
+            launcher.GPUS: ",".join(map(str, sorted(places))),
+            gpus.VISIBLE: ",".join(self._names_of(places)),
+            **user_code,
+        }
 
 
 def waiting_reason(row: JobRow, catalog: Catalog) -> str:
@@ -235,6 +252,13 @@ def _any_gpu(row: JobRow) -> bool:
     return row.spec["device"] in ("auto", "cuda")
 
 
+def _is_warm(row: JobRow) -> bool:
+    """True for the test of one image: it runs in a warm worker, whose GPU `warm` chooses."""
+    return row.kind == "test" and row.spec["kind"] == "image"
+
+
 def _percent(row: JobRow, place: int) -> int:
-    """The percentage of a place that a training takes."""
+    """The percentage of a place that a job takes. Tests run next to trainings."""
+    if row.kind == "test":
+        return 0
     return 100 if place == CPU else round(100 * row.spec["gpu_share"])

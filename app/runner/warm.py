@@ -12,6 +12,7 @@ from typing import Any
 import gevent
 from gevent.event import AsyncResult
 
+from app.runner import gpus
 from jobs.core import launcher, processes
 from jobs.core.folder import JobFolder
 from jobs.core.processes import Process
@@ -55,6 +56,8 @@ class _Worker:
     """A process for one model. `jobs`, by id, are not done; `questions` wait for an answer."""
 
     model: str
+    gpu: str
+    """The name of its GPU, "" for the CPU."""
     socket: socket.socket
     process: Process
     jobs: dict[str, _Job] = field(default_factory=dict)
@@ -84,6 +87,8 @@ class WarmWorkers:
         self._on_event, self._on_idle = on_event, on_idle
         self._user_code, self._aborting = user_code, aborting
         self._workers: list[_Worker] = []
+        self._leaving: list[_Worker] = []
+        """Workers that were dismissed and still have their memory."""
         self._numbers = count(1)
 
     def start(self, folder: JobFolder, model: str) -> bool:
@@ -133,6 +138,16 @@ class WarmWorkers:
             if not worker.busy and time.monotonic() - worker.idle_since > IDLE_SECONDS:
                 self._dismiss(worker)
 
+    def dismiss_idle_on(self, names: Collection[str]) -> None:
+        """End the idle workers on some GPUs, so that a training gets their memory."""
+        for worker in list(self._workers):
+            if not worker.busy and worker.gpu in names:
+                self._dismiss(worker)
+
+    def gpus(self) -> set[str]:
+        """The names of the GPUs on which workers have memory."""
+        return {worker.gpu for worker in (*self._workers, *self._leaving)}
+
     def _worker(self, model: str) -> _Worker:
         """An idle worker that has the model loaded, or a new worker.
 
@@ -150,16 +165,17 @@ class WarmWorkers:
         return self._start_worker(model)
 
     def _start_worker(self, model: str) -> _Worker:
+        gpu = gpus.roomiest()
         server_end, worker_end = socket.socketpair()
         with worker_end:
             allowed = {launcher.USER_CODE: "1"} if self._user_code else {}
             process = processes.start(
                 "jobs.warm",
                 [str(worker_end.fileno())],
-                {**allowed, "PYTHONUNBUFFERED": "1"},
+                {**allowed, **gpus.environment_of_test(gpu), "PYTHONUNBUFFERED": "1"},
                 pass_fds=[worker_end.fileno()],
             )
-        worker = _Worker(model, server_end, process)
+        worker = _Worker(model, gpu, server_end, process)
         self._workers.append(worker)
         gevent.spawn(self._listen, worker)
         return worker
@@ -173,6 +189,8 @@ class WarmWorkers:
                 self._handle(worker, json.loads(line))
         self._remove(worker)
         worker.process.wait()
+        if worker in self._leaving:
+            self._leaving.remove(worker)
 
     def _handle(self, worker: _Worker, message: dict[str, Any]) -> None:
         worker.idle_since = time.monotonic()
@@ -188,6 +206,7 @@ class WarmWorkers:
     def _dismiss(self, worker: _Worker) -> None:
         """Close the socket of a worker: the worker then ends."""
         self._workers.remove(worker)
+        self._leaving.append(worker)
         worker.socket.shutdown(socket.SHUT_RDWR)
 
     def _remove(self, worker: _Worker) -> None:

@@ -33,6 +33,9 @@ PERFORMANCE = {
 would only compete with them. And glibc keeps freed memory for the next picture: returning it to
 the kernel and requesting it again takes longer than filling it."""
 
+GPU_ORDER = {"CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
+"""CUDA then numbers GPUs as nvidia-smi and the server do, instead of the fastest first."""
+
 LENGTH = struct.Struct("!I")
 """Precedes each message between a client and the fork server: its length in bytes."""
 
@@ -123,7 +126,7 @@ def start(
     descriptors; the caller's own if None. The process has the descriptors `pass_fds` under the
     same numbers.
     """
-    environment = {**os.environ, **PERFORMANCE, **(env or {})}
+    environment = {**os.environ, **PERFORMANCE, **GPU_ORDER, **(env or {})}
     with open(os.devnull, "rb") as nothing:
         input = nothing.fileno() if stdin == subprocess.DEVNULL else stdin
         output = 1 if stdout is None else stdout

@@ -1,5 +1,6 @@
 """Choice of device and numeric precision."""
 
+import os
 import platform
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import torch
 
 from jobs.core.errors import JobError
+from jobs.core.launcher import GPUS
 
 AUTOCAST = {"bfloat16": torch.bfloat16, "float16": torch.float16}
 
@@ -45,8 +47,13 @@ def check_gpu(index: int) -> None:
 
 
 def gpus(requested: str) -> list[int]:
-    """Return the indices in "cuda:0,1", or [0] if it has none."""
+    """Return the indices in "cuda:0,1", or [0] if it has none.
+
+    A worker of the server sees the GPUs that it was given, and no other: they count from 0.
+    """
     _, _, numbers = requested.partition(":")
+    if numbers and os.environ.get(GPUS):
+        return list(range(len(os.environ[GPUS].split(","))))
     return [int(number) for number in numbers.split(",")] if numbers else [0]
 
 

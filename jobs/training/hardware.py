@@ -59,14 +59,16 @@ def _handles(device: torch.device) -> list[Any]:
     with suppress(pynvml.NVMLError):
         pynvml.nvmlInit()
         uuid = torch.cuda.get_device_properties(device).uuid
-        return [pynvml.nvmlDeviceGetHandleByUUID(f"GPU-{uuid}")]
+        for kind in ("GPU", "MIG"):
+            with suppress(pynvml.NVMLError_NotFound):
+                return [pynvml.nvmlDeviceGetHandleByUUID(f"{kind}-{uuid}")]
     return []
 
 
 def _gpu(handle: Any) -> Gpu:
     readings: Gpu = {}
     with suppress(pynvml.NVMLError):  # Some GPUs do not support all readings.
-        memory = pynvml.nvmlDeviceGetMemoryInfo(handle)
+        memory = pynvml.nvmlDeviceGetMemoryInfo(handle, version=pynvml.nvmlMemory_v2)
         readings["memory_used"] = int(memory.used)
         readings["memory_total"] = int(memory.total)
         readings["name"] = str(pynvml.nvmlDeviceGetName(handle))

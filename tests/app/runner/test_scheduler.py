@@ -20,7 +20,7 @@ from jobs.core import launcher
 from jobs.core.events import EventLog, last_state
 from jobs.core.folder import JobFolder
 from jobs.core.types.fields import JobState
-from jobs.specs import DatasetSpec, ModelSpec
+from jobs.specs import DatasetSpec, ModelSpec, VideoTest
 
 SOURCE = {"kind": "folders", "input": "/a", "target": "/b"}
 
@@ -110,7 +110,7 @@ def test_later_trainings_do_not_overtake_one_that_waits_for_several_gpus(machine
     assert (machine.place(both), machine.place(late)) == (None, None)
     machine.log_state(small, "done")
     assert machine.place(both) == "0,1"
-    assert "CUDA_VISIBLE_DEVICES" not in machine.started[both]
+    assert machine.started[both]["CUDA_VISIBLE_DEVICES"] == "2,3"
 
 
 def test_a_training_on_the_cpu_runs_in_parallel_with_the_gpus(machine: Machine) -> None:
@@ -178,7 +178,7 @@ def test_trainings_with_a_share_share_a_gpu_and_a_training_without_waits(
 
 
 def test_a_training_waits_for_a_gpu_that_others_use_unless_it_may_start_anyway(
-    machine: Machine,
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     machine.used_by_others |= set(machine.gpus)
     id = machine.train()
@@ -189,12 +189,59 @@ def test_a_training_waits_for_a_gpu_that_others_use_unless_it_may_start_anyway(
         waiting_reason(row, machine.catalog)
         == "GPU 0, GPU 1 are used by other programs. Waiting for them to finish."
     )
+    monkeypatch.setattr(machine_gpus, "users", lambda name: f"python {name}")
+    assert machine.place(id) is None
+    assert (
+        waiting_reason(row, machine.catalog)
+        == "GPU 0, GPU 1 are used by other programs: python 2, python 3. "
+        "Waiting for them to finish."
+    )
     machine.used_by_others.discard(machine.gpus[1])
     assert machine.place(id) == "1"
     on_gpu_0 = machine.train("cuda:0")
     assert machine.place(on_gpu_0) is None
     machine.catalog.queue(on_gpu_0, anyway=True)
     assert machine.place(on_gpu_0) == "0"
+
+
+def video_test(machine: Machine) -> str:
+    spec = {"kind": "video", "name": "t", "model": machine.dataset, "video": "/a.mp4"}
+    return machine.catalog.create("test", VideoTest.model_validate(spec))
+
+
+def test_a_test_runs_next_to_trainings_on_the_gpu_with_most_memory(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(machine_gpus, "roomiest", lambda: "3")
+    run(machine, machine.train("cuda:0"))
+    test = video_test(machine)
+    assert machine.starts(test)
+    assert machine.started[test] == {"CUDA_VISIBLE_DEVICES": "3", launcher.GPUS: "1"}
+    # What the test uses there are no other programs, for this server and for the next one.
+    machine.used_by_others |= set(machine.gpus)
+    machine.log_state(test, "running", gpus=[1])
+    machine.scheduler = Scheduler(machine.catalog, machine.gpus, no_workers(), Slots())
+    assert machine.place(machine.train()) == "1"
+
+
+def test_a_test_runs_on_the_cpu_if_no_gpu_has_room(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(machine_gpus, "roomiest", lambda: "")
+    test = video_test(machine)
+    assert machine.starts(test)
+    assert machine.started[test] == {"CUDA_VISIBLE_DEVICES": ""}
+
+
+def test_idle_warm_workers_leave_the_gpu_of_a_training_and_are_no_other_programs(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dismissed: list[str] = []
+    monkeypatch.setattr(WarmWorkers, "gpus", lambda self: {"3"})
+    monkeypatch.setattr(WarmWorkers, "dismiss_idle_on", lambda self, names: dismissed.extend(names))
+    machine.used_by_others |= set(machine.gpus)
+    assert machine.place(machine.train()) == "1"
+    assert dismissed == ["3"]
 
 
 def test_a_job_of_a_higher_priority_starts_first(machine: Machine) -> None:

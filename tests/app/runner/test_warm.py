@@ -2,16 +2,19 @@
 
 import os
 import signal
+import socket
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import psutil
 import pytest
 from PIL import Image
 
+from app.runner.warm import WarmWorkers, _Job, _Worker
 from jobs.core.folder import JobFolder
+from jobs.core.processes import Process
 from tests.support.server import Server, free_port
 
 Clip = tuple[Path, Path]
@@ -164,3 +167,28 @@ warm.dismiss_idle()
 print(warm._workers, worker.process.wait(timeout=30))
 """
     assert python(code) == "[] 0\n"
+
+
+class Running:
+    """A process of which only the pid matters."""
+
+    pid = 1
+
+
+def test_idle_workers_leave_a_gpu_and_busy_ones_stay() -> None:
+    workers = WarmWorkers(lambda job: None, lambda: None)
+    ends = [socket.socketpair() for _ in range(3)]
+    idle, busy, elsewhere = (
+        _Worker("model", gpu, server_end, cast(Process, Running()))
+        for gpu, (server_end, _) in zip(("GPU-a", "GPU-a", "GPU-b"), ends, strict=True)
+    )
+    busy.jobs["test"] = _Job(JobFolder(Path("test")), None)
+    workers._workers = [idle, busy, elsewhere]
+    workers.dismiss_idle_on(["GPU-a"])
+    assert workers._workers == [busy, elsewhere]
+    assert ends[0][1].recv(1) == b"", "the worker still has its connection"
+    # Until it has ended, its memory is not that of other programs.
+    assert workers.gpus() == {"GPU-a", "GPU-b"}
+    for pair in ends:
+        for end in pair:
+            end.close()
