@@ -15,7 +15,7 @@ from jobs.core.errors import JobError
 from jobs.core.report import finite
 from jobs.media.encodings import encode
 from jobs.media.images import ImageFile, Picture, size, to_gray, to_rgb
-from jobs.media.quality import psnr_and_ssim
+from jobs.media.quality import psnr, ssim
 
 if TYPE_CHECKING:
     from jobs.specs.dataset import DatasetSpec, Encoding
@@ -198,7 +198,6 @@ def _record(
     gray: str | None,
 ) -> Record:
     height, width, channels = target.shape
-    psnr, ssim = psnr_and_ssim(input, target)
     meta: dict[str, Any] = {
         "item": item.number,
         "sequence": item.sequence,
@@ -213,8 +212,8 @@ def _record(
         "gray": gray,
         "input_encoding": settings.input_encoding,
         "target_encoding": settings.target_encoding,
-        "psnr_input": finite(psnr),
-        "ssim_input": finite(ssim),
+        "psnr_input": finite(psnr(input, target)),
+        "ssim_input": finite(ssim(input, target)),
     }
     return Record(
         encode(input, settings.input_encoding, settings.jpeg_quality),
