@@ -6,7 +6,7 @@ PORT ?= 5000
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev demo serve test test-long lint generate audit format constraints
+.PHONY: help setup setup-dev demo serve test test-long bench lint generate audit format constraints
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -37,6 +37,9 @@ test: lint ## All tests; those of the pages need Chromium
 
 test-long: .venv/ready-test ## Tests by chance with ten times the examples and faults; takes hours
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --long --timeout=10000 tests/fuzz tests/app/test_chaos.py tests/app/forms tests/jobs/datasets/test_make_faults.py tests/field/test_video_combinations.py
+
+bench: .venv/ready ## All benchmarks, half an hour on an idle machine; adds a line each to benchmarks/results
+	$(BIN)/python -m benchmarks
 
 lint: .venv/ready-test ## Format, lint, types and words
 	$(BIN)/ruff format --check .

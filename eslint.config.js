@@ -23,7 +23,7 @@ export default [
   { linterOptions: { reportUnusedDisableDirectives: "error" }, rules },
   { files: ["static/js/**/*.js"], languageOptions: { globals: globals.browser } },
   {
-    files: ["tests/js/**/*.js", "scripts/*.mjs", "benchmarks/*.mjs", "*.config.js"],
+    files: ["tests/js/**/*.js", "scripts/*.mjs", "*.config.js"],
     languageOptions: { globals: globals.node },
   },
 ];

@@ -1,10 +1,10 @@
 """Benchmark: dataset creation against the recipe it replaces, and against decoder and disk limits.
 
     python benchmarks/dataset.py [--sizes 320x192,352x288,1280x720,1920x1080] [--frames N]
-                                 [--folder FOLDER]
+                                 [--folder FOLDER] [--memory]
 
-For each size, the benchmark makes a clip of a real video (../shared/media), and creates the
-same dataset by
+For each size, the benchmark makes a clip of a real video (../shared/media; without it, of the
+sample clip's scene), and creates the same dataset by
 
   recipe   the old example's method: the ffmpeg command decodes to BMP files, four Python threads
            read both BMPs and encode them as Pillow's default PNG, a writer commits and syncs
@@ -14,12 +14,11 @@ same dataset by
 
 It measures two limits in the same run: decoding only (PyAV, frames dropped), and writing the
 bytes of the raw dataset to a file with a single sync. All methods use .bmp originals. Prints a
-JSON object per size.
+JSON object. Without the ffmpeg command there is no result of the recipe.
 """
 
 import json
 import os
-import platform
 import shutil
 import subprocess
 import sys
@@ -27,7 +26,6 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import date
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -35,12 +33,11 @@ from typing import Any
 import av
 import click
 
-ROOT = Path(__file__).parent.parent
-sys.path.insert(0, str(ROOT))
-
+from benchmarks.record import ROOT, print_progress, print_record
+from jobs.media.sample_clip import scene
 
 VIDEO = ROOT.parent / "shared" / "media" / "clips" / "VID_1280x720_cabac_temporal_direct.264"
-FRAMES = {"320x192": 3000, "352x288": 2400, "1280x720": 300, "1920x1080": 120}
+FRAMES = {"320x192": 800, "352x288": 600, "1280x720": 80, "1920x1080": 40}
 QP = 37
 BLOCK = 2**20
 MEMORY_INTERVAL = 0.1
@@ -62,19 +59,20 @@ MEMORY_INTERVAL = 0.1
 )
 def main(sizes: str, frames: int | None, folder: Path | None, memory: bool) -> None:
     with tempfile.TemporaryDirectory(dir=folder) as work:
+        result: dict[str, Any] = {"clip": VIDEO.name if VIDEO.exists() else "sample", "sizes": []}
         for size in sizes.split(","):
-            print(
-                json.dumps(compare(size, frames or FRAMES.get(size, 120), Path(work) / size)),
-                flush=True,
-            )
+            print_progress(size)
+            count = frames or FRAMES.get(size, 40)
+            result["sizes"].append(compare(size, count, Path(work) / size))
         if memory:
-            print(json.dumps(memory_of_many(Path(work) / "memory")), flush=True)
+            result["memory"] = memory_of_many(Path(work) / "memory")
+        print_record(**result)
 
 
 def compare(size: str, frames: int, work: Path) -> dict[str, Any]:
     """Results of all methods and limits for a size, measured in sequence on an idle disk."""
     stream, originals = make_clip(size, frames, work)
-    recipe_seconds, recipe_bytes = recipe(stream, originals, work / "recipe")
+    by_recipe = recipe(stream, originals, frames, work / "recipe")
     png, none = (job(stream, originals, encoding, work / encoding) for encoding in ("png", "none"))
     decoded = timed(lambda: sum(1 for _ in decoded_frames(stream)))
     written = timed(lambda: raw_write(none["bytes"], work / "raw"))
@@ -83,36 +81,17 @@ def compare(size: str, frames: int, work: Path) -> dict[str, Any]:
     return {
         "size": size,
         "frames": frames,
-        "recipe": {"pairs_per_second": frames / recipe_seconds, "bytes": recipe_bytes},
+        "recipe": by_recipe,
         "png": png,
         "none": none,
         "limits": limits,
-        "ratio_to_recipe": png["pairs_per_second"] / (frames / recipe_seconds),
+        "ratio_to_recipe": by_recipe and png["pairs_per_second"] / by_recipe["pairs_per_second"],
         "ratio_to_limit": none["pairs_per_second"] / min(limits.values()),
-        "machine": machine(),
-        "date": date.today().isoformat(),
-        "command": " ".join(["python", *sys.argv]),
-    }
-
-
-def machine() -> dict[str, Any]:
-    model = next(
-        (
-            line.split(":")[1].strip()
-            for line in Path("/proc/cpuinfo").read_text().splitlines()
-            if "model name" in line
-        ),
-        "",
-    )
-    return {
-        "processor": model or platform.processor(),
-        "cores": os.cpu_count(),
-        "python": platform.python_version(),
     }
 
 
 def make_clip(size: str, frames: int, work: Path) -> tuple[Path, Path]:
-    """A stream and its .bmp originals: a scaled real video, played forward and backward."""
+    """A stream and its .bmp originals: 100 scaled frames, played forward and backward."""
     from PIL import Image
 
     from jobs.media.h264 import encode
@@ -121,10 +100,13 @@ def make_clip(size: str, frames: int, work: Path) -> tuple[Path, Path]:
     width, height = map(int, size.split("x"))
     originals = work / "originals"
     originals.mkdir(parents=True)
-    pictures = [
-        frame.reformat(width, height, format="rgb24", interpolation="LANCZOS").to_ndarray()
-        for frame in islice(decoded_frames(VIDEO), 100)
-    ]
+    if VIDEO.exists():
+        pictures = [
+            frame.reformat(width, height, format="rgb24", interpolation="LANCZOS").to_ndarray()
+            for frame in islice(decoded_frames(VIDEO), 100)
+        ]
+    else:
+        pictures = list(scene(100, width, height, seed=1))
     cycle = pictures + pictures[-2:0:-1]
     for number in range(frames):
         Image.fromarray(cycle[number % len(cycle)]).save(originals / f"{number:06d}.bmp")
@@ -155,11 +137,14 @@ def raw_write(size: int, path: Path) -> None:
         os.fsync(file.fileno())
 
 
-def recipe(stream: Path, originals: Path, work: Path) -> tuple[float, int]:
-    """Seconds and bytes of the old recipe.
+def recipe(stream: Path, originals: Path, frames: int, work: Path) -> dict[str, Any] | None:
+    """Pairs per second and bytes of the old recipe; None without the ffmpeg command.
 
     It has frames as files, threads, Pillow's default PNG, and a sync per 32 pairs.
     """
+    if shutil.which("ffmpeg") is None:
+        print_progress("Without the recipe: the command ffmpeg is not installed.")
+        return None
     import io
 
     import lmdb
@@ -202,7 +187,8 @@ def recipe(stream: Path, originals: Path, work: Path) -> tuple[float, int]:
                         number += 1
 
     seconds = timed(run)
-    return seconds, sum(path.stat().st_size for path in (work / "lmdb").iterdir())
+    size = sum(path.stat().st_size for path in (work / "lmdb").iterdir())
+    return {"pairs_per_second": frames / seconds, "bytes": size}
 
 
 def job(stream: Path, originals: Path, encoding: str, home: Path) -> dict[str, Any]:
@@ -287,8 +273,6 @@ def memory_of_many(work: Path) -> dict[str, Any]:
     return {
         "peak_memory_bytes": peaks,
         "ratio": peaks[10_000] / peaks[1000],
-        "date": date.today().isoformat(),
-        "machine": machine(),
     }
 
 

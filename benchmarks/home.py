@@ -11,25 +11,19 @@ measured by a client on the same machine.
 import argparse
 import http.client
 import json
-import os
 import shutil
 import statistics
-import sys
 import tempfile
 import time
 import urllib.request
-from datetime import date
 from pathlib import Path
 from random import Random
 from typing import Any
 
-ROOT = Path(__file__).parent.parent
-sys.path.insert(0, str(ROOT))
-
-from jobs.core import folder as folders  # noqa: E402
-from jobs.networks.device import cpu_name  # noqa: E402
-from jobs.specs import DatasetSpec, ImageTest, JobSpec, ModelSpec  # noqa: E402
-from tests.support.server import Server, free_port  # noqa: E402
+from benchmarks.record import print_record
+from jobs.core import folder as folders
+from jobs.specs import DatasetSpec, ImageTest, JobSpec, ModelSpec
+from tests.support.server import Server, free_port
 
 SNAPSHOTS = 20
 ADDRESSES = (
@@ -57,7 +51,7 @@ def main() -> None:
         first_start = server.start(seconds=600)
         server.kill()
         with server:
-            print(json.dumps(measured(server, args.jobs, args.rounds, first_start)))
+            print_record(**measured(server, args.jobs, args.rounds, first_start))
     finally:
         shutil.rmtree(work)
 
@@ -147,9 +141,6 @@ def measured(server: Server, jobs: int, rounds: int, first_start: float) -> dict
             "slowest_ms": round(max(times), 1),
         }
     return {
-        "date": date.today().isoformat(),
-        "processor": cpu_name(),
-        "cores": os.cpu_count(),
         "jobs": jobs,
         "bytes": len(first),
         "first_start_s": round(first_start, 1),

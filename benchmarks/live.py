@@ -13,44 +13,34 @@ training  with --train: patches per second of a real training with and without c
           "together": everything on all cores; "apart": the training on one core, server and
           clients on the others, which shows how long it waits for them
 
-The clients are Node's socket.io-client in a separate process, on the same cores. A slow client
+The clients are in a process of their own (live_clients.py), on the same cores. A slow client
 reads for a second, and then does not read for four.
 """
 
 import argparse
 import json
 import os
-import platform
 import shutil
-import signal
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from datetime import date
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).parent.parent
-sys.path.insert(0, str(ROOT))
+import psutil
 
-import psutil  # noqa: E402
-
-from benchmarks.test_one import train_model  # noqa: E402
-from jobs.core import folder as folders  # noqa: E402
-from jobs.core.events import EventLog  # noqa: E402
-from jobs.networks.device import cpu_name  # noqa: E402
-from jobs.specs import ModelSpec  # noqa: E402
-from tests.support.server import Server, free_port  # noqa: E402
+from benchmarks.record import ROOT, print_record
+from benchmarks.test_one import train_model
+from jobs.core import folder as folders
+from jobs.core.events import EventLog
+from jobs.specs import ModelSpec
+from tests.support.server import Server, free_port
 
 RATE = 50
 FASTER = 10
 ROUNDS = 5
-NODE = (
-    shutil.which("node", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
-    or "node"
-)
 
 
 def main() -> None:
@@ -65,18 +55,13 @@ def main() -> None:
     args = parser.parse_args()
     work = Path(tempfile.mkdtemp())
     try:
-        result: dict[str, Any] = {
-            "date": date.today().isoformat(),
-            "processor": cpu_name(),
-            "cores": os.cpu_count(),
-        }
-        result |= {"python": platform.python_version(), "clients": args.clients, "slow": args.slow}
+        result: dict[str, Any] = {"clients": args.clients, "slow": args.slow}
         with Server(work / "home", [work], free_port()) as server:
             result["live"] = logged(server, args, RATE, args.seconds)
             result["long"] = logged(server, args, FASTER * RATE, 60 * args.minutes / FASTER)
             if args.train:
                 result["training"] = training(server, work, args)
-        print(json.dumps(result))
+        print_record(**result)
     finally:
         shutil.rmtree(work)
 
@@ -126,28 +111,20 @@ class Clients:
     """The process of the clients."""
 
     def __init__(self, server: Server, job: str, args: argparse.Namespace) -> None:
-        script = str(ROOT / "benchmarks/live_clients.mjs")
-        self._command = [NODE, script, server.url, job, str(args.clients), str(args.slow)]
+        script = str(ROOT / "benchmarks/live_clients.py")
+        counts = [str(args.clients), str(args.slow)]
+        self._command = [sys.executable, script, str(server.port), job, *counts]
 
     def __enter__(self) -> "Clients":
-        # A separate process group: the node of a Python package runs as a child of a launcher.
         self._process = subprocess.Popen(
-            self._command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
+            self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
         assert self._process.stdout is not None
         assert self._process.stdout.readline() == "ready\n"
         return self
 
     def keep_to(self, cores: set[int]) -> None:
-        for process in (
-            psutil.Process(self._process.pid),
-            *psutil.Process(self._process.pid).children(recursive=True),
-        ):
-            keep_to(process.pid, cores)
+        keep_to(self._process.pid, cores)
 
     def until(self, seq: int) -> dict[str, Any]:
         assert self._process.stdin is not None
@@ -158,7 +135,7 @@ class Clients:
         return received
 
     def __exit__(self, *_: object) -> None:
-        os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.kill()
         self._process.wait()
 
 

@@ -16,26 +16,21 @@ The benchmark checks that the response includes the smallest and the largest of 
 
 import argparse
 import json
-import platform
 import random
 import shutil
 import statistics
-import sys
 import tempfile
 import time
 import urllib.request
-from datetime import date
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).parent.parent
-sys.path.insert(0, str(ROOT))
-
-from jobs.core import folder as folders  # noqa: E402
-from jobs.core.folder import JobFolder  # noqa: E402
-from jobs.networks.device import cpu_name  # noqa: E402
-from jobs.specs import ModelSpec  # noqa: E402
-from tests.support.server import Server, free_port  # noqa: E402
+from benchmarks.browser import QUIET, browser_path, missing_browser
+from benchmarks.record import print_progress, print_record
+from jobs.core import folder as folders
+from jobs.core.folder import JobFolder
+from jobs.specs import ModelSpec
+from tests.support.server import Server, free_port
 
 STEPS_PER_EPOCH = 1000
 POINTS = 1000
@@ -55,19 +50,10 @@ def main() -> None:
         home = work / "home"
         jobs = list((home / "jobs").glob("*"))
         folder = JobFolder(jobs[0]) if jobs else write_log(home, args.steps)
-        print(json.dumps({**environment(), "steps": args.steps, **measured(home, folder)}))
+        print_record(steps=args.steps, **measured(home, folder))
     finally:
         if args.keep is None:
             shutil.rmtree(work)
-
-
-def environment() -> dict[str, Any]:
-    """Date, processor and Python version."""
-    return {
-        "date": date.today().isoformat(),
-        "processor": cpu_name(),
-        "python": platform.python_version(),
-    }
 
 
 def write_log(home: Path, steps: int) -> JobFolder:
@@ -183,17 +169,15 @@ WATCH = """new MutationObserver(() => {
 
 
 def drawing_times(page: str) -> dict[str, float]:
-    """Milliseconds from navigation until the charts have their points; empty without Chromium."""
-    path = shutil.which("chromium")
-    if path is None:
+    """Milliseconds from navigation until the charts have their points; empty without a browser."""
+    if (missing := missing_browser()) is not None:
+        print_progress(f"Without drawn_ms: {missing}")
         return {}
     from playwright.sync_api import sync_playwright
 
     first, again = list[float](), list[float]()
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=path, args=["--no-sandbox", "--disable-gpu"]
-        )
+        browser = playwright.chromium.launch(executable_path=browser_path(), args=QUIET)
         for _ in range(5):
             context = browser.new_context(viewport={"width": 1440, "height": 900})
             for times in (first, again):

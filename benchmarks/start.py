@@ -5,6 +5,7 @@ python benchmarks/start.py [--rounds 5]
 Prints a JSON object with medians in seconds:
 
 first, again      from the start of a server to its first page, with an empty and a used home
+first_cpu, ...    processor time of the server until then, which other programs affect less
 imports           the part of it in which the interpreter loads the server's modules
 dataset           from the request for a dataset to the first stored pairs
 training          from the request for a training to its first step
@@ -17,24 +18,20 @@ The jobs are asked for SETTLE seconds after the server has started, on a clip of
 """
 
 import argparse
-import json
-import os
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable
-from datetime import date
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).parent.parent
-sys.path.insert(0, str(ROOT))
+import psutil
 
-from jobs.media.sample_clip import make_clip  # noqa: E402
-from jobs.networks.device import cpu_name  # noqa: E402
-from tests.support.server import Server, free_port  # noqa: E402
+from benchmarks.record import ROOT, print_record
+from jobs.media.sample_clip import make_clip
+from tests.support.server import Server, free_port
 
 SETTLE = 15.0
 
@@ -47,16 +44,18 @@ def main() -> None:
     )
     parser.add_argument("--rounds", type=int, default=5)
     rounds = parser.parse_args().rounds
-    taken: dict[str, list[float]] = {"first": [], "again": [], "imports": []}
+    taken: dict[str, list[float]] = {}
     for _ in range(rounds):
         with tempfile.TemporaryDirectory() as work:
             for name in ("first", "again"):
                 server = Server(Path(work) / "home", [], free_port())
-                taken[name].append(server.start())
+                taken.setdefault(name, []).append(server.start())
+                used = psutil.Process(server.process.pid).cpu_times()
+                taken.setdefault(f"{name}_cpu", []).append(used.user + used.system)
                 server.kill()
         began = time.monotonic()
         subprocess.run([sys.executable, "-c", "import run_server"], cwd=ROOT, check=True)
-        taken["imports"].append(time.monotonic() - began)
+        taken.setdefault("imports", []).append(time.monotonic() - began)
     with tempfile.TemporaryDirectory() as folder:
         clip = make_clip(Path(folder) / "clip", frames=24, width=320, height=192)
         with Server(Path(folder) / "home", [Path(folder)], free_port()) as server:
@@ -64,14 +63,10 @@ def main() -> None:
             for _ in range(rounds):
                 for name, seconds in jobs(server, clip).items():
                     taken.setdefault(name, []).append(seconds)
-    result = {
-        "date": date.today().isoformat(),
-        "processor": cpu_name(),
-        "cores": os.cpu_count(),
-        "rounds": rounds,
+    print_record(
+        rounds=rounds,
         **{name: round(statistics.median(times), 3) for name, times in taken.items()},
-    }
-    print(json.dumps(result))
+    )
 
 
 def jobs(server: Server, clip: tuple[Path, Path]) -> dict[str, float]:

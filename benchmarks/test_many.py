@@ -8,23 +8,19 @@ milliseconds).
 """
 
 import argparse
-import json
 import shutil
 import statistics
-import sys
 import tempfile
 import time
 import urllib.request
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).parent.parent
-sys.path.insert(0, str(ROOT))
+import psutil
 
-import psutil  # noqa: E402
-
-from benchmarks.test_one import environment, resized, train_model  # noqa: E402
-from tests.support.server import Server, free_port  # noqa: E402
+from benchmarks.record import print_record
+from benchmarks.test_one import resized, train_model
+from tests.support.server import Server, free_port
 
 
 def main() -> None:
@@ -37,16 +33,7 @@ def main() -> None:
     work = Path(tempfile.mkdtemp())
     try:
         with Server(work / "home", [work], free_port()) as server:
-            print(
-                json.dumps(
-                    {
-                        **environment(),
-                        "images": args.images,
-                        "size": args.size,
-                        **measured(server, work, args),
-                    }
-                )
-            )
+            print_record(images=args.images, size=args.size, **measured(server, work, args))
     finally:
         shutil.rmtree(work)
 

@@ -1,6 +1,6 @@
-"""Benchmark: latency of *Test one*, by HTTP requests and a real Socket.IO client.
+"""Benchmark: latency of *Test one*, by HTTP requests and live updates over Socket.IO.
 
-python benchmarks/test_one.py [--size 320x192 640x384 1920x1080] [--tests 9] [--network srcnn-9-1-5]
+python benchmarks/test_one.py [--size 320x192 640x384 1920x1080] [--tests 5] [--network srcnn-9-1-5]
 
 Prints a JSON object; for each size {"limit_ms", "cold", "warm", "warm_slowest", "home_ms"},
 times in milliseconds from the request for the test:
@@ -21,29 +21,24 @@ The model has few training steps, because learned weights do not affect the time
 """
 
 import argparse
-import json
-import platform
-import queue
+import gzip
+import io
 import shutil
 import statistics
-import sys
 import tempfile
 import threading
 import time
 import urllib.request
-from datetime import date
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).parent.parent
-sys.path.insert(0, str(ROOT))
+from PIL import Image
 
-import socketio  # noqa: E402
-from PIL import Image  # noqa: E402
-
-from jobs.media.sample_clip import make_clip  # noqa: E402
-from jobs.networks.device import cpu_name  # noqa: E402
-from tests.support.server import Server, free_port  # noqa: E402
+from benchmarks.listener import Listener
+from benchmarks.record import print_progress, print_record
+from jobs.media.sample_clip import make_clip
+from tests.support.server import Server, free_port
 
 MEASURED = ("output_ms", "first_layer_ms", "all_layers_ms")
 FIRST = (320, 192)
@@ -54,7 +49,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--size", nargs="+", default=["320x192", "640x384", "1920x1080"])
-    parser.add_argument("--tests", type=int, default=9)
+    parser.add_argument("--tests", type=int, default=5)
     parser.add_argument("--network", default="srcnn-9-1-5")
     args = parser.parse_args()
     work = Path(tempfile.mkdtemp())
@@ -65,29 +60,14 @@ def main() -> None:
                 (int(width), int(height))
                 for width, _, height in (text.partition("x") for text in args.size)
             ]
-            print(
-                json.dumps(
-                    {
-                        **environment(),
-                        "network": args.network,
-                        **{
-                            f"{w}x{h}": of_size(server, work, model, (w, h), args.tests)
-                            for w, h in sizes
-                        },
-                    }
-                )
-            )
+            times = {}
+            for width, height in sizes:
+                print_progress(f"{width}x{height}")
+                size = (width, height)
+                times[f"{width}x{height}"] = of_size(server, work, model, size, args.tests)
+            print_record(network=args.network, **times)
     finally:
         shutil.rmtree(work)
-
-
-def environment() -> dict[str, Any]:
-    """Date, processor and Python version."""
-    return {
-        "date": date.today().isoformat(),
-        "processor": cpu_name(),
-        "python": platform.python_version(),
-    }
 
 
 def train_model(server: Server, work: Path, network: str) -> str:
@@ -140,9 +120,6 @@ def rounded(times: dict[str, float]) -> dict[str, float]:
 
 def resized(original: Path, path: Path, size: tuple[int, int], quality: int = 0) -> Path:
     """Write a picture of that size, with a quality after JPEG compression. Returns the path."""
-    import gzip
-    import io
-
     with gzip.open(original) as file:
         picture = Image.open(io.BytesIO(file.read())).convert("RGB").resize(size)
     if quality:
@@ -161,37 +138,25 @@ def end_workers(server: Server) -> None:
 
 def measure(server: Server, model: str, body: dict[str, Any]) -> dict[str, float]:
     """Times of a test in milliseconds, from the request until all data has arrived."""
-    events: queue.Queue[dict[str, Any]] = queue.Queue()
-    client = socketio.Client()
-
-    def receive(message: dict[str, Any]) -> None:
-        for event in message["events"]:
-            events.put(event)
-
-    client.on("events", receive, namespace="/jobs")
-    client.connect(server.url, namespaces=["/jobs"], transports=["websocket"])
-    try:
+    times: dict[str, float] = {}
+    with closing(Listener(server.port)) as listener:
         began = time.perf_counter()
-        id = server.create(f"/models/{model}/tests", body)
-        client.emit("watch", {"job": id, "since": 0}, namespace="/jobs")
-        times: dict[str, float] = {}
-        while "all_layers_ms" not in times:
-            event = events.get(timeout=120)
-            if event["type"] == "state":
-                assert event["state"] in ("waiting", "running", "done"), event
-            url_field = {"sample": "output", "layer": "picture"}.get(event["type"])
-            if url_field:
-                fetch(server.url + event[url_field])
-            now = 1000 * (time.perf_counter() - began)
-            if event["type"] == "sample":
-                times["output_ms"] = now
-            elif event["type"] == "layer":
-                times.setdefault("first_layer_ms", now)
-            elif event.get("state") == "done":
-                times["all_layers_ms"] = now
-        return times
-    finally:
-        client.disconnect()
+        listener.watch(server.create(f"/models/{model}/tests", body))
+        for message in listener.messages():
+            for event in message["events"]:
+                if event["type"] == "state":
+                    assert event["state"] in ("waiting", "running", "done"), event
+                url_field = {"sample": "output", "layer": "picture"}.get(event["type"])
+                if url_field:
+                    fetch(server.url + event[url_field])
+                now = 1000 * (time.perf_counter() - began)
+                if event["type"] == "sample":
+                    times["output_ms"] = now
+                elif event["type"] == "layer":
+                    times.setdefault("first_layer_ms", now)
+                elif event.get("state") == "done":
+                    return {**times, "all_layers_ms": now}
+    raise AssertionError(f"the connection was closed before the end of the test: {times}")
 
 
 def fetch(url: str) -> None:

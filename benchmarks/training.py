@@ -4,7 +4,7 @@
                                   [--folder FOLDER]
 
 SRCNN 9-1-5 (64 and 32 maps, RGB, skip) on 64x64 patches of 352x288 frames of a real video
-(../shared/media), with Adam and L1:
+(../shared/media; without it, of the sample clip's scene), with Adam and L1:
 
   plain    a Dataset that decodes two PNGs from LMDB per item and cuts a patch, DataLoader, float32,
            a plain loop
@@ -13,22 +13,19 @@ SRCNN 9-1-5 (64 and 32 maps, RGB, skip) on 64x64 patches of 352x288 frames of a 
   limit    only forward and backward, on a fixed batch, in the fastest of the tried formats
 
 plain and memory use the better number of workers: none, or as many as cores. Each round
-measures all variants in sequence; the result is the median. Without the media, the benchmark
-uses the sample clip. The times exclude validations and snapshots. Prints a JSON object.
+measures all variants in sequence; the result is the median. The times exclude validations and
+snapshots. Prints a JSON object.
 """
 
 import io
 import itertools
-import json
 import multiprocessing
 import os
 import random
 import statistics
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from datetime import date
 from pathlib import Path
 from typing import Any, cast
 
@@ -41,17 +38,14 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset
 
-ROOT = Path(__file__).parent.parent
-sys.path.insert(0, str(ROOT))
-
-from benchmarks.dataset import VIDEO, decoded_frames, machine, make_clip  # noqa: E402
-from jobs.core import folder as folders  # noqa: E402
-from jobs.core import launcher, processes  # noqa: E402
-from jobs.core.events import last_state  # noqa: E402
-from jobs.core.folder import JobFolder  # noqa: E402
-from jobs.media.sample_clip import make_clip as make_sample  # noqa: E402
-from jobs.networks.device import device_name  # noqa: E402
-from jobs.specs import DatasetSpec, ModelSpec  # noqa: E402
+from benchmarks.dataset import decoded_frames, make_clip
+from benchmarks.record import print_progress, print_record
+from jobs.core import folder as folders
+from jobs.core import launcher, processes
+from jobs.core.events import last_state
+from jobs.core.folder import JobFolder
+from jobs.networks.device import device_name
+from jobs.specs import DatasetSpec, ModelSpec
 
 SIDE, CHANNELS = 64, 3
 FRAMES, SIZE = 120, "352x288"
@@ -262,9 +256,7 @@ def prepare(work: Path) -> tuple[str, list[Pair]]:
 
     `work`/plain.lmdb contains the pairs as PNGs.
     """
-    stream, originals = (
-        make_clip(SIZE, FRAMES, work / "clip") if VIDEO.exists() else make_sample(work / "clip")
-    )
+    stream, originals = make_clip(SIZE, FRAMES, work / "clip")
     source = {"kind": "stream", "stream": str(stream), "originals": str(originals)}
     dataset = folders.create(
         work, "dataset", DatasetSpec.model_validate({"name": "benchmark", "source": source})
@@ -292,8 +284,8 @@ def prepare(work: Path) -> tuple[str, list[Pair]]:
 @click.option(
     "--batch", type=int, help="Patches per step. The default is 32 on a CPU and 512 on a GPU."
 )
-@click.option("--seconds", default=15.0, show_default=True, help="Seconds of each measurement.")
-@click.option("--rounds", default=3, show_default=True)
+@click.option("--seconds", default=4.0, show_default=True, help="Seconds of each measurement.")
+@click.option("--rounds", default=2, show_default=True)
 @click.option("--folder", type=click.Path(path_type=Path, file_okay=False))
 def main(
     device_option: str, batch: int | None, seconds: float, rounds: int, folder: Path | None
@@ -315,8 +307,8 @@ def main(
         for _ in range(rounds):
             for name, run in runs.items():
                 measured[name].append(run(seconds))
-                print(f"{name}: {measured[name][-1]:.0f} patches/s", file=sys.stderr, flush=True)
-    print(json.dumps(report(measured, batch, device, seconds, rounds)))
+                print_progress(f"{name}: {measured[name][-1]:.0f} patches/s")
+    print_record(**report(measured, batch, device, seconds, rounds))
 
 
 def report(
@@ -350,9 +342,6 @@ def report(
         "seconds": seconds,
         "rounds": rounds,
         "torch": torch.__version__,
-        "machine": machine(),
-        "date": date.today().isoformat(),
-        "command": " ".join(["python", *sys.argv]),
     }
 
 

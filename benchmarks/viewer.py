@@ -16,23 +16,20 @@ Without a graphics card, Chromium also paints on the CPU.
 
 import argparse
 import itertools
-import json
 import shutil
 import statistics
-import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-ROOT = Path(__file__).parent.parent
-sys.path.insert(0, str(ROOT))
+from benchmarks.browser import QUIET, browser_path, missing_browser
+from benchmarks.record import print_record, skip
+from benchmarks.test_one import resized, train_model
+from tests.support.server import Server, free_port
 
-from playwright.sync_api import Page, sync_playwright  # noqa: E402
-
-from benchmarks.test_one import environment, resized, train_model  # noqa: E402
-from tests.browser.conftest import QUIET  # noqa: E402
-from tests.support.server import Server, free_port  # noqa: E402
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
 
 COUNT = """() => {
     window.frames_ = [];
@@ -64,12 +61,14 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=3.0)
     args = parser.parse_args()
     size, window = ([int(side) for side in text.split("x")] for text in (args.size, args.window))
+    if (missing := missing_browser()) is not None:
+        skip(missing)
     work = Path(tempfile.mkdtemp())
     try:
         with Server(work / "home", [work], free_port()) as server:
             url = tested(server, work, (size[0], size[1]))
             result = measured(url, (window[0], window[1]), args.seconds)
-            print(json.dumps({**environment(), "size": args.size, "window": args.window, **result}))
+            print_record(size=args.size, window=args.window, **result)
     finally:
         shutil.rmtree(work)
 
@@ -90,38 +89,35 @@ def tested(server: Server, work: Path, size: tuple[int, int]) -> str:
 
 
 def measured(url: str, window: tuple[int, int], seconds: float) -> dict[str, Any]:
-    with sync_playwright() as playwright:
-        path = (
-            shutil.which("chromium")
-            or shutil.which("chromium-browser")
-            or shutil.which("google-chrome")
-        )
-        with playwright.chromium.launch(executable_path=path, args=QUIET) as chromium:
-            page = chromium.new_context(
-                viewport={"width": window[0], "height": window[1]}
-            ).new_page()
-            page.goto(url)
-            page.locator(".tags span").first.wait_for()
-            return {
-                "browser": chromium.version,
-                "idle": counted(page, lambda _: None, seconds),
-                "slider": counted(page, drag_divider, seconds),
-                "slider_400": {**zoomed(page), **counted(page, drag_picture, seconds)},
-                **{name: of_mode(page, label, seconds) for name, label in MODES.items()},
-            }
+    from playwright.sync_api import sync_playwright
+
+    with (
+        sync_playwright() as playwright,
+        playwright.chromium.launch(executable_path=browser_path(), args=QUIET) as chromium,
+    ):
+        page = chromium.new_context(viewport={"width": window[0], "height": window[1]}).new_page()
+        page.goto(url)
+        page.locator(".tags span").first.wait_for()
+        return {
+            "browser": chromium.version,
+            "idle": counted(page, lambda _: None, seconds),
+            "slider": counted(page, drag_divider, seconds),
+            "slider_400": {**zoomed(page), **counted(page, drag_picture, seconds)},
+            **{name: of_mode(page, label, seconds) for name, label in MODES.items()},
+        }
 
 
 MODES = {"side": "Side by side", "difference": "Difference", "error": "Error map"}
 
 
-def zoomed(page: Page) -> dict[str, Any]:
+def zoomed(page: "Page") -> dict[str, Any]:
     page.keyboard.press("0")
     while "400" not in page.locator(".zoom output").inner_text():
         page.keyboard.press("+")
     return {}
 
 
-def of_mode(page: Page, label: str, seconds: float) -> dict[str, Any]:
+def of_mode(page: "Page", label: str, seconds: float) -> dict[str, Any]:
     page.keyboard.press("0")
     began = time.perf_counter()
     page.get_by_role("button", name=label).click()
@@ -133,7 +129,7 @@ def of_mode(page: Page, label: str, seconds: float) -> dict[str, Any]:
     return {"first_ms": first, "moved": moved, "zoomed": wheel}
 
 
-def drag_divider(page: Page) -> None:
+def drag_divider(page: "Page") -> None:
     box = page.locator(".divider").bounding_box()
     assert box is not None
     x, y = box["x"] + box["width"] / 2, box["y"] + 40
@@ -143,7 +139,7 @@ def drag_divider(page: Page) -> None:
     page.mouse.up()
 
 
-def drag_picture(page: Page) -> None:
+def drag_picture(page: "Page") -> None:
     box = page.locator(".stage").bounding_box()
     assert box is not None
     x, y = box["x"] + box["width"] / 3, box["y"] + box["height"] / 3
@@ -153,20 +149,20 @@ def drag_picture(page: Page) -> None:
     page.mouse.up()
 
 
-def swing(page: Page, x: float, y: float) -> None:
+def swing(page: "Page", x: float, y: float) -> None:
     """Move the mouse to the right and back, in small steps."""
     for step in [*range(0, 200, 4), *range(200, 0, -4)]:
         page.mouse.move(x + step, y + step / 4)
         time.sleep(MOVE_INTERVAL_MS / 1000)
 
 
-def turn_wheel(page: Page) -> None:
+def turn_wheel(page: "Page") -> None:
     for delta in [-30] * 20 + [30] * 20:
         page.mouse.wheel(0, delta)
         time.sleep(MOVE_INTERVAL_MS / 1000)
 
 
-def counted(page: Page, move: Any, seconds: float) -> dict[str, float]:
+def counted(page: "Page", move: Any, seconds: float) -> dict[str, float]:
     """Frame statistics while `move` runs repeatedly."""
     page.evaluate(COUNT)
     end = time.perf_counter() + seconds

@@ -1,17 +1,15 @@
 """Plot docs/decay.svg: learning rate and PSNR gain for both readings of the example's gamma.
 
-python benchmarks/decay.py RESULTS [LEFT_OUT]     RESULTS: a file of benchmarks/quality.py
+python scripts/plot_decay.py RESULTS [LEFT_OUT]     RESULTS: a file of benchmarks/quality.py
 """
 
 import json
 import sys
 from pathlib import Path
 
+from models.definitions.lr_policies import decay_scale, rate
+
 ROOT = Path(__file__).parent.parent
-sys.path.insert(0, str(ROOT))
-
-from models.definitions.lr_policies import decay_scale, rate  # noqa: E402
-
 READINGS = {"percent": ("#d55e00", "per percent, as DIGITS counts"), "run": ("#0072b2", "per run")}
 WIDTH, HEIGHT, LEFT, TOP, GAP = 330, 180, 64, 34, 84
 Points = list[tuple[float, float]]
