@@ -329,6 +329,7 @@ class Preview(TypedDict):
     patches_an_epoch: int | None
     seconds: float | None
     jobs: Annotated[int, doc("Number of trainings that would be created.")]
+    name: Annotated[str, doc("A name that no other model has.")]
     problems: Annotated[dict[str, str], doc("Messages by the name of the field.")]
     lines: Annotated[dict[str, int], doc("Line numbers of errors in code, by field.")]
 

@@ -176,6 +176,15 @@ class Index:
             query = query.where(JobRow.id < before)
         return [row for (row,) in all_rows(query)]
 
+    def names(self, kind: str, start: str) -> list[str]:
+        """The names of jobs that begin with a text."""
+        names = all_rows(
+            select(JobRow.name).where(
+                JobRow.kind == kind, JobRow.name.startswith(start, autoescape=True)
+            )
+        )
+        return [name for (name,) in names]
+
     def counts(self) -> dict[tuple[str, str], int]:
         """Count the jobs by kind and state."""
         groups = all_rows(

@@ -31,10 +31,11 @@ PAGE = 50
 STATES = ("waiting", "running", "done", "error", "aborted")
 
 TITLES = {
-    "model": titles(members(ModelSpec.model_fields["network"])),
+    "model": {**titles(members(ModelSpec.model_fields["network"])), "custom": "prototxt"},
     "dataset": titles(members(DatasetSpec.model_fields["source"])),
     "test": titles(TESTS),
 }
+"""What lists call the network of a model, the source of a dataset, the kind of a test, by tag."""
 
 
 class Column(NamedTuple):

@@ -18,6 +18,7 @@ from app.catalog.catalog import Catalog
 from app.catalog.database import JobRow
 from app.checks import sweeps
 from app.checks.training import channels_seen, read_prototxt
+from app.forms.training import name_for
 from app.validation_errors import REQUIRED, Invalid, Problems, validate
 from jobs.specs import ModelSpec
 from jobs.specs.networks import Custom, Network, Package, PythonFile
@@ -94,6 +95,7 @@ def preview(values: dict[str, Any], catalog: Catalog) -> Preview:
         "patches_an_epoch": length.patches_an_epoch,
         "seconds": _seconds(spec, graph, length, speed),
         "jobs": len(trainings),
+        "name": name_for(values, catalog),
         "problems": {field: text for field, text in problems.items() if text != REQUIRED},
         "lines": lines,
     }

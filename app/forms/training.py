@@ -1,11 +1,15 @@
 """Form of a training: the fields of its spec, with the choices of this server."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import chain, count
 from pathlib import Path
 
 from app.answers import Job
+from app.catalog.catalog import Catalog
+from app.catalog.lists import TITLES
 from app.checks import training
-from app.forms.fields import Field, Values, fields_of
+from app.forms.fields import Field, Values, fields_of, values_of
 from app.runner import gpus
 from app.validation_errors import Problems
 from jobs.core.paths import EXAMPLES
@@ -14,8 +18,15 @@ from jobs.specs import ModelSpec
 PASTED = {"sr-model": "plain", "residual": "with skip"}
 """Networks in EXAMPLES, and their labels in the form."""
 
-LENGTHS = ("epochs", "steps", "minutes")
+LENGTHS = ("epochs", "minutes", "steps")
+"""The fields of the spec for the length, of which a request gives one: one control of the form."""
+LENGTH_UNIT = "length_unit"
+"""What the form's control sends besides the number if the browser runs no scripts."""
+LENGTH_HELP = "Passes over the training frames, a time budget, or optimizer steps."
 USUAL_EPOCHS = 30
+
+MOST_SUGGESTED = 180
+"""Characters of a suggested name, without its number."""
 
 
 @dataclass(frozen=True)
@@ -31,12 +42,38 @@ class Choices:
     user_code: bool
 
 
+def training_values(form: Mapping[str, str]) -> Values:
+    """The submitted values. An empty length is an error, not the default.
+
+    Scripts give the number the name of the selected unit. Without them, the unit is sent apart.
+    """
+    values = values_of(ModelSpec, form)
+    sent = next((name for name in LENGTHS if name in form), "")
+    if not sent:
+        return values
+    unit = form.get(LENGTH_UNIT, sent)
+    others = {name: value for name, value in values.items() if name not in (sent, LENGTH_UNIT)}
+    return {**others, unit if unit in LENGTHS else sent: values.get(sent, "")}
+
+
+def name_for(values: Values, catalog: Catalog) -> str:
+    """A name that no other model has: "SRCNN 9-1-5 on clip", or "SRCNN 9-1-5 on clip 2"."""
+    network, titles = values.get("network"), TITLES["model"]
+    tag = network.get("name") if isinstance(network, dict) else None
+    title = titles.get(str(tag)) or next(iter(titles.values()))
+    dataset = catalog.get(str(values.get("dataset", "")))
+    name = title if dataset is None else f"{title} on {dataset.name}"[:MOST_SUGGESTED]
+    taken = set(catalog.names("model", name))
+    numbered = (f"{name} {number}" for number in count(2))
+    return next(free for free in chain([name], numbered) if free not in taken)
+
+
 def training_fields(values: Values, problems: Problems, choices: Choices) -> list[Field]:
     """All fields, with the entered values and their errors."""
-    if not any(name in values for name in LENGTHS) and not problems:
-        values = {**values, "epochs": USUAL_EPOCHS}
     fields = [
-        field for field in fields_of(ModelSpec, values, problems) if _is_offered(field, choices)
+        field
+        for field in _with_one_length(fields_of(ModelSpec, values, problems), values)
+        if _is_offered(field, choices)
     ]
     for field in fields:
         field.choices = _choices(field, choices)
@@ -46,6 +83,19 @@ def training_fields(values: Values, problems: Problems, choices: Choices) -> lis
             kind: help for kind, help in field.kinds.items() if kind in dict(field.choices)
         }
     return fields
+
+
+def _with_one_length(fields: list[Field], values: Values) -> list[Field]:
+    """The fields, of which those of LENGTHS are one control, named after the unit in use."""
+    unit = next((name for name in LENGTHS if values.get(name) is not None), LENGTHS[0])
+    length = next(field for field in fields if field.name == unit)
+    length.widget, length.label, length.help = "length", "Length", LENGTH_HELP
+    length.unit, length.more, length.required = unit, False, True
+    if unit not in values:
+        length.value = USUAL_EPOCHS
+    kept = [field for field in fields if field.name not in LENGTHS]
+    place = next(index for index, field in enumerate(fields) if field.name in LENGTHS)
+    return [*kept[:place], length, *kept[place:]]
 
 
 def _is_offered(field: Field, choices: Choices) -> bool:
@@ -58,6 +108,8 @@ def _is_offered(field: Field, choices: Choices) -> bool:
 
 def _choices(field: Field, choices: Choices) -> list[tuple[str, str]]:
     match field.widget:
+        case "length":
+            return [(name, name) for name in LENGTHS]
         case "dataset" | "datasets":
             return [(job["id"], f"{job['name']} ({_pairs(job)})") for job in choices.datasets]
         case "model":

@@ -7,10 +7,10 @@ from flask import Blueprint, abort, redirect, request, send_file, url_for
 from app.actions import create_models, extend
 from app.catalog.catalog import Refused
 from app.catalog.index import as_json
+from app.catalog.lists import TITLES
 from app.current import catalog, settings
-from app.forms.fields import values_of
 from app.forms.inference import inference_fields
-from app.forms.training import PASTED, Choices, training_fields
+from app.forms.training import PASTED, Choices, name_for, training_fields, training_values
 from app.pages.common import (
     MOST_CHOICES,
     cloned,
@@ -32,7 +32,7 @@ blueprint = Blueprint("models", __name__)
 
 @blueprint.route("/models/new", methods=["GET", "POST"])
 def new_model() -> Any:
-    values, problems = values_of(ModelSpec, request.form or request.args), {}
+    values, problems = training_values(request.form or request.args), {}
     if "clone" in request.args and request.method == "GET":
         values = cloned(job_or_404(request.args["clone"], "model"))
         if "start_from" in request.args:
@@ -56,8 +56,19 @@ def new_model() -> Any:
         with_chosen(jobs("model", limit=MOST_CHOICES), values, "start_from"),
         settings().allow_user_code,
     )
+    suggested = name_for({"dataset": datasets[0]["id"] if datasets else "", **values}, catalog())
+    if request.method == "GET":
+        values = {"name": suggested, **values}
     fields = training_fields(values, problems, choices)
-    return form_page("models/new.html", "New model", "models", fields, problems, datasets=datasets)
+    return form_page(
+        "models/new.html",
+        "New model",
+        "models",
+        fields,
+        problems,
+        datasets=datasets,
+        suggested=suggested,
+    )
 
 
 @blueprint.get("/examples/<name>.prototxt")
@@ -99,5 +110,7 @@ def extend_model(id: str) -> Any:
 
 @blueprint.app_template_global()
 def title_of(section: dict[str, Any], field: str = "network") -> str:
-    """The form's title of a network, a loss or a solver."""
+    """The title of a network, a loss or a solver."""
+    if field == "network":
+        return TITLES["model"][section["name"]]
     return titles(members(ModelSpec.model_fields[field]))[section["name"]]

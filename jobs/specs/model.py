@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from jobs.specs.base import SNAPSHOT, FromText, JobId, Name, Notes, Seed, Spec, Text, setting
 from jobs.specs.losses import L1, Loss
@@ -238,13 +238,13 @@ class ModelSpec(Spec):
             raise ValueError("name each GPU once")
         return device
 
-    @model_validator(mode="after")
-    def _patches_for_the_loss(self) -> Self:
-        if self.loss.name in ("ssim", "ms-ssim") and self.patch_size < SSIM_WINDOW:
-            raise ValueError(
-                f"the loss {self.loss.name} needs patches of at least {SSIM_WINDOW} px"
-            )
-        return self
+    @field_validator("patch_size")
+    @classmethod
+    def _patches_for_the_loss(cls, patch_size: int, info: ValidationInfo) -> int:
+        loss = info.data.get("loss")  # None if the loss itself is invalid.
+        if loss is not None and loss.name in ("ssim", "ms-ssim") and patch_size < SSIM_WINDOW:
+            raise ValueError(f"the loss {loss.name} needs patches of at least {SSIM_WINDOW} px")
+        return patch_size
 
     @property
     def datasets(self) -> list[str]:

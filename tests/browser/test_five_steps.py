@@ -41,7 +41,7 @@ def five_steps(
     ):
         expect(page.get_by_label(label, exact=True).locator("visible=true")).to_have_value(value)
     page.get_by_label("Name", exact=True).fill("first")
-    page.get_by_label("Epochs").fill(str(epochs))
+    page.get_by_label("Length", exact=True).fill(str(epochs))
     page.get_by_label("Patch size").fill(str(patch))
     page.get_by_text("More about length and patches").click()
     page.get_by_label("Patches per frame").fill(str(per_frame))

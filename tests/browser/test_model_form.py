@@ -143,6 +143,7 @@ def test_a_refused_form_keeps_the_entered_values(form: Page, server: Server, cli
         box.check()
     form.get_by_label("Base learning rate").locator("visible=true").fill("0.01, 0.02")
     chosen = values(form, "more_datasets")
+    form.get_by_label("Name", exact=True).fill("")
     form.get_by_role("button", name="Start").click()
     expect(form.get_by_role("alert").first).to_contain_text("Name: This field is required.")
     assert len(chosen) == 2
@@ -163,8 +164,8 @@ def test_the_form_works_without_javascript(browser: Browser, server: Server, dat
     )
     page.get_by_text("More datasets").first.click()
     page.get_by_role("group", name="More datasets").get_by_role("checkbox").check()
-    page.get_by_label("Epochs").fill("")
-    page.get_by_label("Minutes").fill("0.001")
+    page.get_by_label("Length", exact=True).fill("0.001")
+    page.get_by_label("Unit of the length").select_option("minutes")
     page.get_by_label("Name", exact=True).fill("no script")
     page.get_by_role("button", name="Start training").click()
     expect(page.get_by_role("heading", level=1)).to_contain_text("no script")
@@ -223,12 +224,65 @@ def test_a_sweep_is_compared_on_one_page_and_names_are_escaped(
 
 
 def test_an_error_of_the_server_disappears_when_the_field_changes(form: Page) -> None:
-    form.get_by_label("Name", exact=True).fill("m")
-    form.get_by_label("Epochs").fill("3")
-    form.get_by_label("Minutes").fill("3")
+    form.get_by_label("Length", exact=True).fill("0")
     form.get_by_role("button", name="Start training").click()
-    error = form.locator(".field", has=form.get_by_label("Epochs")).locator(".error")
-    expect(error).to_contain_text("Give epochs, steps or minutes")
-    form.get_by_label("Minutes").fill("")
-    form.get_by_label("Epochs").fill("4")
+    error = form.locator(".field", has=form.get_by_label("Length", exact=True)).locator(".error")
+    expect(error).to_contain_text("Must be at least 1")
+    form.get_by_label("Length", exact=True).fill("4")
     expect(error).to_have_count(0)
+
+
+def test_a_length_in_minutes_or_steps_starts_a_training(form: Page, server: Server) -> None:
+    for number, unit, others in (
+        ("0.01", "minutes", ("epochs", "steps")),
+        ("2", "steps", ("epochs", "minutes")),
+    ):
+        form.goto(f"{server.url}/models/new")
+        form.get_by_label("Unit of the length").select_option(unit)
+        form.get_by_label("Length", exact=True).fill(number)
+        form.get_by_role("button", name="Start training").click()
+        expect(form.locator("#state")).to_be_visible()
+        spec = server.job(form.url.rsplit("/", 1)[1])["spec"]
+        assert spec[unit] == float(number)
+        assert [spec[other] for other in others] == [None, None]
+
+
+def test_a_wrong_length_is_reported_in_its_unit(form: Page) -> None:
+    form.get_by_label("Length", exact=True).fill("2.5")
+    error = form.locator(".field", has=form.get_by_label("Length", exact=True)).locator(".error")
+    expect(error).to_have_text("Must be a whole number.")
+    form.get_by_label("Unit of the length").select_option("minutes")
+    expect(error).to_have_count(0)
+
+
+def test_the_defaults_start_a_training_by_one_click(form: Page, server: Server) -> None:
+    name = form.get_by_label("Name", exact=True)
+    expect(name).to_have_value("SRCNN 9-1-5 on clip")
+    choose(form, "Network", "vdsr")
+    expect(name).to_have_value("VDSR on clip")
+    name.fill("my own")
+    choose(form, "Network", "srcnn-9-1-5")
+    expect(part(form, "network")).to_contain_text("8,129")
+    expect(name).to_have_value("my own")
+    for expected in ("SRCNN 9-1-5 on clip", "SRCNN 9-1-5 on clip 2"):
+        form.goto(f"{server.url}/models/new")
+        form.get_by_role("button", name="Start training").click()
+        expect(form.get_by_role("heading", level=1)).to_contain_text(expected)
+
+
+@pytest.mark.parametrize("width", [390, 1440])
+def test_the_start_button_stays_in_the_window_below_open_groups(form: Page, width: int) -> None:
+    form.set_viewport_size({"width": width, "height": 844})
+    for fold in form.locator("#model-form summary:visible").all():
+        fold.click()
+    button = form.get_by_role("button", name="Start training")
+    end = "document.querySelector('#model-form').getBoundingClientRect().bottom + scrollY"
+    for place in ("0", f"({end}) / 2", f"{end} - innerHeight"):
+        form.evaluate(f"scrollTo(0, {place})")
+        box = button.bounding_box()
+        assert box is not None
+        assert 0 <= box["y"] <= 844 - box["height"]
+        expect(button).to_be_in_viewport()
+    last = form.get_by_label("Notes", exact=True).bounding_box()
+    assert last is not None
+    assert last["y"] + last["height"] <= box["y"]

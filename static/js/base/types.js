@@ -1301,6 +1301,7 @@
  * @property {number | null} patches_an_epoch
  * @property {number | null} seconds
  * @property {number} jobs Number of trainings that would be created.
+ * @property {string} name A name that no other model has.
  * @property {Record<string, string>} problems Messages by the name of the field.
  * @property {Record<string, number>} lines Line numbers of errors in code, by field.
  */

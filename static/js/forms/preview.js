@@ -21,6 +21,7 @@ const RETRY_MS = 3000;
 
 const form = find(document, "#model-form", HTMLFormElement);
 const aside = find(document, "#preview");
+const nameField = find(form, '[name="name"]', HTMLInputElement);
 const part = (/** @type {string} */ name) => find(aside, `[data-part="${name}"]`);
 const showRate = rateCurve(part("rate"));
 
@@ -29,6 +30,8 @@ let timer;
 let latest = 0;
 let requested = "";
 let drawn = "";
+/** The name that was suggested last. */
+let suggestion = form.dataset.suggested ?? "";
 
 form.addEventListener("input", removeError);
 form.addEventListener("input", updateSoon);
@@ -72,6 +75,7 @@ function removeError(event) {
 /** @param {Preview} preview */
 function show(preview) {
   const { network, rate, jobs, notes, problems, lines } = preview;
+  suggestName(preview.name);
   showNetwork(network);
   part("notes").replaceChildren(...notes.map((note) => element("li", {}, note)));
   part("rate").hidden = !rate;
@@ -87,6 +91,15 @@ function show(preview) {
     jobs > 1 ? `Start ${jobs} trainings` : "Start training";
   showProblems(problems);
   document.dispatchEvent(new CustomEvent("lines", { detail: { lines, problems } }));
+}
+
+/**
+ * Fill in a name, unless a user has typed one.
+ * @param {string} name
+ */
+function suggestName(name) {
+  if (nameField.value === suggestion) nameField.value = name;
+  suggestion = name;
 }
 
 /** @param {PreviewNetwork | null} network */

@@ -28,6 +28,13 @@ ROW = """
     INSERT INTO jobs (id, kind, name, created, state, "offset", spec, view{more})
     VALUES ('{id}', 'dataset', 'as it was', 1, 'done', 7, '{{}}', '{{}}'{values})
 """
+ADDED = [
+    ("0002", "queue", "'{}'"),
+    ("0003", '"group"', "''"),
+    ("0003", "about", "''"),
+    ("0003", "shown", "'{}'"),
+]
+"""The columns that a later version added and that have no default: version, column, value."""
 
 
 @pytest.fixture(scope="module")
@@ -97,9 +104,11 @@ def test_each_earlier_version_is_migrated_and_its_rows_are_rebuilt_from_the_logs
     old = create_engine(url)
     with old.begin() as connection:
         upgrade(connection, version)
-        has_queue = version >= "0002"
+        added = {column: value for since, column, value in ADDED if since <= version}
         row = ROW.format(
-            id=id, more=", queue" if has_queue else "", values=", '{}'" if has_queue else ""
+            id=id,
+            more="".join(f", {column}" for column in added),
+            values="".join(f", {value}" for value in added.values()),
         )
         connection.execute(text(row))
     old.dispose()

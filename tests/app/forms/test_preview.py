@@ -27,6 +27,9 @@ class NoJobs:
     def find(self, *_: Any, **__: Any) -> list[Any]:
         return []
 
+    def names(self, kind: str, start: str) -> list[str]:
+        return []
+
 
 def preview_of(**values: Any) -> Any:
     return preview(values, NoJobs())  # type: ignore[arg-type]

@@ -11,7 +11,7 @@ from app.application import create_app
 from app.catalog.catalog import Catalog
 from app.checks import training
 from app.forms.fields import Field
-from app.forms.training import Choices, training_fields
+from app.forms.training import LENGTHS, Choices, training_fields, training_values
 from app.settings import Settings
 from jobs.core.events import EventLog
 from jobs.specs import ModelSpec
@@ -88,12 +88,57 @@ def test_a_python_file_in_use_stays_in_the_form_of_a_server_that_runs_none() -> 
 
 
 @pytest.mark.parametrize(
-    ("values", "epochs"), [({}, 30), ({"minutes": 5}, ""), ({"steps": 10}, ""), ({"epochs": 3}, 3)]
+    ("values", "unit", "length"),
+    [
+        ({}, "epochs", 30),
+        ({"minutes": 5}, "minutes", 5),
+        ({"steps": 10}, "steps", 10),
+        ({"epochs": 3}, "epochs", 3),
+        ({"minutes": ""}, "minutes", ""),
+    ],
 )
-def test_epochs_have_a_default_unless_another_length_is_given(
-    values: dict[str, Any], epochs: Any
+def test_the_length_is_one_control_in_the_unit_of_the_given_length(
+    values: dict[str, Any], unit: str, length: Any
 ) -> None:
-    assert form(values)["f-epochs"].value == epochs
+    fields = form(values).values()
+    (control,) = (field for field in fields if field.name in LENGTHS)
+    assert (control.label, control.name, control.value) == ("Length", unit, length)
+
+
+@pytest.mark.parametrize(
+    ("sent", "values"),
+    [
+        ({"minutes": "5"}, {"minutes": "5"}),
+        ({"epochs": "5", "length_unit": "minutes"}, {"minutes": "5"}),
+        ({"steps": "", "length_unit": "steps"}, {"steps": ""}),
+        ({"epochs": "5", "length_unit": "hours"}, {"epochs": "5"}),
+    ],
+)
+def test_a_length_is_sent_with_and_without_scripts(
+    sent: dict[str, str], values: dict[str, Any]
+) -> None:
+    lengths = {name: value for name, value in training_values(sent).items() if name in LENGTHS}
+    assert lengths == values
+
+
+def test_an_empty_length_is_refused(client: FlaskClient, clip: Clip) -> None:
+    values = {"name": "m", "dataset": dataset(client, clip), "minutes": ""}
+    page = client.post("/models/new", data=values)
+    assert page.status_code == 422
+    assert "Length</a>: Must be a number." in page.text
+
+
+def test_a_free_name_is_suggested(client: FlaskClient, clip: Clip) -> None:
+    id = dataset(client, clip)
+    names = []
+    for _ in range(3):
+        page = client.get(f"/models/new?dataset={id}").text
+        (name,) = re.findall('id="f-name" name="name".*? value="(.*?)"', page, re.DOTALL)
+        names.append(name)
+        assert client.post("/models/new", data={"name": name, "dataset": id}).status_code == 302
+    assert names == [f"SRCNN 9-1-5 on clip{number}" for number in ("", " 2", " 3")]
+    values = {"dataset": id, "network": {"name": "custom", "prototxt": "x"}}
+    assert client.post("/api/v1/models/preview", json=values).json["name"] == "prototxt on clip"
 
 
 def test_the_query_string_selects_a_dataset(client: FlaskClient, clip: Clip) -> None:
@@ -126,7 +171,6 @@ def test_a_clone_has_all_values_of_its_model(client: FlaskClient, clip: Clip) ->
             "f-edsr-network-skip",
             "f-minutes",
             "f-flips",
-            "f-epochs",
         )
     }
     assert values == {
@@ -134,7 +178,6 @@ def test_a_clone_has_all_values_of_its_model(client: FlaskClient, clip: Clip) ->
         "f-edsr-network-skip": False,
         "f-minutes": 5,
         "f-flips": False,
-        "f-epochs": "",
     }
 
 
@@ -165,7 +208,7 @@ def test_crlf_line_ends_are_shown_as_lf(client: FlaskClient) -> None:
 
 def test_every_field_of_the_spec_is_in_the_form() -> None:
     names = {field.section for field in form(user_code=True).values()}
-    assert names == set(ModelSpec.model_fields) - {"sweep"}
+    assert names == set(ModelSpec.model_fields) - {"sweep", "minutes", "steps"}
 
 
 def test_only_examples_are_served(client: FlaskClient) -> None:
