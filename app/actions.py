@@ -3,12 +3,13 @@
 import os
 import shutil
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from werkzeug.datastructures import FileStorage
 
 from app.answers import Probe
 from app.apart import apart, apart_at_paths
+from app.bodies import ProbeRequest
 from app.catalog.database import JobRow
 from app.catalog.queue import Queue
 from app.checks import sweeps
@@ -25,28 +26,29 @@ from app.temporary_failures import TooManyUploads
 from app.validation_errors import REQUIRED, Invalid, validate
 from jobs.specs import TESTS, DatasetSpec, ModelSpec, spec_of
 
+Dataset = TypeVar("Dataset", bound=DatasetSpec)
+
 READ_ONLY = "Unknown or read-only field."
 
 
 def create_dataset(values: Any) -> str:
     """Create a dataset job and return its id. Raises Invalid."""
-    spec = _checked_dataset(values)
+    spec = _checked_dataset(DatasetSpec, values)
     return catalog().create("dataset", spec)
 
 
-def _checked_dataset(values: Any) -> DatasetSpec:
-    spec = without_entries(validate(DatasetSpec, values))
+def _checked_dataset(kind: type[Dataset], values: Any) -> Dataset:
+    spec = without_entries(validate(kind, values))
     return apart_at_paths(checked_dataset, spec, settings().readable)
 
 
 def probe_dataset(values: Any) -> Probe:
     """Probe the sources of a dataset before it is created. Raises Invalid.
 
-    Takes the values of `create_dataset`, of which the name may be missing, and `thorough`.
+    Takes the values of a ProbeRequest.
     """
-    thorough = bool(values.pop("thorough", False))
-    spec = _checked_dataset({"name": "probe", **values})
-    found = probing.probe(spec, thorough)
+    request = _checked_dataset(ProbeRequest, values)
+    found = probing.probe(request)
     return cast(Probe, {**found, "free": shutil.disk_usage(settings().home).free})
 
 

@@ -388,6 +388,19 @@ class UploadedFile(TypedDict):
     path: Annotated[str, doc("Path on the server.")]
 
 
+class RefusalReason(TypedDict):
+    """A sentence for a person, and one for each wrong field of a request."""
+
+    message: str
+    fields: dict[str, str]
+
+
+class Refusal(TypedDict):
+    """Why a request failed: the answer of every status from 400 on."""
+
+    error: RefusalReason
+
+
 class Health(TypedDict):
     """The server is able to answer."""
 

@@ -9,20 +9,22 @@ from app.answers import Created, Folder, PairPage, Probe
 from app.apart import apart_at_paths
 from app.api.replies import body, job_or_404
 from app.api.routes import route
+from app.bodies import ProbeRequest
 from app.catalog import pairs
 from app.current import catalog, settings
 from app.files import paths
+from jobs.specs import DatasetSpec
 
 blueprint = Blueprint("datasets", __name__)
 
 
-@route(blueprint, "POST", "/datasets", body="DatasetSpec", status=201)
+@route(blueprint, "POST", "/datasets", body=DatasetSpec, status=201)
 def post_dataset() -> tuple[Created, int]:
     """Create a dataset."""
     return {"id": create_dataset(body())}, 201
 
 
-@route(blueprint, "POST", "/probe", body="ProbeRequest")
+@route(blueprint, "POST", "/probe", body=ProbeRequest)
 def post_probe() -> Probe:
     """Check the sources of a dataset without creating it."""
     return probe_dataset(body())

@@ -15,13 +15,14 @@ from app.actions import delete, describe, queue
 from app.answers import EventList, Job, JobList, RunRecord, ScalarsResponse, WorkerLog
 from app.api.replies import body, job_or_404, number
 from app.api.routes import JSON, Text, route
+from app.bodies import JobChanges, Move, Resume
 from app.catalog import log_index, worker_log
 from app.catalog.index import as_json
 from app.current import catalog
 from app.files.streaming import csv_lines, divided, json_items, streamed
 from app.forms.record import record
 from app.runner.scheduler import waiting_reason
-from app.validation_errors import Invalid
+from app.validation_errors import validate
 from jobs.core.events import in_parts
 from jobs.core.types.events import JobEvent
 
@@ -57,7 +58,7 @@ def show_job(id: str) -> Job:
     return {**as_json(row), "waiting_for": waiting_reason(row, catalog())}
 
 
-@route(blueprint, "PATCH", "/jobs/<id>", body="Words")
+@route(blueprint, "PATCH", "/jobs/<id>", body=JobChanges)
 def change_job(id: str) -> Job:
     """Change name, group and notes of a job; or the priority of a waiting job."""
     row, changes = job_or_404(id), body()
@@ -69,15 +70,11 @@ def change_job(id: str) -> Job:
     return as_json(job_or_404(id))
 
 
-@route(blueprint, "POST", "/jobs/<id>/move", body="Before", status=202)
+@route(blueprint, "POST", "/jobs/<id>/move", body=Move, status=202)
 def move_job(id: str) -> tuple[Job, int]:
     """Move a waiting job before another, or to the end of the queue."""
     job_or_404(id)
-    payload = body()
-    before = payload.get("before")
-    if set(payload) != {"before"} or not (before is None or isinstance(before, str)):
-        raise Invalid({"before": "Give the id of a waiting job, or null for the end of the queue."})
-    catalog().move(id, before)
+    catalog().move(id, validate(Move, body()).before)
     return as_json(job_or_404(id)), 202
 
 
@@ -97,14 +94,11 @@ def abort_job(id: str) -> tuple[Job, int]:
     return as_json(job_or_404(id)), 202
 
 
-@route(blueprint, "POST", "/jobs/<id>/resume", body="From", status=202)
+@route(blueprint, "POST", "/jobs/<id>/resume", body=Resume, status=202)
 def resume_job(id: str) -> tuple[Job, int]:
     """Resume a failed or aborted job; a training from the given snapshot."""
     job_or_404(id)
-    payload = body() if request.data else {}
-    if unknown := set(payload) - {"snapshot"}:
-        raise Invalid(dict.fromkeys(unknown, "Unknown field."))
-    catalog().resume(id, payload.get("snapshot", ""))
+    catalog().resume(id, validate(Resume, body() if request.data else {}).snapshot)
     return as_json(job_or_404(id)), 202
 
 

@@ -16,28 +16,30 @@ from app.answers import (
 )
 from app.api.replies import body, job_or_404
 from app.api.routes import route
+from app.bodies import ModelDraft, NewLength, NewModel, NewTest
 from app.catalog.index import as_json
 from app.current import catalog, settings
 from app.forms.preview import preview
 from app.runner import exporting
+from jobs.specs.export import ExportSpec
 
 blueprint = Blueprint("models", __name__)
 
 
-@route(blueprint, "POST", "/models", body="ModelRequest", status=201)
+@route(blueprint, "POST", "/models", body=NewModel, status=201)
 def post_model() -> tuple[CreatedModels, int]:
     """Train a model, or one per base learning rate and batch size: “0.001, 0.0003”."""
     ids, sweep = create_models(body())
     return {"id": ids[0], "ids": ids, "sweep": sweep}, 201
 
 
-@route(blueprint, "POST", "/models/preview", body="PreviewRequest")
+@route(blueprint, "POST", "/models/preview", body=ModelDraft)
 def post_preview() -> Preview:
     """Preview a training without creating it; values may be missing or wrong."""
     return preview(body(), catalog())
 
 
-@route(blueprint, "POST", "/jobs/<id>/extend", body="Length", status=202)
+@route(blueprint, "POST", "/jobs/<id>/extend", body=NewLength, status=202)
 def extend_job(id: str) -> tuple[Job, int]:
     """Train longer: more epochs, steps or minutes, from the last snapshot."""
     extend(job_or_404(id, "model"), body())
@@ -52,7 +54,7 @@ def delete_snapshot(id: str, name: str) -> tuple[str, int]:
     return "", 204
 
 
-@route(blueprint, "POST", "/models/<id>/tests", body="TestRequest", status=201)
+@route(blueprint, "POST", "/models/<id>/tests", body=NewTest, status=201)
 def post_test(id: str) -> tuple[Created, int]:
     """Test a model on an image, several images, a split of its dataset, or a video."""
     job_or_404(id, "model")
@@ -67,7 +69,7 @@ def list_exports(id: str) -> ExportList:
     return {"exports": [cast(ExportFile, file) for file in files]}
 
 
-@route(blueprint, "POST", "/models/<id>/exports", body="ExportSpec", status=201)
+@route(blueprint, "POST", "/models/<id>/exports", body=ExportSpec, status=201)
 def post_export(id: str) -> tuple[Exported, int]:
     """Export a snapshot as ONNX, TorchScript or torch.export, and check it."""
     spec = exporting.checked_export(body(), job_or_404(id, "model"))

@@ -1,7 +1,8 @@
 """The decorator of API routes: it registers a view and keeps its description for OpenAPI.
 
 The description of a route is at its view: the first line of the docstring is the summary, the
-function's name is the operationId, the return annotation is the schema of the answer.
+function's name is the operationId, the return annotation is the schema of the answer, and `body`
+that of the request.
 """
 
 from collections.abc import Callable
@@ -27,6 +28,34 @@ class Nothing:
     """Stands for an answer without a body."""
 
 
+class Form:
+    """Stands for a form with a file."""
+
+
+class Bytes:
+    """Stands for a part of a file."""
+
+
+@dataclass(frozen=True)
+class NotJson:
+    """The media type and the schema of what is no JSON."""
+
+    media: str
+    schema: dict[str, Any]
+
+
+FILE = {"type": "string", "format": "binary"}
+NOT_JSON: dict[Any, NotJson] = {
+    Text: NotJson("text/csv", {"type": "string"}),
+    Nothing: NotJson(EMPTY, {"type": "string", "maxLength": 0}),
+    Form: NotJson(
+        "multipart/form-data",
+        {"type": "object", "properties": {"file": FILE}, "required": ["file"]},
+    ),
+    Bytes: NotJson("application/offset+octet-stream", FILE),
+}
+
+
 @dataclass(frozen=True)
 class Route:
     """A route of the API, as the OpenAPI description shows it."""
@@ -40,8 +69,8 @@ class Route:
     """Names of the parameters in the query string."""
     headers: dict[str, Any]
     """Schemas of the required headers, by name."""
-    body: str
-    """Name of the schema of the request's body; empty without one."""
+    body: Any
+    """Type of the request's body; None without one."""
     answers: dict[str, Any]
     """Types of the answer, by media type."""
 
@@ -66,13 +95,14 @@ def route(
     status: int = HTTPStatus.OK,
     query: tuple[str, ...] = (),
     headers: dict[str, Any] | None = None,
-    body: str = "",
+    body: Any = None,
     answers: dict[str, Any] | None = None,
 ) -> Callable[[View], View]:
     """Register a view at a rule of a blueprint, such as "/jobs/<id>", and describe it.
 
-    `answers` are the types of the answer by media type. By default they follow from the return
-    annotation: a type of app/answers.py, or a tuple of it and a status.
+    `body` is a type of app/bodies.py, a spec, or a class of NOT_JSON. `answers` are the types of
+    the answer by media type. By default they follow from the return annotation: a type of
+    app/answers.py, or a tuple of it and a status.
     """
 
     def register(view: View) -> View:

@@ -19,7 +19,7 @@ from flask.typing import ResponseReturnValue
 from app.actions import keep_upload
 from app.answers import UploadedFile
 from app.apart import apart
-from app.api.routes import EMPTY, JSON, Nothing, route
+from app.api.routes import EMPTY, JSON, NOT_JSON, Bytes, Form, Nothing, route
 from app.current import settings
 from app.files import uploads
 from app.files.content import Unusable
@@ -36,7 +36,7 @@ BLOCK = 64 * 1024
 """Bytes per write; at most this much is lost when a connection breaks."""
 SILENCE = 60
 """Seconds without data after which the server drops a connection, so that another can resume."""
-CHUNK_TYPE = "application/offset+octet-stream"
+CHUNK_TYPE = NOT_JSON[Bytes].media
 
 
 TUS = {"Tus-Resumable": {"type": "string", "const": VERSION}}
@@ -68,7 +68,7 @@ def show_capabilities_of_upload(id: str) -> ResponseReturnValue:
     blueprint,
     "POST",
     "",
-    body="Upload",
+    body=Form,
     status=201,
     answers={JSON: UploadedFile, EMPTY: Nothing},
 )
@@ -123,7 +123,7 @@ def show_upload(id: str) -> ResponseReturnValue:
     )
 
 
-@route(blueprint, "PATCH", "/<id>", headers=TUS | OFFSET, body="Bytes", status=204)
+@route(blueprint, "PATCH", "/<id>", headers=TUS | OFFSET, body=Bytes, status=204)
 def append_to_upload(id: str) -> ResponseReturnValue:
     """Send the next bytes of an upload."""
     upload = upload_or_404(id)

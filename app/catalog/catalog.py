@@ -132,7 +132,7 @@ class Catalog(Index):
                 with EventLog(folder.events) as log:
                     log.append("state", state=state, reason=reason)
 
-    def resume(self, id: str, snapshot: Any = "") -> None:
+    def resume(self, id: str, snapshot: str = "") -> None:
         """Let a job continue; a training from that snapshot, or from its last. Raises Refused."""
         row = self.get(id)
         if row is None or row.state not in ("error", "aborted"):

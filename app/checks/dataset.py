@@ -6,8 +6,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pydantic import BaseModel
-
 from app.files import paths
 from app.validation_errors import Invalid, Problems
 from jobs.core.errors import JobError
@@ -17,10 +15,10 @@ from jobs.specs import DatasetSpec
 from jobs.specs.dataset import Separate
 from jobs.specs.sources import Entry, SequencesSource, Source
 
-T = TypeVar("T", bound=BaseModel)
+Dataset = TypeVar("Dataset", bound=DatasetSpec)
 
 
-def checked_dataset(spec: DatasetSpec, roots: tuple[Path, ...]) -> DatasetSpec:
+def checked_dataset(spec: Dataset, roots: tuple[Path, ...]) -> Dataset:
     """The spec with real, absolute paths. Raises Invalid, with a sentence per field."""
     problems: Problems = {}
     changes: dict[str, Any] = {"source": source(spec.source, "source", roots, problems)}
@@ -34,7 +32,7 @@ def checked_dataset(spec: DatasetSpec, roots: tuple[Path, ...]) -> DatasetSpec:
     return spec.model_copy(update=changes)
 
 
-def without_entries(spec: DatasetSpec) -> DatasetSpec:
+def without_entries(spec: Dataset) -> Dataset:
     """The spec of a client, which may not have the entries of manifests. Raises Invalid."""
     sources = {"source": spec.source}
     for name in ("validation", "test"):

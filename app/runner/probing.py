@@ -9,21 +9,21 @@ from typing import Any
 
 from gevent.lock import BoundedSemaphore
 
+from app.bodies import ProbeRequest
 from app.runner import wanted
 from app.validation_errors import Invalid
 from jobs.core import limits, processes
-from jobs.specs import DatasetSpec
 
 TIMEOUT_SECONDS = 40
 _PROCESSES = BoundedSemaphore(2)
 """Limits the number of probes that run at a time."""
 
 
-def probe(spec: DatasetSpec, thorough: bool) -> dict[str, Any]:
+def probe(request: ProbeRequest) -> dict[str, Any]:
     """The result of the probe. Raises Invalid if the files crash it or it times out."""
-    request = json.dumps({**spec.model_dump(mode="json"), "thorough": thorough})
+    question = json.dumps(request.model_dump(mode="json"))
     try:
-        done = wanted.run(_PROCESSES, "jobs.datasets.probe", request, TIMEOUT_SECONDS)
+        done = wanted.run(_PROCESSES, "jobs.datasets.probe", question, TIMEOUT_SECONDS)
     except subprocess.TimeoutExpired as error:
         raise Invalid(
             {

@@ -9,10 +9,12 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    GetJsonSchemaHandler,
     StringConstraints,
     field_validator,
 )
 from pydantic.fields import FieldInfo
+from pydantic_core import CoreSchema
 
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
 Text = Annotated[str, StringConstraints(strip_whitespace=True, max_length=200)]
@@ -26,6 +28,19 @@ Number = Annotated[
 ]
 """The number of a pair or a frame. Booleans are rejected, although bool is an int in Python."""
 Seed = Annotated[int, Field(ge=0, le=2**31 - 1)]
+
+
+class Swept:
+    """Marks a number of which a request may give several, as a text or a list: a training each.
+
+    app/checks/sweeps.py takes them apart before the spec is made.
+    """
+
+    def __get_pydantic_json_schema__(
+        self, core: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        several = {"type": "array", "items": {"type": ["number", "string"]}}
+        return {"anyOf": [handler(core), {"type": "string"}, several]}
 
 
 MOST_LIST_TEXT = 5_000

@@ -4,7 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
-from jobs.specs.base import SNAPSHOT, FromText, JobId, Name, Notes, Seed, Spec, Text, setting
+from jobs.specs.base import SNAPSHOT, FromText, JobId, Name, Notes, Seed, Spec, Swept, Text, setting
 from jobs.specs.losses import L1, Loss
 from jobs.specs.networks import Network, Srcnn915
 from jobs.specs.solvers import Adam, Exponential, LrPolicy, Solver
@@ -67,7 +67,7 @@ class ModelSpec(Spec):
         ge=1,
         le=1_000_000_000,
     )
-    batch_size: int = setting(
+    batch_size: Annotated[int, Swept()] = setting(
         16,
         "Batch size",
         "Larger batches need more memory; 8, 16 is a sweep.",

@@ -4,11 +4,11 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field, field_validator
 
-from jobs.specs.base import FromText, Spec, discriminated_by, setting
+from jobs.specs.base import FromText, Spec, Swept, discriminated_by, setting
 
 
 class _Solver(Spec):
-    learning_rate: float = setting(
+    learning_rate: Annotated[float, Swept()] = setting(
         0.001,
         "Base learning rate",
         "Step size of the solver; 0.001, 0.0003 is a sweep.",
@@ -144,7 +144,7 @@ class Adadelta(_Solver):
 
     model_config = ConfigDict(title="Adadelta")
     name: Literal["adadelta"] = "adadelta"
-    learning_rate: float = setting(
+    learning_rate: Annotated[float, Swept()] = setting(
         1,
         "Base learning rate",
         "Factor of the step size that Adadelta computes.",

@@ -194,9 +194,22 @@ def test_openapi_describes_every_route(app: Flask, client: FlaskClient) -> None:
     assert rules == set(described["paths"])
     assert described["openapi"].startswith("3.1")
     schemas = described["components"]["schemas"]
-    kinds = [reference["$ref"].rpartition("/")[2] for reference in schemas["TestRequest"]["oneOf"]]
+
+    def body(path: str) -> Any:
+        content = described["paths"][path]["post"]["requestBody"]["content"]
+        return content["application/json"]["schema"]
+
+    kinds = [
+        reference["$ref"].rpartition("/")[2] for reference in body("/models/{id}/tests")["oneOf"]
+    ]
     assert kinds == ["ImageTest", "ImagesTest", "SplitTest", "VideoTest"]
     assert all("model" not in schemas[kind]["properties"] for kind in kinds)
+    assert "sweep" not in schemas["ModelSpec"]["properties"]
+    assert schemas["ModelSpec"]["properties"]["batch_size"]["anyOf"][1:] == [
+        {"type": "string"},
+        {"type": "array", "items": {"type": ["number", "string"]}},
+    ]
+    assert schemas["NewLength"]["properties"]["epochs"]["anyOf"][0]["maximum"] == 100_000
 
 
 def test_jobs_are_listed_newest_first_in_pages(client: FlaskClient, clip: Clip) -> None:

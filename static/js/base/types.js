@@ -1355,6 +1355,18 @@
  */
 
 /**
+ * @typedef {object} RefusalReason A sentence for a person, and one for each wrong field of a
+ *   request.
+ * @property {string} message
+ * @property {Record<string, string>} fields
+ */
+
+/**
+ * @typedef {object} Refusal Why a request failed: the answer of every status from 400 on.
+ * @property {RefusalReason} error
+ */
+
+/**
  * @typedef {object} Health The server is able to answer.
  * @property {"ok"} status
  * @property {number} jobs Jobs that wait or run, at most 100.

@@ -1,0 +1,91 @@
+"""Types of the bodies of API requests, from the specs of jobs. OpenAPI describes requests by them.
+
+Imports `jobs.core` and `jobs.specs`.
+"""
+
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from pydantic import Field, GetJsonSchemaHandler
+from pydantic_core import CoreSchema
+from typing_extensions import TypedDict
+
+from jobs.core.types.fields import doc
+from jobs.specs import DatasetSpec, ImagesTest, ImageTest, ModelSpec, Spec, SplitTest, VideoTest
+
+
+@dataclass(frozen=True)
+class Without:
+    """Leaves a field of a spec out of the description: the server sets it."""
+
+    field: str
+
+    def __get_pydantic_json_schema__(
+        self, core: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        reference = handler(core)
+        schema = handler.resolve_ref_schema(reference)
+        schema["properties"].pop(self.field, None)
+        schema["required"] = [name for name in schema.get("required", []) if name != self.field]
+        return reference
+
+
+NewModel = Annotated[ModelSpec, Without("sweep")]
+NewTest = Annotated[
+    Annotated[ImageTest, Without("model")]
+    | Annotated[ImagesTest, Without("model")]
+    | Annotated[SplitTest, Without("model")]
+    | Annotated[VideoTest, Without("model")],
+    Field(discriminator="kind"),
+]
+ModelDraft = Annotated[
+    dict[str, Any], doc("As for a new model; any field may be missing or wrong.")
+]
+
+
+class ProbeRequest(DatasetSpec):
+    """The sources of a dataset, and how they are split and cut."""
+
+    name: str = "probe"
+    thorough: bool = Field(
+        False, description="Compare all frames, for up to 25 s; otherwise as many as 0.5 s allows."
+    )
+
+
+class Resume(Spec):
+    """Where a job continues."""
+
+    snapshot: str = Field(
+        "", description="Of a training: the name of the snapshot; empty for the last."
+    )
+
+
+class Move(Spec):
+    """The new place of a job in the queue."""
+
+    before: str | None = Field(
+        description="The id of a waiting job, or null for the end of the queue."
+    )
+
+
+class JobChanges(TypedDict, total=False):
+    """New texts of a job, or the settings of a waiting job in the queue."""
+
+    name: Annotated[str, Field(max_length=200)]
+    group: Annotated[str, Field(max_length=200)]
+    notes: Annotated[str, Field(max_length=10_000)]
+    priority: Annotated[int, Field(description="Higher starts first.", ge=-100, le=100)]
+    anyway: Annotated[bool, doc("Start even if other programs use the GPU.")]
+
+
+def _as_in(spec: type[Spec], name: str) -> Any:
+    """The type and bounds of a field of a spec."""
+    return spec.model_fields[name]
+
+
+class NewLength(Spec):
+    """The new length of a training: exactly one of these."""
+
+    epochs: int | None = _as_in(ModelSpec, "epochs")
+    steps: int | None = _as_in(ModelSpec, "steps")
+    minutes: float | None = _as_in(ModelSpec, "minutes")
