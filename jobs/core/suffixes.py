@@ -1,9 +1,10 @@
 """File names: their types by extension, their order, their Unicode forms. The server imports it."""
 
 import os
-import re
 import unicodedata
 from pathlib import Path
+
+from natsort import natsort_keygen, ns
 
 IMAGES = (".bmp.gz", ".bmp", ".png", ".tif", ".tiff", ".jpg", ".jpeg", ".webp")
 RAW_H264 = (".h264", ".264", ".avc", ".jsv", ".26l", ".jvt")
@@ -32,13 +33,8 @@ def existing(path: Path) -> Path | None:
     return next((parent / other for other in os.listdir(parent) if composed(other) == name), None)
 
 
-def natural(name: str) -> list[tuple[int, int | str]]:
-    """Sort key that puts frame2 before frame10."""
-    return [
-        (0, int(part)) if part.isdecimal() else (1, part.lower())
-        for part in re.split(r"(\d+)", composed(name))
-        if part
-    ]
+natural = natsort_keygen(alg=ns.IGNORECASE)
+"""Sort key that puts frame2 before frame10, whatever the case and the Unicode form of a name."""
 
 
 def is_image(name: str) -> bool:
