@@ -11,7 +11,19 @@ from typing_extensions import TypedDict
 
 from jobs.core.types.events import JobEvent
 from jobs.core.types.facts import TrainingFacts
-from jobs.core.types.fields import Bytes, JobState, Kind, Pixels, Psnr, Split, Ssim, Two, Url, doc
+from jobs.core.types.fields import (
+    Bytes,
+    FrameType,
+    JobState,
+    Kind,
+    Pixels,
+    Psnr,
+    Split,
+    Ssim,
+    Two,
+    Url,
+    doc,
+)
 from jobs.core.types.load import Progress
 from jobs.core.types.samples import ResultRow, Skipped
 from jobs.core.types.summaries import JobSummary, Passed
@@ -255,6 +267,10 @@ class Pair(TypedDict):
     original: Annotated[str, doc("File name of the original.")]
     qp: float | None
     rate: str | None
+    frame_type: Annotated[FrameType | None, doc("Of the input; null if it is no video.")]
+    qp_mean: Annotated[
+        float | None, doc("Mean QP of the input's macroblocks; null if it is not H.264.")
+    ]
     patch: Annotated[list[int] | None, doc("[top, left] of a patch; null for a whole frame.")]
     psnr_input: Psnr
     ssim_input: Ssim
@@ -265,6 +281,9 @@ class Pair(TypedDict):
     target_encoding: str
     input: Url
     target: Url
+    qp_map: Annotated[
+        Url | None, doc("Gray PNG with the QP of each macroblock; null if they are unknown.")
+    ]
 
 
 class PairPage(TypedDict):
@@ -276,7 +295,7 @@ class PairPage(TypedDict):
     splits: Annotated[dict[str, int], doc("Pairs by split.")]
     keys: Annotated[list[str], doc("The possible values of `sort`.")]
     split: Split
-    sort: Literal["number", "frame", "qp", "psnr", "ssim"]
+    sort: Literal["number", "frame", "frame_type", "qp", "qp_mean", "psnr", "ssim"]
     order: Literal["asc", "desc"]
     page: int
 

@@ -23,7 +23,7 @@ Meta = dict[str, Any]
 class Sorting(BaseModel):
     """The order of the pairs: the part of the query string that all these pages share."""
 
-    sort: Literal["number", "frame", "qp", "psnr", "ssim"] = "number"
+    sort: Literal["number", "frame", "frame_type", "qp", "qp_mean", "psnr", "ssim"] = "number"
     order: Literal["asc", "desc"] = "asc"
 
 
@@ -130,12 +130,15 @@ def neighbours(store: Path, number: int, sorting: Sorting) -> Neighbours:
 def picture(store: Path, number: int, role: str) -> tuple[bytes, str]:
     """A picture of a pair, as a file, and its extension, png or jpg. Raises IndexError.
 
-    The file is as stored; raw pixels are encoded as PNG.
+    The file is as stored; raw pixels are encoded as PNG. The role `qp` is the map of the input's
+    QPs; the file is empty if they are unknown.
     """
     from jobs.core.stored import opened
 
     with opened(store) as pairs:
         meta, value = pairs.meta(number), pairs.value(role, number)
+    if role == "qp":
+        return value, "png"
     data = value if meta[f"{role}_encoding"] != "none" else _png(value, meta)
     return data, extension(meta, role)
 
@@ -161,6 +164,8 @@ FACTS = (
     "original",
     "qp",
     "rate",
+    "frame_type",
+    "qp_mean",
     "patch",
     "psnr_input",
     "ssim_input",
@@ -181,10 +186,16 @@ def facts(meta: Meta) -> Meta:
 
 
 def _pair(id: str, split: str, number: int, meta: Meta) -> Pair:
-    urls = {
-        role: f"/datasets/{id}/pairs/{split}/{number}/{role}.{extension(meta, role)}"
-        for role in ("input", "target")
-    }
+    folder = f"/datasets/{id}/pairs/{split}/{number}"
+    urls = {role: f"{folder}/{role}.{extension(meta, role)}" for role in ("input", "target")}
     encodings = {f"{role}_encoding": meta[f"{role}_encoding"] for role in urls}
-    pair = {"number": number, "split": split, **facts(meta), **encodings, **urls}
+    qp_map = None if meta.get("qp_mean") is None else f"{folder}/qp.png"
+    pair = {
+        "number": number,
+        "split": split,
+        **facts(meta),
+        **encodings,
+        **urls,
+        "qp_map": qp_map,
+    }
     return cast(Pair, pair)

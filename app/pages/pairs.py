@@ -54,7 +54,7 @@ def pair(id: str, split: str, number: int) -> str:
 
 @blueprint.get(
     "/pairs/<any(train, val, test):split>/<int:number>"
-    "/<any(input, target):role>.<any(png, jpg):extension>"
+    "/<any(input, target, qp):role>.<any(png, jpg):extension>"
 )
 def picture(id: str, split: str, number: int, role: str, extension: str) -> Response:
     """The stored image file; both file extensions give the same file.
@@ -69,6 +69,8 @@ def picture(id: str, split: str, number: int, role: str, extension: str) -> Resp
         data, kind = pairs.picture(store, number, role)
     except IndexError:
         abort(404, f"“{row.name}” has no pair {number} in {split}.")
+    if not data:
+        abort(404, f"The QPs of pair {number} of “{row.name}”, {split}, are unknown.")
     response = Response(data, mimetype=MIMETYPES[kind])
     response.set_etag(f"{id}-{split}-{number}-{role}")
     response.cache_control.private = True

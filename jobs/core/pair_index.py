@@ -13,12 +13,17 @@ from numpy.typing import NDArray
 
 from jobs.core.durable_files import write_whole
 from jobs.core.stored import Meta, metas
+from jobs.core.types.fields import FrameType
 
-ROW = np.dtype([("frame", "i4"), ("sequence", "i4"), ("qp", "f4"), ("psnr", "f4"), ("ssim", "f4")])
+ROW = np.dtype(
+    [("frame", "i4"), ("sequence", "i4")]
+    + [(key, "f4") for key in ("qp", "frame_type", "qp_mean", "psnr", "ssim")]
+)
 """`sequence` numbers the names in order of appearance. NaN means unknown. Equal pictures have an
-infinite PSNR."""
+infinite PSNR. `frame_type` is the place in FRAME_TYPES."""
 
-KEYS = ("number", "frame", "qp", "psnr", "ssim")
+FRAME_TYPES: tuple[FrameType, ...] = ("I", "P", "B")
+KEYS = ("number", "frame", "frame_type", "qp", "qp_mean", "psnr", "ssim")
 
 
 def write(store: Path) -> None:
@@ -31,9 +36,12 @@ def write(store: Path) -> None:
 
 
 def read(store: Path) -> NDArray[Any]:
-    """The rows of a finished split, mapped into memory. Writes the index if it is missing."""
+    """The rows of a finished split, mapped into memory.
+
+    Writes the index if it is missing, or from a version that had other columns.
+    """
     path = store.with_suffix(".npy")
-    if not path.exists():
+    if not path.exists() or np.load(path, mmap_mode="r").dtype != ROW:
         write(store)
     rows: NDArray[Any] = np.load(path, mmap_mode="r")
     return rows
@@ -56,13 +64,16 @@ def sortable_keys(store: Path) -> list[str]:
     return [key for key in KEYS if key in ("number", "frame") or not np.isnan(rows[key]).all()]
 
 
-def _row(meta: Meta, sequences: dict[str, int]) -> tuple[int, int, float, float, float]:
+def _row(meta: Meta, sequences: dict[str, int]) -> tuple[float, ...]:
     sequence = sequences.setdefault(meta.get("sequence", ""), len(sequences))
     psnr = meta.get("psnr_input", math.nan)
+    type = meta.get("frame_type")
     return (
         meta["frame"],
         sequence,
         _or_nan(meta.get("qp")),
+        FRAME_TYPES.index(type) if type else math.nan,
+        _or_nan(meta.get("qp_mean")),
         math.inf if psnr is None else psnr,
         _or_nan(meta.get("ssim_input")),
     )

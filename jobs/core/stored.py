@@ -7,7 +7,7 @@ neither av nor torch.
 import json
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,9 @@ import lmdb
 
 Meta = dict[str, Any]
 
-DATABASES = ("input", "target", "meta")
+PICTURES_AND_META = ("input", "target", "meta")
+DATABASES = (*PICTURES_AND_META, "qp")
+"""The names of the values of a pair. Not every pair has a `qp`, and older stores have none."""
 
 METAS_PER_READ = 1000
 
@@ -28,7 +30,9 @@ class StoredPairs:
 
     def __init__(self, environment: Any) -> None:
         self._env = environment
-        self._databases = {name: environment.open_db(name.encode()) for name in DATABASES}
+        self._databases = {name: environment.open_db(name.encode()) for name in PICTURES_AND_META}
+        with suppress(lmdb.ReadonlyError):  # A store from before there were maps.
+            self._databases["qp"] = environment.open_db(b"qp")
         with environment.begin() as transaction:
             self._length: int = transaction.stat(self._databases["meta"])["entries"]
 
@@ -50,11 +54,13 @@ class StoredPairs:
                     yield json.loads(value)
 
     def value(self, name: str, number: int) -> bytes:
-        """The bytes stored under a name of DATABASES."""
+        """The bytes stored under a name of DATABASES: of `qp`, none if the pair has no map."""
         if not 0 <= number < self._length:
             raise IndexError(number)
+        if name not in self._databases:
+            return b""
         with self._env.begin() as transaction:
-            return bytes(transaction.get(key(number), db=self._databases[name]))
+            return bytes(transaction.get(key(number), b"", db=self._databases[name]))
 
     def close(self) -> None:
         self._env.close()

@@ -23,8 +23,9 @@ from jobs.datasets.sources import FramePair, Sequence
 from jobs.datasets.splits import split_scenes
 from jobs.datasets.store import PairWriter, writing
 from jobs.datasets.summary import summary, write_samples
+from jobs.media.coding import Coding
 from jobs.media.images import LUMA, ImageFile, Picture
-from jobs.media.video import Load
+from jobs.media.video import DecodedFrame, Load
 from jobs.specs.dataset import DatasetSpec, Separate
 
 SPLITS = ("train", "val", "test")
@@ -194,6 +195,7 @@ def item_of(
         crop=sequence.crop,
         keep=keep,
         only_glance=stored,
+        coding=pair.load_input.coding if isinstance(pair.load_input, DecodedFrame) else Coding(),
     )
 
 

@@ -13,6 +13,7 @@ from PIL import Image
 
 from jobs.core.errors import JobError
 from jobs.core.report import finite
+from jobs.media.coding import Coding, QpMap, encode_map
 from jobs.media.encodings import encode
 from jobs.media.images import ImageFile, Picture, size, to_gray, to_rgb
 from jobs.media.quality import psnr, ssim
@@ -63,6 +64,8 @@ class Item:
     keep: Path | None
     """The file that keeps the decoded input, or None."""
     only_glance: bool
+    coding: Coding
+    """How the input was coded."""
 
     @property
     def name(self) -> str:
@@ -74,12 +77,14 @@ class Item:
 class Record:
     """An encoded pair.
 
-    `meta` has at least item, input_encoding, target_encoding, height, width, channels.
+    `meta` has at least item, input_encoding, target_encoding, height, width, channels. `qp` is a
+    PNG, or empty.
     """
 
     input: Value
     target: Value
     meta: dict[str, Any]
+    qp: bytes = b""
 
     @property
     def size(self) -> int:
@@ -198,6 +203,7 @@ def _record(
     gray: str | None,
 ) -> Record:
     height, width, channels = target.shape
+    top, left = position or (0, 0)
     meta: dict[str, Any] = {
         "item": item.number,
         "sequence": item.sequence,
@@ -205,6 +211,8 @@ def _record(
         "original": item.original,
         "qp": item.qp,
         "rate": item.rate,
+        "frame_type": item.coding.type,
+        "qp_mean": _mean(item.coding.qp),
         "patch": position,
         "height": height,
         "width": width,
@@ -219,4 +227,9 @@ def _record(
         encode(input, settings.input_encoding, settings.jpeg_quality),
         encode(target, settings.target_encoding, settings.jpeg_quality),
         meta,
+        encode_map(item.coding.qp, top, left, height, width),
     )
+
+
+def _mean(map: QpMap | None) -> float | None:
+    return None if map is None else round(float(map.mean()), 2)

@@ -191,7 +191,7 @@ def _sequence(stream: Path, originals: Images | Video, go_on: GoOn, offset: int 
     return Sequence(
         name=stream.stem,
         scene=originals.place if isinstance(originals, Images) else str(originals.path),
-        inputs=Video(stream, facts),
+        inputs=Video(stream, facts, qps=True),
         originals=originals,
         offset=offset,
         qp=facts.qp,

@@ -1,8 +1,8 @@
-"""LMDB store of pairs: one environment per split, with the databases `input`, `target` and `meta`.
+"""LMDB store of pairs: an environment per split with the databases `input`, `target`, `meta`, `qp`.
 
-The three values of a pair share one key (its number in the split, nine digits). One transaction
+The values of a pair share one key (its number in the split, nine digits). One transaction
 writes them, so a pair is complete or absent. `meta` is JSON: the metadata of the pair and the
-encodings of its values.
+encodings of its values. `qp` is a gray PNG with the QP of each macroblock of the input, if known.
 """
 
 import errno
@@ -20,6 +20,7 @@ import lmdb
 from jobs.core.durable_files import sync
 from jobs.core.stored import DATABASES, StoredPairs, key
 from jobs.datasets.pairing import Record
+from jobs.media.coding import QpMap, decode_map, plane_of
 from jobs.media.encodings import decode
 from jobs.media.images import Picture
 
@@ -63,9 +64,11 @@ class PairWriter:
             self._begin(size)
         try:
             for number, record in enumerate(records, self.count):
-                values = (record.input, record.target, json.dumps(record.meta).encode())
+                meta = json.dumps(record.meta).encode()
+                values = (record.input, record.target, meta, record.qp)
                 for database, value in zip(self._databases, values, strict=True):
-                    self._transaction.put(key(number), value, db=database, append=True)
+                    if value:
+                        self._transaction.put(key(number), value, db=database, append=True)
         except lmdb.Error as error:
             self._close()
             raise self._full_disk_error(error) from error
@@ -194,3 +197,16 @@ class PairReader(StoredPairs):
         input = decode(self.value("input", number), meta["input_encoding"], shape)
         target = decode(self.value("target", number), meta["target_encoding"], shape)
         return input, target
+
+    def qp(self, number: int) -> QpMap | None:
+        """Return the QP of each macroblock of the input, uint8 (rows, columns); None if unknown.
+
+        The first macroblock contains the first pixel of the input, which need not be its corner.
+        """
+        return decode_map(self.value("qp", number))
+
+    def qp_plane(self, number: int) -> Picture:
+        """Return the QPs as a plane of a network's input, uint8 (H, W, 1); see `plane_of`."""
+        meta = self.meta(number)
+        top, left = meta.get("patch") or (0, 0)
+        return plane_of(self.qp(number), meta["height"], meta["width"], top, left)[:, :, None]

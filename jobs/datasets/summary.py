@@ -2,6 +2,7 @@
 
 import math
 from array import array
+from collections import Counter
 from typing import cast
 
 import numpy as np
@@ -9,9 +10,11 @@ from numpy.typing import NDArray
 
 from jobs.core.events import read_only
 from jobs.core.folder import JobFolder
+from jobs.core.pair_index import FRAME_TYPES
 from jobs.core.report import Report
 from jobs.core.stored import metas
 from jobs.core.types.events import SkippedEvent
+from jobs.core.types.fields import FrameType
 from jobs.core.types.layers import Histogram
 from jobs.core.types.samples import Skipped
 from jobs.core.types.summaries import DatasetSummary, RankedPair, Source
@@ -59,7 +62,8 @@ def summary(
     sizes: set[tuple[int, int]] = set()
     channels: set[int] = set()
     rows: list[tuple[str, int]] = []
-    psnrs, ssims = array("d"), array("d")
+    psnrs, ssims, qps = array("d"), array("d"), array("d")
+    types: Counter[FrameType] = Counter()
     for split in splits:
         number = -1
         for number, meta in enumerate(metas(folder.store(split))):
@@ -68,6 +72,10 @@ def summary(
             rows.append((split, number))
             psnrs.append(math.inf if meta["psnr_input"] is None else meta["psnr_input"])
             ssims.append(math.nan if meta["ssim_input"] is None else meta["ssim_input"])
+            if meta.get("frame_type"):
+                types[meta["frame_type"]] += 1
+            if meta.get("qp_mean") is not None:
+                qps.append(meta["qp_mean"])
         pairs[split] = number + 1
     height, width = max(sizes)
     psnr, ssim = np.array(psnrs), np.array(ssims)
@@ -87,6 +95,8 @@ def summary(
         "equal_pairs": len(psnr) - len(finite),
         "worst_pairs": [_ranked(folder, *rows[index]) for index in order[:RANKED]],
         "best_pairs": [_ranked(folder, *rows[index]) for index in order[::-1][:RANKED]],
+        "frame_types": {type: types[type] for type in FRAME_TYPES if types[type]},
+        "qp_range": [min(qps), max(qps)] if qps else None,
         "sequences": len(sequences),
         "sources": [_source(sequence) for sequence in sequences[:MAX_SOURCES]],
         "skipped": len(skipped),

@@ -51,8 +51,8 @@ SideMessage = ImageFile | PictureLocation
 ValueMessage = Value | tuple[int, int]
 """A value, or its offset and length in shared memory."""
 
-RecordMessage = tuple[ValueMessage, ValueMessage, dict[str, Any]]
-"""A Record as sent over the socket: input, target and meta."""
+RecordMessage = tuple[ValueMessage, ValueMessage, dict[str, Any], bytes]
+"""A Record as sent over the socket: input, target, meta and qp."""
 
 
 def slot_bytes() -> int:
@@ -129,7 +129,7 @@ class WorkerProcess:
             else value
             for value in message[:2]
         )
-        return Record(input, target, message[2])
+        return Record(input, target, *message[2:])
 
     def _raise_exit_reason(self, item: Item, report: Report) -> NoReturn:
         report.check()  # Aborting the job also stops its worker processes.
@@ -226,7 +226,7 @@ def _packed(records: list[Record], memory: mmap.mmap, offset: int) -> list[Recor
         memory[start:offset] = value
         return start, len(value)
 
-    return [(put(record.input), put(record.target), record.meta) for record in records]
+    return [(put(record.input), put(record.target), record.meta, record.qp) for record in records]
 
 
 def main(socket: str, memory: str) -> None:

@@ -37,13 +37,15 @@ class Images:
 class Video:
     """The frames of a video.
 
-    `fallback_colour` applies where the video does not signal its colour.
+    `fallback_colour` applies where the video does not signal its colour. `qps`: whether its frames
+    have the QPs of their macroblocks, if the codec is H.264.
     """
 
     path: Path
     facts: Facts
     raw: RawVideo | None = None
     fallback_colour: Colour | None = None
+    qps: bool = False
 
     @property
     def place(self) -> str:
@@ -62,7 +64,7 @@ class Video:
         return f"frame {number} of {self.path.name}"
 
     def load(self, warn: Warn = video.ignore_warning) -> Iterator[Load]:
-        return video.frames(self.path, warn, self.raw, self.fallback_colour)
+        return video.frames(self.path, warn, self.raw, self.fallback_colour, self.qps)
 
 
 def originals_of(

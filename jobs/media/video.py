@@ -9,7 +9,6 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +21,7 @@ from jobs.core.errors import JobError
 from jobs.core.limits import too_large
 from jobs.core.paths import open_file
 from jobs.core.suffixes import RAW_H264
+from jobs.media.coding import Coding, coding_of, prepare_decoder
 from jobs.media.images import Picture
 from jobs.specs.sources import RawVideo
 
@@ -161,16 +161,17 @@ def _raw_options(path: Path, raw: RawVideo) -> dict[str, str]:
 
 
 def decode_frames(
-    path: Path, warn: Warn = ignore_warning, raw: RawVideo | None = None
+    path: Path, warn: Warn = ignore_warning, raw: RawVideo | None = None, qps: bool = False
 ) -> Iterator[av.VideoFrame]:
     """The frames of a video's first video stream, in display order.
 
     A packet that cannot be decoded is reported to `warn` and skipped, as players do. The caller
     checks whether frames are missing. Raises JobError for a file that is not a video.
+    `qps`: whether the frames have the QPs of their macroblocks, if the codec is H.264.
     """
     with open_video(path, raw) as container:
         video = container.streams.video[0]
-        video.thread_type = "AUTO"
+        prepare_decoder(video, qps)
         packets = container.demux(video)
         number = 0
         while True:
@@ -192,18 +193,34 @@ def decode_frames(
                 )
 
 
+@dataclass(frozen=True)
+class DecodedFrame:
+    """A Load of a decoded frame. `fallback_colour` applies where it does not signal its colour."""
+
+    frame: av.VideoFrame
+    fallback_colour: Colour | None = None
+
+    def __call__(self) -> Picture:
+        return to_picture(self.frame, self.fallback_colour)
+
+    @property
+    def coding(self) -> Coding:
+        return coding_of(self.frame)
+
+
 def frames(
     path: Path,
     warn: Warn = ignore_warning,
     raw: RawVideo | None = None,
     fallback_colour: Colour | None = None,
-) -> Iterator[Load]:
+    qps: bool = False,
+) -> Iterator[DecodedFrame]:
     """The frames of a video, converted to RGB on demand.
 
-    `fallback_colour` applies where the video does not signal its colour.
+    `fallback_colour` applies where the video does not signal its colour. `qps` as above.
     """
-    for frame in decode_frames(path, warn, raw):
-        yield partial(to_picture, frame, fallback_colour)
+    for frame in decode_frames(path, warn, raw, qps):
+        yield DecodedFrame(frame, fallback_colour)
 
 
 def decode(path: Path, warn: Warn = ignore_warning) -> Iterator[Picture]:

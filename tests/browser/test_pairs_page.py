@@ -154,6 +154,47 @@ def test_the_difference_is_that_of_the_pixel_values(page: Page, viewer: Locator)
         assert painted(page, x, y) == expected
 
 
+def test_the_qp_map_lies_over_the_input(page: Page, server: Server, clip: Clip) -> None:
+    source = {"kind": "compress", "originals": str(clip[1]), "crf": [30]}
+    _, created = server.call("/datasets", {"name": "crf", "source": source})
+    dataset, viewer = created["id"], page.locator(".viewer")
+    server.wait(dataset, "done")
+    page.goto(f"{server.url}/datasets/{dataset}/pairs/train/0")
+    wait_loaded(page)
+    viewer.get_by_role("button", name="QP map").click()
+    expect(viewer.locator(".tags")).to_have_text("QP of input")
+    expect(viewer.locator(".scale")).to_contain_text("QP of each macroblock of the input")
+    reader = PairReader(server.home / "jobs" / dataset / "train.lmdb")
+    plane = reader.qp_plane(0)[:, :, 0] // 5
+    reader.close()
+    low, high = int(plane.min()), int(plane.max())
+    assert high > low
+    wider = max(0, -(-(8 - (high - low)) // 2))
+    expect(viewer.locator(".scale .colour-scale-labels")).to_have_text(
+        f"{low - wider}{high + wider}"
+    )
+    stage = viewer.locator(".stage").bounding_box()
+    assert stage is not None
+    for x, y in ((0.3, 0.3), (0.5, 0.5), (0.8, 0.7)):
+        page.mouse.move(stage["x"] + x * stage["width"], stage["y"] + y * stage["height"])
+        at, _ = values(viewer)
+        expect(viewer.locator(".pixels .qp")).to_have_text(f"QP {plane[at[1], at[0]]}")
+
+
+def test_the_qp_map_is_offered_only_where_it_is_known(
+    page: Page, server: Server, clip: Clip, viewer: Locator
+) -> None:
+    """The mode is stored: the next pair may have no map."""
+    viewer.get_by_role("button", name="QP map").click()
+    source = {"kind": "folders", "input": str(clip[1]), "target": str(clip[1])}
+    _, created = server.call("/datasets", {"name": "images", "source": source})
+    server.wait(created["id"], "done")
+    page.goto(f"{server.url}/datasets/{created['id']}/pairs/train/0")
+    wait_loaded(page)
+    expect(viewer.get_by_role("button", name="QP map")).to_have_count(0)
+    expect(viewer.get_by_role("button", name="Slider")).to_have_attribute("aria-pressed", "true")
+
+
 def test_blink_alternates_the_pictures(page: Page, viewer: Locator) -> None:
     page.keyboard.press("b")
     expect(viewer.get_by_role("button", name="Blink")).to_have_attribute("aria-pressed", "true")
@@ -188,7 +229,7 @@ def test_pages_of_pairs_fit_their_window(
             wait_loaded(page)
         assert page.evaluate("document.documentElement.scrollWidth") <= width
         page.screenshot(path=ARTIFACTS / f"{name}-{width}-{scheme}.png", full_page=True)
-    for mode in ("Side by side", "Difference"):
+    for mode in ("Side by side", "Difference", "QP map"):
         page.get_by_role("button", name=mode).click()
         assert page.evaluate("document.documentElement.scrollWidth") <= width
         page.screenshot(path=ARTIFACTS / f"pair-{mode}-{width}-{scheme}.png")

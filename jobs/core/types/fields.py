@@ -13,6 +13,7 @@ def doc(text: str) -> Any:
 Kind = Literal["dataset", "model", "test"]
 JobState = Literal["waiting", "running", "done", "error", "aborted"]
 Split = Literal["train", "val", "test"]
+FrameType = Literal["I", "P", "B"]
 Level = Literal["info", "warning"]
 
 Bytes = Annotated[int, doc("Bytes.")]

@@ -8,7 +8,18 @@ from typing import Annotated, Any, NotRequired
 from typing_extensions import TypedDict
 
 from jobs.core.types.facts import PictureFacts, TestFacts, TrainingFacts, VideoInput
-from jobs.core.types.fields import Bytes, JobState, Kind, Psnr, Split, Ssim, Time, Url, doc
+from jobs.core.types.fields import (
+    Bytes,
+    FrameType,
+    JobState,
+    Kind,
+    Psnr,
+    Split,
+    Ssim,
+    Time,
+    Url,
+    doc,
+)
 from jobs.core.types.layers import Histogram, ShownLayer
 from jobs.core.types.load import Progress, ShownHardware
 from jobs.core.types.samples import DatasetSample, Skipped, ValidationSample
@@ -49,6 +60,12 @@ class DatasetFacts(TypedDict, total=False):
     equal_pairs: Annotated[int, doc("Pairs whose input equals the target.")]
     worst_pairs: Annotated[list[RankedPair], doc("The six with the smallest PSNR.")]
     best_pairs: Annotated[list[RankedPair], doc("The six with the largest PSNR.")]
+    frame_types: Annotated[
+        dict[FrameType, int], doc("Pairs by frame type of the input; without those of images.")
+    ]
+    qp_range: Annotated[
+        list[float] | None, doc("Least and greatest mean QP of an input; null without H.264.")
+    ]
     sequences: Annotated[int, doc("Number of sequences.")]
     sources: Annotated[list[Source], doc("The first 100 of them, in order.")]
     skipped: Annotated[int, doc("Number of files and frames that were left out.")]

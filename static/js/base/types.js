@@ -465,6 +465,10 @@
  * @property {number} [equal_pairs] Pairs whose input equals the target.
  * @property {RankedPair[]} [worst_pairs] The six with the smallest PSNR.
  * @property {RankedPair[]} [best_pairs] The six with the largest PSNR.
+ * @property {Record<string, number>} [frame_types] Pairs by frame type of the input; without those
+ *   of images.
+ * @property {number[] | null} [qp_range] Least and greatest mean QP of an input; null without
+ *   H.264.
  * @property {number} [sequences] Number of sequences.
  * @property {Source[]} [sources] The first 100 of them, in order.
  * @property {number} [skipped] Number of files and frames that were left out.
@@ -603,6 +607,10 @@
  * @property {number} [equal_pairs] Pairs whose input equals the target.
  * @property {RankedPair[]} [worst_pairs] The six with the smallest PSNR.
  * @property {RankedPair[]} [best_pairs] The six with the largest PSNR.
+ * @property {Record<string, number>} [frame_types] Pairs by frame type of the input; without those
+ *   of images.
+ * @property {number[] | null} [qp_range] Least and greatest mean QP of an input; null without
+ *   H.264.
  * @property {number} [sequences] Number of sequences.
  * @property {Source[]} [sources] The first 100 of them, in order.
  * @property {number} [skipped] Number of files and frames that were left out.
@@ -689,6 +697,10 @@
  * @property {number} [equal_pairs] Pairs whose input equals the target.
  * @property {RankedPair[]} [worst_pairs] The six with the smallest PSNR.
  * @property {RankedPair[]} [best_pairs] The six with the largest PSNR.
+ * @property {Record<string, number>} [frame_types] Pairs by frame type of the input; without those
+ *   of images.
+ * @property {number[] | null} [qp_range] Least and greatest mean QP of an input; null without
+ *   H.264.
  * @property {number} [sequences] Number of sequences.
  * @property {Source[]} [sources] The first 100 of them, in order.
  * @property {number} [skipped] Number of files and frames that were left out.
@@ -1234,6 +1246,8 @@
  * @property {string} original File name of the original.
  * @property {number | null} qp
  * @property {string | null} rate
+ * @property {"I" | "P" | "B" | null} frame_type Of the input; null if it is no video.
+ * @property {number | null} qp_mean Mean QP of the input's macroblocks; null if it is not H.264.
  * @property {number[] | null} patch [top, left] of a patch; null for a whole frame.
  * @property {number | null} psnr_input dB; null if the pictures are equal or the truth is unknown.
  * @property {number | null} ssim_input -1 to 1; null if it cannot be computed.
@@ -1244,6 +1258,8 @@
  * @property {string} target_encoding
  * @property {string} input URL, from the server's root.
  * @property {string} target URL, from the server's root.
+ * @property {string | null} qp_map Gray PNG with the QP of each macroblock; null if they are
+ *   unknown.
  */
 
 /**
@@ -1254,7 +1270,7 @@
  * @property {Record<string, number>} splits Pairs by split.
  * @property {string[]} keys The possible values of `sort`.
  * @property {"train" | "val" | "test"} split
- * @property {"number" | "frame" | "qp" | "psnr" | "ssim"} sort
+ * @property {"number" | "frame" | "frame_type" | "qp" | "qp_mean" | "psnr" | "ssim"} sort
  * @property {"asc" | "desc"} order
  * @property {number} page
  */

@@ -2,4 +2,4 @@
 import { find, pageData } from "../base/dom.js";
 import { viewer } from "../viewer/viewer.js";
 
-viewer(find(document, "#viewer"), pageData("pictures"));
+viewer(find(document, "#viewer"), pageData("pictures"), pageData("qp-map"));

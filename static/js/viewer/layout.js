@@ -1,6 +1,6 @@
 // What the viewer paints where: the boxes of its stage, their pictures and labels, and the divider.
 import { SEQUENTIAL } from "./colour_map.js";
-import { differenceOf, errorOf } from "./stage.js";
+import { differenceOf, errorOf, qpOf } from "./stage.js";
 import { clamp, fit, place, tiles, visible } from "./view.js";
 
 /** @import { Box } from "../base/types.js" */
@@ -29,7 +29,7 @@ import { clamp, fit, place, tiles, visible } from "./view.js";
  * @returns {Layout}
  */
 export function layout(state, loaded, size) {
-  const { pictures, left, right, gain, mode, space } = state;
+  const { pictures, left, right, gain, mode, space, qp } = state;
   const [leftLabel, rightLabel] = [pictures[left].label, pictures[right].label];
   const box = { ...space, left: 0, top: 0 };
   /** @type {(picture: LabelledSurface) => Layout} */
@@ -53,6 +53,10 @@ export function layout(state, loaded, size) {
       differenceOf(loaded[left], loaded[right], gain),
     );
     return single([surface, `|${leftLabel} − ${rightLabel}| ×${gain}`]);
+  }
+  if (mode === "qp" && qp) {
+    const surface = cached(state, "qp", () => qpOf(loaded[0], qp, SEQUENTIAL));
+    return single([surface, `QP of ${pictures[0].label.toLowerCase()}`]);
   }
   /** @type {LabelledSurface[]} */
   let compared = [

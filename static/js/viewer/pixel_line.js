@@ -1,6 +1,7 @@
 // The line below the viewer: the values of all pictures at the pointer.
 import { element, setText } from "../base/dom.js";
 import { viewIn } from "./layout.js";
+import { qpAt } from "./qp_map.js";
 import { pixelValue } from "./stage.js";
 import { pixelAt, place } from "./view.js";
 
@@ -28,11 +29,13 @@ export function pixelLine(pictures) {
     return { swatch, number, holder };
   });
   const holders = values.map(({ holder }) => holder);
+  const qp = element("span", { class: "qp", hidden: true });
   return {
-    holder: element("p", { class: "pixels" }, hint, where, ...holders),
+    holder: element("p", { class: "pixels" }, hint, where, ...holders, qp),
     hint,
     where,
     values,
+    qp,
   };
 }
 
@@ -43,11 +46,12 @@ export function pixelLine(pictures) {
  * @param {Surface[]} loaded
  * @param {Size} size
  */
-export function showPixels(state, { hint, where, values }, loaded, size) {
+export function showPixels(state, { hint, where, values, qp }, loaded, size) {
   const pixel = pointedPixel(state, size);
   hint.hidden = Boolean(pixel);
   where.hidden = !pixel;
   for (const { holder } of values) holder.hidden = !pixel;
+  qp.hidden = !pixel || !state.qp;
   if (!pixel) return;
   setText(where, `x ${pixel.x}, y ${pixel.y}`);
   for (const [index, surface] of loaded.entries()) {
@@ -55,6 +59,7 @@ export function showPixels(state, { hint, where, values }, loaded, size) {
     setText(values[index].number, rgb.join(" "));
     values[index].swatch.style.background = `rgb(${rgb.join(" ")})`;
   }
+  if (state.qp) setText(qp, `QP ${qpAt(state.qp, pixel)}`);
 }
 
 /**

@@ -1,9 +1,11 @@
 // Drawing of the viewer: pictures as surfaces of one size, painted into the boxes of a canvas.
 import { context2d } from "../base/dom.js";
+import { tinted } from "./qp_map.js";
 import { clip, difference, errorMap, place } from "./view.js";
 
 /** @import { Box } from "../base/types.js" */
 /** @import { Point } from "../base/client_types.js" */
+/** @import { QpMap } from "./qp_map.js" */
 /** @import { View } from "./view.js" */
 
 /**
@@ -51,6 +53,15 @@ export const differenceOf = (a, b, gain) =>
  */
 export const errorOf = (a, truth, top, colours) =>
   surfaceOf(a, errorMap(valuesOf(a), valuesOf(truth), top, colours));
+
+/**
+ * A surface with the colours of its QPs.
+ * @param {Surface} a
+ * @param {QpMap} map
+ * @param {Uint32Array} colours
+ * @returns {Surface}
+ */
+export const qpOf = (a, map, colours) => surfaceOf(a, tinted(valuesOf(a), a.width, map, colours));
 
 /**
  * Red, green and blue of a pixel.

@@ -7,6 +7,7 @@ import { percent } from "../base/format.js";
 import { gestures } from "./gestures.js";
 import { layout, viewIn } from "./layout.js";
 import { pixelLine, showPixels } from "./pixel_line.js";
+import { loadQpMap, qpRange } from "./qp_map.js";
 import { paint, surfaces } from "./stage.js";
 import { pan, step, zoomTo } from "./view.js";
 import { bindDivider, bindKeys, MODES, startBlinking, toolbar } from "./viewer_controls.js";
@@ -14,6 +15,7 @@ import { bindDivider, bindKeys, MODES, startBlinking, toolbar } from "./viewer_c
 /** @import { Box } from "../base/types.js" */
 /** @import { Point, Size } from "../base/client_types.js" */
 /** @import { Tag } from "./layout.js" */
+/** @import { QpMap, QpMapSource } from "./qp_map.js" */
 /** @import { Surface } from "./stage.js" */
 /** @import { View } from "./view.js" */
 /** @import { Change, ModeName, Picture } from "./viewer_controls.js" */
@@ -22,6 +24,7 @@ import { bindDivider, bindKeys, MODES, startBlinking, toolbar } from "./viewer_c
  * @typedef {object} ViewerState
  * @property {Picture[]} pictures
  * @property {number} truth The index of the ground truth; negative without one.
+ * @property {QpMap | null} qp Of the first picture; null if unknown.
  * @property {ModeName} mode
  * @property {number} gain Of the difference.
  * @property {number} top The error that the last colour of the error map stands for.
@@ -47,8 +50,9 @@ const NARROW = 600;
  * Create a viewer in a holder.
  * @param {HTMLElement} holder
  * @param {Picture[]} pictures At least two; the role "target" is the ground truth.
+ * @param {QpMapSource} [qpMap] The QPs of the first picture.
  */
-export function viewer(holder, pictures) {
+export function viewer(holder, pictures, qpMap) {
   const images = pictures.map(({ role, label, url }) =>
     element("img", { src: url, alt: label, "data-role": role }),
   );
@@ -57,6 +61,7 @@ export function viewer(holder, pictures) {
   const state = {
     pictures,
     truth,
+    qp: null,
     mode: "slider",
     gain: 8,
     top: 16,
@@ -72,11 +77,13 @@ export function viewer(holder, pictures) {
     cache: new Map(),
     ...storedSettings(),
   };
-  if (truth < 0 && state.mode === "error") state.mode = "slider";
+  if ((truth < 0 && state.mode === "error") || (!qpMap?.url && state.mode === "qp"))
+    state.mode = "slider";
   const parts = build(pictures, images);
   holder.replaceChildren(parts.holder);
-  Promise.all(images.map((image) => image.decode())).then(
-    () => start(state, parts, surfaces(images)),
+  const map = qpMap ? loadQpMap(qpMap) : null;
+  Promise.all([map, ...images.map((image) => image.decode())]).then(
+    ([qp]) => start({ ...state, qp: qp ?? null }, parts, surfaces(images)),
     () => (parts.pixels.holder.textContent = "A picture could not be loaded. Reload the page."),
   );
 }
@@ -266,18 +273,26 @@ function tagElement({ text, box, end }) {
 }
 
 /**
- * Show the legend of the error map.
+ * Show the legend of the error map or of the QP map.
  * @param {HTMLElement} scale
  * @param {ViewerState} state
  */
-function showScale(scale, { mode, top }) {
-  scale.hidden = mode !== "error";
-  if (scale.hidden || scale.dataset.top === String(top)) return;
-  scale.dataset.top = String(top);
-  scale.replaceChildren(
-    colourScale(SEQUENTIAL, "0", top / 2, `${top} and more`),
-    element("span", {}, "|error| in levels of 255, mean of R, G, B"),
-  );
+function showScale(scale, { mode, top, qp }) {
+  scale.hidden = mode !== "error" && mode !== "qp";
+  const shown = `${mode} ${top}`;
+  if (scale.hidden || scale.dataset.shown === shown) return;
+  scale.dataset.shown = shown;
+  if (mode === "qp" && qp) {
+    const { low, high } = qpRange(qp);
+    scale.replaceChildren(
+      colourScale(SEQUENTIAL, low, high),
+      element("span", {}, "QP of each macroblock of the input"),
+    );
+  } else
+    scale.replaceChildren(
+      colourScale(SEQUENTIAL, "0", top / 2, `${top} and more`),
+      element("span", {}, "|error| in levels of 255, mean of R, G, B"),
+    );
 }
 
 /**

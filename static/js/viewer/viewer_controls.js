@@ -20,6 +20,7 @@ export const MODES = {
   blink: "Blink",
   difference: "Difference",
   error: "Error map",
+  qp: "QP map",
 };
 const GAINS = [1, 4, 8, 16];
 const TOPS = [8, 16, 32, 64];
@@ -36,7 +37,9 @@ const KEY_STEP = 40;
  * @returns {{ show: () => void }} `show` updates the buttons from the state.
  */
 export function toolbar(state, { tools, zoom }, change, moves) {
-  const offered = Object.entries(MODES).filter(([mode]) => mode !== "error" || state.truth >= 0);
+  const offered = Object.entries(MODES).filter(
+    ([mode]) => (mode !== "error" || state.truth >= 0) && (mode !== "qp" || state.qp),
+  );
   const modes = choices("Comparison mode", Object.fromEntries(offered), (mode) =>
     change({ mode: /** @type {ModeName} */ (mode), held: false }),
   );

@@ -128,6 +128,44 @@ def test_pictures_are_served_as_stored_or_as_png(server: Server, dataset: str) -
     assert np.array_equal(np.asarray(Image.open(io.BytesIO(jpeg))), target)
 
 
+def test_frame_types_and_qps_are_listed_sorted_and_served(server: Server, clip: Clip) -> None:
+    id = server.dataset(clip, validation={"percent": 1})
+    server.wait(id, "done")
+    types = [pair["frame_type"] for pair in pairs_of(server, id, sort="frame_type")["pairs"]]
+    assert types == sorted(types, key="IPB".index)
+    assert {"I", "B"} <= set(types)
+    listed = pairs_of(server, id, sort="qp_mean", order="desc")
+    means = [pair["qp_mean"] for pair in listed["pairs"]]
+    assert means == sorted(means, reverse=True)
+    assert {"frame_type", "qp_mean"} <= set(listed["keys"])
+    first = listed["pairs"][0]
+    _, headers, png = get(server, first["qp_map"])
+    assert headers["Content-Type"] == "image/png"
+    map = np.asarray(Image.open(io.BytesIO(png)))
+    assert map.shape == (4, 6)
+    assert map.mean() == pytest.approx(first["qp_mean"], abs=0.01)
+    gallery = get(server, f"/datasets/{id}/pairs?sort=qp_mean&order=desc")[2].decode()
+    assert f"{first['frame_type']} frame, mean QP {first['qp_mean']:g}" in gallery
+    page = get(server, f"/datasets/{id}/pairs/train/{first['number']}")[2].decode()
+    assert "Mean QP of the frame" in page
+    assert first["qp_map"] in page
+
+
+def test_pairs_of_images_have_no_qp_map(server: Server, clip: Clip) -> None:
+    source = {"kind": "folders", "input": str(clip[1]), "target": str(clip[1])}
+    status, created = server.call("/datasets", {"name": "images", "source": source})
+    assert status == 201
+    server.wait(created["id"], "done")
+    listed = pairs_of(server, created["id"])
+    assert "qp_mean" not in listed["keys"]
+    assert listed["pairs"][0]["qp_map"] is None
+    status, _, page = get(server, f"/datasets/{created['id']}/pairs/train/0/qp.png")
+    assert (status, "The QPs of pair 0 of “images”, train, are unknown." in page.decode()) == (
+        404,
+        True,
+    )
+
+
 def test_pictures_are_cached_by_browsers(server: Server, dataset: str) -> None:
     url = f"/datasets/{dataset}/pairs/train/0/input.png"
     _, headers, _ = get(server, url)

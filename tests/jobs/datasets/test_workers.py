@@ -21,6 +21,7 @@ from jobs.core.report import Report
 from jobs.datasets import make, workers
 from jobs.datasets.pairing import Item, ItemResult, PairSettings, Record
 from jobs.datasets.store import PairReader
+from jobs.media.coding import Coding
 from jobs.media.images import ImageFile, Picture
 from jobs.run import main as run_worker
 from jobs.specs import DatasetSpec
@@ -97,6 +98,7 @@ def test_decoded_pictures_reach_the_processes_unchanged(tmp_path: Path) -> None:
                     False,
                     None,
                     False,
+                    Coding(),
                 ),
                 picture,
                 picture,
@@ -148,6 +150,7 @@ def test_few_large_pictures_are_queued(tmp_path: Path, monkeypatch: pytest.Monke
                     False,
                     None,
                     False,
+                    Coding(),
                 ),
                 picture,
                 picture,
@@ -221,8 +224,8 @@ def test_worker_processes_exit_if_the_job_is_killed() -> None:
 def test_values_that_do_not_fit_into_shared_memory_use_the_socket() -> None:
     memory = mmap.mmap(-1, workers.SLOTS * 100)
     messages = workers._packed(
-        [Record(b"a" * 60, b"b" * 60, {}), Record(b"c", b"d", {})], memory, 100
+        [Record(b"a" * 60, b"b" * 60, {}, b"map"), Record(b"c", b"d", {})], memory, 100
     )
-    assert messages[0] == ((100, 60), b"b" * 60, {})
+    assert messages[0] == ((100, 60), b"b" * 60, {}, b"map")
     assert memory[100:160] == b"a" * 60
     assert memory[:100] == bytes(100)
