@@ -6,13 +6,17 @@ from typing import Literal, assert_never
 import torch
 from torch import Tensor, nn
 
+from models.branches import BranchedConv
 from models.definitions import graph as g
-from models.definitions.graph import INPUT, Filler, Graph, Node, Op
+from models.definitions.graph import INPUT, QP, Filler, Graph, Node, Op
 from models.definitions.identity import Start, identity_start
 
 
 class GraphNetwork(nn.Module):
-    """A graph as a module, with a submodule per layer: image (N, C, H, W) to (N, C, H, W)."""
+    """A graph as a module, with a submodule per layer: image (N, C, H, W) to (N, C, H, W).
+
+    A graph that takes the QP gets it as the last plane: (N, C + 1, H, W) to (N, C, H, W).
+    """
 
     def __init__(
         self, graph: Graph, start: Literal["identity", "paper"] = "identity", signed: bool = False
@@ -36,11 +40,20 @@ class GraphNetwork(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         values = {INPUT: image}
+        if self.graph.takes_qp:
+            channels = self.graph.channels
+            values = {INPUT: image[:, :channels], QP: image[:, channels:]}
         for name, attribute, inputs, unneeded in self._steps:
             values[name] = self._modules[attribute](*[values[source] for source in inputs])  # type: ignore[misc]
             for source in unneeded:
                 del values[source]  # Keeping all values of a deep network would fill the memory.
         return values[self.graph.output]
+
+    def fold(self) -> None:
+        """Replace layers with branches by single convolutions with equal outputs."""
+        for attribute, module in list(self.named_children()):
+            if isinstance(module, BranchedConv):
+                self.add_module(attribute, module.folded())
 
     def layer(self, node: Node) -> nn.Module:
         """The module of a node."""
@@ -167,6 +180,8 @@ def _conv(op: g.Conv, channels: int) -> nn.Conv2d | nn.ConvTranspose2d:
             bias=op.bias,
             dilation=op.dilation,
         )
+    if op.branches:
+        return BranchedConv(channels, op.maps)
     return nn.Conv2d(
         channels, op.maps, op.kernel, op.stride, op.pad, op.dilation, op.groups, op.bias
     )

@@ -1,4 +1,8 @@
-"""Conversion between RGB and the colours that a network sees: from damaged to restored image."""
+"""Conversion between RGB and the colours that a network sees: from damaged to restored image.
+
+Images may have one more plane, the last, with QP / 51 (0 to 1; 0 where it is unknown). Nothing
+converts it, and the restored image has no such plane.
+"""
 
 from collections.abc import Sequence
 from contextlib import nullcontext
@@ -7,6 +11,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from models.definitions.graph import Graph
 from models.metrics import LUMA
 
 Channels = Literal["rgb", "y", "ycbcr"]
@@ -22,7 +27,8 @@ MIDDLE = (0.0, 0.5, 0.5)
 class Restorer(nn.Module):
     """A network with its colour conversion: image (N, C, H, W) in 0 to 1 to the restored image.
 
-    C is 3 for RGB, or 1.
+    C is 3 for RGB, or 1, and one more with a QP plane. The output has 3 or 1. A network that takes
+    the QP treats it as unknown in images without the plane; other networks get images without it.
     `channels`: the colours that the network sees. rgb: all three channels; ycbcr: all three after
     conversion; y: only Y. With y, the change of Y is added to R, G and B alike, so that Cb and Cr
     do not change.
@@ -44,31 +50,46 @@ class Restorer(nn.Module):
         self.net, self.channels, self.dtype = net, channels, dtype
         self.register_buffer("mean", mean)
 
+    @property
+    def takes_qp(self) -> bool:
+        graph = getattr(getattr(self.net, "module", self.net), "graph", None)
+        return isinstance(graph, Graph) and graph.takes_qp
+
     def forward(self, image: Tensor) -> Tensor:
         seen = self.encode(image)
         return self.decode(image, seen, self.restore(seen))
 
     def encode(self, image: Tensor) -> Tensor:
-        """An image in the network's colours (N, 1 or 3, H, W), those of its input and output."""
-        if image.shape[1] == 1 or self.channels == "rgb":
+        """An image in the network's colours (N, 1 or 3, H, W), with its QP plane if it has one."""
+        count = colours(image.shape[1])
+        if count == 1 or self.channels == "rgb":
             return image
-        if self.channels == "y":
-            return mix(image, TO_YCBCR[:1])
-        return mix(image, TO_YCBCR, MIDDLE)
+        converted = (
+            mix(image[:, :count], TO_YCBCR[:1])
+            if self.channels == "y"
+            else mix(image[:, :count], TO_YCBCR, MIDDLE)
+        )
+        return torch.cat([converted, image[:, count:]], 1)
 
     def restore(self, seen: Tensor) -> Tensor:
-        """Run the network on float32 values in its colours; returns float32."""
+        """Run the network on float32 values in its colours; returns float32 without a QP plane."""
+        count = colours(seen.shape[1])
         mean = 0.0 if self.mean is None else self.mean[:, None, None]
+        values = seen[:, :count] - mean
+        if self.takes_qp:
+            known = seen.shape[1] > count
+            values = torch.cat([values, seen[:, count:] if known else 0 * seen[:, :1]], 1)
         with torch.autocast(seen.device.type, self.dtype) if self.dtype else nullcontext():
-            output: Tensor = self.net(seen - mean)
+            output: Tensor = self.net(values)
         return output.float() + mean
 
     def decode(self, image: Tensor, seen: Tensor, output: Tensor) -> Tensor:
         """The restored image. `seen` and `output`: input and output of the network."""
-        if image.shape[1] == 1 or self.channels == "rgb":
+        count = colours(image.shape[1])
+        if count == 1 or self.channels == "rgb":
             return output
         if self.channels == "y":
-            return image + (output - seen)
+            return image[:, :count] + (output - seen[:, :1])
         planes = [plane - middle for plane, middle in zip(output.split(1, 1), MIDDLE, strict=True)]
         return mix(torch.cat(planes, 1), FROM_YCBCR)
 
@@ -92,6 +113,14 @@ def mix(image: Tensor, matrix: Matrix, shift: Sequence[float] = (0.0, 0.0, 0.0))
     )
 
 
+def colours(planes: int) -> int:
+    """The planes of an image without that of the QP: 1 of 1 or 2, 3 of 3 or 4."""
+    return 1 if planes <= 2 else 3
+
+
 def channels_seen(channels: Channels, of_image: int) -> int:
-    """The number of channels that a network sees of an image with `of_image` channels."""
+    """The number of channels that a network sees of an image with `of_image` channels.
+
+    Both without the QP plane.
+    """
     return 1 if of_image == 1 or channels == "y" else 3

@@ -15,8 +15,8 @@ import psutil
 import torch
 from torch import Tensor, nn
 
-from models.definitions.graph import INPUT, Conv, Crop, Graph, Node, Op, Pool, Shape
-from models.restorer import Restorer, channels_seen
+from models.definitions.graph import Conv, Crop, Graph, Node, Op, Pool, Shape
+from models.restorer import Restorer, channels_seen, colours
 
 FREE_SHARE = 0.5
 """Share of the free memory that may be used."""
@@ -88,9 +88,9 @@ class Tiling:
 def restore(restorer: Restorer, image: Tensor, limit: int | None = None) -> Tensor:
     """Restore images (N, C, H, W) in tiles, on the restorer's device.
 
-    Images are uint8 in 0 to 255 or float32 in 0 to 1. The restorer must be in eval mode. The
-    output is float32 on the image's device, and equals that of the whole image within rounding
-    (1e-6).
+    Images are uint8 in 0 to 255 or float32 in 0 to 1; a QP plane holds 5 QP or QP / 51. The
+    restorer must be in eval mode. The output is float32 on the image's device, and equals that of
+    the whole image within rounding (1e-6).
     `limit`: estimated bytes that layers may take at a time, by default a share of the free
     memory. Image and output come on top. Raises TooLarge.
     """
@@ -255,7 +255,7 @@ def reach_of(graph: Graph) -> tuple[Reach, Reach] | None:
 
 def _reach(graph: Graph, axis: int) -> Reach | None:
     fields = receptive_fields(graph, axis)
-    if len(fields) <= len(graph.nodes) or fields[graph.output].jump != 1:
+    if any(node.name not in fields for node in graph.nodes) or fields[graph.output].jump != 1:
         return None
     output = fields[graph.output]
     step = math.lcm(*(field.jump.numerator for field in fields.values()))
@@ -264,7 +264,7 @@ def _reach(graph: Graph, axis: int) -> Reach | None:
 
 def receptive_fields(graph: Graph, axis: int) -> dict[str, ReceptiveField]:
     """The receptive field of each node along a side. Nodes whose field is unknown are missing."""
-    fields = {INPUT: ReceptiveField(Fraction(1), Fraction(0), Fraction(0))}
+    fields = {name: ReceptiveField(Fraction(1), Fraction(0), Fraction(0)) for name in graph.sources}
     for node in graph.nodes:
         field = (
             _field_of(node, [fields[name] for name in node.inputs], axis)
@@ -304,12 +304,13 @@ def _span(op: Conv | Pool, axis: int) -> int:
 
 
 def bytes_per_pixel(restorer: Restorer, channels: int) -> float:
-    """Peak memory of the layers per pixel of an image with `channels` channels.
+    """Peak memory of the layers per pixel of an image with `channels` channels, QP included.
 
     Includes the values still needed, the copies of a convolution, and the image in both colour
     spaces.
     """
-    seen, graph = channels_seen(restorer.channels, channels), getattr(restorer.net, "graph", None)
+    seen = channels_seen(restorer.channels, colours(channels))
+    graph = getattr(restorer.net, "graph", None)
     values = (
         _live(graph) if isinstance(graph, Graph) else float(sum(_module_values(restorer.net, seen)))
     )
@@ -318,7 +319,8 @@ def bytes_per_pixel(restorer: Restorer, channels: int) -> float:
 
 def widest(restorer: Restorer, channels: int) -> float:
     """Values per pixel of the layer with the largest output."""
-    graph, seen = getattr(restorer.net, "graph", None), channels_seen(restorer.channels, channels)
+    seen = channels_seen(restorer.channels, colours(channels))
+    graph = getattr(restorer.net, "graph", None)
     if isinstance(graph, Graph):
         return max(_values(shape) for shape in graph.shapes(240, 240).values()) / 240**2
     return max(_module_values(restorer.net, seen))
@@ -333,7 +335,7 @@ def _live(graph: Graph) -> float:
     side = 240  # Divisible by the usual strides.
     sizes = {name: _values(shape) for name, shape in graph.shapes(side, side).items()}
     last_use = {name: number for number, node in enumerate(graph.nodes) for name in node.inputs}
-    peak, live = 0, {INPUT: sizes[INPUT]}
+    peak, live = 0, {name: sizes[name] for name in graph.sources}
     for number, node in enumerate(graph.nodes):
         live[node.name] = sizes[node.name]
         inputs = sum(sizes[name] for name in set(node.inputs))

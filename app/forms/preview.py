@@ -25,6 +25,7 @@ from jobs.specs.networks import Custom, Network, Package, PythonFile
 from jobs.specs.solvers import LrPolicy, Solver
 from models.definitions import lr_policies
 from models.definitions.graph import (
+    INPUT,
     Activation,
     Combine,
     Conv,
@@ -156,7 +157,8 @@ def _network(graph: Graph, values: dict[str, Any], spec: ModelSpec | None) -> Pr
             {
                 "name": node.name,
                 "words": layer_title(node),
-                "inputs": list(node.inputs),
+                # The drawing has one source: the image, of which the QP is a plane.
+                "inputs": [INPUT if name in graph.sources else name for name in node.inputs],
                 "shape": "×".join(map(str, astuple(shapes[node.name]))),
                 "parameters": parameters[node.name],
                 "line": node.line,

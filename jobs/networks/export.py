@@ -57,20 +57,22 @@ def export(folder: JobFolder, requested: str, format: ExportFormat) -> Answer:
     _check_may_run(training.network)
     snapshot, restorer, channels = snapshots.load(folder, requested)
     restorer.requires_grad_(False)
+    planes = channels + restorer.takes_qp
     about = {
         "model": str(folder.read()["name"]),
         "snapshot": snapshot,
         "channels": restorer.channels,
         "image_channels": str(channels),
-        "range": f"float32 (N, {channels}, H, W) in 0..1, "
-        f"{'RGB' if channels == 3 else 'gray'}; the output is not clipped",
+        "range": f"float32 (N, {planes}, H, W) in 0..1, {'RGB' if channels == 3 else 'gray'}"
+        f"{', then QP / 51, 0 where it is unknown' * restorer.takes_qp}; "
+        "the output is not clipped",
         "clearframe": version("clearframe"),
     }
-    content = _content(format, restorer, channels, about)
+    content = _content(format, restorer, planes, about)
     folder.exports.mkdir(exist_ok=True)
     path = folder.exports / f"{snapshot}{EXTENSIONS[format]}"
     with _locked(folder.exports):
-        difference = _write(path, content, FORMATS[format], restorer, channels)
+        difference = _write(path, content, FORMATS[format], restorer, planes)
     checker = FORMATS[format].checker
     return {
         "file": str(path.relative_to(folder.path)),
@@ -90,11 +92,9 @@ def _check_may_run(network: Network) -> None:
         )
 
 
-def _content(
-    format: ExportFormat, restorer: Restorer, channels: int, about: dict[str, str]
-) -> bytes:
+def _content(format: ExportFormat, restorer: Restorer, planes: int, about: dict[str, str]) -> bytes:
     try:
-        return FORMATS[format].make(restorer, image(TRACED, channels), about)
+        return FORMATS[format].make(restorer, image(TRACED, planes), about)
     except RuntimeError as error:
         raise JobError(
             f"The network cannot be exported as {format} for images of any size: "
@@ -110,7 +110,7 @@ def _locked(exports: Path) -> Iterator[None]:
         yield
 
 
-def _write(path: Path, content: bytes, format: Format, restorer: Restorer, channels: int) -> float:
+def _write(path: Path, content: bytes, format: Format, restorer: Restorer, planes: int) -> float:
     """Write the file under a temporary name, check it, rename it; return the difference from torch.
 
     Overwrites the temporary file of a killed process.
@@ -119,7 +119,7 @@ def _write(path: Path, content: bytes, format: Format, restorer: Restorer, chann
     try:
         draft.write_bytes(content)
         sync(draft)
-        difference = _difference(draft, format, restorer, image(CHECKED, channels))
+        difference = _difference(draft, format, restorer, image(CHECKED, planes))
         os.replace(draft, path)
     finally:
         draft.unlink(missing_ok=True)
@@ -156,10 +156,10 @@ def _difference(draft: Path, format: Format, restorer: Restorer, image: Tensor) 
     return difference
 
 
-def image(size: tuple[int, int, int], channels: int) -> Tensor:
+def image(size: tuple[int, int, int], planes: int) -> Tensor:
     """Return a fixed test image of a size (N, H, W), float32 in 0 to 1: a gradient with noise."""
     count, height, width = size
-    noise = torch.rand(count, channels, height, width, generator=torch.Generator().manual_seed(0))
+    noise = torch.rand(count, planes, height, width, generator=torch.Generator().manual_seed(0))
     slope = torch.linspace(0, 1, height)[:, None] * torch.linspace(1, 0, width)
     return 0.7 * slope + 0.3 * noise
 

@@ -1,7 +1,8 @@
 """Export formats: how to write each, and how to run a file of it.
 
 The input of all is an image (N, C, H, W) in float32, 0 to 1; the output is the restored image of
-the same shape. N, H and W are dynamic.
+the same shape, without the last plane of the image if the network takes the QP. N, H and W are
+dynamic.
 """
 
 import io

@@ -130,7 +130,8 @@ def _checked(net: Any, channels: int) -> nn.Module:
     if not isinstance(net, nn.Module):
         raise JobError(f"The network must be a torch module, not a {type(net).__name__}.")
     with torch.no_grad():
-        shape = tuple(net.eval()(torch.zeros(1, channels, 37, 53)).shape)
+        planes = net.graph.planes if isinstance(net, GraphNetwork) else channels
+        shape = tuple(net.eval()(torch.zeros(1, planes, 37, 53)).shape)
     if shape != (1, channels, 37, 53):
         raise JobError(
             f"The network turns an image of (1, {channels}, 37, 53) into {shape}: "

@@ -30,6 +30,7 @@ from jobs.core.types.summaries import Snapshot, View
 from jobs.core.view import best_of, empty, fold
 from jobs.networks.from_spec import make_network
 from jobs.specs.networks import Network
+from models.build import GraphNetwork
 from models.restorer import Channels, Restorer, channels_seen
 
 State = dict[str, Any]
@@ -152,6 +153,8 @@ def load(model: JobFolder, requested: str) -> tuple[str, Restorer, int]:
             "its Python file or package has changed. "
             "Restore the version that it was trained with."
         ) from error
+    if isinstance(restorer.net, GraphNetwork):
+        restorer.net.fold()
     return name, restorer.eval(), kind.of_image
 
 

@@ -71,8 +71,8 @@ def _factors(net: nn.Module, paper: bool) -> list[tuple[nn.Parameter, tuple[floa
         for node in net.graph.nodes:
             module = net.layer(node)
             if isinstance(node.op, Conv | Scale):
-                for number, parameter in enumerate(module.parameters()):
-                    factors[parameter] = (node.op.rate[number], node.op.decay[number])
+                own = zip(module.parameters(), node.op.rate, node.op.decay, strict=False)
+                factors |= {parameter: (rate, decay) for parameter, rate, decay in own}
             elif isinstance(node.op, Activation):
                 factors |= {
                     parameter: (node.op.rate, node.op.decay) for parameter in module.parameters()

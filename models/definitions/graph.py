@@ -1,7 +1,8 @@
 """A network as a graph of layers, without torch: enough to draw, count and check it.
 
 Every network of Clearframe is such a graph: those of `models.definitions.networks` as well as
-networks pasted as text. `models.build` makes the torch module. The node INPUT is the image.
+networks pasted as text. `models.build` makes the torch module. The node INPUT is the image. A
+layer may also have the input QP: one channel with the quantiser of the codec at each pixel.
 """
 
 import math
@@ -10,6 +11,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 INPUT = "input"
+QP = "qp"
+"""QP / 51 at each pixel, 0 to 1; 0 where it is unknown."""
 
 Pair = tuple[int, int]
 """(rows, columns)"""
@@ -38,7 +41,8 @@ class Conv:
     """A convolution, or with `transposed` a transposed convolution.
 
     `rate` and `decay` multiply the learning rate and the weight decay of (weights, biases), as
-    Caffe's lr_mult and decay_mult do.
+    Caffe's lr_mult and decay_mult do. `branches`: train a 3x3 convolution as the sum of several
+    (models/branches.py).
     """
 
     maps: int
@@ -49,6 +53,7 @@ class Conv:
     groups: int = 1
     bias: bool = True
     transposed: bool = False
+    branches: bool = False
     weights: Filler = Filler()
     biases: Filler = ZEROS
     rate: tuple[float, float] = (1.0, 1.0)
@@ -197,6 +202,23 @@ class Graph:
     output: str
     channels: int
 
+    @property
+    def takes_qp(self) -> bool:
+        """Whether a layer has the input QP. A node of that name takes precedence."""
+        return any(QP in node.inputs for node in self.nodes) and all(
+            node.name != QP for node in self.nodes
+        )
+
+    @property
+    def planes(self) -> int:
+        """The channels of the image, and one for the QP if the network takes it."""
+        return self.channels + self.takes_qp
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """The names of inputs that are not nodes."""
+        return (INPUT, QP) if self.takes_qp else (INPUT,)
+
     def shapes(
         self, height: int = 64, width: int = 64, known: dict[str, Shape] | None = None
     ) -> dict[str, Shape]:
@@ -206,6 +228,8 @@ class Graph:
         cannot take its inputs.
         """
         shapes = dict(known or {INPUT: Shape(self.channels, height, width)})
+        if self.takes_qp:
+            shapes.setdefault(QP, Shape(1, height, width))
         for node in self.nodes:
             shapes[node.name] = _shape(node, [shapes[name] for name in node.inputs])
         return shapes
@@ -252,7 +276,7 @@ class Graph:
         shapes, seen, counts = self.shapes(), set[str](), dict[str, int]()
         for node in self.nodes:
             blobs = learned_blobs(node.op, self.inputs_of(node, shapes))
-            names = (*node.shared, "", "")
+            names = (*node.shared, *("" for _ in blobs))
             counts[node.name] = sum(
                 math.prod(blob)
                 for name, blob in zip(names, blobs, strict=False)
@@ -274,9 +298,11 @@ class Graph:
 
     def receptive_field(self) -> Pair:
         """(rows, columns) of the image that an output pixel depends on."""
-        fields = {INPUT: _ReceptiveField((1.0, 1.0), (1.0, 1.0))}
+        fields = {name: _ReceptiveField((1.0, 1.0), (1.0, 1.0)) for name in self.sources}
         for node in self.nodes:
-            fields[node.name] = _field(node.op, [fields[name] for name in node.inputs])
+            # The second input of a crop sets only the size.
+            inputs = node.inputs[:1] if isinstance(node.op, Crop) else node.inputs
+            fields[node.name] = _field(node.op, [fields[name] for name in inputs])
         rows, columns = fields[self.output].size
         return math.ceil(rows), math.ceil(columns)
 
@@ -393,7 +419,8 @@ def learned_blobs(op: Op, channels: int) -> tuple[tuple[int, ...], ...]:
         case Conv():
             maps = (channels, op.maps) if op.transposed else (op.maps, channels)
             weights = (maps[0], maps[1] // op.groups, *op.kernel)
-            return (weights, (op.maps,)) if op.bias else (weights,)
+            single = (weights, (op.maps,)) if op.bias else (weights,)
+            return (*single, *branch_blobs(channels, op.maps)) if op.branches else single
         case Activation(kind="prelu"):
             return ((channels if op.per_channel else 1,),)
         case BatchNorm(affine=True) | Scale(bias=True):
@@ -402,6 +429,11 @@ def learned_blobs(op: Op, channels: int) -> tuple[tuple[int, ...], ...]:
             return ((channels,),)
         case _:
             return ()
+
+
+def branch_blobs(channels: int, maps: int) -> tuple[tuple[int, ...], ...]:
+    """The shapes of the weights that `branches` adds: 1x1, then 3x3; edges."""
+    return (2 * maps, channels), (maps, 2 * maps, 3, 3), (3, maps, channels)
 
 
 @dataclass(frozen=True)

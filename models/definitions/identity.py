@@ -10,10 +10,12 @@ from typing import Literal
 
 from models.definitions.graph import (
     INPUT,
+    QP,
     Activation,
     Combine,
     Concat,
     Conv,
+    Crop,
     Dropout,
     Graph,
     Node,
@@ -64,6 +66,8 @@ class _Search:
         # Caches: each node is visited once, however many paths lead to it.
         self._carried: dict[str, _Carried | None] = {INPUT: _Carried({}, lowest=lowest)}
         self._zeroed: dict[str, Starts | None] = {INPUT: None}
+        if graph.takes_qp:
+            self._carried[QP] = self._zeroed[QP] = None
         self._channels = graph.channels
         self._shapes = graph.shapes()
 
@@ -132,7 +136,7 @@ class _Search:
         match node.op:
             case Conv() if not any(node.shared):
                 return {node.name: "zero"}
-            case Power(power=1.0, shift=0.0) | Dropout() | Take():
+            case Power(power=1.0, shift=0.0) | Dropout() | Take() | Crop():
                 return self.zero(node.inputs[0])
             case Combine(kind="sum"):
                 return _merged([self.zero(name) for name in node.inputs])

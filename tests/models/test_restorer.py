@@ -5,6 +5,7 @@ import torch
 from PIL import Image
 from torch import nn
 
+from models.definitions.graph import INPUT, QP, Concat, Conv, Graph, Node
 from models.restorer import Channels, Restorer, channels_seen
 
 
@@ -55,3 +56,36 @@ def test_network_input_is_without_the_mean() -> None:
 
     Restorer(Recorder(), "rgb", torch.tensor([0.1, 0.2, 0.3]))(torch.full((1, 3, 2, 2), 0.5))
     assert torch.allclose(inputs[0][0, :, 0, 0], torch.tensor([0.4, 0.3, 0.2]))
+
+
+class WithQp(nn.Module):
+    """Adds a tenth of the QP plane to the image."""
+
+    graph = Graph(
+        (Node("join", Concat(), (INPUT, QP)), Node("last", Conv(1, (1, 1)), ("join",))), "last", 1
+    )
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        return image[:, :-1] + image[:, -1:] / 10
+
+
+@pytest.mark.parametrize("channels", ["rgb", "y", "ycbcr"])
+@pytest.mark.parametrize("of_image", [1, 3])
+def test_qp_plane_reaches_the_network_unchanged(channels: Channels, of_image: int) -> None:
+    image, qp = torch.rand(2, of_image, 9, 12), torch.rand(2, 1, 9, 12)
+    mean = torch.full((channels_seen(channels, of_image),), 0.4)
+    restorer = Restorer(WithQp(), channels, mean)
+    restored = restorer(torch.cat([image, qp], 1))
+    assert restored.shape == image.shape
+    seen = restorer.encode(image)
+    assert torch.allclose(restorer.encode(restored), seen + qp / 10, atol=1e-5)
+
+
+def test_qp_is_unknown_in_an_image_without_its_plane() -> None:
+    image = torch.rand(2, 3, 9, 12)
+    assert torch.allclose(Restorer(WithQp(), "rgb")(image), image)
+
+
+def test_network_without_qp_ignores_the_plane() -> None:
+    image = torch.rand(2, 4, 9, 12)
+    assert torch.allclose(Restorer(Brighter(), "rgb")(image), image[:, :3] + 0.1)
