@@ -12,9 +12,19 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from models.similarity import SIGMAS, blur_to_the_border, full_size_ms_ssim, ms_ssim, ssim_maps
+from models.similarity import (
+    SIGMAS,
+    blur_to_the_border,
+    constant,
+    full_size_ms_ssim,
+    ms_ssim,
+    ssim_maps,
+)
 
 Loss = Callable[[Tensor, Tensor], Tensor]
+
+SOBEL = (-1.0, 0.0, 1.0, -2.0, 0.0, 2.0, -1.0, 0.0, 1.0)
+"""The kernel of the derivative along rows, 3x3."""
 
 LOSSES: dict[str, Callable[..., Tensor]] = {}
 
@@ -83,11 +93,6 @@ def sobel_l1(output: Tensor, target: Tensor, weight: float = 0.5) -> Tensor:
 
 def sobel(images: Tensor) -> Tensor:
     """Derivatives along rows and columns: (N, C, H, W) to (N C, 2, H - 2, W - 2)."""
-    kernel = (
-        torch.tensor(
-            [[-1.0, 0, 1], [-2, 0, 2], [-1, 0, 1]], dtype=images.dtype, device=images.device
-        )
-        / 8
-    )
+    kernel = constant(SOBEL, images.dtype, images.device).view(3, 3) / 8
     flat = images.reshape(-1, 1, *images.shape[-2:])
     return F.conv2d(flat, torch.stack((kernel, kernel.T))[:, None])

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from models.similarity import WINDOW, ssim_maps
+from models.similarity import WINDOW, constant, ssim_maps
 
 LUMA = (0.299, 0.587, 0.114)
 """Weights of R, G and B in Y (ITU-R BT.601)."""
@@ -35,7 +35,7 @@ def luma(image: Tensor) -> Tensor:
     """
     if image.shape[0] == 1:
         return image
-    weights = torch.tensor(LUMA, device=image.device)
+    weights = constant(LUMA, torch.float32, image.device)
     return torch.einsum("chw,c->hw", image.float(), weights)[None].round().to(torch.uint8)
 
 
@@ -46,9 +46,8 @@ def ssim(a: Tensor, b: Tensor) -> float:
     structural_similarity(gaussian_weights=True, sigma=1.5, use_sample_covariance=False) to 1e-6.
     Tiles keep the memory use of large pictures low.
     """
-    # In float32 a GPU may compute products in TF32, which is too coarse for SSIM.
-    dtype = torch.float64 if a.is_cuda else torch.float32
-    total, count = 0.0, 0
+    # Products are in true float32 on GPUs too: jobs/networks/device.py sees to it.
+    total, count = torch.zeros((), dtype=torch.float64, device=a.device), 0
     for top in range(0, a.shape[-2] - WINDOW + 1, TILE):
         for left in range(0, a.shape[-1] - WINDOW + 1, TILE):
             tile = (
@@ -56,9 +55,7 @@ def ssim(a: Tensor, b: Tensor) -> float:
                 slice(top, top + TILE + WINDOW - 1),
                 slice(left, left + TILE + WINDOW - 1),
             )
-            similarity, _ = ssim_maps(a[tile].to(dtype) / 255, b[tile].to(dtype) / 255)
-            total, count = (
-                total + float(similarity.sum(dtype=torch.float64)),
-                count + similarity.numel(),
-            )
-    return total / count if count else float("nan")
+            similarity, _ = ssim_maps(a[tile].float() / 255, b[tile].float() / 255)
+            total += similarity.sum(dtype=torch.float64)
+            count += similarity.numel()
+    return float(total) / count if count else float("nan")

@@ -1,7 +1,7 @@
 """Differentiable structural similarity, the basis of metrics and losses."""
 
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
 
 import torch
 from torch import Tensor
@@ -44,6 +44,13 @@ def _light_and_contrast(
     return (2 * mean_a * mean_b + C1) / (mean_a**2 + mean_b**2 + C1), contrast
 
 
+@cache
+def constant(values: tuple[float, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
+    """Numbers on a device, copied there once: each copy would let the caller wait for a GPU."""
+    with torch.inference_mode(False):  # Validation may ask first, and training needs it too.
+        return torch.tensor(values, dtype=dtype, device=device)
+
+
 def blur(images: Tensor) -> Tensor:
     """Blur images (..., H, W) by the Gaussian window, at places with the whole window inside.
 
@@ -71,8 +78,8 @@ def ms_ssim(a: Tensor, b: Tensor) -> Tensor:
     window; their exponents are rescaled to the same sum.
     """
     scales = scales_for(min(a.shape[-2:]))
-    exponents = torch.tensor(SCALES[:scales], dtype=a.dtype, device=a.device)
-    exponents /= exponents.sum()
+    exponents = constant(SCALES[:scales], a.dtype, a.device)
+    exponents = exponents / exponents.sum()
     parts = []
     for scale in range(scales):
         similarity, contrast = ssim_maps(a, b)

@@ -18,6 +18,9 @@ def choose_device(requested: str, local_rank: int = 0) -> torch.device:
 
     Raises JobError if the requested GPU does not exist.
     """
+    # In true float32: tiles in TF32 would differ from the whole image by more than 1e-6.
+    # A training may ask for TF32 in its convolutions (choose_precision).
+    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
     if requested == "cpu" or (requested == "auto" and not torch.cuda.is_available()):
         return torch.device("cpu")
     named = gpus(requested)
@@ -80,16 +83,20 @@ class Precision:
 def choose_precision(requested: str, device: torch.device) -> Precision:
     """Return the requested precision.
 
-    "auto" is bfloat16 if the hardware computes in it, else tf32 on a GPU, else float32.
+    "auto" is bfloat16 if the hardware computes in it, else float16 on a GPU that computes in it
+    (Volta and Turing), else float32. Raises JobError for TF32 on hardware without it.
     """
     if requested == "auto":
-        fallback = "tf32" if device.type == "cuda" else "float32"
+        fallback = "float16" if _computes_float16(device) else "float32"
         requested = "bfloat16" if computes_bfloat16(device) else fallback
-    if requested == "tf32" and device.type == "cpu":
-        raise JobError("TF32 requires a GPU. Set the precision to auto, float32 or bfloat16.")
+    if requested == "tf32" and not _computes_tf32(device):
+        raise JobError(
+            "TF32 requires a GPU of compute capability 8.0 or higher (Ampere). "
+            "Set the precision to auto or float32."
+        )
     if device.type == "cuda":
         # TF32 for convolutions only: SSIM needs products of full precision.
-        torch.backends.cudnn.allow_tf32 = requested != "float32"
+        torch.backends.cudnn.allow_tf32 = requested == "tf32"
         torch.backends.cudnn.benchmark = True
     return Precision(requested, device)
 
@@ -100,6 +107,15 @@ def computes_bfloat16(device: torch.device) -> bool:
     # Not all versions of PyTorch report this; /proc/cpuinfo does.
     features = {*_cpuinfo("flags").split(), *_cpuinfo("Features").split()}
     return bool(features & {"avx512_bf16", "amx_bf16", "bf16"})
+
+
+def _computes_tf32(device: torch.device) -> bool:
+    return device.type == "cuda" and torch.cuda.get_device_capability(device) >= (8, 0)
+
+
+def _computes_float16(device: torch.device) -> bool:
+    """Whether half precision is faster than float32: from compute capability 7.0."""
+    return device.type == "cuda" and torch.cuda.get_device_capability(device) >= (7, 0)
 
 
 def device_name(device: torch.device) -> str:

@@ -201,8 +201,8 @@ class ModelSpec(Spec):
     precision: Literal["auto", "float32", "tf32", "bfloat16", "float16"] = setting(
         "auto",
         "Precision",
-        "Number format of the layers. auto: bfloat16 if the device supports it, otherwise tf32 "
-        "on a GPU and float32 on a CPU.",
+        "Number format of the layers. auto: bfloat16 if the device supports it, otherwise "
+        "float16 on a GPU from compute capability 7.0, and float32 elsewhere.",
         more=True,
     )
     compile: bool = setting(

@@ -1,5 +1,6 @@
 """The network in training: its weights, optimizer, weight average, and state for a resume."""
 
+import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
@@ -7,13 +8,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from jobs.core.errors import JobError
 from jobs.networks.device import Precision
 from jobs.networks.from_spec import make_loss, uses_lr_mult
 from jobs.networks.snapshots import State
 from jobs.specs import ModelSpec
+from jobs.training.average import WeightAverage
 from jobs.training.placement import Batch
 from jobs.training.ranks import Ranks
 from jobs.training.solvers import make_optimizer, set_rate
@@ -52,21 +53,17 @@ class Learner:
         self._clip = spec.gradient_clip
         self._norm: Tensor | None = None
         """The norm of the last step's gradients before clipping."""
-        self._average = (
-            AveragedModel(self.net, multi_avg_fn=get_ema_multi_avg_fn(spec.ema), use_buffers=True)
-            if spec.ema
-            else None
-        )
+        self._average = WeightAverage(self.net, spec.ema) if spec.ema else None
         restorer.dtype = precision.dtype
         self.evaluated = (
             restorer if self._average is None else _with_net(restorer, self._average.module)
         )
         self._wrapped = ranks.wrap(self.net)
-        if spec.compile:
-            self._wrapped = torch.compile(self._wrapped)  # type: ignore[assignment]
         self._restorer = _with_net(restorer, self._wrapped)
-        self._restorer.to(precision.device)
-        self.evaluated.to(precision.device)
+        self._plain = self._restorer
+        """The restorer of the steps without compiled code."""
+        if spec.compile:
+            self._restorer = _with_net(restorer, torch.compile(self._wrapped))  # type: ignore[arg-type]
         self._micro_batch = spec.batch_size
 
     def learn(self, batch: Batch, step: int, rate: float, weight: float) -> Tensor:
@@ -84,18 +81,30 @@ class Learner:
         self._scaler.step(self._optimizer)
         self._scaler.update()
         if self._average is not None:
-            self._average.update_parameters(self.net)
+            self._average.update(self.net)
         return loss
 
     def _gradients(self, batch: Batch, weight: float) -> Tensor:
-        """Compute the gradients in parts. If a part does not fit into memory, halve the parts."""
+        """Compute the gradients in parts.
+
+        If a part does not fit into memory, halve the parts. If the network cannot be compiled,
+        continue without.
+        """
         while True:
             try:
                 self._optimizer.zero_grad(set_to_none=True)
                 return self._backward(batch, weight)
             except torch.OutOfMemoryError:
-                pass
-            self._halve()  # Outside of `except`: the error refers to all intermediate results.
+                compiler_failed = False
+            except RuntimeError as error:
+                if not _is_of_compiler(error):
+                    raise
+                compiler_failed = True
+            # Outside of `except`: the error refers to all intermediate results.
+            if compiler_failed:
+                self._give_up_compiling()
+            else:
+                self._halve()
 
     def _backward(self, batch: Batch, weight: float) -> Tensor:
         total = torch.zeros((), device=self._precision.device)
@@ -123,6 +132,14 @@ class Learner:
             self._wrapped.no_sync()
             if local and isinstance(self._wrapped, DistributedDataParallel)
             else nullcontext()
+        )
+
+    def _give_up_compiling(self) -> None:
+        self._restorer = self._plain
+        self._show_message(
+            "The network could not be compiled: the machine has no working C++ compiler, or the "
+            "compiler does not support a layer. The steps run without, more slowly. "
+            "worker.log has the error."
         )
 
     def _halve(self) -> None:
@@ -178,6 +195,14 @@ class Learner:
         torch.set_rng_state(state["random"])
         if state["random_gpu"] is not None and self._precision.device.type == "cuda":
             torch.cuda.set_rng_state(state["random_gpu"])
+
+
+def _is_of_compiler(error: RuntimeError) -> bool:
+    """Whether torch.compile raised an error. Its classes are not imported: that takes seconds."""
+    if not type(error).__module__.startswith(("torch._dynamo", "torch._inductor")):
+        return False
+    print(error, file=sys.stderr)
+    return True
 
 
 def _with_net(restorer: Restorer, net: nn.Module) -> Restorer:
