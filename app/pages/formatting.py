@@ -70,6 +70,22 @@ def similarity_gain(value: float | None) -> str:
     return f"{'' if abs(value) < 5e-5 else '−' if value < 0 else '+'}{abs(value):.4f}"
 
 
+def improvement(before: float, after: float) -> str:
+    """The result of a test in a sentence, from the PSNR of its input and output in dB."""
+    gained = after - before
+    numbers = f"({psnr(before)} → {psnr(after)})"
+    if abs(gained) < LEAST_GAIN:
+        return f"As good as the input {numbers}"
+    if gained < 0:
+        return f"{decibel(-gained)} worse than the input {numbers}"
+    return f"{gain(gained)} better than the input {numbers}"
+
+
+def milliseconds(value: float) -> str:
+    """A short duration in seconds: 84 ms, 1.24 s."""
+    return f"{round(1000 * value)} ms" if value < 1 else f"{value:.2f} s"
+
+
 def epoch(value: float | None) -> str:
     """Whole epochs without decimals, fractions with at most two: 1,997 or 1.67."""
     if value is None:
@@ -156,6 +172,8 @@ def init_app(app: Flask) -> None:
         loss,
         similarity,
         similarity_gain,
+        improvement,
+        milliseconds,
         epoch,
         seconds,
         size,

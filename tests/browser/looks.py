@@ -37,6 +37,23 @@ def check_looks(page: Page, name: str) -> None:
     page.set_viewport_size({"width": 1440, "height": 900})
 
 
+def layout_shift(page: Page) -> float:
+    """How far the contents of the page have moved since it was loaded, without a user's doing.
+
+    The sum of the Layout Instability API: 1 if all of the window moved by its whole height.
+    """
+    return float(page.evaluate(LAYOUT_SHIFT))
+
+
+LAYOUT_SHIFT = """() => new Promise(resolve => {
+  new PerformanceObserver((list) => {
+    const moved = list.getEntries().filter((entry) => !entry.hadRecentInput);
+    resolve(moved.reduce((sum, entry) => sum + entry.value, 0));
+  }).observe({ type: "layout-shift", buffered: true });
+  setTimeout(() => resolve(0), 300);  // Nothing has moved.
+})"""
+
+
 def serious_findings(page: Page, rules: list[str] | None = None) -> list[str]:
     """One line per element of the violations that axe-core rates serious or critical.
 

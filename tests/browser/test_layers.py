@@ -91,10 +91,11 @@ def test_all_channels_are_shown_by_page_and_dead_channels_are_named(page: Page) 
 
     conv = layer(page, "conv1")
     look = "canvas => canvas.toDataURL()"
-    before = conv.locator("canvas").first.evaluate(look)
-    page.get_by_role("button", name="Range per channel").click()
     expect(conv.locator("canvas[data-drawn=own]")).to_be_visible()
-    expect(conv.locator(".colour-scale").first).to_contain_text("maximum of each")
+    expect(conv.locator(".colour-scale").first).to_contain_text("max of each channel")
+    before = conv.locator("canvas").first.evaluate(look)
+    page.get_by_role("button", name="Shared scale").click()
+    expect(conv.locator("canvas[data-drawn=shared]")).to_be_visible()
     assert conv.locator("canvas").first.evaluate(look) != before
     conv.get_by_text("Weights 70×").click()
     expect(conv.locator(".kernels canvas")).to_be_visible()
@@ -103,7 +104,60 @@ def test_all_channels_are_shown_by_page_and_dead_channels_are_named(page: Page) 
     for width in (1440, 360):
         page.set_viewport_size({"width": width, "height": 800})
         until(page, "document.documentElement.scrollWidth <= innerWidth")
-    page.get_by_role("button", name="Shared range").click()
+    page.get_by_role("button", name="Scale per channel").click()
+
+
+def test_each_channel_uses_all_colours_and_zero_is_the_middle_of_signed_ones(page: Page) -> None:
+    conv, relu = layer(page, "conv1"), layer(page, "relu1")
+    for card in (conv, relu):
+        card.scroll_into_view_if_needed()
+        expect(card.locator("canvas[data-drawn=own]").first).to_be_visible()
+    expect(conv.locator(".colour-scale").first).to_have_text("−max0+max of each channel")
+    expect(relu.locator(".colour-scale").first).to_have_text("minmax of each channel")
+    # The strongest value of a channel has an end of the diverging colours, one sign is orange or
+    # blue throughout; of a ReLU, zeros are dark and the largest value is light.
+    for channel in range(3):
+        reds_above_blues, darkest, _ = tile_colours(conv, channel)
+        low, high = channel_range(conv, channel)
+        assert darkest < 260, f"channel {channel} reaches no end of its scale"
+        if low > 0 or high < 0:
+            assert reds_above_blues == (1 if low > 0 else 0)
+    _, darkest, lightest = tile_colours(relu, 0)
+    assert darkest < 120
+    assert lightest > 600
+
+
+def channel_range(card: Locator, channel: int) -> tuple[float, float]:
+    label = card.locator(f"[data-channel='{channel}']").get_attribute("aria-label")
+    low, high = re.findall(r": (\S+) to (\S+)", (label or "").replace("−", "-"))[0]
+    return float(low), float(high)
+
+
+def tile_colours(card: Locator, channel: int) -> tuple[float, int, int]:
+    """Of a tile: the share of pixels with more red than blue, and its darkest and lightest sum."""
+    result: list[float] = card.locator("canvas").first.evaluate(
+        """(canvas, [channel, box]) => {
+            const ratio = devicePixelRatio;
+            const { data } = canvas.getContext("2d").getImageData(
+                box[0] * ratio, box[1] * ratio, box[2] * ratio, box[3] * ratio);
+            let [red, pixels, low, high] = [0, 0, 999, 0];
+            for (let at = 0; at < data.length; at += 4) {
+                const sum = data[at] + data[at + 1] + data[at + 2];
+                pixels += 1;
+                red += data[at] > data[at + 2];
+                low = Math.min(low, sum);
+                high = Math.max(high, sum);
+            }
+            return [red / pixels, low, high];
+        }""",
+        [
+            channel,
+            card.locator(f"[data-channel='{channel}']").evaluate(
+                "tile => [tile.offsetLeft, tile.offsetTop, tile.offsetWidth, tile.offsetHeight]"
+            ),
+        ],
+    )
+    return result[0], int(result[1]), int(result[2])
 
 
 def test_a_channel_is_opened_at_full_size_by_keyboard(page: Page) -> None:

@@ -13,7 +13,7 @@ from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.conftest import watched
-from tests.browser.looks import check_looks, until
+from tests.browser.looks import check_looks, layout_shift, until
 from tests.browser.test_pairs_page import painted, values
 from tests.support.server import Server, free_port
 
@@ -129,14 +129,14 @@ def test_a_frame_of_a_stream_is_restored_and_a_missing_frame_is_reported(
     start(page)
     wait_restored(page)
     expect(page.get_by_role("heading", level=1)).to_contain_text("frame 7")
-    expect(page.locator("#numbers tbody")).to_contain_text(re.compile(r"PSNR, dB.*\d\d\.\d\d"))
+    expect(page.locator("#numbers tbody")).to_contain_text(re.compile(r"PSNR, dB\s*\d\d\.\d\d"))
     page.get_by_role("link", name="Test another").click()
     page.get_by_role("radio", name="A frame of a stream").check()
     page.get_by_label("Stream", exact=True).fill(str(prepared.clip[0]))
     page.get_by_label("Frame", exact=True).fill("24")
     start(page)
     expect(page.locator("#reason")).to_contain_text("has no frame 24. Give a frame from 0 to 23.")
-    expect(page.locator("#viewer")).to_have_text("No pictures: the test ended early.")
+    expect(page.locator("#viewer")).to_have_text("No pictures: the test stopped too early.")
     check_looks(page, "test-failed")
 
 
@@ -213,3 +213,124 @@ def test_a_killed_worker_is_reported_and_the_test_can_be_retried(
     page.get_by_role("button", name="Try again").click()
     wait_restored(page)
     expect(page.locator("#layers article")).to_have_count(6)
+
+
+@pytest.fixture(scope="module")
+def tested(prepared: Prepared) -> str:
+    """The address of a finished test of a validation pair."""
+    id = prepared.server.create(f"/models/{prepared.model}/tests", {"pair": 1})
+    prepared.server.wait(id, "done")
+    return f"{prepared.server.url}/tests/{id}"
+
+
+@pytest.mark.parametrize("size", [(1440, 900), (390, 844)])
+def test_nothing_moves_while_a_finished_test_loads(
+    page: Page, tested: str, size: tuple[int, int]
+) -> None:
+    page.set_viewport_size({"width": size[0], "height": size[1]})
+    page.goto(tested)
+    wait_restored(page)
+    expect(page.locator("#layers article")).to_have_count(6)
+    assert layout_shift(page) < 0.02
+
+
+def test_a_finished_test_never_says_that_it_has_no_pictures_or_layers(
+    browser: Browser, tested: str
+) -> None:
+    with watched(browser, "late-events", expected="ERR_FAILED") as page:
+        # Without the connection for events, which arrive late on a slow line.
+        page.route("**/socket.io/**", lambda route: route.abort())
+        page.add_init_script(
+            """window.texts = new Set();
+            new MutationObserver(() => texts.add(document.body?.innerText ?? ""))
+                .observe(document, { childList: true, subtree: true, characterData: true });"""
+        )
+        page.goto(tested, wait_until="commit")
+        until(page, "document.querySelector('.tags span') !== null")
+        expect(page.locator("#layers article")).to_have_count(6)
+        seen = page.evaluate("[...texts].join(' ')")
+        assert "No pictures" not in seen
+        assert "No layer was computed" not in seen
+        assert page.locator("#state").inner_text() == "done"
+
+
+def test_the_wheel_scrolls_the_page_until_the_picture_is_clicked(page: Page, tested: str) -> None:
+    page.goto(tested)
+    wait_restored(page)
+    stage, zoom = page.locator(".stage"), page.get_by_label("Zoom", exact=True)
+    stage.hover(position={"x": 200, "y": 200})
+    before = zoom.inner_text()
+    page.mouse.wheel(0, 300)
+    until(page, "scrollY > 0")
+    assert zoom.inner_text() == before
+    page.evaluate("scrollTo(0, 0)")
+    page.keyboard.down("Control")
+    page.mouse.wheel(0, -300)
+    page.keyboard.up("Control")
+    expect(zoom).not_to_have_text(before)
+    page.get_by_role("button", name="Fit").click()
+    expect(zoom).to_have_text(before)
+    stage.click(position={"x": 200, "y": 200})
+    page.mouse.wheel(0, -300)
+    expect(zoom).not_to_have_text(before)
+
+
+def test_the_address_contains_mode_pictures_zoom_and_place(page: Page, tested: str) -> None:
+    page.goto(tested)
+    wait_restored(page)
+    page.get_by_role("button", name="Difference").click()
+    page.get_by_label("Compared pictures").select_option(label="Output | Ground truth")
+    for _ in range(2):
+        page.get_by_role("button", name="Zoom in").click()
+    page.keyboard.press("Shift+ArrowRight")
+    until(page, "location.search.includes('at=') && location.search.includes('compare=')")
+    zoom = page.get_by_label("Zoom", exact=True).inner_text()
+    look = page.locator(".stage canvas").evaluate("canvas => canvas.toDataURL()")
+    address = page.url
+    page.evaluate("localStorage.clear()")
+    page.goto("about:blank")
+    page.goto(address)
+    wait_restored(page)
+    expect(page.get_by_role("button", name="Difference")).to_have_attribute("aria-pressed", "true")
+    expect(page.get_by_label("Zoom", exact=True)).to_have_text(zoom)
+    assert page.locator(".stage canvas").evaluate("canvas => canvas.toDataURL()") == look
+
+
+def test_the_stage_fills_the_screen_and_returns(page: Page, tested: str) -> None:
+    page.goto(tested)
+    wait_restored(page)
+    page.keyboard.press("f")
+    until(page, "document.fullscreenElement !== null")
+    until(page, "document.querySelector('.stage').clientHeight > 0.8 * innerHeight")
+    page.get_by_role("button", name="Full screen").click()
+    until(page, "document.fullscreenElement === null")
+
+
+def test_the_numbers_stay_in_their_card_with_their_points_below_each_other(
+    page: Page, tested: str
+) -> None:
+    page.goto(tested)
+    wait_restored(page)
+    for width in (1440, 1000, 390):
+        page.set_viewport_size({"width": width, "height": 844})
+        overflow, places = page.evaluate(POINTS)
+        assert overflow <= 0
+        for column in places:
+            assert max(column) - min(column) < 1.5, (width, places)
+
+
+POINTS = """() => {
+  const card = document.querySelector("#numbers");
+  const rows = [...card.querySelectorAll("tbody tr")];
+  const point = (cell) => {
+    const range = document.createRange();
+    const at = cell.firstChild.textContent.indexOf(".");
+    range.setStart(cell.firstChild, at);
+    range.setEnd(cell.firstChild, at + 1);
+    return range.getBoundingClientRect().left;
+  };
+  const columns = [0, 1, 2].map((column) =>
+    rows.map((row) => point(row.querySelectorAll("td")[column])));
+  return [card.scrollWidth - card.clientWidth, columns];
+}"""
+"""How far the card's contents overflow, and where the decimal points of its columns are."""

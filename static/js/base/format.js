@@ -46,6 +46,19 @@ export function gain(value) {
  */
 export const fromTo = (before, after) => `${decimals(before, 2)} → ${decimals(after, 2)}`;
 
+/**
+ * The result of a test in a sentence, from the PSNR of its input and output in dB.
+ * @param {number} before
+ * @param {number} after
+ */
+export function improvement(before, after) {
+  const gained = after - before;
+  const scores = `(${fromTo(before, after)})`;
+  if (Math.abs(gained) < LEAST_GAIN) return `As good as the input ${scores}`;
+  if (gained < 0) return `${decibel(-gained)} worse than the input ${scores}`;
+  return `${gain(gained)} better than the input ${scores}`;
+}
+
 /** @param {Value} value */
 export const count = (value) => (value == null ? NO_VALUE : Math.round(value).toLocaleString("en"));
 

@@ -2,9 +2,8 @@
 // strongest responses.
 import { grayValues, loadImage, tileBox } from "./atlas.js";
 import { draw, pane, scrollTogether } from "./panes.js";
+import { legend, scaleFor } from "./scale.js";
 import { showStrongest } from "./strongest.js";
-import { SEQUENTIAL } from "../viewer/colour_map.js";
-import { colourScale } from "../viewer/colour_scale.js";
 import { messageOf } from "../base/api.js";
 import { definitions, element, targetOf } from "../base/dom.js";
 import { percent, small } from "../base/format.js";
@@ -73,7 +72,8 @@ export function channelView({ input, fetchChannel, onClose }) {
     const range = { low: layer.channels.low[channel], high: layer.channels.high[channel] };
     const unknown = { mean: null, std: null, zero_share: null };
     showFacts(dialog, fetchChannel ? { ...range, ...unknown } : range);
-    dialog.scale.replaceChildren(colourScale(SEQUENTIAL, small(range.low), small(range.high)));
+    const scale = scaleFor(layer, [range.low, range.high]);
+    dialog.scale.replaceChildren(legend(scale));
     showMessage(
       dialog,
       response
@@ -90,7 +90,7 @@ export function channelView({ input, fetchChannel, onClose }) {
       return;
     }
     const [picture, tile] = pictures.value;
-    const about = { picture, part: shown?.part, shape: layer.shape, ...range };
+    const about = { picture, part: shown?.part, shape: layer.shape, scale, ...range };
     draw(dialog, { gray: tile, ...about });
     if (!response) return;
     const result = await response;

@@ -3,7 +3,7 @@ import { channelView } from "./channel.js";
 import { definitions, element, svg } from "../base/dom.js";
 import { count, counted, percent, small } from "../base/format.js";
 import { kernelsView } from "./kernels.js";
-import { channelMaps, rangeChoice } from "./maps.js";
+import { channelMaps, scaleChoice } from "./maps.js";
 
 /** @import { Histogram, LayerWeights, Statistics } from "../base/types.js" */
 /** @import { Layer } from "../base/client_types.js" */
@@ -108,7 +108,7 @@ function head({ index, name, layer_type, parameters, shape, field }) {
 /**
  * Create the cards of layers in a holder.
  * @param {HTMLElement} holder
- * @param {HTMLElement} look Gets the choice of the colours' range.
+ * @param {HTMLElement} look Gets the choice of the colours' scale.
  * @param {LayerSources} sources
  * @returns {{ show: (layer: Layer) => void, clear: () => void }} `show` adds a layer, or replaces
  *   the one with the same index.
@@ -128,7 +128,7 @@ export function layerCards(holder, look, { input, fetchChannel = null }) {
       if (!layer.pages) return; // From an earlier version, which had a single picture.
       if (!cards.size) {
         holder.replaceChildren();
-        look.replaceChildren(rangeChoice());
+        look.replaceChildren(scaleChoice());
       }
       let shown = cards.get(layer.index);
       if (!shown) {

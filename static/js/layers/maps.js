@@ -1,8 +1,7 @@
-// All channels of a layer, one page at a time, in colours: with a range that all share, or each
-// with its own.
+// All channels of a layer, one page at a time, in colours: each on its own scale, or on one that
+// all share.
 import { colouredPage, loadImage, paintTiles } from "./atlas.js";
-import { onScale, SEQUENTIAL } from "../viewer/colour_map.js";
-import { colourScale } from "../viewer/colour_scale.js";
+import { coloursOn, legend, ownLegend, scaleFor } from "./scale.js";
 import { element, findAll, findOptional, targetWithin } from "../base/dom.js";
 import { count, counted, finePercent, small } from "../base/format.js";
 import { pager } from "../base/pager.js";
@@ -22,7 +21,7 @@ import { pager } from "../base/pager.js";
 const GAP = 2;
 /** The largest width of a tile, in CSS pixels. */
 const MOST = 320;
-const RANGES = { shared: "Shared range", own: "Range per channel" };
+const SCALES = { own: "Scale per channel", shared: "Shared scale" };
 /** Dead channels that are listed by number. */
 const MAX_LISTED = 12;
 
@@ -52,29 +51,29 @@ export function arrange(page, width, tall, least) {
   return { columns, width: tile, height: heightOf(tile), gap: GAP };
 }
 
-const rangeChanges = new EventTarget();
-const currentRange = () => (localStorage.getItem("layers-range") === "own" ? "own" : "shared");
+const scaleChanges = new EventTarget();
+const currentScale = () => (localStorage.getItem("layers-scale") === "shared" ? "shared" : "own");
 
-/** Create the choice of the range, which all layers of the page share. */
-export function rangeChoice() {
-  const buttons = Object.entries(RANGES).map(([range, label]) =>
+/** Create the choice of the scale, which holds for all layers of the page. */
+export function scaleChoice() {
+  const buttons = Object.entries(SCALES).map(([scale, label]) =>
     element(
       "button",
       {
         type: "button",
-        "data-range": range,
-        "aria-pressed": String(range === currentRange()),
-        onclick: () => choose(range),
+        "data-scale": scale,
+        "aria-pressed": String(scale === currentScale()),
+        onclick: () => choose(scale),
       },
       label,
     ),
   );
-  /** @param {string} range */
-  const choose = (range) => {
-    localStorage.setItem("layers-range", range);
+  /** @param {string} scale */
+  const choose = (scale) => {
+    localStorage.setItem("layers-scale", scale);
     for (const button of buttons)
-      button.setAttribute("aria-pressed", String(button.dataset.range === range));
-    rangeChanges.dispatchEvent(new Event("range"));
+      button.setAttribute("aria-pressed", String(button.dataset.scale === scale));
+    scaleChanges.dispatchEvent(new Event("scale"));
   };
   return element(
     "span",
@@ -184,21 +183,18 @@ export function channelMaps({ tall, least }, open) {
   function draw({ layer, page, image }) {
     if (!arrangement) return;
     const { low, high } = layer.channels;
-    const range = currentRange();
-    scale.replaceChildren(
-      range === "own"
-        ? colourScale(SEQUENTIAL, "minimum of each", "maximum of each")
-        : colourScale(SEQUENTIAL, small(layer.min), small(layer.max)),
-    );
+    const chosen = currentScale();
+    const shared = scaleFor(layer, [layer.min, layer.max]);
+    scale.replaceChildren(chosen === "own" ? ownLegend(layer) : legend(shared));
     const coloured = colouredPage(image, page, (index) => {
       /** @type {[number, number]} */
-      const own = [low[page.first + index], high[page.first + index]];
-      return onScale(SEQUENTIAL, own, range === "own" ? own : [layer.min, layer.max]);
+      const range = [low[page.first + index], high[page.first + index]];
+      return coloursOn(chosen === "own" ? scaleFor(layer, range) : shared, range);
     });
     paintTiles(canvas, coloured, page, arrangement, devicePixelRatio);
     canvas.style.width = `${canvas.width / devicePixelRatio}px`;
     canvas.style.height = `${canvas.height / devicePixelRatio}px`;
-    canvas.dataset.drawn = range;
+    canvas.dataset.drawn = chosen;
   }
 
   function showSummary() {
@@ -247,7 +243,7 @@ export function channelMaps({ tall, least }, open) {
     button.focus();
   }
 
-  rangeChanges.addEventListener("range", () => drawn && draw(drawn));
+  scaleChanges.addEventListener("scale", () => drawn && draw(drawn));
   new ResizeObserver(layOut).observe(box);
   // Pictures are loaded shortly before they are visible: a deep network has many.
   new IntersectionObserver(

@@ -1,5 +1,5 @@
 // The panes of the dialog of a channel: the channel and the input, at full size, scrolled together.
-import { SEQUENTIAL } from "../viewer/colour_map.js";
+import { coloursOn } from "./scale.js";
 import { context2d, element } from "../base/dom.js";
 import { small } from "../base/format.js";
 
@@ -7,6 +7,7 @@ import { small } from "../base/format.js";
 /** @import { Size } from "../base/client_types.js" */
 /** @import { GrayPicture } from "./atlas.js" */
 /** @import { Parts } from "./channel.js" */
+/** @import { ChannelScale } from "./scale.js" */
 
 /**
  * @typedef {object} Pane
@@ -22,6 +23,7 @@ import { small } from "../base/format.js";
  * @property {HTMLImageElement | null} picture The input.
  * @property {Box | LayersRegion | null | undefined} part
  * @property {[number, number, number]} shape Of the layer.
+ * @property {ChannelScale} scale
  * @property {number} low
  * @property {number} high
  */
@@ -52,7 +54,7 @@ export function pane(title) {
  * @param {Parts} parts
  * @param {Drawing} drawing
  */
-export function draw({ map, input, readout }, { gray, picture, part, shape, low, high }) {
+export function draw({ map, input, readout }, { gray, picture, part, shape, scale, low, high }) {
   const full = { width: shape[2], height: shape[1] };
   const inputSize = picture && {
     width: part?.width ?? picture.naturalWidth,
@@ -63,9 +65,8 @@ export function draw({ map, input, readout }, { gray, picture, part, shape, low,
   // A value of the map that covers several pixels of the input is as large as these.
   map.scale = Math.max(1, Math.round(factor * ((inputSize ?? full).width / full.width)));
   const pixels = new ImageData(gray.width, gray.height);
-  new Uint32Array(pixels.data.buffer).set(
-    Uint32Array.from(gray.values, (value) => SEQUENTIAL[value]),
-  );
+  const colours = coloursOn(scale, [low, high]);
+  new Uint32Array(pixels.data.buffer).set(Uint32Array.from(gray.values, (value) => colours[value]));
   fill(map, gray, full, (context) => context.putImageData(pixels, 0, 0));
   map.canvas.setAttribute("aria-label", "The channel");
   const preview = gray.width < full.width ? `, preview from ${gray.width}×${gray.height}` : "";

@@ -1,11 +1,11 @@
 // The page of a test of one image: pictures and scores as soon as they are known, then each layer.
 import { request } from "../base/api.js";
-import { element, find, findOptional, pageData } from "../base/dom.js";
+import { element, find, findAll, findOptional, pageData } from "../base/dom.js";
 import {
   bytes,
   decimals,
-  fromTo,
   gain,
+  improvement,
   milliseconds,
   NO_VALUE,
   similarity,
@@ -16,7 +16,7 @@ import { watchJob } from "../base/live.js";
 import { isFinal, showStatus, withEvent } from "../base/status.js";
 import { viewer } from "../viewer/viewer.js";
 
-/** @import { ImageSampleEvent, Job, JobEvent, LayersRegion, LogMessageEvent } from "../base/types.js" */
+/** @import { ImageSample, Job, JobEvent, LayersRegion, LogMessageEvent } from "../base/types.js" */
 
 /** @type {["input" | "output" | "target", string][]} */
 const LABELS = [
@@ -27,12 +27,14 @@ const LABELS = [
 
 /** @type {Job} */
 let job = pageData("job");
+/** The last event that the server's page contains: earlier ones only add their messages. */
+const known = job.seq;
 /** Counts how often the test has started. */
-let attempt = 0;
-/** @type {ImageSampleEvent | null} */
+let attempt = (job.history ?? []).filter(({ state }) => state === "running").length;
+/** @type {ImageSample | null} */
 let sample = null;
 /** @type {LayersRegion | null} The region that the layers show, if it is not the whole image. */
-let layersRegion = null;
+let layersRegion = job.summary.layers_of ?? null;
 const part = (/** @type {string} */ name) => find(document, `#${name}`);
 const layers = layerCards(part("layers"), part("layers-look"), {
   input: () => sample && { url: urlOf(sample.input), part: layersRegion },
@@ -47,10 +49,8 @@ function onStart() {
   sample = null;
   layersRegion = null;
   layers.clear();
-  part("notes").replaceChildren();
   part("verdict").textContent = "";
-  part("notes").hidden = part("numbers").hidden = true;
-  part("viewer").replaceChildren(element("p", { class: "quiet empty-part" }));
+  find(part("viewer"), ".stage").replaceWith(element("p", { class: "stage empty-part" }));
 }
 
 /**
@@ -59,15 +59,21 @@ function onStart() {
  */
 const urlOf = (url) => (attempt > 1 ? `${url}?try=${attempt}` : url);
 
-/** @param {ImageSampleEvent} result */
+/** @param {ImageSample} result */
 function showSample(result) {
+  sample = result;
+  const { width, height } = result;
   const pictures = LABELS.flatMap(([role, label]) => {
     const url = result[role];
-    return url ? [{ role, label, url: urlOf(url) }] : [];
+    return url ? [{ role, label, url: urlOf(url), width, height }] : [];
   });
   viewer(part("viewer"), pictures);
   part("verdict").textContent = verdict(result);
-  const { psnr_input, psnr_output, ssim_input, ssim_output, target } = result;
+  showNumbers(result);
+}
+
+/** @param {ImageSample} result */
+function showNumbers({ psnr_input, psnr_output, ssim_input, ssim_output, target, ...result }) {
   // The PSNR of equal pictures is infinite, and null in the event.
   const psnr = (/** @type {number | null} */ value) => {
     if (!target) return NO_VALUE;
@@ -76,31 +82,22 @@ function showSample(result) {
   const psnrGain = psnr_input == null || psnr_output == null ? null : psnr_output - psnr_input;
   const ssimGain = ssim_input == null || ssim_output == null ? null : ssim_output - ssim_input;
   const rows = [
-    ["PSNR, dB", psnr(psnr_input), psnr(psnr_output), gain(psnrGain).replace(" dB", "")],
-    ["SSIM", similarity(ssim_input), similarity(ssim_output), similarityGain(ssimGain)],
+    [psnr(psnr_input), psnr(psnr_output), gain(psnrGain).replace(" dB", "")],
+    [similarity(ssim_input), similarity(ssim_output), similarityGain(ssimGain)],
   ];
-  find(document, "#numbers tbody").replaceChildren(
-    ...rows.map(([name, ...values]) =>
-      element(
-        "tr",
-        {},
-        element("th", { scope: "row" }, name),
-        ...values.map((value) => element("td", { class: "number" }, value)),
-      ),
-    ),
-  );
+  const cells = findAll(part("numbers"), "tbody td");
+  rows.flat().forEach((text, index) => (cells[index].textContent = text));
   const time = result.seconds == null ? "" : `, restored in ${milliseconds(result.seconds)}`;
   part("facts").textContent =
     `${result.width}×${result.height}, snapshot ${result.snapshot}${time}`;
-  part("numbers").hidden = false;
 }
 
-/** @param {ImageSampleEvent} result */
+/** @param {ImageSample} result */
 function verdict({ target, psnr_input: before, psnr_output: after }) {
   if (!target) return "No ground truth given: quality cannot be measured.";
   if (before == null) return "The input equals the ground truth: no gain is possible.";
   if (after == null) return "The output equals the ground truth.";
-  return `${gain(after - before)} over its input (${fromTo(before, after)})`;
+  return improvement(before, after);
 }
 
 /** @param {LogMessageEvent} message */
@@ -109,11 +106,16 @@ function showNote({ text, level }) {
   part("notes").hidden = false;
 }
 
+function clearNotes() {
+  part("notes").replaceChildren();
+  part("notes").hidden = true;
+}
+
 function showEmptyText() {
-  const empty = findOptional(document, "#viewer > .empty-part");
+  const empty = findOptional(document, "#viewer .empty-part");
   if (!empty || sample) return;
   empty.textContent = isFinal(job.state)
-    ? "No pictures: the test ended early."
+    ? "No pictures: the test stopped too early."
     : "The pictures appear here in a few seconds.";
 }
 
@@ -134,24 +136,32 @@ function regionText({ width, height, bytes: memory }) {
   return `Layers of the middle ${width}×${height}: ${needed}. `;
 }
 
-/** @param {JobEvent[]} events */
-function onEvents(events) {
-  for (const event of events) {
-    job = withEvent(job, event);
-    if (event.type === "state" && event.state === "running") onStart();
-    if (event.type === "message") showNote(event);
-    if (event.type === "sample" && "snapshot" in event) {
-      sample = event;
-      showSample(event);
-    }
-    if (event.type === "facts" && event.layers_of) layersRegion = event.layers_of;
-    if (event.type === "layer") layers.show({ ...event, version: urlOf("") });
-  }
+/** @param {JobEvent} event */
+function onEvent(event) {
+  const starts = event.type === "state" && event.state === "running";
+  if (starts) clearNotes();
+  if (event.type === "message") showNote(event);
+  if (event.seq <= known) return;
+  job = withEvent(job, event);
+  if (starts) onStart();
+  if (event.type === "sample" && "snapshot" in event) showSample(event);
+  if (event.type === "facts" && event.layers_of) layersRegion = event.layers_of;
+  if (event.type === "layer") layers.show({ ...event, version: urlOf("") });
+}
+
+function showState() {
   showStatus(job);
   showEmptyText();
   part("layers-note").textContent = layersText();
+  part("layers").classList.toggle("expected", job.spec.layers && !isFinal(job.state));
 }
 
-// A test has few events. They are replayed from the first, so that a reload shows the same.
-watchJob(job.id, 0, onEvents);
-onEvents([]);
+const { summary } = job;
+if (summary.output) showSample(/** @type {ImageSample} */ (summary));
+for (const layer of summary.layers ?? []) layers.show({ ...layer, version: urlOf("") });
+showState();
+// A test has few events. They are replayed from the first, for their messages.
+watchJob(job.id, 0, (events) => {
+  events.forEach(onEvent);
+  showState();
+});

@@ -46,9 +46,16 @@ export function gestures(surface, actions) {
   surface.addEventListener("pointerleave", (event) => {
     if (event.pointerType !== "touch") actions.look(null);
   });
+  // Without a modifier the wheel scrolls the page, until a click shows that the picture is meant.
+  // A pinch on a touchpad arrives as a wheel with Ctrl.
+  let isMeant = false;
+  document.addEventListener("pointerdown", ({ target }) => {
+    isMeant = target instanceof Node && surface.contains(target);
+  });
   surface.addEventListener(
     "wheel",
     (event) => {
+      if (!event.ctrlKey && !event.metaKey && !isMeant && !document.fullscreenElement) return;
       event.preventDefault();
       const pixels = event.deltaMode ? 33 * event.deltaY : event.deltaY;
       actions.zoom(2 ** (-pixels / 240), pointOf(event));

@@ -13,7 +13,8 @@ import { pixelAt, place } from "./view.js";
 /** @typedef {ReturnType<typeof pixelLine>} PixelLine */
 
 const HINT = "Point at the picture to read its pixels.";
-const KEYS = "Wheel or + − zoom, 0 fits; drag or Shift + arrows move; b blinks.";
+const KEYS =
+  "Ctrl + wheel zooms, after a click also the wheel alone; drag moves; ? lists the keys.";
 
 /**
  * Create the line of pixel values. Its elements stay: it changes with every move of the pointer.

@@ -2,6 +2,7 @@
 // difference. All pictures share one canvas, the zoom and the place.
 import { SEQUENTIAL } from "./colour_map.js";
 import { colourScale } from "./colour_scale.js";
+import { showInAddress, viewInAddress } from "./view_address.js";
 import { element, setAttributes, setText } from "../base/dom.js";
 import { percent } from "../base/format.js";
 import { gestures } from "./gestures.js";
@@ -77,13 +78,17 @@ export function viewer(holder, pictures, qpMap) {
     cache: new Map(),
     ...storedSettings(),
   };
+  const inAddress = "inAddress" in holder.dataset;
+  if (inAddress) Object.assign(state, viewInAddress(pictures));
   if ((truth < 0 && state.mode === "error") || (!qpMap?.url && state.mode === "qp"))
     state.mode = "slider";
   const parts = build(pictures, images);
   holder.replaceChildren(parts.holder);
+  const [{ width, height }] = pictures;
+  if (width && height) shape(state, parts.stage, pictures.length, { width, height });
   const map = qpMap ? loadQpMap(qpMap) : null;
   Promise.all([map, ...images.map((image) => image.decode())]).then(
-    ([qp]) => start({ ...state, qp: qp ?? null }, parts, surfaces(images)),
+    ([qp]) => start({ ...state, qp: qp ?? null }, parts, surfaces(images), inAddress),
     () => (parts.pixels.holder.textContent = "A picture could not be loaded. Reload the page."),
   );
 }
@@ -136,10 +141,14 @@ function downloadLink({ role, label, url }) {
  * @param {ViewerState} state
  * @param {Parts} parts
  * @param {Surface[]} loaded
+ * @param {boolean} inAddress Whether the page's address contains the view.
  */
-function start(state, parts, loaded) {
+function start(state, parts, loaded, inAddress) {
   const size = { width: loaded[0].width, height: loaded[0].height };
-  const drawing = oncePerFrame(() => show(state, parts, loaded, size));
+  const drawing = oncePerFrame(() => {
+    show(state, parts, loaded, size);
+    if (inAddress) showInAddress(state);
+  });
   /** @type {Change} */
   const change = (values) => {
     Object.assign(state, values);
@@ -206,6 +215,18 @@ function oncePerFrame(draw) {
 }
 
 /**
+ * Give the stage the shape of what it shows.
+ * @param {ViewerState} state
+ * @param {HTMLElement} stage
+ * @param {number} count Of pictures.
+ * @param {Size} size
+ */
+function shape(state, stage, count, size) {
+  const rows = state.mode === "side" && stage.clientWidth < NARROW ? count : 1;
+  stage.style.aspectRatio = `${size.width} / ${size.height * rows}`;
+}
+
+/**
  * Measure the stage. Only called when its size may have changed: it forces a layout of the page.
  * @param {ViewerState} state
  * @param {Parts} parts
@@ -213,8 +234,7 @@ function oncePerFrame(draw) {
  * @param {Size} size
  */
 function measure(state, { canvas, stage }, count, size) {
-  const rows = state.mode === "side" && stage.clientWidth < NARROW ? count : 1;
-  stage.style.aspectRatio = `${size.width} / ${size.height * rows}`;
+  shape(state, stage, count, size);
   state.space = { width: stage.clientWidth, height: stage.clientHeight };
   resize(
     canvas,

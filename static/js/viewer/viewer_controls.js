@@ -1,11 +1,17 @@
 // Controls of the viewer: buttons, divider, keyboard, and the timer of the mode blink.
-import { element, targetOf } from "../base/dom.js";
+import { element, svg, targetOf } from "../base/dom.js";
 
 /** @import { ViewerState } from "./viewer.js" */
 
 /**
  * @typedef {keyof typeof MODES} ModeName
- * @typedef {{ role: string, label: string, url: string }} Picture
+ * @typedef {object} Picture
+ * @property {string} role
+ * @property {string} label
+ * @property {string} url
+ * @property {number} [width] With its height, the viewer keeps the room for a picture that loads.
+ * @property {number} [height]
+ *
  * @typedef {(values: Partial<ViewerState>) => void} Change Changes the state, and draws.
  *
  * @typedef {object} Moves
@@ -31,12 +37,12 @@ const KEY_STEP = 40;
 /**
  * Fill the toolbar.
  * @param {ViewerState} state
- * @param {{ tools: HTMLElement, zoom: HTMLElement }} parts
+ * @param {{ tools: HTMLElement, zoom: HTMLElement, holder: HTMLElement }} parts
  * @param {Change} change
  * @param {Moves} moves
  * @returns {{ show: () => void }} `show` updates the buttons from the state.
  */
-export function toolbar(state, { tools, zoom }, change, moves) {
+export function toolbar(state, { tools, zoom, holder }, change, moves) {
   const offered = Object.entries(MODES).filter(
     ([mode]) => (mode !== "error" || state.truth >= 0) && (mode !== "qp" || state.qp),
   );
@@ -70,7 +76,7 @@ export function toolbar(state, { tools, zoom }, change, moves) {
     ),
     element("button", { type: "button", onclick: moves.fit }, "Fit"),
   );
-  tools.replaceChildren(modes.group, pair, gains.group, tops.group, zoomGroup);
+  tools.replaceChildren(modes.group, pair, gains.group, tops.group, zoomGroup, wholeScreen(holder));
   return {
     show: () => {
       modes.press(state.mode);
@@ -81,6 +87,29 @@ export function toolbar(state, { tools, zoom }, change, moves) {
       pair.hidden = state.pictures.length < 3 || state.mode === "side";
     },
   };
+}
+
+/**
+ * The button that shows the viewer on the whole screen, and back.
+ * @param {HTMLElement} holder
+ */
+function wholeScreen(holder) {
+  const toggle = () =>
+    document.fullscreenElement ? document.exitFullscreen() : holder.requestFullscreen();
+  const icon = svg("svg", { viewBox: "0 0 14 14", class: "icon", "aria-hidden": "true" });
+  icon.append(svg("path", { d: "M1 5V1h4M9 1h4v4M13 9v4H9M5 13H1V9" }));
+  return element(
+    "button",
+    {
+      type: "button",
+      "aria-label": "Full screen",
+      title: "Full screen (f)",
+      "data-key": "f",
+      hidden: !document.fullscreenEnabled,
+      onclick: toggle,
+    },
+    icon,
+  );
 }
 
 /**
