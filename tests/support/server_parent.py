@@ -11,16 +11,18 @@ import importlib
 import json
 import os
 import select
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
 from jobs.core.paths import ROOT
 
-IMPORTED_LATE = ("alembic.command", "engineio.async_drivers.gevent")
+IMPORTED_LATE = "engineio.async_drivers.gevent"
 """What a server imports while it starts."""
 
 
@@ -58,14 +60,16 @@ class ServerParent:
     """The parent of all servers of this test run. It ends with the test run."""
 
     def __init__(self) -> None:
+        templates = tempfile.mkdtemp(prefix="clearframe-tests-")
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.support.server_parent"],
+            [sys.executable, "-m", "tests.support.server_parent", templates],
             cwd=ROOT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
         )
-        atexit.register(self._process.communicate)
+        atexit.register(shutil.rmtree, templates)
+        atexit.register(self._process.communicate)  # before the above
 
     def start(self, arguments: list[str], log: Path) -> ServerProcess:
         """Start a server with its output added to `log`."""
@@ -91,14 +95,19 @@ def server_parent() -> ServerParent:
     return ServerParent()
 
 
-def main() -> None:
+def main(templates: str) -> None:
+    """Answer requests until the end of the input. `templates`: a folder for compiled templates."""
     from gevent import monkey
 
     monkey.patch_all()
+    from flask import Flask
+    from jinja2 import FileSystemBytecodeCache
+
     from commands import serve
 
-    for module in IMPORTED_LATE:
-        importlib.import_module(module)
+    # Each template is compiled by one server for all: a page would take twice as long otherwise.
+    Flask.jinja_options = {"bytecode_cache": FileSystemBytecodeCache(templates)}
+    importlib.import_module(IMPORTED_LATE)
     fork = monkey.get_original("os", "fork")  # gevent's own would start its event loop here.
     waitpid = monkey.get_original("os", "waitpid")
     gc.freeze()
@@ -144,4 +153,4 @@ def _become_server(
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1])

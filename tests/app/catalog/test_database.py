@@ -12,7 +12,7 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Engine, create_engine, text
+from sqlalchemy import Engine, create_engine, inspect, text
 
 from app.catalog.catalog import Catalog
 from app.catalog.database import MIGRATIONS, VERSION, Base, FromTheFuture, connect, upgrade
@@ -123,6 +123,24 @@ def test_each_earlier_version_is_migrated_and_its_rows_are_rebuilt_from_the_logs
         {},
         "Two folders",
     )
+    assert schema_differences(engine) == []
+    engine.dispose()
+
+
+def test_a_new_database_is_as_alembic_would_create_it(url: str, tmp_path: Path) -> None:
+    def versions(engine: Engine) -> str:
+        table = inspect(engine)
+        key = table.get_pk_constraint("alembic_version")
+        return f"{table.get_columns('alembic_version')} {key}"
+
+    engine = connect(url, tmp_path)
+    created = versions(engine)
+    assert schema_differences(engine) == []
+    with engine.begin() as connection:
+        connection.execute(text("DROP TABLE alembic_version"))
+        connection.execute(text("DROP TABLE jobs"))
+        upgrade(connection)
+    assert versions(engine) == created
     assert schema_differences(engine) == []
     engine.dispose()
 
