@@ -10,7 +10,7 @@ from typing import cast
 from flask import Blueprint, abort, current_app
 
 from app.api.routes import route
-from app.current import catalog
+from app.current import catalog, row_or_404
 from app.runner.warm import Unanswerable, WarmWorkers, WorkerLost
 from app.validation_errors import Invalid
 from jobs.core.folder import JobFolder, channel_stem
@@ -22,9 +22,7 @@ blueprint = Blueprint("channels", __name__, url_prefix="/tests")
 @route(blueprint, "GET", "/<id>/layers/<int:number>/channels/<int:channel>")
 def layer_channel(id: str, number: int, channel: int) -> ChannelResult:
     """A channel (from 0) of a layer (from 1) of a test of one image."""
-    row = catalog().get(id)
-    if row is None or row.kind != "test":
-        abort(404, f"Test {id} not found.")
+    row = row_or_404(id, "test")
     if row.spec["kind"] != "image":
         raise Invalid({"": "Only tests of one image have layers."})
     layer = _layer(row.view["summary"].get("layers", []), number)

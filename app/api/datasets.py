@@ -7,11 +7,11 @@ from flask import Blueprint, request
 from app.actions import create_dataset, probe_dataset
 from app.answers import Created, Folder, PairPage, Probe
 from app.apart import apart_at_paths
-from app.api.replies import body, job_or_404
+from app.api.replies import body
 from app.api.routes import route
 from app.bodies import ProbeRequest
 from app.catalog import pairs
-from app.current import catalog, settings
+from app.current import catalog, row_or_404, settings
 from app.files import paths
 from jobs.specs import DatasetSpec
 
@@ -33,7 +33,7 @@ def post_probe() -> Probe:
 @route(blueprint, "GET", "/datasets/<id>/pairs", query=("split", "sort", "order", "page"))
 def list_pairs(id: str) -> PairPage:
     """Pairs of a dataset, by page."""
-    return pairs.pairs_page(job_or_404(id, "dataset"), catalog().folder(id), request.args.to_dict())
+    return pairs.pairs_page(row_or_404(id, "dataset"), catalog().folder(id), request.args.to_dict())
 
 
 @route(blueprint, "GET", "/files", query=("path",))

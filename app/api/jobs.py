@@ -13,12 +13,12 @@ from werkzeug.utils import secure_filename
 
 from app.actions import delete, describe, queue
 from app.answers import EventList, Job, JobList, RunRecord, ScalarsResponse, WorkerLog
-from app.api.replies import body, job_or_404, number
+from app.api.replies import body, number
 from app.api.routes import JSON, Text, route
 from app.bodies import JobChanges, Move, Resume
 from app.catalog import log_index, worker_log
 from app.catalog.index import as_json
-from app.current import catalog
+from app.current import catalog, row_or_404
 from app.files.streaming import csv_lines, divided, json_items, streamed
 from app.forms.record import record
 from app.runner.scheduler import waiting_reason
@@ -54,34 +54,34 @@ def list_jobs() -> JobList:
 @route(blueprint, "GET", "/jobs/<id>")
 def show_job(id: str) -> Job:
     """One job."""
-    row = job_or_404(id)
+    row = row_or_404(id)
     return {**as_json(row), "waiting_for": waiting_reason(row, catalog())}
 
 
 @route(blueprint, "PATCH", "/jobs/<id>", body=JobChanges)
 def change_job(id: str) -> Job:
     """Change name, group and notes of a job; or the priority of a waiting job."""
-    row, changes = job_or_404(id), body()
+    row, changes = row_or_404(id), body()
     queue_changes = {name: changes.pop(name) for name in ("priority", "anyway") if name in changes}
     if changes or not queue_changes:
         describe(row, changes)
     if queue_changes:
         queue(id, queue_changes)
-    return as_json(job_or_404(id))
+    return as_json(row_or_404(id))
 
 
 @route(blueprint, "POST", "/jobs/<id>/move", body=Move, status=202)
 def move_job(id: str) -> tuple[Job, int]:
     """Move a waiting job before another, or to the end of the queue."""
-    job_or_404(id)
+    row_or_404(id)
     catalog().move(id, validate(Move, body()).before)
-    return as_json(job_or_404(id)), 202
+    return as_json(row_or_404(id)), 202
 
 
 @route(blueprint, "DELETE", "/jobs/<id>", status=204)
 def delete_job(id: str) -> tuple[str, int]:
     """Delete a job and its files."""
-    job_or_404(id)
+    row_or_404(id)
     delete(id)
     return "", 204
 
@@ -89,17 +89,17 @@ def delete_job(id: str) -> tuple[str, int]:
 @route(blueprint, "POST", "/jobs/<id>/abort", status=202)
 def abort_job(id: str) -> tuple[Job, int]:
     """Abort a job; finished work is kept."""
-    job_or_404(id)
+    row_or_404(id)
     catalog().abort(id)
-    return as_json(job_or_404(id)), 202
+    return as_json(row_or_404(id)), 202
 
 
 @route(blueprint, "POST", "/jobs/<id>/resume", body=Resume, status=202)
 def resume_job(id: str) -> tuple[Job, int]:
     """Resume a failed or aborted job; a training from the given snapshot."""
-    job_or_404(id)
+    row_or_404(id)
     catalog().resume(id, validate(Resume, body() if request.data else {}).snapshot)
-    return as_json(job_or_404(id)), 202
+    return as_json(row_or_404(id)), 202
 
 
 @route(
@@ -111,7 +111,7 @@ def resume_job(id: str) -> tuple[Job, int]:
 )
 def job_events(id: str) -> Response:
     """Events of a job: all after `since`, or the first `limit` of them."""
-    job_or_404(id)
+    row_or_404(id)
     types = frozenset(request.args.get("type", "").split(",")) - {""}
     folder, since = catalog().folder(id), number("since", 0)
     limit = number("limit", sys.maxsize, 1)
@@ -150,7 +150,7 @@ def _event_list(parts: Iterable[list[JobEvent]], seq: int, limit: int) -> Iterat
 )
 def job_scalars(id: str) -> Response:
     """Curves of a training, downsampled."""
-    job_or_404(id)
+    row_or_404(id)
     keys = frozenset(request.args.get("keys", "").split(",")) - {""}
     steps = (float(number("from_step", 0)), float(number("to_step", 10**15)))
     series, seq = log_index.series(
@@ -174,7 +174,7 @@ def _scalars(all_series: dict[str, log_index.Series], seq: int) -> Iterator[str]
 @route(blueprint, "GET", "/jobs/<id>/scalars.csv", query=("keys",), answers={"text/csv": Text})
 def scalars_csv(id: str) -> Response:
     """All points of the curves, as CSV."""
-    row = job_or_404(id)
+    row = row_or_404(id)
     keys = frozenset(request.args.get("keys", "").split(",")) - {""}
     names, parts = log_index.points(catalog().folder(id), keys or None)
     lines = itertools.chain([csv_lines([names])], map(csv_lines, parts))
@@ -184,12 +184,12 @@ def scalars_csv(id: str) -> Response:
 @route(blueprint, "GET", "/jobs/<id>/record")
 def job_record(id: str) -> RunRecord:
     """Spec, command, facts and summary to reproduce a job."""
-    return record(job_or_404(id), catalog())
+    return record(row_or_404(id), catalog())
 
 
 @route(blueprint, "GET", "/jobs/<id>/log", query=("from",))
 def job_log(id: str) -> WorkerLog:
     """Log of the worker from a byte offset, else its end; at most 64 KiB."""
-    job_or_404(id)
+    row_or_404(id)
     start = number("from", 0) if request.args.get("from") else None
     return worker_log.part(catalog().folder(id).worker_log, start)

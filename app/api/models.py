@@ -14,11 +14,11 @@ from app.answers import (
     Job,
     Preview,
 )
-from app.api.replies import body, job_or_404
+from app.api.replies import body
 from app.api.routes import route
 from app.bodies import ModelDraft, NewLength, NewModel, NewTest
 from app.catalog.index import as_json
-from app.current import catalog, settings
+from app.current import catalog, row_or_404, settings
 from app.forms.preview import preview
 from app.runner import exporting
 from jobs.specs.export import ExportSpec
@@ -42,14 +42,14 @@ def post_preview() -> Preview:
 @route(blueprint, "POST", "/jobs/<id>/extend", body=NewLength, status=202)
 def extend_job(id: str) -> tuple[Job, int]:
     """Train longer: more epochs, steps or minutes, from the last snapshot."""
-    extend(job_or_404(id, "model"), body())
-    return as_json(job_or_404(id)), 202
+    extend(row_or_404(id, "model"), body())
+    return as_json(row_or_404(id)), 202
 
 
 @route(blueprint, "DELETE", "/jobs/<id>/snapshots/<name>", status=204)
 def delete_snapshot(id: str, name: str) -> tuple[str, int]:
     """Delete a snapshot of a training that is not running."""
-    job_or_404(id, "model")
+    row_or_404(id, "model")
     remove_snapshot(id, name)
     return "", 204
 
@@ -57,14 +57,14 @@ def delete_snapshot(id: str, name: str) -> tuple[str, int]:
 @route(blueprint, "POST", "/models/<id>/tests", body=NewTest, status=201)
 def post_test(id: str) -> tuple[Created, int]:
     """Test a model on an image, several images, a split of its dataset, or a video."""
-    job_or_404(id, "model")
+    row_or_404(id, "model")
     return {"id": create_test(id, body())}, 201
 
 
 @route(blueprint, "GET", "/models/<id>/exports")
 def list_exports(id: str) -> ExportList:
     """Exported snapshots of a model."""
-    job_or_404(id, "model")
+    row_or_404(id, "model")
     files = exporting.exports_of(catalog().folder(id))
     return {"exports": [cast(ExportFile, file) for file in files]}
 
@@ -72,6 +72,6 @@ def list_exports(id: str) -> ExportList:
 @route(blueprint, "POST", "/models/<id>/exports", body=ExportSpec, status=201)
 def post_export(id: str) -> tuple[Exported, int]:
     """Export a snapshot as ONNX, TorchScript or torch.export, and check it."""
-    spec = exporting.checked_export(body(), job_or_404(id, "model"))
+    spec = exporting.checked_export(body(), row_or_404(id, "model"))
     exported = exporting.export(catalog().folder(id), spec, settings().allow_user_code)
     return cast(Exported, exported), 201

@@ -4,8 +4,6 @@ from typing import Any
 
 from flask import Response, jsonify, request
 
-from app.catalog.database import JobRow
-from app.current import catalog
 from app.validation_errors import Invalid
 
 MOST_FIELDS, MOST_VALUES = 200, 20_000
@@ -20,20 +18,9 @@ MOST_COMMAS = 5 * MOST_VALUES
 """Counted before a body is parsed: the texts in it may have commas too."""
 
 
-class NotFound(Exception):
-    """No job has the requested id and kind; the text says so."""
-
-
 def error(status: int, message: str, fields: dict[str, str] | None = None) -> tuple[Response, int]:
     """An error response; all errors of the API have this format."""
     return jsonify({"error": {"message": message, "fields": fields or {}}}), status
-
-
-def job_or_404(id: str, kind: str = "") -> JobRow:
-    row = catalog().get(id)
-    if row is None or (kind and row.kind != kind):
-        raise NotFound(f"{(kind or 'job').capitalize()} {id} not found.")
-    return row
 
 
 def body() -> Any:

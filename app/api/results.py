@@ -9,7 +9,7 @@ from app.answers import ResultsPage
 from app.api.routes import JSON, Text, route
 from app.catalog.database import JobRow
 from app.catalog.results import results_page, rows
-from app.current import catalog
+from app.current import catalog, row_or_404
 from app.files.streaming import csv_lines, divided, json_items, streamed
 from jobs.core.types.samples import ResultRow
 
@@ -42,9 +42,7 @@ def results_json(id: str) -> Response:
 
 
 def _row(id: str) -> JobRow:
-    row = catalog().get(id)
-    if row is None:
-        abort(404, f"Job {id} not found.")
+    row = row_or_404(id)
     if row.kind != "test" or row.spec["kind"] not in ("images", "split"):
         abort(404, "Only tests of many images or of a split have results.")
     return row

@@ -6,7 +6,7 @@ from flask import Blueprint, request
 
 from app.answers import Health
 from app.api import channels, datasets, jobs, models, openapi, results, tus
-from app.api.replies import NotFound, error
+from app.api.replies import error
 from app.api.routes import route
 from app.catalog.catalog import Refused
 from app.current import catalog
@@ -45,8 +45,3 @@ def unreadable(problem: FileProblem) -> Any:
 @blueprint.errorhandler(Refused)
 def refused(problem: Refused) -> Any:
     return error(409, str(problem))
-
-
-@blueprint.errorhandler(NotFound)
-def not_found(problem: NotFound) -> Any:
-    return error(404, str(problem))

@@ -1,13 +1,13 @@
-"""Helpers shared by pages: job lookup or 404, job pages, form pages, error pages."""
+"""Helpers shared by pages: jobs as JSON, job pages, form pages, error pages."""
 
 from typing import Any
 
-from flask import abort, render_template, request
+from flask import render_template, request
 
 from app.answers import Job
 from app.catalog.database import JobRow
 from app.catalog.index import as_json
-from app.current import catalog
+from app.current import catalog, row_or_404
 from app.forms.fields import Field, Values
 from app.runner.scheduler import waiting_reason
 from app.validation_errors import Problems
@@ -15,14 +15,6 @@ from jobs.specs.base import split_text
 
 MOST_CHOICES = 1000
 """Most datasets or models that a form offers: the newest."""
-
-
-def row_or_404(id: str, kind: str = "") -> JobRow:
-    """The database row of a job. Responds with 404 if no job of that kind has the id."""
-    row = catalog().get(id)
-    if row is None or (kind and row.kind != kind):
-        abort(404, f"{(kind or 'job').capitalize()} {id} not found.")
-    return row
 
 
 def job_or_404(id: str, kind: str = "") -> Job:

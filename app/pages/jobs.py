@@ -7,10 +7,10 @@ from werkzeug.utils import secure_filename
 
 from app.actions import delete, describe
 from app.catalog.catalog import Refused
-from app.current import catalog
+from app.current import catalog, row_or_404
 from app.files import job_zip, zips
 from app.forms.record import as_files, record
-from app.pages.common import address, refused_page, row_or_404
+from app.pages.common import address, refused_page
 from app.validation_errors import Invalid
 
 blueprint = Blueprint("jobs", __name__)

@@ -8,7 +8,7 @@ from app.actions import create_models, extend
 from app.catalog.catalog import Refused
 from app.catalog.index import as_json
 from app.catalog.lists import TITLES
-from app.current import catalog, settings
+from app.current import catalog, row_or_404, settings
 from app.forms.inference import inference_fields
 from app.forms.training import PASTED, Choices, name_for, training_fields, training_values
 from app.pages.common import (
@@ -19,7 +19,6 @@ from app.pages.common import (
     job_page,
     jobs,
     refused_page,
-    row_or_404,
     with_chosen,
 )
 from app.validation_errors import Invalid

@@ -8,9 +8,8 @@ from werkzeug.utils import secure_filename
 from app.catalog import pairs
 from app.catalog.catalog import Refused
 from app.catalog.pairs import Sorting
-from app.current import catalog
+from app.current import catalog, row_or_404
 from app.files import pair_zip, zips
-from app.pages.common import row_or_404
 from app.validation_errors import Invalid, validate
 
 blueprint = Blueprint("pairs", __name__, url_prefix="/datasets/<id>")

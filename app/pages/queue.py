@@ -7,8 +7,8 @@ from flask import Blueprint, redirect, render_template, request, url_for
 from app.actions import queue
 from app.catalog.catalog import Refused
 from app.catalog.index import as_json
-from app.current import catalog
-from app.pages.common import refused_page, row_or_404
+from app.current import catalog, row_or_404
+from app.pages.common import refused_page
 from app.runner.scheduler import waiting_reason
 from app.validation_errors import Invalid
 

@@ -122,7 +122,8 @@ def device_name(device: torch.device) -> str:
     """Return the name of the hardware, for example "NVIDIA H200" or "AMD EPYC, 2 threads"."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
-    return f"{cpu_name()}, {torch.get_num_threads()} threads"
+    threads = torch.get_num_threads()
+    return f"{cpu_name()}, {threads} {'thread' if threads == 1 else 'threads'}"
 
 
 def cpu_name() -> str:

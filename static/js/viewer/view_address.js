@@ -6,7 +6,8 @@
 /** Browsers limit how often an address may change. */
 const DELAY_MS = 250;
 
-let timer = 0;
+/** @type {ReturnType<typeof setTimeout> | undefined} */
+let timer;
 
 /**
  * The view that the page's address contains.
@@ -28,7 +29,7 @@ export function viewInAddress(pictures) {
   return found;
 }
 
-const MODE_NAMES = new Set(["slider", "side", "blink", "difference", "error"]);
+const MODE_NAMES = new Set(["slider", "side", "blink", "difference", "error", "qp"]);
 
 /**
  * Write a view into the page's address, soon.
