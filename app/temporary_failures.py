@@ -1,6 +1,6 @@
 """Failures of the machine (disk, permissions, locked database, uploads) and their HTTP errors.
 
-Jobs report a full disk with `disk_full` of jobs/core/errors.py.
+jobs/core/errors.py has the texts of a full disk for jobs.
 """
 
 import errno
@@ -8,7 +8,7 @@ import errno
 from sqlalchemy.exc import OperationalError
 from werkzeug.exceptions import HTTPException
 
-from jobs.core.errors import refused
+from jobs.core.errors import is_disk_full, refused
 
 DISK_FULL = (
     "The disk with the server's jobs is full. Make room, or delete jobs that are not needed."
@@ -48,8 +48,9 @@ READ_ONLY = ("attempt to write a readonly database", "unable to open database fi
 
 def is_full(error: OSError | OperationalError) -> bool:
     """Whether an error from the operating system or SQLite means that the disk is full."""
-    number = getattr(error, "errno", None)
-    return number in (errno.ENOSPC, errno.EDQUOT) or "disk is full" in str(error)
+    if isinstance(error, OSError):
+        return is_disk_full(error)
+    return "disk is full" in str(error)
 
 
 def is_locked(error: OSError | OperationalError) -> bool:

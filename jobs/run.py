@@ -5,7 +5,6 @@ its stack trace in worker.log. The server then finds the lock free and no final 
 and appends the state itself.
 """
 
-import errno
 import os
 import signal
 import sys
@@ -15,7 +14,7 @@ from pathlib import Path
 from typing import cast
 
 from jobs.core import limits
-from jobs.core.errors import Aborted, JobError, refused
+from jobs.core.errors import Aborted, JobError, disk_full, is_disk_full, refused
 from jobs.core.events import EventLog, NoLog, last_state
 from jobs.core.folder import JobFolder
 from jobs.core.launcher import GPUS, LOCK_VARIABLE
@@ -102,14 +101,13 @@ def run(folder: JobFolder, log: EventLog) -> int:
     except JobError as error:
         return _log_end(log, "error", str(error))
     except OSError as error:
-        if error.errno != errno.ENOSPC:
+        if not is_disk_full(error):
             if not (sentence := refused(error)):
                 raise
             return _log_end(log, "error", sentence)
         _reserve_file(folder).unlink(missing_ok=True)
         os.sync()  # Some file systems reuse freed blocks only after a sync.
-        reason = "The disk is full. Free some space, then resume the job: finished work is kept."
-        return _log_end(log, "error", reason)
+        return _log_end(log, "error", disk_full("resume the job: finished work is kept"))
     finally:
         report.stop_after(0)
     _reserve_file(folder).unlink()
@@ -133,7 +131,7 @@ def _retry_on_full_disk(write: Callable[[], object]) -> None:
             write()
             return
         except OSError as error:
-            if error.errno != errno.ENOSPC or time.monotonic() > deadline:
+            if not is_disk_full(error) or time.monotonic() > deadline:
                 raise
         time.sleep(0.2)
 

@@ -149,7 +149,10 @@ def hardware(event: ShownHardware | None) -> str:
 
 
 def verdict(best: Snapshot | None, state: str = "running") -> str:
-    """The result of a training in a sentence; `best` is the snapshot with the lowest loss."""
+    """The headline of a model's page: the result of its training as a sentence.
+
+    `best` is the snapshot with the lowest loss.
+    """
     if not best or best.get("val/l1") is None:
         return NO_RESULT.get(state, "The training ended before its first snapshot.")
     gained = gain_of(best)

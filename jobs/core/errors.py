@@ -13,6 +13,11 @@ def disk_full(then: str, finished: str = "") -> str:
     return f"The disk is full{': ' + finished if finished else ''}. Free some space, then {then}."
 
 
+def is_disk_full(error: OSError) -> bool:
+    """Whether the disk, or the user's quota of it, has no space left."""
+    return error.errno in (errno.ENOSPC, errno.EDQUOT)
+
+
 REFUSED = frozenset(
     {
         errno.EACCES,
@@ -35,7 +40,7 @@ def refused(error: OSError) -> str:
     """What the user can do about an error whose errno is in REFUSED; "" for any other error."""
     if error.errno not in REFUSED:
         return ""
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+    if is_disk_full(error):
         return disk_full("try again")
     place = error.filename2 or error.filename
     path = f"{os.fsdecode(place)}: " if isinstance(place, str | bytes) else ""

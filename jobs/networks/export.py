@@ -7,7 +7,6 @@ It is a separate process: the server does not import torch, and tracing a networ
 and memory, and can fail. Before a file gets its final name, its output is compared with torch's.
 """
 
-import errno
 import fcntl
 import json
 import os
@@ -24,7 +23,7 @@ from torch import Tensor
 
 from jobs.core import limits
 from jobs.core.durable_files import sync
-from jobs.core.errors import JobError, disk_full
+from jobs.core.errors import JobError, disk_full, is_disk_full
 from jobs.core.folder import JobFolder
 from jobs.core.launcher import USER_CODE
 from jobs.networks import snapshots
@@ -193,7 +192,7 @@ def main() -> None:
         except JobError as error:
             answer = {"error": str(error)}
         except OSError as error:
-            if error.errno != errno.ENOSPC:
+            if not is_disk_full(error):
                 raise
             answer = {"error": disk_full("export again")}
         json.dump(answer, stdout, allow_nan=False)

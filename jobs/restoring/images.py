@@ -1,6 +1,5 @@
 """Restoration of an image, or of all images of a folder, into files."""
 
-import errno
 import gzip
 import io
 import os
@@ -13,7 +12,7 @@ from typing import Any
 import torch
 from PIL import Image
 
-from jobs.core.errors import Aborted, JobError, disk_full
+from jobs.core.errors import Aborted, JobError, disk_full, is_disk_full
 from jobs.core.report import Report
 from jobs.core.suffixes import is_image
 from jobs.media.images import Header, Picture, conversion_notes, list_images, read, stem, to_gray
@@ -169,6 +168,5 @@ def _write(picture: Picture, out: Path, metadata: dict[str, Any]) -> None:
     except OSError as error:
         with suppress(OSError):  # On a read-only file system even this is refused.
             draft.unlink(missing_ok=True)
-        full = error.errno == errno.ENOSPC
-        reason = DISK_FULL if full else f"{out} cannot be written: {error.strerror}."
+        reason = DISK_FULL if is_disk_full(error) else f"{out} cannot be written: {error.strerror}."
         raise JobError(reason) from error

@@ -7,8 +7,9 @@ import errno
 from pathlib import Path
 from typing import IO
 
+from jobs.core.errors import is_disk_full
+
 RESERVED_BYTES = 2**20
-DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class DiskFull(Exception):
@@ -42,7 +43,7 @@ class OutputFile:
 
     def _release(self, error: OSError) -> None:
         """Release the reserved bytes if the disk is full. Raises any other error."""
-        if error.errno not in DISK_FULL:
+        if not is_disk_full(error) and error.errno != errno.EFBIG:
             raise error
         self.full = True
         self._reserve_path.unlink(missing_ok=True)

@@ -1,6 +1,6 @@
 """The settings of jobs: one definition for the form, the JSON API, the command line and the docs.
 
-Each field has its label (`title`), its help text (`description`), bounds, choices and default.
+Each field is a `setting` with its default, label, help text, bounds and choices.
 `json_schema_extra` has the settings for forms: `unit`, `more` (folded away), `widget`, and `titles`
 (names of choices). Imports no other package of the project.
 """

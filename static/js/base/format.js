@@ -236,7 +236,7 @@ export const gainOf = (scores) =>
     : scores["val/psnr"] - scores["val/psnr_input"];
 
 /**
- * The result of a training, as a sentence.
+ * The headline of a model's page: the result of its training as a sentence.
  * @param {(Validation & { epoch: number }) | null} best The snapshot with the lowest loss.
  * @param {string} [state] The job's state.
  */

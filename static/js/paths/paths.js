@@ -2,7 +2,7 @@
 import { request } from "../base/api.js";
 import { element, findAll } from "../base/dom.js";
 import "./picker.js";
-import "./upload.js";
+import "./upload_field.js";
 
 /** @import { Folder } from "../base/types.js" */
 

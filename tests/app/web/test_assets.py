@@ -18,4 +18,4 @@ def test_all_imports_of_a_module_are_preloaded(module: str) -> None:
 
 
 def test_imports_for_side_effects_are_preloaded() -> None:
-    assert {"js/paths/picker.js", "js/paths/upload.js"} <= set(imported("paths/paths.js"))
+    assert {"js/paths/picker.js", "js/paths/upload_field.js"} <= set(imported("paths/paths.js"))

@@ -4,12 +4,12 @@ import { messageOf } from "../base/api.js";
 import { ancestor, element, findAll } from "../base/dom.js";
 
 import { addPath, isTextField, toolRow } from "./path_tools.js";
-import { transfer } from "./transfer.js";
+import { transfer } from "./uploads.js";
 
 /** @import { Attribute } from "../base/dom.js" */
 /** @import { Batch, PathKind, UploadItem } from "./batch.js" */
 /** @import { TextField } from "./path_tools.js" */
-/** @import { Transfer } from "./transfer.js" */
+/** @import { Transfer } from "./uploads.js" */
 
 const IMAGES = "image/*,.gz";
 /** @type {Record<PathKind, string>} */

@@ -1,5 +1,5 @@
-// Uploads of files in chunks (tus). They continue after a lost connection, and after a reload if
-// the same files are given.
+// Uploads of files in chunks (tus), with retries. They continue after a lost connection, and after a
+// reload if the same files are given.
 import { withRoot } from "../base/address.js";
 import { folderOf } from "./batch.js";
 
@@ -19,7 +19,8 @@ const ENDPOINT = withRoot("/api/v1/uploads");
 /** Bytes. */
 const CHUNK = 8 * 2 ** 20;
 const AT_ONCE = 3;
-const DELAYS_MS = [0, 500, 1000, 2000, 4000, 8000, 15000, 30000, 30000, 30000];
+/** Before the first retry, the second, and so on. */
+const RETRY_DELAYS_MS = [0, 500, 1000, 2000, 4000, 8000, 15000, 30000, 30000, 30000];
 /** Browsers store about 5 MB per site. Larger folders start again after a reload. */
 const MAX_REMEMBERED = 5000;
 /** Files that cannot be processed, such as those of an unknown type. */
@@ -94,7 +95,7 @@ export function transfer({ items, folder }, listener) {
       const upload = new UploadClass(item.file, {
         endpoint: ENDPOINT,
         chunkSize: CHUNK,
-        retryDelays: DELAYS_MS,
+        retryDelays: RETRY_DELAYS_MS,
         uploadDataDuringCreation: item.file.size <= CHUNK,
         storeFingerprintForResuming: items.length <= MAX_REMEMBERED,
         removeFingerprintOnSuccess: !group,
