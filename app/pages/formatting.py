@@ -3,6 +3,7 @@
 static/js/base/format.js must give the same texts; tests/support/formatting.json checks both.
 """
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -17,7 +18,7 @@ from jobs.core.view import gain_of
 DASH = "–"
 NO_RESULT = {
     "waiting": "Not started yet.",
-    "running": "Not validated yet. The first results come with the first epoch.",
+    "running": "Not validated yet.",
 }
 
 
@@ -118,20 +119,43 @@ def size(value: float | None) -> str:
     )
 
 
+def time_left(value: float) -> str:
+    """The estimated seconds that are left: "about 40 s left", "about 13 min left"."""
+    if value < 5:
+        return "a few seconds left"
+    if value < 57.5:
+        return f"about {5 * math.floor(value / 5 + 0.5)} s left"
+    if value < 3570:
+        return f"about {max(math.floor(value / 60 + 0.5), 1)} min left"
+    return f"about {math.floor(value / 360 + 0.5) / 10:,g} h left"
+
+
+def share(event: Progress | None) -> float | None:
+    """The share that is done, 0 to 1; None if the length is unknown."""
+    if not event:
+        return None
+    elapsed = event.get("share")
+    if elapsed is not None:
+        return elapsed
+    return event["done"] / event["total"] if event["total"] else None
+
+
 def progress(event: Progress | None) -> str:
-    """A `progress` event: "48 of 96 steps · 130 steps/s · 1 s left"."""
+    """A `progress` event: "Training · 48 of 96 steps · 130 steps/s · about 40 s left"."""
     if not event:
         return ""
-    unit = event["unit"]
-    parts = [
-        f"{count(event['done'])} of {count(event['total'])} {unit}"
-        if event["total"]
-        else f"{count(event['done'])} {unit}"
-    ]
+    unit, phase = event["unit"], event.get("phase", "")
+    parts = [phase.capitalize()] if phase else []
+    if event["done"] or event["total"] or not phase:
+        parts.append(
+            f"{count(event['done'])} of {count(event['total'])} {unit}"
+            if event["total"]
+            else f"{count(event['done'])} {unit}"
+        )
     if event.get("rate"):
         parts.append(f"{small(event['rate'])} {unit}/s")
-    if event.get("eta") is not None:
-        parts.append(f"{seconds(event['eta'])} left")
+    if (eta := event.get("eta")) is not None:
+        parts.append(time_left(eta))
     return " · ".join(parts)
 
 
@@ -158,10 +182,22 @@ def verdict(best: Snapshot | None, state: str = "running") -> str:
     gained = gain_of(best)
     if gained is None:
         return "Validation inputs equal their originals: no gain is possible."
-    numbers = f"{psnr(best['val/psnr_input'])} → {psnr(best['val/psnr'])}"
+    numbers = f"{psnr(best['val/psnr_input'])} → {psnr(best['val/psnr'])} dB"
     if gained >= LEAST_GAIN:
-        return f"{gain(gained)} over its input ({numbers}), best at epoch {epoch(best['epoch'])}"
-    return f"Not better than its input{'' if state == 'done' else ' yet'} ({numbers} dB)"
+        place = f"lowest validation loss, at epoch {epoch(best['epoch'])}"
+        return f"{gain(gained)} over the input ({numbers}): {place}"
+    return f"Not better than the input{'' if state == 'done' else ' yet'} ({numbers})"
+
+
+def marks(snapshots: list[Snapshot] | None, best: Snapshot | None) -> dict[str, str]:
+    """What snapshots lead in, by name; `best` has the lowest validation loss."""
+    scored = [saved for saved in snapshots or [] if saved.get("val/l1") is not None]
+    if not scored or not best:
+        return {}
+    sharpest = max(scored, key=lambda saved: saved.get("val/psnr") or -math.inf)
+    if sharpest.get("val/psnr") == best.get("val/psnr"):
+        return {best["snapshot"]: "best"}
+    return {sharpest["snapshot"]: "highest PSNR", best["snapshot"]: "lowest loss"}
 
 
 def init_app(app: Flask) -> None:
@@ -180,10 +216,13 @@ def init_app(app: Flask) -> None:
         epoch,
         seconds,
         size,
+        time_left,
+        share,
         progress,
         hardware,
         gain_of,
         verdict,
+        marks,
     )
     app.jinja_env.globals["format"] = {
         function.__name__: _undefined_as_none(function) for function in functions
@@ -192,4 +231,6 @@ def init_app(app: Flask) -> None:
 
 def _undefined_as_none(function: Callable[..., Any]) -> Callable[..., Any]:
     """The function with Jinja's Undefined, which stands for missing values, passed as None."""
-    return lambda value, *more: function(None if isinstance(value, Undefined) else value, *more)
+    return lambda *values: function(
+        *(None if isinstance(value, Undefined) else value for value in values)
+    )

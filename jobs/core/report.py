@@ -3,6 +3,8 @@
 import math
 import signal
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType
 
 from jobs.core.errors import Aborted
@@ -12,6 +14,8 @@ from jobs.core.types.load import Progress
 
 PROGRESS_INTERVAL = 0.25
 """Seconds."""
+LEAST_UNITS, LEAST_SECONDS = 20, 5.0
+"""An estimate of the remaining time needs as many units of work, or as many seconds."""
 
 
 class Report:
@@ -26,6 +30,16 @@ class Report:
         self._started = time.monotonic()
         self._done_at_start = 0
         self._last_progress = 0.0
+        self._progress: Progress = {
+            "done": 0,
+            "total": None,
+            "unit": "steps",
+            "rate": 0.0,
+            "eta": None,
+        }
+        self._phase = ""
+        self._phase_seconds: dict[str, float] = {}
+        """How long each phase took the last time."""
 
     def stop_on(self, number: signal.Signals) -> None:
         """End the job at its next `check` after this signal, between two units of work."""
@@ -68,27 +82,50 @@ class Report:
         unit: str,
         eta: float | None = None,
         pairs: dict[str, int] | None = None,
+        share: float | None = None,
     ) -> None:
         """Log the progress, at most four times a second and always at the end.
 
-        `eta` is in seconds, estimated from the rate if None; `pairs` are counts per split.
+        `eta` is in seconds, estimated from the rate if None; `pairs` are counts per split; `share`
+        is the share that is done, if not `done` of `total`.
         """
         now = time.monotonic()
         if now - self._last_progress < PROGRESS_INTERVAL and done != total:
             return
         self._last_progress = now
         rate = max(done - self._done_at_start, 0) / max(now - self._started, 1e-9)
-        # No estimate in the first 2 s: the first step takes many times as long as later steps.
-        if (
-            eta is None
-            and total is not None
-            and rate > 0
-            and (now - self._started > 2 or done == total)
-        ):
+        # The first units take many times as long as later ones: an estimate would mean nothing.
+        is_known = (
+            done - self._done_at_start >= LEAST_UNITS
+            or now - self._started > LEAST_SECONDS
+            or done == total
+        )
+        if eta is None and total is not None and rate > 0 and is_known:
             eta = (total - done) / rate
-        fields: Progress = {"done": done, "total": total, "unit": unit, "rate": rate, "eta": eta}
+        self._progress = {"done": done, "total": total, "unit": unit, "rate": rate, "eta": eta}
         if pairs is not None:
-            fields["pairs"] = pairs
+            self._progress["pairs"] = pairs
+        if share is not None:
+            self._progress["share"] = share
+        self._log_progress()
+
+    @contextmanager
+    def phase(self, name: str) -> Iterator[None]:
+        """Name what a training does for a while. Short phases are not logged, except the first."""
+        outer, self._phase = self._phase, name
+        began = time.monotonic()
+        if self._phase_seconds.get(name, PROGRESS_INTERVAL) >= PROGRESS_INTERVAL:
+            self._log_progress()
+        yield
+        self._phase = outer
+        self._phase_seconds[name] = time.monotonic() - began
+        if self._phase_seconds[name] >= PROGRESS_INTERVAL:
+            self._log_progress()
+
+    def _log_progress(self) -> None:
+        fields = self._progress.copy()
+        if self._phase:
+            fields["phase"] = self._phase
         self.log.append("progress", **fields)
 
     def scalars(self, step: int, epoch: float, values: dict[str, float]) -> None:

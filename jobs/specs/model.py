@@ -131,19 +131,21 @@ class ModelSpec(Spec):
         gt=0,
         lt=1,
     )
-    validation_interval: float = setting(
-        1,
+    validation_interval: float | None = setting(
+        None,
         "Validation interval",
-        "Epochs between validations; can be a fraction.",
+        "Epochs between validations; can be a fraction. Empty: every epoch, or in a run of minutes "
+        "every 10 s at first, for at most a tenth of the time.",
         unit="epochs",
         more=True,
         gt=0,
         le=10_000,
     )
-    snapshot_interval: float = setting(
-        1,
+    snapshot_interval: float | None = setting(
+        None,
         "Snapshot interval",
-        "Epochs between snapshots; can be a fraction. Another snapshot is saved at the end.",
+        "Epochs between snapshots; can be a fraction. Empty: after each validation, at most one an "
+        "epoch if validations have an interval. Another snapshot is saved at the end.",
         unit="epochs",
         more=True,
         gt=0,

@@ -49,6 +49,10 @@ class Clock:
     def iterations(self, step: int) -> float:
         return float(self.total) if self.total else step / max(self.progress(step), 1e-9)
 
+    def share(self) -> float | None:
+        """The share of a time budget that has passed, 0 to 1; None without one."""
+        return min(self.seconds / self._budget, 1.0) if self._budget else None
+
     def eta(self) -> float | None:
         """The remaining seconds of a time budget, None without one."""
         return max(self._budget - self.seconds, 0.0) if self._budget else None

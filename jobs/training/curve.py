@@ -13,6 +13,8 @@ from jobs.core.errors import JobError
 from jobs.training.ranks import Ranks
 
 POINTS_PER_EPOCH = 16
+POINTS_PER_RUN = 2000
+"""Most points of a run with few steps in each epoch, until MAX_STEPS_PER_POINT is reached."""
 MAX_STEPS_PER_POINT = 100
 """A point is the mean of several steps, because reading a loss makes a GPU wait."""
 
@@ -62,8 +64,12 @@ class Curve:
     as an uninterrupted run.
     """
 
-    def __init__(self, steps_per_epoch: int, ranks: Ranks, losses: Losses) -> None:
-        self._steps = max(1, min(MAX_STEPS_PER_POINT, steps_per_epoch // POINTS_PER_EPOCH))
+    def __init__(
+        self, steps_per_epoch: int, steps: int | None, ranks: Ranks, losses: Losses
+    ) -> None:
+        """`steps`: of the whole run, None if unknown."""
+        wanted = max(steps_per_epoch // POINTS_PER_EPOCH, (steps or 0) // POINTS_PER_RUN)
+        self._steps = max(1, min(MAX_STEPS_PER_POINT, wanted))
         self._ranks, self.losses = ranks, losses
         self._unread: list[Tensor] = []
         self._rates: list[float] = []

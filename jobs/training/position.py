@@ -13,7 +13,8 @@ class Position:
 
     `step` counts the finished steps and `seconds` the time spent on them. `best` is the lowest
     validation loss, `validations_since_best` the validations after it. `validated` and `kept` are
-    the steps of the last validation and of the last snapshot.
+    the steps of the last validation and of the last snapshot, `checking` the seconds that all of
+    these took.
     """
 
     step: int = 0
@@ -23,6 +24,7 @@ class Position:
     validations_since_best: int = 0
     validated: int = -1
     kept: int = -1
+    checking: float = 0.0
 
 
 def position_of(state: dict[str, Any]) -> Position:

@@ -1,7 +1,8 @@
 """The training job: optimizer steps, validations and snapshots."""
 
 import time
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -19,6 +20,7 @@ from jobs.networks.from_spec import notes_on
 from jobs.networks.snapshots import Kind
 from jobs.specs import ModelSpec
 from jobs.training import dataset_hash, facts
+from jobs.training.cadence import Cadence
 from jobs.training.clock import Clock
 from jobs.training.curve import Curve
 from jobs.training.hardware import Watch
@@ -61,6 +63,7 @@ class Run:
     learner: Learner
     position: Position
     clock: Clock
+    cadence: Cadence
     curve: Curve
     scores: Scores = field(default_factory=dict)
     """The scores of the last validation."""
@@ -85,7 +88,8 @@ def train(folder: JobFolder, spec: ModelSpec, report: Report) -> ModelSummary:
             )
         stack.enter_context(Watch(report, run.precision.device))
         try:
-            run_steps(run)
+            with report.phase("training"):
+                run_steps(run)
         except Aborted:
             snapshot(run)
             run.ranks.finish()
@@ -109,12 +113,14 @@ def prepare(folder: JobFolder, spec: ModelSpec, report: Report, stack: ExitStack
     precision = choose_precision(spec.precision, device)
     torch.manual_seed(spec.seed)
 
-    pairs, validation_pairs = (
-        stack.enter_context(PairSet.of(folder, spec.datasets, split)) for split in ("train", "val")
-    )
-    plan = Plan.of(spec, pairs)
-    placement = place(pairs, plan, device, ranks.share)
-    validation = Validation(validation_pairs, ranks, device)
+    with report.phase("loading data"):
+        pairs, validation_pairs = (
+            stack.enter_context(PairSet.of(folder, spec.datasets, split))
+            for split in ("train", "val")
+        )
+        plan = Plan.of(spec, pairs)
+        placement = place(pairs, plan, device, ranks.share)
+        validation = Validation(validation_pairs, ranks, device)
 
     kind = Kind(spec.network, spec.channels, pairs.channels)
     restorer = _new_restorer(kind, spec, pairs, device)
@@ -136,7 +142,7 @@ def prepare(folder: JobFolder, spec: ModelSpec, report: Report, stack: ExitStack
             mirrored(folder, spec, report, first_step=position.step + 1 if state else 0)
         )
     clock = Clock(spec, plan.steps, position.seconds)
-    curve = Curve(plan.steps, ranks, position.losses)
+    curve = Curve(plan.steps, clock.total, ranks, position.losses)
     run_facts: TrainingFacts = {
         "precision": precision.name,
         "placement": placement.description,
@@ -158,6 +164,7 @@ def prepare(folder: JobFolder, spec: ModelSpec, report: Report, stack: ExitStack
         learner,
         position,
         clock,
+        Cadence(spec, clock, position.checking),
         curve,
     )
 
@@ -189,24 +196,23 @@ def _position_after(state: dict[str, Any], spec: ModelSpec) -> Position:
 def run_steps(run: Run) -> None:
     """Run the steps, with validations, snapshots and reports between them."""
     position, clock, curve, report = run.position, run.clock, run.curve, run.report
-    validate_every, snapshot_every = (
-        clock.every(run.spec.validation_interval),
-        clock.every(run.spec.snapshot_interval),
-    )
+    cadence = run.cadence
     batches = run.placement.batches(position.step)
     report.begin(position.step)
     while True:
         if position.validated != position.step and (
-            clock.over(position.step) or position.step % validate_every == 0
+            clock.over(position.step) or cadence.should_validate(position.step)
         ):
-            validate(run)
+            with checking(run, "validating"):
+                validate(run)
         over = clock.over(position.step) or has_stopped_improving(run)
         if (
             position.step
             and position.kept != position.step
-            and (over or position.step % snapshot_every == 0)
+            and (over or cadence.should_keep(position.step, position.validated == position.step))
         ):
-            snapshot(run)
+            with checking(run, "saving"):
+                snapshot(run)
         if over:
             break
 
@@ -230,12 +236,29 @@ def run_steps(run: Run) -> None:
             check_in(run)
 
 
+@contextmanager
+def checking(run: Run, phase: str) -> Iterator[None]:
+    """Name the phase, and count its time for the cadence."""
+    tick(run)
+    began = run.clock.seconds
+    with run.report.phase(phase):
+        yield
+    tick(run)
+    run.cadence.add(began, run.position.step)
+
+
+def tick(run: Run) -> None:
+    """Set the clocks of all ranks to that of the first."""
+    run.clock.tick(run.ranks.broadcast_number(run.clock.read(), run.precision.device))
+
+
 def check_in(run: Run) -> None:
     """Report the progress and stop if asked to, in all ranks at the same step. Raises Aborted."""
-    run.clock.tick(run.ranks.broadcast_number(run.clock.read(), run.precision.device))
+    tick(run)
     if run.ranks.any(run.report.stopping, run.precision.device):
         raise Aborted
-    run.report.progress(run.position.step, run.clock.total, "steps", run.clock.eta())
+    clock = run.clock
+    run.report.progress(run.position.step, clock.total, "steps", clock.eta(), share=clock.share())
 
 
 def report_point(run: Run, rate: float) -> None:
@@ -298,6 +321,7 @@ def snapshot(run: Run) -> None:
     with run.curve.paused():
         # A snapshot without scores, from a stop before the validation, is written again with them.
         position.seconds, position.kept = run.clock.read(), position.step if scores else -1
+        position.checking = run.cadence.spent
         if run.ranks.rank > 0:
             return
         name = snapshots.name_of(position.step, run.plan.steps)

@@ -116,7 +116,7 @@ def test_five_steps_on_a_real_clip_end_better_than_the_input(
     gain = page.locator("#verdict").inner_text()
     assert gain.startswith("+"), gain
     page.get_by_role("link", name="first").click()
-    expect(page.locator("#verdict")).to_contain_text("over its input")
+    expect(page.locator("#verdict")).to_contain_text("over the input")
 
 
 def test_a_page_catches_up_after_losing_its_server(

@@ -6,7 +6,7 @@ import { factsOf, hardwareDetails } from "../../static/js/runs/facts.js";
 import { addEvents, curvesOf } from "../../static/js/charts/curves.js";
 import { eventText, recordFacts } from "../../static/js/runs/record.js";
 import { withSample } from "../../static/js/runs/samples.js";
-import { bestOf, resumedAt, withSnapshot } from "../../static/js/runs/snapshots.js";
+import { bestOf, marksOf, resumedAt, withSnapshot } from "../../static/js/runs/snapshots.js";
 import { part } from "./parts.js";
 
 /** @import { JobSummary } from "../../static/js/base/types.js" */
@@ -112,4 +112,19 @@ test("the samples of a resumed run replace those after its snapshot", () => {
       [8, 1],
     ],
   );
+});
+
+test("the snapshots with the lowest loss and the highest PSNR are marked", () => {
+  /** @param {string} name @param {number} loss @param {number} psnr */
+  const snapshot = (name, loss, psnr) => part({ snapshot: name, "val/l1": loss, "val/psnr": psnr });
+  const [first, second] = [snapshot("a", 0.2, 30.1), snapshot("b", 0.1, 30.0)];
+  assert.deepEqual(
+    [...marksOf([first, second])],
+    [
+      ["a", "highest PSNR"],
+      ["b", "lowest loss"],
+    ],
+  );
+  assert.deepEqual([...marksOf([snapshot("a", 0.2, 30.0), second])], [["b", "best"]]);
+  assert.deepEqual([...marksOf([part({ snapshot: "c" })])], []);
 });

@@ -18,6 +18,7 @@ import {
   similarity,
   similarityGain,
   small,
+  timeLeft,
   verdict,
 } from "../../static/js/base/format.js";
 import { withLoss } from "../../static/js/charts/sparkline.js";
@@ -49,6 +50,7 @@ const FORMATS = {
   seconds,
   size: bytes,
   progress: progressText,
+  time_left: timeLeft,
   hardware: hardwareText,
   verdict,
 };
@@ -64,7 +66,7 @@ for (const [name, cases] of Object.entries(CASES))
 test("progress as text", () => {
   assert.equal(
     progressText({ done: 48, total: 1204, unit: "pairs", rate: 130.4, eta: 8.9 }),
-    "48 of 1,204 pairs · 130 pairs/s · 9 s left",
+    "48 of 1,204 pairs · 130 pairs/s · about 10 s left",
   );
   const pairs = { train: 1043, val: 5 };
   assert.equal(

@@ -15,6 +15,12 @@ class Progress(TypedDict):
     unit: Annotated[str, doc("What is counted: pairs, frames, steps, images.")]
     rate: Annotated[float, doc("Units per second.")]
     eta: Annotated[float | None, doc("Seconds until the end; null if unknown.")]
+    share: NotRequired[
+        Annotated[float | None, doc("Of a training by time: its elapsed share, 0 to 1.")]
+    ]
+    phase: NotRequired[
+        Annotated[str, doc("Of a training: loading data, training, validating or saving.")]
+    ]
     pairs: NotRequired[Annotated[dict[str, int], doc("Of a dataset: pairs so far, by split.")]]
 
 

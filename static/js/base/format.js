@@ -13,7 +13,7 @@ export const NO_VALUE = "–";
 /** @type {Record<string, string>} */
 const NOTHING_YET = {
   waiting: "Not started yet.",
-  running: "Not validated yet. The first results come with the first epoch.",
+  running: "Not validated yet.",
 };
 
 /** dB; smaller gains are shown as 0.00 dB. */
@@ -191,21 +191,35 @@ export function ago(then, now) {
  * @param {Progress | null} progress
  */
 export const share = (progress) =>
-  progress && progress.total ? progress.done / progress.total : null;
+  progress?.share ?? (progress?.total ? progress.done / progress.total : null);
+
+/**
+ * The time that is left, as exact as an estimate can be: "about 40 s left", "about 13 min left"
+ * @param {number} value In seconds.
+ */
+export function timeLeft(value) {
+  if (value < 5) return "a few seconds left";
+  if (value < 57.5) return `about ${5 * Math.round(value / 5)} s left`;
+  if (value < 3570) return `about ${Math.max(Math.round(value / 60), 1)} min left`;
+  return `about ${rounded(value / 3600, 1)} h left`;
+}
 
 /** @type {Record<string, string>} */
 const SPLITS = { train: "to train", val: "to validate", test: "to test" };
 
 /**
- * "48 of 96 pairs · 130 pairs/s · 1 s left"; of a dataset also "43 to train, 5 to validate"
+ * "Training · 48 of 96 steps · 130 steps/s · about 40 s left"; of a dataset also "43 to train, 5
+ * to validate"
  * @param {Progress | null} progress
  */
 export function progressText(progress) {
   if (!progress) return "";
-  const { done, total, unit, rate, eta, pairs } = progress;
-  const parts = [total ? `${count(done)} of ${count(total)} ${unit}` : `${count(done)} ${unit}`];
+  const { done, total, unit, rate, eta, pairs, phase } = progress;
+  const parts = phase ? [`${phase[0].toUpperCase()}${phase.slice(1)}`] : [];
+  if (done || total || !phase)
+    parts.push(total ? `${count(done)} of ${count(total)} ${unit}` : `${count(done)} ${unit}`);
   if (rate) parts.push(`${small(rate)} ${unit}/s`);
-  if (eta != null) parts.push(`${seconds(eta)} left`);
+  if (eta != null) parts.push(timeLeft(eta));
   if (pairs) {
     const splits = Object.entries(pairs).map(([split, size]) => `${count(size)} ${SPLITS[split]}`);
     parts.push(splits.join(", "));
@@ -248,6 +262,6 @@ export function verdict(best, state = "running") {
     return "Validation inputs equal their originals: no gain is possible.";
   const scores = fromTo(before, after);
   if (gained >= LEAST_GAIN)
-    return `${gain(gained)} over its input (${scores}), best at epoch ${epoch(best.epoch)}`;
-  return `Not better than its input${state === "done" ? "" : " yet"} (${scores} dB)`;
+    return `${gain(gained)} over the input (${scores} dB): lowest validation loss, at epoch ${epoch(best.epoch)}`;
+  return `Not better than the input${state === "done" ? "" : " yet"} (${scores} dB)`;
 }

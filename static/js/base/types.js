@@ -406,6 +406,8 @@
  * @property {string} unit What is counted: pairs, frames, steps, images.
  * @property {number} rate Units per second.
  * @property {number | null} eta Seconds until the end; null if unknown.
+ * @property {number | null} [share] Of a training by time: its elapsed share, 0 to 1.
+ * @property {string} [phase] Of a training: loading data, training, validating or saving.
  * @property {Record<string, number>} [pairs] Of a dataset: pairs so far, by split.
  */
 
@@ -815,6 +817,8 @@
  * @property {string} unit What is counted: pairs, frames, steps, images.
  * @property {number} rate Units per second.
  * @property {number | null} eta Seconds until the end; null if unknown.
+ * @property {number | null} [share] Of a training by time: its elapsed share, 0 to 1.
+ * @property {string} [phase] Of a training: loading data, training, validating or saving.
  * @property {Record<string, number>} [pairs] Of a dataset: pairs so far, by split.
  * @property {"progress"} type
  */

@@ -152,7 +152,7 @@ function show() {
     rowOf(model).classList.toggle("best", model === winner);
   }
   find(document, "#verdict").textContent = winner
-    ? `Best so far: ${winner.name}, ${gain(most)} over its input`
+    ? `Best so far: ${winner.name}, ${gain(most)} over the input`
     : "Not validated yet.";
   drawCharts();
 }

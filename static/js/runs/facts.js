@@ -25,7 +25,7 @@ export function factsOf(summary, hardware) {
   if (test) {
     const { "test/psnr": after, "test/psnr_input": before } = test;
     const gained = after == null || before == null ? NO_VALUE : gain(after - before);
-    facts.push(["Test split", `${gained} over its input, by ${test.snapshot}`]);
+    facts.push(["Test split", `${gained} over the input, by ${test.snapshot}`]);
   }
   if (hardware) facts.push(["Hardware", hardwareDetails(hardware)]);
   return facts;

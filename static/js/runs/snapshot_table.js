@@ -4,7 +4,7 @@ import { confirmDialog } from "../base/dialogs.js";
 import { element, find, findAll } from "../base/dom.js";
 import { bytes, decibel, epoch, gain, gainOf, loss, small } from "../base/format.js";
 import { isFinal } from "../base/status.js";
-import { bestOf } from "./snapshots.js";
+import { bestOf, marksOf } from "./snapshots.js";
 
 /** @import { ExportFile, Exported, Job, Snapshot } from "../base/types.js" */
 
@@ -23,16 +23,17 @@ let redraw = () => {};
  */
 export function showSnapshots(job, snapshots) {
   const best = bestOf(snapshots);
+  const marks = marksOf(snapshots);
   const newest = [...snapshots].reverse();
   const body = find(document, "#snapshots tbody");
   const before = new Map(findAll(body, "tr").map((row) => [row.dataset.content, row]));
   const rows = newest.map((snapshot) => {
-    const isBest = snapshot === best;
+    const [isBest, mark] = [snapshot === best, marks.get(snapshot.snapshot) ?? ""];
     const files = exportFiles.filter((file) => file.snapshot === snapshot.snapshot);
-    const content = JSON.stringify([job.state, snapshot, isBest, files]);
+    const content = JSON.stringify([job.state, snapshot, isBest, mark, files]);
     const existing = before.get(content);
     if (existing) return existing;
-    const row = rowOf(job, snapshot, isBest, files);
+    const row = rowOf(job, snapshot, isBest, mark, files);
     row.dataset.content = content;
     return row;
   });
@@ -66,10 +67,11 @@ export async function loadExports(job, show) {
 /**
  * @param {Job} job
  * @param {Snapshot} snapshot
- * @param {boolean} isBest
+ * @param {boolean} isBest Whether it has the lowest validation loss.
+ * @param {string} mark What it leads in; empty for most.
  * @param {ExportFile[]} files
  */
-function rowOf(job, snapshot, isBest, files) {
+function rowOf(job, snapshot, isBest, mark, files) {
   const name = snapshot.snapshot;
   const cells = [
     epoch(snapshot.epoch),
@@ -78,8 +80,8 @@ function rowOf(job, snapshot, isBest, files) {
     gain(gainOf(snapshot)),
     bytes(snapshot.size),
   ];
-  const label = isBest
-    ? element("th", { scope: "row" }, `${name} `, element("span", { class: "tag" }, "best"))
+  const label = mark
+    ? element("th", { scope: "row" }, `${name} `, element("span", { class: "tag" }, mark))
     : element("th", { scope: "row" }, name);
   return element(
     "tr",

@@ -39,15 +39,41 @@ export function resumedAt(snapshots, step) {
  * @param {Snapshot[]} snapshots
  * @returns {Snapshot | null}
  */
-export function bestOf(snapshots) {
+export const bestOf = (snapshots) => leastBy(snapshots, (snapshot) => snapshot["val/l1"]);
+
+/**
+ * The marks of the snapshots that lead, by name: two if one has the lowest loss and another the
+ * highest PSNR.
+ * @param {Snapshot[]} snapshots
+ * @returns {Map<string, string>}
+ */
+export function marksOf(snapshots) {
+  const best = bestOf(snapshots);
+  const sharpest = leastBy(snapshots, ({ "val/psnr": psnr }) => (psnr == null ? null : -psnr));
+  if (!best) return new Map();
+  if (!sharpest || sharpest["val/psnr"] === best["val/psnr"])
+    return new Map([[best.snapshot, "best"]]);
+  return new Map([
+    [sharpest.snapshot, "highest PSNR"],
+    [best.snapshot, "lowest loss"],
+  ]);
+}
+
+/**
+ * The first of the snapshots with the least value. Those without a value do not count.
+ * @param {Snapshot[]} snapshots
+ * @param {(snapshot: Snapshot) => number | null | undefined} valueOf
+ * @returns {Snapshot | null}
+ */
+function leastBy(snapshots, valueOf) {
   /** @type {Snapshot | null} */
-  let best = null;
-  let lowest = Infinity;
+  let first = null;
+  let least = Infinity;
   for (const snapshot of snapshots) {
-    const loss = snapshot["val/l1"];
-    if (loss == null || (best && loss >= lowest)) continue;
-    best = snapshot;
-    lowest = loss;
+    const value = valueOf(snapshot);
+    if (value == null || (first && value >= least)) continue;
+    first = snapshot;
+    least = value;
   }
-  return best;
+  return first;
 }

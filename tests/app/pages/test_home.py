@@ -184,7 +184,7 @@ def test_a_running_training_shows_its_loss_and_the_hardware(
     running = client.get("/").text.split('id="running"')[1].split("</section>")[0]
     for text in (
         "48 of 1,204 steps",
-        "9 s left",
+        "about 10 s left",
         "+0.25 dB",
         "97 % of the GPU · 8.0 GB of 80.0 GB",
     ):
