@@ -140,6 +140,9 @@ class _Search:
                 return self.zero(node.inputs[0])
             case Combine(kind="sum"):
                 return _merged([self.zero(name) for name in node.inputs])
+            case Combine(kind="product"):
+                zeros = (self.zero(name) for name in node.inputs)
+                return next((starts for starts in zeros if starts is not None), None)
         return None
 
 
