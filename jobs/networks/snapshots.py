@@ -80,13 +80,6 @@ def name_of(step: int, steps_an_epoch: int) -> str:
 
 def save(folder: JobFolder, name: str, kind: Kind, restorer: Restorer, state: State) -> int:
     """Write a snapshot of the restorer's weights, which tests use; return their size in bytes."""
-    mean = None if restorer.mean is None else restorer.mean.tolist()
-    metadata = {
-        "network": kind.network.model_dump_json(),
-        "channels": kind.channels,
-        "of_image": str(kind.of_image),
-        "mean": json.dumps(mean),
-    }
     folder.snapshots.mkdir(exist_ok=True)
     # A run that resumed from an earlier snapshot writes this name again, with other weights.
     for stale in folder.exports.glob(f"{name}.*"):
@@ -95,14 +88,25 @@ def save(folder: JobFolder, name: str, kind: Kind, restorer: Restorer, state: St
     packed = io.BytesIO()
     torch.save(state, packed)
     write_whole(_state(folder, name), packed.getbuffer(), durable=True)
+    write_whole(weights_of(folder, name), packed_weights(kind, restorer), durable=True)
+    return weights_of(folder, name).stat().st_size
+
+
+def packed_weights(kind: Kind, restorer: Restorer) -> bytes:
+    """Return the content of a file that `read_file` reads."""
+    mean = None if restorer.mean is None else restorer.mean.tolist()
+    metadata = {
+        "network": kind.network.model_dump_json(),
+        "channels": kind.channels,
+        "of_image": str(kind.of_image),
+        "mean": json.dumps(mean),
+    }
     # Copies, because safetensors refuses tensors that layers share.
     weights = {
         key: value.cpu().clone(memory_format=torch.contiguous_format)
         for key, value in restorer.net.state_dict().items()
     }
-    content = safetensors.torch.save(weights, metadata)
-    write_whole(weights_of(folder, name), content, durable=True)
-    return weights_of(folder, name).stat().st_size
+    return safetensors.torch.save(weights, metadata)
 
 
 def remove(folder: JobFolder, names: Iterable[str]) -> None:
@@ -144,6 +148,11 @@ def load(model: JobFolder, requested: str) -> tuple[str, Restorer, int]:
     """
     name = find(model, requested)
     kind, mean, weights = read_weights(model, name)
+    return name, restorer_of(kind, mean, weights, name), kind.of_image
+
+
+def restorer_of(kind: Kind, mean: Tensor | None, weights: dict[str, Tensor], name: str) -> Restorer:
+    """Return the restorer with these weights, in eval mode and folded. Raises JobError."""
     restorer = kind.restorer(mean)
     try:
         restorer.net.load_state_dict(weights)
@@ -155,21 +164,26 @@ def load(model: JobFolder, requested: str) -> tuple[str, Restorer, int]:
         ) from error
     if isinstance(restorer.net, GraphNetwork):
         restorer.net.fold()
-    return name, restorer.eval(), kind.of_image
+    return restorer.eval()
 
 
 def read_weights(model: JobFolder, name: str) -> tuple[Kind, Tensor | None, dict[str, Tensor]]:
     """Return the kind, the mean colour and the weights of a snapshot. Raises JobError."""
+    return read_file(weights_of(model, name))
+
+
+def read_file(path: Path) -> tuple[Kind, Tensor | None, dict[str, Tensor]]:
+    """Return the kind, the mean colour and the weights of a file. Raises JobError."""
     try:
-        with safe_open(weights_of(model, name), "pt") as file:
+        with safe_open(path, "pt") as file:
             metadata = file.metadata() or {}
-        weights = load_file(weights_of(model, name))
+        weights = load_file(path)
         network: Network = TypeAdapter(Network).validate_json(metadata["network"])
         mean = json.loads(metadata["mean"])
         kind = Kind(network, metadata["channels"], int(metadata["of_image"]))
     except (OSError, SafetensorError, LookupError, ValueError) as error:
         raise JobError(
-            f"Snapshot {name} cannot be read: {error}. Choose another snapshot."
+            f"Snapshot {path.stem} cannot be read: {error}. Choose another snapshot."
         ) from error
     return kind, None if mean is None else torch.tensor(mean), weights
 

@@ -6,6 +6,9 @@ from pydantic import ConfigDict, Field
 
 from jobs.specs.base import ServerPath, Spec, discriminated_by, setting
 
+Starter = Literal["fast", "good"]
+"""The trained networks of the package (jobs/networks/starters.py)."""
+
 Maps = Annotated[int, Field(ge=1, le=1024)]
 Skip = Annotated[bool, Field()]
 

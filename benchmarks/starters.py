@@ -1,0 +1,118 @@
+"""Benchmark: gain of the starters over H.264 on the clips of benchmarks/quality.py.
+
+    python benchmarks/starters.py [--starter good] [--every 4] [--blind] [--only CLIP]...
+
+libx264 (preset medium) encodes 30 consecutive frames of each clip at each rate, and the gain of
+every n-th frame is measured: PSNR over the decoded frame, in Y and in RGB. No frame of these clips
+is in the starters' training. Prints a line of JSON per clip and rate, and one with the means.
+`--blind` restores without the QP, as for other codecs. `seconds` is processor time a megapixel.
+"""
+
+import io
+import json
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import click
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+
+from benchmarks.quality import SEQUENCES, frames
+from jobs.media.video import to_picture
+from jobs.networks import starters
+from jobs.specs.networks import Starter
+from models import tiles
+from models.metrics import luma, psnr, to_uint8
+from models.restorer import Restorer
+from scripts.starter_material import qp_of
+
+RATES = [
+    *({"qp": str(qp)} for qp in (18, 22, 27, 32, 37, 42)),
+    *({"crf": str(crf)} for crf in (18, 28, 40)),
+]
+
+Picture = NDArray[np.uint8]
+
+
+@click.command()
+@click.option("--starter", type=click.Choice(["fast", "good"]), default="good", show_default=True)
+@click.option("--every", default=4, show_default=True, help="Measure every n-th frame.")
+@click.option("--blind", is_flag=True, help="Restore without the QP.")
+@click.option("--only", multiple=True, type=click.Choice(list(SEQUENCES)), help="Only this clip.")
+def main(starter: Starter, every: int, blind: bool, only: tuple[str, ...]) -> None:
+    torch.set_num_threads(1)
+    restorer, _ = starters.load(starter)
+    gains = defaultdict(list)
+    for name in only or SEQUENCES:
+        originals = [np.asarray(frame) for frame in frames(replace(SEQUENCES[name], every=1))]
+        for rate in RATES:
+            row = measure(restorer, originals, rate, every, blind)
+            gains[json.dumps(rate)].append(row)
+            print(json.dumps({"clip": name, "rate": rate, **row}), flush=True)
+    for label, rows in gains.items():
+        y, rgb = ([row[key] for row in rows] for key in ("y", "rgb"))
+        mean = {"y": sum(y) / len(y), "worst_y": min(y), "rgb": sum(rgb) / len(rgb)}
+        print(json.dumps({"rate": json.loads(label), "mean": mean, "worst_rgb": min(rgb)}))
+
+
+def measure(
+    restorer: Restorer, originals: list[Picture], rate: dict[str, str], every: int, blind: bool
+) -> dict[str, float]:
+    """Mean gains in dB, and processor seconds a megapixel."""
+    rows, seconds, pixels = [], 0.0, 0
+    coded = zip(originals, decoded(originals, rate), strict=True)
+    for number, (original, (picture, qp)) in enumerate(coded):
+        if number % every:
+            continue
+        began = time.process_time()
+        planes = np.concatenate([picture, 5 * qp[..., None] * (not blind)], 2)
+        image = torch.from_numpy(planes.astype(np.uint8)).permute(2, 0, 1)[None]
+        restored = to_uint8(tiles.restore(restorer, image)[0])
+        seconds += time.process_time() - began
+        pixels += qp.size
+        target = torch.from_numpy(original.copy()).permute(2, 0, 1)
+        input = image[0, :3]
+        rows.append(
+            (
+                psnr(luma(restored), luma(target)) - psnr(luma(input), luma(target)),
+                psnr(restored, target) - psnr(input, target),
+                psnr(luma(input), luma(target)),
+            )
+        )
+    y, rgb, before = (sum(values) / len(rows) for values in zip(*rows, strict=True))
+    return {"y": y, "rgb": rgb, "input_y": before, "seconds": seconds / pixels * 1e6}
+
+
+def decoded(originals: list[Picture], rate: dict[str, str]) -> Iterator[tuple[Picture, Picture]]:
+    """Each picture after libx264, as RGB, and its QP."""
+    packed = io.BytesIO()
+    with av.open(packed, "w", format="matroska") as container:
+        options = {"preset": "medium", "threads": "1", **rate}
+        stream: Any = container.add_stream("libx264", Fraction(25), options=options)
+        height, width = originals[0].shape[:2]
+        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+        for number, original in enumerate(originals):
+            frame = av.VideoFrame.from_ndarray(original, format="rgb24")
+            frame.pts, frame.time_base = number, Fraction(1, 25)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    packed.seek(0)
+    with av.open(packed) as container:
+        context: Any = container.streams.video[0].codec_context
+        context.options = {"export_side_data": "+venc_params"}
+        for frame in container.decode(video=0):
+            yield to_picture(frame), qp_of(frame)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,22 @@
+"""Starters: trained networks that come with the package, for use without a training.
+
+Each is a file of weights like a snapshot, `models/starters/NAME.safetensors`, with a model card.
+"""
+
+from pathlib import Path
+
+import models
+from jobs.networks.snapshots import read_file, restorer_of
+from jobs.specs.networks import Starter
+from models.restorer import Restorer
+
+STARTERS = Path(models.__file__).parent / "starters"
+
+
+def load(name: Starter) -> tuple[Restorer, int]:
+    """Return the restorer of a starter, in eval mode, and its number of image channels.
+
+    Raises JobError.
+    """
+    kind, mean, weights = read_file(STARTERS / f"{name}.safetensors")
+    return restorer_of(kind, mean, weights, f"starter {name}"), kind.of_image

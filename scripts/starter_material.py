@@ -1,0 +1,227 @@
+"""Material for starters: coded patches of photographs and clips, as shards of numpy arrays.
+
+A photograph becomes a shot by pans, zooms, turns, noise and a cut; a clip is scaled down. Each shot
+is coded at one random rate. A shard holds `input` and `target` (N, SIDE, SIDE), Y in limited range
+as uint8; `qp` (N, SIDE, SIDE), QP as uint8, 0 where it is unknown; `error` (N,), the mean squared
+error of the frame that a patch is from, in grey levels.
+"""
+
+import io
+import math
+import random
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+from av.sidedata.encparams import VideoEncParams
+from av.video.frame import VideoFrame
+from numpy.typing import NDArray
+from PIL import Image
+
+SIDE = 64
+"""Rows and columns of a patch in pixels."""
+PER_FRAME = 10
+"""Patches of a frame."""
+FRAMES = 8
+"""Frames of a shot."""
+SIZES = ((176, 144), (320, 192), (352, 288), (480, 272))
+"""(width, height) of shots."""
+MARGIN = 1.4
+"""Size of the part of a photograph that a shot moves in, as a multiple of the shot's size."""
+
+Bytes = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Coder:
+    """A codec with the options of one rate. The QP is kept if `qp`."""
+
+    name: str
+    options: dict[str, str]
+    qp: bool = False
+
+
+def coders(chance: random.Random) -> Coder:
+    """A random coder and rate."""
+    rate, kind = chance.randint(18, 45), chance.random()
+    if kind < 0.72:
+        options = {
+            "preset": chance.choice(("veryfast", "medium", "medium", "slow")),
+            "bf": chance.choice(("0", "2", "3")),
+            "threads": "1",
+        }
+        control = "qp" if chance.random() < 0.7 else "crf"
+        return Coder("libx264", {**options, control: str(rate)}, chance.random() < 0.75)
+    if kind < 0.80:
+        scale = str(chance.randint(2, 20))
+        codec = chance.choice(("mpeg2video", "mpeg4"))
+        return Coder(codec, {"qmin": scale, "qmax": scale})
+    if kind < 0.86:
+        options = {"preset": "veryfast", "x265-params": "log-level=none:pools=1"}
+        return Coder("libx265", {**options, "crf": str(rate)})
+    if kind < 0.90:
+        return Coder("libvpx-vp9", {"crf": str(rate + 10), "b": "0", "cpu-used": "6"})
+    if kind < 0.91:
+        return Coder("libsvtav1", {"crf": str(rate + 10), "preset": "10"})
+    if kind < 0.96:
+        return Coder(chance.choice(("JPEG", "WEBP")), {"quality": str(chance.randint(5, 92))})
+    return Coder("", {})
+
+
+def photo_shot(picture: Image.Image, chance: random.Random) -> list[Bytes]:
+    """RGB frames that move over a part of a photograph."""
+    width, height = chance.choice(SIZES)
+    wide, high = round(width * MARGIN), round(height * MARGIN)
+    # Pixels of a photograph are interpolated and compressed: two or more make one.
+    most = min(picture.width / wide, picture.height / high)
+    shrink = chance.uniform(min(2.0, most), most)
+    left, top = (
+        chance.uniform(0, side - shrink * part)
+        for side, part in ((picture.width, wide), (picture.height, high))
+    )
+    box = (left, top, left + shrink * wide, top + shrink * high)
+    scene = picture.resize((wide, high), Image.Resampling.LANCZOS, box)
+    noise = chance.choice((0.0, 0.0, 0.7, 1.5, 3.0))
+    generator = np.random.default_rng(chance.getrandbits(32))
+    return [
+        _noisy(np.asarray(moved), noise, generator)
+        for moved in _moves(scene, (width, height), chance)
+    ]
+
+
+def _moves(
+    scene: Image.Image, size: tuple[int, int], chance: random.Random
+) -> Iterator[Image.Image]:
+    """Frames of a size: a pan, zoom and turn at even speed; some have a cut to the mirror image."""
+    width, height = size
+    still = chance.random() < 0.15
+    pan = (0.0, 0.0) if still else (chance.gauss(0, 1.5), chance.gauss(0, 1.0))
+    turn, zoom = (0.0, 0.0) if still else (chance.gauss(0, 0.003), chance.gauss(0, 0.003))
+    cut = chance.choice((FRAMES // 2, FRAMES, FRAMES, FRAMES))
+    for number in range(FRAMES):
+        source = scene if number < cut else scene.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+        place = number - FRAMES / 2
+        scale, angle = 1 + zoom * place, turn * place
+        cosine, sine = scale * math.cos(angle), scale * math.sin(angle)
+        x, y = scene.width / 2 + pan[0] * place, scene.height / 2 + pan[1] * place
+        matrix = (
+            cosine,
+            -sine,
+            x - cosine * width / 2 + sine * height / 2,
+            sine,
+            cosine,
+            y - sine * width / 2 - cosine * height / 2,
+        )
+        yield source.transform(size, Image.Transform.AFFINE, matrix, Image.Resampling.BICUBIC)
+
+
+def _noisy(frame: Bytes, strength: float, generator: np.random.Generator) -> Bytes:
+    if not strength:
+        return frame
+    noise = generator.normal(0, strength, frame.shape[:2])[..., None]
+    result: Bytes = np.clip(frame + noise, 0, 255).round().astype(np.uint8)
+    return result
+
+
+def clip_shot(path: Path, shrink: int, chance: random.Random, count: int) -> list[Bytes]:
+    """Consecutive RGB frames of a clip of `count` frames, scaled down."""
+    first = chance.randrange(max(1, count - FRAMES))
+    with av.open(str(path)) as container:
+        frames = list(islice(container.decode(video=0), first, first + FRAMES))
+    size = (frames[0].width // shrink // 2 * 2, frames[0].height // shrink // 2 * 2)
+    return [np.asarray(frame.to_image().resize(size, Image.Resampling.LANCZOS)) for frame in frames]
+
+
+def luma(frame: VideoFrame) -> Bytes:
+    """The Y plane of a yuv420p frame."""
+    plane = frame.planes[0]
+    rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)
+    return rows[: frame.height, : frame.width].copy()
+
+
+def coded(frames: Sequence[Bytes], coder: Coder) -> Iterator[tuple[Bytes, Bytes, Bytes]]:
+    """(input, target, QP) of each frame."""
+    originals = [
+        VideoFrame.from_ndarray(frame, format="rgb24").reformat(format="yuv420p")
+        for frame in frames
+    ]
+    targets = [luma(frame) for frame in originals]
+    if coder.name in ("JPEG", "WEBP"):
+        inputs: Iterable[tuple[Bytes, Bytes]] = (
+            (_still(target, coder), np.zeros_like(target)) for target in targets
+        )
+    elif coder.name:
+        inputs = _video(originals, coder)
+    else:
+        inputs = ((target, np.zeros_like(target)) for target in targets)
+    for target, (input, qp) in zip(targets, inputs, strict=True):
+        yield input, target, qp if coder.qp else np.zeros_like(qp)
+
+
+def _still(target: Bytes, coder: Coder) -> Bytes:
+    packed = io.BytesIO()
+    Image.fromarray(target).save(packed, coder.name, quality=int(coder.options["quality"]))
+    return np.asarray(Image.open(packed).convert("L"))
+
+
+def _video(frames: Sequence[VideoFrame], coder: Coder) -> Iterator[tuple[Bytes, Bytes]]:
+    """(decoded Y, QP) of each frame."""
+    packed = io.BytesIO()
+    with av.open(packed, "w", format="matroska") as container:
+        stream: Any = container.add_stream(coder.name, Fraction(25), options=coder.options)
+        stream.width, stream.height, stream.pix_fmt = frames[0].width, frames[0].height, "yuv420p"
+        if coder.name.startswith("mpeg"):
+            stream.bit_rate = 10**8  # The quantiser's limits decide.
+        for number, frame in enumerate(frames):
+            frame.pts, frame.time_base = number, Fraction(1, 25)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    packed.seek(0)
+    yield from decoded(packed)
+
+
+def decoded(file: Path | io.BytesIO) -> Iterator[tuple[Bytes, Bytes]]:
+    """(Y, QP) of each frame of a video; QP 0 if the codec is not H.264."""
+    with av.open(str(file) if isinstance(file, Path) else file) as container:
+        context: Any = container.streams.video[0].codec_context
+        context.options = {"export_side_data": "+venc_params"}
+        for frame in container.decode(video=0):
+            yield luma(frame), qp_of(frame)
+
+
+def qp_of(frame: VideoFrame) -> Bytes:
+    """The QP at each pixel (H, W); 0 everywhere if the decoder does not report it."""
+    qp = np.zeros((frame.height, frame.width), np.uint8)
+    for data in frame.side_data.keys():  # noqa: SIM118, values() raises KeyError
+        if isinstance(data, VideoEncParams) and data.nb_blocks:
+            rows = data.qp_map().astype(np.uint8).repeat(16, 0).repeat(16, 1)
+            qp = rows[: frame.height, : frame.width]
+    return qp
+
+
+def patches(frames: Iterable[tuple[Bytes, Bytes, Bytes]], chance: random.Random) -> Iterator[Any]:
+    """(input, target, QP, error) of random patches of each frame."""
+    for input, target, qp in frames:
+        error = np.float32(((input.astype(np.float32) - target) ** 2).mean())
+        for _ in range(PER_FRAME):
+            top, left = (chance.randrange(side - SIDE + 1) for side in target.shape)
+            place = (slice(top, top + SIDE), slice(left, left + SIDE))
+            yield input[place], target[place], qp[place], error
+
+
+def write_shard(
+    path: Path, shots: Sequence[Callable[[random.Random], list[Bytes]]], seed: int
+) -> int:
+    """Code each shot at a random rate, and write its patches. Returns their number."""
+    chance = random.Random(seed)
+    rows = [
+        patch for shot in shots for patch in patches(coded(shot(chance), coders(chance)), chance)
+    ]
+    columns = zip(("input", "target", "qp", "error"), zip(*rows, strict=True), strict=True)
+    np.savez(path, **{name: np.stack(values) for name, values in columns})  # type: ignore[arg-type]
+    return len(rows)
