@@ -24,7 +24,11 @@ from app.live.sockets import JOB_DELETED
 from app.runner import probing
 from app.temporary_failures import TooManyUploads
 from app.validation_errors import REQUIRED, Invalid, validate
-from jobs.specs import TESTS, DatasetSpec, ModelSpec, spec_of
+from jobs.core.types.samples import ResultRow
+from jobs.specs import TESTS, AnyTest, DatasetSpec, ModelSpec, spec_of
+
+RECENT_STATES, MOST_RECENT = frozenset({"waiting", "running", "done"}), 100
+"""Among these many newest tests, in these states, an equal one is shown in place of a new one."""
 
 Dataset = TypeVar("Dataset", bound=DatasetSpec)
 
@@ -66,15 +70,36 @@ def create_models(values: Any) -> tuple[list[str], str]:
 
 def create_test(model: str, values: Any) -> str:
     """Create a test job of a model and return its id. Raises Invalid."""
+    return catalog().create("test", _checked_test(model, values))
+
+
+def test_of_row(many: JobRow, row: ResultRow) -> str:
+    """The id of a test of one image of a test of many images; a new one unless it exists.
+
+    Raises Invalid.
+    """
+    values = {"snapshot": many.view["summary"].get("snapshot", many.spec["snapshot"])}
+    if "pair" in row:
+        values |= {"pair": row["pair"], "split": many.spec["split"]}
+    else:
+        values |= {"image": row["image"], "target": row.get("target")}
+    spec = _checked_test(many.spec["model"], values)
+    settings_of_spec = spec.model_dump(mode="json")
+    for test in catalog().find("test", RECENT_STATES, limit=MOST_RECENT):
+        if test.spec == settings_of_spec:
+            return test.id
+    return catalog().create("test", spec)
+
+
+def _checked_test(model: str, values: Any) -> AnyTest:
     if not isinstance(values, dict):
         raise Invalid({"": "Send a JSON object."})
     kind = values.get("kind", "image")
     if not isinstance(kind, str) or kind not in TESTS:
         raise Invalid({"kind": f"Must be one of {', '.join(TESTS)}."})
-    spec = checked_test(
+    return checked_test(
         validate(TESTS[kind], {**values, "model": model}), catalog().get, settings()
     )
-    return catalog().create("test", spec)
 
 
 def describe(row: JobRow, values: dict[str, Any]) -> None:

@@ -20,9 +20,12 @@ COLUMNS = ("index", "name", "image", "target", "pair", "width", "height", *SCORE
 ROWS_PER_PART = 200
 
 
-@route(blueprint, "GET", "/<id>/results", query=("sort", "order", "page"))
+@route(blueprint, "GET", "/<id>/results", query=("sort", "order", "page", "low", "high"))
 def list_results(id: str) -> ResultsPage:
-    """Results of a test of many images, by page; the smallest gain first."""
+    """Results of a test of many images, by page; the smallest gain first.
+
+    `low` and `high` select the images with a gain in dB of at least `low` and less than `high`.
+    """
     return results_page(catalog().folder(_row(id).id), request.args.to_dict())
 
 

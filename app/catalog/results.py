@@ -32,6 +32,9 @@ class ResultsQuery(BaseModel):
     sort: Sort | None = None
     order: Literal["asc", "desc"] = "asc"
     page: int = Field(1, ge=1)
+    low: float = -math.inf
+    high: float = math.inf
+    """Only images with a gain in dB of at least `low` and less than `high`."""
 
 
 def rows(folder: JobFolder) -> list[ResultRow]:
@@ -51,15 +54,18 @@ def results_page(folder: JobFolder, args: dict[str, str]) -> ResultsPage:
         [row for row in all_rows if "why" not in row],
         [row for row in all_rows if "why" in row],
     )
+    total = len(restored)
     has_gains = any(not math.isnan(gain_of_image(row)) for row in restored)
     sort: Sort = query.sort or ("gain" if has_gains else "index")
+    if math.isfinite(query.low) or math.isfinite(query.high):
+        restored = [row for row in restored if query.low <= gain_of_image(row) < query.high]
     pages = max(1, -(-len(restored) // ROWS_A_PAGE))
     if query.page > pages:
         raise Invalid({"page": f"Page {query.page} does not exist. The last page is {pages}."})
     first = (query.page - 1) * ROWS_A_PAGE
     return {
         "results": sort_rows(restored, sort, query.order == "desc")[first : first + ROWS_A_PAGE],
-        "total": len(restored),
+        "total": total,
         "pages": pages,
         "page": query.page,
         "sort": sort,

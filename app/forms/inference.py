@@ -39,6 +39,12 @@ def inference_fields(
             field.choices = [("best", f"best ({best})"), *((name, name) for name in snapshots)]
         elif field.widget == "pair" and model is not None:
             field.maximum = max(pairs(catalog.get, model, "val") - 1, 0)
+        elif field.name == "split" and model is not None:
+            field.choices = [
+                (split, label)
+                for split, label in field.choices
+                if split == "val" or pairs(catalog.get, model, split)
+            ]
     return fields
 
 

@@ -4,13 +4,14 @@ from typing import Any
 
 from flask import Blueprint, abort, redirect, request, url_for
 
-from app.actions import create_test, keep_upload
+from app.actions import create_test, keep_upload, test_of_row
 from app.catalog import results
 from app.catalog.index import as_json
-from app.current import catalog
+from app.current import catalog, row_or_404
 from app.forms.fields import UPLOAD, values_of
 from app.forms.inference import INPUT, inference_fields, keep_input, selected_input
-from app.pages.common import form_page, job_or_404, job_page
+from app.pages.common import form_page, job_or_404, job_page, refused_page
+from app.pages.thumbnails import thumbnails
 from app.validation_errors import Invalid
 from jobs.specs import TESTS
 
@@ -22,6 +23,7 @@ PAGES = {
     "split": "inference/many.html",
     "video": "inference/video.html",
 }
+MANY = ("images", "split")
 SENT_WHOLE = ("image", "target", "video")
 """Fields for which a form without JavaScript sends the file itself."""
 
@@ -58,13 +60,26 @@ def test(id: str) -> str:
     job = job_or_404(id, "test")
     model = catalog().get(job["spec"]["model"])
     kind = job["spec"]["kind"]
-    many = kind in ("images", "split")
-    try:
-        more = (
-            {"table": results.results_page(catalog().folder(id), request.args.to_dict())}
-            if many
-            else {}
-        )
-    except Invalid:  # The page or the sort order does not exist.
-        abort(404)
+    more: dict[str, Any] = {}
+    if kind in MANY:
+        try:
+            table = results.results_page(catalog().folder(id), request.args.to_dict())
+        except Invalid:  # The page or the sort order does not exist.
+            abort(404)
+        query = {name: request.args[name] for name in ("low", "high") if name in request.args}
+        more = {"table": table, "gains": query, "thumbnails": thumbnails(job, table["results"])}
     return job_page(PAGES[kind], job, model=as_json(model, brief=True) if model else None, **more)
+
+
+@blueprint.post("/tests/<id>/results/<int:index>")
+def open_result(id: str, index: int) -> Any:
+    """Show an image of a test of many in a test of its own, which its model restores at once."""
+    many = row_or_404(id, "test")
+    rows = results.rows(catalog().folder(id)) if many.spec["kind"] in MANY else []
+    row = next((row for row in rows if row["index"] == index), None)
+    if row is None:
+        abort(404, f"This test has no image {index}.")
+    try:
+        return redirect(url_for(".test", id=test_of_row(many, row)))
+    except Invalid as invalid:
+        return refused_page("Not possible now", " ".join(invalid.problems.values()), 422)

@@ -1,4 +1,4 @@
-"""Tests of tests of many images and of a split: form, table, and links of rows to *Test one*."""
+"""Tests of tests of many images and of a split: form, table, histogram, opened rows."""
 
 import re
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ from jobs.core.types.samples import ResultRow
 from jobs.specs import SplitTest
 from tests.browser.conftest import watched
 from tests.browser.looks import check_looks, until
-from tests.browser.test_one_page import Prepared, prepared, start, wait_restored
+from tests.browser.test_one_page import Prepared, prepared, wait_restored
 
 __all__ = ["prepared"]
 
@@ -27,11 +27,11 @@ def page(browser: Browser, prepared: Prepared, request: pytest.FixtureRequest) -
 
 
 def gains(page: Page) -> list[float]:
-    texts = page.locator(".results tbody td:nth-of-type(3)").all_inner_texts()
+    texts = page.locator(".results tbody td:nth-of-type(1)").all_inner_texts()
     return [float(text.replace("−", "-")) for text in texts]
 
 
-def test_a_split_is_measured_and_sorted_and_a_row_opens_test_one(
+def test_a_split_is_measured_and_sorted_and_a_row_opens_its_result(
     page: Page, prepared: Prepared
 ) -> None:
     page.get_by_role("link", name="A whole split").click()
@@ -46,12 +46,40 @@ def test_a_split_is_measured_and_sorted_and_a_row_opens_test_one(
     page.get_by_role("link", name="Gain").click()
     expect(page.locator("th[aria-sort=descending]")).to_contain_text("Gain")
     assert gains(page) == sorted(gains(page), reverse=True)
-    page.locator(".results tbody a").first.click()
-    number = re.findall(r"pair=(\d+)", page.url)[0]
-    expect(page.get_by_role("radio", name="A validation pair")).to_be_checked()
-    expect(page.get_by_label("Validation pair", exact=True)).to_have_value(number)
-    start(page)
+    expect(page.locator("th[aria-sort]")).to_have_text("Gain, dB")
+    best = page.locator(".results tbody tr").first.inner_text().split()
+    many = page.url
+    page.locator(".results tbody button").first.click()
     wait_restored(page)
+    expect(page.locator("#numbers tbody")).to_contain_text(best[2])
+    first = page.url
+    page.goto(many)
+    page.get_by_role("group", name="The first of these").get_by_role("button").first.click()
+    wait_restored(page)
+    assert page.url == first  # The same test, not another one of the same pair.
+
+
+def test_a_bar_of_the_histogram_selects_its_images(page: Page, prepared: Prepared) -> None:
+    page.get_by_role("link", name="A whole split").click()
+    assert page.get_by_label("Split", exact=True).locator("option").all_inner_texts() == [
+        "Validation"
+    ]
+    page.get_by_role("button", name="Test the split").click()
+    expect(page.locator("#state")).to_have_text("done")
+    expect(page.locator(".results tbody tr")).to_have_count(6)
+    bars = page.locator(".bars a")
+    counts = [int(label.split(": ")[1].split()[0]) for label in labels(page)]
+    assert sum(counts) == 6
+    for index, count in enumerate(counts):
+        bars.nth(index).click()
+        expect(page.locator(".bars a[aria-current]")).to_have_count(1)
+        expect(page.locator(".results tbody tr")).to_have_count(count)
+        page.get_by_role("link", name="Show all").click()
+        expect(page.locator(".results tbody tr")).to_have_count(6)
+
+
+def labels(page: Page) -> list[str]:
+    return [bar.get_attribute("aria-label") or "" for bar in page.locator(".bars a").all()]
 
 
 def test_many_images_with_a_broken_file(page: Page, prepared: Prepared) -> None:
@@ -74,13 +102,22 @@ def test_many_images_with_a_broken_file(page: Page, prepared: Prepared) -> None:
     expect(page.locator(".results tbody tr").first).to_contain_text("−∞")
     expect(page.locator(".reasons")).to_contain_text("2.png: 2.png cannot be read as an image")
     check_looks(page, "test-many")
-    page.locator(".results tbody a").first.click()
-    expect(page.get_by_label("Image", exact=True)).to_have_value(re.compile(r"/many/\d.png$"))
-    expect(page.get_by_label("Ground truth", exact=True)).to_have_value(
-        re.compile(r"/truth/\d.png$")
-    )
-    start(page)
+    page.locator(".results tbody button").first.click()
     wait_restored(page)
+    job = prepared.server.job(page.url.rpartition("/")[2])
+    assert re.search(r"/many/\d.png$", job["spec"]["image"])
+    assert re.search(r"/truth/\d.png$", job["spec"]["target"])
+
+
+def test_without_ground_truth_the_table_has_no_empty_columns(
+    page: Page, prepared: Prepared
+) -> None:
+    Image.new("RGB", (48, 32), (60, 90, 30)).save(prepared.place / "alone.png")
+    page.get_by_role("link", name="Many images").click()
+    page.get_by_label("Images", exact=True).fill(str(prepared.place / "alone.png"))
+    page.get_by_role("button", name="Test these").click()
+    expect(page.locator("#state")).to_have_text("done")
+    expect(page.locator(".results thead th")).to_have_text(["Image"])
 
 
 def test_uploaded_images_are_added_to_those_of_the_server(page: Page, prepared: Prepared) -> None:
@@ -128,10 +165,10 @@ def test_rows_appear_while_the_test_runs(page: Page, prepared: Prepared) -> None
         log.append("results", rows=[first])
         log.append("progress", done=1, total=2, unit="pairs", rate=1.0, eta=1.0)
         expect(page.locator(".results tbody tr")).to_have_count(1)
-        page.locator(".results tbody a").focus()
+        page.locator(".results tbody button").focus()
         log.append("results", rows=[{**first, "index": 1, "name": "second", "pair": 1}])
         expect(page.locator(".results tbody tr")).to_have_count(2)
-        expect(page.get_by_role("link", name="first")).to_be_focused()
+        expect(page.get_by_role("button", name="first", exact=True)).to_be_focused()
         log.append("state", state="error", reason="It was made to fail.", summary={})
     expect(page.locator("#reason")).to_contain_text("It was made to fail.")
     expect(page.get_by_role("button", name="Try again")).to_be_visible()

@@ -11,14 +11,15 @@ const ROOM = HEIGHT - BOTTOM - TOP;
  * The SVG of a histogram. Bars below zero are marked as losses.
  * @param {Histogram} histogram Edges in dB.
  * @param {string} things What is counted, in the plural.
+ * @param {boolean} filters Whether a bar links to the page with its things only.
  */
-function bars({ counts, edges }, things) {
+function bars({ counts, edges }, things, filters) {
   const last = edges[edges.length - 1];
   const title = `${things[0].toUpperCase()}${things.slice(1)}`;
   const chart = svg("svg", {
     viewBox: `0 0 ${WIDTH} ${HEIGHT}`,
     class: "bars",
-    role: "img",
+    role: filters ? "group" : "img",
     "aria-label": `${title} from ${decibel(edges[0])} to ${decibel(last)}`,
   });
   const most = Math.max(...counts);
@@ -34,7 +35,7 @@ function bars({ counts, edges }, things) {
     });
     const range = `${decibel(edges[index])} to ${decibel(edges[index + 1])}`;
     bar.append(svg("title", {}, `${range}: ${count(value)} ${things}`));
-    chart.append(bar);
+    chart.append(filters && value ? linkOf(bar, edges[index], edges[index + 1]) : bar);
   });
   const zero = edges.indexOf(0);
   if (zero > 0 && zero < counts.length)
@@ -65,7 +66,28 @@ function bars({ counts, edges }, things) {
  */
 export function drawHistograms(things) {
   for (const holder of findAll(document, "[data-histogram]"))
-    holder.replaceChildren(bars(JSON.parse(holder.dataset.histogram ?? ""), things));
+    holder.replaceChildren(
+      bars(JSON.parse(holder.dataset.histogram ?? ""), things, "filters" in holder.dataset),
+    );
+}
+
+/**
+ * A bar in a link to the page with the things of this bar only; of the chosen one, to all.
+ * @param {SVGElement} bar
+ * @param {number} low
+ * @param {number} high
+ */
+function linkOf(bar, low, high) {
+  const query = new URLSearchParams(location.search);
+  const isChosen = Number(query.get("low")) === low && Number(query.get("high")) === high;
+  query.delete("page");
+  for (const [name, value] of Object.entries({ low, high }))
+    if (isChosen && query.has("low")) query.delete(name);
+    else query.set(name, String(value));
+  const link = svg("a", { href: `?${query}`, "aria-label": bar.textContent });
+  if (isChosen) link.setAttribute("aria-current", "true");
+  link.append(bar);
+  return link;
 }
 
 /**

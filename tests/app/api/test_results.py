@@ -5,7 +5,6 @@ The tests write the event logs of the workers.
 
 import csv
 import io
-import re
 from typing import Any
 
 import pytest
@@ -123,17 +122,19 @@ def test_results_without_ground_truth_keep_their_order(
     )
     page = client.get(f"/tests/{id}").text
     assert "No ground truth given" in page
-    assert "/models/abcdefgh/test?kind=image&amp;image=%2Fa%26b%2F9" in page
+    assert f'formaction="/tests/{id}/results/0"' in page
 
 
-def test_a_row_links_to_the_form_of_a_single_test(client: FlaskClient, test: str) -> None:
-    page = client.get(f"/tests/{test}").text
-    assert (
-        re.findall(r'/models/abcdefgh/test\?([^"]*)" title', page)[0]
-        == "kind=image&amp;pair=1&amp;split=test"
+def test_a_gain_range_selects_images(client: FlaskClient, test: str) -> None:
+    rows = client.get(f"/api/v1/jobs/{test}/results").json["results"]
+    gains = [row["gain"] for row in rows if row["gain"] is not None]
+    low, high = min(gains), max(gains)
+    selected = client.get(f"/api/v1/jobs/{test}/results?low={low}&high={high}").json
+    assert [row["gain"] for row in selected["results"]] == sorted(
+        gain for gain in gains if low <= gain < high
     )
-    assert "&lt;b&gt;worse&lt;/b&gt;" in page
-    assert "<b>worse</b>" not in page
+    assert selected["total"] == len(rows)
+    assert client.get(f"/api/v1/jobs/{test}/results?low=x").status_code == 422
 
 
 def test_all_results_as_csv_and_json(client: FlaskClient, test: str) -> None:
@@ -154,3 +155,9 @@ def test_all_results_as_csv_and_json(client: FlaskClient, test: str) -> None:
 @pytest.mark.parametrize("extension", ["", ".csv", ".json"])
 def test_other_jobs_have_no_results(extension: str, client: FlaskClient) -> None:
     assert client.get(f"/api/v1/jobs/abcdefgh/results{extension}").status_code == 404
+
+
+def test_names_of_images_are_text(client: FlaskClient, test: str) -> None:
+    page = client.get(f"/tests/{test}").text
+    assert "&lt;b&gt;worse&lt;/b&gt;" in page
+    assert "<b>worse</b>" not in page
