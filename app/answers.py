@@ -29,14 +29,16 @@ from jobs.core.types.samples import ResultRow, Skipped
 from jobs.core.types.summaries import JobSummary, Passed
 
 Spec = Annotated[dict[str, Any], doc("The spec of the job, with defaults.")]
+Priority = Annotated[int, Field(description="Higher starts first.", ge=-100, le=100)]
+Anyway = Annotated[bool, doc("Start even if other programs use the GPU.")]
 
 
 class QueueSettings(TypedDict, total=False):
     """What users set for a waiting job; only what differs from the defaults."""
 
-    priority: Annotated[int, Field(description="Higher starts first.", ge=-100, le=100)]
+    priority: Priority
     place: Annotated[float | None, doc("Sort key within a priority, ascending.")]
-    anyway: Annotated[bool, doc("Start even if other programs use the GPU.")]
+    anyway: Anyway
 
 
 class Job(TypedDict):

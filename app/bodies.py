@@ -1,6 +1,6 @@
 """Types of the bodies of API requests, from the specs of jobs. OpenAPI describes requests by them.
 
-Imports `jobs.core` and `jobs.specs`.
+Imports `app.answers`, `jobs.core` and `jobs.specs`.
 """
 
 from dataclasses import dataclass
@@ -10,6 +10,7 @@ from pydantic import Field, GetJsonSchemaHandler
 from pydantic_core import CoreSchema
 from typing_extensions import TypedDict
 
+from app.answers import Anyway, Priority
 from jobs.core.types.fields import doc
 from jobs.specs import DatasetSpec, ImagesTest, ImageTest, ModelSpec, Spec, SplitTest, VideoTest
 
@@ -74,8 +75,8 @@ class JobChanges(TypedDict, total=False):
     name: Annotated[str, Field(max_length=200)]
     group: Annotated[str, Field(max_length=200)]
     notes: Annotated[str, Field(max_length=10_000)]
-    priority: Annotated[int, Field(description="Higher starts first.", ge=-100, le=100)]
-    anyway: Annotated[bool, doc("Start even if other programs use the GPU.")]
+    priority: Priority
+    anyway: Anyway
 
 
 def _as_in(spec: type[Spec], name: str) -> Any:

@@ -9,11 +9,10 @@ import sys
 from collections.abc import Iterable, Iterator
 
 from flask import Blueprint, Response, request
-from werkzeug.utils import secure_filename
 
 from app.actions import delete, describe, queue
 from app.answers import EventList, Job, JobList, RunRecord, ScalarsResponse, WorkerLog
-from app.api.replies import body, number
+from app.api.replies import body, names, number
 from app.api.routes import JSON, Text, route
 from app.bodies import JobChanges, Move, Resume
 from app.catalog import log_index, worker_log
@@ -37,7 +36,7 @@ POINTS_PER_PART = 2000
 def list_jobs() -> JobList:
     """Jobs, newest first."""
     limit = min(number("limit", 100, 1), MOST_JOBS)
-    states = frozenset(request.args.get("state", "").split(",")) - {""}
+    states = names("state")
     rows = catalog().find(
         request.args.get("kind", ""),
         states,
@@ -112,7 +111,7 @@ def resume_job(id: str) -> tuple[Job, int]:
 def job_events(id: str) -> Response:
     """Events of a job: all after `since`, or the first `limit` of them."""
     row_or_404(id)
-    types = frozenset(request.args.get("type", "").split(",")) - {""}
+    types = names("type")
     folder, since = catalog().folder(id), number("since", 0)
     limit = number("limit", sys.maxsize, 1)
     parts = (
@@ -151,7 +150,7 @@ def _event_list(parts: Iterable[list[JobEvent]], seq: int, limit: int) -> Iterat
 def job_scalars(id: str) -> Response:
     """Curves of a training, downsampled."""
     row_or_404(id)
-    keys = frozenset(request.args.get("keys", "").split(",")) - {""}
+    keys = names("keys")
     steps = (float(number("from_step", 0)), float(number("to_step", 10**15)))
     series, seq = log_index.series(
         catalog().folder(id), keys or None, min(number("max_points", 2000, 2), MOST_POINTS), steps
@@ -175,10 +174,10 @@ def _scalars(all_series: dict[str, log_index.Series], seq: int) -> Iterator[str]
 def scalars_csv(id: str) -> Response:
     """All points of the curves, as CSV."""
     row = row_or_404(id)
-    keys = frozenset(request.args.get("keys", "").split(",")) - {""}
-    names, parts = log_index.points(catalog().folder(id), keys or None)
-    lines = itertools.chain([csv_lines([names])], map(csv_lines, parts))
-    return streamed(lines, "text/csv", f"{secure_filename(row.name) or id}.csv")
+    keys = names("keys")
+    columns, parts = log_index.points(catalog().folder(id), keys or None)
+    lines = itertools.chain([csv_lines([columns])], map(csv_lines, parts))
+    return streamed(lines, "text/csv", f"{row.file_name}.csv")
 
 
 @route(blueprint, "GET", "/jobs/<id>/record")

@@ -51,6 +51,11 @@ def _is_small(payload: dict[str, Any]) -> bool:
     return True
 
 
+def names(parameter: str) -> frozenset[str]:
+    """The names in a parameter of the query string, separated by commas."""
+    return frozenset(request.args.get(parameter, "").split(",")) - {""}
+
+
 def number(name: str, default: int, least: int = 0) -> int:
     """A whole number from the query string. Raises Invalid."""
     text = request.args.get(name, "")

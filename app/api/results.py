@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Iterator, Sequence
 
 from flask import Blueprint, Response, abort, request
-from werkzeug.utils import secure_filename
 
 from app.answers import ResultsPage
 from app.api.routes import JSON, Text, route
@@ -52,7 +51,7 @@ def _row(id: str) -> JobRow:
 
 
 def _download(row: JobRow, extension: str, type: str, parts: Iterable[str]) -> Response:
-    return streamed(parts, type, f"{secure_filename(row.name) or row.id}.{extension}")
+    return streamed(parts, type, f"{row.file_name}.{extension}")
 
 
 def _as_csv(all_rows: Sequence[ResultRow]) -> Iterator[str]:

@@ -24,6 +24,7 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, sessionmaker
+from werkzeug.utils import secure_filename
 
 from app.answers import QueueSettings
 from jobs.core.types.fields import JobState, Kind
@@ -62,6 +63,11 @@ class JobRow(Base):
     spec: Mapped[dict[str, Any]] = mapped_column(JSON)
     queue: Mapped[QueueSettings] = mapped_column(JSON)
     view: Mapped[View] = mapped_column(JSON)
+
+    @property
+    def file_name(self) -> str:
+        """The name as a part of the names of downloads; the id if nothing of it is left."""
+        return secure_filename(self.name) or self.id
 
     __table_args__ = (
         Index(

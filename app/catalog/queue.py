@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from app.answers import Anyway, Priority
 from app.catalog.database import JobRow
 
 
@@ -15,13 +16,13 @@ class Queue(BaseModel):
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
-    priority: int = Field(0, ge=-100, le=100, description="Jobs of a higher priority start first.")
+    priority: Priority = 0
     place: float | None = Field(
         None,
         description="Sort key within a priority, ascending. "
         "The default is the creation time, in seconds since the epoch.",
     )
-    anyway: bool = Field(False, description="Start on a GPU that other programs use.")
+    anyway: Anyway = False
 
 
 def start_order(waiting: list[JobRow]) -> list[JobRow]:

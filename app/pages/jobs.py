@@ -3,7 +3,6 @@
 from typing import Any
 
 from flask import Blueprint, abort, redirect, request, send_file, url_for
-from werkzeug.utils import secure_filename
 
 from app.actions import delete, describe
 from app.catalog.catalog import Refused
@@ -53,10 +52,9 @@ def edit(id: str) -> Any:
 def zip_of_job(id: str) -> Any:
     """All files of a job, and the record to reproduce it."""
     row = row_or_404(id)
-    name = secure_filename(row.name) or id
-    return zips.zip_response(
-        job_zip.stream(catalog().folder(id), name, as_files(record(row, catalog()))), name
-    )
+    added = as_files(record(row, catalog()))
+    parts = job_zip.stream(catalog().folder(id), row.file_name, added)
+    return zips.zip_response(parts, row.file_name)
 
 
 @blueprint.get("/jobs/<id>/files/<path:name>")
@@ -76,6 +74,6 @@ def job_file(id: str, name: str) -> Any:
         return send_file(
             path,
             as_attachment=True,
-            download_name=f"{secure_filename(row.name) or id}-{path.name}",
+            download_name=f"{row.file_name}-{path.name}",
         )
     return send_file(path, mimetype="text/plain" if is_text else None)

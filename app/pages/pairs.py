@@ -3,7 +3,6 @@
 from typing import Any
 
 from flask import Blueprint, Response, abort, render_template, request, url_for
-from werkzeug.utils import secure_filename
 
 from app.catalog import pairs
 from app.catalog.catalog import Refused
@@ -83,7 +82,7 @@ def picture(id: str, split: str, number: int, role: str, extension: str) -> Resp
 def as_zip(id: str) -> Response:
     row = row_or_404(id, "dataset")
     folder = pairs.finished(row, catalog().folder(id))
-    return zips.zip_response(pair_zip.stream(folder), secure_filename(row.name) or id)
+    return zips.zip_response(pair_zip.stream(folder), row.file_name)
 
 
 @blueprint.errorhandler(Invalid)
