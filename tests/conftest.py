@@ -26,6 +26,9 @@ from tests.support.server import free_port as find_free_port
 
 settings.register_profile("long", max_examples=2_000, deadline=None)
 
+# Torch would start processes that compile, each with an import of torch: more than they compile.
+os.environ.setdefault("TORCHINDUCTOR_COMPILE_THREADS", "1")
+
 MEDIA = ROOT.parent / "shared" / "media"
 
 Clip = tuple[Path, Path]
@@ -66,7 +69,7 @@ def fork_server() -> Iterator[None]:
     yield
     assert process.stdin is not None
     process.stdin.close()
-    assert process.wait(timeout=30) == 0
+    assert process.wait(timeout=60) == 0
     del os.environ[FORK_SERVER]
 
 
@@ -83,7 +86,7 @@ def wait_for_workers(fork_server: None) -> Iterator[None]:
     """Wait for the workers that tests started, before the test run ends."""
     yield
     for child in launcher._started:
-        child.wait(timeout=30)
+        child.wait(timeout=60)
 
 
 @pytest.fixture(autouse=True)

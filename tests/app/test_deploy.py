@@ -95,7 +95,7 @@ def unverified() -> ssl.SSLContext:
 def send(
     port: int, path: str, host: str = NAME, method: str = "GET", **headers: str
 ) -> tuple[int, dict[str, str], str]:
-    client = http.client.HTTPSConnection("127.0.0.1", port, context=unverified(), timeout=30)
+    client = http.client.HTTPSConnection("127.0.0.1", port, context=unverified(), timeout=60)
     client.request(method, path, headers={"Host": f"{host}:{port}", **headers})
     response = client.getresponse()
     result = response.status, dict(response.getheaders()), response.read().decode()
@@ -136,7 +136,7 @@ def test_live_updates_pass_through_nginx(proxied: int) -> None:
     headers = [f"Authorization: Bearer {TOKEN}"]
     no_checks = {"cert_reqs": ssl.CERT_NONE, "check_hostname": False}
     with closing(
-        websocket.create_connection(url, timeout=20, header=headers, sslopt=no_checks)
+        websocket.create_connection(url, timeout=60, header=headers, sslopt=no_checks)
     ) as connection:
         assert str(connection.recv()).startswith("0{")
         connection.send("40/jobs,")

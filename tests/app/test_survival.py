@@ -29,6 +29,7 @@ from jobs.core.events import EventLog, read
 from jobs.core.folder import JobFolder
 from jobs.specs import DatasetSpec
 from tests.support.server import Server
+from tests.support.waiting import wait_until
 
 Clip = tuple[Path, Path]
 
@@ -106,8 +107,15 @@ def children_of(worker: subprocess.Popen[str]) -> list[psutil.Process]:
 
 
 def wait_for_end(processes: list[psutil.Process]) -> None:
-    _, alive = psutil.wait_procs(processes, timeout=10)
-    assert not [process for process in alive if process.status() != psutil.STATUS_ZOMBIE]
+    wait_until(lambda: not any(map(lives, processes)), "a process still runs")
+
+
+def lives(process: psutil.Process) -> bool:
+    """False also for a process that has ended, but whose parent has not asked for its status."""
+    try:
+        return bool(process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
 
 
 # Workers.

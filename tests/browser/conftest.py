@@ -22,7 +22,7 @@ QUIET = [
 ]
 
 
-expect.set_options(timeout=20_000)
+expect.set_options(timeout=60_000)
 
 
 @pytest.fixture(scope="session")
@@ -51,13 +51,12 @@ def page(browser: Browser, server: Server, request: pytest.FixtureRequest) -> It
 
 @contextmanager
 def watched(browser: Browser, name: str, expected: str = "no such error") -> Iterator[Page]:
-    """A page that fails the test on any error in the browser's console.
+    """A page that fails the test on any error in the console of it or its context's other pages.
 
     Errors of refused values, and errors that contain `expected`, are allowed. A final screenshot
     is kept as an artifact.
     """
     context = browser.new_context(viewport={"width": 1440, "height": 900})
-    page = context.new_page()
     problems: list[str] = []
 
     def note(message: ConsoleMessage) -> None:
@@ -70,11 +69,15 @@ def watched(browser: Browser, name: str, expected: str = "no such error") -> Ite
             and expected not in message.text
             and "favicon" not in message.text
         ):
-            problems.append(f"{page.url}: {message.text}")
+            problems.append(f"{message.location['url']}: {message.text}")
 
-    page.on("console", note)
-    page.on("pageerror", lambda error: problems.append(f"{page.url}: {error.stack or error}"))
-    page.set_default_timeout(60_000)
+    def watch(page: Page) -> None:
+        page.on("console", note)
+        page.on("pageerror", lambda error: problems.append(f"{page.url}: {error.stack or error}"))
+
+    context.on("page", watch)
+    context.set_default_timeout(60_000)
+    page = context.new_page()
     ARTIFACTS.mkdir(exist_ok=True)
     yield page
     page.screenshot(path=ARTIFACTS / f"{name}.png", full_page=True)

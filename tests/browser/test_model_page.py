@@ -60,8 +60,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory, clip: Clip) -> Iterator[P
         )
         server.wait(done, "done")
         server.wait(other, "done")
-        while server.job(failed)["state"] != "error":
-            assert server.job(failed)["state"] != "done"
+        assert server.wait_for_end(failed)["state"] == "error"
         yield Prepared(server, dataset, done, other, failed)
 
 
@@ -463,11 +462,11 @@ def test_a_page_reports_a_lost_server_and_a_deleted_job(
         until(page, "Number(document.querySelector('.chart').dataset.points) > 3")
         server.kill()
         expect(page.locator("#said-lost")).to_contain_text(
-            "This page reconnects automatically", timeout=20_000
+            "This page reconnects automatically", timeout=60_000
         )
         seen = int(page.locator(".chart").first.get_attribute("data-points") or 0)
         server.start()
-        expect(page.locator("#said-lost")).to_have_count(0, timeout=20_000)
+        expect(page.locator("#said-lost")).to_have_count(0, timeout=60_000)
         until(page, f"Number(document.querySelector('.chart').dataset.points) > {seen}")
         server.call(f"/jobs/{model}/abort", {})
         expect(page.locator("#state")).to_have_text("aborted", timeout=60_000)

@@ -192,7 +192,7 @@ def test_ctrl_c_aborts_and_keeps_finished_pairs(home: Path, tmp_path: Path) -> N
         assert running.poll() is None
         time.sleep(0.02)
     running.send_signal(signal.SIGINT)
-    _, stderr = running.communicate(timeout=30)
+    _, stderr = running.communicate(timeout=60)
     assert running.returncode == 1
     assert "Aborted" in stderr
     state = last_state(only_job(home).events)

@@ -35,7 +35,7 @@ def run_dataset(home: Path, source: dict[str, Any], **fields: Any) -> JobFolder:
 
 def probe_source(source: dict[str, Any], **fields: Any) -> dict[str, Any]:
     spec = DatasetSpec.model_validate({"name": "probe", "source": source, **fields})
-    return probe(spec, seconds=20)
+    return probe(spec, seconds=60)
 
 
 def end_of(folder: JobFolder) -> StateEvent:

@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 from jobs.core.folder import JobFolder
 from jobs.core.paths import ROOT
 from tests.support.server_parent import ServerProcess, server_parent
+from tests.support.waiting import pause
 
 T = TypeVar("T")
 
@@ -47,7 +48,7 @@ class Server:
         self.kill()
         self._end_workers()
 
-    def start(self, seconds: float = 30) -> float:
+    def start(self, seconds: float = 60) -> float:
         """Start the server; return the seconds until it responds, which `took` also has."""
         started = time.monotonic()
         roots = [f"--data-root={root}" for root in self.roots]
@@ -60,7 +61,7 @@ class Server:
                     return self.took
             except urllib.error.URLError:
                 assert self.process.poll() is None, "the server did not start"
-                assert time.monotonic() - started < seconds
+                assert time.monotonic() - started < seconds, "the server does not answer"
                 time.sleep(0.02)
 
     def _start(self, options: list[str], log: Path) -> "subprocess.Popen[bytes] | ServerProcess":
@@ -126,38 +127,38 @@ class Server:
 
     def wait(self, id: str, *states: str, seconds: float = 120) -> dict[str, Any]:
         """Wait until the job is in one of the states; return it."""
-        deadline = time.monotonic() + seconds
+        began = time.monotonic()
         while (job := self.job(id))["state"] not in states:
             assert job["state"] not in ("error", "aborted"), job["reason"]
-            assert time.monotonic() < deadline, f"still {job['state']}"
-            time.sleep(0.05)
+            assert time.monotonic() - began < seconds, f"still {job['state']}"
+            pause(began)
         return job
 
     def wait_for(
         self, id: str, condition: Callable[[dict[str, Any]], bool], seconds: float = 120
     ) -> dict[str, Any]:
         """Wait until the condition holds; return the job."""
-        deadline = time.monotonic() + seconds
+        began = time.monotonic()
         while not condition(job := self.job(id)):
             assert job["state"] != "error", job["reason"]
-            assert time.monotonic() < deadline, job
-            time.sleep(0.05)
+            assert time.monotonic() - began < seconds, job
+            pause(began)
         return job
 
     def wait_for_end(self, id: str, seconds: float = 120) -> dict[str, Any]:
         """Wait until the job is done, failed or aborted; return it."""
-        deadline = time.monotonic() + seconds
+        began = time.monotonic()
         while (job := self.job(id))["state"] not in ("done", "error", "aborted"):
-            assert time.monotonic() < deadline, f"still {job['state']}"
-            time.sleep(0.05)
+            assert time.monotonic() - began < seconds, f"still {job['state']}"
+            pause(began)
         return job
 
     def wait_for_events(self, id: str, kind: str, seconds: float = 60) -> list[dict[str, Any]]:
         """Wait for the first event of a type; return all of that type."""
-        deadline = time.monotonic() + seconds
+        began = time.monotonic()
         while not (events := self.call(f"/jobs/{id}/events?type={kind}")[1]["events"]):
-            assert time.monotonic() < deadline, f"no {kind} event"
-            time.sleep(0.05)
+            assert time.monotonic() - began < seconds, f"no {kind} event"
+            pause(began)
         return list(events)
 
     def page(self, path: str) -> str:

@@ -164,7 +164,7 @@ warm.dismiss_idle()
 assert warm._workers == [worker]
 app.runner.warm.IDLE_SECONDS = 0.0
 warm.dismiss_idle()
-print(warm._workers, worker.process.wait(timeout=30))
+print(warm._workers, worker.process.wait(timeout=60))
 """
     assert python(code) == "[] 0\n"
 

@@ -95,7 +95,7 @@ def test_progress_is_reported_up_to_the_last_pair(clip: Clip, make_dataset: Make
 def test_memory_does_not_grow_with_the_number_of_frames(
     tmp_path: Path, python: Callable[[str], str]
 ) -> None:
-    """Jobs of 600 and 60 frames differ by less than 40 MB in peak memory.
+    """Jobs of 300 and 60 frames differ by less than 40 MB in peak memory.
 
     A decoded frame takes 0.4 MB.
     """
@@ -118,11 +118,11 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """
     small, large = (
         int(python(code.format(where=str(tmp_path / str(frames)), frames=frames)))
-        for frames in (60, 600)
+        for frames in (60, 300)
     )
     # Pages of the LMDB map count as resident: allow for the written data (about 170 kB per pair).
     written = (
-        sum(file.stat().st_size for file in (tmp_path / "600" / "home").rglob("data.mdb")) // 1024
+        sum(file.stat().st_size for file in (tmp_path / "300" / "home").rglob("data.mdb")) // 1024
     )
     assert large - small < 40_000 + written
 

@@ -30,6 +30,7 @@ from jobs.run import main as run_worker
 from jobs.specs import DatasetSpec
 from tests.support import disk
 from tests.support.values import values
+from tests.support.waiting import wait_until
 
 Clip = tuple[Path, Path]
 Make = Callable[..., JobFolder]
@@ -72,11 +73,10 @@ def test_a_job_killed_ten_times_ends_with_the_same_values(
         assert pid is not None
         deadline = time.monotonic() + moments.uniform(0.3, 0.5 + duration)
         while time.monotonic() < deadline and disturbed.worker_lives():
-            pass
+            time.sleep(0.001)
         if disturbed.worker_lives():
             os.killpg(pid, signal.SIGKILL)
-        while disturbed.worker_lives():
-            pass
+        wait_until(lambda: not disturbed.worker_lives(), "the worker still runs")
     assert run_worker(str(disturbed.path)) == 0
     assert values(disturbed) == values(undisturbed)
     assert state(disturbed)["summary"]["skipped"] == state(undisturbed)["summary"]["skipped"]
@@ -114,8 +114,7 @@ def test_a_full_disk_is_reported_and_the_job_resumes_after_space_is_freed(
     source = {"kind": "folders", "input": str(growing), "target": str(growing)}
     full = folder_for(small_disk / "home", source=source)
     launcher.start(full)
-    while full.worker_lives():
-        pass
+    wait_until(lambda: not full.worker_lives(), "the worker still runs")
     assert state(full)["state"] == "error"
     assert (
         state(full)["reason"]

@@ -5,7 +5,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +25,7 @@ from jobs.specs.export import EXTENSIONS, ExportFormat
 from models.definitions.networks import NETWORKS
 from models.restorer import Channels
 from tests.support.exported import TINY, add_snapshot, make_model
+from tests.support.waiting import wait_until
 
 SMALL: dict[str, dict[str, int]] = {
     "srcnn-9-1-5": {"maps1": 4, "maps2": 4},
@@ -362,8 +362,7 @@ def test_concurrent_exports_wait_and_overwrite_the_file_of_a_killed_export(
     with (folder.exports / ".lock").open("ab") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         exports = [start(folder), start(folder)]
-        while waiting_for(lock.fileno()) < 2:
-            time.sleep(0.02)
+        wait_until(lambda: waiting_for(lock.fileno()) == 2, "two exports do not wait")
         assert draft.read_bytes() == b"half", "an export did not wait"
     assert [answer_of(process)["difference"] < 1e-6 for process in exports] == [True, True]
     assert sorted(path.name for path in folder.exports.iterdir()) == [".lock", "epoch-0001.pt"]

@@ -1,0 +1,20 @@
+"""Waits of tests for a condition, with a limit."""
+
+import time
+from collections.abc import Callable
+
+LIMIT = 60.0
+"""Seconds, also for a busy machine."""
+
+
+def wait_until(condition: Callable[[], bool], what: str, seconds: float = LIMIT) -> None:
+    """Wait until the condition holds. `what`: what has not happened after `seconds`."""
+    began = time.monotonic()
+    while not condition():
+        assert time.monotonic() - began < seconds, f"after {seconds:.0f} s: {what}"
+        pause(began)
+
+
+def pause(began: float) -> None:
+    """Sleep for a tenth of the time since `began`: questions take time from what is awaited."""
+    time.sleep(min(0.2, max(0.01, (time.monotonic() - began) / 10)))
