@@ -122,6 +122,9 @@ class JobFolder:
 LAYERS = "layers"
 """The folder of the pictures of layers."""
 
+QPS = "results/qp.png"
+"""The QPs that the network of a test of one image saw, gray (H, W): 5 QP, 0 where unknown."""
+
 
 def layer_stem(index: int, name: str) -> str:
     """The path of a layer's files in the job's folder, without a file extension.

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Self
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -20,10 +21,14 @@ _open_lock = threading.Lock()
 
 
 class PairSet:
-    """Concatenated stores. Each process opens them separately: LMDB does not survive a fork."""
+    """Concatenated stores. Each process opens them separately: LMDB does not survive a fork.
 
-    def __init__(self, stores: list[Path]) -> None:
-        self._stores = stores
+    `qps`: whether inputs have a last channel with the QP of the macroblock at each pixel, for
+    networks that take it: 5 QP, or 0 where it is unknown.
+    """
+
+    def __init__(self, stores: list[Path], qps: bool = False) -> None:
+        self._stores, self.qps = stores, qps
         self._readers: dict[tuple[int, Path], PairReader] = {}
         self.sizes: Sizes = []
         """(height, width) of each pair."""
@@ -42,13 +47,13 @@ class PairSet:
         self.channels = channels.pop() if channels else 3
 
     @classmethod
-    def of(cls, job: JobFolder, datasets: list[str], split: str) -> Self:
+    def of(cls, job: JobFolder, datasets: list[str], split: str, qps: bool = False) -> Self:
         """Return the pairs of a split. Skips datasets without that split.
 
         `datasets` are ids in the home of the job.
         """
         stores = [job.sibling(id).store(split) for id in datasets]
-        return cls([store for store in stores if store.exists()])
+        return cls([store for store in stores if store.exists()], qps)
 
     def __len__(self) -> int:
         return len(self.sizes)
@@ -58,9 +63,12 @@ class PairSet:
         return {**self.__dict__, "_readers": {}}
 
     def __getitem__(self, number: int) -> tuple[Tensor, Tensor]:
-        """Return (input, target), each uint8 (H, W, C)."""
+        """Return (input, target), uint8 (H, W, C), the input with one more channel if `qps`."""
         store, index = self._locations[number]
-        input, target = self._reader(store)[index]
+        reader = self._reader(store)
+        input, target = reader[index]
+        if self.qps:
+            input = np.concatenate((input, reader.qp_plane(index)), 2)
         return torch.from_numpy(input.copy()), torch.from_numpy(target.copy())
 
     def meta(self, number: int) -> Meta:
@@ -75,9 +83,14 @@ class PairSet:
                 self._readers[key] = PairReader(store)
         return self._readers[key]
 
+    @property
+    def bytes_per_pixel(self) -> int:
+        """Bytes of a pixel of a decoded pair."""
+        return 2 * self.channels + self.qps
+
     def bytes(self) -> int:
         """Return the size of all decoded pictures in bytes."""
-        return sum(2 * height * width * self.channels for height, width in self.sizes)
+        return sum(height * width * self.bytes_per_pixel for height, width in self.sizes)
 
     def smallest(self) -> tuple[int, int]:
         """Return (height, width) of the pair with the shortest side."""

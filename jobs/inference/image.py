@@ -11,14 +11,15 @@ import torch
 from torch import Tensor
 
 from jobs.core.errors import JobError
-from jobs.core.folder import LAYERS, JobFolder
+from jobs.core.folder import LAYERS, QPS, JobFolder
 from jobs.core.report import Report, finite
 from jobs.core.types.layers import LayerFields, LayersRegion
 from jobs.core.types.samples import ImageSample, Scores
 from jobs.core.types.summaries import TestSummary
 from jobs.datasets.pair_sets import PairSet
+from jobs.media.coding import with_plane
 from jobs.media.images import Picture, conversion_notes, read, size, to_gray
-from jobs.media.video import frames
+from jobs.media.video import DecodedFrame, frames
 from jobs.networks.channel import cut
 from jobs.networks.loaded import Loaded, load
 from jobs.networks.pictures import as_tensor, save_picture, show_layers
@@ -39,11 +40,15 @@ def test_image(folder: JobFolder, spec: ImageTest, report: Report) -> TestSummar
     loaded = load(model, spec.snapshot)
     training, restorer = model.spec(), loaded.restorer
     assert isinstance(training, ModelSpec)
-    input, target = read_pair(folder, training.datasets, spec, loaded.channels, report.message)
-    image = as_tensor(input)
+    input, target = read_pair(
+        folder, training.datasets, spec, loaded.channels, report.message, restorer.takes_qp
+    )
+    seen = as_tensor(input)
+    image = seen[: loaded.channels]
+    save_qps(folder, seen[loaded.channels :])
 
     began = time.perf_counter()
-    output = to_uint8(restored(restorer, image))
+    output = to_uint8(restored(restorer, seen))
     seconds = round(time.perf_counter() - began, 4)
     truth = None if target is None else as_tensor(target)
     sample: ImageSample = {
@@ -58,12 +63,20 @@ def test_image(folder: JobFolder, spec: ImageTest, report: Report) -> TestSummar
     }
     report.log.append("sample", **sample)
     if spec.layers:
-        show_all_layers(folder, loaded, image, report)
+        show_all_layers(folder, loaded, seen, report)
     return {}
 
 
+def save_qps(folder: JobFolder, qps: Tensor) -> None:
+    """Keep the QPs (1, H, W) that the network sees, for `show_channel`; none if it sees none."""
+    if len(qps):
+        save_picture(folder, QPS, qps)
+    else:  # An earlier run may have used another snapshot.
+        (folder.path / QPS).unlink(missing_ok=True)
+
+
 def restored(restorer: Restorer, image: Tensor) -> Tensor:
-    """The restored image, float32 in 0 to 1, of a uint8 image (C, H, W).
+    """The restored image, float32 in 0 to 1, of a uint8 image (C, H, W), which may have QPs.
 
     Uses tiles if the image is too large for the memory. Raises JobError.
     """
@@ -100,37 +113,44 @@ def read_pair(
     spec: ImageTest,
     channels: int,
     show_message: ShowMessage,
+    qps: bool = False,
 ) -> tuple[Picture, Picture | None]:
     """The image and its ground truth (or None), in the network's channels.
 
+    `qps`: whether the image gets one more channel with its QPs, 0 where they are unknown.
     Reports conversions to `show_message`. Raises JobError.
     """
     if spec.pair is not None:
-        return _pair(folder, datasets, spec.split, spec.pair)
+        return _pair(folder, datasets, spec.split, spec.pair, qps)
     if channels == 1:
         show_message(
             "The network restores grayscale. "
             "The test uses the brightness of the image (Y of BT.601)."
         )
     if spec.stream is not None:
-        input = frame_of(Path(spec.stream), spec.frame or 0, show_message)
+        frame = frame_of(Path(spec.stream), spec.frame or 0, qps, show_message)
+        input, qp = frame(), frame.coding.qp
     else:
         assert spec.image is not None
-        input = image_of(spec.image, show_message)
+        input, qp = image_of(spec.image, show_message), None
     target = image_of(spec.target, show_message) if spec.target else None
     if target is not None and target.shape != input.shape:
         raise JobError(
             f"The ground truth is {size(target)}, but the image is {size(input)}. "
             "Their sizes must be equal."
         )
-    return in_channels(input, channels), None if target is None else in_channels(target, channels)
+    input = in_channels(input, channels)
+    return (
+        with_plane(input, qp) if qps else input,
+        None if target is None else in_channels(target, channels),
+    )
 
 
 def _pair(
-    folder: JobFolder, datasets: list[str], split: str, number: int
+    folder: JobFolder, datasets: list[str], split: str, number: int, qps: bool
 ) -> tuple[Picture, Picture]:
     pairs, split_name = (
-        PairSet.of(folder, datasets, split),
+        PairSet.of(folder, datasets, split, qps),
         {"val": "validation", "test": "test"}[split],
     )
     if len(pairs) == 0:
@@ -151,18 +171,18 @@ def image_of(path: str, show_message: ShowMessage) -> Picture:
     return reading.picture
 
 
-def frame_of(path: Path, number: int, show_message: ShowMessage) -> Picture:
-    """A frame of a video, counted from 0 in display order.
+def frame_of(path: Path, number: int, qps: bool, show_message: ShowMessage) -> DecodedFrame:
+    """A frame of a video, counted from 0 in display order. `qps`: whether to decode its QPs.
 
     Raises JobError if the video has fewer frames. The message then has the first decoding error.
     """
     problems: list[str] = []
     count = 0
-    for as_picture in frames(path, problems.append):
+    for frame in frames(path, problems.append, qps=qps):
         if count == number:
             for problem in problems:
                 show_message(f"{problem}. Frame {number} may be another frame of the video.")
-            return as_picture()
+            return frame
         count += 1
     why = "".join(f" {problem}." for problem in problems[:1])
     if count == 0:

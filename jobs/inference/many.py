@@ -39,7 +39,7 @@ PAIRS_PER_VIEW = 64
 READ_AHEAD = 2
 
 Pictures = tuple[Picture, Picture | None]
-"""An image and its ground truth, which may be unknown."""
+"""An image, with its QPs if the network takes them, and its ground truth, which may be unknown."""
 
 
 @torch.inference_mode()
@@ -54,7 +54,8 @@ def test_many(folder: JobFolder, spec: ImagesTest | SplitTest, report: Report) -
     if isinstance(spec, ImagesTest):
         source: Images | Pairs = Images(spec, loaded.channels)
     else:
-        source = Pairs(PairSet.of(folder, training.datasets, spec.split))
+        qps = loaded.restorer.takes_qp
+        source = Pairs(PairSet.of(folder, training.datasets, spec.split, qps))
 
     totals, remaining = Totals(), []
     for number in range(len(source)):
@@ -86,9 +87,10 @@ def _measured(row: ResultRow, pictures: Pictures | None, loaded: Loaded) -> Resu
     if pictures is None:
         return row
     input, target = pictures
-    image = as_tensor(input)
+    seen = as_tensor(input)
+    image = seen[: loaded.channels]
     try:
-        image_scores = scores(image, to_uint8(restored(loaded.restorer, image)), target)
+        image_scores = scores(image, to_uint8(restored(loaded.restorer, seen)), target)
     except JobError as error:
         return {**row, "why": str(error)}
     row = {**row, "width": image.shape[2], "height": image.shape[1], **image_scores}

@@ -103,6 +103,11 @@ def decode_map(value: bytes) -> QpMap | None:
         return np.asarray(image)
 
 
+def with_plane(picture: NDArray[np.uint8], map: QpMap | None) -> NDArray[np.uint8]:
+    """A picture (H, W, C) with the QPs of its frame as one more channel (H, W, C + 1)."""
+    return np.concatenate((picture, plane_of(map, *picture.shape[:2])[:, :, None]), 2)
+
+
 def plane_of(
     map: QpMap | None, height: int, width: int, top: int = 0, left: int = 0
 ) -> NDArray[np.uint8]:

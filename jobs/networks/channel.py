@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from jobs.core.durable_files import write_whole
 from jobs.core.errors import JobError
 from jobs.core.events import read
-from jobs.core.folder import JobFolder, channel_stem
+from jobs.core.folder import QPS, JobFolder, channel_stem
 from jobs.core.types.layers import (
     Box,
     ChannelResult,
@@ -50,8 +50,9 @@ def show_channel(folder: JobFolder, spec: ImageTest, layer: int, channel: int) -
     snapshot, part = _tested(folder)
     loaded = load(folder.sibling(spec.model), snapshot)
     # Read the copy in the test's folder: the file that the spec names may have changed.
-    picture = as_tensor(read_image(folder.path / "results" / "input.png", keep_gray=True))
-    image = cut(picture, part)
+    files = [folder.path / "results" / "input.png", folder.path / QPS]
+    seen = [as_tensor(read_image(path, keep_gray=True)) for path in files if path.exists()]
+    image = cut(torch.cat(seen), part)
     reached = _run(loaded.restorer, image[None].to(loaded.device) / 255, layer)
     if not 0 <= channel < len(reached.maps):
         raise JobError(

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from jobs.core.errors import JobError
+from jobs.media.coding import plane_of
 from jobs.restoring import planes
 from jobs.restoring.planes import Layout
 from jobs.restoring.video_in import Shot
@@ -36,14 +37,15 @@ class FrameRestorer:
         self._device = tiles.device_of(model.restorer)
         model.restorer.to(memory_format=torch.channels_last)  # 20 % faster on a CPU.
         self._tilings: dict[tuple[int, ...], tiles.Tiling] = {}
-        self.needs_rgb = model.channels == 3
+        self.needs_rgb, self.needs_qps = model.channels == 3, model.restorer.takes_qp
         self.layout: Layout | None = None
 
     def batch_size(self, width: int, height: int) -> int:
         """The number of frames of a batch, for frames of a size."""
         pixels = width * height
         within_limit = self._model.limit / (
-            tiles.bytes_per_pixel(self._model.restorer, self._model.channels) * pixels
+            tiles.bytes_per_pixel(self._model.restorer, self._model.channels + self.needs_qps)
+            * pixels
         )
         return max(1, min(MAX_FRAMES, BATCH_PIXELS[self._device.type] // pixels, int(within_limit)))
 
@@ -59,7 +61,7 @@ class FrameRestorer:
         ]
         if self.needs_rgb:
             rgb = planes.stack([shot.rgb for shot in shots if shot.rgb is not None], self._device)
-            restored = self._run(rgb)
+            restored = self._run(rgb, shots)
             if self._model.restorer.channels == "y":
                 outputs = planes.change_of_luma((restored - rgb / 255)[:, :1], inputs, self.layout)
             else:
@@ -67,15 +69,17 @@ class FrameRestorer:
                 outputs = planes.change_of_rgb(change, inputs, self.layout)
         else:
             gray = planes.gray_of(inputs[0], self.layout)
-            change = self._run(gray).clamp(0, 1) - gray
+            change = self._run(gray, shots).clamp(0, 1) - gray
             outputs = planes.change_of_luma(change, inputs, self.layout)
         values = [output[:, 0].cpu().numpy() for output in outputs]
         return [
-            replace(shot, planes=[plane[number] for plane in values], rgb=None)
+            replace(shot, planes=[plane[number] for plane in values], rgb=None, qp=None)
             for number, shot in enumerate(shots)
         ]
 
-    def _run(self, image: Tensor) -> Tensor:
+    def _run(self, image: Tensor, shots: list[Shot]) -> Tensor:
+        if self.needs_qps:
+            image = self._with_qps(image, shots)
         shape = tuple(image.shape)
         try:
             if shape not in self._tilings:
@@ -83,3 +87,9 @@ class FrameRestorer:
             return tiles.run(self._model.restorer, image, self._tilings[shape])
         except tiles.TooLarge as error:
             raise JobError(str(error)) from error
+
+    def _with_qps(self, image: Tensor, shots: list[Shot]) -> Tensor:
+        """The images, uint8 or float32 in 0 to 1, with the QPs of their frames as last channel."""
+        height, width = image.shape[-2:]
+        qps = planes.stack([plane_of(shot.qp, height, width) for shot in shots], self._device)
+        return torch.cat((image, qps if image.dtype == torch.uint8 else qps / 255), 1)

@@ -96,7 +96,8 @@ class Pipeline:
         JobError, and the errors of the threads.
         """
         self._report.begin(0)
-        video = VideoIn(self._container, self._name, self._report, self._restorer.needs_rgb)
+        needs_rgb, needs_qps = self._restorer.needs_rgb, self._restorer.needs_qps
+        video = VideoIn(self._container, self._name, self._report, needs_rgb, needs_qps)
         first = video.first()
         if first is None:
             self.why = video.why

@@ -14,6 +14,7 @@ from av.container import InputContainer
 from jobs.core.errors import JobError
 from jobs.core.limits import too_large
 from jobs.core.report import Report
+from jobs.media.coding import QpMap, coding_of, prepare_decoder
 from jobs.media.video import to_picture
 from jobs.restoring import hdr, planes
 from jobs.restoring.planes import Layout, Plane
@@ -53,7 +54,7 @@ class Shot:
     """A frame in the pipeline.
 
     `pts` and `duration` are in units of `time_base` (s); a duration of 0 is unknown. `rgb` is the
-    picture if the network's input is RGB.
+    picture if the network's input is RGB; `qp`, the QPs if it takes them and they are known.
     """
 
     number: int
@@ -62,6 +63,7 @@ class Shot:
     time_base: Fraction
     planes: list[Plane]
     rgb: Plane | None
+    qp: QpMap | None = None
 
 
 @dataclass
@@ -80,12 +82,15 @@ class VideoIn:
     """The frames of a video as shots, and the packets of the streams that are copied.
 
     `copied_streams` holds the indexes of these streams. `why` is the reason if the video breaks.
+    `rgb` and `qps`: whether the network's input is RGB, and whether it has the QPs.
     """
 
-    def __init__(self, container: InputContainer, name: str, report: Report, rgb: bool) -> None:
+    def __init__(
+        self, container: InputContainer, name: str, report: Report, rgb: bool, qps: bool
+    ) -> None:
         self._container, self._name, self._report, self._rgb = container, name, report, rgb
-        self._video = container.streams.video[0]
-        self._video.thread_type = "AUTO"
+        self._video, self._qps = container.streams.video[0], qps
+        prepare_decoder(self._video, qps)
         self._time_base = time_base(container)
         self._next_pts = 0
         self._in_decode_order = container.format.name in DECODE_ORDER
@@ -241,7 +246,8 @@ class VideoIn:
         rgb = _rgb(copies, planar, layout) if self._rgb else None
         self._count += 1
         duration = 1 if is_untimed(self._container) else frame.duration or 0
-        return Shot(self._count - 1, pts, duration, self._time_base, copies, rgb)
+        qp = coding_of(frame).qp if self._qps else None
+        return Shot(self._count - 1, pts, duration, self._time_base, copies, rgb, qp)
 
     def _note_break(self, why: str) -> None:
         self.why = self.why or why

@@ -21,6 +21,14 @@ from jobs.specs import ModelSpec
 BYTES_PER_WINDOW = 128 * 2**20
 """The memory for the patches of a window. Larger windows are shuffled better."""
 
+BLIND_SHARE = 1 / 3
+"""The share of the patches whose QPs are hidden from a network that takes them.
+
+It then also restores images whose QPs are unknown.
+"""
+BLIND = 8
+"""The bit of `Cuts.turn` that hides the QPs."""
+
 TURNS = {
     (False, False): [0],
     (True, False): [0, 1, 2, 3],
@@ -35,7 +43,7 @@ class Cuts:
     """The pairs, positions and orientations of patches, each an int64 tensor (N,).
 
     `turn` has bit 0 for mirrored left to right, bit 1 for mirrored top to bottom, and bit 2 for
-    rows and columns swapped: together the eight orientations of a square.
+    rows and columns swapped: together the eight orientations of a square. Bit 3 hides the QPs.
     """
 
     pair: Tensor
@@ -82,6 +90,7 @@ class Plan:
         flips: bool = True,
         quarter_turns: bool = False,
         bytes_per_pixel: int = 6,
+        qps: bool = False,
     ) -> None:
         height, width = min(sizes, key=min)
         if side > min(height, width):
@@ -92,6 +101,7 @@ class Plan:
         self._sizes = torch.tensor(sizes)
         self.side, self.per_pair, self.per_step, self._seed = side, per_pair, per_step, seed
         self._turns = torch.tensor(TURNS[flips, quarter_turns])
+        self._qps = qps
         # A window has a whole number of steps: no step crosses two windows.
         block = per_step // math.gcd(per_step, per_pair)
         fitting = BYTES_PER_WINDOW // (per_pair * side * side * bytes_per_pixel)
@@ -108,7 +118,8 @@ class Plan:
             per_step,
             spec.seed,
             *orientations,
-            2 * pairs.channels,
+            pairs.bytes_per_pixel,
+            pairs.qps,
         )
 
     @property
@@ -145,10 +156,10 @@ class Plan:
         room = self._sizes[pair] - self.side + 1
         corners = (torch.rand(len(pair), 2, generator=random, dtype=torch.float64) * room).long()
         turn = self._turns[torch.randint(len(self._turns), (len(pair),), generator=random)]
-        return Window(
-            Cuts(pair, corners[:, 0], corners[:, 1], turn),
-            torch.randperm(len(pair), generator=random),
-        )
+        order = torch.randperm(len(pair), generator=random)
+        if self._qps:
+            turn = turn + BLIND * (torch.rand(len(pair), generator=random) < BLIND_SHARE)
+        return Window(Cuts(pair, corners[:, 0], corners[:, 1], turn), order)
 
     def _generator(self, *path: int) -> torch.Generator:
         """A generator for an epoch, or for a window of an epoch; seeded by the spec's seed."""
@@ -182,3 +193,9 @@ def cut(pixels: Tensor, indices: Tensor) -> Tensor:
     """Patches (N, C, side, side), uint8 and channels_last, from all pixels (P, C)."""
     patches = pixels.index_select(0, indices.flatten())
     return patches.view(*indices.shape, -1).permute(0, 3, 1, 2)
+
+
+def hide_qps(inputs: Tensor, cuts: Cuts) -> Tensor:
+    """Set the last channel of the patches (N, C + 1, side, side) with BLIND to 0; return them."""
+    inputs[:, -1] *= (cuts.turn & BLIND == 0)[:, None, None]
+    return inputs

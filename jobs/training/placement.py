@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from jobs.datasets.pair_sets import PairSet
-from jobs.training.patches import Cuts, Plan, Window, cut, pixel_indices
+from jobs.training.patches import Cuts, Plan, Window, cut, hide_qps, pixel_indices
 
 SHARE_OF_MEMORY = 0.5
 """The share of the free memory, of a GPU or of the machine, that pictures may use."""
@@ -25,7 +25,7 @@ SHARE_OF_MEMORY = 0.5
 BATCHES_AHEAD = 4
 
 Batch = tuple[Tensor, Tensor]
-"""(input, target), each uint8 (N, C, side, side)."""
+"""(input, target), each uint8 (N, C, side, side). The input may have a channel with QPs."""
 
 Share = Callable[[Cuts], Cuts]
 """The part of a step's patches that this process trains on."""
@@ -75,23 +75,26 @@ def nearest(size: int, device: torch.device) -> str:
 
 
 class Resident:
-    """All pictures, decoded: the pixels (P, C) of the inputs and those of the targets."""
+    """All pictures, decoded: the pixels (P, C) of the inputs and those of the targets.
+
+    Those of the inputs have one more channel if they have QPs.
+    """
 
     def __init__(self, pairs: PairSet, plan: Plan, where: torch.device, share: Share) -> None:
-        self._plan, self._share, self._where = plan, share, where
+        self._plan, self._share, self._where, self._qps = plan, share, where, pairs.qps
         areas = [height * width for height, width in pairs.sizes]
         starts = [0, *accumulate(areas)]
         self._starts = torch.tensor(starts[:-1], device=where)
         self._widths = torch.tensor([width for _, width in pairs.sizes], device=where)
         self._input, self._target = (
-            torch.empty(starts[-1], pairs.channels, dtype=torch.uint8, device=where)
-            for _ in range(2)
+            torch.empty(starts[-1], channels, dtype=torch.uint8, device=where)
+            for channels in (pairs.channels + pairs.qps, pairs.channels)
         )
 
         def read(number: int) -> None:
             range_of_pair = slice(starts[number], starts[number + 1])
             for pixels, picture in zip((self._input, self._target), pairs[number], strict=True):
-                pixels[range_of_pair] = picture.view(-1, pairs.channels)
+                pixels[range_of_pair] = picture.flatten(0, 1)
 
         with ThreadPoolExecutor(os.cpu_count()) as readers:
             list(readers.map(read, range(len(pairs))))
@@ -105,7 +108,8 @@ class Resident:
     def _cut(self, cuts: Cuts) -> Batch:
         in_pictures = pixel_indices(cuts, self._plan.side, self._widths)
         indices = in_pictures + self._starts[cuts.pair][:, None, None]
-        return cut(self._input, indices), cut(self._target, indices)
+        input = cut(self._input, indices)
+        return hide_qps(input, cuts) if self._qps else input, cut(self._target, indices)
 
 
 class Streamed:
@@ -147,8 +151,11 @@ class Streamed:
 
         Copies the patches at once: each tensor from another process keeps a file open.
         """
-        shape = (len(window.cuts), self._plan.side, self._plan.side, self._pairs.channels)
-        patches = torch.empty(shape, dtype=torch.uint8), torch.empty(shape, dtype=torch.uint8)
+        shape, channels = (len(window.cuts), *2 * (self._plan.side,)), self._pairs.channels
+        patches = (
+            torch.empty(*shape, channels + self._pairs.qps, dtype=torch.uint8),
+            torch.empty(*shape, channels, dtype=torch.uint8),
+        )
         for first in range(0, len(window.cuts), self._plan.per_pair):
             for side, of_pair in zip(patches, next(reading), strict=True):
                 side[slice(first, first + self._plan.per_pair)] = of_pair
@@ -179,13 +186,13 @@ class PatchDataset(Dataset[Batch]):
     def __getitem__(self, read: tuple[int, Cuts]) -> Batch:
         number, cuts = read
         input, target = self._pairs[number]
-        width, channels = input.shape[1:]
+        width = input.shape[1]
         in_picture = Cuts(torch.zeros_like(cuts.pair), cuts.top, cuts.left, cuts.turn)
         indices = pixel_indices(in_picture, self._side, torch.tensor([width]))
-        return tuple(
-            cut(side.view(-1, channels), indices).permute(0, 2, 3, 1).contiguous()
-            for side in (input, target)
-        )  # type: ignore[return-value]
+        inputs, targets = (cut(side.flatten(0, 1), indices) for side in (input, target))
+        if self._pairs.qps:
+            hide_qps(inputs, cuts)
+        return inputs.permute(0, 2, 3, 1).contiguous(), targets.permute(0, 2, 3, 1).contiguous()
 
 
 def prefetched(batches: Iterator[Batch], device: torch.device) -> Iterator[Batch]:

@@ -113,17 +113,17 @@ def prepare(folder: JobFolder, spec: ModelSpec, report: Report, stack: ExitStack
     precision = choose_precision(spec.precision, device)
     torch.manual_seed(spec.seed)
 
+    pairs, validation_pairs = (
+        stack.enter_context(PairSet.of(folder, spec.datasets, split)) for split in ("train", "val")
+    )
+    kind = Kind(spec.network, spec.channels, pairs.channels)
+    restorer = _new_restorer(kind, spec, pairs, device)
+    pairs.qps = validation_pairs.qps = restorer.takes_qp
     with report.phase("loading data"):
-        pairs, validation_pairs = (
-            stack.enter_context(PairSet.of(folder, spec.datasets, split))
-            for split in ("train", "val")
-        )
         plan = Plan.of(spec, pairs)
         placement = place(pairs, plan, device, ranks.share)
         validation = Validation(validation_pairs, ranks, device)
 
-    kind = Kind(spec.network, spec.channels, pairs.channels)
-    restorer = _new_restorer(kind, spec, pairs, device)
     state = ranks.broadcast(snapshots.to_resume(folder, report.resume_from))
     for note in [] if state else notes_on(spec.network, spec.loss, kind.channels_seen):
         report.message(note)
@@ -334,7 +334,8 @@ def snapshot(run: Run) -> None:
 
 def test(run: Run) -> ModelSummary:
     """Score the best snapshot on the test split, if the datasets have one."""
-    with PairSet.of(run.folder, run.spec.datasets, "test") as pairs:
+    takes_qp = run.learner.evaluated.takes_qp
+    with PairSet.of(run.folder, run.spec.datasets, "test", takes_qp) as pairs:
         if not len(pairs):
             return {}
         best = run.ranks.broadcast(

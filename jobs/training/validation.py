@@ -27,11 +27,18 @@ CACHE_BYTES = 2**30
 
 @dataclass(frozen=True)
 class Sample:
-    """A square of a validation pair: uint8 (C, side, side) each. `pair` is the pair's number."""
+    """A square of a validation pair: uint8 (C, side, side) each. `pair` is the pair's number.
+
+    `seen` is the network's input: the input and, if it takes them, the QPs.
+    """
 
     pair: int
-    input: Tensor
+    seen: Tensor
     target: Tensor
+
+    @property
+    def input(self) -> Tensor:
+        return self.seen[: len(self.target)]
 
 
 class Validation:
@@ -50,7 +57,7 @@ class Validation:
         )
 
     def _read(self, number: int) -> tuple[Tensor, Tensor]:
-        """Input and target of a pair, uint8 (C, H, W) each."""
+        """Input and target of a pair, uint8 (C, H, W) each; with QPs, the input has C + 1."""
         input, target = self._pairs[number]
         return input.permute(2, 0, 1), target.permute(2, 0, 1)
 
@@ -77,10 +84,10 @@ class Validation:
             # Several ranks stop together at their next step: the others would wait for this one.
             if self._ranks.size == 1:
                 report.check()
-            input, target = self._pair(number)
-            output = restorer(to_unit_range(input[None], self._device))[0]
+            seen, target = self._pair(number)
+            output = restorer(to_unit_range(seen[None], self._device))[0]
             if number not in self._input_scores:
-                self._input_scores[number] = _scores_of(input / 255, target)
+                self._input_scores[number] = _scores_of(seen[: len(target)] / 255, target)
             both = torch.tensor(
                 [_scores_of(output, target), self._input_scores[number]], dtype=torch.float64
             )
@@ -102,16 +109,16 @@ class Validation:
 
     def _sample(self, number: int) -> Sample:
         """The square of a pair with the largest error: it shows most of the restoration."""
-        input, target = self._read(number)
-        side = min(SAMPLE_SIDE, *input.shape[-2:])
-        error = (input.float() - target.float()).square().mean(0)
+        seen, target = self._read(number)
+        side = min(SAMPLE_SIDE, *target.shape[-2:])
+        error = (seen[: len(target)].float() - target.float()).square().mean(0)
         errors = torch.nn.functional.avg_pool2d(error[None, None], side, stride=max(side // 4, 1))[
             0, 0
         ]
         row, column = divmod(int(errors.argmax()), errors.shape[1])
         top, left = row * max(side // 4, 1), column * max(side // 4, 1)
         cut = (slice(None), slice(top, top + side), slice(left, left + side))
-        return Sample(number, input[cut].contiguous(), target[cut].contiguous())
+        return Sample(number, seen[cut].contiguous(), target[cut].contiguous())
 
     @torch.inference_mode()
     def show_samples(
@@ -120,7 +127,7 @@ class Validation:
         """Write pictures of the samples and log `sample` events."""
         restorer.eval()
         for index, sample in enumerate(self.samples):
-            output = to_uint8(restorer(to_unit_range(sample.input[None], self._device))[0]).cpu()
+            output = to_uint8(restorer(to_unit_range(sample.seen[None], self._device))[0]).cpu()
             fields = _sample_fields(folder, index, sample, output, step, epoch)
             report.log.append("sample", **fields)
 
@@ -130,7 +137,7 @@ class Validation:
     ) -> None:
         """Write pictures of the layers' outputs for the first sample and log `layer` events."""
         restorer.eval()
-        image = to_unit_range(self.samples[0].input[None], self._device)
+        image = to_unit_range(self.samples[0].seen[None], self._device)
         show_layers(
             folder,
             restorer,

@@ -1,0 +1,97 @@
+"""The QPs that networks get while a video is restored, shown by a network that returns them."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from jobs.core.events import NoLog
+from jobs.core.report import Report
+from jobs.media.coding import QpMap, plane_of
+from jobs.media.images import Picture
+from jobs.media.video import decode_frames, frames
+from jobs.restoring.network import Model
+from jobs.restoring.planes import planes_of
+from jobs.restoring.video import restore_video
+from models.restorer import Channels, Restorer, channels_seen
+from tests.support.qp_network import network
+
+needs_ffmpeg = pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="ffmpeg is not installed")
+FRAMES = 12
+
+
+def encode(path: Path, *options: str, size: str = "150x98") -> Path:
+    """Encode a test pattern with the ffmpeg command."""
+    source = f"testsrc2=size={size}:rate=25,noise=c0s=20:c0f=t"
+    command = ["ffmpeg", "-v", "error", "-y", "-f", "lavfi", "-i", source, "-frames:v", str(FRAMES)]
+    subprocess.run([*command, "-pix_fmt", "yuv420p", *options, str(path)], check=True)
+    return path
+
+
+def luma(path: Path) -> list[Picture]:
+    return [planes_of(frame)[0] for frame in decode_frames(path)]
+
+
+def shown(path: Path, channels: int, see: Channels = "y", limit: int = 2**30) -> list[Picture]:
+    """The luma of the restored frames, in limited range."""
+    out = path.with_name("restored.mkv")
+    restorer = Restorer(network(channels_seen(see, channels)), see).eval()
+    restore_video(path, out, Model(restorer, channels, limit), Report(NoLog()), "ffv1")
+    return luma(out)
+
+
+def maps_of(path: Path) -> list[QpMap]:
+    maps = [frame.coding.qp for frame in frames(path, qps=True)]
+    return [map for map in maps if map is not None]
+
+
+def differences(outputs: list[Picture], path: Path) -> list[float]:
+    """The largest difference of each output from what the maps of a video look like as luma.
+
+    Leaves out luma that is not in 16 to 235, which stays that much outside.
+    """
+    inputs, maps = luma(path), maps_of(path)
+    assert len(outputs) == len(inputs) == len(maps) == FRAMES
+    assert any(len(np.unique(map)) > 3 for map in maps)
+    result = []
+    for output, input, map in zip(outputs, inputs, maps, strict=True):
+        expected = 16 + plane_of(map, *input.shape).astype(float) * 219 / 255
+        inside = (input >= 16) & (input <= 235)
+        assert inside.mean() > 0.5
+        result.append(float(np.abs(output - expected)[inside].max()))
+    return result
+
+
+@needs_ffmpeg
+@pytest.mark.parametrize("limit", [2**30, 400_000], ids=["whole", "in tiles"])
+def test_the_frames_of_h264_come_with_their_qps(limit: int, tmp_path: Path) -> None:
+    path = encode(tmp_path / "clip.mp4", "-c:v", "libx264", "-crf", "30")
+    assert max(differences(shown(path, 1, limit=limit), path)) <= 0.5
+
+
+@needs_ffmpeg
+def test_rotated_videos_have_their_qps_in_the_frame_as_it_is_coded(tmp_path: Path) -> None:
+    upright = encode(tmp_path / "clip.mp4", "-c:v", "libx264", "-crf", "30")
+    rotated = tmp_path / "rotated.mp4"
+    command = ["ffmpeg", "-v", "error", "-i", str(upright), "-c", "copy"]
+    subprocess.run([*command, "-metadata:s:v", "rotate=90", str(rotated)], check=True)
+    assert max(differences(shown(rotated, 1), upright)) <= 0.5
+
+
+@needs_ffmpeg
+@pytest.mark.parametrize("see", ["y", "rgb"])
+def test_networks_of_rgb_get_the_qps_too(see: Channels, tmp_path: Path) -> None:
+    """The luma is only close, since RGB is rounded. The pattern is gray: colours could clip."""
+    path = encode(tmp_path / "clip.mp4", "-c:v", "libx264", "-crf", "30", "-vf", "hue=s=0")
+    assert max(differences(shown(path, 3, see), path)) <= 2
+
+
+@needs_ffmpeg
+def test_the_qps_of_other_codecs_are_unknown(tmp_path: Path) -> None:
+    path = encode(tmp_path / "clip.mkv", "-c:v", "mpeg2video", "-q", "8", size="160x96")
+    outputs = shown(path, 1)
+    assert len(outputs) == FRAMES
+    # Luma outside of 16 to 235 stays that much outside.
+    assert all((np.abs(output.astype(int) - 16) <= 20).all() for output in outputs)
