@@ -264,6 +264,38 @@ def test_samples_of_earlier_and_later_validations(page: Page, prepared: Prepared
     expect(page.locator("#samples-position")).to_contain_text(f"2 of {count}")
 
 
+def test_a_sample_opens_in_the_viewer_with_a_slider_through_the_validations(
+    page: Page, prepared: Prepared
+) -> None:
+    open_model(page, prepared, prepared.done)
+    until(page, "document.querySelectorAll('#samples figure').length === 2")
+    page.locator("#samples figure button").last.click()
+    dialog = page.locator("#sample-viewer")
+    expect(dialog.locator(".stage")).to_be_visible()
+    expect(dialog.get_by_role("heading")).to_contain_text("Validation pair")
+    dialog.get_by_role("button", name="Error map").click()
+    zoom = dialog.get_by_label("Zoom", exact=True)
+    dialog.get_by_role("button", name="Zoom in").click()
+    expect(zoom).not_to_have_text("")
+    scale = zoom.inner_text()
+    newest = dialog.locator(".files a").nth(1).get_attribute("href")
+    picture = "document.querySelector('#sample-viewer canvas').toDataURL()"
+    before = page.evaluate(picture)
+    slider = dialog.get_by_label("Validation of the sample")
+    slider.focus()
+    page.keyboard.press("Home")
+    expect(dialog.locator("output").first).to_contain_text("epoch 0, step 0 · 1 of ")
+    expect(dialog.locator(".files a").nth(1)).not_to_have_attribute("href", str(newest))
+    assert page.evaluate(picture) != before
+    expect(zoom).to_have_text(scale)
+    assert serious_findings(page) == []
+    page.screenshot(path=ARTIFACTS / "sample-viewer.png")
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.screenshot(path=ARTIFACTS / "sample-viewer-narrow.png")
+    dialog.get_by_role("button", name="Close").click()
+    expect(dialog).to_be_hidden()
+
+
 def test_a_snapshot_is_exported_and_the_file_loads(page: Page, prepared: Prepared) -> None:
     open_model(page, prepared, prepared.done)
     row = page.locator("#snapshots tr.best")

@@ -1,7 +1,8 @@
 // Samples of the validations of a training: squares of pairs as input, output and ground truth.
 import { element, find, findAll } from "../base/dom.js";
-import { count, epoch, fromTo, gain } from "../base/format.js";
+import { count, epoch } from "../base/format.js";
 import { replaceWhenLoaded } from "../base/pictures.js";
+import { sampleViewer, scoresOf } from "./sample_viewer.js";
 
 /** @import { JobEvent, ValidationSampleEvent } from "../base/types.js" */
 
@@ -32,25 +33,26 @@ export function withSample(sets, event) {
   ];
 }
 
-/** @param {ValidationSampleEvent} sample */
-function card({ pair, width, height, input, output, target, psnr_input, psnr_output }) {
+/**
+ * @param {ValidationSampleEvent} sample
+ * @param {() => void} open
+ */
+function card(sample, open) {
+  const { index, pair, width, height, input, output, target } = sample;
   const urls = { input, output, truth: target };
   const pictures = Object.entries(urls).map(([role, url]) =>
-    element(
-      "a",
-      { href: url, target: "_blank", title: `Open the ${role}` },
-      element("img", { src: url, width, height, alt: `Validation pair ${pair}, ${role}` }),
-    ),
+    element("img", { src: url, width, height, alt: `Validation pair ${pair}, ${role}` }),
   );
-  const scores =
-    psnr_input == null || psnr_output == null
-      ? ""
-      : ` · ${fromTo(psnr_input, psnr_output)} dB, ${gain(psnr_output - psnr_input)}`;
+  const label = `Compare input, output and ground truth of pair ${pair}`;
   return element(
     "figure",
     {},
-    element("div", { class: "triple" }, ...pictures),
-    element("figcaption", {}, `pair ${pair}${scores}`),
+    element(
+      "button",
+      { type: "button", id: `sample-${index}`, class: "triple", title: label, onclick: open },
+      ...pictures,
+    ),
+    element("figcaption", {}, `pair ${pair}${scoresOf(sample)}`),
   );
 }
 
@@ -60,12 +62,13 @@ function card({ pair, width, height, input, output, target, psnr_input, psnr_out
  */
 export function sampleSlider() {
   const holder = find(document, "#samples");
-  const buttons = findAll(document, ".through-time button", HTMLButtonElement);
+  const buttons = findAll(document, "#samples-section [data-by]", HTMLButtonElement);
   const slider = find(document, "#samples-at", HTMLInputElement);
   const label = find(document, "#samples-position");
   /** @type {SampleSet[]} */
   let sets = [];
   let followsNewest = true;
+  const dialog = sampleViewer();
 
   const current = () => Number(slider.value);
   const targetOf = (/** @type {HTMLButtonElement} */ button) =>
@@ -79,7 +82,8 @@ export function sampleSlider() {
     slider.setAttribute("aria-valuetext", place);
     for (const button of buttons) button.disabled = !sets[targetOf(button)];
     const samples = [...set.samples.values()].sort((a, b) => a.index - b.index);
-    replaceWhenLoaded(holder, samples.map(card));
+    const cards = samples.map((sample) => card(sample, () => dialog.open(sample.index, current())));
+    replaceWhenLoaded(holder, cards);
   }
 
   /** @param {number} index */
@@ -101,5 +105,6 @@ export function sampleSlider() {
     slider.max = String(Math.max(sets.length - 1, 0));
     if (followsNewest) slider.value = slider.max;
     draw();
+    dialog.update(sets);
   };
 }

@@ -52,6 +52,7 @@ const NARROW = 600;
  * @param {HTMLElement} holder
  * @param {Picture[]} pictures At least two; the role "target" is the ground truth.
  * @param {QpMapSource} [qpMap] The QPs of the first picture.
+ * @returns {(urls: string[]) => void} Shows other pictures of the same sizes; zoom and place stay.
  */
 export function viewer(holder, pictures, qpMap) {
   const images = pictures.map(({ role, label, url }) =>
@@ -87,10 +88,24 @@ export function viewer(holder, pictures, qpMap) {
   const [{ width, height }] = pictures;
   if (width && height) shape(state, parts.stage, pictures.length, { width, height });
   const map = qpMap ? loadQpMap(qpMap) : null;
-  Promise.all([map, ...images.map((image) => image.decode())]).then(
-    ([qp]) => start({ ...state, qp: qp ?? null }, parts, surfaces(images), inAddress),
-    () => (parts.pixels.holder.textContent = "A picture could not be loaded. Reload the page."),
+  const showFailure = () =>
+    (parts.pixels.holder.textContent = "A picture could not be loaded. Reload the page.");
+  const started = Promise.all([map, ...images.map((image) => image.decode())]).then(([qp]) =>
+    start({ ...state, qp: qp ?? null }, parts, surfaces(images), inAddress),
   );
+  started.catch(showFailure);
+  let turn = 0;
+  return async (urls) => {
+    const mine = ++turn;
+    const fresh = urls.map((src) => element("img", { src }));
+    try {
+      const replace = await started;
+      await Promise.all(fresh.map((image) => image.decode()));
+      if (mine === turn) replace(surfaces(fresh), urls);
+    } catch {
+      showFailure();
+    }
+  };
 }
 
 /** @type {("mode" | "gain" | "top")[]} The settings that are stored. */
@@ -118,7 +133,8 @@ function build(pictures, images) {
   const tools = element("div", { class: "tools", role: "toolbar", "aria-label": "Viewer" });
   const zoom = element("output", { "aria-label": "Zoom" });
   const pixels = pixelLine(pictures);
-  const files = element("p", { class: "files quiet" }, "Save ", ...pictures.map(downloadLink));
+  const urls = pictures.map(({ url }) => url);
+  const files = element("p", { class: "files quiet" }, ...fileLinks(pictures, urls));
   const holder = element(
     "div",
     { class: "viewer" },
@@ -127,14 +143,21 @@ function build(pictures, images) {
     element("div", { class: "below" }, pixels.holder, files),
     element("div", { hidden: true }, ...images),
   );
-  return { canvas, divider, tags, scale, stage, tools, zoom, pixels, holder };
+  return { canvas, divider, tags, scale, stage, tools, zoom, pixels, files, holder };
 }
 
-/** @param {Picture} picture */
-function downloadLink({ role, label, url }) {
-  const [path] = url.split("?");
-  const extension = path.slice(path.lastIndexOf(".") + 1);
-  return element("a", { href: url, download: `${role}.${extension}` }, label.toLowerCase());
+/**
+ * @param {Picture[]} pictures
+ * @param {string[]} urls Of the pictures now.
+ */
+function fileLinks(pictures, urls) {
+  const links = pictures.map(({ role, label }, index) => {
+    const [path] = urls[index].split("?");
+    const extension = path.slice(path.lastIndexOf(".") + 1);
+    const name = `${role}.${extension}`;
+    return element("a", { href: urls[index], download: name }, label.toLowerCase());
+  });
+  return ["Save ", ...links];
 }
 
 /**
@@ -142,6 +165,7 @@ function downloadLink({ role, label, url }) {
  * @param {Parts} parts
  * @param {Surface[]} loaded
  * @param {boolean} inAddress Whether the page's address contains the view.
+ * @returns {(surfaces: Surface[], urls: string[]) => void} Replaces the pictures.
  */
 function start(state, parts, loaded, inAddress) {
   const size = { width: loaded[0].width, height: loaded[0].height };
@@ -188,6 +212,12 @@ function start(state, parts, loaded, inAddress) {
     drawing.now();
   }).observe(parts.stage);
   change({});
+  return (fresh, urls) => {
+    loaded.splice(0, loaded.length, ...fresh);
+    state.cache.clear();
+    parts.files.replaceChildren(...fileLinks(state.pictures, urls));
+    drawing.now();
+  };
 }
 
 /**

@@ -13,7 +13,7 @@ from jobs.core.folder import JobFolder
 from jobs.datasets.store import PairReader
 from jobs.media.coding import QpMap
 from jobs.media.images import Picture, read_image
-from jobs.media.quality import psnr_and_ssim
+from jobs.media.quality import psnr
 from jobs.media.video import frames
 from jobs.networks.channel import show_channel
 from jobs.run import main as run_worker
@@ -77,8 +77,8 @@ def test_a_pair_has_the_qps_of_the_dataset(model: JobFolder, dataset: JobFolder)
     assert np.array_equal(output_of(test), output)
     assert np.array_equal(read_image(test.path / "results" / "input.png"), input)
     (sample,) = [event for event in read(test.events) if event["type"] == "sample"]
-    assert sample["psnr_output"] == pytest.approx(psnr_and_ssim(output, target)[0], abs=1e-3)
-    assert sample["psnr_input"] == pytest.approx(psnr_and_ssim(input, target)[0], abs=1e-3)
+    assert sample["psnr_output"] == pytest.approx(psnr(output, target), abs=1e-3)
+    assert sample["psnr_input"] == pytest.approx(psnr(input, target), abs=1e-3)
     spec = ImageTest(model=model.id, pair=1)
     channel = show_channel(test, spec, layer=1, channel=0)
     assert channel["high"] == pytest.approx(plane.max() / 255, abs=1e-4)
@@ -102,7 +102,7 @@ def test_a_split_has_the_qps_of_its_pairs(model: JobFolder, dataset: JobFolder) 
     ]
     reader = PairReader(dataset.store("val"))
     expected = [
-        psnr_and_ssim(np.repeat(reader.qp_plane(number), 3, 2), reader[number][1])[0]
+        psnr(np.repeat(reader.qp_plane(number), 3, 2), reader[number][1])
         for number in range(len(reader))
     ]
     reader.close()
