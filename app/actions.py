@@ -23,7 +23,7 @@ from app.forms.training import LENGTHS
 from app.live.sockets import JOB_DELETED
 from app.runner import probing
 from app.temporary_failures import TooManyUploads
-from app.validation_errors import REQUIRED, Invalid, validate
+from app.validation_errors import REQUIRED, Invalid, Problems, validate
 from jobs.core.types.samples import ResultRow
 from jobs.specs import TESTS, AnyTest, DatasetSpec, ModelSpec, spec_of
 
@@ -36,9 +36,24 @@ READ_ONLY = "Unknown or read-only field."
 
 
 def create_dataset(values: Any) -> str:
-    """Create a dataset job and return its id. Raises Invalid."""
-    spec = _checked_dataset(DatasetSpec, values)
+    """Create a dataset job and return its id. Raises Invalid, with all problems of all fields."""
+    try:
+        spec = _checked_dataset(DatasetSpec, values)
+    except Invalid as first:
+        raise Invalid({**_problems_of_the_rest(values, first), **first.problems}) from first
     return catalog().create("dataset", spec)
+
+
+def _problems_of_the_rest(values: Any, first: Invalid) -> Problems:
+    """Problems of files, which are looked at only once the other fields are valid."""
+    if not isinstance(values, dict):
+        return {}
+    rest = {name: value for name, value in values.items() if name not in first.problems}
+    try:
+        _checked_dataset(DatasetSpec, {"name": "rest", **rest})
+    except Invalid as more:
+        return more.problems
+    return {}
 
 
 def _checked_dataset(kind: type[Dataset], values: Any) -> Dataset:

@@ -8,11 +8,13 @@ from typing import Any
 from app.apart import apart_at_paths
 from app.catalog.database import JobRow
 from app.checks.dataset import path_or_problem
-from app.files import paths
+from app.files import content, paths
 from app.files.downloads import download, is_url
 from app.settings import Settings
 from app.validation_errors import Invalid, Problems
+from jobs.core.errors import JobError
 from jobs.core.path_lists import without_label
+from jobs.core.paths import open_file
 from jobs.core.suffixes import IMAGES
 from jobs.specs import AnyTest, ImagesTest, ImageTest, SplitTest, VideoTest
 
@@ -39,9 +41,9 @@ def checked_test(spec: AnyTest, find: Find, settings: Settings) -> AnyTest:
 
     match spec:
         case ImageTest():
+            check_path("stream", paths.file)
             for field in ("image", "target"):
                 check_path(field, partial(_image, settings=settings))
-            check_path("stream", paths.file)
             if spec.pair is not None:
                 _check_pair(spec.pair, spec.split, pairs(find, row, spec.split), problems)
         case ImagesTest():
@@ -77,7 +79,7 @@ def pairs(find: Find, model: JobRow, split: str) -> int:
 
 def _image(text: str, roots: Roots, settings: Settings) -> Path:
     if not is_url(text):
-        return paths.file(text, roots)
+        return _readable_image(text, roots)
     if not settings.allow_urls:
         raise paths.FileProblem(
             "This server downloads no images. Upload the image, or start the server with "
@@ -88,6 +90,21 @@ def _image(text: str, roots: Roots, settings: Settings) -> Path:
 
 def _all_images(images: list[str], roots: Roots, problems: Problems) -> list[str | None]:
     return [path_or_problem(problems, "images", partial(_images, path, roots)) for path in images]
+
+
+def _readable_image(text: str, roots: Roots) -> Path:
+    """An image file, by its first bytes. Raises FileProblem."""
+    path = paths.file(text, roots)
+    try:
+        with open_file(path) as file:
+            head = file.read(content.HEAD)
+    except JobError as error:
+        raise paths.FileProblem(str(error)) from error
+    if content.identify(head) not in content.PICTURES:
+        raise paths.FileProblem(
+            f"{path.name} is not a readable image. Choose a PNG, BMP, JPEG, TIFF or WebP image."
+        )
+    return path
 
 
 def _images(text: str, roots: Roots) -> Path:

@@ -41,6 +41,7 @@ TS = Content("an MPEG transport stream", (".ts", ".m2ts"))
 AVI = Content("an AVI video", (".avi",))
 Y4M = Content("a Y4M video", (".y4m",))
 TEXT = Content("text", (".csv", *PATH_LISTS))
+PICTURES = frozenset({BMP, BMP_GZ, PNG, JPEG, TIFF, WEBP})
 
 SIGNATURES = {
     b"\x89PNG\r\n\x1a\n": PNG,

@@ -17,7 +17,8 @@ blueprint = Blueprint("datasets", __name__)
 def new_dataset() -> Any:
     values, problems = values_of(DatasetSpec, request.form or request.args), {}
     if "clone" in request.args and request.method == "GET":
-        values = cloned(job_or_404(request.args["clone"], "dataset"))
+        job = job_or_404(request.args["clone"], "dataset")
+        values = job["spec"] if "again" in request.args else cloned(job)
     if request.method == "POST":
         try:
             return redirect(url_for(".dataset", id=create_dataset(values)))

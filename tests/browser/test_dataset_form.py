@@ -224,3 +224,55 @@ def test_a_refused_form_keeps_the_entered_values(form: Page, clip: Clip) -> None
         ).count("source.originals")
         == 0
     )
+
+
+def test_all_errors_are_shown_at_once_each_at_its_field(form: Page, clip: Clip) -> None:
+    form.locator("form").first.evaluate("form => { form.noValidate = true; }")
+    form.locator("#f-stream-source-stream").fill("/nowhere/a.h264")
+    form.locator("#f-stream-source-originals").fill("/nowhere/b")
+    found = form.locator(".field.wrong .error")
+    expect(found).to_have_count(2)  # Those of the preview, before the form is sent.
+    expect(form.locator("#probe .notice.bad")).to_contain_text("H.264 stream: ")
+    form.get_by_label("Name", exact=True).fill("")
+    form.get_by_role("button", name="Create dataset").click()
+    expect(form.get_by_role("alert").first).to_contain_text("Please fix these errors")
+    expect(form.get_by_role("alert").first.locator("li")).to_have_count(3)
+    expect(found).to_have_count(3)
+
+
+def test_what_is_known_to_fail_is_not_sent(form: Page, clip: Clip, tmp_path: Path) -> None:
+    _, others = make_clip(tmp_path / "small", frames=24, width=64, height=48)
+    name_clip(form, (clip[0], others))
+    expect(form.locator("#probe .notice.bad")).to_be_visible()
+    address = form.url
+    form.get_by_role("button", name="Create dataset").click()
+    expect(form.locator(".field.wrong #f-stream-source-originals")).to_be_focused()
+    expect(form.locator(".field.wrong .error")).to_contain_text("64x48")
+    assert form.url == address
+    form.locator("#f-stream-source-originals").fill(str(clip[1]))
+    expect(form.locator("#probe .fits")).to_be_visible()
+    expect(form.locator(".field.wrong")).to_have_count(0)
+
+
+def test_a_draft_survives_a_reload_and_the_way_back(form: Page, clip: Clip) -> None:
+    choose_source(form, "Two folders")
+    form.locator("#f-folders-source-input").fill(str(clip[1]))
+    form.locator("#f-validation-method").select_option("frames")
+    for address in (form.url, "about:blank"):
+        form.goto(address)
+        form.go_back() if address == "about:blank" else form.reload()
+        expect(form.locator("#f-folders-source-input")).to_have_value(str(clip[1]))
+        expect(form.locator("#f-validation-method")).to_have_value("frames")
+        expect(form.locator("#f-stream-source-stream")).to_be_hidden()
+
+
+def test_a_failed_dataset_is_edited_and_tried_again_under_its_name(
+    page: Page, server: Server, clip: Clip, tmp_path: Path
+) -> None:
+    _, others = make_clip(tmp_path / "small", frames=24, width=64, height=48)
+    id = server.dataset((clip[0], others))
+    server.wait_for_end(id)
+    page.goto(f"{server.url}/datasets/{id}")
+    page.get_by_role("link", name="Edit and try again").click()
+    expect(page.locator("#f-stream-source-originals")).to_have_value(str(others))
+    expect(page.get_by_label("Name", exact=True)).to_have_value("clip")

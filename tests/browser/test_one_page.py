@@ -72,6 +72,8 @@ def test_a_pair_is_chosen_from_the_worst_pairs(page: Page, prepared: Prepared) -
     )
     psnrs = [float(re.findall(r"([\d.]+) dB", text)[0]) for text in choices.all_inner_texts()]
     assert psnrs == sorted(psnrs)
+    number_field = page.get_by_label("Validation pair", exact=True)
+    expect(number_field).to_have_value(choices.nth(0).locator("b").inner_text())
     check_looks(page, "test-form-pairs")
     choices.nth(1).click()
     number = page.get_by_label("Validation pair", exact=True).input_value()
@@ -213,6 +215,31 @@ def test_a_killed_worker_is_reported_and_the_test_can_be_retried(
     page.get_by_role("button", name="Try again").click()
     wait_restored(page)
     expect(page.locator("#layers article")).to_have_count(6)
+
+
+def test_a_file_that_is_no_image_is_refused_at_its_field_and_a_draft_survives(
+    page: Page, prepared: Prepared
+) -> None:
+    words = prepared.place / "README.md"
+    words.write_text("# No picture")
+    page.get_by_label("Image", exact=True).fill(str(words))
+    page.reload()
+    expect(page.get_by_label("Image", exact=True)).to_have_value(str(words))
+    page.get_by_role("button", name="Test one").click()
+    expect(page.locator(".field.wrong")).to_contain_text("README.md is not a readable image.")
+    expect(page.get_by_label("Image", exact=True)).to_have_value(str(words))
+
+
+def test_a_failed_test_is_edited_and_tried_again(page: Page, prepared: Prepared) -> None:
+    page.get_by_role("radio", name="A frame of a stream").check()
+    page.get_by_label("Stream", exact=True).fill(str(prepared.clip[0]))
+    page.get_by_label("Frame", exact=True).fill("24")
+    start(page)
+    expect(page.locator("#reason")).to_contain_text("has no frame 24")
+    page.get_by_role("link", name="Edit and try again").click()
+    expect(page.get_by_role("radio", name="A frame of a stream")).to_be_checked()
+    expect(page.get_by_label("Stream", exact=True)).to_have_value(str(prepared.clip[0]))
+    expect(page.get_by_label("Frame", exact=True)).to_have_value("24")
 
 
 @pytest.fixture(scope="module")

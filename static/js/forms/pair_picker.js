@@ -42,6 +42,8 @@ export function pairPicker(input, datasets) {
       ? `The worst of ${count(pairs.total)} first, by the PSNR of the input.`
       : "The model's datasets have no validation pairs.";
     await loadMore();
+    const [worst] = findAll(list, "input", HTMLInputElement);
+    if (worst && !input.value) worst.click();
   }
 
   async function loadMore() {

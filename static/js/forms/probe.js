@@ -2,6 +2,7 @@
 import { messageOf, post, RequestError } from "../base/api.js";
 import { ancestor, element, find, findAll, findOptional, isField, svg } from "../base/dom.js";
 import { bytes, count, decibel, rounded, seconds } from "../base/format.js";
+import { fieldOf, showFieldErrors } from "./field_errors.js";
 import { nested, suggestedName } from "./form_values.js";
 import { viewer } from "../viewer/viewer.js";
 
@@ -18,11 +19,14 @@ const aside = ancestor(panel, "aside");
 let timer;
 let latest = 0;
 let requested = "";
+/** What the server knows to fail with the values of `requested`; empty if it knows nothing. */
+let refusals = "";
 /** The name that was suggested last. */
 let suggestion = "";
 
 form.addEventListener("input", updateSoon);
 form.addEventListener("change", updateSoon);
+form.addEventListener("submit", refuse);
 updateSoon();
 
 function updateSoon() {
@@ -36,6 +40,21 @@ const isComplete = () =>
     .filter(isField)
     .every((field) => field.name === "name" || field.matches(":disabled") || field.value.trim());
 
+/**
+ * A form that the server knows to fail is not sent: its reasons are shown at the sources.
+ * @param {SubmitEvent} event
+ */
+function refuse(event) {
+  const values = nested([...new FormData(form)]);
+  delete values.name;
+  if (!refusals || JSON.stringify(values) !== requested) return;
+  event.preventDefault();
+  const [name] = findAll(form, '[name^="source."][data-path]:enabled').slice(-1);
+  const last = name?.getAttribute("name") ?? "";
+  showFieldErrors(form, { [last]: refusals });
+  fieldOf(form, last)?.field.focus();
+}
+
 /** @param {boolean} thorough Whether all frames are compared. */
 async function update(thorough = false) {
   const values = nested([...new FormData(form)]);
@@ -44,6 +63,7 @@ async function update(thorough = false) {
   const needed = JSON.stringify(values);
   if (!isComplete() || (needed === requested && !thorough)) return;
   requested = needed;
+  refusals = "";
   const turn = ++latest;
   aside.setAttribute("aria-busy", "true");
   const response = await post("/probe", thorough ? { ...values, thorough } : values).then(
@@ -69,13 +89,19 @@ function suggestName(source) {
 
 /** @param {unknown} error */
 function showErrors(error) {
-  const messages = error instanceof RequestError ? Object.values(error.fields) : [];
+  const errors = error instanceof RequestError ? error.fields : {};
+  showFieldErrors(form, errors);
+  const messages = Object.entries(errors).map(
+    ([name, text]) => `${fieldOf(form, name)?.label ?? name}: ${text}`,
+  );
   panel.replaceChildren(notice("bad", messages.length ? messages : [messageOf(error)]));
 }
 
 /** @param {Probe} probe */
 function show(probe) {
   const { problems, warnings, sequences, rates, first, alignment, skipped } = probe;
+  refusals = problems.join(" ");
+  showFieldErrors(form, {});
   const parts = [
     problems.length ? notice("bad", problems) : null,
     warnings.length ? notice("warn", warnings, offsetButton(alignment)) : null,

@@ -10,6 +10,13 @@ for (const input of findAll(document, "input[data-path]", HTMLInputElement)) {
   const list = element("datalist", { id: `${input.id}-paths` });
   input.after(list);
   input.setAttribute("list", list.id);
+  // The end of a long path, the file's name, tells most.
+  const showEnd = () => {
+    input.title = input.value;
+    if (document.activeElement !== input) input.scrollLeft = input.scrollWidth;
+  };
+  for (const type of ["blur", "input", "change"]) input.addEventListener(type, showEnd);
+  showEnd();
   let latest = 0;
   const complete = async () => {
     const turn = ++latest;
