@@ -16,6 +16,7 @@ from jobs.core.launcher import USER_CODE
 from jobs.core.processes import GPU_ORDER
 from jobs.core.suffixes import is_image
 from jobs.restoring.outputs import check_video
+from jobs.specs.networks import Starter
 from jobs.specs.test import Codec
 
 if TYPE_CHECKING:
@@ -31,7 +32,14 @@ MIB = 2**20
 @click.command()
 @click.argument("source", metavar="IN", type=click.Path(path_type=Path, exists=True))
 @click.argument("out", metavar="OUT", type=click.Path(path_type=Path))
-@click.option("--model", "model_id", metavar="ID", required=True, help="Use this model.")
+@click.option("--model", "model_id", metavar="ID", help="Use this model instead of a starter.")
+@click.option(
+    "--starter",
+    type=click.Choice(["fast", "good"]),
+    default="good",
+    show_default=True,
+    help="Use this network of the package. fast takes a fraction of the time of good.",
+)
 @click.option(
     "--snapshot",
     default="best",
@@ -63,7 +71,8 @@ MIB = 2**20
 def restore(
     source: Path,
     out: Path,
-    model_id: str,
+    model_id: str | None,
+    starter: Starter,
     snapshot: str,
     home: Path,
     codec: Codec,
@@ -74,21 +83,20 @@ def restore(
 ) -> None:
     """Restore a video, an H.264 stream, an image or a folder of images.
 
+    Without --model, a network of the package restores, a starter: no training is needed.
+
     Keep times, aspect ratio, rotation, colour signalling and sound of a video. Choose the
     container by OUT's extension.
     """
     if allow_user_code:
         os.environ[USER_CODE] = "1"
-    folder = JobFolder(home.resolve() / "jobs" / model_id)
-    if not (folder.path / "job.json").is_file() or folder.read()["kind"] != "model":
-        raise click.ClickException(f"No model {model_id} in {home.resolve()}. Set --home.")
+    folder = _folder(home.resolve(), model_id) if model_id else None
     try:
         if not (source.is_dir() or is_image(source.name)):
             # Fail before torch is loaded, which takes seconds.
             check_video(source, out, codec, overwrite)
-        restored = _restored(
-            source, out, codec, _model(folder, snapshot, device, memory), _report(), overwrite
-        )
+        model = _model(folder, snapshot, starter, device, memory)
+        restored = _restored(source, out, codec, model, _report(), overwrite)
     except JobError as error:
         raise click.ClickException(str(error)) from error
     click.echo(json.dumps(_summary(restored)))
@@ -96,13 +104,26 @@ def restore(
         raise click.ClickException(f"{restored.why} {restored.out} contains the restored part.")
 
 
-def _model(folder: JobFolder, requested: str, device: str, memory: int | None) -> "Model":
-    from jobs.networks import snapshots
+def _folder(home: Path, model_id: str) -> JobFolder:
+    folder = JobFolder(home / "jobs" / model_id)
+    if not (folder.path / "job.json").is_file() or folder.read()["kind"] != "model":
+        raise click.ClickException(f"No model {model_id} in {home}. Set --home.")
+    return folder
+
+
+def _model(
+    folder: JobFolder | None, requested: str, starter: Starter, device: str, memory: int | None
+) -> "Model":
+    """The model of a folder, or the starter if there is no folder. Raises JobError."""
+    from jobs.networks import snapshots, starters
     from jobs.networks.device import choose_device
     from jobs.restoring.network import Model
     from models.tiles import device_of, free_memory
 
-    _, restorer, channels = snapshots.load(folder, requested)
+    if folder is None:
+        restorer, channels = starters.load(starter)
+    else:
+        _, restorer, channels = snapshots.load(folder, requested)
     restorer = restorer.to(_device(device, choose_device))
     return Model(restorer, channels, memory * MIB if memory else free_memory(device_of(restorer)))
 

@@ -66,6 +66,10 @@ CLIPS = {
 """Factor to scale a clip down by, and its frames. Scaling removes the damage of its own coding."""
 DRAWN = ("adwaita", "pixels", "truchet", "vnc", "symbolic", "grid", "licorice", "wood-", "Stripes")
 """Parts of the names of flat drawings, which teach little."""
+DOUBLE = ("Elephants_", "Transparent", "no-logo")
+PHOTOGRAPHS = ("/nature/", "Autumn", "FallenLeaf", "Bythe", "ColorfulCups", "OneStandsOut")
+PHOTOGRAPHS += ("EveningGlow", "summer_1am", "Elephants", "Path", "Canopee", "Grey", "Cascade")
+"""Parts of the paths of pictures that shots use more often."""
 SIZES_OF_OTHERS = ("screenshot", "1080x1920", "720x1440", "1622x2880")
 
 SHARDS, SHOTS = 30, 20
@@ -119,18 +123,19 @@ def _is_useful(path: Path) -> bool:
         path.suffix in (".jpg", ".png", ".webp")
         and not path.is_symlink()
         and path.stem not in SIZES_OF_OTHERS
-        and not any(part in path.name for part in DRAWN)
+        and not any(part in path.name for part in DRAWN + DOUBLE)
     )
 
 
 def _shots(
     files: list[Path], clips: Path, chance: random.Random
 ) -> Iterator[Callable[[random.Random], list[Bytes]]]:
-    """The shots of a shard: a fifth from clips, the others from five photographs."""
-    group = chance.sample(files, 5)
+    """The shots of a shard: a fifth from clips, the others from five pictures."""
+    photographs = [path for path in files if any(part in str(path) for part in PHOTOGRAPHS)]
+    group = chance.sample(photographs, 3) + chance.sample(files, 2)
     for _ in range(SHOTS):
         if chance.random() < 0.2:
-            name = chance.choice(sorted(CLIPS))
+            name = chance.choice(list(CLIPS))
             shrink, count = CLIPS[name]
             yield partial(_of_clip, clips / name, shrink, count)
         else:
@@ -147,7 +152,9 @@ def _of_photo(path: Path, chance: random.Random) -> list[Bytes]:
 
 @lru_cache(8)
 def _photo(path: Path) -> Image.Image:
-    picture = Image.open(path).convert("RGB")
+    source = Image.open(path)
+    source.draft("RGB", (2600, 1600))
+    picture = source.convert("RGB")
     if picture.width > 2800:
         size = (2560, round(picture.height * 2560 / picture.width))
         picture = picture.resize(size, Image.Resampling.BOX)
@@ -223,6 +230,8 @@ def _loss(
 
 KNOTS = (20, 26, 32)
 """QPs between which the strength of the correction is linear; constant below and above."""
+BANDS = ((1, 22), (23, 28), (29, 38))
+"""Least and greatest mean QP of the shots that decide on the strength at a knot."""
 FLOOR = -0.02
 """Least gain in dB of shots, but for SHARE of them."""
 SHARE = 0.02
@@ -232,13 +241,13 @@ SHARE = 0.02
 def fit_strength(net: torch.nn.Module, material: Material) -> None:
     """Set the layers strength1 and strength2, so that few shots lose at any QP.
 
-    At each knot, and for unknown QPs, the strength has the highest mean gain of those for which all
+    At each knot, and for unknown QPs, the strength has the highest mean gain of those at which all
     shots but a SHARE gain at least FLOOR.
     """
     shots = np.array(list(_shots_measured(net.eval(), material)))
     qp = shots[:, 0]
-    bands = [qp == 0, (qp > 0) & (qp < 23), (qp >= 23) & (qp < 29), qp >= 29]
-    unknown, *known = (_strength(shots[band, 1:]) for band in bands)
+    bands = ((0, 0), *BANDS)
+    unknown, *known = (_strength(shots[(qp >= low) & (qp <= high), 1:]) for low, high in bands)
     print("strength by QP:", {0: unknown, **dict(zip(KNOTS, known, strict=True))}, flush=True)
     set_strength(net, unknown, known)
 
@@ -247,7 +256,7 @@ def _shots_measured(net: torch.nn.Module, material: Material) -> Iterator[tuple[
     """(mean QP, squared error, error times change, squared change) of each shot."""
     count = FRAMES * PER_FRAME
     for first in range(0, len(material["error"]), count):
-        part = slice(first, first + count, 8)
+        part = slice(first, first + count, 16)
         planes = np.stack([material[key][part] for key in ("input", "target", "qp")], 1)
         image, target = _normal(torch.from_numpy(planes).float())
         error, change = target - image[:, :1], net(image) - image[:, :1]

@@ -148,6 +148,16 @@ def test_errors_are_sentences(
     assert not (tmp_path / "out.mp4").exists()
 
 
+@pytest.mark.parametrize("options", [(), ("--starter", "fast")])
+def test_restores_without_a_model(options: tuple[str, ...], clip: Clip, tmp_path: Path) -> None:
+    done = clearframe(tmp_path, clip[0], "out.mkv", "--codec", "ffv1", *options)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["frames"] == 24
+    # Starters change Y only. tests/jobs/networks/test_starters.py measures their gain.
+    for old, new in zip(decode_frames(clip[0]), decode_frames(tmp_path / "out.mkv"), strict=True):
+        assert all(map(np.array_equal, planes_of(old)[1:], planes_of(new)[1:]))
+
+
 def test_ctrl_c_keeps_the_restored_part_and_names_its_file(
     untrained: JobFolder, home: Path, tmp_path: Path
 ) -> None:

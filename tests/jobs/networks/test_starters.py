@@ -1,0 +1,55 @@
+"""Tests of the networks that come with the package."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from jobs.media.h264 import encode
+from jobs.media.sample_clip import scene
+from jobs.media.video import decode_frames, to_picture
+from jobs.networks import starters
+from jobs.specs.networks import Starter
+from models import tiles
+from models.branches import BranchedConv
+from models.metrics import luma, psnr, to_uint8
+
+NAMES: tuple[Starter, ...] = ("fast", "good")
+CLIP = list(scene(4, 160, 96, 1))
+
+
+def gain(starter: Starter, folder: Path, qp: int, known: bool) -> float:
+    """Gain in PSNR of Y on a drawn clip, with its QP or without."""
+    encode(iter(CLIP), folder / "clip.h264", {"qp": str(qp)})
+    restorer, channels = starters.load(starter)
+    assert channels == 3
+    gains = []
+    decoded = decode_frames(folder / "clip.h264")
+    for original, frame in zip(CLIP, decoded, strict=True):
+        target, input = (
+            torch.from_numpy(np.array(picture)).permute(2, 0, 1)
+            for picture in (original, to_picture(frame))
+        )
+        plane = torch.full((1, *input.shape[1:]), 5 * qp if known else 0, dtype=torch.uint8)
+        restored = to_uint8(tiles.restore(restorer, torch.cat([input, plane])[None])[0])
+        gains.append(psnr(luma(restored), luma(target)) - psnr(luma(input), luma(target)))
+    return sum(gains) / len(gains)
+
+
+@pytest.mark.parametrize("starter", NAMES)
+def test_starter_improves_strong_damage_and_keeps_mild(starter: Starter, tmp_path: Path) -> None:
+    assert gain(starter, tmp_path, 37, known=True) > 0.02
+    assert gain(starter, tmp_path, 37, known=False) > -0.02
+    assert gain(starter, tmp_path, 18, known=True) > -0.02
+
+
+@pytest.mark.parametrize("starter", NAMES)
+def test_starter_is_small_folded_and_has_a_card(starter: Starter) -> None:
+    path = starters.STARTERS / f"{starter}.safetensors"
+    assert path.stat().st_size < 10**6
+    assert path.with_suffix(".md").read_text().startswith("# ")
+    restorer, _ = starters.load(starter)
+    assert restorer.takes_qp
+    assert not any(isinstance(module, BranchedConv) for module in restorer.modules())
+    assert not restorer.training
