@@ -81,7 +81,10 @@ def find(
     streams_go_on = partial(_until, time.monotonic() + STREAM_SECONDS)
     if isinstance(source, CompressSource):
         originals = originals_of(Path(source.originals), source.raw, report.go_on)
-        needed = max(numbers(originals.count, choice), default=-1) + 1
+        selected = numbers(originals.count, choice)
+        needed = max(selected, default=-1) + 1
+        if selected and choice.last is None and choice.most is None:
+            needed = originals.count  # `check_counts` then expects a frame for each original.
         if isinstance(originals, Images):
             check = ImageCheck(report.check)
             check.add_equal(originals, range(needed))
