@@ -191,7 +191,6 @@ def test_every_seventh_of_24_originals_is_compressed(clip: Clip, run: Run) -> No
     source = {"kind": "compress", "originals": str(clip[1]), "qp": [30]}
     folder = run(source, frames={"step": 7}, validation={"method": "blocks", "percent": 25})
     assert summary(folder)["pairs"] == {"train": 3, "val": 1}
-    assert [meta["frame"] for meta in metas(folder)] == [0, 7, 14]
 
 
 def test_originals_are_compressed_at_every_rate_and_the_streams_are_kept(
