@@ -30,7 +30,7 @@ def compare() -> Any:
         return render_template(
             "models/compare_choose.html",
             title="Compare models",
-            active="models",
+            active="compare",
             jobs=offered,
             ids=ids,
             missing=missing,
@@ -56,7 +56,7 @@ def _comparison(title: str, models: list[Job], dropped: int = 0) -> str:
     return render_template(
         "models/compare.html",
         title=title,
-        active="models",
+        active="compare",
         jobs=models,
         dropped=dropped,
         differing=comparing.differing(models, _name_of),

@@ -37,11 +37,7 @@ def home_page() -> str:
             for row in catalog().find(states=frozenset({"running"}), limit=MOST_RUNNING)
         ],
         waiting=sum(number for (_, state), number in counts.items() if state == "waiting"),
-        headings={
-            kind: heading
-            for kind, heading in HEADINGS.items()
-            if any(kind == other for other, _ in counts)
-        },
+        headings=HEADINGS if counts else {},
         lists={kind: _page(kind, queries[kind]) for kind in COLUMNS},
         queries=queries,
         columns={kind: _columns(kind, bool(group_names)) for kind in COLUMNS},

@@ -15,11 +15,11 @@ SSIM_WINDOW = 11
 class ModelSpec(Spec):
     """Train a network on a dataset."""
 
-    name: Name = setting(..., "Name", "The name of the model in lists.")
+    name: Name = setting(..., "Name", "Name shown in lists.")
     dataset: JobId = setting(
         ...,
         "Dataset",
-        "The pairs to train on. Training waits for a dataset that is not finished.",
+        "The pairs to train on. If the dataset is not ready, training waits for it.",
         widget="dataset",
     )
     more_datasets: Annotated[list[JobId], FromText, Field(max_length=100)] = setting(
@@ -35,8 +35,8 @@ class ModelSpec(Spec):
     channels: Literal["rgb", "y", "ycbcr"] = setting(
         "y",
         "Channels",
-        "The channels that the network sees and restores. With few clips, a network that sees "
-        "colour learns the colours of these clips.",
+        "The channels that the network sees and restores. With few clips, colour networks overfit "
+        "their colours.",
         titles={"y": "Y; colour passes through", "rgb": "RGB", "ycbcr": "YCbCr"},
     )
     loss: Loss = setting(L1(), "Loss", "The function training minimises.")
@@ -61,8 +61,8 @@ class ModelSpec(Spec):
     )
     steps: int | None = setting(
         None,
-        "Steps",
-        "Optimizer steps; use instead of epochs.",
+        "Optimizer steps",
+        "Use instead of epochs.",
         more=True,
         ge=1,
         le=1_000_000_000,
@@ -78,7 +78,7 @@ class ModelSpec(Spec):
     )
     accumulation: int = setting(
         1,
-        "Batches per step",
+        "Gradient accumulation",
         "Batches whose gradients are summed for one optimizer step. Acts like a larger batch "
         "without more memory.",
         more=True,
@@ -117,7 +117,7 @@ class ModelSpec(Spec):
     gradient_clip: float | None = setting(
         None,
         "Clip gradients",
-        "Scale gradients down to this norm if theirs is larger; empty for no clipping.",
+        "Maximum norm; empty: no clipping.",
         more=True,
         gt=0,
         le=1e6,
@@ -170,14 +170,14 @@ class ModelSpec(Spec):
     )
     start_from: JobId | None = setting(
         None,
-        "Start from",
-        "Initial weights from another model, for layers with the same name and shape.",
+        "Initial weights",
+        "Another model, for layers with the same name and shape.",
         more=True,
         widget="model",
     )
     start_snapshot: str = setting(
         "best",
-        "Start snapshot",
+        "Snapshot to start from",
         "The snapshot of the other model: best, last, or a name such as epoch-0012.",
         more=True,
         pattern=SNAPSHOT,

@@ -536,10 +536,10 @@ def delete_a_snapshot(page: Page) -> None:
 
 def train_longer(page: Page, server: Server, model: str) -> None:
     page.goto(f"{server.url}/models/{model}")
-    page.get_by_role("button", name="Train longer").click()
+    page.get_by_role("button", name="Continue training").click()
     expect(page.get_by_label("Train to")).to_have_value("2")
     page.get_by_label("Train to").fill("3")
-    page.get_by_role("button", name="Continue training").click()
+    page.get_by_role("button", name="Continue", exact=True).click()
     expect(page.locator("#snapshots tbody tr")).to_have_count(3, timeout=60_000)
     assert server.wait(model, "done")["spec"]["epochs"] == 3
     assert [snapshot["epoch"] for snapshot in server.job(model)["summary"]["snapshots"]] == [

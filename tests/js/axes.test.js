@@ -2,7 +2,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { extentOf, logTicks, nearest, paddedRange, xText } from "../../static/js/charts/axes.js";
+import {
+  extentOf,
+  logTicks,
+  nearest,
+  paddedRange,
+  tickSpace,
+  xText,
+} from "../../static/js/charts/axes.js";
 import { part } from "./parts.js";
 
 test("values that differ only by rounding have a range", () => {
@@ -46,7 +53,21 @@ test("the nearest point with a value", () => {
 
 test("values of the x axis as text", () => {
   assert.equal(xText(1234, "step"), "1,234");
-  assert.equal(xText(1.666, "epoch"), "1.67");
+  assert.equal(xText(0.666, "epoch"), "0.67");
   assert.equal(xText(90, "time"), "1:30 min");
   assert.equal(xText(null, "step"), "–");
+});
+
+test("a point in an epoch is named after the epoch", () => {
+  assert.deepEqual(
+    [0.25, 1, 1.09, 12.7].map((value) => xText(value, "epoch")),
+    ["0.25", "1", "1", "12"],
+  );
+});
+
+test("ticks of small charts are closer than those of large ones", () => {
+  assert.deepEqual(
+    [80, 400].map((length) => tickSpace(length, 30)),
+    [20, 30],
+  );
 });

@@ -99,7 +99,7 @@ function showList() {
       "form",
       { method: "dialog", class: "actions" },
       element("button", {}, "Close"),
-      element("label", {}, onOff(), " Use single-key shortcuts"),
+      element("label", {}, onOff(), " Enable keyboard shortcuts"),
     ),
   );
   dialog.addEventListener("close", () => dialog.remove());

@@ -119,9 +119,15 @@ export function axesOf(lines, { x }, log) {
     {
       ...AXIS,
       size: 28,
+      space: (_plot, _axis, _min, _max, length) => tickSpace(length, 50),
       values: (_plot, ticks, _axis, _space, step) => ticks.map((tick) => xLabel(tick, step)),
     },
-    { ...AXIS, size: 60, ...vertical },
+    {
+      ...AXIS,
+      size: 60,
+      space: (_plot, _axis, _min, _max, length) => tickSpace(length, 30),
+      ...vertical,
+    },
   ];
 }
 
@@ -215,13 +221,22 @@ export function nearest(column, index) {
 }
 
 /**
+ * The least distance of ticks in pixels: four of them fit, so that at least two round values do.
+ * @param {number} length Of the axis.
+ * @param {number} usual
+ */
+export const tickSpace = (length, usual) => Math.min(usual, Math.floor(length / 4));
+
+/**
  * A value of the x axis as text.
  * @param {number | null | undefined} value
  * @param {AxisName} x
  */
 export function xText(value, x) {
   if (value == null) return NO_VALUE;
-  return x === "time" ? seconds(value) : rounded(value, x === "epoch" ? 2 : 0);
+  if (x === "time") return seconds(value);
+  // A point lies somewhere in its epoch: "epoch 1", not "epoch 1.09".
+  return rounded(x === "epoch" && value >= 1 ? Math.floor(value) : value, x === "epoch" ? 2 : 0);
 }
 
 /**

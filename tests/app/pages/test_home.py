@@ -13,6 +13,7 @@ from app.live.extensions import socketio
 from app.runner.follower import Follower
 from jobs.specs import DatasetSpec, ImageTest, ModelSpec
 from tests.app.test_server import app, catalog, client, follow, log
+from tests.conftest import Clip
 
 __all__ = ["app", "catalog", "client"]
 
@@ -308,3 +309,13 @@ def test_a_list_page_reloads_when_a_list_changes(
     assert client.delete(f"/api/v1/jobs/{id}").status_code == 204
     assert reloads()
     assert not reloads()
+
+
+def test_a_kind_without_jobs_has_its_empty_section(client: FlaskClient, clip: Clip) -> None:
+    source = {"kind": "stream", "stream": str(clip[0]), "originals": str(clip[1])}
+    client.post("/api/v1/datasets", json={"name": "clip", "source": source})
+    page = client.get("/").text
+    assert "No models yet." in page
+    assert "No tests yet." in page
+    assert '<a href="/queue">Queue</a>' in page
+    assert '<a href="/compare">Compare</a>' in page
