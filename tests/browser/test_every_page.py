@@ -12,6 +12,7 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from tests.browser.conftest import watched
+from tests.browser.looks import layout_shift
 from tests.browser.test_uploads import STREAM, choose, value
 from tests.conftest import Clip
 from tests.support.server import Server, free_port
@@ -117,6 +118,21 @@ def test_markup_in_names_and_paths_is_text_on_every_page(
         check_escaped(tab, address)
         if address == "/":
             assert tab.get_by_text(MARKUP).count() >= 3
+
+
+@pytest.mark.parametrize("size", [(1440, 900), (390, 844)])
+def test_nothing_moves_while_a_page_of_datasets_or_tests_loads(
+    page: Page, named: tuple[Server, list[str]], size: tuple[int, int]
+) -> None:
+    server, addresses = named
+    page.set_viewport_size({"width": size[0], "height": size[1]})
+    moved = {}
+    for address in addresses:
+        if address.startswith(("/datasets/", "/tests/")) or "/test?" in address:
+            page.goto(server.url + address)
+            page.wait_for_load_state("networkidle")
+            moved[address] = layout_shift(page)
+    assert {address: shift for address, shift in moved.items() if shift >= 0.02} == {}
 
 
 def test_markup_in_error_messages_is_text(page: Page, named: tuple[Server, list[str]]) -> None:

@@ -93,7 +93,7 @@ def test_a_broken_video_is_reported_in_place_of_the_player(page: Page, prepared:
     id = prepared.server.create(f"/models/{prepared.model}/tests", body)
     page.goto(f"{prepared.server.url}/tests/{id}")
     expect(page.locator("#reason")).to_contain_text("words.mp4 cannot be read as a video")
-    expect(page.locator("#player")).to_contain_text("No video: the test ended early.")
+    expect(page.locator("#player")).to_contain_text("No video: the test stopped too early.")
     expect(page.get_by_role("button", name="Try again")).to_be_visible()
     check_looks(page, "test-video-failed")
 

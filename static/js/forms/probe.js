@@ -112,7 +112,7 @@ function show(probe) {
     estimateText(probe),
     rates ? rateTable(rates) : null,
     first ? element("h3", {}, firstPairTitle(first)) : null,
-    first ? firstPair(first) : null,
+    first ? firstPair(first, probe.target_size) : null,
     alignment ? alignmentChart(alignment) : null,
     skipped.length ? skippedList(skipped) : null,
   ];
@@ -231,11 +231,15 @@ function firstPairTitle({ psnr }) {
   return `First pair: ${psnr === null ? "equal" : decibel(psnr)}`;
 }
 
-/** @param {NonNullable<Probe["first"]>} pair */
-function firstPair({ input, target }) {
+/**
+ * @param {NonNullable<Probe["first"]>} pair
+ * @param {string} [size] Such as 352x288.
+ */
+function firstPair({ input, target }, size = "") {
   const holder = element("div", { class: "first-pair" });
+  const [width, height] = size.split("x").map(Number);
   viewer(holder, [
-    { role: "input", label: "Input", url: input },
+    { role: "input", label: "Input", url: input, width, height },
     { role: "target", label: "Original", url: target },
   ]);
   return holder;

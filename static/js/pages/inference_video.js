@@ -61,8 +61,8 @@ function zoom(range) {
 
 function draw() {
   const isMeasured = Object.keys(curves.series).length > 0;
-  part("curves").hidden = !isMeasured;
   if (!isMeasured) return;
+  part("curves").hidden = false;
   look.extent = [0, Math.max(1, curves.step)];
   for (const frameChart of frameCharts) frameChart.draw();
 }
@@ -112,8 +112,9 @@ function onEvents(events) {
   if (early) early.push(...events);
   else addEvents(curves, events);
   showStatus(job);
-  if (isFinal(job.state) && !job.summary.shown)
-    find(part("player"), ".empty-part").textContent = "No video: the test ended early.";
+  const empty = findOptional(part("player"), ".empty-part");
+  if (empty && isFinal(job.state) && !job.summary.shown)
+    empty.textContent = "No video: the test stopped too early.";
   showPlayer(job.summary);
   draw();
   if (isFinal(job.state)) refresh(true);
