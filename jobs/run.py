@@ -95,9 +95,9 @@ def run(folder: JobFolder, log: EventLog) -> int:
         reason = limits.out_of_time_reason() if report.timed_out else by_user
         return _log_end(log, "aborted", reason)
     except (MemoryError, RuntimeError) as error:
-        if not limits.is_out_of_memory(error) or not limits.max_worker_gb():
+        if not limits.is_out_of_memory(error):
             raise
-        return _log_end(log, "error", limits.out_of_memory_reason())
+        return _log_end(log, "error", limits.out_of_memory_reason(error))
     except JobError as error:
         return _log_end(log, "error", str(error))
     except OSError as error:

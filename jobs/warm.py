@@ -24,6 +24,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import torch
+
 import jobs.inference.image  # noqa: F401  Loads torch before the first job.
 from jobs.core import limits
 from jobs.core.errors import JobError
@@ -76,6 +78,7 @@ def work(server: socket.socket, folder: JobFolder, lock: int) -> None:
             log.listeners.append(lambda _: send(server, {"logged": folder.id}))
             run_with_lock(folder, lock, log)
     finally:
+        torch.cuda.empty_cache()  # Between jobs, others can use the GPU's memory.
         # Between jobs, SIGTERM ends this process.
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
     send(server, {"done": folder.id})
@@ -92,6 +95,12 @@ def answer(question: Message) -> Message:
         return show_channel(folder, spec, question["layer"], question["channel"])
     except JobError as error:
         return {"error": str(error)}
+    except torch.OutOfMemoryError:
+        return {
+            "error": "The GPU's memory is full: other jobs use it. Try again when they have ended."
+        }
+    finally:
+        torch.cuda.empty_cache()
 
 
 def send(server: socket.socket, message: Message) -> None:

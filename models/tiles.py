@@ -20,6 +20,8 @@ from models.restorer import Restorer, channels_seen, colours
 
 FREE_SHARE = 0.5
 """Share of the free memory that may be used."""
+MIN_BYTES = 2**20
+"""A GPU with less memory than this for a tile's layers is full."""
 MAX_SIDE = 4096
 """Maximum width and height of a tile in pixels: convolutions use 32-bit indices."""
 MAX_VALUES = 2**31
@@ -92,13 +94,31 @@ def restore(restorer: Restorer, image: Tensor, limit: int | None = None) -> Tens
     restorer must be in eval mode. The output is float32 on the image's device, and equals that of
     the whole image within rounding (1e-6).
     `limit`: estimated bytes that layers may take at a time, by default a share of the free
-    memory. Image and output come on top. Raises TooLarge.
+    memory. Image and output come on top. If a GPU has less memory after all, the tiles become
+    smaller. Raises TooLarge.
     """
-    return run(
-        restorer,
-        image,
-        plan(restorer, image.shape, free_memory(device_of(restorer)) if limit is None else limit),
+    limit = free_memory(device_of(restorer)) if limit is None else limit
+    return smaller_until_it_fits(
+        lambda limit: run(restorer, image, plan(restorer, image.shape, limit)), limit
     )
+
+
+def smaller_until_it_fits(work: Callable[[int], Tensor], limit: int) -> Tensor:
+    """The result of `work(limit)`; where a GPU's memory is too small, with half the limit.
+
+    Raises TooLarge where the limit becomes too small for any tile, as `work` does.
+    """
+    while True:
+        try:
+            return work(limit)
+        except torch.OutOfMemoryError:
+            limit //= 2  # The next try is outside: the error refers to all intermediate results.
+        torch.cuda.empty_cache()
+        if limit < MIN_BYTES:
+            raise TooLarge(
+                "The GPU's memory is full: other programs or jobs use it. "
+                "Wait for them to finish, or use a smaller image."
+            )
 
 
 @torch.inference_mode()
@@ -118,12 +138,21 @@ def _unit(image: Tensor) -> Tensor:
 
 def free_memory(device: torch.device) -> int:
     """Bytes that a network may take on a device: a share of its free memory."""
-    free = (
-        torch.cuda.mem_get_info(device)[0]
-        if device.type == "cuda"
-        else psutil.virtual_memory().available
-    )
-    return int(FREE_SHARE * free)
+    return int(FREE_SHARE * free_bytes(device))
+
+
+def free_bytes(device: torch.device) -> int:
+    """Bytes that this process can still get on a device.
+
+    On a GPU, that includes what PyTorch keeps for later, up to the share of the process.
+    """
+    if device.type != "cuda":
+        return int(psutil.virtual_memory().available)
+    free, total = torch.cuda.mem_get_info(device)
+    kept = torch.cuda.memory_reserved(device)
+    allocated = torch.cuda.memory_allocated(device)
+    share = int(torch.cuda.get_per_process_memory_fraction(device) * total)
+    return min(free + kept, share) - allocated
 
 
 def plan(restorer: Restorer, shape: torch.Size | tuple[int, ...], limit: int) -> Tiling:
@@ -137,9 +166,26 @@ def plan(restorer: Restorer, shape: torch.Size | tuple[int, ...], limit: int) ->
         fast = _cut(height, width, min(limit, FAST_BYTES) / bytes / number, reaches)
         if 0 < fast.pixels <= MAX_OVERHEAD * height * width:
             return fast
+    return largest(restorer, shape, limit)
+
+
+def can_tile(restorer: Restorer) -> bool:
+    """Whether the receptive field is known."""
+    return _reaches(restorer.net) is not None
+
+
+def whole(shape: torch.Size | tuple[int, ...]) -> Tiling:
+    """An image (N, C, H, W) as one tile."""
+    return Tiling(_single_window(shape[-2]), _single_window(shape[-1]))
+
+
+def largest(restorer: Restorer, shape: torch.Size | tuple[int, ...], limit: int) -> Tiling:
+    """As `plan`, but the largest tiles on a CPU too: the whole image where it fits."""
+    number, channels, height, width = shape
+    reaches, bytes = _reaches(restorer.net), bytes_per_pixel(restorer, channels)
     most = min(limit / bytes, MAX_VALUES / widest(restorer, channels)) / number
     if height * width <= most and (max(height, width) <= MAX_SIDE or reaches is None):
-        return Tiling(_single_window(height), _single_window(width))
+        return whole(shape)
     if reaches is None:
         raise TooLarge(
             f"An image of {width}x{height} would take about "

@@ -27,7 +27,20 @@ def max_hours() -> float:
     return float(os.environ.get("CLEARFRAME_MAX_HOURS", "0"))
 
 
-def out_of_memory_reason() -> str:
+def out_of_memory_reason(error: BaseException) -> str:
+    """Why a job ended whose allocation failed, on a GPU, by --max-worker-gb or on the machine."""
+    if _is_of_gpu(error):
+        return (
+            "The GPU's memory is too small for this job, or other programs use it. "
+            "Use smaller batches, patches or images, or wait until the GPU is free. "
+            "Then resume the job: finished work is kept."
+        )
+    if not max_worker_gb():
+        return (
+            "The machine has too little memory for this job. "
+            "Use smaller batches, patches or images, or end other programs. "
+            "Then resume the job: finished work is kept."
+        )
     return (
         f"The job needs more memory than the {max_worker_gb():g} GiB that a worker may use "
         "(--max-worker-gb). Use smaller batches, patches or images, or raise the limit. "
@@ -72,7 +85,15 @@ def _data_bytes() -> int:
 
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether an allocation failed. PyTorch's RuntimeError can only be identified by its text."""
-    return isinstance(error, MemoryError) or _tells_of_memory(str(error))
+    return isinstance(error, MemoryError) or _is_of_gpu(error) or _tells_of_memory(str(error))
+
+
+def _is_of_gpu(error: BaseException) -> bool:
+    """Whether a GPU's memory is full. Libraries of CUDA say so in their own words."""
+    return type(error).__name__ == "OutOfMemoryError" or any(
+        sign in str(error)
+        for sign in ("CUDA out of memory", "CUDA error: out of memory", "STATUS_ALLOC_FAILED")
+    )
 
 
 def is_over_memory_limit(last_line: str) -> bool:

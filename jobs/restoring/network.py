@@ -37,13 +37,14 @@ class FrameRestorer:
         self._device = tiles.device_of(model.restorer)
         model.restorer.to(memory_format=torch.channels_last)  # 20 % faster on a CPU.
         self._tilings: dict[tuple[int, ...], tiles.Tiling] = {}
+        self._limit = model.limit
         self.needs_rgb, self.needs_qps = model.channels == 3, model.restorer.takes_qp
         self.layout: Layout | None = None
 
     def batch_size(self, width: int, height: int) -> int:
         """The number of frames of a batch, for frames of a size."""
         pixels = width * height
-        within_limit = self._model.limit / (
+        within_limit = self._limit / (
             tiles.bytes_per_pixel(self._model.restorer, self._model.channels + self.needs_qps)
             * pixels
         )
@@ -80,11 +81,8 @@ class FrameRestorer:
     def _run(self, image: Tensor, shots: list[Shot]) -> Tensor:
         if self.needs_qps:
             image = self._with_qps(image, shots)
-        shape = tuple(image.shape)
         try:
-            if shape not in self._tilings:
-                self._tilings[shape] = tiles.plan(self._model.restorer, shape, self._model.limit)
-            return tiles.run(self._model.restorer, image, self._tilings[shape])
+            return tiles.smaller_until_it_fits(lambda limit: self._tiled(image, limit), self._limit)
         except tiles.TooLarge as error:
             raise JobError(str(error)) from error
 
@@ -93,3 +91,13 @@ class FrameRestorer:
         height, width = image.shape[-2:]
         qps = planes.stack([plane_of(shot.qp, height, width) for shot in shots], self._device)
         return torch.cat((image, qps if image.dtype == torch.uint8 else qps / 255), 1)
+
+    def _tiled(self, image: Tensor, limit: int) -> Tensor:
+        """The restored frames. The limit stays for the next ones, which may need the same."""
+        shape = tuple(image.shape)
+        if limit != self._limit:
+            self._tilings.clear()
+            self._limit = limit
+        if shape not in self._tilings:
+            self._tilings[shape] = tiles.plan(self._model.restorer, shape, limit)
+        return tiles.run(self._model.restorer, image, self._tilings[shape])

@@ -59,10 +59,7 @@ class Cuts:
 
     def to(self, device: torch.device) -> "Cuts":
         return Cuts(
-            *(
-                values.to(device, non_blocking=True)
-                for values in (self.pair, self.top, self.left, self.turn)
-            )
+            *(_copied(values, device) for values in (self.pair, self.top, self.left, self.turn))
         )
 
 
@@ -72,6 +69,16 @@ class Window:
 
     cuts: Cuts
     order: Tensor
+
+    def to(self, device: torch.device) -> "Window":
+        return Window(self.cuts.to(device), _copied(self.order, device))
+
+
+def _copied(values: Tensor, device: torch.device) -> Tensor:
+    """On the device, without waiting for a GPU: it copies by itself from pinned memory only."""
+    if device.type == "cuda":
+        values = values.pin_memory()
+    return values.to(device, non_blocking=True)
 
 
 class Plan:

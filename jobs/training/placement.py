@@ -16,8 +16,13 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from jobs.core.limits import is_out_of_memory
 from jobs.datasets.pair_sets import PairSet
 from jobs.training.patches import Cuts, Plan, Window, cut, hide_qps, pixel_indices
+from models.tiles import free_bytes
+
+PLACES = ("device", "memory", "disk")
+"""From the fastest to the one with most space."""
 
 SHARE_OF_MEMORY = 0.5
 """The share of the free memory, of a GPU or of the machine, that pictures may use."""
@@ -40,16 +45,35 @@ class Placement:
 
 
 def place(
-    pairs: PairSet, plan: Plan, device: torch.device, share: Share, where: str = ""
+    pairs: PairSet,
+    plan: Plan,
+    device: torch.device,
+    share: Share,
+    where: str = "",
+    processes: int = 1,
 ) -> Placement:
     """Place the pictures in the fastest memory that has enough space.
 
-    `where` selects a placement instead: "device", "memory" or "disk".
+    If it has less after all, they are placed in the next one. `where` selects the first one to try:
+    "device", "memory" or "disk". `processes`: those on this machine that place the same pictures.
     """
-    where = where or nearest(pairs.bytes(), device)
+    where = where or nearest(pairs.bytes(), device, processes)
+    for candidate in PLACES[PLACES.index(where) :]:
+        try:
+            return _placed(pairs, plan, device, share, candidate, processes)
+        except (MemoryError, RuntimeError) as error:
+            if candidate == "disk" or not is_out_of_memory(error):
+                raise
+        torch.cuda.empty_cache()  # After `except`: the error refers to what was placed.
+    raise AssertionError(where)
+
+
+def _placed(
+    pairs: PairSet, plan: Plan, device: torch.device, share: Share, where: str, processes: int
+) -> Placement:
     size = f"{pairs.bytes() / 2**20:,.0f} MiB"
     if where == "disk":
-        streamed = Streamed(pairs, plan, device, share)
+        streamed = Streamed(pairs, plan, device, share, processes)
         return Placement(
             f"{size}, read from disk by {streamed.workers} processes during training",
             streamed.batches,
@@ -65,11 +89,14 @@ def place(
     )
 
 
-def nearest(size: int, device: torch.device) -> str:
-    """The fastest placement with enough space for `size` bytes: "device", "memory" or "disk"."""
-    if device.type == "cuda" and size < SHARE_OF_MEMORY * torch.cuda.mem_get_info(device)[0]:
+def nearest(size: int, device: torch.device, processes: int = 1) -> str:
+    """The fastest placement with enough space for `size` bytes: "device", "memory" or "disk".
+
+    Each of `processes` on this machine needs that space: on a GPU of its own, in a memory of all.
+    """
+    if device.type == "cuda" and size < SHARE_OF_MEMORY * free_bytes(device):
         return "device"
-    if size < SHARE_OF_MEMORY * psutil.virtual_memory().available:
+    if size * processes < SHARE_OF_MEMORY * psutil.virtual_memory().available:
         return "device" if device.type == "cpu" else "memory"
     return "disk"
 
@@ -101,7 +128,7 @@ class Resident:
 
     def batches(self, first_step: int) -> Iterator[Batch]:
         for window, before in self._plan.windows(first_step):
-            window = Window(window.cuts.to(self._where), window.order.to(self._where))
+            window = window.to(self._where)
             for cuts in self._plan.batches(window, before):
                 yield self._cut(self._share(cuts))
 
@@ -115,9 +142,11 @@ class Resident:
 class Streamed:
     """Pictures in the stores: processes read each pair once per epoch and cut all its patches."""
 
-    def __init__(self, pairs: PairSet, plan: Plan, device: torch.device, share: Share) -> None:
+    def __init__(
+        self, pairs: PairSet, plan: Plan, device: torch.device, share: Share, processes: int
+    ) -> None:
         self._pairs, self._plan, self._device, self._share = pairs, plan, device, share
-        self.workers = max((os.cpu_count() or 2) - 1, 1)
+        self.workers = max(((os.cpu_count() or 2) - 1) // processes, 1)
 
     def batches(self, first_step: int) -> Iterator[Batch]:
         batches = self._batches(first_step)
@@ -196,14 +225,25 @@ class PatchDataset(Dataset[Batch]):
 
 
 def prefetched(batches: Iterator[Batch], device: torch.device) -> Iterator[Batch]:
-    """Batches that a thread prepares and pins in advance, copied to the GPU while it computes."""
+    """Batches that a thread prepares and pins in advance, copied to the GPU while it computes.
 
-    def pinned() -> list[Tensor]:
-        return [side.pin_memory() for side in next(batches)]
+    The copies have a stream of their own: in that of the steps, they would wait for each other.
+    """
+    copying = torch.cuda.Stream(device)
+
+    def copied() -> tuple[Batch, torch.cuda.Event]:
+        input, target = (side.pin_memory() for side in next(batches))
+        with torch.cuda.stream(copying):
+            batch = input.to(device, non_blocking=True), target.to(device, non_blocking=True)
+            return batch, copying.record_event()
 
     with ThreadPoolExecutor(1) as thread:
-        waiting = deque(thread.submit(pinned) for _ in range(BATCHES_AHEAD))
+        waiting = deque(thread.submit(copied) for _ in range(BATCHES_AHEAD))
         while True:
-            input, target = waiting.popleft().result()
-            waiting.append(thread.submit(pinned))
-            yield input.to(device, non_blocking=True), target.to(device, non_blocking=True)
+            batch, done = waiting.popleft().result()
+            waiting.append(thread.submit(copied))
+            steps = torch.cuda.current_stream(device)
+            steps.wait_event(done)
+            for side in batch:  # Its memory is not used again before the steps are through with it.
+                side.record_stream(steps)
+            yield batch

@@ -32,12 +32,14 @@ FIRST = "CLEARFRAME_FIRST_RANK"
 class Ranks:
     """The rank of this process.
 
-    `local` counts the ranks of this machine. Each of them has its own GPU.
+    `local` counts the ranks of this machine, of which there are `on_this_machine`. Each of them has
+    its own GPU.
     """
 
     rank: int = 0
     size: int = 1
     local: int = 0
+    on_this_machine: int = 1
 
     def share(self, cuts: Cuts) -> Cuts:
         """This rank's part of a step's patches.
@@ -133,8 +135,12 @@ def join(folder: JobFolder, device: str, report: Report) -> Ranks:
     if "RANK" not in os.environ:
         return Ranks()
     dist.init_process_group("nccl" if torch.cuda.is_available() and device != "cpu" else "gloo")
+    rank, size = dist.get_rank(), dist.get_world_size()
     return Ranks(
-        dist.get_rank(), dist.get_world_size(), int(os.environ.get("LOCAL_RANK", dist.get_rank()))
+        rank,
+        size,
+        int(os.environ.get("LOCAL_RANK", rank)),
+        int(os.environ.get("LOCAL_WORLD_SIZE", size)),
     )
 
 

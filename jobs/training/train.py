@@ -79,6 +79,7 @@ def train(folder: JobFolder, spec: ModelSpec, report: Report) -> ModelSummary:
     asked to stop, and JobError if the training cannot continue.
     """
     with ExitStack() as stack:
+        stack.enter_context(sentence_if_memory_is_short())
         run = prepare(folder, spec, report, stack)
         if run.ranks.rank == 0:
             stack.enter_context(
@@ -94,8 +95,8 @@ def train(folder: JobFolder, spec: ModelSpec, report: Report) -> ModelSummary:
             snapshot(run)
             run.ranks.finish()
             raise
-        except torch.OutOfMemoryError as error:
-            raise JobError(TOO_LITTLE_MEMORY) from error
+        except torch.OutOfMemoryError:
+            raise
         except RuntimeError as error:
             if reason := run.ranks.lost_reason():
                 raise JobError(reason) from error
@@ -103,6 +104,15 @@ def train(folder: JobFolder, spec: ModelSpec, report: Report) -> ModelSummary:
         result: ModelSummary = {**summary(run), **test(run)}
         run.ranks.finish()
         return result
+
+
+@contextmanager
+def sentence_if_memory_is_short() -> Iterator[None]:
+    """A full GPU ends the training with advice, whatever it was doing."""
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        raise JobError(TOO_LITTLE_MEMORY) from error
 
 
 def prepare(folder: JobFolder, spec: ModelSpec, report: Report, stack: ExitStack) -> Run:
@@ -121,7 +131,7 @@ def prepare(folder: JobFolder, spec: ModelSpec, report: Report, stack: ExitStack
     pairs.qps = validation_pairs.qps = restorer.takes_qp
     with report.phase("loading data"):
         plan = Plan.of(spec, pairs)
-        placement = place(pairs, plan, device, ranks.share)
+        placement = place(pairs, plan, device, ranks.share, processes=ranks.on_this_machine)
         validation = Validation(validation_pairs, ranks, device)
 
     state = ranks.broadcast(snapshots.to_resume(folder, report.resume_from))

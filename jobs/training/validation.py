@@ -6,12 +6,14 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from jobs.core.errors import JobError
 from jobs.core.folder import JobFolder
 from jobs.core.report import Report, finite
 from jobs.core.types.samples import ValidationSample
 from jobs.datasets.pair_sets import PairSet
 from jobs.networks.pictures import save_picture, show_layers
 from jobs.training.ranks import Ranks
+from models import tiles
 from models.metrics import luma, psnr, ssim, to_uint8
 from models.restorer import Restorer
 
@@ -85,7 +87,7 @@ class Validation:
             if self._ranks.size == 1:
                 report.check()
             seen, target = self._pair(number)
-            output = restorer(to_unit_range(seen[None], self._device))[0]
+            output = self._restored(restorer, seen[None])[0]
             if number not in self._input_scores:
                 self._input_scores[number] = _scores_of(seen[: len(target)] / 255, target)
             both = torch.tensor(
@@ -94,6 +96,27 @@ class Validation:
             finite_in_both = both.isfinite().all(0)
             sums += torch.cat((both.where(finite_in_both, 0.0), finite_in_both[None]), 0).T
         return self._named(self._ranks.sum(sums.to(self._device)).cpu())
+
+    def _restored(self, restorer: Restorer, image: Tensor) -> Tensor:
+        """A whole frame, or in tiles if it is too large for the memory. Raises JobError."""
+
+        def in_tiles(limit: int) -> Tensor:
+            return tiles.in_tiles(
+                lambda tile: restorer(to_unit_range(tile, self._device)),
+                image,
+                tiles.largest(restorer, image.shape, limit)
+                if tiles.can_tile(restorer)
+                else tiles.whole(image.shape),
+            )
+
+        try:
+            return tiles.smaller_until_it_fits(in_tiles, tiles.free_memory(self._device))
+        except tiles.TooLarge as error:
+            height, width = image.shape[-2:]
+            raise JobError(
+                f"The memory is too small to validate a frame of {width}x{height}. {error} "
+                "The last snapshot is kept."
+            ) from error
 
     def _named(self, sums: Tensor) -> Scores:
         scores = {}

@@ -225,3 +225,20 @@ def test_layers_take_no_more_memory_than_estimated(name: str) -> None:
         hook.remove()
     whole = image.numel() * 4
     assert most - before < limit * 1.25 + whole
+
+
+def test_tiles_become_smaller_until_they_fit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A GPU may have less memory than was free a moment ago."""
+    with_room, tried = 2**22, list[int]()
+
+    def work(limit: int) -> torch.Tensor:
+        tried.append(limit)
+        if limit > with_room:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return torch.zeros(1)
+
+    assert tiles.smaller_until_it_fits(work, 2**24).shape == (1,)
+    assert tried == [2**24, 2**23, 2**22]
+    with_room = 0
+    with pytest.raises(tiles.TooLarge, match="other programs or jobs use it"):
+        tiles.smaller_until_it_fits(work, 2**24)

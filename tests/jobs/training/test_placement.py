@@ -5,14 +5,17 @@ import resource
 from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
+from types import SimpleNamespace
 
+import psutil
 import pytest
 import torch
 
 from jobs.core.folder import JobFolder
 from jobs.datasets.pair_sets import PairSet
+from jobs.training import placement
 from jobs.training.patches import Plan
-from jobs.training.placement import nearest, place
+from jobs.training.placement import Share, nearest, place
 from jobs.training.ranks import Ranks
 
 Clip = tuple[Path, Path]
@@ -94,3 +97,66 @@ def test_reading_a_window_keeps_no_files_open(clip: Clip, make_dataset: Make) ->
             assert sum(len(input) for input, _ in islice(batches, plan.steps)) == len(pairs.sizes)
         finally:
             resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+
+
+class Gpu:
+    """The memory of a GPU, as PyTorch reports it, in GiB."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, free: float, kept: float = 0) -> None:
+        readings: dict[str, object] = {
+            "mem_get_info": (int(free * 2**30), 120 * 2**30),
+            "memory_reserved": int(kept * 2**30),
+            "memory_allocated": 0,
+            "get_per_process_memory_fraction": 1.0,
+        }
+        for name, value in readings.items():
+            monkeypatch.setattr(torch.cuda, name, lambda device, value=value: value)
+
+
+GPU = torch.device("cuda", 0)
+
+
+def test_a_gpu_counts_for_the_share_that_the_training_may_use(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    Gpu(monkeypatch, free=100)
+    assert nearest(40 * 2**30, GPU) == "device"
+    monkeypatch.setattr(torch.cuda, "get_per_process_memory_fraction", lambda device: 0.5)
+    assert nearest(40 * 2**30, GPU) != "device"
+
+
+def test_memory_that_pytorch_keeps_is_free(monkeypatch: pytest.MonkeyPatch) -> None:
+    Gpu(monkeypatch, free=1, kept=99)
+    assert nearest(40 * 2**30, GPU) == "device"
+
+
+def test_ranks_share_the_memory_of_their_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    Gpu(monkeypatch, free=1)
+    memory = SimpleNamespace(available=120 * 2**30)
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: memory)
+    places = [nearest(50 * 2**30, GPU, ranks) for ranks in (1, 2, 8)]
+    assert places == ["memory", "disk", "disk"]
+
+
+def test_pictures_that_do_not_fit_are_placed_where_they_do(
+    clip: Clip, make_dataset: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = make_dataset(clip)
+    tried: list[torch.device] = []
+
+    class Full(placement.Resident):
+        def __init__(self, pairs: PairSet, plan: Plan, where: torch.device, share: Share) -> None:
+            tried.append(where)
+            if where.type == "cuda":
+                raise torch.OutOfMemoryError("CUDA out of memory")
+            raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate")
+
+    monkeypatch.setattr(placement, "Resident", Full)
+    with PairSet.of(job, [job.id], "train") as pairs:
+        plan = Plan(pairs.sizes, 32, 6, 8, 0)
+        placed = place(pairs, plan, GPU, Ranks().share, "device", processes=100)
+        assert "read from disk by 1 processes" in placed.description
+        assert tried == [GPU, CPU]
+        monkeypatch.setattr(placement, "Resident", placement.Streamed)  # Another error stays one.
+        with pytest.raises(TypeError):
+            place(pairs, plan, GPU, Ranks().share, "device")
