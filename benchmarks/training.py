@@ -9,12 +9,14 @@ SRCNN 9-1-5 (64 and 32 maps, RGB, skip) on 64x64 patches of 352x288 frames of a 
   plain    a Dataset that decodes two PNGs from LMDB per item and cuts a patch, DataLoader, float32,
            a plain loop
   memory   as plain, with all pictures decoded in memory
-  ours     the training job with its defaults
-  limit    only forward and backward, on a fixed batch, in the fastest of the tried formats
+  ours     the training job with its defaults, and on a GPU also compiled
+  limit    only forward and backward, on a fixed batch, in the fastest of the tried formats;
+           float32 and TF32 are measured apart
 
 plain and memory use the better number of workers: none, or as many as cores. Each round
 measures all variants in sequence; the result is the median. The times exclude validations and
-snapshots. Prints a JSON object.
+snapshots. Prints a JSON object; on a GPU with the share of the roofline
+(benchmarks/roofline.py) that ours reaches.
 """
 
 import io
@@ -40,6 +42,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from benchmarks.dataset import decoded_frames, make_clip
 from benchmarks.record import print_progress, print_record
+from benchmarks.roofline import roofline
 from jobs.core import folder as folders
 from jobs.core import launcher, processes
 from jobs.core.events import last_state
@@ -149,7 +152,7 @@ def loop(
     return run
 
 
-def ours(home: Path, dataset: str, batch: int, device: str) -> Run:
+def ours(home: Path, dataset: str, batch: int, device: str, compiled: bool = False) -> Run:
     def run(seconds: float) -> float:
         spec = ModelSpec.model_validate(
             {
@@ -159,6 +162,7 @@ def ours(home: Path, dataset: str, batch: int, device: str) -> Run:
                 "batch_size": batch,
                 "minutes": seconds / 60,
                 "device": device,
+                "compile": compiled,
                 "validation_interval": 10_000,
                 "snapshot_interval": 10_000,
             }
@@ -181,17 +185,18 @@ def finished(folder: JobFolder) -> dict[str, Any]:
 
 def limits(batch: int, device: torch.device) -> Iterator[tuple[str, Run]]:
     """Forward and backward on a fixed batch, by format."""
-    for dtype, order, compiled in itertools.product(
-        (torch.float32, torch.bfloat16),
+    on_gpu = device.type == "cuda"
+    for precision, order, compiled in itertools.product(
+        ("float32", "tf32", "bfloat16") if on_gpu else ("float32", "bfloat16"),
         (torch.contiguous_format, torch.channels_last),
-        (False, device.type == "cuda"),
+        (False, True) if on_gpu else (False,),
     ):
-        name = f"{str(dtype)[6:]}, {str(order)[6:]}" + (", compiled" if compiled else "")
-        yield name, fixed(batch, device, dtype, order, compiled)
+        name = f"{precision}, {str(order)[6:]}" + (", compiled" if compiled else "")
+        yield name, fixed(batch, device, precision, order, compiled)
 
 
 def fixed(
-    batch: int, device: torch.device, dtype: torch.dtype, order: torch.memory_format, compiled: bool
+    batch: int, device: torch.device, precision: str, order: torch.memory_format, compiled: bool
 ) -> Run:
     """Run in a subprocess with the environment of a job.
 
@@ -204,7 +209,7 @@ def fixed(
         try:
             with multiprocessing.get_context("spawn").Pool(1) as pool:
                 return pool.apply(
-                    steps_on_a_fixed_batch, (seconds, batch, device, dtype, order, compiled)
+                    steps_on_a_fixed_batch, (seconds, batch, device, precision, order, compiled)
                 )
         finally:
             os.environ.clear()
@@ -217,10 +222,12 @@ def steps_on_a_fixed_batch(
     seconds: float,
     batch: int,
     device: torch.device,
-    dtype: torch.dtype,
+    precision: str,
     order: torch.memory_format,
     compiled: bool,
 ) -> float:
+    torch.backends.cudnn.benchmark = True
+    torch.backends.cudnn.allow_tf32 = precision == "tf32"
     plain = Net().to(device, memory_format=order)  # type: ignore[call-overload]
     net = torch.compile(plain) if compiled else plain
     input, target = (
@@ -230,7 +237,7 @@ def steps_on_a_fixed_batch(
 
     def step() -> None:
         plain.zero_grad()
-        with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
+        with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16"):
             output = net(input)
         F.l1_loss(output.float(), target).backward()
 
@@ -301,6 +308,11 @@ def main(
             **{f"plain, {n} workers": loop(on_disk, batch, n, device) for n in (0, cores)},
             **{f"memory, {n} workers": loop(in_memory, batch, n, device) for n in (0, cores)},
             "ours": ours(Path(work), dataset, batch, "cuda" if gpu else "cpu"),
+            **(
+                {"ours, compiled": ours(Path(work), dataset, batch, "cuda", compiled=True)}
+                if gpu
+                else {}
+            ),
             **{f"limit, {name}": run for name, run in limits(batch, device)},
         }
         measured: dict[str, list[float]] = {name: [] for name in runs}
@@ -338,11 +350,19 @@ def report(
         "ratio_to_plain": speeds["ours"] / speeds["plain"],
         "ratio_to_memory": speeds["ours"] / speeds["memory"],
         "ratio_to_limit": speeds["ours"] / speeds["limit"],
+        **_share_of_roofline(speeds["ours"], device),
         "all": {name: [round(speed, 1) for speed in each] for name, each in measured.items()},
         "seconds": seconds,
         "rounds": rounds,
         "torch": torch.__version__,
     }
+
+
+def _share_of_roofline(speed: float, device: torch.device) -> dict[str, Any]:
+    if device.type != "cuda":
+        return {}
+    limit = roofline(SIDE, CHANNELS, device)
+    return {"roofline": limit, "ratio_to_roofline": speed / float(limit["patches_per_second"])}
 
 
 if __name__ == "__main__":

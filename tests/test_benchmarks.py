@@ -12,11 +12,12 @@ import pytest
 import benchmarks.__main__ as runner
 from benchmarks.listener import Listener
 from benchmarks.record import print_record, record, skip
+from benchmarks.roofline import bytes_per_patch, operations_per_patch
 from jobs.core.paths import ROOT
 from tests.conftest import Clip
 from tests.support.server import Server
 
-SHARED = {"__main__", "browser", "listener", "live_clients", "record"}
+SHARED = {"__main__", "browser", "listener", "live_clients", "record", "roofline"}
 TEST_EXTRA = (
     "hypothesis",
     "playwright",
@@ -113,3 +114,9 @@ def test_clients_of_the_live_benchmark_receive_every_event(server: Server, clip:
     ready, result = done.stdout.splitlines()
     assert ready == "ready"
     assert json.loads(result).items() >= {"clients": 3, "events": last, "wrong": 0}.items()
+
+
+def test_the_roofline_of_9_1_5_equals_the_calculation_for_an_h100() -> None:
+    """In bfloat16, 64x64, one channel: 989 TFLOP/s and 3.35 TB/s."""
+    assert 989e12 / operations_per_patch(64, 1) == pytest.approx(6.4e6, rel=0.01)
+    assert 3.35e12 / bytes_per_patch(64, 1) == pytest.approx(0.67e6, rel=0.01)

@@ -27,6 +27,8 @@ USUAL_EPOCHS = 30
 
 MOST_SUGGESTED = 180
 """Characters of a suggested name, without its number."""
+GPU_BATCHES = (256, 512, 1024)
+"""Smaller batches leave a GPU waiting for the start of its kernels."""
 
 
 @dataclass(frozen=True)
@@ -117,6 +119,8 @@ def _choices(field: Field, choices: Choices) -> list[tuple[str, str]]:
                 (job["id"], job["name"]) for job in choices.models if "last" in job["summary"]
             ]
             return [("", "None (train from scratch)"), *models]
+        case "list" if field.name == "batch_size" and gpus.names():
+            return [(str(size), "for a GPU") for size in GPU_BATCHES]
         case "device":
             return [(name, name) for name in _devices()]
         case "entry":

@@ -70,7 +70,7 @@ class ModelSpec(Spec):
     batch_size: Annotated[int, Swept()] = setting(
         16,
         "Batch size",
-        "Larger batches need more memory; 8, 16 is a sweep.",
+        "Larger batches need more memory; a GPU is used well from 256 on. 8, 16 is a sweep.",
         unit="patches",
         widget="list",
         ge=1,

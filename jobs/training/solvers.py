@@ -1,23 +1,77 @@
 """The optimizer of a spec, and its learning rate at each step."""
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from jobs.specs.solvers import Adadelta, Adam, AdamW, LrPolicy, RmsProp, Solver
 from models.build import GraphNetwork
 from models.definitions import lr_policies
 from models.definitions.graph import Activation, Conv, Scale
 
+
+class _SkipsOnDevice(torch.optim.Optimizer):
+    """Skips a step with infinite gradients without waiting for a GPU.
+
+    In float16, a step is skipped if gradients overflow. PyTorch's fused optimizers decide that on
+    the GPU. For the others, torch.amp.GradScaler reads the decision, and the CPU waits in each
+    step. These take the step, and put back what it changed.
+    """
+
+    _step_supports_amp_scaling = True
+    grad_scale: Tensor | None
+    found_inf: Tensor
+    """GradScaler sets both before a step: the factor of the gradients, and 1 if any is infinite."""
+
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+        if not hasattr(self, "found_inf"):
+            return super().step(closure)
+        weights = [
+            weights
+            for group in self.param_groups
+            for weights in group["params"]
+            if weights.grad is not None
+        ]
+        with torch.no_grad():
+            if self.grad_scale is not None:
+                torch._foreach_div_([own.grad for own in weights], self.grad_scale)
+            before = {tensor: tensor.clone() for tensor in (*weights, *self._averages())}
+            result = super().step(closure)
+            skip = self.found_inf > 0
+            for tensor in (*weights, *self._averages()):
+                # The first step makes the averages, which are zero before.
+                old = before[tensor] if tensor in before else torch.zeros_like(tensor)
+                tensor.copy_(torch.where(skip, old, tensor))
+        return result
+
+    def _averages(self) -> list[Tensor]:
+        """The optimizer's state on the device. The number of steps is on the CPU, and not used."""
+        return [
+            value
+            for state in self.state.values()
+            for name, value in state.items()
+            if isinstance(value, Tensor) and name != "step"
+        ]
+
+
+class _RMSprop(_SkipsOnDevice, torch.optim.RMSprop):
+    pass
+
+
+class _Adadelta(_SkipsOnDevice, torch.optim.Adadelta):
+    pass
+
+
 OPTIMIZERS: dict[str, tuple[type[torch.optim.Optimizer], dict[str, Any]]] = {
     "adam": (torch.optim.Adam, {"fused": True}),
     "adamw": (torch.optim.AdamW, {"fused": True}),
     "sgd": (torch.optim.SGD, {"fused": True}),
     "nesterov": (torch.optim.SGD, {"fused": True, "nesterov": True}),
-    "rmsprop": (torch.optim.RMSprop, {"foreach": True}),
+    "rmsprop": (_RMSprop, {"foreach": True}),
     "adagrad": (torch.optim.Adagrad, {"fused": True}),
-    "adadelta": (torch.optim.Adadelta, {"foreach": True}),
+    "adadelta": (_Adadelta, {"foreach": True}),
 }
 """By the solver's name: PyTorch's class, and options for speed or for the variant."""
 

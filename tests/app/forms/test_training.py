@@ -57,6 +57,9 @@ def test_jobs_devices_and_examples_are_offered(monkeypatch: pytest.MonkeyPatch) 
         "cuda:1",
         "cuda:0,1",
     ]
+    assert [size for size, _ in fields["f-batch_size"].choices] == ["256", "512", "1024"]
+    lists = {field.name for field in fields.values() if field.widget == "list" and field.choices}
+    assert lists == {"batch_size"}
     assert [label for _, label in fields["f-custom-network-prototxt"].choices] == [
         "plain",
         "with skip",

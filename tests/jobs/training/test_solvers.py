@@ -5,9 +5,10 @@ from typing import Any
 import pytest
 import torch
 from pydantic import TypeAdapter
+from torch import nn
 
 from jobs.specs.solvers import LrPolicy, Solver
-from jobs.training.solvers import make_optimizer, rate_at, set_rate
+from jobs.training.solvers import OPTIMIZERS, make_optimizer, rate_at, set_rate
 from models.build import GraphNetwork
 from models.definitions.graph import INPUT, Conv, Graph, Node
 from models.definitions.networks import NETWORKS
@@ -112,3 +113,41 @@ def test_learning_rate_follows_the_policy() -> None:
     assert rate_at(
         solver("sgd", learning_rate=0.1), policy, 0.5, epochs=4, iterations=100
     ) == pytest.approx(0.1 * 0.5**2)
+
+
+@pytest.mark.parametrize("clipped", [False, True])
+@pytest.mark.parametrize(
+    ("name", "options"), [("rmsprop", {"momentum": 0.9}), ("adadelta", {"weight_decay": 0.01})]
+)
+def test_steps_with_infinite_gradients_are_skipped_without_reading_them(
+    monkeypatch: pytest.MonkeyPatch, name: str, options: dict[str, float], clipped: bool
+) -> None:
+    """The same weights as those of PyTorch, whose GradScaler waits for the gradients."""
+    own_class, reference_class = (
+        OPTIMIZERS[name][0],
+        {"rmsprop": torch.optim.RMSprop, "adadelta": torch.optim.Adadelta}[name],
+    )
+    start = torch.randn(4, 3)
+    own, reference = (nn.Parameter(start.clone()) for _ in range(2))
+    runs = [
+        (weights, optimizer_class([weights], lr=0.1, foreach=True, **options))
+        for weights, optimizer_class in ((own, own_class), (reference, reference_class))
+    ]
+    scalers = [torch.amp.GradScaler("cpu", init_scale=1024.0) for _ in runs]
+    for step in range(6):
+        factors = torch.randn(4, 3)
+        for (weights, optimizer), scaler in zip(runs, scalers, strict=True):
+            optimizer.zero_grad()
+            scaler.scale((weights * factors).sum()).backward()
+            assert weights.grad is not None
+            if step in (0, 3):
+                weights.grad[0, 0] = torch.inf
+            if clipped:
+                scaler.unscale_(optimizer)
+            with monkeypatch.context() as patches:
+                if optimizer is runs[0][1]:
+                    patches.delattr(torch.amp.GradScaler, "_maybe_opt_step")
+                scaler.step(optimizer)
+            scaler.update()
+        assert torch.equal(own, reference), step
+        assert torch.equal(own, start) == (step == 0)
