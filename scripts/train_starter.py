@@ -34,8 +34,8 @@ from torch import Tensor
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
+from jobs.networks.from_spec import STARTERS
 from jobs.networks.snapshots import Kind, packed_weights
-from jobs.networks.starters import STARTERS
 from jobs.specs.networks import Network
 from scripts.starter_material import (
     FRAMES,

@@ -16,7 +16,7 @@ from jobs.core.errors import JobError
 from jobs.core.suffixes import PYTHON
 from jobs.specs import ModelSpec
 from jobs.specs.losses import Loss, PackageLoss, PythonFileLoss
-from jobs.specs.networks import Custom, Network, Package, PythonFile
+from jobs.specs.networks import Custom, EcbNet, Network, Package, PythonFile, starter_for
 from models.definitions.graph import GraphError
 
 if TYPE_CHECKING:
@@ -131,6 +131,11 @@ def _network(network: Network, channels: int, settings: Settings, problems: Prob
                 read_custom(network, channels)
             except Invalid as invalid:
                 problems.update(invalid.problems)
+        case EcbNet(start="starter") if starter_for(network, channels) is None:
+            problems["network.start"] = (
+                "No starter has this shape. Train Y alone with the QP as an input and 4 layers of "
+                "16 maps or 8 of 24, or choose the start identity."
+            )
         case Package():
             _entry("network.entry", NETWORKS, network.entry, problems)
         case PythonFile():

@@ -5,20 +5,26 @@ Sources: the registries, a pasted definition, an installed package, or a Python 
 
 from collections.abc import Callable
 from importlib.metadata import entry_points
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
+import models
 from jobs.core.errors import JobError
 from jobs.networks.user_code import errors_of, function_in_file
 from jobs.specs.losses import Loss, PackageLoss, PythonFileLoss
-from jobs.specs.networks import Custom, Network, Package, PythonFile
+from jobs.specs.networks import Custom, EcbNet, Network, Package, PythonFile, starter_for
 from models.build import GraphNetwork
 from models.definitions.graph import Graph, GraphError
 from models.definitions.networks import NETWORKS
 from models.losses import Loss as LossFunction
 from models.losses import loss_of
+
+STARTERS = Path(models.__file__).parent / "starters"
+"""Weights of the starters and their model cards."""
 
 if TYPE_CHECKING:
     from models.definitions.caffe.prototxt import ParsedNetwork
@@ -38,9 +44,21 @@ def make_network(spec: Network, channels: int, signed: bool = False) -> nn.Modul
             )
         case PythonFile():
             return _called(function_in_file(spec.file, "network"), spec.file, channels)
+        case EcbNet(start="starter"):
+            return _from_starter(spec, channels)
         case _:
             settings = spec.model_dump(exclude={"name", "start"})
-            return GraphNetwork(NETWORKS[spec.name].graph(channels, **settings), spec.start, signed)
+            graph = NETWORKS[spec.name].graph(channels, **settings)
+            return GraphNetwork(graph, "paper" if spec.start == "paper" else "identity", signed)
+
+
+def _from_starter(spec: EcbNet, channels: int) -> nn.Module:
+    starter = starter_for(spec, channels)
+    if starter is None:
+        raise JobError("No starter has the shape of this network. Choose the start identity.")
+    net = make_network(spec.model_copy(update={"start": "identity"}), channels)
+    net.load_state_dict(load_file(STARTERS / f"{starter}.safetensors"))
+    return net
 
 
 def _called(function: Callable[..., Any], code: str, channels: int) -> nn.Module:

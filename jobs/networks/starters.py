@@ -3,14 +3,10 @@
 Each is a file of weights like a snapshot, `models/starters/NAME.safetensors`, with a model card.
 """
 
-from pathlib import Path
-
-import models
+from jobs.networks.from_spec import STARTERS
 from jobs.networks.snapshots import read_file, restorer_of
 from jobs.specs.networks import Starter
 from models.restorer import Restorer
-
-STARTERS = Path(models.__file__).parent / "starters"
 
 
 def load(name: Starter) -> tuple[Restorer, int]:

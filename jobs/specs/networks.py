@@ -153,15 +153,30 @@ class FfdNet(_Published):
     qp: bool = qp_plane()
 
 
-class EcbNet(_Published):
+class EcbNet(Spec):
     """Few 3x3 layers, trained as sums of branches: for real time (Zhang et al. 2021)."""
 
     model_config = ConfigDict(title="ECB, small")
 
     name: Literal["ecbnet"] = "ecbnet"
+    start: Literal["identity", "paper", "starter"] = setting(
+        "identity",
+        "Start",
+        "Initial weights. identity: the untrained network returns its input. paper: random "
+        "weights as in the paper. starter: a trained network of the package, for Y with the QP and "
+        "4 layers of 16 maps or 8 of 24.",
+        more=True,
+    )
     depth: int = setting(4, "Layers", "More layers see more pixels.", ge=2, le=100)
     maps: Maps = maps(16, "each layer")
     qp: bool = qp_plane()
+
+
+def starter_for(network: EcbNet, channels: int) -> Starter | None:
+    """The starter with the shape of a network that sees `channels` channels; None without one."""
+    shapes: dict[tuple[int, int], Starter] = {(4, 16): "fast", (8, 24): "good"}
+    fits = network.qp and channels == 1
+    return shapes.get((network.depth, network.maps)) if fits else None
 
 
 class Custom(Spec):

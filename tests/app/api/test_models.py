@@ -63,6 +63,9 @@ def test_wrong_trainings_are_refused_with_an_error_at_the_field(
         message == "No installed package has the entry point nobody.has.it in clearframe.networks. "
         "Available: none."
     )
+    network = {"name": "ecbnet", "start": "starter", "maps": "8"}
+    message = refused(server, dataset=dataset, network=network)["network.start"]
+    assert message.startswith("No starter has this shape.")
     assert refused(server, dataset=dataset, epochs=1, minutes=1) == {
         "epochs": "Give epochs, steps or minutes, not several of them."
     }

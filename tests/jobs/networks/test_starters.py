@@ -6,11 +6,13 @@ import numpy as np
 import pytest
 import torch
 
+from jobs.core.errors import JobError
 from jobs.media.h264 import encode
 from jobs.media.sample_clip import scene
 from jobs.media.video import decode_frames, to_picture
 from jobs.networks import starters
-from jobs.specs.networks import Starter
+from jobs.networks.from_spec import STARTERS, make_network
+from jobs.specs.networks import EcbNet, Starter
 from models import tiles
 from models.branches import BranchedConv
 from models.metrics import luma, psnr, to_uint8
@@ -46,10 +48,32 @@ def test_starter_improves_strong_damage_and_keeps_mild(starter: Starter, tmp_pat
 
 @pytest.mark.parametrize("starter", NAMES)
 def test_starter_is_small_folded_and_has_a_card(starter: Starter) -> None:
-    path = starters.STARTERS / f"{starter}.safetensors"
+    path = STARTERS / f"{starter}.safetensors"
     assert path.stat().st_size < 10**6
     assert path.with_suffix(".md").read_text().startswith("# ")
     restorer, _ = starters.load(starter)
     assert restorer.takes_qp
     assert not any(isinstance(module, BranchedConv) for module in restorer.modules())
     assert not restorer.training
+
+
+@pytest.mark.parametrize(("depth", "maps", "starter"), [(4, 16, "fast"), (8, 24, "good")])
+def test_network_starts_from_the_starter_of_its_shape(
+    depth: int, maps: int, starter: Starter
+) -> None:
+    net = make_network(EcbNet(depth=depth, maps=maps, start="starter"), 1).eval()
+    trained, _ = starters.load(starter)
+    image = torch.rand(1, 2, 20, 31)
+    with torch.no_grad():
+        assert torch.allclose(net(image), trained.net(image), atol=1e-5)
+        assert not torch.allclose(net(image), image[:, :1], atol=1e-4)
+
+
+def test_starter_of_another_shape_is_refused() -> None:
+    for spec, channels in (
+        (EcbNet(maps=8, start="starter"), 1),
+        (EcbNet(start="starter"), 3),
+        (EcbNet(qp=False, start="starter"), 1),
+    ):
+        with pytest.raises(JobError, match="No starter has the shape"):
+            make_network(spec, channels)
