@@ -157,6 +157,7 @@ def swing(page: "Page", x: float, y: float) -> None:
 
 
 def turn_wheel(page: "Page") -> None:
+    page.locator(".stage").first.click()  # Before a click, the wheel scrolls the page.
     for delta in [-30] * 20 + [30] * 20:
         page.mouse.wheel(0, delta)
         time.sleep(MOVE_INTERVAL_MS / 1000)

@@ -123,7 +123,9 @@ def test_the_wheel_zooms_at_the_cursor_and_dragging_pans(page: Page, viewer: Loc
     x, y = stage["x"] + 0.4 * stage["width"], stage["y"] + 0.61 * stage["height"]
     page.mouse.move(x, y)
     at = values(viewer)
+    page.keyboard.down("Control")
     page.mouse.wheel(0, -480)
+    page.keyboard.up("Control")
     until(page, f"document.querySelector('.zoom output').textContent !== '{before}'")
     assert values(viewer) == at
     page.mouse.down()

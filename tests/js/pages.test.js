@@ -56,6 +56,8 @@ const FORMATS = {
   progress: progressText,
   time_left: timeLeft,
   hardware: hardwareText,
+  improvement,
+  milliseconds,
   verdict,
 };
 const CASES = JSON.parse(
