@@ -19,6 +19,7 @@ NAMES = (
     "model_page",
     "quality",
     "start",
+    "starters",
     "test_many",
     "test_one",
     "training",

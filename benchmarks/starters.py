@@ -1,15 +1,14 @@
 """Benchmark: gain of the starters over H.264 on the clips of benchmarks/quality.py.
 
-    python benchmarks/starters.py [--starter good] [--every 4] [--blind] [--only CLIP]...
+    python benchmarks/starters.py [--starter good] [--every 8] [--blind] [--only CLIP]...
 
 libx264 (preset medium) encodes 30 consecutive frames of each clip at each rate, and the gain of
 every n-th frame is measured: PSNR over the decoded frame, in Y and in RGB. No frame of these clips
-is in the starters' training. Prints a line of JSON per clip and rate, and one with the means.
-`--blind` restores without the QP, as for other codecs. `seconds` is processor time a megapixel.
+is in the starters' training. `--blind` restores without the QP, as for other codecs. `seconds` is
+processor time a megapixel. Prints a JSON object.
 """
 
 import io
-import json
 import sys
 import time
 from collections import defaultdict
@@ -17,6 +16,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
+from statistics import mean
 from typing import Any
 
 import av
@@ -27,7 +27,8 @@ from numpy.typing import NDArray
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from benchmarks.quality import SEQUENCES, frames
+from benchmarks.quality import CLIPS, SEQUENCES, frames
+from benchmarks.record import print_progress, print_record, skip
 from jobs.media.video import to_picture
 from jobs.networks import starters
 from jobs.specs.networks import Starter
@@ -46,23 +47,32 @@ Picture = NDArray[np.uint8]
 
 @click.command()
 @click.option("--starter", type=click.Choice(["fast", "good"]), default="good", show_default=True)
-@click.option("--every", default=4, show_default=True, help="Measure every n-th frame.")
+@click.option("--every", default=8, show_default=True, help="Measure every n-th frame.")
 @click.option("--blind", is_flag=True, help="Restore without the QP.")
 @click.option("--only", multiple=True, type=click.Choice(list(SEQUENCES)), help="Only this clip.")
 def main(starter: Starter, every: int, blind: bool, only: tuple[str, ...]) -> None:
+    if not CLIPS.is_dir():
+        skip(f"The real clips are missing: {CLIPS}.")
     torch.set_num_threads(1)
     restorer, _ = starters.load(starter)
-    gains = defaultdict(list)
+    rows: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
     for name in only or SEQUENCES:
         originals = [np.asarray(frame) for frame in frames(replace(SEQUENCES[name], every=1))]
         for rate in RATES:
             row = measure(restorer, originals, rate, every, blind)
-            gains[json.dumps(rate)].append(row)
-            print(json.dumps({"clip": name, "rate": rate, **row}), flush=True)
-    for label, rows in gains.items():
-        y, rgb = ([row[key] for row in rows] for key in ("y", "rgb"))
-        mean = {"y": sum(y) / len(y), "worst_y": min(y), "rgb": sum(rgb) / len(rgb)}
-        print(json.dumps({"rate": json.loads(label), "mean": mean, "worst_rgb": min(rgb)}))
+            label = " ".join(f"{kind} {value}" for kind, value in rate.items())
+            rows[label].append({"clip": name, **row})
+            print_progress(f"{name}, {label}: {row['y']:+.3f} dB Y, {row['rgb']:+.3f} dB RGB")
+    means = {
+        label: {
+            "y": mean(row["y"] for row in of_rate),
+            "rgb": mean(row["rgb"] for row in of_rate),
+            "worst_y": min(row["y"] for row in of_rate),
+            "worst_rgb": min(row["rgb"] for row in of_rate),
+        }
+        for label, of_rate in rows.items()
+    }
+    print_record(starter=starter, every=every, blind=blind, means=means, rates=dict(rows))
 
 
 def measure(
