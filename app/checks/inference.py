@@ -13,7 +13,7 @@ from app.files.downloads import download, is_url
 from app.settings import Settings
 from app.validation_errors import Invalid, Problems
 from jobs.core.errors import JobError
-from jobs.core.path_lists import without_label
+from jobs.core.manifest import without_label
 from jobs.core.paths import open_file
 from jobs.core.suffixes import IMAGES
 from jobs.specs import AnyTest, ImagesTest, ImageTest, SplitTest, VideoTest

@@ -9,8 +9,7 @@ import struct
 import zlib
 from dataclasses import dataclass
 
-from jobs.core.path_lists import PATH_LISTS
-from jobs.core.suffixes import IMAGES, RAW_H264, VIDEOS
+from jobs.core.suffixes import IMAGES, PATH_LISTS, RAW_H264, VIDEOS
 
 HEAD = 64 * 1024
 """Number of bytes at the start of a file that are inspected."""

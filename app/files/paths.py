@@ -5,8 +5,8 @@ import stat
 from pathlib import Path
 from typing import Any
 
-from jobs.core.path_lists import PATH_LISTS, is_path_list
-from jobs.core.suffixes import IMAGES, composed, existing, kind, natural
+from jobs.core.manifest import is_path_list
+from jobs.core.suffixes import IMAGES, PATH_LISTS, composed, existing, kind, natural
 
 MAX_ENTRIES = 500
 

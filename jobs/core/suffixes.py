@@ -10,6 +10,7 @@ IMAGES = (".bmp.gz", ".bmp", ".png", ".tif", ".tiff", ".jpg", ".jpeg", ".webp")
 RAW_H264 = (".h264", ".264", ".avc", ".jsv", ".26l", ".jvt")
 STREAMS = (*RAW_H264, ".mp4", ".mkv", ".mov", ".ts", ".m4v")
 ORIGINAL_VIDEOS = (".y4m", ".yuv", ".mkv", ".mp4", ".mov", ".avi")
+PATH_LISTS = (".txt", ".lst")
 PYTHON = (".py",)
 VIDEOS = tuple(dict.fromkeys((*STREAMS, *ORIGINAL_VIDEOS, ".webm", ".m2ts")))
 
@@ -46,12 +47,13 @@ def is_video(name: str) -> bool:
 
 
 def kind(name: str) -> str:
-    """The type of a file: image, stream, video, manifest, python or other."""
+    """The type of a file: image, stream, video, manifest, list, python or other."""
     kinds = {
         "image": IMAGES,
         "stream": RAW_H264,
         "video": VIDEOS,
         "manifest": (".csv",),
+        "list": PATH_LISTS,
         "python": PYTHON,
     }
     return next(

@@ -17,7 +17,7 @@ import torch
 from jobs.core.errors import JobError
 from jobs.core.events import read
 from jobs.core.folder import JobFolder
-from jobs.core.path_lists import is_path_list, listed, without_label
+from jobs.core.manifest import is_path_list, listed, without_label
 from jobs.core.report import Report, finite
 from jobs.core.totals import Totals, gain_of_image
 from jobs.core.types.samples import ResultRow

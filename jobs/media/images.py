@@ -18,7 +18,7 @@ from PIL.ImageFile import ImageFile as OpenImage
 
 from jobs.core.errors import JobError
 from jobs.core.limits import max_image_bytes, max_image_mb, too_large
-from jobs.core.path_lists import is_path_list, listed
+from jobs.core.manifest import is_path_list, listed
 from jobs.core.paths import open_file
 from jobs.core.suffixes import IMAGES, composed, is_image, natural
 

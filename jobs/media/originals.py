@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from jobs.core.path_lists import is_path_list
+from jobs.core.manifest import is_path_list
 from jobs.core.suffixes import is_image
 from jobs.media import video
 from jobs.media.images import ImageFile, list_images

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
+from app.files.paths import browse
 from jobs.core.errors import JobError
 from jobs.core.folder import JobFolder
-from jobs.core.path_lists import listed, without_label
+from jobs.core.manifest import listed, without_label
 from jobs.core.paths import READABLE
 from tests.conftest import Clip
 from tests.support.server import Server
@@ -88,13 +89,25 @@ def test_a_test_of_many_takes_lists_and_lines_with_labels(
         assert {row["psnr_input"] for row in rows} == {None}  # Equal pictures: no finite PSNR.
 
 
+def test_lists_can_be_chosen_in_the_dialog_of_paths(root: Path) -> None:
+    kinds = {entry["name"]: entry["kind"] for entry in browse(f"{root}/", (root, root))["entries"]}
+    assert kinds == {"bmp files": "folder", "inputs.txt": "list", "targets.lst": "list"}
+
+
 @pytest.mark.parametrize(
     ("text", "error"),
     [
-        ("bmp files/f.png 1\nnotes 2\n", "Line 1 of list.txt names bmp files/f.png, which does"),
+        (
+            "bmp files/f.png 1\nnotes 2\n",
+            "Line 1 of list.txt names bmp files/f.png, which is not a file",
+        ),
         ("\nnotes 2\n", "Line 2 of list.txt, “notes 2”, is not the path of an image"),
         ("/etc/f.png 0", "Line 1 of list.txt names /etc/f.png, which leads out of the folders"),
         ("../../f.png", "leads out of the folders"),
+        ("folder.png", "names folder.png, which is not a file"),
+        ("f" * 300 + ".png", "Line 1 of list.txt, “fff.*”, is not a path that can be read"),
+        ("f/" * 2000 + "f.png", "is not a path that can be read"),
+        ("loop.png", "Line 1 of list.txt, “loop.png”, is not a path that can be read"),
         ("  \n", "list.txt lists no image"),
         ("\udcff", "list.txt is not a text in UTF-8"),
     ],
@@ -103,6 +116,8 @@ def test_errors_name_the_line(
     root: Path, text: str, error: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(READABLE, json.dumps([str(root)]))
+    (root / "folder.png").mkdir()
+    (root / "loop.png").symlink_to("loop.png")
     (root / "list.txt").write_text(text, errors="surrogateescape")
     with pytest.raises(JobError, match=error):
         listed(root / "list.txt")
