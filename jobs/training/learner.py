@@ -14,11 +14,11 @@ from jobs.networks.device import Precision
 from jobs.networks.from_spec import make_loss, uses_lr_mult
 from jobs.networks.snapshots import State
 from jobs.specs import ModelSpec
-from jobs.training.average import WeightAverage
 from jobs.training.placement import Batch
 from jobs.training.ranks import Ranks
 from jobs.training.solvers import make_optimizer, set_rate
 from jobs.training.validation import to_unit_range
+from models.average import WeightAverage
 from models.restorer import Restorer
 
 TOO_LITTLE_MEMORY = (
@@ -189,7 +189,8 @@ class Learner:
     def load_state(self, state: State) -> None:
         self.net.load_state_dict(state["weights"])
         self._optimizer.load_state_dict(state["optimizer"])
-        self._scaler.load_state_dict(state["scaler"])
+        if state["scaler"]:  # Empty in a snapshot of another precision.
+            self._scaler.load_state_dict(state["scaler"])
         if self._average is not None and state["average"]:
             self._average.load_state_dict(state["average"])
         torch.set_rng_state(state["random"])

@@ -13,9 +13,9 @@ from jobs.networks import device
 from jobs.networks.device import Precision, choose_precision
 from jobs.networks.snapshots import Kind
 from jobs.specs import ModelSpec
-from jobs.training.average import WeightAverage
 from jobs.training.learner import Learner
 from jobs.training.ranks import Ranks
+from models.average import WeightAverage
 
 CPU, GPU = torch.device("cpu"), torch.device("cuda", 0)
 
@@ -24,6 +24,21 @@ def learner_of(messages: list[str], ranks: Ranks) -> Learner:
     spec = ModelSpec.model_validate({"name": "m", "dataset": "abcdefgh", "compile": True})
     restorer = Kind(spec.network, spec.channels, 3).restorer()
     return Learner(restorer, spec, Precision("float32", CPU), ranks, messages.append)
+
+
+def test_a_run_continues_in_another_precision() -> None:
+    """As on another GPU, or where "auto" chooses another one than an earlier Clearframe did."""
+    spec = ModelSpec.model_validate({"name": "m", "dataset": "abcdefgh"})
+
+    def learner(precision: str) -> Learner:
+        restorer = Kind(spec.network, spec.channels, 3).restorer()
+        return Learner(restorer, spec, Precision(precision, CPU), Ranks(), print)
+
+    patches = torch.zeros(2, 3, 16, 16, dtype=torch.uint8)
+    for before, after in (("float32", "float16"), ("float16", "float32")):
+        continued = learner(after)
+        continued.load_state(learner(before).state())
+        assert continued.learn((patches, patches), 0, 0.1, 1.0).isfinite()
 
 
 class WithoutCompiler(nn.Module):
