@@ -150,7 +150,8 @@ def _create(connection: Connection) -> None:
         Column("version_num", String(32), nullable=False),
         PrimaryKeyConstraint("version_num", name="alembic_version_pkc"),
     )
-    versions.create(connection)
+    # A start that was killed has left it without a row.
+    versions.create(connection, checkfirst=True)
     connection.execute(versions.insert().values(version_num=VERSION))
 
 

@@ -145,6 +145,20 @@ def test_a_new_database_is_as_alembic_would_create_it(url: str, tmp_path: Path) 
     engine.dispose()
 
 
+def test_a_database_whose_creation_was_interrupted_is_created_again(
+    url: str, tmp_path: Path
+) -> None:
+    engine = connect(url, tmp_path)
+    with engine.begin() as connection:
+        connection.execute(text("DELETE FROM alembic_version"))
+    engine.dispose()
+    engine = connect(url, tmp_path)
+    with engine.connect() as connection:
+        assert connection.scalars(text("SELECT * FROM alembic_version")).all() == [VERSION]
+    assert schema_differences(engine) == []
+    engine.dispose()
+
+
 def test_version_is_the_newest_migration() -> None:
     assert ScriptDirectory(str(MIGRATIONS)).get_current_head() == VERSION
 
