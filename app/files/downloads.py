@@ -5,15 +5,18 @@ import ipaddress
 import re
 import socket
 import ssl
+from functools import cache
 from pathlib import Path
 from urllib.parse import SplitResult, quote, unquote, urljoin, urlsplit
 
 import gevent
 from gevent.lock import BoundedSemaphore
 
+from app.apart import apart
 from app.files import uploads
 from app.files.content import Unusable
 from app.files.paths import FileProblem
+from jobs.core.errors import is_disk_full
 from jobs.core.suffixes import IMAGES, is_image
 
 MAX_BYTES = 64 * 2**20
@@ -24,7 +27,12 @@ BLOCK = 256 * 1024
 SAFE = "/%:@!$&'()*+,;=~?"
 """What stays as it is in a request; the rest is percent-encoded."""
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
-TRANSLATED = tuple(map(ipaddress.ip_network, ("64:ff9b::/96", "2002::/16", "2001::/32")))
+TRANSLATED = tuple(
+    map(
+        ipaddress.ip_network,
+        ("::/96", "::ffff:0:0:0/96", "64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/32"),
+    )
+)
 """Addresses of version 6 that stand for one of version 4, which may be private."""
 
 _slots = BoundedSemaphore(4)
@@ -37,14 +45,16 @@ def is_url(text: str) -> bool:
 def download(url: str, root: Path, private: bool = False, seconds: float = SECONDS) -> Path:
     """Download an image into the uploads below `root`; return its path.
 
-    Raises FileProblem. `private`: whether addresses of private networks and of this machine are
-    allowed.
+    Raises FileProblem, and OSError if the disk is full. `private`: whether addresses of private
+    networks and of this machine are allowed.
     """
     try:
         late = TimeoutError(f"no complete answer within {seconds:g} s")
         with gevent.Timeout(seconds, late), _slots:
             return _stored(url.strip(), root, private)
     except (OSError, http.client.HTTPException, UnicodeError) as error:
+        if isinstance(error, OSError) and is_disk_full(error):
+            raise
         reason = str(error) or type(error).__name__
         raise FileProblem(f"{url} cannot be downloaded: {reason}. Check the address.") from error
 
@@ -57,7 +67,7 @@ def _stored(url: str, root: Path, private: bool) -> Path:
             answer = connection.getresponse()
             location = answer.getheader("Location")
             if answer.status in REDIRECTS and location:
-                url = urljoin(url, location)
+                url = _redirected(url, location)
                 continue
             if answer.status != http.client.OK:
                 raise FileProblem(
@@ -71,17 +81,30 @@ def _stored(url: str, root: Path, private: bool) -> Path:
 
 def _connection(url: str, private: bool) -> tuple[http.client.HTTPConnection, str]:
     """A connection to the server of a URL, not yet open, and the target of the request."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+        port = parts.port or {"https": 443}.get(parts.scheme, 80)
+    except ValueError as error:
+        raise FileProblem(f"{url} has no valid host and port. Check the address.") from error
     if not is_url(url) or not parts.hostname:
         raise FileProblem(f"{url} is not an http or https address of an image.")
-    try:
-        port = parts.port or {"http": 80, "https": 443}[parts.scheme]
-    except ValueError as error:
-        raise FileProblem(f"{url} has no valid port. Check the address.") from error
     address = _address(parts.hostname, port, private)
-    context = ssl.create_default_context() if parts.scheme == "https" else None
+    context = _certificates() if parts.scheme == "https" else None
     target = quote(parts.path or "/", SAFE) + (f"?{quote(parts.query, SAFE)}" * bool(parts.query))
     return _Connection(parts.hostname, port, address, context), target
+
+
+def _redirected(url: str, location: str) -> str:
+    try:
+        return urljoin(url, location)
+    except ValueError as error:
+        raise FileProblem(f"{url} is redirected to {location}, which is no address.") from error
+
+
+@cache
+def _certificates() -> ssl.SSLContext:
+    """Loaded once: it takes 0.03 s, in which nobody else is answered."""
+    return ssl.create_default_context()
 
 
 def _address(host: str, port: int, private: bool) -> str:
@@ -100,7 +123,7 @@ def _is_public(text: str) -> bool:
     if isinstance(address, ipaddress.IPv6Address):
         if address.ipv4_mapped is not None:
             return _is_public(str(address.ipv4_mapped))
-        if any(address in network for network in TRANSLATED):
+        if address.is_site_local or any(address in network for network in TRANSLATED):
             return False
     return address.is_global and not address.is_multicast
 
@@ -119,6 +142,12 @@ class _Connection(http.client.HTTPConnection):
 
 
 def _saved(answer: http.client.HTTPResponse, url: str, root: Path) -> Path:
+    root.mkdir(exist_ok=True)  # Commands without a server may be the first to need it.
+    if apart(uploads.is_crowded, root):
+        raise FileProblem(
+            "The server's limit for uploads is reached. Put the image below a data root, or "
+            "delete uploads of the last four days (DELETE /api/v1/uploads/<id>)."
+        )
     upload = uploads.create(root, MAX_BYTES, _name(urlsplit(url)))
     try:
         with upload.unfinished.open("wb") as file:

@@ -1,6 +1,7 @@
 """Images from web addresses: only with --allow-urls, and from private networks only with
 --allow-private-urls."""
 
+import errno
 import subprocess
 import sys
 import threading
@@ -29,7 +30,12 @@ def web(clip: Clip) -> Iterator[str]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            location = {"/loop": "/loop", "/moved": "/a%20b.bmp.gz", "/file": "file:///etc/passwd"}
+            location = {
+                "/loop": "/loop",
+                "/moved": "/a%20b.bmp.gz",
+                "/file": "file:///etc/passwd",
+                "/half": "http://[::1",
+            }
             body = {"/text.png": b"no image", "/list.csv": b"a,b", "/empty.png": b""}
             self.send_response(302 if self.path in location else self.missing())
             if self.path in location:
@@ -80,6 +86,7 @@ def test_the_bytes_of_an_image_are_stored_under_its_name(
         ("/cut.bmp.gz", "cannot be downloaded: IncompleteRead"),
         ("/loop", "redirected more than 4 times"),
         ("/file", "is not an http or https address"),
+        ("/half", "which is no address"),
     ],
 )
 def test_other_answers_are_refused_and_leave_nothing(
@@ -118,6 +125,42 @@ def test_an_image_over_the_limit_is_refused(
 def test_private_addresses_are_refused(url: str, tmp_path: Path) -> None:
     with pytest.raises(FileProblem, match=r"private network|cannot be downloaded"):
         download(url, tmp_path)
+
+
+@pytest.mark.parametrize("text", ["fec0::1", "::a00:1", "64:ff9b:1::a00:1", "2002:a00:1::"])
+def test_addresses_that_lead_to_private_ones_are_not_public(text: str) -> None:
+    assert not downloads._is_public(text)
+    assert downloads._is_public("2a00:1450::1")
+
+
+@pytest.mark.parametrize(
+    "url", ["http://[::1/a.png", "http://[a]/a.png", "http://a\u2100b/a.png", "http://a:b/a.png"]
+)
+def test_addresses_without_a_valid_host_are_refused(url: str, tmp_path: Path) -> None:
+    with pytest.raises(FileProblem, match="no valid host and port"):
+        download(url, tmp_path)
+
+
+def test_the_folder_of_uploads_is_made_and_its_limit_is_kept(
+    web: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    uploads = tmp_path / "uploads"
+    assert download(f"{web}/a.bmp.gz", uploads, private=True).is_relative_to(uploads)
+    monkeypatch.setattr("app.files.uploads.MAX_UPLOADS", 1)
+    with pytest.raises(FileProblem, match="limit for uploads"):
+        download(f"{web}/a.bmp.gz", uploads, private=True)
+
+
+def test_a_full_disk_is_no_fault_of_the_address(
+    web: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def settle(upload: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("app.files.uploads.settle", settle)
+    with pytest.raises(OSError, match="No space left"):
+        download(f"{web}/a.bmp.gz", tmp_path, private=True)
+    assert [file for file in tmp_path.rglob("*") if file.is_file()] == []
 
 
 def test_a_redirect_to_a_private_address_is_refused(
