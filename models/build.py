@@ -105,6 +105,8 @@ def _start_identity(
     """Initialise a convolution to zero, or so that it passes its first channels unchanged."""
     if start == "zero":
         nn.init.zeros_(conv.weight)
+        if isinstance(conv, BranchedConv):  # It may have a branch that is the identity.
+            conv.weight.sub_(conv.kernel())
     if start == "dirac":
         conv.weight[:channels] = 0
         nn.init.dirac_(conv.weight[:channels])

@@ -51,3 +51,10 @@ def test_every_branch_learns() -> None:
     for name, weights in net.named_parameters():
         assert weights.grad is not None, name
         assert weights.grad.abs().max() > 0, name
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_network_with_as_many_maps_as_channels_starts_as_the_identity(channels: int) -> None:
+    net = GraphNetwork(NETWORKS["ecbnet"].graph(channels, maps=channels))
+    image = torch.rand(1, channels + 1, 16, 16)
+    assert torch.equal(net(image), image[:, :channels])
