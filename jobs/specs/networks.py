@@ -130,29 +130,6 @@ class Edsr(_Published):
     skip: Skip = skip(True)
 
 
-def qp_plane() -> Any:
-    return setting(
-        True,
-        "QP as an input",
-        "The network sees how strongly each block was quantised, where the dataset has it. One "
-        "network then serves all rates.",
-        more=True,
-    )
-
-
-class FfdNet(_Published):
-    """3x3 layers at half the width and height, and the QP as an input (Zhang et al. 2018)."""
-
-    model_config = ConfigDict(title="FFDNet, residual")
-
-    name: Literal["ffdnet"] = "ffdnet"
-    depth: int = setting(
-        8, "Layers", "More layers see more pixels. The paper has 15.", ge=2, le=100
-    )
-    maps: Maps = maps(32, "each layer")
-    qp: bool = qp_plane()
-
-
 class EcbNet(Spec):
     """Few 3x3 layers, trained as sums of branches: for real time (Zhang et al. 2021)."""
 
@@ -169,7 +146,13 @@ class EcbNet(Spec):
     )
     depth: int = setting(4, "Layers", "More layers see more pixels.", ge=2, le=100)
     maps: Maps = maps(16, "each layer")
-    qp: bool = qp_plane()
+    qp: bool = setting(
+        True,
+        "QP as an input",
+        "The network sees how strongly each block was quantised, where the dataset has it. One "
+        "network then serves all rates.",
+        more=True,
+    )
 
 
 def starter_for(network: EcbNet, channels: int) -> Starter | None:
@@ -241,7 +224,6 @@ Network = Annotated[
     | Vdsr
     | DnCnn
     | Edsr
-    | FfdNet
     | EcbNet
     | Custom
     | Package

@@ -17,7 +17,6 @@ from models.definitions.graph import (
     Combine,
     Concat,
     Conv,
-    Crop,
     Filler,
     Graph,
     Node,
@@ -244,31 +243,6 @@ def edsr(channels: int, blocks: int = 8, maps: int = 48, skip: bool = True) -> G
     net.add("body-sum", Combine("sum"), head, net.last)
     net.conv("tail", channels, 3)
     return net.plus_image(skip)
-
-
-@network(
-    "ffdnet",
-    "FFDNet, residual",
-    "Zhang, Zuo, Zhang: FFDNet: Toward a Fast and Flexible Solution for CNN-Based Image Denoising, "
-    "TIP 27(9), 2018",
-)
-def ffdnet(channels: int, depth: int = 8, maps: int = 32, qp: bool = True) -> Graph:
-    """3x3 layers at half the width and height, with the QP as an input: one network for all rates.
-
-    The paper has a noise level in place of the QP, a fixed rearrangement of pixels in place of
-    strides, batch normalisation, and no skip of the image.
-    """
-    net = Layers(channels)
-    net.centred(qp)
-    net.add("conv1", Conv(maps, (5, 5), (2, 2), (2, 2)))
-    net.relu("relu1")
-    for number in range(2, depth):
-        net.conv(f"conv{number}", maps, 3)
-        net.relu(f"relu{number}")
-    net.add(f"conv{depth}", Conv(channels, (6, 6), (2, 2), (1, 1), transposed=True))
-    # Odd sides come out longer than even ones. torch.export requires a crop of all or of none.
-    net.add("crop", Crop((1, 1)), net.last, INPUT)
-    return net.correction(qp)
 
 
 @network(

@@ -35,7 +35,6 @@ SMALL: dict[str, dict[str, int]] = {
     "vdsr": {"depth": 3, "maps": 4},
     "dncnn": {"depth": 3, "maps": 4},
     "edsr": {"blocks": 1, "maps": 4},
-    "ffdnet": {"depth": 3, "maps": 4},
     "ecbnet": {"depth": 3, "maps": 4},
 }
 

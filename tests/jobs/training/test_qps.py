@@ -110,12 +110,11 @@ def test_validation_and_samples_use_the_known_qps(
     assert (first["val/l1_input"] or 1) < 0.1
 
 
-@pytest.mark.parametrize("name", ["ffdnet", "ecbnet"])
-def test_networks_of_the_registry_train_with_and_without_the_plane(
-    name: str, dataset: JobFolder, make_model: Make
+def test_the_network_of_the_registry_trains_with_and_without_the_plane(
+    dataset: JobFolder, make_model: Make
 ) -> None:
     for qp in (True, False):
-        model = make_model(dataset, network={"name": name, "qp": qp, "depth": 3}, epochs=1)
+        model = make_model(dataset, network={"name": "ecbnet", "qp": qp, "depth": 3}, epochs=1)
         assert last_state(model.events)["state"] == "done", last_state(model.events)
 
 
