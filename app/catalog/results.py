@@ -32,8 +32,8 @@ class ResultsQuery(BaseModel):
     sort: Sort | None = None
     order: Literal["asc", "desc"] = "asc"
     page: int = Field(1, ge=1)
-    low: float = -math.inf
-    high: float = math.inf
+    low: float = Field(-math.inf, allow_inf_nan=False)
+    high: float = Field(math.inf, allow_inf_nan=False)
     """Only images with a gain in dB of at least `low` and less than `high`."""
 
 

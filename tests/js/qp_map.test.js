@@ -16,6 +16,8 @@ test("a pixel has the QP of its macroblock, from the place of the picture in the
 test("the colours range from the least to the greatest QP, and over at least 8 of them", () => {
   assert.deepEqual(qpRange(map), { low: 30, high: 51 });
   assert.deepEqual(qpRange({ ...map, values: [37, 37] }), { low: 33, high: 41 });
+  const large = new Array(480 * 270).fill(30); // A frame of 7680x4320.
+  assert.deepEqual(qpRange({ ...map, values: large }), { low: 26, high: 34 });
 });
 
 test("colours are mixed with the gray picture, and end exactly with their macroblock", () => {

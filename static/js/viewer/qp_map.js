@@ -54,7 +54,10 @@ export function qpAt({ values, columns, left, top }, { x, y }) {
  * @param {QpMap} map
  */
 export function qpRange({ values }) {
-  const [least, most] = [Math.min(...values), Math.max(...values)];
+  const [least, most] = values.reduce(
+    ([low, high], value) => [Math.min(low, value), Math.max(high, value)],
+    [Infinity, -Infinity],
+  );
   const wider = Math.max(0, Math.ceil((LEAST_RANGE - (most - least)) / 2));
   return { low: least - wider, high: most + wider };
 }

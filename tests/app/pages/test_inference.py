@@ -1,10 +1,14 @@
-"""Tests of the page of a video test. The tests write the event logs of the workers."""
+"""Tests of the pages of tests. The tests write the event logs of the workers."""
+
+import re
+from html import unescape
+from urllib.parse import parse_qs
 
 from flask import Flask
 from flask.testing import FlaskClient
 
 from app.catalog.catalog import Catalog
-from jobs.specs import VideoTest
+from jobs.specs import ImageTest, ModelSpec, VideoTest
 from tests.app.test_server import app, catalog, client, log
 
 __all__ = ["app", "catalog", "client"]
@@ -22,3 +26,13 @@ def test_a_restored_video_can_be_downloaded(
     assert row is not None
     catalog.catch_up(row)
     assert file in client.get(f"/tests/{id}").text
+
+
+def test_a_test_of_the_first_pair_is_edited_with_its_pair(
+    client: FlaskClient, catalog: Catalog
+) -> None:
+    model = catalog.create("model", ModelSpec(name="m", dataset="abcdefgh", epochs=1))
+    id = catalog.create("test", ImageTest(model=model, pair=0))
+    again = re.search(f'/models/{model}/test\\?(\\S+kind\\S+)"', client.get(f"/tests/{id}").text)
+    assert again
+    assert parse_qs(unescape(again[1]))["pair"] == ["0"]
