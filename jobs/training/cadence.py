@@ -28,7 +28,7 @@ class Cadence:
         self._epoch = clock.every(1)
         self.spent = spent
         """Seconds that validations and snapshots have taken, before and after a resume."""
-        self._last_seconds = 0.0
+        self._last_step, self._last_seconds = -1, 0.0
         self._last_at = clock.seconds
         self._is_first = not clock.seconds
         """Whether the network has not been validated since its start, when it is the identity."""
@@ -54,9 +54,12 @@ class Cadence:
     def add(self, began: float, step: int) -> None:
         """Count a validation or a snapshot of a step that began at this second of the clock."""
         self._is_first = step == 0
-        self._last_seconds = self._clock.seconds - began
-        self._last_at = began
-        self.spent += self._last_seconds
+        seconds = self._clock.seconds - began
+        if step == self._last_step:  # The snapshot after a validation.
+            self._last_seconds += seconds
+        else:
+            self._last_step, self._last_seconds, self._last_at = step, seconds, began
+        self.spent += seconds
 
     def _pause(self) -> float:
         """Seconds between two validations of a run with a time budget."""

@@ -10,7 +10,7 @@ STEPS_AN_EPOCH = 10
 
 
 def validated_steps(
-    seconds_a_step: float, cost: float, spent: float = 0.0, **length: Any
+    seconds_a_step: float, cost: float, spent: float = 0.0, saving: float = 0.0, **length: Any
 ) -> list[tuple[int, float]]:
     """The step and the second of each validation of a run with such steps and validations."""
     spec = ModelSpec(name="m", dataset="00000000", **length)
@@ -23,6 +23,10 @@ def validated_steps(
             seconds += cost
             clock.tick(seconds)
             cadence.add(seconds - cost, step)
+            if saving:
+                seconds += saving
+                clock.tick(seconds)
+                cadence.add(seconds - saving, step)
         step, seconds = step + 1, seconds + seconds_a_step
         clock.tick(seconds)
     return validations
@@ -42,6 +46,12 @@ def test_slow_validations_take_at_most_their_share_of_a_long_run() -> None:
     assert 2.0 * len(validations) <= SHARE * (validations[-1][1] + 2.0)
     assert len(validations) > 10
     assert {step % STEPS_AN_EPOCH for step, _ in validations} == {0}
+
+
+def test_validations_with_their_snapshots_take_at_most_their_share() -> None:
+    validations = validated_steps(0.3, 2.0, saving=0.2, epochs=100)
+    for number, (_, second) in enumerate(validations[3:], 4):
+        assert 2.2 * number <= SHARE * (second + 2.2)
 
 
 def test_a_run_with_a_time_budget_validates_soon_then_every_ten_seconds_then_less_often() -> None:
