@@ -20,6 +20,7 @@ SMALL = {
     "batch_size": 8,
     "patch_size": 32,
     "patches_per_frame": 2,
+    "validation_interval": 1,  # Without it, a slow machine would leave validations out.
     "network": {"name": "srcnn-9-1-5", "maps1": 4, "maps2": 4},
 }
 
