@@ -244,6 +244,7 @@ def fit_strength(net: torch.nn.Module, material: Material) -> None:
     At each knot, and for unknown QPs, the strength has the highest mean gain of those at which all
     shots but a SHARE gain at least FLOOR.
     """
+    set_strength(net, 1.0, [1.0, 1.0, 1.0])  # The training changes it as well.
     shots = np.array(list(_shots_measured(net.eval(), material)))
     qp = shots[:, 0]
     bands = ((0, 0), *BANDS)

@@ -16,6 +16,8 @@ from jobs.specs.networks import EcbNet, Starter
 from models import tiles
 from models.branches import BranchedConv
 from models.metrics import luma, psnr, to_uint8
+from scripts.starter_material import FRAMES, PER_FRAME
+from scripts.train_starter import fit_strength
 
 NAMES: tuple[Starter, ...] = ("fast", "good")
 CLIP = list(scene(4, 160, 96, 1))
@@ -77,3 +79,26 @@ def test_starter_of_another_shape_is_refused() -> None:
     ):
         with pytest.raises(JobError, match="No starter has the shape"):
             make_network(spec, channels)
+
+
+def test_the_fitted_strength_does_not_depend_on_the_trained_one() -> None:
+    chance, count = np.random.default_rng(0), 4 * FRAMES * PER_FRAME
+    target = chance.integers(60, 180, (count, 16, 16), np.uint8)
+    material = {
+        "input": target + chance.integers(0, 9, target.shape, np.uint8),
+        "target": target,
+        "qp": np.broadcast_to(np.repeat([0, 20, 25, 33], count // 4)[:, None, None], target.shape),
+        "error": np.full(count, 30, np.float32),
+    }
+    fitted = []
+    for trained in (1.0, 2.0):
+        net = make_network(EcbNet(depth=2, maps=4), 1)
+        weights = dict(net.named_parameters())
+        with torch.no_grad():
+            weights["conv2.bias"].fill_(-1)  # The inputs are too bright: all shots gain.
+            weights["strength2.bias"].fill_(trained)
+        fit_strength(net, material)
+        strength = [weights[f"strength2.{name}"].detach() for name in ("bias", "weight")]
+        fitted.append(torch.cat([values.flatten() for values in strength]).tolist())
+    assert fitted[0] == pytest.approx(fitted[1])
+    assert 0.5 < fitted[0][0] < 1.2
