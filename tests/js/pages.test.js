@@ -56,8 +56,6 @@ const FORMATS = {
   progress: progressText,
   time_left: timeLeft,
   hardware: hardwareText,
-  improvement,
-  milliseconds,
   verdict,
 };
 const CASES = JSON.parse(
