@@ -218,7 +218,7 @@ def test_the_comparison_mode_is_kept_for_the_next_pair(page: Page, viewer: Locat
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [390, 1440])
+@pytest.mark.parametrize("width", [360, 1440])
 def test_pages_of_pairs_fit_their_window(
     page: Page, server: Server, dataset: str, width: int, scheme: str
 ) -> None:

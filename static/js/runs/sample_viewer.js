@@ -64,8 +64,9 @@ export function sampleViewer() {
       const holder = element("div");
       find(dialog, ".picture").replaceChildren(holder);
       const [input, output, target] = urlsOf(sample);
+      const { width, height } = sample;
       replace = viewer(holder, [
-        { role: "input", label: "Input", url: input },
+        { role: "input", label: "Input", url: input, width, height },
         { role: "output", label: "Output", url: output },
         { role: "target", label: "Ground truth", url: target },
       ]);

@@ -49,9 +49,11 @@ export function gestures(surface, actions) {
   // Without a modifier the wheel scrolls the page, until a click shows that the picture is meant.
   // A pinch on a touchpad arrives as a wheel with Ctrl.
   let isMeant = false;
-  document.addEventListener("pointerdown", ({ target }) => {
+  const note = (/** @type {PointerEvent} */ { target }) => {
+    if (!surface.isConnected) document.removeEventListener("pointerdown", note);
     isMeant = target instanceof Node && surface.contains(target);
-  });
+  };
+  document.addEventListener("pointerdown", note);
   surface.addEventListener(
     "wheel",
     (event) => {

@@ -226,7 +226,8 @@ export function bindKeys(holder, moves, blink) {
     ArrowUp: [0, KEY_STEP],
     ArrowDown: [0, -KEY_STEP],
   };
-  document.addEventListener("keydown", (event) => {
+  const onKey = (/** @type {KeyboardEvent} */ event) => {
+    if (!holder.isConnected) document.removeEventListener("keydown", onKey);
     if (!holder.isConnected || event.ctrlKey || event.altKey || event.metaKey) return;
     if (targetOf(event)?.matches("input, select, textarea")) return;
     const direction = event.shiftKey && directions[event.key];
@@ -234,7 +235,8 @@ export function bindKeys(holder, moves, blink) {
       event.preventDefault();
       moves.move(...direction);
     } else if (!event.repeat || event.key !== "b") actions[event.key]?.();
-  });
+  };
+  document.addEventListener("keydown", onKey);
 }
 
 /**
