@@ -178,6 +178,7 @@ def test_a_channel_is_opened_at_full_size_by_keyboard(page: Page) -> None:
     )
     expect(dialog.get_by_text("9×9 pixels")).to_be_visible()
     assert serious_findings(page) == []
+    assert dialog.evaluate(UNFILLED) == [0, 0]
     page.keyboard.press("ArrowRight")
     page.keyboard.press("ArrowRight")
     expect(dialog.locator(".strongest")).to_contain_text("This channel is dead: zero everywhere.")
@@ -185,6 +186,34 @@ def test_a_channel_is_opened_at_full_size_by_keyboard(page: Page) -> None:
     expect(dialog).to_be_hidden()
     expect(page.locator("[data-layer=relu1] [data-channel='3']")).to_be_focused()
     assert "#" not in page.url
+
+
+UNFILLED = """dialog => [...dialog.querySelectorAll(".pane")].map(
+  pane => pane.clientWidth - pane.querySelector("canvas").clientWidth)"""
+"""How far each pane is wider than its picture, in pixels."""
+
+COVERED = """marks => {
+  const boxes = [...marks.querySelectorAll("b")].map(label => label.getBoundingClientRect());
+  return boxes.flatMap((a, index) => boxes.slice(index + 1).filter(b =>
+    a.left < b.right && a.right > b.left && a.top < b.bottom && a.bottom > b.top)).length;
+}"""
+"""Pairs of numbers of which one covers the other."""
+
+
+@pytest.mark.parametrize("width", [390, 1440])
+def test_the_numbers_of_the_strongest_places_do_not_cover_each_other(
+    page: Page, prepared: Prepared, width: int
+) -> None:
+    page.set_viewport_size({"width": width, "height": 844})
+    page.goto(f"{prepared.server.url}/tests/{prepared.test}#layer-1-channel-0")
+    page.reload()
+    dialog = page.get_by_role("dialog")
+    for number in range(8):
+        expect(dialog.get_by_role("heading", level=2)).to_contain_text(f"channel {number} ")
+        expect(dialog.locator(".strongest li").first).to_be_visible()
+        for marks in dialog.locator(".marks").all():
+            assert marks.evaluate(COVERED) == 0
+        dialog.get_by_role("button", name="Next channel").click()
 
 
 def test_a_url_names_a_channel_and_a_deleted_model_is_reported(

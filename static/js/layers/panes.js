@@ -60,7 +60,7 @@ export function draw({ map, input, readout }, { gray, picture, part, shape, scal
     width: part?.width ?? picture.naturalWidth,
     height: part?.height ?? picture.naturalHeight,
   };
-  const box = { width: map.box.clientWidth, height: 0.46 * innerHeight };
+  const box = { width: map.element.clientWidth, height: 0.46 * innerHeight };
   const factor = enlargement(inputSize ?? full, box);
   // A value of the map that covers several pixels of the input is as large as these.
   map.scale = Math.max(1, Math.round(factor * ((inputSize ?? full).width / full.width)));

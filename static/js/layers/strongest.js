@@ -1,5 +1,5 @@
 // The places of a channel's strongest responses: marks on both pictures, and a list with crops.
-import { context2d, element } from "../base/dom.js";
+import { context2d, element, findAll } from "../base/dom.js";
 import { small } from "../base/format.js";
 
 /** @import { Box, ChannelResult, LayersRegion } from "../base/types.js" */
@@ -48,6 +48,7 @@ export function showStrongest({ map, input, strongest }, result, picture, part) 
   input.marks.replaceChildren(
     ...boxes.flatMap((box, index) => (box ? [mark(index, box, input, "sees")] : [])),
   );
+  for (const { marks } of [map, input]) spreadNumbers(marks);
   const text = field
     ? `Each square is the receptive field: ${field[1]}×${field[0]} pixels, fewer at the edge.`
     : "The receptive field is unknown: the squares show the surroundings of each place.";
@@ -101,6 +102,32 @@ function mark(index, { left, top, width, height }, { scale, canvas }, kind) {
     height: `${height * scale}px`,
   });
   return created;
+}
+
+/**
+ * Move numbers that would cover others, towards the middle of the picture.
+ * @param {HTMLElement} marks
+ */
+function spreadNumbers(marks) {
+  const picture = marks.getBoundingClientRect();
+  const labels = findAll(marks, "b").map((label) => ({
+    label,
+    box: label.getBoundingClientRect(),
+  }));
+  /** @type {DOMRect[]} */
+  const placed = [];
+  for (const { label, box } of labels) {
+    const step = box.top < picture.top + picture.height / 2 ? box.height + 1 : -box.height - 1;
+    const isTaken = () =>
+      placed.some(
+        ({ left, right, top, bottom }) =>
+          box.left < right && box.right > left && box.top < bottom && box.bottom > top,
+      );
+    const before = box.y;
+    while (isTaken()) box.y += step;
+    if (box.y !== before) label.style.translate = `0 ${box.y - before}px`;
+    placed.push(box);
+  }
 }
 
 /**
