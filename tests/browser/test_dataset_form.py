@@ -249,6 +249,13 @@ def test_what_is_known_to_fail_is_not_sent(form: Page, clip: Clip, tmp_path: Pat
     expect(form.locator(".field.wrong #f-stream-source-originals")).to_be_focused()
     expect(form.locator(".field.wrong .error")).to_contain_text("64x48")
     assert form.url == address
+    shutil.move(others, tmp_path / "away")
+    shutil.copytree(clip[1], others)
+    form.evaluate("dispatchEvent(new Event('focus'))")  # Back from another window.
+    expect(form.locator("#probe .fits")).to_be_visible()
+    expect(form.locator(".field.wrong")).to_have_count(0)
+    form.locator("#f-stream-source-originals").fill(str(tmp_path / "away"))
+    expect(form.locator("#probe .notice.bad")).to_be_visible()
     form.locator("#f-stream-source-originals").fill(str(clip[1]))
     expect(form.locator("#probe .fits")).to_be_visible()
     expect(form.locator(".field.wrong")).to_have_count(0)

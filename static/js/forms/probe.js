@@ -27,6 +27,12 @@ let suggestion = "";
 form.addEventListener("input", updateSoon);
 form.addEventListener("change", updateSoon);
 form.addEventListener("submit", refuse);
+// A user may have corrected the files in another window.
+window.addEventListener("focus", () => {
+  if (!refusals) return;
+  requested = "";
+  updateSoon();
+});
 updateSoon();
 
 function updateSoon() {
