@@ -79,7 +79,7 @@ def pairs(find: Find, model: JobRow, split: str) -> int:
 
 def _image(text: str, roots: Roots, settings: Settings) -> Path:
     if not is_url(text):
-        return _readable_image(text, roots)
+        return apart_at_paths(_readable_image, text, roots)
     if not settings.allow_urls:
         raise paths.FileProblem(
             "This server downloads no images. Upload the image, or start the server with "
@@ -100,6 +100,9 @@ def _readable_image(text: str, roots: Roots) -> Path:
             head = file.read(content.HEAD)
     except JobError as error:
         raise paths.FileProblem(str(error)) from error
+    except OSError as error:
+        reason = f"{path.name} cannot be read: {error.strerror}."
+        raise paths.FileProblem(reason) from error
     if content.identify(head) not in content.PICTURES:
         raise paths.FileProblem(
             f"{path.name} is not a readable image. Choose a PNG, BMP, JPEG, TIFF or WebP image."
