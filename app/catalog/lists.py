@@ -61,9 +61,9 @@ _LAST = (
 COLUMNS: dict[str, tuple[Column, ...]] = {
     "model": (
         Column("name", "Name", "name"),
+        Column("gain", "Gain", "gain", numeric=True),
         Column("of", "Dataset"),
         Column("about", "Network", "about"),
-        Column("gain", "Gain", "gain", numeric=True),
         Column("psnr", "PSNR", "psnr", numeric=True, default=False),
         Column("epoch", "Best epoch", numeric=True),
         *_LAST,
@@ -78,12 +78,12 @@ COLUMNS: dict[str, tuple[Column, ...]] = {
     ),
     "test": (
         Column("name", "Name", "name"),
+        Column("gain", "Gain", "gain", numeric=True),
         Column("about", "Kind", "about"),
         Column("of", "Model"),
         Column("number", "Images", "number", numeric=True, default=False),
         Column("psnr_input", "Input", numeric=True),
         Column("psnr", "Output", "psnr", numeric=True),
-        Column("gain", "Gain", "gain", numeric=True),
         *_LAST,
     ),
 }

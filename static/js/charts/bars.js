@@ -1,11 +1,19 @@
 // Histograms as bars, with their range and their highest count as labels.
 import { findAll, svg } from "../base/dom.js";
-import { count, decibel } from "../base/format.js";
+import { count, decimals } from "../base/format.js";
 
 /** @import { Histogram } from "../base/types.js" */
 
 const [WIDTH, HEIGHT, BOTTOM, TOP] = [640, 190, 24, 20];
 const ROOM = HEIGHT - BOTTOM - TOP;
+
+/**
+ * The text of an edge, with as many decimals as tell it from the next one.
+ * @param {number} value In dB.
+ * @param {number} step From edge to edge.
+ */
+export const edgeText = (value, step) =>
+  `${decimals(value, step < 0.01 ? 3 : 2).replace("-", "−")} dB`;
 
 /**
  * The SVG of a histogram. Bars below zero are marked as losses.
@@ -15,12 +23,13 @@ const ROOM = HEIGHT - BOTTOM - TOP;
  */
 function bars({ counts, edges }, things, filters) {
   const last = edges[edges.length - 1];
+  const text = (/** @type {number} */ value) => edgeText(value, edges[1] - edges[0]);
   const title = `${things[0].toUpperCase()}${things.slice(1)}`;
   const chart = svg("svg", {
     viewBox: `0 0 ${WIDTH} ${HEIGHT}`,
     class: "bars",
     role: filters ? "group" : "img",
-    "aria-label": `${title} from ${decibel(edges[0])} to ${decibel(last)}`,
+    "aria-label": `${title} from ${text(edges[0])} to ${text(last)}`,
   });
   const most = Math.max(...counts);
   const step = WIDTH / counts.length;
@@ -33,7 +42,7 @@ function bars({ counts, edges }, things, filters) {
       height,
       class: edges[index + 1] <= 0 ? "loss" : "",
     });
-    const range = `${decibel(edges[index])} to ${decibel(edges[index + 1])}`;
+    const range = `${text(edges[index])} to ${text(edges[index + 1])}`;
     bar.append(svg("title", {}, `${range}: ${count(value)} ${things}`));
     chart.append(filters && value ? linkOf(bar, edges[index], edges[index + 1]) : bar);
   });
@@ -44,9 +53,9 @@ function bars({ counts, edges }, things, filters) {
     );
   const highest = counts.indexOf(most);
   chart.append(
-    label(0, "start", decibel(edges[0])),
-    label(WIDTH / 2, "middle", decibel((edges[0] + last) / 2)),
-    label(WIDTH, "end", decibel(last)),
+    label(0, "start", text(edges[0])),
+    label(WIDTH / 2, "middle", text((edges[0] + last) / 2)),
+    label(WIDTH, "end", text(last)),
     svg(
       "text",
       {

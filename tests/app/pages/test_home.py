@@ -204,9 +204,9 @@ def test_columns_are_stored_per_browser(client: FlaskClient, models: list[str]) 
 
     assert heads() == [
         "Name",
+        "Gain",
         "Dataset",
         "Network",
-        "Gain",
         "Best epoch",
         "State",
         "Group",
