@@ -22,6 +22,8 @@ SMALL = {
     "batch_size": 8,
     "patch_size": 32,
     "patches_per_frame": 4,
+    "validation_interval": 1,
+    "snapshot_interval": 1,
     "network": {"name": "srcnn-9-1-5", "maps1": 8, "maps2": 8},
 }
 
