@@ -39,6 +39,8 @@ def checked_training(spec: ModelSpec, find: Find, settings: Settings) -> ModelSp
             problems.setdefault(field, problem)
     channels = channels_seen(spec, datasets[spec.dataset])
     network = _network(spec.network, channels, settings, problems)
+    if getattr(spec.network, "start", "") == "starter" and spec.mean_subtraction != "none":
+        problems["mean_subtraction"] = "Starters were trained without this. Choose none."
     loss = _loss(spec.loss, settings, problems)
     for id, row in datasets.items():
         side = _smallest_side(row)

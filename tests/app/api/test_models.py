@@ -66,6 +66,10 @@ def test_wrong_trainings_are_refused_with_an_error_at_the_field(
     network = {"name": "ecbnet", "start": "starter", "maps": "8"}
     message = refused(server, dataset=dataset, network=network)["network.start"]
     assert message.startswith("No starter has this shape.")
+    network = {"name": "ecbnet", "start": "starter"}
+    assert refused(server, dataset=dataset, network=network, mean_subtraction="pixel") == {
+        "mean_subtraction": "Starters were trained without this. Choose none."
+    }
     assert refused(server, dataset=dataset, epochs=1, minutes=1) == {
         "epochs": "Give epochs, steps or minutes, not several of them."
     }
