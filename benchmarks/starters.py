@@ -1,6 +1,6 @@
 """Benchmark: gain of the starters over H.264 on the clips of benchmarks/quality.py.
 
-    python benchmarks/starters.py [--starter good] [--every 8] [--blind] [--only CLIP]...
+    python benchmarks/starters.py [--every 8] [--blind] [--only CLIP]...
 
 libx264 (preset medium) encodes 30 consecutive frames of each clip at each rate, and the gain of
 every n-th frame is measured: PSNR over the decoded frame, in Y and in RGB. No frame of these clips
@@ -46,7 +46,7 @@ Picture = NDArray[np.uint8]
 
 
 @click.command()
-@click.option("--starter", type=click.Choice(["fast", "good"]), default="good", show_default=True)
+@click.option("--starter", type=click.Choice(["fast"]), default="fast", show_default=True)
 @click.option("--every", default=8, show_default=True, help="Measure every n-th frame.")
 @click.option("--blind", is_flag=True, help="Restore without the QP.")
 @click.option("--only", multiple=True, type=click.Choice(list(SEQUENCES)), help="Only this clip.")

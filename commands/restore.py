@@ -35,10 +35,10 @@ MIB = 2**20
 @click.option("--model", "model_id", metavar="ID", help="Use this model instead of a starter.")
 @click.option(
     "--starter",
-    type=click.Choice(["fast", "good"]),
-    default="good",
+    type=click.Choice(["fast"]),
+    default="fast",
     show_default=True,
-    help="Use this network of the package. fast takes a fraction of the time of good.",
+    help="Use this network of the package.",
 )
 @click.option(
     "--snapshot",

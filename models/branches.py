@@ -46,9 +46,9 @@ class BranchedConv(nn.Conv2d):
         edges = (self.edge_weights[..., None, None] * self.edges[:, None, None]).sum(0)
         kernel = self.weight + wide + edges
         if self.in_channels == self.out_channels:
-            kernel = kernel + F.pad(torch.eye(self.in_channels)[..., None, None], (1, 1, 1, 1)).to(
-                kernel
-            )
+            # Made on its device: a copy to it would make each step wait.
+            identity = torch.eye(self.in_channels, dtype=kernel.dtype, device=kernel.device)
+            kernel = kernel + F.pad(identity[..., None, None], (1, 1, 1, 1))
         return kernel
 
     def forward(self, input: Tensor) -> Tensor:

@@ -2,7 +2,7 @@
 
     apt-get download gnome-backgrounds mate-backgrounds plasma-workspace-wallpapers
     for package in *.deb; do dpkg -x $package photos; done
-    python scripts/train_starter.py good --photos photos --clips ../shared/media/h264 \
+    python scripts/train_starter.py fast --photos photos --clips ../shared/media/h264 \
         --work data/starter
 
 Photographs and clips become shards of coded patches in the work folder (scripts/
@@ -55,8 +55,7 @@ class Recipe:
 
 
 RECIPES = {
-    "good": Recipe({"name": "ecbnet", "depth": 8, "maps": 24}, 3000),
-    "fast": Recipe({"name": "ecbnet"}, 4000),
+    "fast": Recipe({"name": "ecbnet"}, 8000),
 }
 CLIPS = {
     "test_cif_P_CABAC_slice.264": (2, 300),
@@ -230,8 +229,8 @@ def _loss(
 
 KNOTS = (20, 26, 32)
 """QPs between which the strength of the correction is linear; constant below and above."""
-BANDS = ((1, 22), (23, 28), (29, 38))
-"""Least and greatest mean QP of the shots that decide on the strength at a knot."""
+BANDS = ((23, 28), (29, 38))
+"""Least and greatest mean QP of the shots that decide on the strength at the other knots."""
 FLOOR = -0.02
 """Least gain in dB of shots, but for SHARE of them."""
 SHARE = 0.02
@@ -242,13 +241,15 @@ def fit_strength(net: torch.nn.Module, material: Material) -> None:
     """Set the layers strength1 and strength2, so that few shots lose at any QP.
 
     At each knot, and for unknown QPs, the strength has the highest mean gain of those at which all
-    shots but a SHARE gain at least FLOOR.
+    shots but a SHARE gain at least FLOOR. At the first knot it is 0: the shots, most of them of
+    photographs, gain there what real clips lose, so mildly coded pictures stay as they are.
     """
     set_strength(net, 1.0, [1.0, 1.0, 1.0])  # The training changes it as well.
     shots = np.array(list(_shots_measured(net.eval(), material)))
     qp = shots[:, 0]
     bands = ((0, 0), *BANDS)
-    unknown, *known = (_strength(shots[(qp >= low) & (qp <= high), 1:]) for low, high in bands)
+    unknown, *fitted = (_strength(shots[(qp >= low) & (qp <= high), 1:]) for low, high in bands)
+    known = [0.0, *fitted]
     print("strength by QP:", {0: unknown, **dict(zip(KNOTS, known, strict=True))}, flush=True)
     set_strength(net, unknown, known)
 

@@ -259,7 +259,7 @@ def test_a_folder_is_listed_folders_first_in_natural_order(
         ("b2.bmp", "image", 1),
         ("b10.bmp", "image", 1),
         ("list.csv", "manifest", 1),
-        ("notes.txt", "other", 1),
+        ("notes.txt", "list", 1),
         ("nowhere.png", "other", None),
     ]
     assert files["entries"][0]["modified"] == pytest.approx((tmp_path / "z").stat().st_mtime)

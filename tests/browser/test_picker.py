@@ -19,7 +19,7 @@ def place(tmp_path: Path) -> Path:
     for number in (1, 2, 10):
         (folder / "frames" / f"frame{number}.bmp").write_bytes(b"BM" + bytes(number))
     (folder / "clip.h264").write_bytes(bytes(1500))
-    (folder / "notes.txt").write_text("text")
+    (folder / "notes.md").write_text("text")
     return folder
 
 
@@ -45,8 +45,8 @@ def test_a_stream_is_chosen_with_the_mouse(
     page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
     dialog = browse(page, server, "#f-stream-source-stream", place)
     expect(dialog.locator("li")).to_have_count(4)
-    assert names(dialog) == ["empty", "frames", "clip.h264", "notes.txt"]
-    expect(dialog.get_by_role("button", name="notes.txt")).to_be_disabled()
+    assert names(dialog) == ["empty", "frames", "clip.h264", "notes.md"]
+    expect(dialog.get_by_role("button", name="notes.md")).to_be_disabled()
     expect(dialog.get_by_role("button", name="clip.h264")).to_contain_text("stream · 1.5 kB")
     page.screenshot(path=ARTIFACTS / f"picker-{width}-{scheme}.png")
     assert page.evaluate("document.documentElement.scrollWidth") <= width
