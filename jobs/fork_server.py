@@ -108,6 +108,9 @@ def load() -> None:
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
         for module in MODULES:
             importlib.import_module(module)
+        # The first call loads what Numba has compiled, or compiles it, which takes seconds.
+        picture = numpy.zeros((16, 16, 3), numpy.uint8)
+        importlib.import_module("jobs.media.quality").ssim(picture, picture)
         # The first optimizer imports as much again (torch._dynamo, sympy).
         torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))])
 

@@ -73,6 +73,7 @@ def test_a_forked_process_has_its_own_arguments_session_environment_and_descript
     assert environment == {
         **os.environ,
         **processes.PERFORMANCE,
+        **processes.GPU_ORDER,
         "CUDA_VISIBLE_DEVICES": "1,3",
     }
 
