@@ -12,6 +12,9 @@ sample clip's scene), and creates the same dataset by
   png      the dataset job, both sides PNG
   none     the dataset job, raw pairs
 
+A fork server starts the worker processes, as that of the server does. `processor_ms` is the
+processor time of a pair, in all processes, which other programs affect less.
+
 It measures two limits in the same run: decoding only (PyAV, frames dropped), and writing the
 bytes of the raw dataset to a file with a single sync. All methods use .bmp originals. Prints a
 JSON object. Without the ffmpeg command there is no result of the recipe.
@@ -26,12 +29,14 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import av
 import click
+import psutil
 
 from benchmarks.record import ROOT, print_progress, print_record
 from jobs.media.sample_clip import scene
@@ -73,7 +78,9 @@ def compare(size: str, frames: int, work: Path) -> dict[str, Any]:
     """Results of all methods and limits for a size, measured in sequence on an idle disk."""
     stream, originals = make_clip(size, frames, work)
     by_recipe = recipe(stream, originals, frames, work / "recipe")
-    png, none = (job(stream, originals, encoding, work / encoding) for encoding in ("png", "none"))
+    png, none = (
+        job(stream, originals, encoding, work / encoding, frames) for encoding in ("png", "none")
+    )
     decoded = timed(lambda: sum(1 for _ in decoded_frames(stream)))
     written = timed(lambda: raw_write(none["bytes"], work / "raw"))
     limits = {"decode": frames / decoded, "write": frames / written}
@@ -186,17 +193,24 @@ def recipe(stream: Path, originals: Path, frames: int, work: Path) -> dict[str, 
                             transaction.put(b"%09d" % number, value, db=database)
                         number += 1
 
+    before = sum(os.times()[:4])
     seconds = timed(run)
+    processor = sum(os.times()[:4]) - before
     size = sum(path.stat().st_size for path in (work / "lmdb").iterdir())
-    return {"pairs_per_second": frames / seconds, "bytes": size}
+    return {
+        "pairs_per_second": frames / seconds,
+        "processor_ms": 1000 * processor / frames,
+        "bytes": size,
+    }
 
 
-def job(stream: Path, originals: Path, encoding: str, home: Path) -> dict[str, Any]:
+def job(stream: Path, originals: Path, encoding: str, home: Path, frames: int) -> dict[str, Any]:
     """Run the dataset job in a subprocess.
 
-    Returns pairs per second from its start to its last sync, bytes and peak memory.
+    Returns pairs per second from its start to its last sync, milliseconds of processor time of a
+    pair, bytes and peak memory.
     """
-    from jobs.core.processes import PERFORMANCE
+    from jobs.core.processes import FORK_SERVER, PERFORMANCE
 
     source = {"kind": "stream", "stream": str(stream), "originals": str(originals)}
     spec = {
@@ -205,23 +219,49 @@ def job(stream: Path, originals: Path, encoding: str, home: Path) -> dict[str, A
         "input_encoding": encoding,
         "target_encoding": encoding,
     }
-    os.sync()
-    before = time.monotonic()
     command = [sys.executable, __file__, "job", json.dumps(spec), str(home)]
-    with subprocess.Popen(
-        command, env={**os.environ, **PERFORMANCE}, stdout=subprocess.PIPE, text=True
-    ) as running:
-        peak = peak_memory(running)
-        assert running.stdout is not None
-        result: dict[str, Any] = json.loads(running.stdout.read().splitlines()[-1])
-    return {**result, "peak_memory_bytes": peak, "wall_seconds": time.monotonic() - before}
+    with fork_server() as (server, path):
+        os.sync()
+        before = time.monotonic()
+        environment = {**os.environ, **PERFORMANCE, FORK_SERVER: str(path)}
+        with subprocess.Popen(
+            command, env=environment, stdout=subprocess.PIPE, text=True
+        ) as running:
+            peak = peak_memory(running, server.pid)
+            assert running.stdout is not None
+            result: dict[str, Any] = json.loads(running.stdout.read().splitlines()[-1])
+        wall = time.monotonic() - before
+        workers = psutil.Process(server.pid).cpu_times()
+    processor = result.pop("processor") + workers.children_user + workers.children_system
+    return {
+        **result,
+        "processor_ms": 1000 * processor / frames,
+        "peak_memory_bytes": peak,
+        "wall_seconds": wall,
+    }
 
 
-def peak_memory(process: subprocess.Popen[str]) -> int:
-    """Peak memory of a process and its children in bytes. Shared memory counts once."""
+@contextmanager
+def fork_server() -> Iterator[tuple["subprocess.Popen[bytes]", Path]]:
+    """Yield a fork server that has loaded, and the path of its socket."""
+    from app.runner.fork_server import start_fork_server
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "socket"
+        with start_fork_server(path, 0) as server:
+            while not path.exists():
+                assert server.poll() is None, "the fork server ended"
+                time.sleep(0.05)
+            yield server, path
+            assert server.stdin is not None
+            server.stdin.close()
+
+
+def peak_memory(process: subprocess.Popen[str], fork_server: int) -> int:
+    """Peak memory of a job and its worker processes in bytes. Shared memory counts once."""
     peak = 0
     while process.poll() is None:
-        peak = max(peak, sum(map(proportional_set_size, [process.pid, *children(process.pid)])))
+        peak = max(peak, sum(map(proportional_set_size, [process.pid, *children(fork_server)])))
         time.sleep(MEMORY_INTERVAL)
     return peak
 
@@ -254,13 +294,14 @@ def run_job(spec: str, home: Path) -> None:
     from jobs.specs import DatasetSpec
 
     folder = folders.create(home, "dataset", DatasetSpec.model_validate_json(spec))
+    before = sum(os.times()[:2])
     run_worker(str(folder.path))
+    processor = sum(os.times()[:2]) - before
     state = last_state(folder.events)
     assert state is not None
     assert state["state"] == "done", state["reason"]
-    print(
-        json.dumps({key: state["summary"][key] for key in ("pairs_per_second", "seconds", "bytes")})
-    )
+    facts = {key: state["summary"][key] for key in ("pairs_per_second", "seconds", "bytes")}
+    print(json.dumps({**facts, "processor": processor}))
 
 
 def memory_of_many(work: Path) -> dict[str, Any]:
@@ -268,7 +309,9 @@ def memory_of_many(work: Path) -> dict[str, Any]:
     peaks = {}
     for frames in (1000, 10_000):
         stream, originals = make_clip("320x192", frames, work / str(frames))
-        peaks[frames] = job(stream, originals, "png", work / f"home{frames}")["peak_memory_bytes"]
+        peaks[frames] = job(stream, originals, "png", work / f"home{frames}", frames)[
+            "peak_memory_bytes"
+        ]
         shutil.rmtree(work / str(frames))
     return {
         "peak_memory_bytes": peaks,
