@@ -306,7 +306,7 @@ class GraphLayer(TypedDict):
     """A layer of the graph of a network."""
 
     name: str
-    words: Annotated[str, doc("The kind of layer, such as “Conv 9x9”.")]
+    words: Annotated[str, doc("The kind of layer, such as “Conv 9×9”.")]
     inputs: Annotated[list[str], doc("Names of layers, or of the graph's input.")]
     shape: Annotated[str, doc("channels×height×width for a patch.")]
     parameters: int

@@ -177,10 +177,10 @@ def _network(graph: Graph, values: dict[str, Any], spec: ModelSpec | None) -> Pr
 
 
 def layer_title(node: Node) -> str:
-    """A short description of a layer: "Conv 9x9"."""
+    """A short description of a layer: "Conv 9×9"."""
     match node.op:
         case Conv() as conv:
-            side = f"{conv.kernel[0]}x{conv.kernel[1]}"
+            side = f"{conv.kernel[0]}×{conv.kernel[1]}"
             more = [f"stride {conv.stride[0]}"] if conv.stride != (1, 1) else []
             more += [f"dilation {conv.dilation[0]}"] if conv.dilation != (1, 1) else []
             more += [f"{conv.groups} groups"] if conv.groups > 1 else []
@@ -194,7 +194,7 @@ def layer_title(node: Node) -> str:
                 "sigmoid": "Sigmoid",
             }[kind]
         case Pool(kind=kind, kernel=kernel):
-            return f"{kind.capitalize()} of {kernel[0]}x{kernel[1]}"
+            return f"{kind.capitalize()} of {kernel[0]}×{kernel[1]}"
         case Combine(kind=kind):
             return kind.capitalize()
         case Power(power=1.0, scale=scale, shift=shift):

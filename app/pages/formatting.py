@@ -22,9 +22,14 @@ NO_RESULT = {
 }
 
 
+def with_minus(text: str) -> str:
+    """A number's text with the minus sign of print, which is as wide as a plus: −0.02, 1.2e−7."""
+    return text.replace("-", "−")
+
+
 def psnr(value: float | None) -> str:
     """In dB, without the unit, which the heading of the column or the sentence has."""
-    return DASH if value is None else f"{value:.2f}"
+    return DASH if value is None else with_minus(f"{value:.2f}")
 
 
 def decibel(value: float | None) -> str:
@@ -38,30 +43,32 @@ def gain(value: float | None) -> str:
 
 
 def count(value: float | None) -> str:
-    return DASH if value is None else f"{round(value):,}"
+    return DASH if value is None else with_minus(f"{round(value):,}")
 
 
 def small(value: float | None) -> str:
-    """Three significant digits: 0.0182, 3.14, 1.2e-7."""
+    """Three significant digits: 0.0182, 3.14, 1.2e−7."""
     if value is None:
         return DASH
     if value == 0:
         return "0"
     if abs(value) < 1e-4 or abs(value) >= 1e5:
         digits, power = f"{value:.1e}".split("e")
-        return f"{digits}e{int(power):+d}"
+        return with_minus(f"{digits}e{int(power):+d}")
     rounded = float(f"{value:.3g}")
-    return str(int(rounded)) if rounded.is_integer() else str(rounded)
+    return with_minus(str(int(rounded)) if rounded.is_integer() else str(rounded))
 
 
 def loss(value: float | None) -> str:
     """Four significant digits with trailing zeros, so that a column lines up: 0.02300."""
-    return small(value) if not value or abs(value) < 1e-4 else f"{value:#.4g}".rstrip(".")
+    if not value or abs(value) < 1e-4:
+        return small(value)
+    return with_minus(f"{value:#.4g}".rstrip("."))
 
 
 def similarity(value: float | None) -> str:
     """SSIM"""
-    return DASH if value is None else f"{value:.4f}"
+    return DASH if value is None else with_minus(f"{value:.4f}")
 
 
 def similarity_gain(value: float | None) -> str:

@@ -39,7 +39,7 @@ class Charbonnier(Spec):
 
 
 class Ssim(Spec):
-    """1 - SSIM (Wang et al. 2004) with a Gaussian window of 11x11. Ignores brightness shifts."""
+    """1 - SSIM (Wang et al. 2004) with a Gaussian window of 11×11. Ignores brightness shifts."""
 
     model_config = ConfigDict(title="SSIM")
 

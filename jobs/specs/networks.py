@@ -42,7 +42,7 @@ def skip(default: bool) -> Any:
 
 
 class Srcnn915(_Published):
-    """9x9, 1x1 and 5x5 layers at the size of the input (Dong et al. 2014). Small and fast."""
+    """9×9, 1×1 and 5×5 layers at the size of the input (Dong et al. 2014). Small and fast."""
 
     model_config = ConfigDict(title="SRCNN 9-1-5")
 
@@ -53,7 +53,7 @@ class Srcnn915(_Published):
 
 
 class Srcnn955(_Published):
-    """9x9, 5x5 and 5x5 layers at the size of the input (Dong et al. 2016)."""
+    """9×9, 5×5 and 5×5 layers at the size of the input (Dong et al. 2016)."""
 
     model_config = ConfigDict(title="SRCNN 9-5-5")
 
@@ -90,7 +90,7 @@ class Vrcnn(_Published):
 
 
 class Vdsr(_Published):
-    """Many 3x3 layers that learn a correction of the input (Kim et al. 2016)."""
+    """Many 3×3 layers that learn a correction of the input (Kim et al. 2016)."""
 
     model_config = ConfigDict(title="VDSR")
 
@@ -131,7 +131,7 @@ class Edsr(_Published):
 
 
 class EcbNet(Spec):
-    """Few 3x3 layers, trained as sums of branches: for real time (Zhang et al. 2021)."""
+    """Few 3×3 layers, trained as sums of branches: for real time (Zhang et al. 2021)."""
 
     model_config = ConfigDict(title="ECB, small")
 

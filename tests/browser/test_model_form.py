@@ -264,6 +264,7 @@ def test_the_defaults_start_a_training_by_one_click(form: Page, server: Server) 
     choose(form, "Network", "srcnn-9-1-5")
     expect(part(form, "network")).to_contain_text("8,129")
     expect(name).to_have_value("my own")
+    form.evaluate("sessionStorage.clear()")  # The draft.
     for expected in ("SRCNN 9-1-5 on clip", "SRCNN 9-1-5 on clip 2"):
         form.goto(f"{server.url}/models/new")
         form.get_by_role("button", name="Start training").click()
@@ -286,3 +287,38 @@ def test_the_start_button_stays_in_the_window_below_open_groups(form: Page, widt
     last = form.get_by_label("Notes", exact=True).bounding_box()
     assert last is not None
     assert last["y"] + last["height"] <= box["y"]
+
+
+def test_a_draft_survives_a_reload_and_the_way_back(form: Page) -> None:
+    name = form.get_by_label("Name", exact=True)
+    choose(form, "Network", "vdsr")
+    expect(name).to_have_value("VDSR on clip")
+    form.locator("#f-vdsr-network-depth").fill("5")
+    form.get_by_label("Unit of the length").select_option("minutes")
+    form.get_by_label("Length", exact=True).fill("7")
+    form.get_by_text("More: device, precision").click()
+    form.get_by_label("Notes", exact=True).fill("one\ntwo")
+    for address in (form.url, "about:blank"):
+        form.goto(address)
+        form.go_back() if address == "about:blank" else form.reload()
+        expect(part(form, "network")).to_contain_text("11×11 px")
+        assert values(form, "minutes") == ["7"]
+        assert values(form, "epochs") == []
+        assert values(form, "notes") == ["one\ntwo"]
+        expect(name).to_have_value("VDSR on clip")
+    # The name is still a suggestion: it follows the network.
+    choose(form, "Network", "srcnn-9-1-5")
+    expect(name).to_have_value("SRCNN 9-1-5 on clip")
+
+
+def test_headings_do_not_touch_their_links_on_a_phone(form: Page) -> None:
+    form.set_viewport_size({"width": 360, "height": 844})
+    gaps = form.evaluate("""Array.from(document.querySelectorAll(".part:has(> h2)"), part => {
+      const range = document.createRange();
+      range.selectNodeContents(part.querySelector("h2"));
+      const heading = range.getBoundingClientRect();
+      const link = part.querySelector("summary").getBoundingClientRect();
+      return Math.max(link.left - heading.right, link.top - heading.bottom);
+    })""")
+    assert gaps
+    assert min(gaps) >= 8

@@ -5,9 +5,11 @@ import { test } from "node:test";
 import {
   extentOf,
   logTicks,
+  logTickTexts,
   nearest,
   paddedRange,
   tickSpace,
+  tickText,
   xText,
 } from "../../static/js/charts/axes.js";
 import { part } from "./parts.js";
@@ -36,6 +38,28 @@ test("a logarithmic axis has several ticks, also in less than a power of ten", (
     assert.ok(ticks.length >= 2 && ticks.length <= 12, `${low} ${high}: ${ticks}`);
     assert.ok(ticks.every((tick) => tick >= low && tick <= high * 1.0001));
   }
+});
+
+test("ticks have as many digits as their distance needs", () => {
+  assert.deepEqual(
+    [20.788, 20.79, 20.792].map((tick) => tickText(tick, 0.002)),
+    ["20.788", "20.790", "20.792"],
+  );
+  assert.deepEqual(
+    [-0.1, 0, 0.1 + 0.2].map((tick) => tickText(tick, 0.1)),
+    ["−0.1", "0", "0.3"],
+  );
+  assert.deepEqual(
+    [1e6, 1.05e6, 1.1e6].map((tick) => tickText(tick, 5e4)),
+    ["1.00e+6", "1.05e+6", "1.10e+6"],
+  );
+  assert.equal(tickText(1500, 500), "1,500");
+  assert.deepEqual(logTickTexts(logTicks(0.023811, 0.023829)), [
+    "0.023815",
+    "0.023820",
+    "0.023825",
+  ]);
+  assert.deepEqual(logTickTexts([1e-4, 1e-3, 1e-2]), ["0.0001", "0.001", "0.01"]);
 });
 
 test("the range of x contains all points of all charts and is never empty", () => {

@@ -54,7 +54,7 @@ test("dead channels are counted and listed", () => {
   };
   assert.equal(channelsText(layer), "4 channels, of which 2 are dead (zero everywhere): 0, 3.");
   assert.equal(channelText(layer, 3), "Channel 3: dead, zero everywhere");
-  assert.equal(channelText(layer, 1), "Channel 1: -1 to 1");
+  assert.equal(channelText(layer, 1), "Channel 1: −1 to 1");
 });
 
 test("a bar far above all others is cut", () => {

@@ -20,11 +20,18 @@ const NOTHING_YET = {
 const LEAST_GAIN = 0.005;
 
 /**
+ * A number's text with the minus sign of print, which is as wide as a plus: −0.02, 1.2e−7
+ * @param {string} text
+ */
+export const withMinus = (text) => text.replaceAll("-", "−");
+
+/**
  * A fixed number of decimals: 31.40
  * @param {Value} value
  * @param {number} digits
  */
-export const decimals = (value, digits) => (value == null ? NO_VALUE : value.toFixed(digits));
+export const decimals = (value, digits) =>
+  value == null ? NO_VALUE : withMinus(value.toFixed(digits));
 
 /** @param {Value} value */
 export const decibel = (value) => (value == null ? NO_VALUE : `${decimals(value, 2)} dB`);
@@ -60,7 +67,8 @@ export function improvement(before, after) {
 }
 
 /** @param {Value} value */
-export const count = (value) => (value == null ? NO_VALUE : Math.round(value).toLocaleString("en"));
+export const count = (value) =>
+  value == null ? NO_VALUE : withMinus(Math.round(value).toLocaleString("en"));
 
 /**
  * A count and its noun: "1 channel", "1,204 channels"
@@ -77,17 +85,21 @@ export const counted = (value, singular, plural = `${singular}s`) =>
  * @param {number} digits
  */
 export const rounded = (value, digits) =>
-  value == null ? NO_VALUE : value.toLocaleString("en", { maximumFractionDigits: digits });
+  value == null
+    ? NO_VALUE
+    : withMinus(value.toLocaleString("en", { maximumFractionDigits: digits }));
 
 /**
- * Three significant digits: 0.0182, 3.14, 1.2e-7
+ * Three significant digits: 0.0182, 3.14, 1.2e−7
  * @param {Value} value
  */
 export function small(value) {
   if (value == null) return NO_VALUE;
   if (value === 0) return "0";
   const size = Math.abs(value);
-  return size < 1e-4 || size >= 1e5 ? value.toExponential(1) : String(Number(value.toPrecision(3)));
+  return withMinus(
+    size < 1e-4 || size >= 1e5 ? value.toExponential(1) : String(Number(value.toPrecision(3))),
+  );
 }
 
 /**
@@ -95,7 +107,7 @@ export function small(value) {
  * @param {Value} value
  */
 export const loss = (value) =>
-  !value || Math.abs(value) < 1e-4 ? small(value) : value.toPrecision(4);
+  !value || Math.abs(value) < 1e-4 ? small(value) : withMinus(value.toPrecision(4));
 
 /**
  * SSIM: 0.8866

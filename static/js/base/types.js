@@ -1282,7 +1282,7 @@
 /**
  * @typedef {object} GraphLayer A layer of the graph of a network.
  * @property {string} name
- * @property {string} words The kind of layer, such as “Conv 9x9”.
+ * @property {string} words The kind of layer, such as “Conv 9×9”.
  * @property {string[]} inputs Names of layers, or of the graph's input.
  * @property {string} shape channels×height×width for a patch.
  * @property {number} parameters

@@ -1,7 +1,7 @@
 // Lines and axes of a chart: data in uPlot's format, ranges, ticks and their labels.
 import { align, smoothed } from "./curves.js";
 import { AXIS, cssColour } from "./styles.js";
-import { rounded, seconds, small, NO_VALUE } from "../base/format.js";
+import { rounded, seconds, small, NO_VALUE, withMinus } from "../base/format.js";
 
 /** @import uPlot from "uplot" */
 /** @import { AxisName, SeriesByKey } from "../base/client_types.js" */
@@ -27,6 +27,15 @@ import { rounded, seconds, small, NO_VALUE } from "../base/format.js";
 
 /** Smaller values are not shown on a logarithmic axis: it would need hundreds of powers of ten. */
 const LEAST = 1e-12;
+/** Distances of ticks: 1, 2 and 5 of each power of ten, so that a tick has no more digits than its
+ * distance. */
+const STEPS = Array.from({ length: 25 }, (_, index) => Number(`1e${index - 12}`)).flatMap((unit) =>
+  [1, 2, 5].map((factor) => factor * unit),
+);
+/** Distances of ticks of a time axis, in seconds. */
+const TIME_STEPS = [
+  1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 14400, 43200,
+].concat([1, 2, 5, 10, 20, 50, 100].map((days) => 86400 * days));
 /** Curves with fewer points show them: a single point would be invisible otherwise. */
 const FEW_POINTS = 40;
 
@@ -112,13 +121,17 @@ export function axesOf(lines, { x }, log) {
     ? {
         splits: (_plot, _axis, low, high) => logTicks(low, high),
         filter: (_plot, ticks) => ticks,
-        values: (_plot, ticks) => ticks.map(small),
+        values: (_plot, ticks) => logTickTexts(ticks),
       }
-    : { values: (_plot, ticks, _axis, _space, step) => ticks.map((tick) => yLabel(tick, step)) };
+    : {
+        incrs: STEPS,
+        values: (_plot, ticks, _axis, _space, step) => ticks.map((tick) => yLabel(tick, step)),
+      };
   return [
     {
       ...AXIS,
       size: 28,
+      incrs: x === "time" ? TIME_STEPS : STEPS,
       space: (_plot, _axis, _min, _max, length) => tickSpace(length, 50),
       values: (_plot, ticks, _axis, _space, step) => ticks.map((tick) => xLabel(tick, step)),
     },
@@ -160,21 +173,39 @@ export function scaleOf(lines, log) {
  * @returns {number[]}
  */
 export function logTicks(low, high) {
-  if (high / low < 10) {
-    const unit = 10 ** Math.floor(Math.log10((high - low) / 2));
-    const steps = [1, 2, 5].map((factor) => factor * unit);
-    const step = steps.find((candidate) => (high - low) / candidate <= 5) ?? 10 * unit;
-    const first = Math.ceil(low / step);
-    return Array.from(
-      { length: Math.floor(high / step) - first + 1 },
-      (_, index) => (first + index) * step,
-    );
-  }
+  if (high / low < 10) return evenTicks(low, high);
   const [first, last] = [Math.floor(Math.log10(low)), Math.ceil(Math.log10(high))];
   const factors = last - first > 4 ? [1] : [1, 2, 5];
   const powers = Array.from({ length: last - first + 1 }, (_, index) => 10 ** (first + index));
   const ticks = powers.flatMap((power) => factors.map((factor) => factor * power));
   return ticks.filter((tick) => tick >= low && tick <= high);
+}
+
+/**
+ * Two to six round values in a range, at equal distances.
+ * @param {number} low
+ * @param {number} high Above `low`.
+ * @returns {number[]}
+ */
+export function evenTicks(low, high) {
+  const unit = 10 ** Math.floor(Math.log10((high - low) / 2));
+  const steps = [1, 2, 5].map((factor) => factor * unit);
+  const step = steps.find((candidate) => (high - low) / candidate <= 5) ?? 10 * unit;
+  const first = Math.ceil(low / step);
+  return Array.from(
+    { length: Math.floor(high / step) - first + 1 },
+    (_, index) => (first + index) * step,
+  );
+}
+
+/**
+ * The texts of ticks that differ from each other.
+ * @param {number[]} ticks Of `logTicks` or `evenTicks`.
+ * @returns {string[]}
+ */
+export function logTickTexts(ticks) {
+  if (ticks.length < 2 || ticks[ticks.length - 1] >= 10 * ticks[0]) return ticks.map(small);
+  return ticks.map((tick) => tickText(tick, ticks[1] - ticks[0]));
 }
 
 /**
@@ -240,13 +271,20 @@ export function xText(value, x) {
 }
 
 /**
- * A tick with the digits in which it differs from the next one.
+ * A tick with as many digits as its distance to the next one needs: 20.788, 20.790, 20.792
  * @param {number} tick
- * @param {number} step
+ * @param {number} step The distance: 1, 2 or 5 of a power of ten.
  */
-function tickText(tick, step) {
-  if (tick === 0) return "0";
-  return Math.abs(tick) < 1e-3 || Math.abs(tick) >= 1e6
-    ? small(tick)
-    : rounded(tick, Math.max(0, Math.ceil(-Math.log10(step))));
+export function tickText(tick, step) {
+  if (Math.abs(tick) < step * 1e-6) return "0";
+  const powerOf = (/** @type {number} */ value) => Math.floor(Math.log10(value) + 1e-6);
+  const size = Math.abs(tick);
+  if (size < 1e-3 || size >= 1e6) {
+    const digits = Math.min(Math.max(powerOf(size) - powerOf(step), 0), 10);
+    return withMinus(tick.toExponential(digits));
+  }
+  const digits = Math.max(-powerOf(step), 0);
+  return withMinus(
+    tick.toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: digits }),
+  );
 }

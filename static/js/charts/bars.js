@@ -12,8 +12,7 @@ const ROOM = HEIGHT - BOTTOM - TOP;
  * @param {number} value In dB.
  * @param {number} step From edge to edge.
  */
-export const edgeText = (value, step) =>
-  `${decimals(value, step < 0.01 ? 3 : 2).replace("-", "−")} dB`;
+export const edgeText = (value, step) => `${decimals(value, step < 0.01 ? 3 : 2)} dB`;
 
 /**
  * The SVG of a histogram. Bars below zero are marked as losses.

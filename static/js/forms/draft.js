@@ -4,6 +4,7 @@ import { find, findAll, findOptional, isField } from "../base/dom.js";
 /** @import { Field } from "../base/dom.js" */
 
 const KEY = `draft ${location.pathname}${location.search}`;
+const SUGGESTED = "suggested";
 const form = find(document, "main form[method=post]", HTMLFormElement);
 
 /** @param {Field} field */
@@ -12,18 +13,16 @@ const isChoice = (field) =>
 
 /** The fields that a user can change; files cannot be restored. */
 const fields = () =>
-  findAll(form, "input[name]:not([type=hidden], [type=file]), select[name], textarea[name]").filter(
+  findAll(form, "input[name]:not([type=hidden], [type=file]), select, textarea[name]").filter(
     isField,
   );
 
 /**
- * A field's name in the draft: names occur several times, ids of choices not at all.
+ * A field's name in the draft: names occur several times, and choices have no ids.
  * @param {Field} field
  */
 const keyOf = (field) =>
-  field instanceof HTMLInputElement && field.type === "radio"
-    ? `${field.name}=${field.value}`
-    : field.id || field.name;
+  field.id || (isChoice(field) ? `${field.name}=${field.value}` : field.name);
 
 function keep() {
   const values = fields()
@@ -32,15 +31,24 @@ function keep() {
       keyOf(field),
       isChoice(field) ? String(Reflect.get(field, "checked")) : field.value,
     ]);
-  sessionStorage.setItem(KEY, JSON.stringify(values));
+  // The name that the form suggested: a form that finds it in its field may replace it.
+  sessionStorage.setItem(KEY, JSON.stringify([...values, [SUGGESTED, form.dataset.suggested]]));
 }
 
 /** @param {Map<string, string>} draft */
 function restore(draft) {
+  const suggested = draft.get(SUGGESTED);
+  if (suggested != null) form.dataset.suggested = suggested;
   /** @param {Field} field */
   const set = (field) => {
     const value = draft.get(keyOf(field));
     if (value == null) return;
+    // What a choice named may exist no more.
+    if (
+      field instanceof HTMLSelectElement &&
+      ![...field.options].some((option) => option.value === value)
+    )
+      return;
     if (field instanceof HTMLInputElement && isChoice(field)) field.checked = value === "true";
     else field.value = value;
   };
@@ -55,7 +63,8 @@ function restore(draft) {
 
 const stored = sessionStorage.getItem(KEY);
 // The answer to a refused form has its values already.
-if (stored && !findOptional(document, ".notice.bad")) restore(new Map(JSON.parse(stored)));
+if (stored && !findOptional(document, ".notice.bad[role=alert]"))
+  restore(new Map(JSON.parse(stored)));
 form.addEventListener("input", keep);
 form.addEventListener("change", keep);
 form.addEventListener("submit", (event) => {

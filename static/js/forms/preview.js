@@ -30,8 +30,6 @@ let timer;
 let latest = 0;
 let requested = "";
 let drawn = "";
-/** The name that was suggested last. */
-let suggestion = form.dataset.suggested ?? "";
 
 form.addEventListener("input", removeError);
 form.addEventListener("input", updateSoon);
@@ -98,8 +96,8 @@ function show(preview) {
  * @param {string} name
  */
 function suggestName(name) {
-  if (nameField.value === suggestion) nameField.value = name;
-  suggestion = name;
+  if (nameField.value === form.dataset.suggested) nameField.value = name;
+  form.dataset.suggested = name;
 }
 
 /** @param {PreviewNetwork | null} network */

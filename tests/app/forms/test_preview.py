@@ -54,7 +54,7 @@ def test_facts_of_the_default_network() -> None:
     assert network["multiply_adds"] == 81 * 64 + 64 * 32 + 25 * 32
     assert network["layers"][0] == {
         "name": "conv1",
-        "words": "Conv 9x9",
+        "words": "Conv 9×9",
         "inputs": ["input"],
         "shape": "64×64×64",
         "parameters": 81 * 64 + 64,
