@@ -1,33 +1,45 @@
-"""Comparison of models: the settings in which they differ."""
+"""Comparison of models: their settings, and those in which they differ."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from app.forms.fields import Field, fields_of
 from jobs.specs import ModelSpec
 
 MAX_MODELS = 30
-LABELS = frozenset({"name", "notes", "group", "sweep"})
+LABELS = frozenset({"name", "notes", "group", "tags", "sweep"})
 """Fields that only label a model; the comparison ignores them."""
 
 
-def differing(
-    jobs: Sequence[Mapping[str, Any]], name_of: Callable[[str], str]
-) -> list[tuple[str, list[str]]]:
-    """The settings in which the models differ, in form order.
+@dataclass(frozen=True)
+class ComparedSetting:
+    """A setting of several models: one value per model, a dash where a model lacks it."""
 
-    Each row has the label and one value per model, a dash where the model lacks the setting.
+    label: str
+    values: list[str]
+
+    @property
+    def differs(self) -> bool:
+        return len(set(self.values)) > 1
+
+
+def compared_settings(
+    jobs: Sequence[Mapping[str, Any]], name_of: Callable[[str], str]
+) -> list[ComparedSetting]:
+    """All settings of the models, in form order.
+
     `name_of`: returns the name of a job, given its id.
     """
     all_settings = [_settings(job["spec"], name_of) for job in jobs]
-    names = list(dict.fromkeys(name for settings in all_settings for name in settings))
-    rows = []
-    for name in names:
-        values = [settings[name][1] if name in settings else "–" for settings in all_settings]
-        if len(set(values)) > 1:
-            label = next(settings[name][0] for settings in all_settings if name in settings)
-            rows.append((label, values))
-    return rows
+    names = dict.fromkeys(name for settings in all_settings for name in settings)
+    return [
+        ComparedSetting(
+            next(settings[name][0] for settings in all_settings if name in settings),
+            [settings[name][1] if name in settings else "–" for settings in all_settings],
+        )
+        for name in names
+    ]
 
 
 def _settings(spec: dict[str, Any], name_of: Callable[[str], str]) -> dict[str, tuple[str, str]]:

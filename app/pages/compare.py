@@ -34,6 +34,8 @@ def compare() -> Any:
             jobs=offered,
             ids=ids,
             missing=missing,
+            most=comparing.MAX_MODELS,
+            dataset_names={job["id"]: job["name"] for job in jobs("dataset", limit=MOST_CHOICES)},
         )
     return _comparison(f"Compare {len(models)} models", models, dropped=len(unique) - len(ids))
 
@@ -59,7 +61,7 @@ def _comparison(title: str, models: list[Job], dropped: int = 0) -> str:
         active="compare",
         jobs=models,
         dropped=dropped,
-        differing=comparing.differing(models, _name_of),
+        settings=comparing.compared_settings(models, _name_of),
         same_datasets=comparing.same_datasets(models),
         fields=[
             field for field in fields_of(ImageTest) if field.name in ("image", "target", "pair")

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from app.forms.comparing import differing, same_datasets
+from app.forms.comparing import compared_settings, same_datasets
 from jobs.core.events import read
 from jobs.core.folder import JobFolder
 from jobs.specs import ModelSpec
@@ -192,19 +192,20 @@ def test_a_waiting_model_reports_its_reason(server: Server, clip: Clip) -> None:
     assert server.wait(first, "done")["waiting_for"] == ""
 
 
-def test_differing_settings_have_the_labels_of_the_form() -> None:
+def test_compared_settings_have_the_labels_of_the_form() -> None:
     def job(**fields: object) -> dict[str, object]:
         spec = ModelSpec.model_validate({"name": "m", "dataset": "abcdefgh", **fields})
         return {"spec": spec.model_dump(mode="json")}
 
     first = job(notes="a", loss={"name": "charbonnier"}, flips=False)
     second = job(name="other", network={"name": "dncnn"}, epochs=5)
-    rows = dict(
-        differing(
-            [first, second, job(dataset="hgfedcba", network={"name": "dncnn"})],
-            {"abcdefgh": "a", "hgfedcba": "b"}.__getitem__,
-        )
+    settings = compared_settings(
+        [first, second, job(dataset="hgfedcba", network={"name": "dncnn"})],
+        {"abcdefgh": "a", "hgfedcba": "b"}.__getitem__,
     )
+    rows = {setting.label: setting.values for setting in settings if setting.differs}
+    same = {setting.label: setting.values for setting in settings if not setting.differs}
+    assert same["Batch size"] == ["16", "16", "16"]
     assert rows["Dataset"] == ["a", "a", "b"]
     assert rows["Network"] == ["SRCNN 9-1-5", "DnCNN", "DnCNN"]
     assert rows["Epochs"] == ["30", "5", "30"]
@@ -219,6 +220,6 @@ def test_a_comparison_skips_unknown_ids_and_other_kinds(server: Server, dataset:
     first, second = (model(server, dataset, name=name) for name in ("one", "two"))
     page = server.page(f"/compare?ids={first},{second},nothing,{dataset}")
     assert "Compare 2 models" in page
-    assert "None: the models have the same settings." in page
+    assert "None. If all settings are equal, results differ by chance" in page
     assert 'name="ids"' in server.page(f"/compare?ids={first}")
     assert "one" in server.page("/compare")

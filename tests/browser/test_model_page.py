@@ -347,8 +347,9 @@ def test_models_are_compared_and_tested_on_one_image(page: Page, prepared: Prepa
     expect(page.get_by_label("Compare first", exact=True)).to_be_checked()
     page.get_by_label("Compare second", exact=True).check()
     page.get_by_role("button", name="Compare", exact=True).click()
-    expect(page.locator("#differing")).to_contain_text("Epochs")
-    expect(page.locator("#differing")).not_to_contain_text("Batch size")
+    settings = page.locator("#settings tbody tr:visible")
+    expect(settings.filter(has_text="Epochs")).to_have_count(1)
+    expect(settings.filter(has_text="Batch size")).to_have_count(0)
     until(page, "Number(document.querySelector('.chart').dataset.points) >= 4")
     assert Chart(page, "PSNR of validation, dB").figure.locator(".legend button").count() == 3
     page.get_by_role("radio", name="A validation pair").check()
@@ -363,6 +364,74 @@ def test_models_are_compared_and_tested_on_one_image(page: Page, prepared: Prepa
     page.reload()
     expect(page.locator("#results .state")).to_have_text(["done", "done"])
     page.screenshot(path=ARTIFACTS / "compare-tested.png", full_page=True)
+
+
+def test_runs_and_settings_of_a_comparison_are_searched(page: Page, prepared: Prepared) -> None:
+    page.goto(f"{prepared.server.url}/compare")
+    page.get_by_label("Search runs").fill("sec SRCNN")
+    expect(page.locator("#choose tbody tr:visible")).to_have_count(1)
+    page.get_by_label("Compare second", exact=True).check()
+    page.get_by_label("Search runs").fill("")
+    page.get_by_label("Compare first", exact=True).check()
+    expect(page.locator("#chosen")).to_have_text("2 models chosen")
+    page.get_by_role("button", name="Compare", exact=True).click()
+    chart = Chart(page, "PSNR of validation, dB")
+    expect(chart.figure.locator(".legend button")).to_have_count(3)
+    page.get_by_role("button", name="Show first in the charts").click()
+    expect(chart.figure.locator(".legend button")).to_have_text(
+        [re.compile("second"), re.compile("input")]
+    )
+    page.get_by_role("button", name="Show first in the charts").click()
+    page.get_by_label("Search runs").fill("first")
+    expect(page.locator("#models tbody tr:visible")).to_have_count(1)
+    expect(page.locator("#runs-shown")).to_have_text("1 of 2 runs")
+    expect(chart.figure.locator(".legend button")).to_have_text(
+        [re.compile("first"), re.compile("input")]
+    )
+    only = page.get_by_role("switch", name="Differences only")
+    expect(only).to_be_checked()
+    settings = page.locator("#settings tbody tr:visible")
+    expect(settings.filter(has_text="Batch size")).to_have_count(0)
+    only.uncheck()
+    expect(settings.filter(has_text="Batch size")).to_have_count(1)
+    page.get_by_label("Search settings").fill("batch")
+    expect(settings).to_have_count(1)
+    page.reload()
+    expect(page.get_by_role("switch", name="Differences only")).not_to_be_checked()
+
+
+def test_gain_is_drawn_against_cost(page: Page, prepared: Prepared) -> None:
+    page.goto(f"{prepared.server.url}/compare?ids={prepared.done},{prepared.other}")
+    points = page.locator("#cost .scatter a")
+    expect(points).to_have_count(2)
+    assert re.fullmatch(
+        r"first: [+−]\d\.\d\d dB, [\d,]+ multiply-adds per pixel",
+        points.first.get_attribute("aria-label") or "",
+    )
+    page.get_by_label("Cost", exact=True).select_option("Training time")
+    expect(points.first).to_have_attribute("aria-label", re.compile("trained for"))
+    expect(page.locator("#cost .scatter text").first).to_contain_text("dB")
+    points.last.click()
+    page.wait_for_url(f"**/models/{prepared.other}")
+
+
+def test_fifteen_runs_are_compared(page: Page, prepared: Prepared) -> None:
+    server = prepared.server
+    quick = {**SMALL, "dataset": prepared.dataset, "steps": 1, "validation_interval": 9}
+    rates = ", ".join(str(rate / 1e5) for rate in range(1, 16))
+    status, answer = server.call(
+        "/models", {**quick, "name": "many", "solver": {"learning_rate": rates}}
+    )
+    assert status == 201
+    for id in answer["ids"]:
+        server.wait(id, "done")
+    page.goto(f"{server.url}/sweeps/{answer['sweep']}")
+    expect(page.locator("#models tbody tr")).to_have_count(15)
+    expect(page.locator("#cost .scatter a")).to_have_count(15)
+    looks = page.evaluate("""Array.from(document.querySelectorAll("#models .line"), svg =>
+      svg.getAttribute("style") + svg.firstChild.getAttribute("stroke-dasharray"))""")
+    assert len(set(looks)) == 15
+    check_looks(page, "compare-many")
 
 
 def test_keyboard_shortcuts_match_their_list(page: Page, prepared: Prepared) -> None:

@@ -112,7 +112,7 @@ export function axesOf(lines, { x }, log) {
   /** @type {(tick: number, step: number) => string} */
   const xLabel = (tick, step) => {
     if (x === "time") return seconds(tick);
-    return x === "step" && !Number.isInteger(tick) ? "" : tickText(tick, step);
+    return tickText(tick, step);
   };
   /** @type {(tick: number, step: number) => string} */
   const yLabel = lines[0]?.style.formatTick ?? tickText;
@@ -131,7 +131,7 @@ export function axesOf(lines, { x }, log) {
     {
       ...AXIS,
       size: 28,
-      incrs: x === "time" ? TIME_STEPS : STEPS,
+      incrs: { time: TIME_STEPS, step: STEPS.filter((step) => step >= 1), epoch: STEPS }[x],
       space: (_plot, _axis, _min, _max, length) => tickSpace(length, 50),
       values: (_plot, ticks, _axis, _space, step) => ticks.map((tick) => xLabel(tick, step)),
     },

@@ -3,7 +3,7 @@
 import uPlot from "../../vendor/uPlot.esm.js";
 import { axesOf, dataOf, linesOf, nearest, scaleOf, strokeOf, xText } from "./axes.js";
 import { csv } from "./curves.js";
-import { cssColour } from "./styles.js";
+import { cssColour, swatch } from "./styles.js";
 import { ancestor, context2d, element, find, findAll, saveFile } from "../base/dom.js";
 import { count, NO_VALUE, small } from "../base/format.js";
 
@@ -265,9 +265,8 @@ function sizeOf(holder) {
  * @param {boolean} isPressed
  * @param {(button: HTMLButtonElement) => void} toggle
  */
-function legendButton({ label, colour, dash }, isPressed, toggle) {
-  const swatch = element("i", { class: dash ? "dashed" : "" });
-  swatch.style.setProperty("--series", `var(${colour})`);
+function legendButton(style, isPressed, toggle) {
+  const { label } = style;
   /** @type {HTMLButtonElement} */
   const button = element(
     "button",
@@ -277,7 +276,7 @@ function legendButton({ label, colour, dash }, isPressed, toggle) {
       title: `Show or hide ${label}`,
       onclick: () => toggle(button),
     },
-    swatch,
+    swatch(style),
     element("span", {}, label),
     element("b", {}, NO_VALUE),
   );
@@ -369,7 +368,7 @@ function saveAsPicture(figure, plot, legend) {
   for (const button of findAll(legend, 'button[aria-pressed="true"]')) {
     const [name, value] = [find(button, "span").textContent, find(button, "b").textContent];
     const text = `${name} ${value}`;
-    context.fillStyle = getComputedStyle(find(button, "i")).borderTopColor;
+    context.fillStyle = getComputedStyle(find(button, "line", SVGLineElement)).stroke;
     context.fillRect(left, canvas.height - foot / 2 - ratio, 14 * ratio, 2 * ratio);
     context.fillStyle = cssColour("--text");
     context.fillText(text, left + 20 * ratio, canvas.height - foot / 2);

@@ -1,5 +1,6 @@
 // Styles of curves: the same quantity has the same name and colour on every page. The scores of the
 // inputs, which every network has to beat, are dashed.
+import { svg } from "../base/dom.js";
 import { bytes, decibel, loss, NO_VALUE, percent, percentage, similarity } from "../base/format.js";
 
 /**
@@ -65,15 +66,34 @@ export const INPUT_STYLE = { label: "input", colour: "--baseline", dash: [6, 4],
 // The palette of Okabe and Ito, without the grey of the inputs.
 const COLOURS = ["--train", "--validation", "--rate", "--fourth", "--fifth", "--sixth"];
 
+/** After how many curves the colours repeat. */
+export const REPEAT = COLOURS.length;
+
+/** Each repetition of the colours has other dashes: 30 curves differ. */
+const DASHES = [undefined, [8, 3], [2, 3], [8, 3, 2, 3], [14, 4]];
+
 /**
- * The colour of the n-th of several curves; they are dashed after all colours are used once.
+ * The colour and the dashes of the n-th of several curves.
  * @param {number} index
  */
 export function nthStyle(index) {
   return {
-    colour: COLOURS[index % COLOURS.length],
-    dash: index < COLOURS.length ? undefined : [8, 3],
+    colour: COLOURS[index % REPEAT],
+    dash: DASHES[Math.floor(index / REPEAT) % DASHES.length],
   };
+}
+
+/**
+ * A short piece of a curve, for legends and tables.
+ * @param {Pick<CurveStyle, "colour" | "dash">} style
+ */
+export function swatch({ colour, dash }) {
+  const picture = svg("svg", { class: "line", width: 20, height: 4, "aria-hidden": "true" });
+  picture.style.setProperty("--series", `var(${colour})`);
+  picture.append(
+    svg("line", { x2: 20, y1: 2, y2: 2, "stroke-dasharray": dash?.join(" ") ?? "none" }),
+  );
+  return picture;
 }
 
 /**

@@ -13,6 +13,9 @@ import {
 import { find, findAll, pageData } from "../base/dom.js";
 import { count, decibel, epoch, gain, gainOf, loss, seconds, similarity } from "../base/format.js";
 import { watchJob } from "../base/live.js";
+import { comparedRuns } from "../runs/compared_runs.js";
+import { bindComparedSettings } from "../runs/compared_settings.js";
+import { costChart } from "../runs/cost_chart.js";
 import { bindTestAll } from "../runs/same_image.js";
 import { bestOf, withoutSnapshots, withSnapshot } from "../runs/snapshots.js";
 import { formatterOf, INPUT_STYLE, nthStyle } from "../charts/styles.js";
@@ -47,6 +50,14 @@ const models = jobs.map(({ id, name, state, reason, summary }) => {
 const chartsHolder = find(document, "[data-charts]");
 const haveSameDatasets = "same" in chartsHolder.dataset;
 
+const isShown = comparedRuns(() => show());
+const shownModels = () => models.filter(({ id }) => isShown(id));
+const drawCosts = costChart(() =>
+  models
+    .map((model, index) => ({ ...model, index, gain: gainOfModel(model) }))
+    .filter(({ id }) => isShown(id)),
+);
+
 /**
  * The key of the curves in a figure.
  * @param {HTMLElement} figure
@@ -80,7 +91,7 @@ function overlaid(key, x, seriesOf) {
   const byModel = {};
   /** @type {Series[]} */
   const inputs = [];
-  for (const model of models) {
+  for (const model of shownModels()) {
     const series = seriesOf(model);
     const shown = x === "time" ? sinceStart(series, startOf(model.curves.series)) : series;
     if (shown[key]) byModel[model.id] = shown[key];
@@ -155,6 +166,7 @@ function show() {
     ? `Best so far: ${winner.name}, ${gain(most)} over the input`
     : "Not validated yet.";
   drawCharts();
+  drawCosts();
 }
 
 /** @param {ComparedModel} model */
@@ -163,10 +175,6 @@ const rowOf = ({ id }) => find(document, `[data-job="${id}"]`);
 /** @param {ComparedModel} model */
 function showRow(model) {
   const row = rowOf(model);
-  const { colour, dash } = nthStyle(models.indexOf(model));
-  const swatch = find(row, ".swatch");
-  swatch.style.setProperty("--series", `var(${colour})`);
-  swatch.classList.toggle("dashed", Boolean(dash));
   const state = find(row, ".state");
   state.textContent = model.state;
   state.className = `state ${model.state}`;
@@ -248,5 +256,6 @@ function markDeleted(model) {
 }
 
 bindTestAll(models);
+bindComparedSettings();
 await Promise.all(models.map((model) => begin(model).catch(() => markDeleted(model))));
 show();
