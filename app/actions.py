@@ -32,6 +32,9 @@ RECENT_STATES, MOST_RECENT = frozenset({"waiting", "running", "done"}), 100
 
 Dataset = TypeVar("Dataset", bound=DatasetSpec)
 
+LABELS = ("name", "group", "tags", "notes")
+"""Fields of a spec that can be changed at any time: they label the job."""
+
 READ_ONLY = "Unknown or read-only field."
 
 
@@ -99,11 +102,16 @@ def test_of_row(many: JobRow, row: ResultRow) -> str:
     else:
         values |= {"image": row["image"], "target": row.get("target")}
     spec = _checked_test(many.spec["model"], values)
-    settings_of_spec = spec.model_dump(mode="json")
+    work = _without_labels(spec.model_dump(mode="json"))
     for test in catalog().find("test", RECENT_STATES, limit=MOST_RECENT):
-        if test.spec == settings_of_spec:
+        if _without_labels(test.spec) == work:
             return test.id
     return catalog().create("test", spec)
+
+
+def _without_labels(spec: dict[str, Any]) -> dict[str, Any]:
+    """The settings that decide what a job does."""
+    return {name: value for name, value in spec.items() if name not in LABELS}
 
 
 def _checked_test(model: str, values: Any) -> AnyTest:
@@ -118,14 +126,14 @@ def _checked_test(model: str, values: Any) -> AnyTest:
 
 
 def describe(row: JobRow, values: dict[str, Any]) -> None:
-    """Change the name, group or notes of a job. Raises Invalid."""
+    """Change the name, group, tags or notes of a job. Raises Invalid."""
     spec = spec_of(row.kind, row.spec)
-    changeable = {"name", "group", "notes"} & set(spec.model_fields)
+    changeable = set(LABELS) & set(spec.model_fields)
     unknown = set(values) - changeable
     if unknown or not values:
         raise Invalid(dict.fromkeys(unknown or changeable, READ_ONLY))
     changed = validate(spec, {**row.spec, **values})
-    catalog().describe(row.id, **{name: str(getattr(changed, name)) for name in values})
+    catalog().describe(row.id, **{name: getattr(changed, name) for name in values})
     listeners().send_changed()
 
 

@@ -74,6 +74,11 @@ class JobChanges(TypedDict, total=False):
 
     name: Annotated[str, Field(max_length=200)]
     group: Annotated[str, Field(max_length=200)]
+    tags: Annotated[
+        list[Annotated[str, Field(min_length=1, max_length=40, pattern="^[^,;]*$")]],
+        Field(max_length=20),
+        doc("Also a text, with commas between the tags."),
+    ]
     notes: Annotated[str, Field(max_length=10_000)]
     priority: Priority
     anyway: Anyway

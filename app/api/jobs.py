@@ -32,7 +32,7 @@ MOST_POINTS = 100_000
 POINTS_PER_PART = 2000
 
 
-@route(blueprint, "GET", "/jobs", query=("kind", "state", "q", "limit", "cursor"))
+@route(blueprint, "GET", "/jobs", query=("kind", "state", "tag", "q", "limit", "cursor"))
 def list_jobs() -> JobList:
     """Jobs, newest first."""
     limit = min(number("limit", 100, 1), MOST_JOBS)
@@ -43,6 +43,7 @@ def list_jobs() -> JobList:
         request.args.get("q", ""),
         limit,
         request.args.get("cursor", ""),
+        request.args.get("tag", ""),
     )
     return {
         "jobs": [as_json(row, brief=True) for row in rows],
@@ -59,7 +60,7 @@ def show_job(id: str) -> Job:
 
 @route(blueprint, "PATCH", "/jobs/<id>", body=JobChanges)
 def change_job(id: str) -> Job:
-    """Change name, group and notes of a job; or the priority of a waiting job."""
+    """Change name, group, tags and notes of a job; or the priority of a waiting job."""
     row, changes = row_or_404(id), body()
     queue_changes = {name: changes.pop(name) for name in ("priority", "anyway") if name in changes}
     if changes or not queue_changes:

@@ -61,8 +61,8 @@ class Catalog(Index):
         self.job_queued.set()
         return folder.id
 
-    def describe(self, id: str, **changes: str) -> None:
-        """Change a job's name, group or notes: its labels, not its work."""
+    def describe(self, id: str, **changes: str | list[str]) -> None:
+        """Change a job's name, group, tags or notes: its labels, not its work."""
         self._rewrite(id, changes)
 
     def waiting(self) -> list[JobRow]:

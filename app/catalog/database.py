@@ -53,6 +53,7 @@ class JobRow(Base):
     created: Mapped[float] = mapped_column(Double)
     state: Mapped[JobState] = mapped_column(String, index=True)
     group: Mapped[str]
+    tags: Mapped[str]
     about: Mapped[str]
     number: Mapped[float | None] = mapped_column(Double)
     psnr: Mapped[float | None] = mapped_column(Double)
@@ -77,6 +78,7 @@ class JobRow(Base):
             "state",
             "name",
             "group",
+            "tags",
             "about",
             "number",
             "psnr",

@@ -12,7 +12,7 @@ from sqlalchemy import delete, func, select
 from app.answers import Job, QueueSettings
 from app.apart import apart
 from app.catalog.database import JobRow, Sessions, all_rows
-from app.catalog.lists import list_columns
+from app.catalog.lists import has_tag, list_columns
 from app.catalog.queue import Queue
 from jobs.core.events import read, read_from
 from jobs.core.folder import JobFolder
@@ -160,6 +160,7 @@ class Index:
         q: str = "",
         limit: int | None = 100,
         before: str = "",
+        tag: str = "",
     ) -> list[JobRow]:
         """Return jobs, newest first; `limit` None returns all.
 
@@ -172,6 +173,8 @@ class Index:
             query = query.where(JobRow.state.in_(states))
         if q:
             query = query.where(JobRow.name.icontains(q, autoescape=True))
+        if tag:
+            query = query.where(has_tag(tag))
         if before:
             query = query.where(JobRow.id < before)
         return [row for (row,) in all_rows(query)]

@@ -107,6 +107,7 @@ def list_columns(kind: str, spec: Mapping[str, Any], view: View) -> dict[str, An
     seconds = view["finished"] - view["started"] if view["finished"] and view["started"] else None
     columns: dict[str, Any] = {
         "group": spec.get("group", ""),
+        "tags": "".join(f",{tag}" for tag in spec.get("tags", [])) + ",",
         "seconds": seconds,
         "number": None,
         "psnr": None,
@@ -151,6 +152,7 @@ class ListQuery:
     q: str = ""
     state: str = ""
     group: str = ""
+    tag: str = ""
     order: str = "-made"
     after: str = ""
 
@@ -204,6 +206,7 @@ _ROW = select(
         JobRow.state,
         JobRow.created,
         JobRow.group,
+        JobRow.tags,
         JobRow.about,
         JobRow.number,
     ),
@@ -212,7 +215,7 @@ _ROW = select(
 
 
 def _rows(result: Result[Any]) -> list[dict[str, Any]]:
-    return [{**row, **row["shown"]} for row in result.mappings()]
+    return [{**row, **row["shown"], "tags": tags_in(row["tags"])} for row in result.mappings()]
 
 
 def _origins(rows: Iterable[Mapping[str, Any]]) -> set[str]:
@@ -248,12 +251,14 @@ def _conditions(kind: str, query: ListQuery) -> list[ColumnElement[bool]]:
         conditions.append(JobRow.state == query.state)
     if query.group:
         conditions.append(JobRow.group == query.group)
+    if query.tag:
+        conditions.append(has_tag(query.tag))
     for word in query.q.split():
         conditions.append(
             or_(
                 *(
                     column.icontains(word, autoescape=True)
-                    for column in (JobRow.name, JobRow.group, JobRow.about)
+                    for column in (JobRow.name, JobRow.group, JobRow.tags, JobRow.about)
                 )
             )
         )
@@ -266,3 +271,19 @@ def groups() -> list[str]:
         select(JobRow.group).where(JobRow.kind.in_(COLUMNS), JobRow.group != "").distinct()
     )
     return sorted((name for (name,) in names), key=str.casefold)
+
+
+def has_tag(tag: str) -> ColumnElement[bool]:
+    """The condition that a job has a tag, in any case of its letters."""
+    return JobRow.tags.contains(f",{tag.strip().lower()},", autoescape=True)
+
+
+def tags_in(column: str) -> list[str]:
+    """The tags in a value of the column `tags`: ",a,b,"."""
+    return [tag for tag in column.split(",") if tag]
+
+
+def tags() -> list[str]:
+    """All tags of all jobs, sorted."""
+    columns = all_rows(select(JobRow.tags).where(JobRow.kind.in_(COLUMNS)).distinct())
+    return sorted({tag for (column,) in columns for tag in tags_in(column)})

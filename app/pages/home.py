@@ -8,7 +8,7 @@ from flask import Blueprint, abort, make_response, redirect, render_template, re
 from app.actions import create_dataset, create_models, delete, describe
 from app.catalog.catalog import Refused
 from app.catalog.database import JobRow
-from app.catalog.lists import COLUMNS, STATES, Column, ListQuery, Page, groups, page
+from app.catalog.lists import COLUMNS, STATES, Column, ListQuery, Page, groups, page, tags
 from app.current import catalog, settings
 from app.runner import sample
 from app.temporary_failures import is_full
@@ -43,6 +43,7 @@ def home_page() -> str:
         columns={kind: _columns(kind, bool(group_names)) for kind in COLUMNS},
         all_columns=COLUMNS,
         groups=group_names,
+        tags=tags(),
         states=STATES,
     )
 
@@ -68,7 +69,12 @@ def _query(kind: str) -> ListQuery:
     args = request.args
     order, after = args.get(f"{kind}s.sort", "-made"), args.get(f"{kind}s.after", "")
     return ListQuery(
-        args.get("q", "").strip(), args.get("state", ""), args.get("group", ""), order, after
+        args.get("q", "").strip(),
+        args.get("state", ""),
+        args.get("group", ""),
+        args.get("tag", ""),
+        order,
+        after,
     )
 
 

@@ -10,9 +10,11 @@ from app.current import catalog, row_or_404
 from app.files import job_zip, zips
 from app.forms.record import as_files, record
 from app.pages.common import address, refused_page
+from app.pages.notes import notes_html
 from app.validation_errors import Invalid
 
 blueprint = Blueprint("jobs", __name__)
+blueprint.add_app_template_filter(notes_html)
 
 
 @blueprint.get("/jobs/<id>")

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Annotated, Any, get_args
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -19,6 +20,30 @@ from pydantic_core import CoreSchema
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
 Text = Annotated[str, StringConstraints(strip_whitespace=True, max_length=200)]
 Notes = Annotated[str, StringConstraints(strip_whitespace=True, max_length=10_000)]
+
+
+def _split_at_commas(value: Any) -> Any:
+    """The tags of a text from a form or a command line: "baseline, low noise"."""
+    return (
+        [tag for tag in re.split(r"[,;\n]", value) if tag.strip()]
+        if isinstance(value, str)
+        else value
+    )
+
+
+Tag = Annotated[
+    str,
+    StringConstraints(
+        strip_whitespace=True, to_lower=True, min_length=1, max_length=40, pattern=r"^[^,;\n]*$"
+    ),
+]
+Tags = Annotated[
+    list[Tag],
+    BeforeValidator(_split_at_commas),
+    Field(max_length=20),
+    AfterValidator(lambda tags: list(dict.fromkeys(tags))),
+]
+"""Short labels of a job, each once, in lower case, so that lists find them in any case."""
 ServerPath = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=4096)]
 JobId = Annotated[str, StringConstraints(pattern=r"^[0-9a-z]{8,40}$")]
 SNAPSHOT = r"^(best|last|epoch-\d{4,}|step-\d{6,})$"

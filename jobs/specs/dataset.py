@@ -9,6 +9,7 @@ from jobs.specs.base import (
     Notes,
     Seed,
     Spec,
+    Tags,
     Text,
     discriminated_by,
     setting,
@@ -224,6 +225,16 @@ class DatasetSpec(Spec):
     seed: Seed = setting(0, "Seed", "Start value of the random numbers of the splits.", more=True)
     name: Name = setting(..., "Name", "The name of the dataset in lists.")
     group: Text = setting("", "Group", "Lists can be sorted and filtered by group.", more=True)
+    tags: Tags = setting(
+        [],
+        "Tags",
+        "Short labels, separated by commas. Lists can be filtered by tag.",
+        more=True,
+    )
     notes: Notes = setting(
-        "", "Notes", "Free text for you and your colleagues.", more=True, widget="notes"
+        "",
+        "Notes",
+        "Text for you and your colleagues, as Markdown.",
+        more=True,
+        widget="notes",
     )

@@ -4,7 +4,19 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
-from jobs.specs.base import SNAPSHOT, FromText, JobId, Name, Notes, Seed, Spec, Swept, Text, setting
+from jobs.specs.base import (
+    SNAPSHOT,
+    FromText,
+    JobId,
+    Name,
+    Notes,
+    Seed,
+    Spec,
+    Swept,
+    Tags,
+    Text,
+    setting,
+)
 from jobs.specs.losses import L1, Loss
 from jobs.specs.networks import Network, Srcnn915
 from jobs.specs.solvers import Adam, Exponential, LrPolicy, Solver
@@ -214,8 +226,18 @@ class ModelSpec(Spec):
         more=True,
     )
     group: Text = setting("", "Group", "Lists can be sorted and filtered by group.", more=True)
+    tags: Tags = setting(
+        [],
+        "Tags",
+        "Short labels, separated by commas. Lists can be filtered by tag.",
+        more=True,
+    )
     notes: Notes = setting(
-        "", "Notes", "Free text for you and your colleagues.", more=True, widget="notes"
+        "",
+        "Notes",
+        "Text for you and your colleagues, as Markdown.",
+        more=True,
+        widget="notes",
     )
     sweep: str = Field(
         default="",

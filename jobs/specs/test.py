@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, ConfigDict, model_validator
 
-from jobs.specs.base import SNAPSHOT, JobId, Number, ServerPath, Spec, Text, setting
+from jobs.specs.base import SNAPSHOT, JobId, Notes, Number, ServerPath, Spec, Tags, Text, setting
 
 Codec = Literal["h264", "ffv1"]
 
@@ -33,6 +33,19 @@ class _Test(Spec):
         max_length=200,
     )
     group: Text = setting("", "Group", "Lists can be sorted and filtered by group.", more=True)
+    tags: Tags = setting(
+        [],
+        "Tags",
+        "Short labels, separated by commas. Lists can be filtered by tag.",
+        more=True,
+    )
+    notes: Notes = setting(
+        "",
+        "Notes",
+        "Text for you and your colleagues, as Markdown.",
+        more=True,
+        widget="notes",
+    )
     snapshot: str = setting(
         "best",
         "Snapshot",

@@ -434,6 +434,33 @@ def test_fifteen_runs_are_compared(page: Page, prepared: Prepared) -> None:
     check_looks(page, "compare-many")
 
 
+def test_tags_and_notes_are_edited_on_every_page_of_a_job(page: Page, prepared: Prepared) -> None:
+    server = prepared.server
+    test = server.create(f"/models/{prepared.other}/tests", {"pair": 0})
+    for path in (
+        f"/datasets/{prepared.dataset}",
+        f"/models/{prepared.other}",
+        f"/tests/{test}",
+    ):
+        page.goto(server.url + path)
+        page.get_by_role("button", name="Edit name, tags, notes").click()
+        page.locator("#describe-tags").fill("Night, first try")
+        page.locator("#describe-notes").fill("**Low** light\n\n- a list\n\n<b>no tag</b>")
+        page.get_by_role("button", name="Save", exact=True).click()
+        expect(page.locator(".job-head .tag")).to_have_text(["night", "first try"])
+        expect(page.locator(".notes strong")).to_have_text("Low")
+        expect(page.locator(".notes li")).to_have_text("a list")
+        expect(page.locator(".notes")).to_contain_text("<b>no tag</b>")
+    check_looks(page, "labels-test")
+    page.get_by_role("link", name="first try").click()
+    page.wait_for_url("**/?tag=first+try")
+    for list_ in ("datasets", "models", "tests"):
+        expect(page.locator(f"#{list_} tbody tr")).to_have_count(1)
+    assert serious_findings(page) == []
+    page.get_by_label("Tag", exact=True).select_option("")
+    expect(page.locator("#models tbody tr").nth(2)).to_be_visible()
+
+
 def test_keyboard_shortcuts_match_their_list(page: Page, prepared: Prepared) -> None:
     open_model(page, prepared, prepared.done)
     page.keyboard.press("?")

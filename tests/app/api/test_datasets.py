@@ -196,3 +196,36 @@ def test_the_server_reports_a_full_disk_and_keeps_running(
         ballast.unlink()
         id = server.dataset(clip)
         assert server.wait(id, "done", "error")["state"] == "done"
+
+
+def test_tags_are_changed_and_filtered_by(server: Server, clip: Clip) -> None:
+    first = server.dataset(clip, name="one", tags=["Night", "night", " 5 % off "])
+    other = server.dataset(clip, name="two", tags="day, low_noise")
+    assert server.job(first)["spec"]["tags"] == ["night", "5 % off"]
+    assert server.job(other)["spec"]["tags"] == ["day", "low_noise"]
+
+    def tagged(tag: str) -> list[str]:
+        status, answer = server.call(f"/jobs?tag={urllib.parse.quote(tag)}")
+        assert status == 200
+        return [job["id"] for job in answer["jobs"]]
+
+    assert tagged("NIGHT") == [first]
+    assert tagged("nigh") == []
+    assert tagged("5 % off") == [first]
+    assert tagged("low_noise") == [other]
+    assert tagged("lowxnoise") == []
+    status, job = server.call(f"/jobs/{other}", {"tags": ["night"]}, "PATCH")
+    assert (status, job["spec"]["tags"]) == (200, ["night"])
+    assert tagged("night") == [other, first]
+    assert post(server, f"/jobs/{first}/edit", tags="")[0] in (302, 303)
+    assert tagged("night") == [other]
+    for id in (first, other):  # Running jobs are listed whatever the filter is.
+        server.wait(id, "done")
+    page = server.page("/?tag=night")
+    assert "two" in page
+    assert f'data-job="{first}"' not in page
+    assert "<option selected>night</option>" in page
+    for wrong in (["x" * 41], ["a,b"], [""], ["a"] * 21, [1], 5):
+        status, answer = server.call(f"/jobs/{other}", {"tags": wrong}, "PATCH")
+        assert status == 422, wrong
+        assert list(answer["error"]["fields"]) == ["tags"]
