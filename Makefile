@@ -24,21 +24,25 @@ setup-dev: .venv/ready-test ## The same with what tests and checks need
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[test]'
 	touch $@
 
-demo: .venv/ready ## Dataset, training and test of one image through the API, then the pages
+# Where node is missing, `setup` has made the bundles; pages load single modules once these are out of date.
+static/dist/manifest.json: $(shell find static/css static/js templates scripts/*.mjs -type f) | .venv/ready
+	PATH="$(CURDIR)/$(BIN):$$PATH"; if command -v node >/dev/null; then node scripts/bundle.mjs; fi
+
+demo: .venv/ready static/dist/manifest.json ## Dataset, training and test of one image through the API, then the pages
 	$(BIN)/python -m commands.demo --port $(PORT) $(if $(CLIP),--clip '$(CLIP)') $(if $(ORIGINALS),--originals '$(ORIGINALS)')
 
-serve: .venv/ready ## The server alone
+serve: .venv/ready static/dist/manifest.json ## The server alone
 	$(BIN)/python run_server.py --port $(PORT)
 
 # A test file to a core: most of the time goes into waiting for servers and workers.
-test: lint ## All tests; those of the pages need Chromium
+test: lint static/dist/manifest.json ## All tests; those of the pages need Chromium
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n logical --maxprocesses 8 --dist loadfile --no-loadscope-reorder
 	$(BIN)/node --test tests/js/*.test.js
 
 test-long: .venv/ready-test ## Tests by chance with ten times the examples and faults; takes hours
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --long --timeout=10000 tests/fuzz tests/app/test_chaos.py tests/app/forms tests/jobs/datasets/test_make_faults.py tests/field/test_video_combinations.py
 
-bench: .venv/ready ## All benchmarks, half an hour on an idle machine; adds a line each to benchmarks/results
+bench: .venv/ready static/dist/manifest.json ## All benchmarks, half an hour on an idle machine; adds a line each to benchmarks/results
 	$(BIN)/python -m benchmarks
 
 lint: .venv/ready-test ## Format, lint, types and words

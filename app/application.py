@@ -36,7 +36,7 @@ from app.temporary_failures import (
     is_refusal,
     lasting_failure,
 )
-from app.web import assets, prefix, safety
+from app.web import assets, compression, prefix, safety
 from app.web.access import guarded
 from jobs.core.paths import STATIC, TEMPLATES
 
@@ -76,7 +76,7 @@ def create_app(settings: Settings, work: bool = True) -> Flask:
     app.register_error_handler(HTTPException, show_error)
     app.register_error_handler(OSError, show_temporary_failure)
     app.register_error_handler(OperationalError, show_temporary_failure)
-    for hooks in (safety, formatting, assets, prefix):
+    for hooks in (safety, formatting, assets, compression, prefix):
         hooks.init_app(app)
     socketio.init_app(app)
     socketio.on_namespace(Jobs(catalog, listeners))

@@ -17,6 +17,7 @@ NAMES = (
     "home",
     "live",
     "model_page",
+    "pages",
     "quality",
     "start",
     "starters",

@@ -1,17 +1,17 @@
 """Static files: scripts and styles, which browsers cache for a year by URLs with a hash.
 
 A page names its module and all modules that this one imports, so that a browser fetches them in
-parallel instead of one after another.
+parallel instead of one after another: the bundles, or where there are none the modules themselves.
 """
 
 import re
 from functools import cache
-from hashlib import sha256
 from typing import Any
 
-from flask import Flask, Response, request, url_for
+from flask import Flask, Response, g, request, url_for
 from markupsafe import Markup
 
+from app.web.bundles import bundles, files_of, send_bundle, sources
 from jobs.core.paths import STATIC
 
 SCRIPTS = STATIC / "js"
@@ -19,14 +19,9 @@ IMPORT = re.compile(r'^import (?:[^"]*? from )?"(\.[^"]+)";', re.MULTILINE)
 YEAR = 365 * 24 * 3600
 
 
-@cache
 def version() -> str:
-    """Hash of all files below static/, as they were at the first call."""
-    digest = sha256()
-    for path in sorted(path for path in STATIC.rglob("*") if path.is_file()):
-        digest.update(f"{path.relative_to(STATIC)}\0".encode())
-        digest.update(path.read_bytes())
-    return digest.hexdigest()[:12]
+    """Part of the URLs of static files: another one as soon as one of them has changed."""
+    return sources()[:12]
 
 
 @cache
@@ -48,23 +43,44 @@ def imported(entry: str) -> tuple[str, ...]:
     return tuple(names)
 
 
+@cache
+def files_of_module(entry: str) -> tuple[str, ...]:
+    """What a module of static/js consists of, itself first: paths below static/."""
+    if not bundles():
+        return imported(entry)
+    return tuple(f"dist/{file}" for file in files_of(f"js/{entry}"))
+
+
 def module(entry: str) -> Markup:
-    """The HTML tags that load a module and preload its imports."""
+    """The HTML tags that load a module and preload its imports, each once a page."""
+    script, *others = files_of_module(entry)
+    preloaded: set[str] = g.setdefault("preloaded", set())
     links = [
         Markup('<link rel="modulepreload" href="{}">').format(_url(name))
-        for name in imported(entry)[1:]
+        for name in others
+        if name not in preloaded
     ]
-    script = Markup('<script type="module" src="{}"></script>').format(_url(f"js/{entry}"))
-    return Markup("\n").join([*links, script])
+    preloaded.update(others)
+    return Markup("\n").join(
+        [*links, Markup('<script type="module" src="{}"></script>').format(_url(script))]
+    )
+
+
+def stylesheet(name: str) -> Markup:
+    """The HTML tag of a stylesheet of static/css."""
+    path = f"dist/{files_of(f'css/{name}')[0]}" if bundles() else f"css/{name}"
+    return Markup('<link rel="stylesheet" href="{}">').format(_url(path))
 
 
 def _url(name: str) -> str:
+    if name.startswith("dist/"):
+        return url_for("bundle", name=name.removeprefix("dist/"))
     return url_for("static", filename=name)
 
 
 def cache_static(response: Response) -> Response:
     """Let browsers cache static files for a year: a changed file has another URL."""
-    if request.endpoint == "static" and response.status_code == 200:
+    if request.endpoint in ("static", "bundle") and response.status_code == 200:
         response.cache_control.no_cache = None
         response.cache_control.public = True
         response.cache_control.max_age = YEAR
@@ -73,7 +89,9 @@ def cache_static(response: Response) -> Response:
 
 
 def init_app(app: Flask) -> None:
-    """Provide `{{ module("pages/model.js") }}` to templates, and cache headers for static files."""
+    """Provide `module` and `stylesheet` to templates, and the bundles with headers for caches."""
     globals: dict[str, Any] = app.jinja_env.globals
     globals["module"] = module
+    globals["stylesheet"] = stylesheet
+    app.add_url_rule("/static/dist/<path:name>", "bundle", send_bundle)
     app.after_request(cache_static)

@@ -2,6 +2,8 @@
 
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,9 +11,10 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 
+from jobs.core.paths import ROOT
 from tests.support.server import Server
 
-ARTIFACTS = Path(__file__).parent.parent.parent / "artifacts"
+ARTIFACTS = ROOT / "artifacts"
 
 QUIET = [
     "--no-sandbox",
@@ -23,6 +26,15 @@ QUIET = [
 
 
 expect.set_options(timeout=60_000)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def bundles() -> None:
+    """Pages load the bundles of their modules, as they do for users."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    node = shutil.which("node", path=path)
+    if node is not None:
+        subprocess.run([node, "scripts/bundle.mjs"], cwd=ROOT, check=True)
 
 
 @pytest.fixture(scope="session")

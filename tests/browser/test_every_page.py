@@ -9,8 +9,9 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, Request, WebSocket
 
+from app.web.bundles import bundles
 from tests.browser.conftest import watched
 from tests.browser.looks import layout_shift
 from tests.browser.test_uploads import STREAM, choose, value
@@ -133,6 +134,38 @@ def test_nothing_moves_while_a_page_of_datasets_or_tests_loads(
             page.wait_for_load_state("networkidle")
             moved[address] = layout_shift(page)
     assert {address: shift for address, shift in moved.items() if shift >= 0.02} == {}
+
+
+def test_a_page_takes_less_than_25_requests_and_350_kb_before_its_pictures(
+    page: Page, named: tuple[Server, list[str]]
+) -> None:
+    server, addresses = named
+    bundles.cache_clear()  # The sources of a test run do not change, but the fixture makes them.
+    if not bundles():
+        pytest.skip("without node, there are no bundles")
+    taken = {address: traffic(page, server.url + address) for address in addresses}
+    assert {
+        address: (number, kilobytes)
+        for address, (number, kilobytes) in taken.items()
+        if number >= 25 or kilobytes >= 350
+    } == {}
+
+
+def traffic(page: Page, url: str) -> tuple[int, float]:
+    """Requests and kilobytes of a first visit, without pictures and video."""
+    requests, sockets = list[Request](), list[WebSocket]()
+    assert page.context.browser is not None
+    context = page.context.browser.new_context()
+    tab = context.new_page()
+    tab.on("requestfinished", lambda request: requests.append(request))
+    tab.on("websocket", lambda socket: sockets.append(socket))
+    tab.goto(url)
+    tab.wait_for_load_state("networkidle")
+    files = [request for request in requests if request.resource_type not in ("image", "media")]
+    sizes = [request.sizes() for request in files]
+    context.close()
+    kilobytes = sum(size["responseHeadersSize"] + size["responseBodySize"] for size in sizes) / 1000
+    return len(files) + len(sockets), kilobytes
 
 
 def test_markup_in_error_messages_is_text(page: Page, named: tuple[Server, list[str]]) -> None:

@@ -71,7 +71,12 @@ export function watchAll({ onEvents, onMissed, shown = () => [] }) {
 
 function connection() {
   if (socket) return socket;
-  const created = io("/jobs", { path: withRoot("/socket.io") });
+  // A WebSocket first: polling before it would take four more requests. Some proxies allow polling only.
+  const created = io("/jobs", {
+    path: withRoot("/socket.io"),
+    transports: ["websocket", "polling"],
+    tryAllTransports: true,
+  });
   socket = created;
   created.on("connect", () => {
     clearTimeout(lossTimer);
