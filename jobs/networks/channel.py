@@ -5,7 +5,9 @@ from fractions import Fraction
 from math import ceil, floor
 from typing import Any, cast
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from jobs.core.durable_files import write_whole
@@ -75,9 +77,7 @@ def show_channel(folder: JobFolder, spec: ImageTest, layer: int, channel: int) -
             "value": float(values[row, column]),
             "sees": _box(sees, (row, column), size, origin) if sees else None,
         }
-        for row, column in strongest(
-            values, (_span(sees[0]), _span(sees[1])) if sees else (UNKNOWN_RADIUS, UNKNOWN_RADIUS)
-        )
+        for row, column in _strongest(values, sees, size)
     ]
     answer: ChannelResult = {
         "picture": save_gray(folder, f"{stem}.png", layer_values.picture(0)),
@@ -139,6 +139,36 @@ def _guess(
         return None
     around = ReceptiveField(Fraction(1), Fraction(-UNKNOWN_RADIUS), Fraction(UNKNOWN_RADIUS))
     return around, around
+
+
+def _strongest(
+    values: NDArray[np.float32],
+    sees: tuple[ReceptiveField, ReceptiveField] | None,
+    size: torch.Size,
+) -> list[tuple[int, int]]:
+    """The strongest places (row, column), whose receptive fields do not overlap.
+
+    Places that see the padding around the image are left out: they respond to its edge. If all
+    places do, none is.
+    """
+    if sees is None:
+        return strongest(values, (UNKNOWN_RADIUS, UNKNOWN_RADIUS))
+    (top, bottom), (left, right) = (
+        _inside(axis, number, side)
+        for axis, number, side in zip(sees, values.shape, size, strict=True)
+    )
+    spacing = (_span(sees[0]), _span(sees[1]))
+    if top >= bottom or left >= right:
+        return strongest(values, spacing)
+    places = strongest(values[top:bottom, left:right], spacing)
+    return [(row + top, column + left) for row, column in places]
+
+
+def _inside(axis: ReceptiveField, number: int, side: int) -> tuple[int, int]:
+    """The range of places, of `number`, whose receptive field is inside a side of the image."""
+    first = max(0, ceil(-axis.low / axis.jump))
+    last = min(number - 1, floor((side - 1 - axis.high) / axis.jump))
+    return first, last + 1
 
 
 def _span(axis: ReceptiveField) -> int:

@@ -18,7 +18,7 @@ from jobs.core.types.layers import (
     LayerWeights,
     Statistics,
 )
-from jobs.media.png import encode_png
+from jobs.media.png import PAETH, UP, encode_png
 from models.inspection import (
     Kernels,
     LayerValues,
@@ -148,13 +148,13 @@ def save_picture(folder: JobFolder, relative: str, picture: Tensor) -> str:
 
 def save_gray(folder: JobFolder, relative: str, picture: NDArray[np.uint8]) -> str:
     """Write (H, W) as a lossless PNG; return its URL path."""
-    return _save(folder, relative, picture[:, :, None])
+    return _save(folder, relative, picture[:, :, None], PAETH)
 
 
-def _save(folder: JobFolder, relative: str, picture: NDArray[np.uint8]) -> str:
+def _save(folder: JobFolder, relative: str, picture: NDArray[np.uint8], filter: int = UP) -> str:
     path = folder.path / relative
     path.parent.mkdir(exist_ok=True)
-    write_whole(path, encode_png(picture))
+    write_whole(path, encode_png(picture, filter))
     return folder.url(relative)
 
 

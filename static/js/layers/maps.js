@@ -252,7 +252,7 @@ export function channelMaps({ tall, least }, open) {
       isVisible = entries[entries.length - 1].isIntersecting;
       if (isVisible && !wasVisible && shown && drawn?.layer !== shown) show(shown);
     },
-    { rootMargin: "600px" },
+    { rootMargin: "200px" },
   ).observe(holder);
 
   return {

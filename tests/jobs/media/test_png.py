@@ -7,15 +7,17 @@ import pytest
 from PIL import Image
 
 from jobs.media.encodings import decode
-from jobs.media.png import encode_png
+from jobs.media.png import PAETH, UP, encode_png
+from jobs.media.sample_clip import scene
 
 
 @pytest.mark.parametrize(
     "shape", [(1, 1, 3), (1, 1, 1), (5, 1, 3), (1, 7, 1), (64, 96, 3), (270, 481, 1)]
 )
-def test_pillow_reads_the_written_picture(shape: tuple[int, int, int]) -> None:
+@pytest.mark.parametrize("filter", [UP, PAETH])
+def test_pillow_reads_the_written_picture(shape: tuple[int, int, int], filter: int) -> None:
     picture = np.random.default_rng(1).integers(0, 256, shape, np.uint8)
-    data = encode_png(picture)
+    data = encode_png(picture, filter)
     with Image.open(io.BytesIO(data)) as image:
         image.load()  # Checks the checksums of all chunks.
         assert image.mode == ("RGB" if shape[2] == 3 else "L")
@@ -33,3 +35,8 @@ def test_a_smooth_picture_is_compressed() -> None:
     rows = np.linspace(0, 255, 200).astype(np.uint8)
     smooth = np.broadcast_to(rows[:, None, None], (200, 300, 3)).copy()
     assert len(encode_png(smooth)) < smooth.size / 20
+
+
+def test_the_filter_of_paeth_makes_a_picture_of_textures_smaller() -> None:
+    picture = next(scene(1, 176, 144, 1))[:, :, :1]
+    assert len(encode_png(picture, PAETH)) < len(encode_png(picture))

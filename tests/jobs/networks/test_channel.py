@@ -124,15 +124,16 @@ def test_the_strongest_positions_have_their_receptive_fields(
     values = computed(model, folder, "down")[2]
     places = answer["strongest"]
     assert answer["field"] == [4, 4]
-    assert places[0]["value"] == values.max()
+    # The first and last places see the padding.
+    assert places[0]["value"] == values[1:-1, 1:-1].max()
     assert 1 < len(places) <= 9
     assert [place["value"] for place in places] == sorted(
         (place["value"] for place in places), reverse=True
     )
     for place in places:
         assert values[place["y"], place["x"]] == place["value"]
-        left, right = max(0, 2 * place["x"] - 1), min(96, 2 * place["x"] + 3)
-        assert (place["sees"]["left"], place["sees"]["width"]) == (left, right - left)
+        assert (place["sees"]["left"], place["sees"]["width"]) == (2 * place["x"] - 1, 4)
+        assert (place["sees"]["top"], place["sees"]["height"]) == (2 * place["y"] - 1, 4)
     pixels = [
         {
             (x, y)
@@ -142,6 +143,19 @@ def test_the_strongest_positions_have_their_receptive_fields(
         for box in (place["sees"] for place in places)
     ]
     assert len(set.union(*pixels)) == sum(map(len, pixels)), "receptive fields overlap"
+
+
+def test_where_all_places_see_the_padding_all_of_them_count(
+    model: JobFolder, tmp_path: Path
+) -> None:
+    path = tmp_path / "small.png"
+    Image.fromarray(np.random.default_rng(1).integers(0, 256, (2, 2, 3), np.uint8)).save(path)
+    folder, spec = run_test(model, path)
+    (number,) = (layer["index"] for layer in layers(folder) if layer["name"] == "down")
+    answers = [show_channel(folder, spec, number, channel) for channel in range(6)]
+    assert any(answer["low"] < answer["high"] for answer in answers) == any(
+        answer["strongest"] for answer in answers
+    )
 
 
 def test_a_channel_needs_the_model_but_not_the_image_file(
