@@ -116,6 +116,7 @@ def _codecs() -> Iterator[Finding]:
             "w",
             "Clearframe cannot compress originals or write restored videos as H.264.",
         ),
+        ("libx265", "w", "Clearframe cannot write restored videos as HEVC."),
         ("ffv1", "w", "Clearframe cannot write lossless videos."),
     ):
         available = name in av.codecs_available

@@ -17,7 +17,7 @@ from jobs.core.processes import GPU_ORDER
 from jobs.core.suffixes import is_image
 from jobs.restoring.outputs import check_video
 from jobs.specs.networks import Starter
-from jobs.specs.test import Codec
+from jobs.specs.test import BitDepth, Codec
 
 if TYPE_CHECKING:
     from jobs.core.report import Report
@@ -49,10 +49,17 @@ MIB = 2**20
 @home_option("Read the model from this home folder.")
 @click.option(
     "--codec",
-    type=click.Choice(["h264", "ffv1"]),
+    type=click.Choice(["h264", "hevc", "ffv1"]),
     default="h264",
     show_default=True,
     help="Encode videos with this codec. ffv1 is lossless and needs .mkv.",
+)
+@click.option(
+    "--bit-depth",
+    type=click.Choice(["input", "8"]),
+    default="input",
+    show_default=True,
+    help="Write videos with this number of bits per value. Few devices play h264 with 10.",
 )
 @click.option(
     "--device",
@@ -76,6 +83,7 @@ def restore(
     snapshot: str,
     home: Path,
     codec: Codec,
+    bit_depth: BitDepth,
     device: str,
     memory: int | None,
     overwrite: bool,
@@ -96,7 +104,7 @@ def restore(
             # Fail before torch is loaded, which takes seconds.
             check_video(source, out, codec, overwrite)
         model = _model(folder, snapshot, starter, device, memory)
-        restored = _restored(source, out, codec, model, _report(), overwrite)
+        restored = _restored(source, out, codec, bit_depth, model, _report(), overwrite)
     except JobError as error:
         raise click.ClickException(str(error)) from error
     click.echo(json.dumps(_summary(restored)))
@@ -141,7 +149,13 @@ def _device(requested: str, choose: Any) -> Any:
 
 
 def _restored(
-    source: Path, out: Path, codec: Codec, model: "Model", report: "Report", overwrite: bool
+    source: Path,
+    out: Path,
+    codec: Codec,
+    bit_depth: BitDepth,
+    model: "Model",
+    report: "Report",
+    overwrite: bool,
 ) -> "Restored":
     from jobs.restoring.images import restore_folder, restore_image
     from jobs.restoring.video import restore_video
@@ -150,7 +164,7 @@ def _restored(
         return restore_folder(source, out, model, report, overwrite)
     if is_image(source.name):
         return restore_image(source, out, model, report, overwrite)
-    return restore_video(source, out, model, report, codec, overwrite)
+    return restore_video(source, out, model, report, codec, overwrite, bit_depth=bit_depth)
 
 
 def _report() -> "Report":

@@ -125,14 +125,15 @@ def smaller_until_it_fits(work: Callable[[int], Tensor], limit: int) -> Tensor:
 def run(restorer: Restorer, image: Tensor, tiling: Tiling) -> Tensor:
     """As `restore`, with a given plan."""
     device = device_of(restorer)
-    return in_tiles(lambda tile: restorer(_unit(tile.to(device))).to(image.device), image, tiling)
+    return in_tiles(lambda tile: restorer(unit(tile.to(device))).to(image.device), image, tiling)
 
 
 def device_of(restorer: Restorer) -> torch.device:
     return next((weights.device for weights in restorer.parameters()), torch.device("cpu"))
 
 
-def _unit(image: Tensor) -> Tensor:
+def unit(image: Tensor) -> Tensor:
+    """An image, uint8 or float32 in 0 to 1, in 0 to 1."""
     return image / 255 if image.dtype == torch.uint8 else image
 
 

@@ -31,7 +31,7 @@ class OutputFacts(RestoredVideo, PictureFacts):
     """The facts of a restored video."""
 
 
-EXTENSIONS: dict[Codec, str] = {"h264": ".mp4", "ffv1": ".mkv"}
+EXTENSIONS: dict[Codec, str] = {"h264": ".mp4", "hevc": ".mp4", "ffv1": ".mkv"}
 
 
 def test_video(folder: JobFolder, spec: VideoTest, report: Report) -> TestSummary:
@@ -59,7 +59,11 @@ def test_video(folder: JobFolder, spec: VideoTest, report: Report) -> TestSummar
     )
     network = Model(restorer, channels, free_memory(device_of(restorer)))
     restored = restore_video(
-        source, out, network, report, spec.codec, overwrite=True, copies=copies, frames=facts.frames
+        *(source, out, network, report, spec.codec),
+        overwrite=True,
+        copies=copies,
+        frames=facts.frames,
+        bit_depth=spec.bit_depth,
     )
     report.log.append("facts", **_output_facts(folder, restored, copies))
     report.check()

@@ -10,12 +10,13 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import av
 import numpy as np
 from av.container import InputContainer
 from av.video.reformatter import Colorspace, VideoReformatter
+from numpy.typing import NDArray
 
 from jobs.core.errors import JobError
 from jobs.core.limits import too_large
@@ -56,6 +57,7 @@ SWS_MATRICES = {
     9: Colorspace.BT2020,
 }
 
+Value = TypeVar("Value", np.uint8, np.uint16)
 Warn = Callable[[str], None]
 GoOn = Callable[[], bool]
 """Whether to count further frames. It may raise an error to stop the work."""
@@ -254,8 +256,17 @@ def to_picture(frame: av.VideoFrame, fallback_colour: Colour | None = None) -> P
             options["src_colorspace"] = SWS_MATRICES[matrix]
         if frame.color_range == 0 and full_range is not None:
             options["src_color_range"] = 2 if full_range else 1
-    plane = reformat(frame, "rgb24", **options).planes[0]
-    rows = np.frombuffer(memoryview(plane), np.uint8).reshape(frame.height, plane.line_size)
+    return _interleaved(reformat(frame, "rgb24", **options), np.uint8)
+
+
+def to_deep_picture(frame: av.VideoFrame) -> NDArray[np.uint16]:
+    """Convert a frame to RGB uint16 (H, W, 3), as libswscale does for 16 bits per value."""
+    return _interleaved(reformat(frame, "rgb48le"), np.uint16)
+
+
+def _interleaved(frame: av.VideoFrame, dtype: type[Value]) -> NDArray[Value]:
+    """The values (H, W, 3) of a frame in RGB with one plane."""
+    rows = np.frombuffer(memoryview(frame.planes[0]), dtype).reshape(frame.height, -1)
     return np.ascontiguousarray(rows[:, : frame.width * 3]).reshape(frame.height, frame.width, 3)
 
 

@@ -1,4 +1,4 @@
-"""HDR10: the mastering display and the light level of a video, for the encoder x264."""
+"""HDR10: the mastering display and the light level of a video, for the encoders x264 and x265."""
 
 import struct
 from typing import Any
@@ -7,7 +7,9 @@ import av
 
 MASTERING, LIGHT_LEVEL = "MASTERING_DISPLAY_METADATA", "CONTENT_LIGHT_LEVEL"
 CHROMATICITY, LUMINANCE = 50_000, 10_000
-"""Units of x264's and HEVC's values: 0.00002, and 0.0001 cd/m²."""
+"""Units of the encoders' values: 0.00002, and 0.0001 cd/m²."""
+NAMES = {"x264-params": ("mastering-display", "cll"), "x265-params": ("master-display", "max-cll")}
+"""The options of an encoder, by FFmpeg's option that holds them."""
 
 
 def side_data(frame: av.VideoFrame) -> dict[str, Any]:
@@ -22,31 +24,31 @@ def has_light_level(frame: av.VideoFrame) -> bool:
 
 
 def is_complete(frame: av.VideoFrame) -> bool:
-    """Whether `x264_params` has all HDR10 metadata of a frame."""
+    """Whether `params` has all HDR10 metadata of a frame."""
     found = side_data(frame)
     return MASTERING not in found or bool(_mastering(bytes(found[MASTERING])))
 
 
-def x264_params(frame: av.VideoFrame) -> str:
-    """The options of x264 for the HDR10 metadata of a frame; empty if it has none."""
-    found = side_data(frame)
+def params(frame: av.VideoFrame, option: str) -> list[str]:
+    """The values of the `option` of `NAMES` for the HDR10 metadata of a frame."""
+    found, (mastering, light_level) = side_data(frame), NAMES[option]
     options = []
-    if MASTERING in found:
-        options += _mastering(bytes(found[MASTERING]))
+    if MASTERING in found and (display := _mastering(bytes(found[MASTERING]))):
+        options.append(f"{mastering}={display}")
     if LIGHT_LEVEL in found:
         content, average = struct.unpack("=2I", bytes(found[LIGHT_LEVEL])[:8])
-        options.append(f"cll={content},{average}")
-    return ":".join(options)
+        options.append(f"{light_level}={content},{average}")
+    return options
 
 
-def _mastering(data: bytes) -> list[str]:
-    """x264's option for FFmpeg's AVMasteringDisplayMetadata: ten rationals, then two flags.
+def _mastering(data: bytes) -> str:
+    """The encoders' text for FFmpeg's AVMasteringDisplayMetadata: ten rationals, then two flags.
 
-    Empty if a part is missing: x264 takes all or none.
+    Empty if a part is missing: the encoders take all or none.
     """
     numbers = struct.unpack("=22i", data[:88])
     if not all(numbers[20:]) or not all(numbers[1:20:2]):
-        return []
+        return ""
     values = [
         round(numerator / denominator * (CHROMATICITY if index < 8 else LUMINANCE))
         for index, (numerator, denominator) in enumerate(
@@ -54,4 +56,4 @@ def _mastering(data: bytes) -> list[str]:
         )
     ]
     red, green, blue, white = (f"({values[at]},{values[at + 1]})" for at in range(0, 8, 2))
-    return [f"mastering-display=G{green}B{blue}R{red}WP{white}L({values[9]},{values[8]})"]
+    return f"G{green}B{blue}R{red}WP{white}L({values[9]},{values[8]})"

@@ -62,11 +62,11 @@ class FrameRestorer:
         ]
         if self.needs_rgb:
             rgb = planes.stack([shot.rgb for shot in shots if shot.rgb is not None], self._device)
-            restored = self._run(rgb, shots)
+            restored, before = self._run(rgb, shots), tiles.unit(rgb)
             if self._model.restorer.channels == "y":
-                outputs = planes.change_of_luma((restored - rgb / 255)[:, :1], inputs, self.layout)
+                outputs = planes.change_of_luma((restored - before)[:, :1], inputs, self.layout)
             else:
-                change = restored.clamp(0, 1) - rgb / 255
+                change = restored.clamp(0, 1) - before
                 outputs = planes.change_of_rgb(change, inputs, self.layout)
         else:
             gray = planes.gray_of(inputs[0], self.layout)

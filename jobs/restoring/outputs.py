@@ -7,7 +7,7 @@ from pathlib import Path
 
 from jobs.core.errors import JobError
 from jobs.core.suffixes import RAW_H264
-from jobs.specs.test import Codec
+from jobs.specs.test import BitDepth, Codec
 
 CONTAINERS = {
     ".mp4": "mp4",
@@ -17,8 +17,18 @@ CONTAINERS = {
     ".ts": "mpegts",
 } | dict.fromkeys(RAW_H264, "h264")
 """FFmpeg's name of the container, by file extension."""
-FFV1 = (".mkv",)
-"""Extensions of containers for FFV1."""
+EXTENSIONS: dict[Codec, tuple[str, ...]] = {
+    "h264": tuple(CONTAINERS),
+    "hevc": (".mp4", ".m4v", ".mov", ".mkv", ".ts"),
+    "ffv1": (".mkv",),
+}
+"""The file extensions of a codec's containers."""
+DEPTHS: dict[Codec, tuple[int, ...]] = {
+    "h264": (8, 10),
+    "hevc": (8, 10, 12),
+    "ffv1": (8, 10, 12, 16),
+}
+"""The bits per value that a codec may have, rising."""
 
 
 def check_video(source: Path, out: Path, codec: Codec, overwrite: bool) -> None:
@@ -29,11 +39,17 @@ def check_video(source: Path, out: Path, codec: Codec, overwrite: bool) -> None:
             f"{out.name} does not have the file extension of a supported video. "
             f"Choose one of {', '.join(CONTAINERS)}."
         )
-    if codec == "ffv1" and extension not in FFV1:
+    if extension not in EXTENSIONS[codec]:
         raise JobError(
-            f"FFV1 requires .mkv, but the output is {out.name}. Choose .mkv or the codec h264."
+            f"{codec.upper()} requires {', '.join(EXTENSIONS[codec])}, but the output is "
+            f"{out.name}. Choose another extension, or the codec h264."
         )
     check_free(source, out, overwrite)
+
+
+def depths_of(codec: Codec, requested: BitDepth) -> tuple[int, ...]:
+    """The bits per value that an output may have, rising."""
+    return (8,) if requested == "8" else DEPTHS[codec]
 
 
 def check_free(source: Path, out: Path, overwrite: bool) -> None:

@@ -5,7 +5,7 @@ Bounded queues connect them, so that the memory does not depend on the video's l
 
 import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
@@ -18,6 +18,7 @@ from jobs.core.report import Report
 from jobs.media.video import ignore_warning
 from jobs.restoring.network import FrameRestorer, Model
 from jobs.restoring.output_file import DiskFull
+from jobs.restoring.planes import layout_of, planar
 from jobs.restoring.video_in import Batch, VideoIn
 from jobs.restoring.video_out import VideoOut
 from jobs.specs.test import Codec
@@ -89,23 +90,31 @@ class Pipeline:
         self.written = 0
         self.size = (0, 0)
 
-    def run(self, draft: Path, out: Path, codec: Codec, copy_drafts: dict[Path, Path]) -> bool:
+    def run(
+        self,
+        draft: Path,
+        out: Path,
+        codec: Codec,
+        depths: Sequence[int],
+        copy_drafts: dict[Path, Path],
+    ) -> bool:
         """Write the restored video to `draft`. True if all of the readable video was written.
 
-        `copy_drafts` maps the drafts of the copies for browsers to their final names. Raises
-        JobError, and the errors of the threads.
+        `depths` are the bits per value that it may have. `copy_drafts` maps the drafts of the
+        copies for browsers to their final names. Raises JobError, and the errors of the threads.
         """
         self._report.begin(0)
         needs_rgb, needs_qps = self._restorer.needs_rgb, self._restorer.needs_qps
-        video = VideoIn(self._container, self._name, self._report, needs_rgb, needs_qps)
+        video = VideoIn(self._container, self._name, self._report, needs_rgb, needs_qps, depths)
         first = video.first()
         if first is None:
             self.why = video.why
             return True
-        output = VideoOut(draft, out, codec, self._container, first, self._warn)
-        self._restorer.layout = output.layout
+        layout = layout_of(planar(first, depths))
+        output = VideoOut(draft, out, codec, self._container, first, layout, self._warn)
+        self._restorer.layout = layout
         video.copied_streams = output.copied_streams
-        self.size = (output.width, output.height)
+        self.size = (output.encoding.width, output.encoding.height)
         self._report_start(output)
         stopped = full = flush = False
         outputs = [output]
@@ -118,6 +127,7 @@ class Pipeline:
                         "h264",
                         self._container,
                         first,
+                        layout,
                         ignore_warning,
                         for_browsers=True,
                     )
@@ -155,6 +165,11 @@ class Pipeline:
             self._report.message(
                 f"The times of {self._name} begin at {float(output.origin):.3f} s: the output "
                 "begins at 0."
+            )
+        if output.encoding.codec == "h264" and output.encoding.layout.bits > 8:
+            self._report.message(
+                "The output has 10 bits per value (H.264 High 10), which few phones, TVs and "
+                "browsers play. For these, choose the codec hevc, or a bit depth of 8."
             )
 
     def _check_output(self, output: VideoOut) -> bool:

@@ -14,10 +14,10 @@ from jobs.core.errors import JobError
 from jobs.core.report import Report
 from jobs.media.video import open_video
 from jobs.restoring.network import Model
-from jobs.restoring.outputs import check_video
+from jobs.restoring.outputs import check_video, depths_of
 from jobs.restoring.pipeline import Pipeline
 from jobs.restoring.video_in import error_text
-from jobs.specs.test import Codec
+from jobs.specs.test import BitDepth, Codec
 
 
 @dataclass(frozen=True)
@@ -66,8 +66,11 @@ def restore_video(
     overwrite: bool = False,
     copies: Copies | None = None,
     frames: int | None = None,
+    bit_depth: BitDepth = "input",
 ) -> Restored:
     """Restore a video into a file. The file extension of `out` selects the container.
+
+    `bit_depth`: with "input", the bits per value are the input's, or the most that the codec has.
 
     Reports progress, and the properties of the video that are lost, to `report`. A grayscale
     network restores the brightness; colours do not change. `frames` is the number of frames if it
@@ -84,7 +87,8 @@ def restore_video(
     with open_video(source) as container:
         pipeline = Pipeline(container, source.name, model, report, frames)
         try:
-            complete = pipeline.run(draft, out, codec, copy_drafts)
+            depths = depths_of(codec, bit_depth)
+            complete = pipeline.run(draft, out, codec, depths, copy_drafts)
             if not pipeline.written:
                 raise JobError(
                     pipeline.why

@@ -1,7 +1,7 @@
 """Reading a video: its frames as shots, and the packets of its other streams."""
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
@@ -9,13 +9,15 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import av
+import numpy as np
 from av.container import InputContainer
+from numpy.typing import NDArray
 
 from jobs.core.errors import JobError
 from jobs.core.limits import too_large
 from jobs.core.report import Report
 from jobs.media.coding import QpMap, coding_of, prepare_decoder
-from jobs.media.video import to_picture
+from jobs.media.video import to_deep_picture, to_picture
 from jobs.restoring import hdr, planes
 from jobs.restoring.planes import Layout, Plane
 from jobs.restoring.times import DECODE_ORDER, frame_rate, is_untimed, signals_rate, time_base
@@ -54,7 +56,8 @@ class Shot:
     """A frame in the pipeline.
 
     `pts` and `duration` are in units of `time_base` (s); a duration of 0 is unknown. `rgb` is the
-    picture if the network's input is RGB; `qp`, the QPs if it takes them and they are known.
+    picture if the network's input is RGB: uint8, or for planes of more bits float32 in 0 to 1.
+    `qp`, the QPs if the network takes them and they are known.
     """
 
     number: int
@@ -62,7 +65,7 @@ class Shot:
     duration: int
     time_base: Fraction
     planes: list[Plane]
-    rgb: Plane | None
+    rgb: NDArray[Any] | None
     qp: QpMap | None = None
 
 
@@ -82,14 +85,21 @@ class VideoIn:
     """The frames of a video as shots, and the packets of the streams that are copied.
 
     `copied_streams` holds the indexes of these streams. `why` is the reason if the video breaks.
-    `rgb` and `qps`: whether the network's input is RGB, and whether it has the QPs.
+    `rgb` and `qps`: whether the network's input is RGB, and whether it has the QPs. `depths`: the
+    bits per value that the output may have, rising.
     """
 
     def __init__(
-        self, container: InputContainer, name: str, report: Report, rgb: bool, qps: bool
+        self,
+        container: InputContainer,
+        name: str,
+        report: Report,
+        rgb: bool,
+        qps: bool,
+        depths: Sequence[int],
     ) -> None:
         self._container, self._name, self._report, self._rgb = container, name, report, rgb
-        self._video, self._qps = container.streams.video[0], qps
+        self._video, self._qps, self._depths = container.streams.video[0], qps, depths
         prepare_decoder(self._video, qps)
         self._time_base = time_base(container)
         self._next_pts = 0
@@ -135,13 +145,14 @@ class VideoIn:
         return first
 
     def _warn_of_losses(self, first: av.VideoFrame) -> None:
-        losses = planes.losses_of(first)
+        losses = planes.losses_of(first, self._depths)
         if self._video.metadata.get("alpha_mode") == "1":
             # FFmpeg's own decoder of VP8 and VP9 ignores the second stream, which has the alpha.
             losses.append("the video's transparency is removed")
         if losses:
             self._report.message(
-                f"The output has 8-bit planes of Y, Cb and Cr only: {', '.join(losses)}.",
+                "The output has planes of Y, Cb and Cr only, with "
+                f"{planes.depth_of(first, self._depths)} bits per value: {', '.join(losses)}.",
                 "warning",
             )
         self._interlaced = first.interlaced_frame
@@ -195,7 +206,7 @@ class VideoIn:
             why = too_large(frame.width, frame.height)
             if why:
                 raise JobError(f"Frame {self._count} of {self._name} is refused: {why}.")
-            planar = planes.planar(frame)
+            planar = planes.planar(frame, self._depths)
             if layout is None:
                 layout, size = planes.layout_of(planar), batch_size(frame.width, frame.height)
             if planes.layout_of(planar).format != layout.format:
@@ -328,14 +339,17 @@ class VideoIn:
             )
 
 
-def _rgb(copies: list[Plane], planar: av.VideoFrame, layout: Layout) -> Plane:
-    """The frame in RGB, converted as in the datasets.
+def _rgb(copies: list[Plane], planar: av.VideoFrame, layout: Layout) -> NDArray[Any]:
+    """The frame in RGB (H, W, 3), as in `Shot`: with 8 bits, converted as in the datasets.
 
     Gray frames get neutral chroma, so that the conversion applies their range.
     """
-    if layout.format == "gray":
+    if layout.family == "gray":
         planar = planes.as_frame(copies, layout, "yuv444p", layout.width, layout.height)
-    return to_picture(planar)
+    if layout.bits == 8:
+        return to_picture(planar)
+    deep = to_deep_picture(planar)
+    return np.minimum(deep / np.float32(layout.white_of_rgb48), np.float32(1))
 
 
 def _ranges(numbers: list[int]) -> str:

@@ -16,10 +16,11 @@ from av.video.stream import VideoStream
 from jobs.core.errors import JobError
 from jobs.media.video import Warn, reformat
 from jobs.restoring import hdr, read_back, subtitles
-from jobs.restoring.fields import BOTTOM_FIRST, FieldMarker, field_order
+from jobs.restoring.encoding import BROWSER_FORMAT, Encoding
+from jobs.restoring.fields import FieldMarker
 from jobs.restoring.output_file import RESERVED_BYTES, DiskFull, OutputFile
 from jobs.restoring.outputs import CONTAINERS
-from jobs.restoring.planes import as_frame, layout_of, planar
+from jobs.restoring.planes import Layout, as_frame
 from jobs.restoring.read_back import Written
 from jobs.restoring.times import ZERO_IS_START, frame_rate, origin, time_base
 from jobs.restoring.video_in import Packet, Shot, error_text
@@ -30,16 +31,6 @@ if TYPE_CHECKING:
 else:
     Chapter = dict
 
-CRF = "12"
-"""x264's CRF: visually lossless, and over 45 dB with tune psnr (no psychovisual optimisation)."""
-OPTIONS: dict[Codec, dict[str, str]] = {
-    "h264": {"crf": CRF, "preset": "medium", "tune": "psnr"},
-    "ffv1": {"level": "3", "slices": "4", "slicecrc": "1"},
-}
-BROWSER_OPTIONS = {"crf": CRF, "preset": "superfast", "tune": "psnr", "g": "25"}
-"""The encoder's options for copies for browsers: fast encoding and fast seeking."""
-BROWSER_FORMAT = "yuv420p"
-"""The only pixel format of H.264 that all browsers play."""
 STORE_ROTATION = ("mp4", "mov", "matroska")
 """Containers that store the rotation of the picture."""
 MPEGTS_CODECS = (
@@ -69,26 +60,14 @@ class VideoOut:
         codec: Codec,
         source: InputContainer,
         first: av.VideoFrame,
+        layout: Layout,
         warn: Warn,
         for_browsers: bool = False,
     ) -> None:
         self.draft, self._warn = draft, warn
-        self._options = dict(BROWSER_OPTIONS if for_browsers else OPTIONS[codec])
         self._format, self._source = CONTAINERS[target.suffix.lower()], source
-        self.layout = layout_of(planar(first))
-        self.width, self.height = self.layout.width, self.layout.height
-        self.pixel_format = BROWSER_FORMAT if for_browsers else self.layout.format
-        if codec == "h264":
-            self._fit_h264()
-        self._first, self._codec = first, codec
-        self._x264: list[str] = []
-        self._keep_light_level()
-        self._field_order = 0 if for_browsers else self._interlaced_order()
-        self._fields = FieldMarker(self._field_order)
-        if self._field_order == BOTTOM_FIRST:
-            self._x264.append("bff=1")  # FFmpeg's default is the top field until the first frame.
-        if codec == "h264" and self._x264:
-            self._options["x264-params"] = ":".join(self._x264)
+        self.encoding = Encoding(codec, layout, first, warn, for_browsers)
+        self._fields = FieldMarker(self.encoding.field_order)
         others = [
             stream
             for stream in source.streams
@@ -107,57 +86,6 @@ class VideoOut:
         except BaseException:
             self._file.close()
             raise
-
-    def _fit_h264(self) -> None:
-        if self.pixel_format == "gray":
-            self.pixel_format = BROWSER_FORMAT  # Few players support H.264 without chroma.
-        columns, rows = (
-            (1, 1) if self.pixel_format == BROWSER_FORMAT else self.layout.halved or (1, 1)
-        )
-        self.width, self.height = self.width >> columns << columns, self.height >> rows << rows
-        if min(self.width, self.height) < 2:
-            raise JobError(
-                f"The video is {self.layout.width}x{self.layout.height}: too small for H.264. "
-                "Use the codec ffv1."
-            )
-        if (self.width, self.height) != (self.layout.width, self.layout.height):
-            self._warn(
-                f"The video is {self.layout.width}x{self.layout.height}: its odd last row or "
-                "column is removed, because H.264 in 4:2:0 requires even sizes. The codec ffv1 "
-                "keeps it."
-            )
-
-    def _keep_light_level(self) -> None:
-        if not hdr.has_light_level(self._first):
-            return
-        if self._codec == "h264":
-            if params := hdr.x264_params(self._first):
-                self._x264.append(params)
-                self._warn(
-                    "The mastering display and the light level are kept in the H.264 stream. The "
-                    "container does not repeat them: players that read them only there miss them."
-                )
-            if not hdr.is_complete(self._first):
-                self._warn(
-                    "The mastering display is lost: the input has only a part of it, and H.264 "
-                    "stores all or none. Set it in the player."
-                )
-        else:
-            self._warn(
-                "The mastering display and the light level are lost: the FFV1 file does not store "
-                "them. Set them in the player."
-            )
-
-    def _interlaced_order(self) -> int:
-        """The field order of the output; 0 if it is progressive."""
-        order = field_order(self._first)
-        if order and self._codec == "h264" and self.height % 4:
-            self._warn(
-                "The output is marked as progressive: interlaced H.264 requires a height of 4, 8, "
-                f"12 …, and this is {self.height}. The codec ffv1 keeps the fields."
-            )
-            return 0
-        return order
 
     def _open(
         self, others: Sequence[av.stream.Stream]
@@ -205,33 +133,37 @@ class VideoOut:
         return {**chapter, "start": start, "end": end}
 
     def _add_video(self, out: OutputContainer) -> VideoStream:
-        video, first = self._source.streams.video[0], self._first
-        stream = out.add_stream(
-            "libx264" if self._codec == "h264" else "ffv1",
-            rate=frame_rate(self._source),
-            options=self._options,
+        encoding, video = self.encoding, self._source.streams.video[0]
+        name, rate = encoding.encoder.name, frame_rate(self._source)
+        stream = out.add_stream(name, rate=rate, options=encoding.options)
+        assert isinstance(stream, VideoStream)
+        stream.width, stream.height, stream.pix_fmt = (
+            *(encoding.width, encoding.height),
+            encoding.format,
         )
-        stream.width, stream.height, stream.pix_fmt = self.width, self.height, self.pixel_format
         context = stream.codec_context
+        if encoding.codec == "hevc" and self._format in ("mp4", "mov"):
+            context.codec_tag = "hvc1"  # Apple's players require it.
         context.time_base = time_base(self._source)
         context.flags |= Flags.frame_duration
         aspect = video.sample_aspect_ratio or video.codec_context.sample_aspect_ratio
         if aspect:
             context.sample_aspect_ratio = aspect
-        if aspect not in (None, 0, 1) and self._codec == "ffv1":
-            # H.264 stores it in the stream. FFV1 needs a field of the container, and PyAV has no
-            # access to it.
+        if aspect not in (None, 0, 1) and encoding.codec == "ffv1":
+            # H.264 and HEVC store it in the stream. FFV1 needs a field of the container, and PyAV
+            # has no access to it.
             self._warn(
                 f"The pixel aspect ratio of {aspect} is lost: the FFV1 file does not store it. "
                 "Set it in the player."
             )
-        context.colorspace = self.layout.colour.matrix
-        context.color_range = {None: 0, False: 1, True: 2}[self.layout.colour.full_range]
+        first, colour = encoding.first, encoding.layout.colour
+        context.colorspace = colour.matrix
+        context.color_range = {None: 0, False: 1, True: 2}[colour.full_range]
         context.color_primaries, context.color_trc = first.color_primaries, first.color_trc
         context.thread_type = "AUTO"
-        if self._field_order:
+        if encoding.field_order:
             context.flags |= Flags.interlaced_dct
-            context.field_order = self._field_order
+            context.field_order = encoding.field_order
         stream.disposition = video.disposition
         for key in ("language", "title", "handler_name"):
             if key in video.metadata:
@@ -298,7 +230,9 @@ class VideoOut:
     @property
     def plays_in_browsers(self) -> bool:
         return (
-            self._format == "mp4" and self._codec == "h264" and self.pixel_format == BROWSER_FORMAT
+            self._format == "mp4"
+            and self.encoding.codec == "h264"
+            and self.encoding.format == BROWSER_FORMAT
         )
 
     def copy(self, packet: Packet, index: int) -> None:
@@ -350,7 +284,7 @@ class VideoOut:
         frame = self._frame(shot)
         frame.pts, frame.time_base = shot.pts - round(self.origin / shot.time_base), shot.time_base
         frame.duration = shot.duration
-        if self._field_order:
+        if self.encoding.field_order:
             frame = self._fields.mark(frame)
         self._file.reserve(RESERVED_BYTES + RESERVED_PER_FRAME * shot.number)
         self._mux(self._encode(frame))
@@ -363,11 +297,12 @@ class VideoOut:
         return packets
 
     def _frame(self, shot: Shot) -> av.VideoFrame:
-        if self.layout.format in (self.pixel_format, "gray"):
-            return as_frame(shot.planes, self.layout, self.pixel_format, self.width, self.height)
-        frame = as_frame(shot.planes, self.layout, self.layout.format, self.width, self.height)
-        range = 2 if self.layout.colour.full_range else 1
-        return reformat(frame, self.pixel_format, src_color_range=range, dst_color_range=range)
+        encoding, layout = self.encoding, self.encoding.layout
+        frame = as_frame(shot.planes, layout, encoding.family, encoding.width, encoding.height)
+        if frame.format.name == encoding.format:
+            return frame
+        range = 2 if layout.colour.full_range else 1
+        return reformat(frame, encoding.format, src_color_range=range, dst_color_range=range)
 
     def _mux(self, packets: list[Packet]) -> None:
         self._out.mux(packets)

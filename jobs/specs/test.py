@@ -6,7 +6,8 @@ from pydantic import BeforeValidator, ConfigDict, model_validator
 
 from jobs.specs.base import SNAPSHOT, JobId, Notes, Number, ServerPath, Spec, Tags, Text, setting
 
-Codec = Literal["h264", "ffv1"]
+Codec = Literal["h264", "hevc", "ffv1"]
+BitDepth = Literal["input", "8"]
 
 
 def _split_lines(value: Any) -> Any:
@@ -196,9 +197,17 @@ class VideoTest(_Test):
     codec: Codec = setting(
         "h264",
         "Output format",
-        "H.264 plays everywhere, with invisible losses. FFV1 is lossless, with files about ten "
+        "H.264 plays everywhere, with invisible losses. HEVC takes longer; its files are smaller, "
+        "and devices that show HDR play it with 10 bits. FFV1 is lossless, with files about ten "
         "times as large.",
-        titles={"h264": "H.264 (.mp4)", "ffv1": "FFV1 (.mkv)"},
+        titles={"h264": "H.264 (.mp4)", "hevc": "HEVC (.mp4)", "ffv1": "FFV1 (.mkv)"},
+    )
+    bit_depth: BitDepth = setting(
+        "input",
+        "Bit depth",
+        "The bits per value of the restored video. Few phones, TVs and browsers play H.264 with "
+        "10 bits; all play 8.",
+        titles={"input": "As the input", "8": "8 bits"},
     )
 
     @model_validator(mode="after")

@@ -23,6 +23,7 @@ def test_complete_machine_passes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         "GPU",
         "h264",
         "libx264",
+        "libx265",
         "ffv1",
         "Home",
         "SQLite in the home",

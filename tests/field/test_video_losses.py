@@ -119,7 +119,9 @@ def test_ranges_of_damaged_frames() -> None:
         ("vp8.webm", ("-c:v", "libvpx", "-auto-alt-ref", "0", "-pix_fmt", "yuva420p"),
          ("transparency",)),
         ("prores.mov", ("-c:v", "prores_ks", "-profile:v", "4444", "-pix_fmt", "yuva444p10le"),
-         ("bits per value", "transparency")),
+         ("transparency",)),
+        ("deep.mkv", ("-c:v", "ffv1", "-pix_fmt", "yuva444p16le"),
+         ("16 bits per value are reduced to 10", "transparency")),
         ("png.mov", ("-c:v", "png", "-pix_fmt", "rgba"), ("RGB", "transparency")),
     ],
 )  # fmt: skip
@@ -132,16 +134,19 @@ def test_every_loss_of_a_pixel_format_is_reported(
 
 
 @pytest.mark.parametrize("name", ["in.mp4", "in.mkv", "in.ts", "in.hevc"])
-def test_hdr10_metadata_is_kept_in_h264_and_reported_with_ffv1(name: str, tmp_path: Path) -> None:
+def test_hdr10_metadata_is_kept_in_h264_and_hevc_and_reported_with_ffv1(
+    name: str, tmp_path: Path
+) -> None:
     params = "log-level=error:colorprim=bt2020:transfer=smpte2084:colormatrix=bt2020nc"
     options = (f"{params}:master-display={MASTERING}:max-cll=1000,400", "-pix_fmt", "yuv420p10le")
     source = make(tmp_path / name, *PICTURES, "-c:v", "libx265", "-x265-params", *options)
-    assert "10 bits per value" in messages(source, tmp_path / "out.mp4")
-    before, after = (
-        hdr.side_data(next(decode_frames(path))) for path in (source, tmp_path / "out.mp4")
-    )
-    for kind in (hdr.MASTERING, hdr.LIGHT_LEVEL):
-        assert bytes(before[kind]) == bytes(after[kind])
+    before = hdr.side_data(next(decode_frames(source)))
+    for codec in ("h264", "hevc"):
+        out = tmp_path / f"{codec}.mp4"
+        assert "are kept in the" in messages(source, out, codec)
+        after = hdr.side_data(next(decode_frames(out)))
+        for kind in (hdr.MASTERING, hdr.LIGHT_LEVEL):
+            assert bytes(before[kind]) == bytes(after[kind])
     assert "light level are lost" in messages(source, tmp_path / "out.mkv", "ffv1")
 
 

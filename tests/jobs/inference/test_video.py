@@ -45,14 +45,17 @@ def scores(test: JobFolder) -> list[dict[str, float]]:
     return [event["scalars"] for event in read(test.events, types=frozenset({"scalars"}))]
 
 
-@pytest.mark.parametrize("codec", ["h264", "ffv1"])
+@pytest.mark.parametrize("codec", ["h264", "hevc", "ffv1"])
 def test_stream_becomes_a_file_and_two_copies_for_browsers(
     codec: str, model: JobFolder, clip: Clip
 ) -> None:
     test = run_test(model, clip[0], codec=codec)
     facts = summary(test)
     restored = file_of(test, facts["file"])
-    assert restored.name == {"h264": "restored.mp4", "ffv1": "restored.mkv"}[codec]
+    assert (
+        restored.name
+        == {"h264": "restored.mp4", "hevc": "restored.mp4", "ffv1": "restored.mkv"}[codec]
+    )
     assert (facts["frames"], facts["width"], facts["height"], facts["sound"]) == (24, 96, 64, False)
     assert facts["bytes"] == restored.stat().st_size
     assert facts["frames_per_second"] > 0
