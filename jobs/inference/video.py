@@ -111,7 +111,7 @@ def frame_times(path: Path) -> list[float]:
     If a stream starts before zero, they count from its start.
     """
     with av.open(str(path)) as container:
-        packets = container.demux(container.streams.video[0])
+        packets = container.demux(video.videos_of(container)[0])
         times = [
             packet.pts * packet.time_base
             for packet in packets

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 import av
 import numpy as np
 from av.container import InputContainer
+from av.stream import Disposition
 from av.video.reformatter import Colorspace, VideoReformatter
 from numpy.typing import NDArray
 
@@ -133,10 +134,20 @@ def open_video(path: Path, raw: RawVideo | None = None) -> InputContainer:
         raise JobError(
             f"{path.name} cannot be read as a video: {_message(error)}. Give an H.264 stream."
         ) from error
-    if not container.streams.video:
+    if not videos_of(container):
         container.close()
         raise JobError(f"{path.name} contains no video. Give an H.264 stream.")
     return container
+
+
+def videos_of(container: InputContainer) -> list[av.VideoStream]:
+    """The video streams of a file. FFmpeg shows its cover art also as such: that is left out."""
+    return [stream for stream in container.streams.video if not is_cover(stream)]
+
+
+def is_cover(stream: av.stream.Stream) -> bool:
+    """Whether a stream is cover art: a picture for lists of files."""
+    return Disposition.attached_pic in stream.disposition
 
 
 def _raw_options(path: Path, raw: RawVideo) -> dict[str, str]:
@@ -172,7 +183,7 @@ def decode_frames(
     `qps`: whether the frames have the QPs of their macroblocks, if the codec is H.264.
     """
     with open_video(path, raw) as container:
-        video = container.streams.video[0]
+        video = videos_of(container)[0]
         prepare_decoder(video, qps)
         packets = container.demux(video)
         number = 0
@@ -286,7 +297,7 @@ def facts(path: Path, raw: RawVideo | None = None, go_on: GoOn = lambda: True) -
             f"No frame of {path.name} could be decoded. Give a stream that contains pictures."
         )
     with open_video(path, raw) as container:
-        video = container.streams.video[0]
+        video = videos_of(container)[0]
         context = video.codec_context
         rate = video.average_rate or video.guessed_rate
         tally = _count(container, go_on)
@@ -323,7 +334,7 @@ def _count(container: InputContainer, go_on: GoOn) -> Tally:
     A packet may be one field of a frame, be hidden by an edit list, or refer to a lost frame. When
     `go_on` returns False, the rest is estimated from its packets.
     """
-    video = container.streams.video[0]
+    video = videos_of(container)[0]
     video.thread_type = "AUTO"
     video.codec_context.options = {"skip_loop_filter": "all"}  # Nobody sees these pictures.
     tally, decoded, rest = Tally(), 0, 0
@@ -345,7 +356,7 @@ def _count(container: InputContainer, go_on: GoOn) -> Tally:
 def _readable(container: InputContainer) -> Iterator["av.Packet[Any]"]:
     """The packets of the first video stream up to an error, which decoding reports."""
     with suppress(av.error.FFmpegError):
-        yield from container.demux(container.streams.video[0])
+        yield from container.demux(videos_of(container)[0])
 
 
 def _decoded(video: av.VideoStream, packet: "av.Packet[Any] | None") -> int:

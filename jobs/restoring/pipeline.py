@@ -111,7 +111,9 @@ class Pipeline:
             self.why = video.why
             return True
         layout = layout_of(planar(first, depths))
-        output = VideoOut(draft, out, codec, self._container, first, layout, self._warn)
+        output = VideoOut(
+            draft, out, codec, self._container, first, layout, self._warn, video.covers
+        )
         self._restorer.layout = layout
         video.copied_streams = output.copied_streams
         self.size = (output.encoding.width, output.encoding.height)
@@ -129,6 +131,7 @@ class Pipeline:
                         first,
                         layout,
                         ignore_warning,
+                        {},
                         for_browsers=True,
                     )
                 )

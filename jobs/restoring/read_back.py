@@ -11,6 +11,8 @@ import av
 from av.container import InputContainer
 from av.stream import Disposition
 
+from jobs.media.video import videos_of
+
 IGNORED_TAGS = {
     *("encoder", "software", "major_brand", "minor_version", "compatible_brands", "duration"),
     *("handler_name", "vendor_id", "alpha_mode", "variant_bitrate"),
@@ -54,7 +56,7 @@ def read(path: Path, format: str) -> Written:
     shown = Written()
     try:
         with av.open(str(path.absolute()), format=format) as container:
-            for packet in container.demux(container.streams.video[0]):
+            for packet in container.demux(videos_of(container)[0]):
                 if packet.size and not packet.is_discard:
                     shown.add(None if packet.pts is None else packet.pts * packet.time_base)
     except (av.error.FFmpegError, IndexError):

@@ -5,6 +5,8 @@ from fractions import Fraction
 import av
 from av.container import InputContainer
 
+from jobs.media.video import videos_of
+
 UNTIMED = ("h264", "hevc")
 """Formats of raw streams, whose frames have no times."""
 DECODE_ORDER = ("avi",)
@@ -25,12 +27,12 @@ def signals_rate(source: InputContainer) -> bool:
     The codec has the rate of the stream's header. The demuxer's rates are guesses: without a
     signal it takes 25 frames per second.
     """
-    return bool(source.streams.video[0].codec_context.framerate)
+    return bool(videos_of(source)[0].codec_context.framerate)
 
 
 def frame_rate(source: InputContainer) -> Fraction:
     """The frames per second: of the stream's header if the container has no times, or 25."""
-    video = source.streams.video[0]
+    video = videos_of(source)[0]
     if is_untimed(source):
         return video.codec_context.framerate if signals_rate(source) else DEFAULT_RATE
     return video.average_rate or video.guessed_rate or DEFAULT_RATE
@@ -40,7 +42,7 @@ def time_base(source: InputContainer) -> Fraction:
     """The unit of the frames' times (s): the stream's, or a frame's length for untimed streams."""
     if is_untimed(source):
         return 1 / frame_rate(source)
-    return source.streams.video[0].time_base or Fraction(1, 90_000)
+    return videos_of(source)[0].time_base or Fraction(1, 90_000)
 
 
 def origin(source: InputContainer, target: str, first: av.VideoFrame) -> Fraction:
@@ -63,6 +65,6 @@ def _starts(source: InputContainer) -> list[Fraction]:
     """The start times (s) of pictures and sound. Subtitles may begin much earlier or later."""
     return [
         stream.start_time * stream.time_base
-        for stream in (*source.streams.video, *source.streams.audio)
+        for stream in (*videos_of(source), *source.streams.audio)
         if stream.start_time is not None and stream.time_base is not None
     ]

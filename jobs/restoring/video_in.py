@@ -17,8 +17,9 @@ from jobs.core.errors import JobError
 from jobs.core.limits import too_large
 from jobs.core.report import Report
 from jobs.media.coding import QpMap, coding_of, prepare_decoder
-from jobs.media.video import to_deep_picture, to_picture
-from jobs.restoring import hdr, planes
+from jobs.media.video import is_cover, to_deep_picture, to_picture, videos_of
+from jobs.restoring import planes
+from jobs.restoring.losses import Losses
 from jobs.restoring.planes import Layout, Plane
 from jobs.restoring.times import DECODE_ORDER, frame_rate, is_untimed, signals_rate, time_base
 
@@ -29,24 +30,6 @@ else:
 
 MISSING_SECONDS = 0.25
 """A file that ends this much before its stated length is truncated."""
-MOST_RANGES = 20
-"""The most ranges of damaged frames that a message lists."""
-NOT_CARRIED = {
-    "A53_CC": "closed captions",
-    "AFD": "active format descriptions",
-    "AMBIENT_VIEWING_ENVIRONMENT": "data of the viewing environment",
-    "DOVI_METADATA": "Dolby Vision metadata",
-    "DOVI_RPU_BUFFER": "Dolby Vision metadata",
-    "DYNAMIC_HDR_PLUS": "HDR10+ metadata",
-    "DYNAMIC_HDR_VIVID": "HDR Vivid metadata",
-    "FILM_GRAIN_PARAMS": "film grain parameters",
-    "GOP_TIMECODE": "timecodes",
-    "ICC_PROFILE": "ICC profiles",
-    "S12M_TIMECODE": "timecodes",
-    "SPHERICAL": "data of a spherical video",
-    "STEREO3D": "data of a stereoscopic video",
-}
-"""Side data of frames that the output cannot contain, by FFmpeg's name."""
 STATE_LENGTH = ("mov", "matroska")
 """Containers that state the length of the video in their header."""
 
@@ -84,7 +67,8 @@ class Batch:
 class VideoIn:
     """The frames of a video as shots, and the packets of the streams that are copied.
 
-    `copied_streams` holds the indexes of these streams. `why` is the reason if the video breaks.
+    `copied_streams` holds the indexes of these streams; `covers` the packets of cover art, by
+    stream, which are before those of the first frame. `why` is the reason if the video breaks.
     `rgb` and `qps`: whether the network's input is RGB, and whether it has the QPs. `depths`: the
     bits per value that the output may have, rising.
     """
@@ -99,7 +83,7 @@ class VideoIn:
         depths: Sequence[int],
     ) -> None:
         self._container, self._name, self._report, self._rgb = container, name, report, rgb
-        self._video, self._qps, self._depths = container.streams.video[0], qps, depths
+        self._video, self._qps, self._depths = videos_of(container)[0], qps, depths
         prepare_decoder(self._video, qps)
         self._time_base = time_base(container)
         self._next_pts = 0
@@ -109,11 +93,10 @@ class VideoIn:
         self._packets: list[Packet] = []
         self._frames = self._decode()
         self.copied_streams: list[int] = []
+        self.covers: dict[int, Packet] = {}
         self.why = ""
         self._count = 0
-        self._damaged: list[int] = []
-        self._lost: set[str] = set()
-        self._interlaced = self._mixed = False
+        self._losses = Losses(name, report, depths)
 
     @property
     def total(self) -> int | None:
@@ -141,59 +124,9 @@ class VideoIn:
         first = next(self._frames, None)
         if isinstance(first, av.VideoFrame):
             self._frames = chain((first,), self._frames)
-            self._warn_of_losses(first)
-        return first
-
-    def _warn_of_losses(self, first: av.VideoFrame) -> None:
-        losses = planes.losses_of(first, self._depths)
-        if self._video.metadata.get("alpha_mode") == "1":
             # FFmpeg's own decoder of VP8 and VP9 ignores the second stream, which has the alpha.
-            losses.append("the video's transparency is removed")
-        if losses:
-            self._report.message(
-                "The output has planes of Y, Cb and Cr only, with "
-                f"{planes.depth_of(first, self._depths)} bits per value: {', '.join(losses)}.",
-                "warning",
-            )
-        self._interlaced = first.interlaced_frame
-        if first.interlaced_frame:
-            self._report.message(
-                "The video is interlaced: both fields of a frame are restored as one picture.",
-                "warning",
-            )
-
-    def _note_losses(self, frame: av.VideoFrame) -> None:
-        """Report what is lost of a frame where it first occurs. Count the damaged frames."""
-        if frame.is_corrupt:
-            if not self._damaged:
-                self._report.message(
-                    f"Frame {self._count} of {self._name} is damaged: the decoder has filled in "
-                    "what it could not read.",
-                    "warning",
-                )
-            self._damaged.append(self._count)
-        found = {NOT_CARRIED[kind] for kind in hdr.side_data(frame) if kind in NOT_CARRIED}
-        for lost in found - self._lost:
-            self._report.message(
-                f"Lost from frame {self._count} on: {lost}. The output cannot contain them.",
-                "warning",
-            )
-        self._lost |= found
-        if frame.interlaced_frame != self._interlaced and not self._mixed:
-            self._mixed = True
-            self._report.message(
-                f"Frame {self._count} is {'progressive' if self._interlaced else 'interlaced'}, "
-                "unlike those before it. The output marks all frames like the first.",
-                "warning",
-            )
-
-    def _report_damage(self) -> None:
-        if self._damaged:
-            self._report.message(
-                f"{len(self._damaged)} of {self._count} frames of {self._name} are damaged: "
-                f"{_ranges(self._damaged)}.",
-                "warning",
-            )
+            self._losses.begin(first, alpha=self._video.metadata.get("alpha_mode") == "1")
+        return first
 
     def batches(self, batch_size: Callable[[int, int], int]) -> Iterator[Batch]:
         """All frames and packets in batches.
@@ -223,7 +156,7 @@ class VideoIn:
                     "only one size. The frames before it are restored."
                 )
                 break
-            self._note_losses(frame)
+            self._losses.note(frame, self._count)
             batch.shots.append(self._shot(frame, planar, layout))
             batch.packets += self._take_packets()
             if len(batch.shots) >= size:
@@ -232,7 +165,7 @@ class VideoIn:
         batch.packets += self._take_packets()
         if batch.shots or batch.packets:
             yield batch
-        self._report_damage()
+        self._losses.end(self._count)
 
     def _take_packets(self) -> list[Packet]:
         packets, self._packets = self._packets, []
@@ -286,6 +219,10 @@ class VideoIn:
                     yield from self._timed(self._video.decode(None))
                 return
             self._extend_end(packet)
+            if is_cover(packet.stream):
+                if packet.size:
+                    self.covers[packet.stream.index] = packet
+                continue
             if packet.stream.index != self._video.index:
                 if packet.dts is not None and packet.stream.type in ("audio", "subtitle"):
                     self._packets.append(packet)
@@ -350,26 +287,6 @@ def _rgb(copies: list[Plane], planar: av.VideoFrame, layout: Layout) -> NDArray[
         return to_picture(planar)
     deep = to_deep_picture(planar)
     return np.minimum(deep / np.float32(layout.white_of_rgb48), np.float32(1))
-
-
-def _ranges(numbers: list[int]) -> str:
-    """Rising numbers as text: 0, 5 to 7. Ends after `MOST_RANGES` ranges."""
-    starts = [
-        number
-        for number, before in zip(numbers, [-2, *numbers], strict=False)
-        if number != before + 1
-    ]
-    ends = [
-        number
-        for number, after in zip(numbers, [*numbers[1:], -2], strict=True)
-        if after != number + 1
-    ]
-    ranges = [
-        f"{start}" if start == end else f"{start} to {end}"
-        for start, end in zip(starts, ends, strict=True)
-    ]
-    more = len(ranges) - MOST_RANGES
-    return ", ".join(ranges[:MOST_RANGES]) + (f" and {more} more ranges" if more > 0 else "")
 
 
 def error_text(error: Exception) -> str:

@@ -3,26 +3,26 @@
 The file is written under a temporary name (output_file.py).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import av
 from av.codec.context import Flags
 from av.container import InputContainer, OutputContainer
-from av.stream import Disposition
 from av.video.stream import VideoStream
 
 from jobs.core.errors import JobError
-from jobs.media.video import Warn, reformat
-from jobs.restoring import hdr, read_back, subtitles
+from jobs.media.video import Warn, reformat, videos_of
+from jobs.restoring import hdr, read_back
 from jobs.restoring.encoding import BROWSER_FORMAT, Encoding
 from jobs.restoring.fields import FieldMarker
+from jobs.restoring.other_streams import OtherStreams
 from jobs.restoring.output_file import RESERVED_BYTES, DiskFull, OutputFile
 from jobs.restoring.outputs import CONTAINERS
 from jobs.restoring.planes import Layout, as_frame
 from jobs.restoring.read_back import Written
-from jobs.restoring.times import ZERO_IS_START, frame_rate, origin, time_base
+from jobs.restoring.times import frame_rate, origin, time_base
 from jobs.restoring.video_in import Packet, Shot, error_text
 from jobs.specs.test import Codec
 
@@ -33,13 +33,6 @@ else:
 
 STORE_ROTATION = ("mp4", "mov", "matroska")
 """Containers that store the rotation of the picture."""
-MPEGTS_CODECS = (
-    *("aac", "aac_latm", "ac3", "eac3", "dts", "mp1", "mp2", "mp3", "opus", "s302m", "truehd"),
-    *("dvb_subtitle", "dvb_teletext", "hdmv_pgs_subtitle"),
-)
-"""FFmpeg's names of the codecs of sound and subtitles that MPEG-TS defines."""
-DECODER_DELAY = 0.1
-"""Seconds of sound before the first that is heard, which fill the decoder: 80 ms for Opus."""
 RESERVED_PER_FRAME = 64
 """Bytes. An .mp4's index has about 20 bytes per frame of the video; other streams need more."""
 INDEX_FIRST = {"movflags": "+faststart"}
@@ -62,50 +55,35 @@ class VideoOut:
         first: av.VideoFrame,
         layout: Layout,
         warn: Warn,
+        covers: Mapping[int, Packet],
         for_browsers: bool = False,
     ) -> None:
         self.draft, self._warn = draft, warn
         self._format, self._source = CONTAINERS[target.suffix.lower()], source
         self.encoding = Encoding(codec, layout, first, warn, for_browsers)
         self._fields = FieldMarker(self.encoding.field_order)
-        others = [
-            stream
-            for stream in source.streams
-            # FFmpeg shows the chapters of an .mp4 also as a stream of this name.
-            if stream is not source.streams.video[0]
-            and not (stream.name == "bin_data" and source.chapters())
-        ]
         self.origin = origin(source, self._format, first)
+        self._others = OtherStreams(source, self._format, self.origin, covers, warn)
         self._file = OutputFile(draft)
         self.written = Written()
-        self._hidden: set[int] = set()
-        self._unstyled: set[int] = set()
-        self._conversions: dict[int, tuple[str, str]] = {}
         try:
-            self._out, self._copies = self._open(others)
+            self._out = self._open()
+            self._mux(self._others.first_packets())
         except BaseException:
             self._file.close()
             raise
 
-    def _open(
-        self, others: Sequence[av.stream.Stream]
-    ) -> tuple[OutputContainer, dict[int, av.stream.Stream]]:
+    def _open(self) -> OutputContainer:
         """Open the container and write its header.
 
-        Returns the container and the copied streams. If the header cannot be written with the
-        other streams, they are not copied.
+        If the header cannot be written with the other streams, they are not copied.
         """
         options = INDEX_FIRST if self._format in ("mp4", "mov") else None
         out = av.open(
             self._file, "w", format=self._format, options=options, io_open=self._file.reopen
         )
         self._stream = self._add_video(out)
-        copies = {} if self._format == "h264" else self._add_copies(out, others)
-        if self._format == "h264" and others:
-            self._warn(
-                f"Not copied: {', '.join(map(_describe, others))}. A raw stream can contain only "
-                "the video."
-            )
+        self._others.add_to(out)
         for key, value in self._source.metadata.items():
             if key not in ("encoder", "major_brand", "minor_version", "compatible_brands"):
                 out.metadata[key] = value
@@ -114,18 +92,15 @@ class VideoOut:
         try:
             out.start_encoding()
         except (av.error.FFmpegError, ValueError) as error:
-            if not copies:
+            if not self._others.copies:
                 raise JobError(
                     f"The video cannot be written: {error_text(error)}. "
                     "Give another name, or the codec ffv1."
                 ) from error
-            self._warn(
-                f"Not copied: {', '.join(map(_describe, others))}. This container does not "
-                "support them."
-            )
+            self._others.leave_out("This container does not support them.")
             self._file.clear()
-            return self._open([])
-        return out, copies
+            return self._open()
+        return out
 
     def _moved(self, chapter: Chapter) -> Chapter:
         delay = round(self.origin / (chapter["time_base"] or 1))
@@ -133,7 +108,7 @@ class VideoOut:
         return {**chapter, "start": start, "end": end}
 
     def _add_video(self, out: OutputContainer) -> VideoStream:
-        encoding, video = self.encoding, self._source.streams.video[0]
+        encoding, video = self.encoding, videos_of(self._source)[0]
         name, rate = encoding.encoder.name, frame_rate(self._source)
         stream = out.add_stream(name, rate=rate, options=encoding.options)
         assert isinstance(stream, VideoStream)
@@ -179,53 +154,10 @@ class VideoOut:
                 )
         return stream
 
-    def _add_copies(
-        self, out: OutputContainer, others: Sequence[av.stream.Stream]
-    ) -> dict[int, av.stream.Stream]:
-        copies = {}
-        for stream in others:
-            try:
-                copy = self._add_copy(out, stream)
-            except (ValueError, av.error.FFmpegError):
-                why = (
-                    "Only the first video of a file is restored."
-                    if stream.type == "video"
-                    else "This container does not support it."
-                )
-                self._warn(f"Not copied: {_describe(stream)}. {why}")
-                continue
-            copy.metadata.update(stream.metadata)
-            copy.disposition = stream.disposition
-            if stream.type != "attachment":
-                copies[stream.index] = copy
-        return copies
-
-    def _add_copy(self, out: OutputContainer, stream: av.stream.Stream) -> av.stream.Stream:
-        """Add a stream whose packets are copied. Raises ValueError if the container has no such.
-
-        Text subtitles are converted if the container has another format of them. FFmpeg would
-        write what MPEG-TS does not define as private data, which nothing reads.
-        """
-        allowed = stream.type in ("audio", "subtitle") or (
-            stream.type == "attachment" and self._format == "matroska"
-        )
-        if self._format == "mpegts" and allowed:
-            allowed = stream.codec_context.codec.canonical_name in MPEGTS_CODECS
-        if not allowed:
-            raise ValueError
-        try:
-            return out.add_stream_from_template(stream, opaque=True)
-        except ValueError:
-            if stream.type != "subtitle":
-                raise
-            codec = stream.codec_context.codec.canonical_name
-            self._conversions[stream.index] = codec, subtitles.target(codec, self._format)
-            return subtitles.add_stream(out, self._conversions[stream.index][1])
-
     @property
     def copied_streams(self) -> list[int]:
         """The indexes of the copied streams in the source."""
-        return list(self._copies)
+        return list(self._others.copies)
 
     @property
     def plays_in_browsers(self) -> bool:
@@ -237,47 +169,11 @@ class VideoOut:
 
     def copy(self, packet: Packet, index: int) -> None:
         """Copy a packet of the stream with this index in the source. Raises DiskFull."""
-        if index in self._conversions:
-            converted = self._convert(packet, index)
-            if converted is None:
-                return
-            packet = converted
-        if packet.is_discard and self._format not in ZERO_IS_START and self._hides(packet, index):
-            return
         original = packet.pts, packet.dts, packet.time_base
-        packet.stream = self._copies[index]
-        delay = round(self.origin / packet.time_base)
-        packet.pts, packet.dts = (
-            None if time is None else time - delay for time in (packet.pts, packet.dts)
-        )
-        self._mux([packet])
+        if copied := self._others.copied(packet, index):
+            self._mux([copied])
         # Muxing converts the times, and the next output begins with those of the source.
         packet.pts, packet.dts, packet.time_base = original
-
-    def _convert(self, packet: Packet, index: int) -> Packet | None:
-        converted, styled = subtitles.convert(packet, *self._conversions[index])
-        if styled and index not in self._unstyled:
-            self._unstyled.add(index)
-            self._warn(
-                f"Styles and positions of the subtitles of stream {index} are removed: this "
-                "container stores only their text."
-            )
-        return converted
-
-    def _hides(self, packet: Packet, index: int) -> bool:
-        """Whether a packet is before the start of an .mp4's edit list, and lost.
-
-        Other containers have no edit list, and would play it. A decoder needs the last packets.
-        """
-        early = -(packet.pts or 0) * packet.time_base
-        hidden = early > DECODER_DELAY
-        if hidden and index not in self._hidden:
-            self._hidden.add(index)
-            self._warn(
-                f"{float(early):.2f} s of stream {index} that are cut off by the input's edit "
-                "list are lost: this container has no edit lists, and players would play them."
-            )
-        return hidden
 
     def write(self, shot: Shot) -> None:
         """Encode a frame. Raises DiskFull."""
@@ -327,12 +223,6 @@ class VideoOut:
 
     def losses(self) -> list[str]:
         """The tags, flags and chapters of the input that the closed file lacks."""
-        pairs = {self._source.streams.video[0].index: self._stream.index}
-        pairs |= {index: copy.index for index, copy in self._copies.items()}
+        pairs = {videos_of(self._source)[0].index: self._stream.index}
+        pairs |= {index: copy.index for index, copy in self._others.copies.items()}
         return read_back.losses(self._source, self.draft, self._format, pairs)
-
-
-def _describe(stream: av.stream.Stream) -> str:
-    name = f", {stream.codec_context.name}" if stream.codec_context is not None else ""
-    cover = stream.type == "video" and Disposition.attached_pic in stream.disposition
-    return f"stream {stream.index} ({'cover art' if cover else stream.type}{name})"

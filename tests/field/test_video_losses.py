@@ -6,11 +6,13 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import av
 import pytest
 
-from jobs.media.video import decode_frames
+from jobs.core.errors import JobError
+from jobs.media.video import decode_frames, is_cover
 from jobs.restoring import hdr
-from jobs.restoring.video_in import _ranges
+from jobs.restoring.losses import ranges
 from tests.field.test_video_times import shown, sound_offset
 from tests.jobs.restoring.test_video import MessageLog, identity, run
 from tests.support.field_datasets import field_file
@@ -107,9 +109,9 @@ def test_damage_is_reported_in_any_container(source: str, tmp_path: Path) -> Non
 
 
 def test_ranges_of_damaged_frames() -> None:
-    assert _ranges([0]) == "0"
-    assert _ranges([0, 5, 6, 7, 9]) == "0, 5 to 7, 9"
-    assert _ranges(list(range(0, 60, 2))).endswith("38 and 10 more ranges")
+    assert ranges([0]) == "0"
+    assert ranges([0, 5, 6, 7, 9]) == "0, 5 to 7, 9"
+    assert ranges(list(range(0, 60, 2))).endswith("38 and 10 more ranges")
 
 
 @pytest.mark.parametrize(
@@ -194,12 +196,55 @@ def test_flags_that_choose_a_stream_are_kept_or_reported(tmp_path: Path) -> None
     assert "flag default" in messages(source, tmp_path / "out.ts")
 
 
-def test_cover_art_is_reported(tmp_path: Path) -> None:
+def covers_of(path: Path) -> list[bytes]:
+    with av.open(str(path)) as container:
+        packets = [packet for packet in container.demux() if is_cover(packet.stream)]
+        return [bytes(packet) for packet in packets if packet.size]
+
+
+@pytest.mark.parametrize("picture", [".png", ".jpg"])
+@pytest.mark.parametrize("source", ["in.mp4", "in.mkv", "cover_first.mp4"])
+def test_cover_art_is_copied_or_reported(source: str, picture: str, tmp_path: Path) -> None:
+    pixel = ("-f", "lavfi", "-i", "color=s=16x16", "-frames:v", "1")
+    cover = make(tmp_path / f"cover{picture}", *pixel)
+    plain = make(tmp_path / "plain.mp4", *PICTURES, *TONE, *X264, "-c:a", "aac")
+    if source == "in.mkv":
+        media_type = f"mimetype=image/{'png' if picture == '.png' else 'jpeg'}"
+        options: tuple[str | Path, ...] = ("-attach", cover, "-metadata:s:t", media_type)
+        video = make(tmp_path / source, "-i", plain, "-c", "copy", *options)
+    else:
+        order = ("1", "0") if source == "cover_first.mp4" else ("0", "1")
+        flag = (f"-disposition:v:{order.index('1')}", "attached_pic")
+        options = ("-map", order[0], "-map", order[1], "-c", "copy", *flag)
+        video = make(tmp_path / source, "-i", plain, "-i", cover, *options)
+    assert covers_of(video) == [cover.read_bytes()]
+    for name in ("out.mp4", "out.mkv"):
+        text = messages(video, tmp_path / name)
+        assert covers_of(tmp_path / name) == [cover.read_bytes()], text
+        assert "over" not in text
+        assert len(shown(tmp_path / name)) == 10
+    for name in ("out.mov", "out.ts", "out.264"):
+        assert "(cover art, " in messages(video, tmp_path / name)
+        assert covers_of(tmp_path / name) == []
+
+
+def test_a_file_with_cover_art_alone_is_no_video(tmp_path: Path) -> None:
     cover = make(tmp_path / "cover.png", "-f", "lavfi", "-i", "color=s=16x16", "-frames:v", "1")
-    plain = make(tmp_path / "plain.mp4", *PICTURES, *X264)
-    options = ("-map", "0", "-map", "1", "-c", "copy", "-disposition:v:1", "attached_pic")
-    source = make(tmp_path / "in.mp4", "-i", plain, "-i", cover, *options)
-    assert "stream 1 (cover art, png)" in messages(source, tmp_path / "out.mp4")
+    flag = (
+        "-map",
+        "0",
+        "-map",
+        "1",
+        "-c:a",
+        "aac",
+        "-c:v",
+        "copy",
+        "-disposition:v",
+        "attached_pic",
+    )
+    source = make(tmp_path / "song.mp4", *TONE, "-i", cover, *flag)
+    with pytest.raises(JobError, match=r"song\.mp4 contains no video"):
+        messages(source, tmp_path / "out.mp4")
 
 
 @pytest.mark.parametrize("out", ["out.mkv", "out.ts", "out.mp4"])
