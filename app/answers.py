@@ -271,7 +271,7 @@ class Pair(TypedDict):
     rate: str | None
     frame_type: Annotated[FrameType | None, doc("Of the input; null if it is no video.")]
     qp_mean: Annotated[
-        float | None, doc("Mean QP of the input's macroblocks; null if it is not H.264.")
+        float | None, doc("Mean QP of the input's macroblocks; null if it is unknown.")
     ]
     patch: Annotated[list[int] | None, doc("[top, left] of a patch; null for a whole frame.")]
     psnr_input: Psnr

@@ -181,6 +181,7 @@ def item_of(
     stored: bool,
     keep: Path | None,
 ) -> Item:
+    load = pair.load_input
     return Item(
         number=number,
         split=split,
@@ -195,7 +196,7 @@ def item_of(
         crop=sequence.crop,
         keep=keep,
         only_glance=stored,
-        coding=pair.load_input.coding if isinstance(pair.load_input, DecodedFrame) else Coding(),
+        coding=load.coding if isinstance(load, DecodedFrame | ImageFile) else Coding(),
     )
 
 

@@ -18,7 +18,7 @@ from jobs.core.types.samples import ImageSample, Scores
 from jobs.core.types.summaries import TestSummary
 from jobs.datasets.pair_sets import PairSet
 from jobs.media.coding import with_plane
-from jobs.media.images import Picture, conversion_notes, read, size, to_gray
+from jobs.media.images import Picture, Reading, conversion_notes, read, size, to_gray
 from jobs.media.video import DecodedFrame, frames
 from jobs.networks.channel import cut
 from jobs.networks.loaded import Loaded, load
@@ -132,8 +132,9 @@ def read_pair(
         input, qp = frame(), frame.coding.qp
     else:
         assert spec.image is not None
-        input, qp = image_of(spec.image, show_message), None
-    target = image_of(spec.target, show_message) if spec.target else None
+        reading = image_of(spec.image, show_message)
+        input, qp = reading.picture, reading.coding.qp
+    target = image_of(spec.target, show_message).picture if spec.target else None
     if target is not None and target.shape != input.shape:
         raise JobError(
             f"The ground truth is {size(target)}, but the image is {size(input)}. "
@@ -164,11 +165,11 @@ def _pair(
     return input.numpy(), target.numpy()
 
 
-def image_of(path: str, show_message: ShowMessage) -> Picture:
+def image_of(path: str, show_message: ShowMessage) -> Reading:
     reading = read(Path(path))
     for note in conversion_notes([reading.header]):
         show_message(note)
-    return reading.picture
+    return reading
 
 
 def frame_of(path: Path, number: int, qps: bool, show_message: ShowMessage) -> DecodedFrame:

@@ -24,6 +24,7 @@ from jobs.core.types.samples import ResultRow
 from jobs.core.types.summaries import TestSummary
 from jobs.datasets.pair_sets import PairSet
 from jobs.inference.image import ShowMessage, image_of, in_channels, restored, scores
+from jobs.media.coding import with_plane
 from jobs.media.images import Picture, images_in, list_images, size, stem
 from jobs.networks.loaded import Loaded, load
 from jobs.networks.pictures import as_tensor
@@ -51,10 +52,10 @@ def test_many(folder: JobFolder, spec: ImagesTest | SplitTest, report: Report) -
     training = model.spec()
     assert isinstance(training, ModelSpec)
     report.log.append("facts", snapshot=loaded.snapshot)
+    qps = loaded.restorer.takes_qp
     if isinstance(spec, ImagesTest):
-        source: Images | Pairs = Images(spec, loaded.channels)
+        source: Images | Pairs = Images(spec, loaded.channels, qps)
     else:
-        qps = loaded.restorer.takes_qp
         source = Pairs(PairSet.of(folder, training.datasets, spec.split, qps))
 
     totals, remaining = Totals(), []
@@ -129,8 +130,8 @@ class Images:
 
     unit = "images"
 
-    def __init__(self, spec: ImagesTest, channels: int) -> None:
-        self._channels = channels
+    def __init__(self, spec: ImagesTest, channels: int, qps: bool) -> None:
+        self._channels, self._qps = channels, qps
         self._paths = [path for text in spec.images for path in _expanded(text)]
         if not self._paths:
             raise JobError("The given paths contain no images. Give other paths.")
@@ -156,16 +157,18 @@ class Images:
         path, target = self._paths[number], self._target(number)
         if self._targets is not None and target is None:
             raise JobError(f"{self._folder} has no image named {stem(path)}.")
-        input = in_channels(image_of(str(path), show_message), self._channels)
+        reading = image_of(str(path), show_message)
+        input = in_channels(reading.picture, self._channels)
+        seen = with_plane(input, reading.coding.qp) if self._qps else input
         if target is None:
-            return input, None
-        truth = in_channels(image_of(str(target), show_message), self._channels)
+            return seen, None
+        truth = in_channels(image_of(str(target), show_message).picture, self._channels)
         if truth.shape != input.shape:
             raise JobError(
                 f"The ground truth is {size(truth)}, but the image is {size(input)}. "
                 "Their sizes must be equal."
             )
-        return input, truth
+        return seen, truth
 
     def _target(self, number: int) -> Path | None:
         return None if self._targets is None else self._targets.get(stem(self._paths[number]))

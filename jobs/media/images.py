@@ -21,6 +21,7 @@ from jobs.core.limits import max_image_bytes, max_image_mb, too_large
 from jobs.core.manifest import is_path_list, listed
 from jobs.core.paths import open_file
 from jobs.core.suffixes import IMAGES, composed, is_image, natural
+from jobs.media.coding import Coding, coding_of_image
 
 Picture = NDArray[np.uint8]
 
@@ -54,6 +55,8 @@ METADATA = ("icc_profile", "exif")
 
 RAW_BYTES = {"P": 1, "L": 1, "LA": 2, "RGB": 3, "BGR": 3, "RGBX": 4, "BGRX": 4, "RGBA": 4}
 """Bytes a pixel of Pillow's raw modes, without those that are rare."""
+
+JPEG = (".jpg", ".jpeg")
 
 GZIPPED_HEADER = 2**16
 """Bytes that are unpacked to read a header. BMP's headers and palette take less."""
@@ -120,6 +123,7 @@ class Reading:
     header: Header
     metadata: dict[str, bytes]
     """The colour profile, and the Exif data without the orientation, which was applied."""
+    coding: Coding
 
 
 def read_header(path: Path) -> Header:
@@ -146,6 +150,7 @@ def read(path: Path, keep_gray: bool = False) -> Reading:
             picture if picture.ndim == 3 else picture[:, :, None],
             header,
             {key: upright.info[key] for key in METADATA if upright.info.get(key)},
+            coding_of_image(image, header.height, header.width),
         )
 
 
@@ -176,6 +181,14 @@ class ImageFile:
 
     def __call__(self) -> Picture:
         return read_image(self.path, keep_gray=True)
+
+    @property
+    def coding(self) -> Coding:
+        if self.path.suffix.lower() not in JPEG:
+            return Coding()
+        with _opened(self.path, header_only=True) as image:
+            header = _header(self.path, image)
+            return coding_of_image(image, header.height, header.width)
 
 
 @contextmanager

@@ -38,7 +38,7 @@ class Video:
     """The frames of a video.
 
     `fallback_colour` applies where the video does not signal its colour. `qps`: whether its frames
-    have the QPs of their macroblocks, if the codec is H.264.
+    have the QPs of their macroblocks.
     """
 
     path: Path

@@ -13,8 +13,6 @@ import numpy as np
 from isal import isal_zlib
 from numpy.typing import NDArray
 
-from jobs.media.images import Picture
-
 Bytes = NDArray[np.uint8]
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -23,7 +21,7 @@ COLOUR_TYPES = {1: 0, 3: 2}
 """The colour type in IHDR by number of channels: grayscale and RGB (W3C PNG, 11.2.1)."""
 
 
-def encode_png(picture: Picture, filter: int = UP) -> bytes:
+def encode_png(picture: Bytes, filter: int = UP) -> bytes:
     """Encode a picture, uint8 (H, W, 1 or 3), as PNG. `filter`: UP, or PAETH for smaller files."""
     height, width, channels = picture.shape
     values = picture.reshape(height, width * channels)
@@ -41,7 +39,7 @@ def encode_png(picture: Picture, filter: int = UP) -> bytes:
     )
 
 
-def _paeth(picture: Picture) -> Bytes:
+def _paeth(picture: Bytes) -> Bytes:
     """Predict each value from its left, upper and upper left neighbours: the nearest to l + u - c.
 
     Its distances to them are |u - c|, |l - c| and |(u - c) + (l - c)|.

@@ -180,7 +180,7 @@ def decode_frames(
 
     A packet that cannot be decoded is reported to `warn` and skipped, as players do. The caller
     checks whether frames are missing. Raises JobError for a file that is not a video.
-    `qps`: whether the frames have the QPs of their macroblocks, if the codec is H.264.
+    `qps`: whether the frames have the QPs of their macroblocks (jobs/media/coding.py).
     """
     with open_video(path, raw) as container:
         video = videos_of(container)[0]

@@ -15,6 +15,7 @@ from PIL import Image
 from jobs.core.errors import Aborted, JobError, disk_full, is_disk_full
 from jobs.core.report import Report
 from jobs.core.suffixes import is_image
+from jobs.media.coding import with_plane
 from jobs.media.images import Header, Picture, conversion_notes, list_images, read, stem, to_gray
 from jobs.restoring.network import Model
 from jobs.restoring.outputs import check_free
@@ -141,7 +142,8 @@ def _restore(source: Path, out: Path, model: Model) -> Header:
     reading = read(source)
     picture = reading.picture
     input = picture if model.channels == 3 else to_gray(picture, "BT.601")
-    image = torch.tensor(input).permute(2, 0, 1)[None]
+    seen = with_plane(input, reading.coding.qp) if model.restorer.takes_qp else input
+    image = torch.tensor(seen).permute(2, 0, 1)[None]
     try:
         restored = (
             to_uint8(tiles.restore(model.restorer, image, model.limit)[0]).permute(1, 2, 0).numpy()

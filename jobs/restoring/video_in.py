@@ -96,6 +96,7 @@ class VideoIn:
         self.covers: dict[int, Packet] = {}
         self.why = ""
         self._count = 0
+        self._qp: QpMap | None = None
         self._losses = Losses(name, report, depths)
 
     @property
@@ -190,8 +191,11 @@ class VideoIn:
         rgb = _rgb(copies, planar, layout) if self._rgb else None
         self._count += 1
         duration = 1 if is_untimed(self._container) else frame.duration or 0
-        qp = coding_of(frame).qp if self._qps else None
-        return Shot(self._count - 1, pts, duration, self._time_base, copies, rgb, qp)
+        if self._qps:
+            qp = coding_of(frame).qp
+            # FFmpeg reports nothing of the last frame of MPEG-2.
+            self._qp = self._qp if qp is None else qp
+        return Shot(self._count - 1, pts, duration, self._time_base, copies, rgb, self._qp)
 
     def _note_break(self, why: str) -> None:
         self.why = self.why or why

@@ -95,7 +95,7 @@ def test_datasets_tests_and_restoration_read_the_same_picture_and_say_so(
         save(path)
     picture = read_image(paths[0])
     notes: list[str] = []
-    assert np.array_equal(image_of(str(paths[0]), notes.append), picture)
+    assert np.array_equal(image_of(str(paths[0]), notes.append).picture, picture)
     assert [text for text in notes if note in text] == notes
     assert len(notes) == bool(note)
 

@@ -64,7 +64,7 @@ class DatasetFacts(TypedDict, total=False):
         dict[FrameType, int], doc("Pairs by frame type of the input; without those of images.")
     ]
     qp_range: Annotated[
-        list[float] | None, doc("Least and greatest mean QP of an input; null without H.264.")
+        list[float] | None, doc("Least and greatest mean QP of an input; null where none is known.")
     ]
     sequences: Annotated[int, doc("Number of sequences.")]
     sources: Annotated[list[Source], doc("The first 100 of them, in order.")]

@@ -469,8 +469,8 @@
  * @property {RankedPair[]} [best_pairs] The six with the largest PSNR.
  * @property {Record<string, number>} [frame_types] Pairs by frame type of the input; without those
  *   of images.
- * @property {number[] | null} [qp_range] Least and greatest mean QP of an input; null without
- *   H.264.
+ * @property {number[] | null} [qp_range] Least and greatest mean QP of an input; null where none is
+ *   known.
  * @property {number} [sequences] Number of sequences.
  * @property {Source[]} [sources] The first 100 of them, in order.
  * @property {number} [skipped] Number of files and frames that were left out.
@@ -611,8 +611,8 @@
  * @property {RankedPair[]} [best_pairs] The six with the largest PSNR.
  * @property {Record<string, number>} [frame_types] Pairs by frame type of the input; without those
  *   of images.
- * @property {number[] | null} [qp_range] Least and greatest mean QP of an input; null without
- *   H.264.
+ * @property {number[] | null} [qp_range] Least and greatest mean QP of an input; null where none is
+ *   known.
  * @property {number} [sequences] Number of sequences.
  * @property {Source[]} [sources] The first 100 of them, in order.
  * @property {number} [skipped] Number of files and frames that were left out.
@@ -701,8 +701,8 @@
  * @property {RankedPair[]} [best_pairs] The six with the largest PSNR.
  * @property {Record<string, number>} [frame_types] Pairs by frame type of the input; without those
  *   of images.
- * @property {number[] | null} [qp_range] Least and greatest mean QP of an input; null without
- *   H.264.
+ * @property {number[] | null} [qp_range] Least and greatest mean QP of an input; null where none is
+ *   known.
  * @property {number} [sequences] Number of sequences.
  * @property {Source[]} [sources] The first 100 of them, in order.
  * @property {number} [skipped] Number of files and frames that were left out.
@@ -1251,7 +1251,7 @@
  * @property {number | null} qp
  * @property {string | null} rate
  * @property {"I" | "P" | "B" | null} frame_type Of the input; null if it is no video.
- * @property {number | null} qp_mean Mean QP of the input's macroblocks; null if it is not H.264.
+ * @property {number | null} qp_mean Mean QP of the input's macroblocks; null if it is unknown.
  * @property {number[] | null} patch [top, left] of a patch; null for a whole frame.
  * @property {number | null} psnr_input dB; null if the pictures are equal or the truth is unknown.
  * @property {number | null} ssim_input -1 to 1; null if it cannot be computed.

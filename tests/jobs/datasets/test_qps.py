@@ -13,6 +13,7 @@ from jobs.core import pair_index
 from jobs.core.folder import JobFolder
 from jobs.core.stored import PICTURES_AND_META
 from jobs.datasets.store import PairReader
+from jobs.media.images import images_in, read_image, stem
 from jobs.media.video import frames
 from jobs.run import main as run_worker
 from jobs.training.dataset_hash import hash_of
@@ -104,6 +105,20 @@ def test_pairs_of_images_have_no_qps(clip: Clip, home: Path) -> None:
         {},
         None,
     )
+
+
+def test_pairs_of_jpegs_have_the_qps_of_their_tables(
+    clip: Clip, home: Path, tmp_path: Path
+) -> None:
+    for path in images_in(clip[1]):
+        Image.fromarray(read_image(path)).save(tmp_path / f"{stem(path)}.jpg", quality=50)
+    folder = run_dataset(home, {"kind": "folders", "input": str(tmp_path), "target": str(clip[1])})
+    reader = PairReader(folder.store("train"))
+    meta, plane = reader.meta(0), reader.qp_plane(0)
+    reader.close()
+    assert (meta["frame_type"], meta["qp_mean"]) == (None, 28)
+    assert (plane == 5 * 28).all()
+    assert end_of(folder)["summary"]["qp_range"] == [28, 28]
 
 
 def without_qps(store: Path) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from jobs.core import folder as folders
 from jobs.core.events import last_state, read
@@ -22,6 +23,8 @@ from tests.support.field_datasets import run_dataset
 from tests.support.qp_network import UNTRAINED, python_file
 
 Clip = tuple[Path, Path]
+QP_OF_QUALITY_50 = 28
+"""The QP with the steps of JPEG's tables at quality 50."""
 
 
 @pytest.fixture
@@ -93,6 +96,17 @@ def test_a_frame_of_a_stream_has_its_qps(model: JobFolder, dataset: JobFolder) -
 def test_the_qps_of_an_image_are_unknown(model: JobFolder, clip: Clip) -> None:
     test = image_test(model, image=str(clip[1] / "000003.bmp.gz"))
     assert not output_of(test).any()
+
+
+def test_a_jpeg_has_the_qp_of_its_tables(model: JobFolder, clip: Clip, tmp_path: Path) -> None:
+    path = tmp_path / "a.jpg"
+    Image.fromarray(read_image(clip[1] / "000003.bmp.gz")).save(path, quality=50)
+    assert (output_of(image_test(model, image=str(path))) == 5 * QP_OF_QUALITY_50).all()
+    test = run(model, ImagesTest.model_validate({"model": model.id, "images": [str(path)]}))
+    (row,) = [
+        row for event in read(test.events) if event["type"] == "results" for row in event["rows"]
+    ]
+    assert "why" not in row
 
 
 def test_a_split_has_the_qps_of_its_pairs(model: JobFolder, dataset: JobFolder) -> None:

@@ -8,8 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from PIL import Image
 
 from jobs.media.coding import Coding, decode_map, encode_map, plane_of
+from jobs.media.images import ImageFile, read
 from jobs.media.video import frames
 
 needs_ffmpeg = pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="ffmpeg is not installed")
@@ -89,10 +91,7 @@ def test_ten_bits_count_as_the_same_qp_as_eight(tmp_path: Path) -> None:
 
 
 @needs_ffmpeg
-@pytest.mark.parametrize(
-    ("codec", "type"),
-    [("mpeg2video", "P"), ("mpeg4", "P"), ("libvpx-vp9", "P"), ("ffv1", "I"), ("libx265", "B")],
-)
+@pytest.mark.parametrize(("codec", "type"), [("ffv1", "I"), ("libx265", "B"), ("libsvtav1", "P")])
 def test_other_codecs_have_frame_types_but_no_qps(codec: str, type: str, tmp_path: Path) -> None:
     found = codings(encode(tmp_path / "clip.mkv", "-c:v", codec, "-pix_fmt", "yuv420p"))
     assert found[0].type == "I"
@@ -126,3 +125,75 @@ def test_a_part_of_a_map_gives_the_part_of_the_plane(part: tuple[int, int, int, 
 def test_without_a_map_the_plane_is_zero() -> None:
     assert decode_map(encode_map(None, 0, 0, 8, 8)) is None
     assert np.array_equal(plane_of(None, 3, 5), np.zeros((3, 5)))
+
+
+@needs_ffmpeg
+@pytest.mark.parametrize("codec", ["mpeg1video", "mpeg2video", "mpeg4", "flv", "h263p"])
+@pytest.mark.parametrize(("quantiser", "qp"), [(4, 22), (6, 26), (12, 32)])
+def test_quantisers_of_mpeg_become_the_qp_with_equal_steps(
+    codec: str, quantiser: int, qp: int, tmp_path: Path
+) -> None:
+    """The step is twice the quantiser, and that of H.264 is 1 at QP 4 and doubles every six."""
+    limits = ("-qmin", str(quantiser), "-qmax", str(quantiser), "-b:v", "100M")
+    found = codings(encode(tmp_path / "clip.avi", "-c:v", codec, *limits))
+    assert len(found) == 10
+    # FFmpeg's decoders of MPEG-1 and MPEG-2 report nothing of the last frame.
+    for coding in found[:-1]:
+        assert coding.qp is not None
+        assert coding.qp.shape == (9, 11)
+        assert set(coding.qp.flat) == {qp}
+
+
+@needs_ffmpeg
+def test_q_indices_of_vp9_become_qps_by_frame_and_by_segment(tmp_path: Path) -> None:
+    def mean_qp(crf: int, *more: str) -> float:
+        options = ("-c:v", "libvpx-vp9", "-crf", str(crf), "-b:v", "0", "-cpu-used", "8", *more)
+        found = codings(encode(tmp_path / "clip.webm", *options))
+        maps = [coding.qp for coding in found if coding.qp is not None]
+        assert len(maps) == 10
+        assert all(map.shape == (9, 11) for map in maps)
+        if not more:
+            assert all(map.min() == map.max() for map in maps)
+        else:
+            assert any(map.min() < map.max() for map in maps)
+        return float(np.mean(maps))
+
+    assert 18 < mean_qp(24) < mean_qp(40) < mean_qp(56) < 51
+    assert 18 < mean_qp(40, "-aq-mode", "1") < 51
+
+
+@needs_ffmpeg
+def test_vp9_without_loss_has_the_least_qp(tmp_path: Path) -> None:
+    """Q index 0 has steps of half a grey level: QP -2, or 0 on our scale."""
+    found = codings(encode(tmp_path / "clip.webm", "-c:v", "libvpx-vp9", "-lossless", "1"))
+    assert {int(coding.qp.max()) for coding in found if coding.qp is not None} == {0}
+
+
+@pytest.mark.parametrize(("quality", "qp"), [(10, 42), (50, 28), (90, 14), (100, 4)])
+def test_tables_of_jpeg_become_a_qp(quality: int, qp: int, tmp_path: Path) -> None:
+    path = tmp_path / "a.jpg"
+    noise = np.random.default_rng(0).integers(0, 256, (40, 50, 3), np.uint8)
+    Image.fromarray(noise).save(path, quality=quality)
+    coding = read(path).coding
+    assert coding.qp is not None
+    assert coding.qp.shape == (3, 4)
+    assert set(coding.qp.flat) == {qp}
+    assert ImageFile(path).coding.qp is not None
+
+
+def test_a_jpeg_on_its_side_has_the_map_of_the_upright_picture(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[274] = 6
+    path = tmp_path / "a.jpg"
+    Image.new("RGB", (64, 16)).save(path, exif=exif)
+    reading = read(path)
+    assert reading.picture.shape == (64, 16, 3)
+    assert reading.coding.qp is not None
+    assert reading.coding.qp.shape == (4, 1)
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.bmp", "a.webp"])
+def test_other_images_have_no_qp(name: str, tmp_path: Path) -> None:
+    path = tmp_path / name
+    Image.new("RGB", (32, 16)).save(path)
+    assert read(path).coding == ImageFile(path).coding == Coding()

@@ -6,12 +6,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from jobs.core.events import NoLog
 from jobs.core.report import Report
 from jobs.media.coding import QpMap, plane_of
-from jobs.media.images import Picture
+from jobs.media.images import Picture, read_image
 from jobs.media.video import decode_frames, frames
+from jobs.restoring.images import restore_image
 from jobs.restoring.network import Model
 from jobs.restoring.planes import planes_of
 from jobs.restoring.video import restore_video
@@ -20,6 +22,7 @@ from tests.support.qp_network import network
 
 needs_ffmpeg = pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="ffmpeg is not installed")
 FRAMES = 12
+REPORT = Report(NoLog())
 
 
 def encode(path: Path, *options: str, size: str = "150x98") -> Path:
@@ -38,8 +41,16 @@ def shown(path: Path, channels: int, see: Channels = "y", limit: int = 2**30) ->
     """The luma of the restored frames, in limited range."""
     out = path.with_name("restored.mkv")
     restorer = Restorer(network(channels_seen(see, channels)), see).eval()
-    restore_video(path, out, Model(restorer, channels, limit), Report(NoLog()), "ffv1")
+    restore_video(path, out, Model(restorer, channels, limit), REPORT, "ffv1")
     return luma(out)
+
+
+def test_a_jpeg_is_restored_with_the_qp_of_its_tables(tmp_path: Path) -> None:
+    noise = np.random.default_rng(0).integers(60, 180, (40, 50, 3), np.uint8)
+    Image.fromarray(noise).save(tmp_path / "a.jpg", quality=50)
+    restorer = Restorer(network(3), "rgb").eval()
+    restore_image(tmp_path / "a.jpg", tmp_path / "out.png", Model(restorer, 3, 2**30), REPORT)
+    assert (read_image(tmp_path / "out.png") == 5 * 28).all()
 
 
 def maps_of(path: Path) -> list[QpMap]:
@@ -89,8 +100,19 @@ def test_networks_of_rgb_get_the_qps_too(see: Channels, tmp_path: Path) -> None:
 
 
 @needs_ffmpeg
-def test_the_qps_of_other_codecs_are_unknown(tmp_path: Path) -> None:
-    path = encode(tmp_path / "clip.mkv", "-c:v", "mpeg2video", "-q", "8", size="160x96")
+def test_the_last_frame_of_mpeg2_has_the_qps_of_the_frame_before(tmp_path: Path) -> None:
+    path = encode(tmp_path / "clip.mkv", "-c:v", "mpeg2video", "-b:v", "300k", size="160x96")
+    maps, outputs = maps_of(path), shown(path, 1)
+    assert len(outputs) == len(maps) + 1 == FRAMES
+    expected = [16 + plane_of(map, 96, 160).astype(float) * 219 / 255 for map in maps]
+    for output, input, plane in zip(outputs, luma(path), [*expected, expected[-1]], strict=True):
+        inside = (input >= 16) & (input <= 235)
+        assert np.abs(output - plane)[inside].max() <= 0.5
+
+
+@needs_ffmpeg
+def test_the_qps_of_lossless_video_are_unknown(tmp_path: Path) -> None:
+    path = encode(tmp_path / "clip.mkv", "-c:v", "ffv1", size="160x96")
     outputs = shown(path, 1)
     assert len(outputs) == FRAMES
     # Luma outside of 16 to 235 stays that much outside.
