@@ -34,9 +34,10 @@ demo: .venv/ready static/dist/manifest.json ## Dataset, training and test of one
 serve: .venv/ready static/dist/manifest.json ## The server alone
 	$(BIN)/python run_server.py --port $(PORT)
 
-# A test file to a core: most of the time goes into waiting for servers and workers.
+# A test file to a core: most of the time goes into waiting for servers and workers. Hundreds of
+# processes import the modules: their bytecode is kept, whatever the environment says.
 test: lint static/dist/manifest.json ## All tests; those of the pages need Chromium
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n logical --maxprocesses 8 --dist loadfile --no-loadscope-reorder
+	PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n logical --maxprocesses 8 --dist loadfile --no-loadscope-reorder
 	$(BIN)/node --test tests/js/*.test.js
 
 test-long: .venv/ready-test ## Tests by chance with ten times the examples and faults; takes hours
