@@ -19,6 +19,7 @@ from jobs.datasets import sources, workers
 from jobs.datasets.comparison import confirmed_advice
 from jobs.datasets.image_check import ImageCheck, require_fitting
 from jobs.datasets.pairing import Item, ItemResult, Side, make_pairs, pair_settings
+from jobs.datasets.so_far import SoFar
 from jobs.datasets.sources import FramePair, Sequence
 from jobs.datasets.splits import split_scenes
 from jobs.datasets.store import PairWriter, writing
@@ -228,6 +229,7 @@ def write_pairs(
     """Make the pairs of the items and add them in order, without near-duplicates."""
     unit = "frames" if spec.patches.size else "pairs"
     threshold = spec.frames.near_duplicates
+    so_far = SoFar(folder, report)
     glance: Picture | None = None
     sequence_number = 0
     first = True
@@ -252,6 +254,7 @@ def write_pairs(
                 if first:
                     check_disk_space(folder, result, total - item.number)
                     first = False
+                so_far.add(item.split, stores.writers[item.split].count, result.records)
                 stores.writers[item.split].add(result.records)
         report.progress(item.number + 1, total, unit, pairs=stores.pairs())
     report.progress(total, total, unit, pairs=stores.pairs())

@@ -3,7 +3,7 @@
 import math
 from array import array
 from collections import Counter
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,12 +14,13 @@ from jobs.core.pair_index import FRAME_TYPES
 from jobs.core.report import Report
 from jobs.core.stored import metas
 from jobs.core.types.events import SkippedEvent
-from jobs.core.types.fields import FrameType
+from jobs.core.types.fields import FrameType, Split
 from jobs.core.types.layers import Histogram
 from jobs.core.types.samples import Skipped
 from jobs.core.types.summaries import DatasetSummary, RankedPair, Source
 from jobs.datasets.sources import Sequence
 from jobs.datasets.store import PairReader
+from jobs.media.images import Picture
 from jobs.media.originals import Video
 from jobs.media.png import encode_png
 
@@ -33,25 +34,37 @@ BINS = 32
 def write_samples(folder: JobFolder, report: Report) -> None:
     """Write a few pairs as PNG files for the page, evenly spaced in the training split."""
     reader = PairReader(folder.store("train"))
-    (folder.path / "results").mkdir(exist_ok=True)
     for number in sorted({index * (len(reader) - 1) // (SAMPLES - 1) for index in range(SAMPLES)}):
-        meta = reader.meta(number)
-        urls: dict[str, str] = {}
-        for role, picture in zip(("input", "target"), reader[number], strict=True):
-            name = f"results/train-{number:06d}-{role}.png"
-            (folder.path / name).write_bytes(encode_png(picture))
-            urls[role] = folder.url(name)
-        report.log.append(
-            "sample",
-            pair=number,
-            split="train",
-            frame=meta["frame"],
-            original=meta["original"],
-            input=urls["input"],
-            target=urls["target"],
-            psnr_input=meta["psnr_input"],
-        )
+        write_sample(folder, report, "train", number, reader.meta(number), *reader[number])
     reader.close()
+
+
+def write_sample(
+    folder: JobFolder,
+    report: Report,
+    split: str,
+    number: int,
+    meta: dict[str, Any],
+    input: Picture,
+    target: Picture,
+) -> None:
+    """Write the pictures of a pair as PNG files, and log their URLs."""
+    urls: dict[str, str] = {}
+    for role, picture in (("input", input), ("target", target)):
+        path = folder.path / f"results/{split}-{number:06d}-{role}.png"
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(encode_png(picture))
+        urls[role] = folder.url(f"results/{path.name}")
+    report.log.append(
+        "sample",
+        pair=number,
+        split=cast(Split, split),
+        frame=meta["frame"],
+        original=meta["original"],
+        input=urls["input"],
+        target=urls["target"],
+        psnr_input=meta["psnr_input"],
+    )
 
 
 def summary(
@@ -91,7 +104,7 @@ def summary(
         "channels": max(channels),
         "psnr_input": float(finite.mean()) if len(finite) else None,
         "ssim_input": None if np.isnan(ssim).all() else float(np.nanmean(ssim)),
-        "psnr_histogram": _histogram(finite),
+        "psnr_histogram": psnr_histogram(finite),
         "equal_pairs": len(psnr) - len(finite),
         "worst_pairs": [_ranked(folder, *rows[index]) for index in order[:RANKED]],
         "best_pairs": [_ranked(folder, *rows[index]) for index in order[::-1][:RANKED]],
@@ -109,7 +122,7 @@ def summary(
     }
 
 
-def _histogram(psnrs: NDArray[np.float64]) -> Histogram | None:
+def psnr_histogram(psnrs: NDArray[np.float64]) -> Histogram | None:
     """Return counts and edges (dB), or None if all pairs are equal."""
     if not len(psnrs):
         return None

@@ -85,7 +85,9 @@ def test_a_pair_is_chosen_from_the_worst_pairs(page: Page, prepared: Prepared) -
     page.get_by_label("Show visualizations and statistics").uncheck()
     start(page)
     wait_restored(page)
-    before = prepared.server.job(page.url.rpartition("/")[2])["summary"]["psnr_input"]
+    before = prepared.server.job(page.url.partition("?")[0].rpartition("/")[2])["summary"][
+        "psnr_input"
+    ]
     assert before == pytest.approx(psnrs[0], abs=0.006)
     expect(page.locator("#verdict")).to_contain_text(f"({before:.2f} →")
     expect(page.locator("#layers-note")).to_have_text(
@@ -207,7 +209,7 @@ def test_a_killed_worker_is_reported_and_the_test_can_be_retried(
     Image.new("RGB", (1600, 1200), "gray").save(large)
     page.get_by_label("Image", exact=True).fill(str(large))
     start(page)
-    id = page.url.rpartition("/")[2]
+    id = page.url.partition("?")[0].rpartition("/")[2]
     prepared.server.wait_for(id, lambda job: job["state"] == "running")
     os.kill(int((prepared.server.home / "jobs" / id / "worker.lock").read_text()), signal.SIGKILL)
     expect(page.locator("#reason")).to_contain_text("The worker exited unexpectedly.")
@@ -321,6 +323,21 @@ def test_the_address_contains_mode_pictures_zoom_and_place(page: Page, tested: s
     expect(page.get_by_role("button", name="Difference")).to_have_attribute("aria-pressed", "true")
     expect(page.get_by_label("Zoom", exact=True)).to_have_text(zoom)
     assert page.locator(".stage canvas").evaluate("canvas => canvas.toDataURL()") == look
+
+
+def test_the_address_names_the_slider_for_readers_who_used_another_mode(
+    page: Page, tested: str
+) -> None:
+    page.goto(tested)
+    wait_restored(page)
+    until(page, "location.search.includes('mode=slider')")
+    address = page.url
+    page.get_by_role("button", name="Difference").click()
+    until(page, "location.search.includes('mode=difference')")
+    page.goto("about:blank")
+    page.goto(address)
+    wait_restored(page)
+    expect(page.get_by_role("button", name="Slider")).to_have_attribute("aria-pressed", "true")
 
 
 def test_the_stage_fills_the_screen_and_returns(page: Page, tested: str) -> None:

@@ -8,8 +8,9 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from jobs.datasets.store import PairReader
+from jobs.media.sample_clip import make_clip
 from tests.browser.conftest import ARTIFACTS
-from tests.browser.looks import until
+from tests.browser.looks import layout_shift, until
 from tests.support.server import Server
 
 Clip = tuple[Path, Path]
@@ -235,3 +236,32 @@ def test_pages_of_pairs_fit_their_window(
         page.get_by_role("button", name=mode).click()
         assert page.evaluate("document.documentElement.scrollWidth") <= width
         page.screenshot(path=ARTIFACTS / f"pair-{mode}-{width}-{scheme}.png")
+
+
+@pytest.mark.parametrize("width", [1440, 390])
+def test_pairs_and_histogram_of_a_dataset_appear_while_it_is_made(
+    page: Page, server: Server, tmp_path: Path, width: int
+) -> None:
+    clip = make_clip(tmp_path / "many")
+    page.set_viewport_size({"width": width, "height": 844})
+    id = server.dataset(clip)
+    server.wait(id, "running")
+    server.suspend(id)
+    requests: list[str] = []
+    page.on("request", lambda request: requests.append(request.url))
+    page.goto(f"{server.url}/datasets/{id}")
+    expect(page.locator(".growing")).to_contain_text("Appears with the first pairs.")
+    server.resume(id)
+    server.wait_for_events(id, "sample")
+    server.suspend(id)
+    expect(page.locator(".growing .bars")).to_be_visible()
+    picture = page.locator(".growing .thumbs img").first
+    assert picture.evaluate("picture => picture.decode().then(() => picture.naturalWidth)") == 320
+    assert layout_shift(page) < 0.02
+    server.resume(id)
+    expect(page.locator("#state")).to_have_text("done")
+    expect(page.locator(".facts")).to_contain_text("to train")
+    if width == 1440:  # On a phone, the new buttons take a row of their own.
+        assert layout_shift(page) < 0.02
+    # The page itself, and its parts again at most every 1.5 s.
+    assert len([url for url in requests if url.endswith(f"/datasets/{id}")]) <= 10

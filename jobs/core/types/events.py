@@ -9,7 +9,7 @@ from typing_extensions import TypedDict
 
 from jobs.core.types.facts import PictureFacts, TestFacts, TrainingFacts, VideoInput
 from jobs.core.types.fields import Bytes, JobState, Level, Scalars, Time, doc
-from jobs.core.types.layers import ShownLayer
+from jobs.core.types.layers import Histogram, ShownLayer
 from jobs.core.types.load import Hardware, Progress
 from jobs.core.types.samples import (
     DatasetSample,
@@ -73,13 +73,14 @@ class ScalarsEvent(Logged, ScalarsFields):
 
 
 class FactsFields(TrainingFacts, TestFacts, PictureFacts, total=False):
-    """Facts of a training or a test."""
+    """Facts of a dataset, a training or a test."""
 
     input: Annotated[VideoInput, doc("Of a test of a video.")]
+    psnr_histogram: Annotated[Histogram | None, doc("Of the pairs of a dataset so far, in dB.")]
 
 
 class FactsEvent(Logged, FactsFields):
-    """Facts of a training or a test, as soon as they are known, over several events."""
+    """Facts of a dataset, a training or a test, as soon as they are known, over several events."""
 
     type: Literal["facts"]
 

@@ -19,6 +19,8 @@ export function showStatus(job) {
   const done = share(job.progress);
   const isRunning = job.state === "running";
   const bar = find(document, "#bar", HTMLProgressElement);
+  // When the job ends while the page shows it, the line keeps its room: nothing below it moves.
+  if (isFinal(job.state) && !bar.hidden) bar.parentElement?.classList.add("kept");
   bar.hidden = isFinal(job.state);
   if (done == null && isRunning) bar.removeAttribute("value");
   else bar.value = done ?? 0;

@@ -835,8 +835,8 @@
  */
 
 /**
- * @typedef {object} FactsEvent Facts of a training or a test, as soon as they are known, over
- *   several events.
+ * @typedef {object} FactsEvent Facts of a dataset, a training or a test, as soon as they are known,
+ *   over several events.
  * @property {number} seq Counts from 1 without gaps.
  * @property {number} time Seconds since the epoch.
  * @property {number} [parameters] Number of weights.
@@ -877,6 +877,7 @@
  * @property {number | null} [ssim_input] -1 to 1; null if it cannot be computed.
  * @property {number} [bytes] Bytes.
  * @property {VideoInput} [input] Of a test of a video.
+ * @property {Histogram | null} [psnr_histogram] Of the pairs of a dataset so far, in dB.
  * @property {"facts"} type
  */
 

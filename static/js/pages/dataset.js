@@ -20,6 +20,7 @@ watchJob(job.id, job.seq, (events) => {
   for (const event of events) job = withEvent(job, event);
   showStatus(job);
   if (isFinal(job.state) !== wasFinal) refresh(true);
+  else if (events.some(({ type }) => type === "sample" || type === "facts")) refresh();
 });
 showStatus(job);
 draw();

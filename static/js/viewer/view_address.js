@@ -40,7 +40,7 @@ export function showInAddress({ mode, pictures, left, right, view }) {
   timer = setTimeout(() => {
     const url = new URL(location.href);
     const values = {
-      mode: mode === "slider" ? "" : mode,
+      mode, // Each of them: without one, an address opens in the mode that its reader used last.
       compare: left === 0 && right === 1 ? "" : `${pictures[left].role},${pictures[right].role}`,
       at: view
         ? [view.x, view.y, view.scale].map((value) => Number(value.toFixed(2))).join(",")
