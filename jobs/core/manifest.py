@@ -5,8 +5,12 @@ Caffe and DIGITS have them, a line has a path, and optionally a label. Light: th
 """
 
 import csv
+import os
 import re
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
+from stat import S_ISREG
 
 from jobs.core.errors import JobError
 from jobs.core.paths import may_read, open_file
@@ -43,17 +47,7 @@ FORMATS = (
 
 def from_csv(path: Path) -> list[Entry]:
     """Columns stream, originals and optionally split and name. Paths are relative to the file."""
-    with open_file(path) as file:
-        data = file.read(MAX_BYTES + 1)
-    if len(data) > MAX_BYTES:
-        raise JobError(
-            f"{path.name} is larger than {MAX_BYTES // 2**20} MiB, too large for a list of "
-            "sequences. Give another file."
-        )
-    try:
-        lines = data.decode("utf-8-sig").splitlines()
-    except UnicodeDecodeError as error:
-        raise JobError(f"{path.name} is not CSV text in UTF-8. {FORMATS}") from error
+    lines = _lines(path, "a list of sequences. Give another file", f"CSV text. {FORMATS}")
     reader = csv.DictReader(line for line in lines if line.strip())
     columns = [column.strip() for column in reader.fieldnames or []]
     if not {"stream", "originals"} <= set(columns) or set(columns) - set(COLUMNS):
@@ -62,6 +56,20 @@ def from_csv(path: Path) -> list[Entry]:
         )
     reader.fieldnames = columns
     return [_entry(path, number, row) for number, row in enumerate(reader, 2)]
+
+
+def _lines(path: Path, too_large_for: str, expected: str) -> list[str]:
+    """The lines of a text in UTF-8. Raises JobError for a larger or another file."""
+    with open_file(path) as file:
+        data = file.read(MAX_BYTES + 1)
+    if len(data) > MAX_BYTES:
+        raise JobError(
+            f"{path.name} is larger than {MAX_BYTES // 2**20} MiB, too large for {too_large_for}."
+        )
+    try:
+        return data.decode("utf-8-sig").splitlines()
+    except UnicodeDecodeError as error:
+        raise JobError(f"{path.name} is not a text in UTF-8, and not {expected}") from error
 
 
 def _entry(path: Path, line: int, row: dict[str, str | None]) -> Entry:
@@ -166,26 +174,22 @@ def listed(path: Path) -> list[Path]:
 
     Raises JobError, with the number of a line that names no image.
     """
-    with open_file(path) as file:
-        data = file.read(MAX_BYTES + 1)
-    if len(data) > MAX_BYTES:
-        raise JobError(
-            f"{path.name} is larger than {MAX_BYTES // 2**20} MiB, too large for a list of "
-            "images. Split it into several lists."
-        )
-    try:
-        lines = data.decode("utf-8-sig").splitlines()
-    except UnicodeDecodeError as error:
-        raise JobError(
-            f"{path.name} is not a text in UTF-8. Give a list with the path of an image per line."
-        ) from error
-    images = [_image(path, number, line) for number, line in enumerate(lines, 1) if line.strip()]
+    lines = _lines(
+        path,
+        "a list of images. Split it into several lists",
+        "a list. Give the path of an image per line.",
+    )
+    readable = cache(lambda folder: may_read(Path(folder).resolve()))
+    images = [
+        _image(path, number, line, readable) for number, line in enumerate(lines, 1) if line.strip()
+    ]
     if not images:
         raise JobError(f"{path.name} lists no image. Give the path of an image per line.")
     return images
 
 
-def _image(path: Path, number: int, line: str) -> Path:
+def _image(path: Path, number: int, line: str, readable: Callable[[str], bool]) -> Path:
+    """The image of a line. `readable` says whether a folder, not a link in it, may be read."""
     text = without_label(line)
     where = f"Line {number} of {path.name}"
     if "\0" in text or not text.lower().endswith(IMAGES):
@@ -193,6 +197,13 @@ def _image(path: Path, number: int, line: str) -> Path:
             f"{where}, “{text[:200]}”, is not the path of an image ({', '.join(IMAGES)}), with or "
             "without a number after it."
         )
+    name = os.path.join(path.parent, text)
+    try:
+        # Most lines: one system call each. A list may have 200,000 of them.
+        if S_ISREG(os.lstat(name).st_mode) and readable(os.path.dirname(name)):
+            return Path(name)
+    except (OSError, RuntimeError):
+        pass  # What is wrong is found below.
     try:
         real, image = (path.parent / text).resolve(), existing(path.parent / text)
     except (OSError, RuntimeError) as error:  # Too long, too deep, or a loop of links.
