@@ -8,28 +8,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from jobs.core.errors import JobError
+from jobs.core.errors import Aborted, JobError
 from jobs.core.launcher import USER_CODE
 from jobs.core.limits import is_out_of_memory
-
-ERRORS = (
-    ArithmeticError,
-    AssertionError,
-    AttributeError,
-    EOFError,
-    ImportError,
-    LookupError,
-    NameError,
-    OSError,
-    RuntimeError,
-    SyntaxError,
-    SystemExit,
-    TypeError,
-    ValueError,
-)
-"""Errors that Python code raises if it is wrong, or if something that it needs is missing."""
 
 
 def function_in_file(path: str, name: str) -> Callable[..., Any]:
@@ -54,9 +35,10 @@ def errors_of(code: str) -> Iterator[None]:
     """Raise errors of foreign code as JobError, with the line if `code` is the path of its file."""
     try:
         yield
-    except torch.OutOfMemoryError:
+    except (JobError, Aborted):
         raise
-    except ERRORS as error:
+    # The code of others may raise any class, also its own, and may call exit().
+    except (Exception, SystemExit) as error:
         if is_out_of_memory(error):
             raise
         line = _line_in(code, error)

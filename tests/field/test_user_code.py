@@ -25,6 +25,13 @@ LOSSES = {
     "undefined name": ("x = 1\nloss = lps\n", ", line 2: NameError: name 'lps' is not defined"),
     "missing file": ("\nopen('/no/such/weights')\n", ", line 2: FileNotFoundError: "),
     "exit": ("raise SystemExit(3)\n", ", line 1: SystemExit: 3"),
+    "an exception of its own": (
+        "class Broken(Exception):\n  pass\n\nraise Broken('no weights')\n",
+        ", line 4: Broken: no weights. Correct",
+    ),
+    "a generator that ends": ("next(iter([]))\n", ", line 1: StopIteration. Correct"),
+    "a warning as an error": ("raise UserWarning('old')\n", ", line 1: UserWarning: old."),
+    "endless recursion": ("def f():\n  f()\nf()\n", ", line 2: RecursionError: maximum"),
     "no text": ("assert False\n", ", line 1: AssertionError. Correct"),
     "no function": ("losses = 1\n", " has no function loss"),
 }
@@ -36,6 +43,10 @@ CALLS = {
     "in another module": (
         "(a, b):\n  import json\n  json.loads('')\n",
         ", line 3: JSONDecodeError: ",
+    ),
+    "an exception of its own": (
+        "(a, b):\n  class Mine(Exception): pass\n  raise Mine('bad pair')\n",
+        ", line 3: Mine: bad pair.",
     ),
     "no tensor": ("(a, b): return 0.5\n", ": loss returns a value of type float."),
     "nothing": ("(a, b): pass\n", ": loss returns a value of type NoneType."),
