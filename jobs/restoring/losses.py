@@ -5,7 +5,9 @@ from collections.abc import Sequence
 import av
 
 from jobs.core.report import Report
+from jobs.media.nal_units import Scanner
 from jobs.restoring import hdr, planes
+from jobs.restoring.times import Packet
 
 MOST_RANGES = 20
 """The most ranges of damaged frames that a message lists."""
@@ -33,11 +35,30 @@ class Losses:
     `name` is that of its file; `depths` are the bits per value that the output may have.
     """
 
-    def __init__(self, name: str, report: Report, depths: Sequence[int]) -> None:
+    def __init__(
+        self, name: str, video: av.VideoStream, report: Report, depths: Sequence[int]
+    ) -> None:
         self._name, self._report, self._depths = name, report, depths
+        self._scanner = Scanner(video)
+        self._pictures = self._bad_units = self._bad_after = 0
         self._damaged: list[int] = []
         self._lost: set[str] = set()
-        self._interlaced = self._mixed = False
+        self._interlaced = self._mixed = self._fields = False
+
+    def note_packet(self, packet: Packet) -> None:
+        """Count the coded pictures of a packet, and its damaged NAL units."""
+        if self._scanner.syntax is None or not packet.size or packet.is_discard:
+            return
+        units = self._scanner.scan(bytes(packet))
+        if units.damaged and not self._bad_units:
+            # A raw stream's demuxer adds such units to the picture before.
+            self._bad_after = self._pictures + units.has_picture
+        self._bad_units += units.damaged
+        self._pictures += units.has_picture
+
+    def note_undecodable(self) -> None:
+        """Leave out a packet that is reported already."""
+        self._pictures -= 1
 
     def begin(self, first: av.VideoFrame, alpha: bool) -> None:
         """Report what all frames lose. `alpha`: whether the video has another stream of it."""
@@ -59,6 +80,7 @@ class Losses:
 
     def note(self, frame: av.VideoFrame, number: int) -> None:
         """Report what is lost of a frame where it first occurs. Count the damaged frames."""
+        self._fields |= frame.interlaced_frame
         if frame.is_corrupt:
             if not self._damaged:
                 self._report.message(
@@ -83,7 +105,20 @@ class Losses:
             )
 
     def end(self, frames: int) -> None:
-        """Report the damaged frames, of all frames."""
+        """Report the damaged and the missing frames, when there are no further ones."""
+        if self._bad_units:
+            self._report.message(
+                f"NAL units of {self._name} with a damaged header are skipped: {self._bad_units}, "
+                f"the first after {self._bad_after} coded pictures. Frames may be missing.",
+                "warning",
+            )
+        # A field of interlaced video is a picture of its own, and two are a frame.
+        if (missing := self._pictures - frames) > 0 and not self._fields:
+            self._report.message(
+                f"Coded pictures of {self._name} that gave no frame: {missing}. Pictures that they "
+                "refer to are missing or damaged. The output lacks these frames.",
+                "warning",
+            )
         if self._damaged:
             self._report.message(
                 f"{len(self._damaged)} of {frames} frames of {self._name} are damaged: "

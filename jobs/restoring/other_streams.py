@@ -9,19 +9,14 @@ import html
 import re
 from collections.abc import Mapping
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import av
 from av.container import InputContainer, OutputContainer
 from av.stream import Stream
 
 from jobs.media.video import Warn, is_cover, videos_of
-from jobs.restoring.times import ZERO_IS_START
-
-if TYPE_CHECKING:
-    Packet = av.Packet[Any]
-else:
-    Packet = av.Packet
+from jobs.restoring.times import ZERO_IS_START, Packet
 
 MPEGTS_CODECS = (
     *("aac", "aac_latm", "ac3", "eac3", "dts", "mp1", "mp2", "mp3", "opus", "s302m", "truehd"),

@@ -12,6 +12,7 @@ from av.container import InputContainer
 from av.stream import Disposition
 
 from jobs.media.video import videos_of
+from jobs.restoring.times import JUMPING, Clock
 
 IGNORED_TAGS = {
     *("encoder", "software", "major_brand", "minor_version", "compatible_brands", "duration"),
@@ -53,10 +54,12 @@ def read(path: Path, format: str) -> Written:
 
     Frames before the start of an edit list are in the file, but are not shown.
     """
-    shown = Written()
+    shown, clock = Written(), Clock(lambda back: None)
     try:
         with av.open(str(path.absolute()), format=format) as container:
             for packet in container.demux(videos_of(container)[0]):
+                if format in JUMPING:
+                    clock.correct(packet)
                 if packet.size and not packet.is_discard:
                     shown.add(None if packet.pts is None else packet.pts * packet.time_base)
     except (av.error.FFmpegError, IndexError):

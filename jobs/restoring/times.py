@@ -1,11 +1,19 @@
 """Times of a video's frames: their unit, the frame rate, and where the output begins."""
 
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from fractions import Fraction
+from typing import TYPE_CHECKING, Any
 
 import av
 from av.container import InputContainer
 
 from jobs.media.video import videos_of
+
+if TYPE_CHECKING:
+    Packet = av.Packet[Any]
+else:
+    Packet = av.Packet
 
 UNTIMED = ("h264", "hevc")
 """Formats of raw streams, whose frames have no times."""
@@ -14,6 +22,59 @@ DECODE_ORDER = ("avi",)
 ZERO_IS_START = ("mov,mp4,m4a,3gp,3g2,mj2", "mp4", "mov")
 """Formats whose time 0 is the begin of the presentation. Transport streams begin anywhere."""
 DEFAULT_RATE = Fraction(25)
+JUMPING = ("mpegts", "mpeg")
+"""Formats whose clock may start again in the middle of a file."""
+WRAP = Fraction(2**33, 90_000)
+"""Seconds after which the clock of these formats wraps. FFmpeg unwraps it once."""
+LEAST_JUMP = Fraction(1, 10)
+"""Seconds. Smaller steps back are errors of a muxer."""
+
+
+@dataclass
+class Clock:
+    """Unwraps the times of packets of a format in `JUMPING`.
+
+    Where a clock wraps for a second time, or starts again because files were joined, the times
+    continue. A step of more than half a wrap is one in the other direction. All streams move by the
+    same time, each from its own packet on. Jumps back are reported to `on_jump`, in seconds.
+    """
+
+    on_jump: Callable[[Fraction], None]
+    _moves: list[Fraction] = field(default_factory=lambda: [Fraction(0)])
+    _last: dict[int, Fraction] = field(default_factory=dict)
+    """The last decoding time (s) of each stream, by its index, before moves."""
+    _lengths: dict[int, Fraction] = field(default_factory=dict)
+    """The last duration (s) of each stream."""
+    _jumps: dict[int, int] = field(default_factory=dict)
+    """The number of jumps of each stream."""
+
+    def correct(self, packet: Packet) -> None:
+        """Move the times of a packet."""
+        if packet.time_base is None:
+            return
+        index = packet.stream.index
+        if packet.dts is not None:
+            time = packet.dts * packet.time_base
+            self._follow(index, time - self._last.get(index, time))
+            self._last[index] = time
+            self._lengths[index] = (packet.duration or 0) * packet.time_base
+        move = round(self._moves[self._jumps.get(index, 0)] / packet.time_base)
+        if move:
+            packet.dts = None if packet.dts is None else packet.dts + move
+            packet.pts = None if packet.pts is None else packet.pts + move
+
+    def _follow(self, index: int, step: Fraction) -> None:
+        """Note a jump of a stream. `step`: seconds since its packet before."""
+        if -LEAST_JUMP <= step < WRAP / 2:
+            return
+        self._jumps[index] = self._jumps.get(index, 0) + 1
+        if self._jumps[index] < len(self._moves):
+            return  # As the stream that jumped first.
+        true_step = (step + WRAP / 2) % WRAP - WRAP / 2
+        if true_step < -LEAST_JUMP:
+            self.on_jump(-true_step)
+            true_step = self._lengths[index]
+        self._moves.append(self._moves[-1] + true_step - step)
 
 
 def is_untimed(source: InputContainer) -> bool:

@@ -10,6 +10,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+import av
+
 from jobs.core.errors import JobError
 from jobs.core.report import Report
 from jobs.media.video import open_video
@@ -99,7 +101,7 @@ def restore_video(
             os.replace(draft, target)
             for copy_draft in filter(Path.exists, copy_drafts):
                 os.replace(copy_draft, copy_drafts[copy_draft])
-        except OSError as error:
+        except (OSError, av.error.FFmpegError) as error:
             raise JobError(
                 f"{out} cannot be written: {error_text(error)}. Nothing was kept."
             ) from error

@@ -6,7 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import chain
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import av
 import numpy as np
@@ -21,12 +21,16 @@ from jobs.media.video import is_cover, to_deep_picture, to_picture, videos_of
 from jobs.restoring import planes
 from jobs.restoring.losses import Losses
 from jobs.restoring.planes import Layout, Plane
-from jobs.restoring.times import DECODE_ORDER, frame_rate, is_untimed, signals_rate, time_base
-
-if TYPE_CHECKING:
-    Packet = av.Packet[Any]
-else:
-    Packet = av.Packet
+from jobs.restoring.times import (
+    DECODE_ORDER,
+    JUMPING,
+    Clock,
+    Packet,
+    frame_rate,
+    is_untimed,
+    signals_rate,
+    time_base,
+)
 
 MISSING_SECONDS = 0.25
 """A file that ends this much before its stated length is truncated."""
@@ -97,7 +101,9 @@ class VideoIn:
         self.why = ""
         self._count = 0
         self._qp: QpMap | None = None
-        self._losses = Losses(name, report, depths)
+        self._losses = Losses(name, self._video, report, depths)
+        jumps = container.format.name in JUMPING
+        self._clock = Clock(self._report_jump) if jumps else None
 
     @property
     def total(self) -> int | None:
@@ -222,6 +228,8 @@ class VideoIn:
                 with suppress(av.error.FFmpegError):
                     yield from self._timed(self._video.decode(None))
                 return
+            if self._clock is not None:
+                self._clock.correct(packet)
             self._extend_end(packet)
             if is_cover(packet.stream):
                 if packet.size:
@@ -233,17 +241,26 @@ class VideoIn:
                 continue
             if packet.size and packet.dts is not None and self._in_decode_order:
                 self._decode_times.append(packet.dts)
+            self._losses.note_packet(packet)
             try:
                 for frame in self._timed(self._video.decode(packet)):
                     yield frame
                     number += 1
             except av.error.FFmpegError as error:
+                self._losses.note_undecodable()
                 if self._decode_times:
                     self._decode_times.pop()
                 self._note_break(
                     f"{self._name}: the data after frame {number - 1} cannot be decoded "
                     f"({error_text(error)}) and is skipped."
                 )
+
+    def _report_jump(self, back: Fraction) -> None:
+        self._report.message(
+            f"The times of {self._name} jump back by {float(back):.2f} s after frame "
+            f"{self._count}: the output goes on without a gap.",
+            "warning",
+        )
 
     def _timed(self, frames: list[av.VideoFrame]) -> Iterator[av.VideoFrame]:
         """The frames with times.

@@ -22,8 +22,8 @@ from jobs.restoring.output_file import RESERVED_BYTES, DiskFull, OutputFile
 from jobs.restoring.outputs import CONTAINERS
 from jobs.restoring.planes import Layout, as_frame
 from jobs.restoring.read_back import Written
-from jobs.restoring.times import frame_rate, origin, time_base
-from jobs.restoring.video_in import Packet, Shot, error_text
+from jobs.restoring.times import Packet, frame_rate, origin, time_base
+from jobs.restoring.video_in import Shot, error_text
 from jobs.specs.test import Codec
 
 if TYPE_CHECKING:

@@ -92,7 +92,7 @@ def draw(random: Random) -> Combination:
         codec in DEEP and random.random() < 0.4,
         codec == "libx264" and random.random() < 0.3,
         container in (".mp4", ".mkv") and random.random() < 0.3,
-        random.choice([1, 2]),
+        1 if container == ".flv" else random.choice([1, 2]),
         out,
         out_codec,
     )

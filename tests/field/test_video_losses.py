@@ -1,6 +1,7 @@
 """What a restored video keeps besides pictures and times, and the messages about what it loses."""
 
 import json
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -106,6 +107,49 @@ def test_damage_is_reported_in_any_container(source: str, tmp_path: Path) -> Non
     log = MessageLog()
     done = run(stream, tmp_path / "out.mkv", identity(), log=log)
     assert any("is damaged" in text for text in log.messages) or done.why
+
+
+def places_of_pictures(stream: bytes) -> list[int]:
+    """The places of the headers of coded pictures in a raw stream of H.264."""
+    places = [match.end() for match in re.finditer(b"\0\0\1", stream)]
+    return [place for place in places if stream[place] & 31 in (1, 5)]
+
+
+@pytest.mark.parametrize("header", [0x00, 0x1F, 0xE1, 0x78])
+@pytest.mark.parametrize("container", [".264", ".ts", ".mp4"])
+def test_a_destroyed_nal_header_is_reported(header: int, container: str, tmp_path: Path) -> None:
+    whole = make(tmp_path / "whole.264", *PICTURES, *X264, "-bf", "0")
+    data = bytearray(whole.read_bytes())
+    place = places_of_pictures(bytes(data))[6]
+    source = tmp_path / "in.264"
+    if container == ".264":
+        data[place] = header
+        source.write_bytes(data)
+    else:
+        copy = make(tmp_path / f"copy{container}", "-i", whole, "-c", "copy")
+        source = tmp_path / f"in{container}"
+        picture = bytes(data[place : place + 24])
+        copied = copy.read_bytes()
+        assert copied.count(picture) == 1
+        source.write_bytes(copied.replace(picture, bytes([header]) + picture[1:]))
+    log = MessageLog()
+    done = run(source, tmp_path / "out.mkv", identity(), log=log)
+    assert done.frames == 9
+    (text,) = [text for text in log.messages if "damaged header" in text]
+    assert "skipped: 1, the first after 6 coded pictures" in text
+
+
+def test_pictures_without_a_frame_are_reported(tmp_path: Path) -> None:
+    """The key frame of the second half is gone, and all that refers to it with it."""
+    stream = make(tmp_path / "in.264", *PICTURES, *X264, "-g", "5")
+    assert not messages(stream, tmp_path / "whole.mkv")
+    data = bytearray(stream.read_bytes())
+    data[places_of_pictures(bytes(data))[5]] = 6
+    stream.write_bytes(data)
+    text = messages(stream, tmp_path / "out.mkv")
+    missing = 9 - len(shown(tmp_path / "out.mkv"))
+    assert missing > 2
+    assert f"in.264 that gave no frame: {missing}." in text
 
 
 def test_ranges_of_damaged_frames() -> None:

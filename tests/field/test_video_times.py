@@ -8,12 +8,15 @@ import subprocess
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 
 import av
 import pytest
 
 from jobs.restoring import read_back
 from jobs.restoring.read_back import Written
+from jobs.restoring.times import WRAP as CLOCK_WRAP
+from jobs.restoring.times import Clock
 from tests.jobs.restoring.test_video import MessageLog, identity, make_video, packets, run, times
 from tests.support.field_datasets import field_file
 
@@ -154,3 +157,62 @@ def test_file_that_lacks_frames_is_no_success(
     done = run(source, tmp_path / "out.mp4", identity())
     assert done.out == tmp_path / "out.partial.mp4"
     assert "it shows 0 frames" in done.why
+
+
+@pytest.mark.parametrize("out", [".mp4", ".mkv", ".ts"])
+@pytest.mark.parametrize("starts", [(0, 0), (900, 0), (0, 900), (WRAP - 3, 5)])
+def test_times_of_joined_transport_streams_go_on(
+    starts: tuple[float, float], out: str, tmp_path: Path
+) -> None:
+    parts = [
+        make(tmp_path / f"{number}.ts", "-output_ts_offset", str(start), sound="mp2")
+        for number, start in enumerate(starts)
+    ]
+    joined = tmp_path / "joined.ts"
+    joined.write_bytes(b"".join(part.read_bytes() for part in parts))
+    log = MessageLog()
+    done = run(joined, tmp_path / f"out{out}", identity(), log=log)
+    assert (done.frames, done.why) == (2 * FRAMES, "")
+    first, second = shown(done.out)[:FRAMES], shown(done.out)[FRAMES:]
+    assert_even(first)
+    assert_even(second)
+    back = starts[1] < starts[0] < WRAP - 100 or starts == (0, 0)
+    assert any("jump back" in text for text in log.messages) == back
+    gap = (
+        0.5 if starts[1] < starts[0] < 1000 or starts == (0, 0) else (starts[1] - starts[0]) % WRAP
+    )
+    assert second[0] - first[0] == pytest.approx(gap, abs=0.1)
+
+
+def test_a_clock_that_wraps_again_and_jumps_moves_all_streams_alike() -> None:
+    jumps: list[float] = []
+    clock = Clock(lambda back: jumps.append(float(back)))
+
+    def corrected(stream: int, seconds: float) -> float:
+        packet = FakePacket(stream, round(seconds % float(CLOCK_WRAP) * 90_000))
+        clock.correct(packet)  # type: ignore[arg-type]
+        assert packet.pts == packet.dts + 10
+        return packet.dts / 90_000
+
+    for day in range(8):
+        for second in (0.0, 1.0, 2.0):
+            time = day * 40_000 + second
+            assert corrected(0, time) == pytest.approx(time)
+            assert corrected(1, time + 0.3) == pytest.approx(time + 0.3)
+    assert jumps == []
+    now = 7 * 40_000 + 2.0
+    before = [corrected(0, now + 1), corrected(1, now + 1.3)]
+    after = [corrected(0, now - 500), corrected(1, now - 499.7)]
+    assert jumps == [pytest.approx(501)]
+    assert after == [pytest.approx(time + 0.04, abs=0.001) for time in before]
+
+
+class FakePacket:
+    """Times of a packet, in 1/90,000 s. Real streams of days would take hours to make."""
+
+    time_base = Fraction(1, 90_000)
+    duration = 3600
+
+    def __init__(self, stream: int, time: int) -> None:
+        self.stream = SimpleNamespace(index=stream)
+        self.dts, self.pts = time, time + 10
