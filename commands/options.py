@@ -19,7 +19,12 @@ def options(spec: type[BaseModel]) -> Callable[[Command], Command]:
     """
 
     def decorate(command: Command) -> Command:
-        fields = {field.name: field for field in fields_of(spec)}
+        fields: dict[str, Field] = {}
+        for field in fields_of(spec):
+            # Kinds have settings of the same name, such as the start of networks: some of them have
+            # more choices than others.
+            same = fields.get(field.name, field)
+            fields[field.name] = max(field, same, key=lambda field: len(field.choices))
         for field in reversed(fields.values()):
             command = _option(field)(command)
         return command

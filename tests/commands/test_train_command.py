@@ -6,8 +6,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from click.testing import CliRunner
+
+from app.forms.command_line import option_name
 from app.forms.fields import fields_of
-from commands.train import _requested_training
+from commands.train import _requested_training, train
 from jobs.core.folder import JobFolder
 from jobs.core.paths import ROOT
 from jobs.specs import ModelSpec
@@ -130,3 +133,11 @@ def test_rejects_bad_settings_before_it_creates_a_job(
         done = clearframe(*options, *more)
         assert (done.returncode, message in done.stderr) == (1, True), done.stderr
     assert [path.name for path in (home / "jobs").iterdir()] == [dataset]
+
+
+def test_an_option_of_several_kinds_has_the_choices_of_all() -> None:
+    help = CliRunner().invoke(train, ["--help"], terminal_width=400).output
+    assert "--network-start [identity|paper|starter]" in help
+    for field in fields_of(ModelSpec):
+        for value, _ in field.choices:
+            assert value in help.split(f"{option_name(field.name)} [")[1].split("]")[0].split("|")
