@@ -86,9 +86,9 @@ def create_models(values: Any) -> tuple[list[str], str]:
     return [catalog().create("model", spec) for spec in specs], specs[0].sweep
 
 
-def create_test(model: str, values: Any) -> str:
-    """Create a test job of a model and return its id. Raises Invalid."""
-    return catalog().create("test", _checked_test(model, values))
+def create_test(values: Any, **network: str) -> str:
+    """Create a test job and return its id. `network`: the model or the starter. Raises Invalid."""
+    return catalog().create("test", _checked_test(values, **network))
 
 
 def test_of_row(many: JobRow, row: ResultRow) -> str:
@@ -101,7 +101,8 @@ def test_of_row(many: JobRow, row: ResultRow) -> str:
         values |= {"pair": row["pair"], "split": many.spec["split"]}
     else:
         values |= {"image": row["image"], "target": row.get("target")}
-    spec = _checked_test(many.spec["model"], values)
+    network = "starter" if many.spec["model"] is None else "model"
+    spec = _checked_test(values, **{network: many.spec[network]})
     work = _without_labels(spec.model_dump(mode="json"))
     for test in catalog().find("test", RECENT_STATES, limit=MOST_RECENT):
         if _without_labels(test.spec) == work:
@@ -114,15 +115,13 @@ def _without_labels(spec: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in spec.items() if name not in LABELS}
 
 
-def _checked_test(model: str, values: Any) -> AnyTest:
+def _checked_test(values: Any, **network: str) -> AnyTest:
     if not isinstance(values, dict):
         raise Invalid({"": "Send a JSON object."})
     kind = values.get("kind", "image")
     if not isinstance(kind, str) or kind not in TESTS:
         raise Invalid({"kind": f"Must be one of {', '.join(TESTS)}."})
-    return checked_test(
-        validate(TESTS[kind], {**values, "model": model}), catalog().get, settings()
-    )
+    return checked_test(validate(TESTS[kind], {**values, **network}), catalog().get, settings())
 
 
 def describe(row: JobRow, values: dict[str, Any]) -> None:

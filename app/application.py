@@ -19,7 +19,18 @@ from app.files import uploads
 from app.live.extensions import socketio
 from app.live.listeners import Listeners
 from app.live.sockets import JOB_DELETED, Jobs, uncompressed
-from app.pages import compare, datasets, formatting, home, inference, jobs, models, pairs, queue
+from app.pages import (
+    compare,
+    datasets,
+    formatting,
+    home,
+    inference,
+    jobs,
+    models,
+    pairs,
+    queue,
+    restore,
+)
 from app.runner import gpus
 from app.runner.follower import Follower
 from app.runner.fork_server import ForkServer
@@ -71,7 +82,19 @@ def create_app(settings: Settings, work: bool = True) -> Flask:
     app.extensions.update(settings=settings, catalog=catalog, listeners=listeners)
 
     health.init_app(app)
-    for part in (health, home, datasets, models, compare, inference, queue, pairs, jobs, v1):
+    for part in (
+        health,
+        home,
+        restore,
+        datasets,
+        models,
+        compare,
+        inference,
+        queue,
+        pairs,
+        jobs,
+        v1,
+    ):
         app.register_blueprint(part.blueprint)
     app.register_error_handler(HTTPException, show_error)
     app.register_error_handler(OSError, show_temporary_failure)

@@ -17,26 +17,36 @@ from jobs.specs import DatasetSpec, ImagesTest, ImageTest, ModelSpec, Spec, Spli
 
 @dataclass(frozen=True)
 class Without:
-    """Leaves a field of a spec out of the description: the server sets it."""
+    """Leaves fields of a spec out of the description: the server sets them."""
 
-    field: str
+    fields: tuple[str, ...]
 
     def __get_pydantic_json_schema__(
         self, core: CoreSchema, handler: GetJsonSchemaHandler
     ) -> dict[str, Any]:
         reference = handler(core)
         schema = handler.resolve_ref_schema(reference)
-        schema["properties"].pop(self.field, None)
-        schema["required"] = [name for name in schema.get("required", []) if name != self.field]
+        for field in self.fields:
+            schema["properties"].pop(field, None)
+        schema["required"] = [
+            name for name in schema.get("required", []) if name not in self.fields
+        ]
         return reference
 
 
-NewModel = Annotated[ModelSpec, Without("sweep")]
+NewModel = Annotated[ModelSpec, Without(("sweep",))]
+_OF_PATH = Without(("model", "starter"))
 NewTest = Annotated[
-    Annotated[ImageTest, Without("model")]
-    | Annotated[ImagesTest, Without("model")]
-    | Annotated[SplitTest, Without("model")]
-    | Annotated[VideoTest, Without("model")],
+    Annotated[ImageTest, _OF_PATH]
+    | Annotated[ImagesTest, _OF_PATH]
+    | Annotated[SplitTest, _OF_PATH]
+    | Annotated[VideoTest, _OF_PATH],
+    Field(discriminator="kind"),
+]
+NewStarterTest = Annotated[
+    Annotated[ImageTest, _OF_PATH]
+    | Annotated[ImagesTest, _OF_PATH]
+    | Annotated[VideoTest, _OF_PATH],
     Field(discriminator="kind"),
 ]
 ModelDraft = Annotated[

@@ -1,4 +1,4 @@
-"""`clearframe test`: test a model on an image, many images, a split of its dataset, or a video.
+"""`clearframe test`: test a model or a starter on images, a video, or a split of a dataset.
 
 The test runs locally or on a server.
 """
@@ -7,7 +7,7 @@ import functools
 import json
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 from urllib.parse import quote
 
 import click
@@ -20,6 +20,7 @@ from commands.options import options, typed_values
 from commands.running import find_in, run_here, run_on, sentences
 from jobs.core.launcher import USER_CODE
 from jobs.specs import TESTS, AnyTest
+from jobs.specs.networks import Starter
 
 
 @click.group()
@@ -28,22 +29,36 @@ def test() -> None:
 
 
 def _command(kind: str, spec: type[AnyTest]) -> click.Command:
-    @click.argument("model", metavar="MODEL_ID")
+    @click.argument("model", metavar="[MODEL_ID]", required=False)
+    @click.option(
+        "--starter",
+        type=click.Choice(get_args(Starter)),
+        help="Use this network of the package instead of a model.",
+    )
     @options(spec)
     @home_option()
     @server_option("Test")
     @user_code_option()
     def run(
-        model: str, home: Path, server: str | None, allow_user_code: bool, **given: Any
+        model: str | None,
+        starter: Starter | None,
+        home: Path,
+        server: str | None,
+        allow_user_code: bool,
+        **given: Any,
     ) -> None:
+        if (model is None) == (starter is None):
+            raise click.UsageError("Give exactly one of these: MODEL_ID, or --starter.")
         values = {**typed_values(spec, given), "kind": kind}
         if server:
-            view = run_on(server, f"/models/{quote(model, safe='')}/tests", values)
+            place = f"/starters/{starter}" if starter else f"/models/{quote(model or '', safe='')}"
+            view = run_on(server, f"{place}/tests", values)
         else:
             if allow_user_code:
                 os.environ[USER_CODE] = "1"
             home = home.resolve()
-            view = run_here(home, "test", _checked(spec, {**values, "model": model}, home))
+            values |= {"model": model, "starter": starter}
+            view = run_here(home, "test", _checked(spec, values, home))
         click.echo(json.dumps(view["summary"], indent=1))
 
     return click.command(kind, help=spec.__doc__)(run)

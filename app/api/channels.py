@@ -37,7 +37,7 @@ def layer_channel(id: str, number: int, channel: int) -> ChannelResult:
     file = folder.path / f"{channel_stem(number, layer['name'], channel)}.json"
     if file.exists():
         return cast(ChannelResult, json.loads(file.read_text(encoding="utf-8")))
-    return _ask(row.spec["model"], folder, number, channel)
+    return _ask(row.spec["model"] or row.spec["starter"], folder, number, channel)
 
 
 def _layer(layers: list[ShownLayer], number: int) -> ShownLayer:
@@ -48,10 +48,10 @@ def _layer(layers: list[ShownLayer], number: int) -> ShownLayer:
     abort(404, f"The test has no layer {number}: {count}.")
 
 
-def _ask(model: str, folder: JobFolder, layer: int, channel: int) -> ChannelResult:
+def _ask(network: str, folder: JobFolder, layer: int, channel: int) -> ChannelResult:
     warm: WarmWorkers = current_app.extensions["warm"]
     try:
-        answer = warm.ask(model, {"folder": str(folder.path), "layer": layer, "channel": channel})
+        answer = warm.ask(network, {"folder": str(folder.path), "layer": layer, "channel": channel})
     except Unanswerable as problem:
         raise Invalid({"": str(problem)}) from problem
     except WorkerLost as problem:

@@ -1,8 +1,8 @@
-"""API routes for models: train, preview, extend, test and export."""
+"""API routes for models: train, preview, extend, test and export; tests of starters."""
 
 from typing import cast
 
-from flask import Blueprint
+from flask import Blueprint, abort
 
 from app.actions import create_models, create_test, extend, remove_snapshot
 from app.answers import (
@@ -16,10 +16,11 @@ from app.answers import (
 )
 from app.api.replies import body
 from app.api.routes import route
-from app.bodies import ModelDraft, NewLength, NewModel, NewTest
+from app.bodies import ModelDraft, NewLength, NewModel, NewStarterTest, NewTest
 from app.catalog.index import as_json
 from app.current import catalog, row_or_404, settings
 from app.forms.preview import preview
+from app.forms.restoring import STARTERS
 from app.runner import exporting
 from jobs.specs.export import ExportSpec
 
@@ -58,7 +59,15 @@ def delete_snapshot(id: str, name: str) -> tuple[str, int]:
 def post_test(id: str) -> tuple[Created, int]:
     """Test a model on an image, several images, a split of its dataset, or a video."""
     row_or_404(id, "model")
-    return {"id": create_test(id, body())}, 201
+    return {"id": create_test(body(), model=id)}, 201
+
+
+@route(blueprint, "POST", "/starters/<name>/tests", body=NewStarterTest, status=201)
+def post_starter_test(name: str) -> tuple[Created, int]:
+    """Restore an image, several images or a video with a trained network of the package."""
+    if name not in STARTERS:
+        abort(404, f"No starter {name}. Available: {', '.join(STARTERS)}.")
+    return {"id": create_test(body(), starter=name)}, 201
 
 
 @route(blueprint, "GET", "/models/<id>/exports")

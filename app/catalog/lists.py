@@ -137,7 +137,8 @@ def list_columns(kind: str, spec: Mapping[str, Any], view: View) -> dict[str, An
             columns |= {"about": TITLES[kind].get(spec.get("kind", "image"), ""), "psnr": after}
             columns["gain"] = after - before if before is not None and after is not None else None
             columns["number"] = summary.get("images", summary.get("frames"))
-            shown |= {"of": spec["model"], "psnr_input": before}
+            network = {"of": spec["model"]} if spec["model"] else {"starter": spec["starter"]}
+            shown |= {**network, "psnr_input": before}
     return {**columns, "shown": shown}
 
 

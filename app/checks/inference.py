@@ -27,11 +27,12 @@ SPLITS = {"val": "validation", "test": "test"}
 
 def checked_test(spec: AnyTest, find: Find, settings: Settings) -> AnyTest:
     """The spec with real, absolute paths. Raises Invalid, with a sentence per field."""
-    roots, row = settings.readable, find(spec.model)
-    if row is None or row.kind != "model":
+    roots, problems = settings.readable, Problems()
+    row = None if spec.model is None else find(spec.model)
+    if row is not None and row.kind == "model":
+        _check_snapshot(row, spec.snapshot, problems)
+    elif spec.model is not None:
         raise Invalid({"model": "This model does not exist. Choose another model."})
-    problems: Problems = {}
-    _check_snapshot(row, spec.snapshot, problems)
     changes: dict[str, Any] = {}
 
     def check_path(field: str, resolve: Callable[[str, Roots], Path]) -> None:
@@ -44,13 +45,13 @@ def checked_test(spec: AnyTest, find: Find, settings: Settings) -> AnyTest:
             check_path("stream", paths.file)
             for field in ("image", "target"):
                 check_path(field, partial(_image, settings=settings))
-            if spec.pair is not None:
+            if spec.pair is not None and row is not None:
                 _check_pair(spec.pair, spec.split, pairs(find, row, spec.split), problems)
         case ImagesTest():
             changes["images"] = apart_at_paths(_all_images, spec.images, roots, problems)
             check_path("targets", paths.images)
         case SplitTest():
-            if pairs(find, row, spec.split) == 0:
+            if row is not None and pairs(find, row, spec.split) == 0:
                 problems["split"] = (
                     f"The model's datasets have no {SPLITS[spec.split]} pairs. "
                     "Choose another split."

@@ -37,7 +37,7 @@ def as_command(kind: str, spec: dict[str, Any]) -> str:
 
     A shell command cannot contain a NUL character. On Linux an argument is limited to 128 KiB.
     """
-    command = COMMANDS.get(kind) or ("test", spec["kind"], spec["model"])
+    command = COMMANDS.get(kind) or ("test", spec["kind"], *_network(spec))
     explicit = _explicit_fields(spec)
     fields = [
         field
@@ -53,6 +53,11 @@ def as_command(kind: str, spec: dict[str, Any]) -> str:
             *["--allow-user-code"] * runs_code,
         ]
     )
+
+
+def _network(spec: dict[str, Any]) -> tuple[str, ...]:
+    """The arguments for the network of a test: the id of a model, or a starter."""
+    return (spec["model"],) if spec["model"] else ("--starter", spec["starter"])
 
 
 def _explicit_fields(spec: dict[str, Any]) -> set[str]:

@@ -21,7 +21,7 @@ from jobs.specs.base import members, nested, titles
 Values = dict[str, Any]
 When = tuple[tuple[str, str], ...]
 
-NOT_IN_FORMS = frozenset({"kind", "model", "entries", "sweep"})
+NOT_IN_FORMS = frozenset({"kind", "model", "starter", "entries", "sweep"})
 """Fields that forms omit: users have no choice, the page's URL sets them, or the program does."""
 
 SHOWN = ".shown"

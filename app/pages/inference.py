@@ -44,7 +44,7 @@ def new_test(id: str) -> Any:
                 if sent is not None and sent.filename:
                     values[name] = str(keep_upload(sent, name))
             spec = keep_input(values, selected) if INPUT in form else values
-            return redirect(url_for(".test", id=create_test(id, spec)))
+            return redirect(url_for(".test", id=create_test(spec, model=id)))
         except Invalid as invalid:
             problems = invalid.problems
     kinds = [(name, str(spec.model_config["title"])) for name, spec in TESTS.items()]
@@ -58,7 +58,7 @@ def new_test(id: str) -> Any:
 @blueprint.get("/tests/<id>")
 def test(id: str) -> str:
     job = job_or_404(id, "test")
-    model = catalog().get(job["spec"]["model"])
+    model = catalog().get(job["spec"]["model"] or "")
     kind = job["spec"]["kind"]
     more: dict[str, Any] = {}
     if kind in MANY:

@@ -16,8 +16,10 @@ def thumbnails(test: Job, rows: Sequence[ResultRow]) -> list[tuple[ResultRow, st
 
     Pairs of a dataset it has; other images it would have to decode.
     """
+    if test["spec"]["kind"] != "split":
+        return []
     model = catalog().get(test["spec"]["model"])
-    if model is None or test["spec"]["kind"] != "split":
+    if model is None:
         return []
     split = test["spec"]["split"]
     ids = dict.fromkeys((model.spec["dataset"], *model.spec["more_datasets"]))

@@ -190,7 +190,7 @@ class Scheduler:
         try:
             # A user waits for the test of one image: a warm worker has torch loaded.
             if _is_warm(row):
-                self._warm.start(folder, row.spec["model"])
+                self._warm.start(folder, row.spec["model"] or row.spec["starter"])
             else:
                 launcher.start(folder, self._environment(row))
         except OSError as error:

@@ -21,9 +21,9 @@ from jobs.media.coding import with_plane
 from jobs.media.images import Picture, Reading, conversion_notes, read, size, to_gray
 from jobs.media.video import DecodedFrame, frames
 from jobs.networks.channel import cut
-from jobs.networks.loaded import Loaded, load
+from jobs.networks.loaded import Loaded, load_tested
 from jobs.networks.pictures import as_tensor, save_picture, show_layers
-from jobs.specs import ImageTest, ModelSpec
+from jobs.specs import AnyTest, ImageTest, ModelSpec
 from models import tiles
 from models.metrics import psnr, ssim, to_uint8
 from models.middle import middle
@@ -36,12 +36,10 @@ ShowMessage = Callable[[str], object]
 @torch.inference_mode()
 def test_image(folder: JobFolder, spec: ImageTest, report: Report) -> TestSummary:
     """Restore an image, score it if its ground truth is known, and then show the layers."""
-    model = folder.sibling(spec.model)
-    loaded = load(model, spec.snapshot)
-    training, restorer = model.spec(), loaded.restorer
-    assert isinstance(training, ModelSpec)
+    loaded = load_tested(folder, spec)
+    restorer = loaded.restorer
     input, target = read_pair(
-        folder, training.datasets, spec, loaded.channels, report.message, restorer.takes_qp
+        folder, datasets_of(folder, spec), spec, loaded.channels, report.message, restorer.takes_qp
     )
     seen = as_tensor(input)
     image = seen[: loaded.channels]
@@ -65,6 +63,15 @@ def test_image(folder: JobFolder, spec: ImageTest, report: Report) -> TestSummar
     if spec.layers:
         show_all_layers(folder, loaded, seen, report)
     return {}
+
+
+def datasets_of(folder: JobFolder, spec: AnyTest) -> list[str]:
+    """The ids of the datasets of the test's model; none with a starter."""
+    if spec.model is None:
+        return []
+    training = folder.sibling(spec.model).spec()
+    assert isinstance(training, ModelSpec)
+    return training.datasets
 
 
 def save_qps(folder: JobFolder, qps: Tensor) -> None:

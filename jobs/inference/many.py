@@ -23,12 +23,12 @@ from jobs.core.totals import Totals, gain_of_image
 from jobs.core.types.samples import ResultRow
 from jobs.core.types.summaries import TestSummary
 from jobs.datasets.pair_sets import PairSet
-from jobs.inference.image import ShowMessage, image_of, in_channels, restored, scores
+from jobs.inference.image import ShowMessage, datasets_of, image_of, in_channels, restored, scores
 from jobs.media.coding import with_plane
 from jobs.media.images import Picture, images_in, list_images, size, stem
-from jobs.networks.loaded import Loaded, load
+from jobs.networks.loaded import Loaded, load_tested
 from jobs.networks.pictures import as_tensor
-from jobs.specs import ImagesTest, ModelSpec, SplitTest
+from jobs.specs import ImagesTest, SplitTest
 from models.metrics import to_uint8
 
 RESULTS_INTERVAL = 0.25
@@ -47,16 +47,13 @@ Pictures = tuple[Picture, Picture | None]
 def test_many(folder: JobFolder, spec: ImagesTest | SplitTest, report: Report) -> TestSummary:
     """Restore and measure all images. Logs the images that fail and continues."""
     snapshot, rows = _logged(folder)
-    model = folder.sibling(spec.model)
-    loaded = load(model, snapshot or spec.snapshot)
-    training = model.spec()
-    assert isinstance(training, ModelSpec)
+    loaded = load_tested(folder, spec, snapshot)
     report.log.append("facts", snapshot=loaded.snapshot)
     qps = loaded.restorer.takes_qp
     if isinstance(spec, ImagesTest):
         source: Images | Pairs = Images(spec, loaded.channels, qps)
     else:
-        source = Pairs(PairSet.of(folder, training.datasets, spec.split, qps))
+        source = Pairs(PairSet.of(folder, datasets_of(folder, spec), spec.split, qps))
 
     totals, remaining = Totals(), []
     for number in range(len(source)):

@@ -18,13 +18,12 @@ from jobs.core.types.summaries import TestSummary
 from jobs.inference import frame_scores
 from jobs.media import video
 from jobs.media.video import Facts
-from jobs.networks import snapshots
-from jobs.networks.device import choose_device
+from jobs.networks.loaded import load_tested
 from jobs.restoring.network import Model
 from jobs.restoring.video import Copies, Restored, restore_video
 from jobs.specs import VideoTest
 from jobs.specs.test import Codec
-from models.tiles import device_of, free_memory
+from models.tiles import free_memory
 
 
 class OutputFacts(RestoredVideo, PictureFacts):
@@ -36,9 +35,7 @@ EXTENSIONS: dict[Codec, str] = {"h264": ".mp4", "hevc": ".mp4", "ffv1": ".mkv"}
 
 def test_video(folder: JobFolder, spec: VideoTest, report: Report) -> TestSummary:
     """Restore a video, and score its frames if the originals are known."""
-    model = folder.sibling(spec.model)
-    if not model.path.exists():
-        raise JobError("The model was deleted. Choose another model.")
+    loaded = load_tested(folder, spec)
     source = Path(spec.video)
     facts = video.facts(source, go_on=report.go_on)
     originals = (
@@ -47,9 +44,7 @@ def test_video(folder: JobFolder, spec: VideoTest, report: Report) -> TestSummar
         else None
     )
     note = frame_scores.note(source, facts.frames, originals) if originals else ""
-    snapshot, restorer, channels = snapshots.load(model, spec.snapshot)
-    restorer = restorer.to(choose_device("auto"))
-    report.log.append("facts", snapshot=snapshot, input=_input_facts(facts), note=note)
+    report.log.append("facts", snapshot=loaded.snapshot, input=_input_facts(facts), note=note)
 
     results = folder.path / "results"
     results.mkdir(exist_ok=True)
@@ -57,7 +52,7 @@ def test_video(folder: JobFolder, spec: VideoTest, report: Report) -> TestSummar
         results / f"restored{EXTENSIONS[spec.codec]}",
         Copies(results / "input.mp4", results / "output.mp4"),
     )
-    network = Model(restorer, channels, free_memory(device_of(restorer)))
+    network = Model(loaded.restorer, loaded.channels, free_memory(loaded.device))
     restored = restore_video(
         *(source, out, network, report, spec.codec),
         overwrite=True,
@@ -68,7 +63,9 @@ def test_video(folder: JobFolder, spec: VideoTest, report: Report) -> TestSummar
     report.log.append("facts", **_output_facts(folder, restored, copies))
     report.check()
     if originals is not None:
-        frame_scores.measure(source, restored.out, originals, channels, restored.frames, report)
+        frame_scores.measure(
+            source, restored.out, originals, loaded.channels, restored.frames, report
+        )
     if restored.why:
         raise JobError(f"{restored.why} The finished part is kept.")
     return {}

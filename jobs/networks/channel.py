@@ -22,7 +22,7 @@ from jobs.core.types.layers import (
     StrongestPlace,
 )
 from jobs.media.images import read_image
-from jobs.networks.loaded import load
+from jobs.networks.loaded import load_tested
 from jobs.networks.pictures import as_tensor, field, save_gray
 from jobs.specs import ImageTest
 from models.inspection import LayerValues, maps_of, receptive_fields_of, strongest, watch_layers
@@ -50,7 +50,7 @@ def show_channel(folder: JobFolder, spec: ImageTest, layer: int, channel: int) -
     area is null if the receptive field is unknown. Raises JobError.
     """
     snapshot, part = _tested(folder)
-    loaded = load(folder.sibling(spec.model), snapshot)
+    loaded = load_tested(folder, spec, snapshot)
     # Read the copy in the test's folder: the file that the spec names may have changed.
     files = [folder.path / "results" / "input.png", folder.path / QPS]
     seen = [as_tensor(read_image(path, keep_gray=True)) for path in files if path.exists()]

@@ -1,10 +1,21 @@
-"""The settings of a test job: restore one image, many images, a split of a dataset, or a video."""
+"""The settings of a test job: restore one image, many images, a split of a dataset, or a video.
+
+A test uses a model, or a starter: a trained network of the package.
+"""
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, ConfigDict, model_validator
+from pydantic import (
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from jobs.specs.base import SNAPSHOT, JobId, Notes, Number, ServerPath, Spec, Tags, Text, setting
+from jobs.specs.networks import Starter
 
 Codec = Literal["h264", "hevc", "ffv1"]
 BitDepth = Literal["input", "8"]
@@ -25,7 +36,12 @@ Paths = Annotated[list[ServerPath], BeforeValidator(_split_lines)]
 class _Test(Spec):
     """The common settings of all tests."""
 
-    model: JobId
+    model: JobId | None = Field(default=None, description="The id of a model; or use a starter.")
+    starter: Starter | None = Field(
+        default=None,
+        validate_default=True,
+        description="A trained network of the package; use instead of a model.",
+    )
     name: str = setting(
         "",
         "Name",
@@ -54,6 +70,20 @@ class _Test(Spec):
         widget="snapshot",
         pattern=SNAPSHOT,
     )
+
+    @field_validator("starter")
+    @classmethod
+    def _one_network(cls, starter: Starter | None, info: ValidationInfo) -> Starter | None:
+        if "model" in info.data and (info.data["model"] is None) == (starter is None):
+            raise ValueError("give exactly one of these: the id of a model, or a starter")
+        return starter
+
+    @field_validator("snapshot")
+    @classmethod
+    def _of_a_model(cls, snapshot: str, info: ValidationInfo) -> str:
+        if snapshot != "best" and info.data.get("starter") is not None:
+            raise ValueError("a starter has no snapshots: leave this out")
+        return snapshot
 
 
 class ImageTest(_Test):
@@ -112,6 +142,8 @@ class ImageTest(_Test):
             )
         if self.pair is not None and self.target is not None:
             raise ValueError("a validation pair has its own ground truth: remove the other")
+        if self.pair is not None and self.starter is not None:
+            raise ValueError("a starter has no validation pairs: give an image or a stream")
         if self.frame is not None and self.stream is None:
             raise ValueError("a frame number needs a stream: give the stream, too")
         self.name = self.name.strip() or self._default_name()
@@ -166,6 +198,13 @@ class SplitTest(_Test):
         "The split to restore. Training does not use its pairs.",
         titles={"val": "Validation", "test": "Test"},
     )
+
+    @field_validator("starter")
+    @classmethod
+    def _with_pairs(cls, starter: Starter | None) -> Starter | None:
+        if starter is not None:
+            raise ValueError("a starter has no dataset to split: give a model")
+        return starter
 
     @model_validator(mode="after")
     def _set_name(self) -> Self:

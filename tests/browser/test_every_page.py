@@ -52,6 +52,8 @@ def named(
             {"kind": "video", "video": str(stream)},
         ]
         tests = [server.create(f"/models/{model}/tests", spec) for spec in specs]
+        for spec in (specs[0], specs[2], specs[4]):
+            tests.append(server.create("/starters/fast/tests", spec))
         for id in tests:
             server.wait_for_end(id)
         aborted = server.dataset((stream, place / "originals"), **labels)
@@ -62,6 +64,8 @@ def named(
             [
                 "/",
                 "/queue",
+                f"/restore?file={quote(image)}&original={quote(MARKUP)}",
+                "/starters/fast",
                 f"/datasets/{dataset}",
                 f"/datasets/{dataset}/pairs",
                 f"/datasets/{dataset}/pairs/train/0",

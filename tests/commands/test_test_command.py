@@ -29,3 +29,15 @@ def test_image_and_split_locally(
 
     split = clearframe("test", "split", model.id, "--home", home)
     assert split.returncode == 0, split.stderr
+
+
+def test_a_starter_locally(clip: Clip, home: Path) -> None:
+    video = ("--video", clip[0], "--originals", clip[1], "--home", home)
+    done = clearframe("test", "video", "--starter", "fast", *video)
+    assert done.returncode == 0, done.stderr
+    summary = json.loads(done.stdout)
+    assert (summary["snapshot"], summary["measured"]) == ("fast", 24)
+    for network in ((), ("abcdefgh", "--starter", "fast")):
+        refused = clearframe("test", "video", *network, *video)
+        assert refused.returncode == 2
+        assert "Give exactly one of these: MODEL_ID, or --starter." in refused.stderr

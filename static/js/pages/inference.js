@@ -14,9 +14,10 @@ import {
 import { layerCards } from "../layers/layers.js";
 import { watchJob } from "../base/live.js";
 import { isFinal, showStatus, withEvent } from "../base/status.js";
+import { addNote, clearNotes } from "../runs/notes.js";
 import { viewer } from "../viewer/viewer.js";
 
-/** @import { ImageSample, Job, JobEvent, LayersRegion, LogMessageEvent } from "../base/types.js" */
+/** @import { ImageSample, Job, JobEvent, LayersRegion } from "../base/types.js" */
 
 /** @type {["input" | "output" | "target", string][]} */
 const LABELS = [
@@ -87,9 +88,10 @@ function showNumbers({ psnr_input, psnr_output, ssim_input, ssim_output, target,
   ];
   const cells = findAll(part("numbers"), "tbody td");
   rows.flat().forEach((text, index) => (cells[index].textContent = text));
+  const network = job.spec.starter ? "starter" : "snapshot";
   const time = result.seconds == null ? "" : `, restored in ${milliseconds(result.seconds)}`;
   part("facts").textContent =
-    `${result.width}×${result.height}, snapshot ${result.snapshot}${time}`;
+    `${result.width}×${result.height}, ${network} ${result.snapshot}${time}`;
 }
 
 /** @param {ImageSample} result */
@@ -98,17 +100,6 @@ function verdict({ target, psnr_input: before, psnr_output: after }) {
   if (before == null) return "The input equals the ground truth: no gain is possible.";
   if (after == null) return "The output equals the ground truth.";
   return improvement(before, after);
-}
-
-/** @param {LogMessageEvent} message */
-function showNote({ text, level }) {
-  part("notes").append(element("li", { class: level }, text));
-  part("notes").hidden = false;
-}
-
-function clearNotes() {
-  part("notes").replaceChildren();
-  part("notes").hidden = true;
 }
 
 function showEmptyText() {
@@ -139,8 +130,8 @@ function regionText({ width, height, bytes: memory }) {
 /** @param {JobEvent} event */
 function onEvent(event) {
   const starts = event.type === "state" && event.state === "running";
-  if (starts) clearNotes();
-  if (event.type === "message") showNote(event);
+  if (starts) clearNotes(part("notes"));
+  if (event.type === "message") addNote(part("notes"), event);
   if (event.seq <= known) return;
   job = withEvent(job, event);
   if (starts) onStart();

@@ -9,6 +9,7 @@ import { decibel, similarity } from "../base/format.js";
 import { watchJob } from "../base/live.js";
 import { refresher } from "../base/refresh.js";
 import { isFinal, showStatus, withEvent } from "../base/status.js";
+import { addNote, clearNotes, showEarlierNotes } from "../runs/notes.js";
 import { videoCompare } from "../viewer/video_compare.js";
 
 /** @import { Look, Range } from "../charts/axes.js" */
@@ -105,8 +106,11 @@ function bindCharts() {
 function onEvents(events) {
   for (const event of events) {
     job = { ...withEvent(job, event), seq: event.seq };
-    if (event.type === "state" && event.state === "running")
+    if (event.type === "state" && event.state === "running") {
       job = { ...job, started: event.time, summary: {} };
+      clearNotes(part("notes"));
+    }
+    if (event.type === "message") addNote(part("notes"), event);
     if (event.type === "facts") job = { ...job, summary: { ...job.summary, ...event } };
   }
   if (early) early.push(...events);
@@ -122,6 +126,7 @@ function onEvents(events) {
 }
 
 watchJob(job.id, job.seq, onEvents);
+showEarlierNotes(part("notes"), job);
 showStatus(job);
 bindCharts();
 bindWorstFrame();

@@ -1,0 +1,96 @@
+"""Form of the page that restores with a starter: starters to choose, fields, spec of the test."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import get_args
+
+from app.files.downloads import is_url
+from app.forms.fields import Field, Values
+from app.validation_errors import Problems
+from jobs.core.paths import ROOT
+from jobs.core.suffixes import is_image
+from jobs.specs.networks import Starter
+
+STARTERS: tuple[Starter, ...] = get_args(Starter)
+CARDS = ROOT / "models" / "starters"
+"""Weights of the starters and their model cards."""
+
+FILE, ORIGINAL = "file", "original"
+INPUTS = {"image": ("image", "target"), "video": ("video", "originals")}
+"""The fields of a spec that get the file and its original, by kind of test."""
+
+
+@dataclass(frozen=True)
+class StarterFacts:
+    """A starter to choose.
+
+    `size`: bytes of the weights. `gain`: of the PSNR of Y at QP 37 in dB, mean over the clips of
+    its model card.
+    """
+
+    name: Starter
+    size: int
+    gain: float
+
+
+@cache
+def facts_of(name: Starter) -> StarterFacts:
+    """Size and gain of a starter, from its weights and from the table of its model card."""
+    row = re.search(r"^\| QP 37 \| (\S+) \|", card(name), re.MULTILINE)
+    assert row is not None, f"the card of the starter {name} has no gain at QP 37"
+    size = (CARDS / f"{name}.safetensors").stat().st_size
+    return StarterFacts(name, size, float(row[1].replace("−", "-")))
+
+
+def card(name: Starter) -> str:
+    """The model card of a starter, Markdown."""
+    return (CARDS / f"{name}.md").read_text(encoding="utf-8")
+
+
+def fields(values: Values, problems: Problems) -> list[Field]:
+    """The fields of the form, with the given values and their errors."""
+    file = Field(
+        FILE,
+        "Video or image",
+        "A video, an H.264 stream or an image: a path on the server, or a file from your computer.",
+        "file",
+        required=True,
+    )
+    original = Field(
+        ORIGINAL,
+        "Original",
+        "The undamaged video, the folder of its frames, or the undamaged image. With it, the "
+        "result shows the gain in dB.",
+        "any",
+        more=True,
+    )
+    for field in (file, original):
+        field.value = values.get(field.name, "")
+        field.error = problems.get(field.name, "")
+    return [file, original]
+
+
+def spec_values(form: Mapping[str, str]) -> Values:
+    """The values of a test for the values of the form. The file's name decides its kind."""
+    file = form.get(FILE, "").strip()
+    kind = "image" if is_url(file) or is_image(file.rsplit("/", 1)[-1]) else "video"
+    input, truth = INPUTS[kind]
+    values = {
+        "kind": kind,
+        "starter": form.get("starter", STARTERS[0]),
+        input: file,
+        truth: form.get(ORIGINAL, "").strip() or None,
+    }
+    return {**values, "layers": False} if kind == "image" else values
+
+
+def form_problems(problems: Problems) -> Problems:
+    """Errors of a test's spec, by the names of the form's fields."""
+    names = {
+        name: field
+        for inputs in INPUTS.values()
+        for name, field in zip(inputs, (FILE, ORIGINAL), strict=True)
+    }
+    return {names.get(name, name): text for name, text in problems.items()}

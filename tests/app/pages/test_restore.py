@@ -1,0 +1,74 @@
+"""Tests of the page that restores with a starter, and of the model cards of the starters."""
+
+import io
+import re
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from app.forms.restoring import STARTERS, card, facts_of
+from tests.conftest import Clip
+from tests.support.server import Server
+
+
+@pytest.mark.parametrize("name", STARTERS)
+def test_the_page_shows_the_gain_of_the_model_card(name: str, server: Server) -> None:
+    assert name in STARTERS
+    facts = facts_of(name)
+    assert 0 < facts.gain < 5
+    assert 0 < facts.size < 10**6
+    page = server.page("/restore")
+    assert f"+{facts.gain:.2f} dB at QP 37" in page
+    assert f'href="/starters/{name}"' in page
+    assert f"| QP 37 | +{facts.gain:.2f} |" in card(name)
+    assert "## Limits" in server.page(f"/starters/{name}")
+
+
+def post(server: Server, fields: dict[str, tuple[str, bytes]]) -> tuple[int, str, str]:
+    """Send the form like a browser without JavaScript; return status, address and page.
+
+    `fields`: file name ("" for a text field) and content by name.
+    """
+    opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor())
+    with opener.open(f"{server.url}/restore") as response:
+        token = re.search(r'name="csrf_token"[^>]*value="([^"]+)"', response.read().decode())
+    assert token is not None
+    body = io.BytesIO()
+    for name, (file, content) in {**fields, "csrf_token": ("", token[1].encode())}.items():
+        extra = f'; filename="{file}"' if file else ""
+        head = f'--limit\r\nContent-Disposition: form-data; name="{name}"{extra}\r\n\r\n'
+        body.write(head.encode() + content + b"\r\n")
+    body.write(b"--limit--\r\n")
+    headers = {"Content-Type": "multipart/form-data; boundary=limit"}
+    request = urllib.request.Request(f"{server.url}/restore", body.getvalue(), headers)
+    try:
+        with opener.open(request) as response:
+            return response.status, response.url, response.read().decode()
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.url, error.read().decode()
+
+
+def test_a_browser_without_javascript_sends_the_file(server: Server, clip: Clip) -> None:
+    status, address, _ = post(server, {"file.upload": ("clip.h264", clip[0].read_bytes())})
+    assert status == 200
+    id = address.rsplit("/", 1)[1]
+    assert server.wait(id, "done")["summary"]["frames"] == 24
+
+
+def test_errors_are_at_the_fields_of_the_form(server: Server, clip: Clip, tmp_path: Path) -> None:
+    (tmp_path / "words.png").write_text("no image")
+    for fields, label, message in (
+        ({}, "Video or image", "This field is required."),
+        ({"file": "nowhere.mp4"}, "Video or image", "nowhere.mp4 does not exist."),
+        ({"file": str(tmp_path / "words.png")}, "Video or image", "is not a readable image"),
+        ({"file": str(clip[0]), "original": "nowhere"}, "Original", "nowhere does not exist."),
+        ({"file": str(clip[0]), "starter": "slow"}, "starter", "Must be one of"),
+    ):
+        texts = {name: ("", text.encode()) for name, text in fields.items()}
+        status, _, page = post(server, texts)
+        assert (status, message in page) == (422, True), page
+        assert re.search(rf"<li>(<a[^>]*>)?{label}(</a>)?: ", page), page
+        assert f'value="{fields.get("file", "")}"' in page
