@@ -56,7 +56,7 @@ lint: .venv/ready-test ## Format, lint, types and words
 	$(BIN)/python scripts/check_words.py
 	PATH="$(CURDIR)/$(BIN):$$PATH" npm run --silent lint
 
-generate: .venv/ready-test ## Write docs/events.md and types.js from the types in jobs/core/types and app/answers.py
+generate: .venv/ready-test ## Write docs/events.md, types.js and openapi.json from the types and routes that they describe
 	$(BIN)/python scripts/generate_types.py
 
 audit: .venv/ready-test ## Known vulnerabilities of the packages in use; asks their registries

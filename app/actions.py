@@ -5,11 +5,13 @@ import shutil
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
+from flask import Response
 from werkzeug.datastructures import FileStorage
 
 from app.answers import Probe
 from app.apart import apart, apart_at_paths
 from app.bodies import ProbeRequest
+from app.catalog import pairs
 from app.catalog.database import JobRow
 from app.catalog.queue import Queue
 from app.checks import sweeps
@@ -17,8 +19,9 @@ from app.checks.dataset import checked_dataset, without_entries
 from app.checks.inference import checked_test
 from app.checks.training import checked_training, with_network_loss
 from app.current import catalog, listeners, settings
-from app.files import uploads
+from app.files import job_zip, pair_zip, uploads, zips
 from app.files.content import Unusable
+from app.forms.record import as_files, record
 from app.forms.training import LENGTHS
 from app.live.sockets import JOB_DELETED
 from app.runner import probing
@@ -79,8 +82,8 @@ def create_models(values: Any) -> tuple[list[str], str]:
 
     Several learning rates or batch sizes give one job each. Raises Invalid before any job exists.
     """
-    if not isinstance(values, dict) or "sweep" in values:
-        raise Invalid({"sweep": READ_ONLY})
+    if not isinstance(values, dict):
+        raise Invalid({"": "Send a JSON object."})
     runs = [with_network_loss(run, catalog().get) for run in sweeps.expand(values)]
     specs = [checked_training(validate(ModelSpec, run), catalog().get, settings()) for run in runs]
     return [catalog().create("model", spec) for spec in specs], specs[0].sweep
@@ -121,6 +124,9 @@ def _checked_test(values: Any, **network: str) -> AnyTest:
     kind = values.get("kind", "image")
     if not isinstance(kind, str) or kind not in TESTS:
         raise Invalid({"kind": f"Must be one of {', '.join(TESTS)}."})
+    for name, value in network.items():
+        if values.get(name, value) != value:
+            raise Invalid({name: f"The address names the {name} {value}. Send the test there."})
     return checked_test(validate(TESTS[kind], {**values, **network}), catalog().get, settings())
 
 
@@ -176,6 +182,20 @@ def delete(id: str) -> None:
 def remove_snapshot(id: str, name: str) -> None:
     """Delete a snapshot and notify the clients that watch its model. Raises Refused."""
     listeners().send(id, catalog().remove_snapshot(id, name))
+
+
+def zip_of_job(row: JobRow) -> Response:
+    """All files of a job, and the record to reproduce it."""
+    added = as_files(record(row, catalog()))
+    return zips.zip_response(
+        job_zip.stream(catalog().folder(row.id), row.file_name, added), row.file_name
+    )
+
+
+def zip_of_pairs(row: JobRow) -> Response:
+    """The pictures of a dataset and their metadata. Raises Refused."""
+    folder = pairs.finished(row, catalog().folder(row.id))
+    return zips.zip_response(pair_zip.stream(folder), row.file_name)
 
 
 def keep_upload(sent: FileStorage, field: str) -> Path:

@@ -41,24 +41,29 @@ class QueueSettings(TypedDict, total=False):
     anyway: Anyway
 
 
-class Job(TypedDict):
-    """A job."""
+class JobFields(TypedDict):
+    """The fields of a job of any kind that do not depend on its kind."""
 
     id: str
-    kind: Kind
     name: str
     state: JobState
     created: Annotated[float, doc("Seconds since the epoch.")]
     queue: QueueSettings
-    spec: Spec
     reason: Annotated[str, doc("A sentence about the state, or empty.")]
     progress: Progress | None
-    summary: Annotated[JobSummary, doc("The result so far; lists leave out its large parts.")]
     seq: Annotated[int, doc("Number of the last event that this state contains.")]
     started: Annotated[float | None, doc("Seconds since the epoch.")]
     finished: Annotated[float | None, doc("Seconds since the epoch.")]
     history: NotRequired[Annotated[list[Passed], doc("The last states; absent in lists.")]]
     waiting_for: NotRequired[Annotated[str, doc("The reason why a waiting job has not started.")]]
+
+
+class Job(JobFields):
+    """A job."""
+
+    kind: Kind
+    spec: Spec
+    summary: Annotated[JobSummary, doc("The result so far; lists leave out its large parts.")]
 
 
 class JobList(TypedDict):
@@ -135,11 +140,10 @@ class RecordSource(TypedDict):
     command: str
 
 
-class RunRecord(TypedDict):
-    """What is needed to reproduce a job."""
+class RecordFields(TypedDict):
+    """The fields of the record of a job that do not depend on its kind."""
 
     id: str
-    kind: Kind
     name: str
     state: JobState
     reason: str
@@ -148,9 +152,15 @@ class RunRecord(TypedDict):
     finished: Annotated[float | None, doc("Seconds since the epoch.")]
     command: Annotated[str, doc("The command that makes the job again; empty if there is none.")]
     seed: int | None
-    spec: Spec
     made_from: list[RecordSource]
     facts: TrainingFacts
+
+
+class RunRecord(RecordFields):
+    """What is needed to reproduce a job."""
+
+    kind: Kind
+    spec: Spec
     summary: Annotated[JobSummary, doc("The summary without facts and pictures.")]
 
 
@@ -420,6 +430,16 @@ class Refusal(TypedDict):
     """Why a request failed: the answer of every status from 400 on."""
 
     error: RefusalReason
+
+
+class Links(TypedDict):
+    """Addresses where a client of the API can begin."""
+
+    jobs: Url
+    files: Url
+    health: Url
+    metrics: Url
+    openapi: Url
 
 
 class Health(TypedDict):

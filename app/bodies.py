@@ -3,52 +3,17 @@
 Imports `app.answers`, `jobs.core` and `jobs.specs`.
 """
 
-from dataclasses import dataclass
 from typing import Annotated, Any
 
-from pydantic import Field, GetJsonSchemaHandler
-from pydantic_core import CoreSchema
+from pydantic import Field
 from typing_extensions import TypedDict
 
 from app.answers import Anyway, Priority
 from jobs.core.types.fields import doc
 from jobs.specs import DatasetSpec, ImagesTest, ImageTest, ModelSpec, Spec, SplitTest, VideoTest
 
-
-@dataclass(frozen=True)
-class Without:
-    """Leaves fields of a spec out of the description: the server sets them."""
-
-    fields: tuple[str, ...]
-
-    def __get_pydantic_json_schema__(
-        self, core: CoreSchema, handler: GetJsonSchemaHandler
-    ) -> dict[str, Any]:
-        reference = handler(core)
-        schema = handler.resolve_ref_schema(reference)
-        for field in self.fields:
-            schema["properties"].pop(field, None)
-        schema["required"] = [
-            name for name in schema.get("required", []) if name not in self.fields
-        ]
-        return reference
-
-
-NewModel = Annotated[ModelSpec, Without(("sweep",))]
-_OF_PATH = Without(("model", "starter"))
-NewTest = Annotated[
-    Annotated[ImageTest, _OF_PATH]
-    | Annotated[ImagesTest, _OF_PATH]
-    | Annotated[SplitTest, _OF_PATH]
-    | Annotated[VideoTest, _OF_PATH],
-    Field(discriminator="kind"),
-]
-NewStarterTest = Annotated[
-    Annotated[ImageTest, _OF_PATH]
-    | Annotated[ImagesTest, _OF_PATH]
-    | Annotated[VideoTest, _OF_PATH],
-    Field(discriminator="kind"),
-]
+NewTest = Annotated[ImageTest | ImagesTest | SplitTest | VideoTest, Field(discriminator="kind")]
+NewStarterTest = Annotated[ImageTest | ImagesTest | VideoTest, Field(discriminator="kind")]
 ModelDraft = Annotated[
     dict[str, Any], doc("As for a new model; any field may be missing or wrong.")
 ]

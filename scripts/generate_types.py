@@ -2,10 +2,12 @@
 
     docs/events.md               the part between the two markers
     static/js/base/types.js      the typedefs that tsc checks the scripts with
+    app/api/openapi.json         the description of the API
 
 `--check` writes nothing; the exit status is 1 if a file differs.
 """
 
+import json
 import re
 import sys
 import textwrap
@@ -21,6 +23,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from app import answers  # noqa: E402
+from app.api import openapi, v1  # noqa: E402, F401  # v1 registers the routes.
 from jobs.core.types import events, facts, layers, load, samples, summaries  # noqa: E402
 
 DOCUMENT, SCRIPT = ROOT / "docs" / "events.md", ROOT / "static" / "js" / "base" / "types.js"
@@ -49,10 +52,14 @@ def types_of(module: ModuleType) -> list[Any]:
 
 def main() -> int:
     is_check = "--check" in sys.argv[1:]
-    outdated = [path for path, text in generated().items() if path.read_text() != text]
+    outdated = [
+        path
+        for path, text in generated().items()
+        if not path.exists() or path.read_text(encoding="utf-8") != text
+    ]
     for path in outdated:
         if not is_check:
-            path.write_text(generated()[path])
+            path.write_text(generated()[path], encoding="utf-8")
         print(f"{path.relative_to(ROOT)} {'is outdated: run make generate' if is_check else ''}")
     return int(is_check and bool(outdated))
 
@@ -63,7 +70,8 @@ def generated() -> dict[Path, str]:
     before, _, rest = DOCUMENT.read_text().partition(BEGIN)
     _, _, after = rest.partition(END)
     document = f"{before}{BEGIN}\n\n{markdown(all_schemas)}\n{END}{after}"
-    return {DOCUMENT: document, SCRIPT: typedefs(all_schemas)}
+    described = json.dumps(openapi.description(), indent=1, ensure_ascii=False) + "\n"
+    return {DOCUMENT: document, SCRIPT: typedefs(all_schemas), openapi.FILE: described}
 
 
 # The document

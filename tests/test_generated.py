@@ -22,7 +22,9 @@ def generator() -> ModuleType:
     return module
 
 
-@pytest.mark.parametrize("name", ["docs/events.md", "static/js/base/types.js"])
+@pytest.mark.parametrize(
+    "name", ["docs/events.md", "static/js/base/types.js", "app/api/openapi.json"]
+)
 def test_a_generated_file_is_up_to_date(name: str, generator: ModuleType) -> None:
     texts: dict[Path, str] = generator.generated()
     assert (ROOT / name).read_text() == texts[ROOT / name], "Run make generate."

@@ -11,6 +11,7 @@ from flask import Blueprint, abort, current_app
 
 from app.api.routes import route
 from app.current import catalog, row_or_404
+from app.parameters import ChannelNumber, Id, LayerNumber
 from app.runner.warm import Unanswerable, WarmWorkers, WorkerLost
 from app.validation_errors import Invalid
 from jobs.core.folder import JobFolder, channel_stem
@@ -20,7 +21,7 @@ blueprint = Blueprint("channels", __name__, url_prefix="/tests")
 
 
 @route(blueprint, "GET", "/<id>/layers/<int:number>/channels/<int:channel>")
-def layer_channel(id: str, number: int, channel: int) -> ChannelResult:
+def layer_channel(id: Id, number: LayerNumber, channel: ChannelNumber) -> ChannelResult:
     """A channel (from 0) of a layer (from 1) of a test of one image."""
     row = row_or_404(id, "test")
     if row.spec["kind"] != "image":

@@ -10,16 +10,18 @@ from collections.abc import Iterable, Iterator
 
 from flask import Blueprint, Response, request
 
-from app.actions import delete, describe, queue
-from app.answers import EventList, Job, JobList, RunRecord, ScalarsResponse, WorkerLog
-from app.api.replies import body, names, number
-from app.api.routes import JSON, Text, route
+from app.actions import delete, describe, queue, zip_of_job
+from app.answers import EventList, ScalarsResponse, WorkerLog
+from app.api.replies import arguments, body
+from app.api.routes import JSON, ZIP, Text, Zip, route
+from app.api.typed import JobDetails, JobPage, Record
 from app.bodies import JobChanges, Move, Resume
 from app.catalog import log_index, worker_log
 from app.catalog.index import as_json
 from app.current import catalog, row_or_404
 from app.files.streaming import csv_lines, divided, json_items, streamed
 from app.forms.record import record
+from app.parameters import CurvesQuery, EventsQuery, Id, JobsQuery, LogQuery, ScalarsQuery
 from app.runner.scheduler import waiting_reason
 from app.validation_errors import validate
 from jobs.core.events import in_parts
@@ -27,39 +29,36 @@ from jobs.core.types.events import JobEvent
 
 blueprint = Blueprint("jobs", __name__)
 
-MOST_JOBS = 500
-MOST_POINTS = 100_000
 POINTS_PER_PART = 2000
 
 
-@route(blueprint, "GET", "/jobs", query=("kind", "state", "tag", "q", "limit", "cursor"))
-def list_jobs() -> JobList:
+@route(blueprint, "GET", "/jobs", query=JobsQuery)
+def list_jobs() -> JobPage:
     """Jobs, newest first."""
-    limit = min(number("limit", 100, 1), MOST_JOBS)
-    states = names("state")
+    query = arguments(JobsQuery)
     rows = catalog().find(
-        request.args.get("kind", ""),
-        states,
-        request.args.get("q", ""),
-        limit,
-        request.args.get("cursor", ""),
-        request.args.get("tag", ""),
+        query.kind or "",
+        frozenset(query.state),
+        query.q,
+        query.limit,
+        query.cursor or "",
+        query.tag,
     )
     return {
         "jobs": [as_json(row, brief=True) for row in rows],
-        "cursor": rows[-1].id if len(rows) == limit else None,
+        "cursor": rows[-1].id if len(rows) == query.limit else None,
     }
 
 
 @route(blueprint, "GET", "/jobs/<id>")
-def show_job(id: str) -> Job:
+def show_job(id: Id) -> JobDetails:
     """One job."""
     row = row_or_404(id)
     return {**as_json(row), "waiting_for": waiting_reason(row, catalog())}
 
 
 @route(blueprint, "PATCH", "/jobs/<id>", body=JobChanges)
-def change_job(id: str) -> Job:
+def change_job(id: Id) -> JobDetails:
     """Change name, group, tags and notes of a job; or the priority of a waiting job."""
     row, changes = row_or_404(id), body()
     queue_changes = {name: changes.pop(name) for name in ("priority", "anyway") if name in changes}
@@ -71,7 +70,7 @@ def change_job(id: str) -> Job:
 
 
 @route(blueprint, "POST", "/jobs/<id>/move", body=Move, status=202)
-def move_job(id: str) -> tuple[Job, int]:
+def move_job(id: Id) -> tuple[JobDetails, int]:
     """Move a waiting job before another, or to the end of the queue."""
     row_or_404(id)
     catalog().move(id, validate(Move, body()).before)
@@ -79,7 +78,7 @@ def move_job(id: str) -> tuple[Job, int]:
 
 
 @route(blueprint, "DELETE", "/jobs/<id>", status=204)
-def delete_job(id: str) -> tuple[str, int]:
+def delete_job(id: Id) -> tuple[str, int]:
     """Delete a job and its files."""
     row_or_404(id)
     delete(id)
@@ -87,7 +86,7 @@ def delete_job(id: str) -> tuple[str, int]:
 
 
 @route(blueprint, "POST", "/jobs/<id>/abort", status=202)
-def abort_job(id: str) -> tuple[Job, int]:
+def abort_job(id: Id) -> tuple[JobDetails, int]:
     """Abort a job; finished work is kept."""
     row_or_404(id)
     catalog().abort(id)
@@ -95,7 +94,7 @@ def abort_job(id: str) -> tuple[Job, int]:
 
 
 @route(blueprint, "POST", "/jobs/<id>/resume", body=Resume, status=202)
-def resume_job(id: str) -> tuple[Job, int]:
+def resume_job(id: Id) -> tuple[JobDetails, int]:
     """Resume a failed or aborted job; a training from the given snapshot."""
     row_or_404(id)
     catalog().resume(id, validate(Resume, body() if request.data else {}).snapshot)
@@ -106,21 +105,20 @@ def resume_job(id: str) -> tuple[Job, int]:
     blueprint,
     "GET",
     "/jobs/<id>/events",
-    query=("since", "type", "limit"),
+    query=EventsQuery,
     answers={JSON: EventList},
 )
-def job_events(id: str) -> Response:
+def job_events(id: Id) -> Response:
     """Events of a job: all after `since`, or the first `limit` of them."""
     row_or_404(id)
-    types = names("type")
-    folder, since = catalog().folder(id), number("since", 0)
-    limit = number("limit", sys.maxsize, 1)
+    query = arguments(EventsQuery)
+    folder, types = catalog().folder(id), frozenset[str](query.type)
     parts = (
-        log_index.rare(folder, since, types)
+        log_index.rare(folder, query.since, types)
         if types and types <= log_index.RARE
-        else in_parts(folder.events, since, types or None)
+        else in_parts(folder.events, query.since, types or None)
     )
-    return streamed(_event_list(parts, since, limit), JSON)
+    return streamed(_event_list(parts, query.since, query.limit or sys.maxsize), JSON)
 
 
 def _event_list(parts: Iterable[list[JobEvent]], seq: int, limit: int) -> Iterator[str]:
@@ -145,17 +143,15 @@ def _event_list(parts: Iterable[list[JobEvent]], seq: int, limit: int) -> Iterat
     blueprint,
     "GET",
     "/jobs/<id>/scalars",
-    query=("keys", "max_points", "from_step", "to_step"),
+    query=ScalarsQuery,
     answers={JSON: ScalarsResponse},
 )
-def job_scalars(id: str) -> Response:
+def job_scalars(id: Id) -> Response:
     """Curves of a training, downsampled."""
     row_or_404(id)
-    keys = names("keys")
-    steps = (float(number("from_step", 0)), float(number("to_step", 10**15)))
-    series, seq = log_index.series(
-        catalog().folder(id), keys or None, min(number("max_points", 2000, 2), MOST_POINTS), steps
-    )
+    query = arguments(ScalarsQuery)
+    keys, steps = frozenset(query.keys), (float(query.from_step), float(query.to_step))
+    series, seq = log_index.series(catalog().folder(id), keys or None, query.max_points, steps)
     return streamed(_scalars(series, seq), JSON)
 
 
@@ -171,25 +167,30 @@ def _scalars(all_series: dict[str, log_index.Series], seq: int) -> Iterator[str]
     yield "}}\n"
 
 
-@route(blueprint, "GET", "/jobs/<id>/scalars.csv", query=("keys",), answers={"text/csv": Text})
-def scalars_csv(id: str) -> Response:
+@route(blueprint, "GET", "/jobs/<id>/scalars.csv", query=CurvesQuery, answers={"text/csv": Text})
+def scalars_csv(id: Id) -> Response:
     """All points of the curves, as CSV."""
     row = row_or_404(id)
-    keys = names("keys")
+    keys = frozenset(arguments(CurvesQuery).keys)
     columns, parts = log_index.points(catalog().folder(id), keys or None)
     lines = itertools.chain([csv_lines([columns])], map(csv_lines, parts))
     return streamed(lines, "text/csv", f"{row.file_name}.csv")
 
 
 @route(blueprint, "GET", "/jobs/<id>/record")
-def job_record(id: str) -> RunRecord:
+def job_record(id: Id) -> Record:
     """Spec, command, facts and summary to reproduce a job."""
     return record(row_or_404(id), catalog())
 
 
-@route(blueprint, "GET", "/jobs/<id>/log", query=("from",))
-def job_log(id: str) -> WorkerLog:
+@route(blueprint, "GET", "/jobs/<id>/zip", answers={ZIP: Zip})
+def zip_job(id: Id) -> Response:
+    """All files of a job, and its record, as a ZIP archive."""
+    return zip_of_job(row_or_404(id))
+
+
+@route(blueprint, "GET", "/jobs/<id>/log", query=LogQuery)
+def job_log(id: Id) -> WorkerLog:
     """Log of the worker from a byte offset, else its end; at most 64 KiB."""
     row_or_404(id)
-    start = number("from", 0) if request.args.get("from") else None
-    return worker_log.part(catalog().folder(id).worker_log, start)
+    return worker_log.part(catalog().folder(id).worker_log, arguments(LogQuery).start)

@@ -11,26 +11,31 @@ from app.answers import (
     Exported,
     ExportFile,
     ExportList,
-    Job,
     Preview,
 )
-from app.api.replies import body
+from app.api.replies import body, spec_in_body
 from app.api.routes import route
-from app.bodies import ModelDraft, NewLength, NewModel, NewStarterTest, NewTest
+from app.api.typed import JobDetails
+from app.bodies import ModelDraft, NewLength, NewStarterTest, NewTest
 from app.catalog.index import as_json
 from app.current import catalog, row_or_404, settings
 from app.forms.preview import preview
 from app.forms.restoring import STARTERS
+from app.parameters import Id, SnapshotName, StarterName
 from app.runner import exporting
+from jobs.specs import ModelSpec
 from jobs.specs.export import ExportSpec
 
 blueprint = Blueprint("models", __name__)
 
 
-@route(blueprint, "POST", "/models", body=NewModel, status=201)
+@route(blueprint, "POST", "/models", body=ModelSpec, status=201)
 def post_model() -> tuple[CreatedModels, int]:
-    """Train a model, or one per base learning rate and batch size: “0.001, 0.0003”."""
-    ids, sweep = create_models(body())
+    """Train a model, or one per base learning rate and batch size: “0.001, 0.0003”.
+
+    The record of a training can be sent in place of a spec, to repeat it.
+    """
+    ids, sweep = create_models(spec_in_body("model"))
     return {"id": ids[0], "ids": ids, "sweep": sweep}, 201
 
 
@@ -41,14 +46,14 @@ def post_preview() -> Preview:
 
 
 @route(blueprint, "POST", "/jobs/<id>/extend", body=NewLength, status=202)
-def extend_job(id: str) -> tuple[Job, int]:
+def extend_job(id: Id) -> tuple[JobDetails, int]:
     """Train longer: more epochs, steps or minutes, from the last snapshot."""
     extend(row_or_404(id, "model"), body())
     return as_json(row_or_404(id)), 202
 
 
 @route(blueprint, "DELETE", "/jobs/<id>/snapshots/<name>", status=204)
-def delete_snapshot(id: str, name: str) -> tuple[str, int]:
+def delete_snapshot(id: Id, name: SnapshotName) -> tuple[str, int]:
     """Delete a snapshot of a training that is not running."""
     row_or_404(id, "model")
     remove_snapshot(id, name)
@@ -56,22 +61,25 @@ def delete_snapshot(id: str, name: str) -> tuple[str, int]:
 
 
 @route(blueprint, "POST", "/models/<id>/tests", body=NewTest, status=201)
-def post_test(id: str) -> tuple[Created, int]:
-    """Test a model on an image, several images, a split of its dataset, or a video."""
+def post_test(id: Id) -> tuple[Created, int]:
+    """Test a model on an image, several images, a split of its dataset, or a video.
+
+    The record of a test of this model can be sent in place of a spec, to repeat it.
+    """
     row_or_404(id, "model")
-    return {"id": create_test(body(), model=id)}, 201
+    return {"id": create_test(spec_in_body("test"), model=id)}, 201
 
 
 @route(blueprint, "POST", "/starters/<name>/tests", body=NewStarterTest, status=201)
-def post_starter_test(name: str) -> tuple[Created, int]:
+def post_starter_test(name: StarterName) -> tuple[Created, int]:
     """Restore an image, several images or a video with a trained network of the package."""
     if name not in STARTERS:
         abort(404, f"No starter {name}. Available: {', '.join(STARTERS)}.")
-    return {"id": create_test(body(), starter=name)}, 201
+    return {"id": create_test(spec_in_body("test"), starter=name)}, 201
 
 
 @route(blueprint, "GET", "/models/<id>/exports")
-def list_exports(id: str) -> ExportList:
+def list_exports(id: Id) -> ExportList:
     """Exported snapshots of a model."""
     row_or_404(id, "model")
     files = exporting.exports_of(catalog().folder(id))
@@ -79,7 +87,7 @@ def list_exports(id: str) -> ExportList:
 
 
 @route(blueprint, "POST", "/models/<id>/exports", body=ExportSpec, status=201)
-def post_export(id: str) -> tuple[Exported, int]:
+def post_export(id: Id) -> tuple[Exported, int]:
     """Export a snapshot as ONNX, TorchScript or torch.export, and check it."""
     spec = exporting.checked_export(body(), row_or_404(id, "model"))
     exported = exporting.export(catalog().folder(id), spec, settings().allow_user_code)

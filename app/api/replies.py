@@ -1,10 +1,13 @@
 """Helpers of the JSON API routes: reading requests, and the format of errors."""
 
-from typing import Any
+from typing import Any, TypeVar
 
 from flask import Response, jsonify, request
+from pydantic import BaseModel
 
-from app.validation_errors import Invalid
+from app.validation_errors import Invalid, validate
+
+Query = TypeVar("Query", bound=BaseModel)
 
 MOST_FIELDS, MOST_VALUES = 200, 20_000
 """Limits on a body: fields of one object, and values in all. Each of them may become an error."""
@@ -38,6 +41,19 @@ def body() -> Any:
     return payload
 
 
+def spec_in_body(kind: str) -> Any:
+    """The spec in the body of a request: the body itself, or the spec of a job or record in it.
+
+    Raises Invalid.
+    """
+    payload = body()
+    if not isinstance(payload.get("spec"), dict) or "id" not in payload:
+        return payload
+    if payload.get("kind") != kind:
+        raise Invalid({"kind": f"This is the record of a {payload.get('kind')}, not of a {kind}."})
+    return payload["spec"]
+
+
 def _is_small(payload: dict[str, Any]) -> bool:
     pending: list[Any] = [payload]
     count = 0
@@ -51,16 +67,20 @@ def _is_small(payload: dict[str, Any]) -> bool:
     return True
 
 
-def names(parameter: str) -> frozenset[str]:
-    """The names in a parameter of the query string, separated by commas."""
-    return frozenset(request.args.get(parameter, "").split(",")) - {""}
+def arguments(kind: type[Query]) -> Query:
+    """The query string as a class of parameters. An empty parameter is as good as none.
 
-
-def number(name: str, default: int, least: int = 0) -> int:
-    """A whole number from the query string. Raises Invalid."""
-    text = request.args.get(name, "")
-    if not text:
-        return default
-    if not text.isascii() or not text.isdigit() or len(text) > 15 or int(text) < least:
-        raise Invalid({name: f"Must be a whole number of at least {least}."})
-    return int(text)
+    Raises Invalid.
+    """
+    given = {
+        name: texts[0] if len(texts) == 1 else texts
+        for name, texts in request.args.lists()
+        if any(texts)
+    }
+    names = {field.alias or name for name, field in kind.model_fields.items()}
+    unknown = dict.fromkeys(
+        sorted(given.keys() - names), f"Unknown parameter. Available: {', '.join(sorted(names))}."
+    )
+    if unknown:
+        raise Invalid(unknown)
+    return validate(kind, given)

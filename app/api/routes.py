@@ -1,10 +1,12 @@
 """The decorator of API routes: it registers a view and keeps its description for OpenAPI.
 
-The description of a route is at its view: the first line of the docstring is the summary, the
-function's name is the operationId, the return annotation is the schema of the answer, and `body`
-that of the request.
+The description of a route is at its view: the docstring is its summary and description, the
+function's name is the operationId, the annotations are the schemas of its parameters in the path
+and of its answer, `query` and `body` those of the rest of the request.
 """
 
+import inspect
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -16,6 +18,8 @@ from flask.typing import ResponseReturnValue
 View = TypeVar("View", bound=Callable[..., ResponseReturnValue])
 
 JSON = "application/json"
+ZIP = "application/zip"
+EVENT_STREAM = "text/event-stream"
 EMPTY = "text/html"
 """Flask's media type for a response without a body."""
 
@@ -36,6 +40,18 @@ class Bytes:
     """Stands for a part of a file."""
 
 
+class Zip:
+    """Stands for a ZIP archive."""
+
+
+class MetricsText:
+    """Stands for metrics in the text format of Prometheus."""
+
+
+class EventStream:
+    """Stands for server-sent events."""
+
+
 @dataclass(frozen=True)
 class NotJson:
     """The media type and the schema of what is no JSON."""
@@ -53,6 +69,9 @@ NOT_JSON: dict[Any, NotJson] = {
         {"type": "object", "properties": {"file": FILE}, "required": ["file"]},
     ),
     Bytes: NotJson("application/offset+octet-stream", FILE),
+    Zip: NotJson(ZIP, FILE),
+    MetricsText: NotJson("text/plain", {"type": "string"}),
+    EventStream: NotJson(EVENT_STREAM, {"type": "string"}),
 }
 
 
@@ -65,8 +84,10 @@ class Route:
     method: str
     view: Callable[..., Any]
     status: int
-    query: tuple[str, ...]
-    """Names of the parameters in the query string."""
+    tag: str
+    """The group of routes that it belongs to: the name of its blueprint."""
+    query: Any
+    """Type of the query string: a class of parameters; None without one."""
     headers: dict[str, Any]
     """Schemas of the required headers, by name."""
     body: Any
@@ -80,8 +101,17 @@ class Route:
 
     @property
     def summary(self) -> str:
-        text = (self.view.__doc__ or "").partition("\n\n")[0]
-        return " ".join(text.split()).removesuffix(".")
+        text = inspect.getdoc(self.view) or ""
+        return " ".join(text.partition("\n\n")[0].split()).removesuffix(".")
+
+    @property
+    def description(self) -> str:
+        return (inspect.getdoc(self.view) or "").partition("\n\n")[2]
+
+    @property
+    def path_types(self) -> dict[str, Any]:
+        """Types of the parameters in the path, by name."""
+        return {name: self.view.__annotations__[name] for name in re.findall(r"{(\w+)}", self.path)}
 
 
 ROUTES: list[Route] = []
@@ -93,14 +123,15 @@ def route(
     rule: str,
     *,
     status: int = HTTPStatus.OK,
-    query: tuple[str, ...] = (),
+    query: Any = None,
     headers: dict[str, Any] | None = None,
     body: Any = None,
     answers: dict[str, Any] | None = None,
 ) -> Callable[[View], View]:
     """Register a view at a rule of a blueprint, such as "/jobs/<id>", and describe it.
 
-    `body` is a type of app/bodies.py, a spec, or a class of NOT_JSON. `answers` are the types of
+    `query` is a class of parameters, for `arguments` in replies.py. `body` is a type of
+    app/bodies.py, a spec, or a class of NOT_JSON. `answers` are the types of
     the answer by media type. By default they follow from the return annotation: a type of
     app/answers.py, or a tuple of it and a status.
     """
@@ -114,6 +145,7 @@ def route(
             method=method.lower(),
             view=view,
             status=int(status),
+            tag=blueprint.name,
             query=query,
             headers=headers or {},
             body=body,
@@ -128,7 +160,7 @@ def route(
 def _answers(view: Callable[..., Any], status: int) -> dict[str, Any]:
     if status == HTTPStatus.NO_CONTENT:
         return {}
-    answer = get_type_hints(view)["return"]
+    answer = get_type_hints(view, include_extras=True)["return"]
     if get_origin(answer) is tuple:
         answer = get_args(answer)[0]
     if answer in (Any, Response):

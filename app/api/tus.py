@@ -24,6 +24,7 @@ from app.current import settings
 from app.files import uploads
 from app.files.content import Unusable
 from app.files.uploads import Upload
+from app.parameters import UploadId
 from app.temporary_failures import InsufficientStorage, TooManyUploads
 from app.validation_errors import Invalid
 from jobs.core.suffixes import kind
@@ -39,7 +40,7 @@ SILENCE = 60
 CHUNK_TYPE = NOT_JSON[Bytes].media
 
 
-TUS = {"Tus-Resumable": {"type": "string", "const": VERSION}}
+TUS = {"Tus-Resumable": {"type": "string", "enum": [VERSION]}}
 OFFSET = {"Upload-Offset": {"type": "integer", "minimum": 0}}
 OVERRIDE = {"X-HTTP-Method-Override": {"type": "string", "enum": ["HEAD", "PATCH", "DELETE"]}}
 """Schemas of the headers that requests need."""
@@ -59,7 +60,7 @@ def show_capabilities() -> ResponseReturnValue:
 
 
 @route(blueprint, "OPTIONS", "/<id>", status=204)
-def show_capabilities_of_upload(id: str) -> ResponseReturnValue:
+def show_capabilities_of_upload(id: UploadId) -> ResponseReturnValue:
     """Capabilities of the server by the tus protocol, at the address of an upload."""
     return show_capabilities()
 
@@ -100,7 +101,7 @@ def create_upload() -> ResponseReturnValue:
 
 
 @route(blueprint, "POST", "/<id>", headers=TUS | OVERRIDE, status=204)
-def override_method(id: str) -> ResponseReturnValue:
+def override_method(id: UploadId) -> ResponseReturnValue:
     """HEAD, PATCH or DELETE by X-HTTP-Method-Override.
 
     For clients behind proxies that pass only GET and POST.
@@ -112,7 +113,7 @@ def override_method(id: str) -> ResponseReturnValue:
 
 
 @route(blueprint, "HEAD", "/<id>", headers=TUS, answers={EMPTY: Nothing})
-def show_upload(id: str) -> ResponseReturnValue:
+def show_upload(id: UploadId) -> ResponseReturnValue:
     """Offset of an upload; path in Upload-Path when complete."""
     upload = upload_or_404(id)
     settle(upload)
@@ -124,7 +125,7 @@ def show_upload(id: str) -> ResponseReturnValue:
 
 
 @route(blueprint, "PATCH", "/<id>", headers=TUS | OFFSET, body=Bytes, status=204)
-def append_to_upload(id: str) -> ResponseReturnValue:
+def append_to_upload(id: UploadId) -> ResponseReturnValue:
     """Send the next bytes of an upload."""
     upload = upload_or_404(id)
     if request.content_type != CHUNK_TYPE:
@@ -137,7 +138,7 @@ def append_to_upload(id: str) -> ResponseReturnValue:
 
 
 @route(blueprint, "DELETE", "/<id>", headers=TUS, status=204)
-def remove_upload(id: str) -> ResponseReturnValue:
+def remove_upload(id: UploadId) -> ResponseReturnValue:
     """Remove an upload."""
     uploads.remove(upload_or_404(id))
     return "", 204
@@ -205,7 +206,7 @@ def state(upload: Upload) -> dict[str, str]:
     return {"Upload-Offset": str(upload.offset), **finished}
 
 
-def upload_or_404(id: str) -> Upload:
+def upload_or_404(id: UploadId) -> Upload:
     check_version()
     upload = uploads.find(settings().uploads, id)
     if upload is None:

@@ -2,14 +2,14 @@
 
 from typing import Any
 
-from flask import Blueprint, request
+from flask import Blueprint, Response, request
 
-from app.answers import Health
-from app.api import channels, datasets, jobs, models, openapi, results, tus
+from app.answers import Health, Links
+from app.api import channels, datasets, health, jobs, models, openapi, results, tus
 from app.api.replies import error
-from app.api.routes import route
+from app.api.routes import MetricsText, route
 from app.catalog.catalog import Refused
-from app.current import catalog
+from app.current import catalog, settings
 from app.files.paths import FileProblem
 from app.validation_errors import Invalid
 
@@ -24,10 +24,31 @@ def healthz() -> Health:
     return {"status": "ok", "jobs": len(catalog().find(states=frozenset({"waiting", "running"})))}
 
 
+@blueprint.get("")  # OpenAPI has no path without a slash.
+@route(blueprint, "GET", "/")
+def api_links() -> Links:
+    """Addresses of the lists of the API and of its description."""
+    root = f"{request.script_root}/api/v1"
+    return {
+        "jobs": f"{root}/jobs",
+        "files": f"{root}/files",
+        "health": f"{root}/healthz",
+        "metrics": f"{root}/metrics",
+        "openapi": f"{root}/openapi.json",
+    }
+
+
+@route(blueprint, "GET", "/metrics", answers={"text/plain": MetricsText})
+def metrics() -> Response:
+    """Metrics for Prometheus."""
+    return health.metrics()
+
+
 @route(blueprint, "GET", "/openapi.json")
 def openapi_document() -> dict[str, Any]:
     """This description."""
-    return openapi.document(request.script_root)
+    port, has_token = request.environ.get("SERVER_PORT", ""), settings().token is not None
+    return openapi.document(request.script_root, port, has_token)
 
 
 @blueprint.errorhandler(Invalid)

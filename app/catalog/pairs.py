@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 from app.answers import Pair, PairPage
 from app.catalog.catalog import Refused
 from app.catalog.database import JobRow
-from app.validation_errors import Invalid, validate
+from app.validation_errors import Invalid
 from jobs.core.folder import JobFolder
 
 PAIRS_A_PAGE = 24
@@ -23,15 +23,17 @@ Meta = dict[str, Any]
 class Sorting(BaseModel):
     """The order of the pairs: the part of the query string that all these pages share."""
 
-    sort: Literal["number", "frame", "frame_type", "qp", "qp_mean", "psnr", "ssim"] = "number"
-    order: Literal["asc", "desc"] = "asc"
+    sort: Literal["number", "frame", "frame_type", "qp", "qp_mean", "psnr", "ssim"] = Field(
+        "number", description="Sort pairs by this key."
+    )
+    order: Literal["asc", "desc"] = Field("asc", description="Ascending or descending.")
 
 
 class PairsQuery(Sorting):
     """The query string of a page of pairs."""
 
-    split: Split = "train"
-    page: int = Field(1, ge=1)
+    split: Split = Field("train", description="Only pairs of this split.")
+    page: int = Field(1, ge=1, description="Number of the page, from 1.")
 
 
 @dataclass(frozen=True)
@@ -72,12 +74,12 @@ def splits(folder: JobFolder) -> dict[str, int]:
     }
 
 
-def pairs_page(row: JobRow, folder: JobFolder, args: dict[str, str]) -> PairPage:
+def pairs_page(row: JobRow, folder: JobFolder, query: PairsQuery) -> PairPage:
     """A page of pairs, with the splits and sort keys of the dataset. Raises Refused, Invalid."""
     from jobs.core import pair_index
     from jobs.core.stored import opened
 
-    folder, query = finished(row, folder), validate(PairsQuery, args)
+    folder = finished(row, folder)
     store, counts = folder.store(query.split), splits(folder)
     if query.split not in counts:
         raise Invalid(

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from app.answers import ResultsPage
 from app.apart import PAUSE
-from app.validation_errors import Invalid, validate
+from app.validation_errors import Invalid
 from jobs.core.events import in_parts
 from jobs.core.folder import JobFolder
 from jobs.core.totals import gain_of_image
@@ -29,12 +29,17 @@ class ResultsQuery(BaseModel):
 
     model_config = ConfigDict(extra="ignore")
 
-    sort: Sort | None = None
-    order: Literal["asc", "desc"] = "asc"
-    page: int = Field(1, ge=1)
-    low: float = Field(-math.inf, allow_inf_nan=False)
-    high: float = Field(math.inf, allow_inf_nan=False)
-    """Only images with a gain in dB of at least `low` and less than `high`."""
+    sort: Sort | None = Field(
+        None, description="Sort images by this key; without it, by gain if gains are known."
+    )
+    order: Literal["asc", "desc"] = Field("asc", description="Ascending or descending.")
+    page: int = Field(1, ge=1, description="Number of the page, from 1.")
+    low: float | None = Field(
+        None, allow_inf_nan=False, description="Only images with a gain of at least this, in dB."
+    )
+    high: float | None = Field(
+        None, allow_inf_nan=False, description="Only images with a gain of less than this, in dB."
+    )
 
 
 def rows(folder: JobFolder) -> list[ResultRow]:
@@ -47,9 +52,9 @@ def rows(folder: JobFolder) -> list[ResultRow]:
     return [newest[index] for index in sorted(newest)]
 
 
-def results_page(folder: JobFolder, args: dict[str, str]) -> ResultsPage:
+def results_page(folder: JobFolder, query: ResultsQuery) -> ResultsPage:
     """A page of the restored images, and the first FAILURES_SHOWN failures. Raises Invalid."""
-    query, all_rows = validate(ResultsQuery, args), rows(folder)
+    all_rows = rows(folder)
     restored, failed = (
         [row for row in all_rows if "why" not in row],
         [row for row in all_rows if "why" in row],
@@ -57,8 +62,10 @@ def results_page(folder: JobFolder, args: dict[str, str]) -> ResultsPage:
     total = len(restored)
     has_gains = any(not math.isnan(gain_of_image(row)) for row in restored)
     sort: Sort = query.sort or ("gain" if has_gains else "index")
-    if math.isfinite(query.low) or math.isfinite(query.high):
-        restored = [row for row in restored if query.low <= gain_of_image(row) < query.high]
+    if query.low is not None or query.high is not None:
+        low = -math.inf if query.low is None else query.low
+        high = math.inf if query.high is None else query.high
+        restored = [row for row in restored if low <= gain_of_image(row) < high]
     pages = max(1, -(-len(restored) // ROWS_A_PAGE))
     if query.page > pages:
         raise Invalid({"page": f"Page {query.page} does not exist. The last page is {pages}."})

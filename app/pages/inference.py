@@ -12,7 +12,7 @@ from app.forms.fields import UPLOAD, values_of
 from app.forms.inference import INPUT, inference_fields, keep_input, selected_input
 from app.pages.common import form_page, job_or_404, job_page, refused_page
 from app.pages.thumbnails import thumbnails
-from app.validation_errors import Invalid
+from app.validation_errors import Invalid, validate
 from jobs.specs import TESTS
 
 blueprint = Blueprint("tests", __name__)
@@ -63,7 +63,9 @@ def test(id: str) -> str:
     more: dict[str, Any] = {}
     if kind in MANY:
         try:
-            table = results.results_page(catalog().folder(id), request.args.to_dict())
+            table = results.results_page(
+                catalog().folder(id), validate(results.ResultsQuery, request.args.to_dict())
+            )
         except Invalid:  # The page or the sort order does not exist.
             abort(404)
         query = {name: request.args[name] for name in ("low", "high") if name in request.args}

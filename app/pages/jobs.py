@@ -4,11 +4,9 @@ from typing import Any
 
 from flask import Blueprint, abort, redirect, request, send_file, url_for
 
-from app.actions import delete, describe
+from app.actions import delete, describe, zip_of_job
 from app.catalog.catalog import Refused
 from app.current import catalog, row_or_404
-from app.files import job_zip, zips
-from app.forms.record import as_files, record
 from app.pages.common import address, refused_page
 from app.pages.notes import notes_html
 from app.validation_errors import Invalid
@@ -51,12 +49,8 @@ def edit(id: str) -> Any:
 
 
 @blueprint.get("/jobs/<id>.zip")
-def zip_of_job(id: str) -> Any:
-    """All files of a job, and the record to reproduce it."""
-    row = row_or_404(id)
-    added = as_files(record(row, catalog()))
-    parts = job_zip.stream(catalog().folder(id), row.file_name, added)
-    return zips.zip_response(parts, row.file_name)
+def job_zip(id: str) -> Any:
+    return zip_of_job(row_or_404(id))
 
 
 @blueprint.get("/jobs/<id>/files/<path:name>")

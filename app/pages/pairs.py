@@ -19,7 +19,8 @@ MIMETYPES = {"png": "image/png", "jpg": "image/jpeg"}
 @blueprint.get("/pairs")
 def gallery(id: str) -> str:
     row = row_or_404(id, "dataset")
-    context = pairs.pairs_page(row, catalog().folder(id), request.args.to_dict())
+    query = validate(pairs.PairsQuery, request.args.to_dict())
+    context = pairs.pairs_page(row, catalog().folder(id), query)
     return render_template(
         "datasets/pairs.html", title=f"Pairs of {row.name}", active="datasets", job=row, **context
     )

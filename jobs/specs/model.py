@@ -242,7 +242,7 @@ class ModelSpec(Spec):
     sweep: str = Field(
         default="",
         pattern=r"^[0-9a-z]{0,40}$",
-        description="The sweep that the job belongs to; set by the program.",
+        description="The sweep that the job belongs to; the program sets it for several values.",
     )
 
     @model_validator(mode="after")

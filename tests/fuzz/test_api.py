@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.support.server import Server
 
 Clip = tuple[Path, Path]
@@ -29,6 +31,7 @@ SMALL = {
 }
 
 
+@pytest.mark.timeout(1200)
 def test_api_conforms_to_its_openapi_document(server: Server, clip: Clip, long: bool) -> None:
     ids = {"DATASET": server.dataset(clip), "SPARE": server.dataset(clip)}
     server.wait(ids["DATASET"], "done")

@@ -1040,22 +1040,38 @@
  */
 
 /**
- * @typedef {object} Job A job.
+ * @typedef {object} JobFields The fields of a job of any kind that do not depend on its kind.
  * @property {string} id
- * @property {"dataset" | "model" | "test"} kind
  * @property {string} name
  * @property {"waiting" | "running" | "done" | "error" | "aborted"} state
  * @property {number} created Seconds since the epoch.
  * @property {QueueSettings} queue
- * @property {Record<string, any>} spec The spec of the job, with defaults.
  * @property {string} reason A sentence about the state, or empty.
  * @property {Progress | null} progress
- * @property {JobSummary} summary The result so far; lists leave out its large parts.
  * @property {number} seq Number of the last event that this state contains.
  * @property {number | null} started Seconds since the epoch.
  * @property {number | null} finished Seconds since the epoch.
  * @property {Passed[]} [history] The last states; absent in lists.
  * @property {string} [waiting_for] The reason why a waiting job has not started.
+ */
+
+/**
+ * @typedef {object} Job A job.
+ * @property {string} id
+ * @property {string} name
+ * @property {"waiting" | "running" | "done" | "error" | "aborted"} state
+ * @property {number} created Seconds since the epoch.
+ * @property {QueueSettings} queue
+ * @property {string} reason A sentence about the state, or empty.
+ * @property {Progress | null} progress
+ * @property {number} seq Number of the last event that this state contains.
+ * @property {number | null} started Seconds since the epoch.
+ * @property {number | null} finished Seconds since the epoch.
+ * @property {Passed[]} [history] The last states; absent in lists.
+ * @property {string} [waiting_for] The reason why a waiting job has not started.
+ * @property {"dataset" | "model" | "test"} kind
+ * @property {Record<string, any>} spec The spec of the job, with defaults.
+ * @property {JobSummary} summary The result so far; lists leave out its large parts.
  */
 
 /**
@@ -1131,9 +1147,8 @@
  */
 
 /**
- * @typedef {object} RunRecord What is needed to reproduce a job.
+ * @typedef {object} RecordFields The fields of the record of a job that do not depend on its kind.
  * @property {string} id
- * @property {"dataset" | "model" | "test"} kind
  * @property {string} name
  * @property {"waiting" | "running" | "done" | "error" | "aborted"} state
  * @property {string} reason
@@ -1142,9 +1157,25 @@
  * @property {number | null} finished Seconds since the epoch.
  * @property {string} command The command that makes the job again; empty if there is none.
  * @property {number | null} seed
- * @property {Record<string, any>} spec The spec of the job, with defaults.
  * @property {RecordSource[]} made_from
  * @property {TrainingFacts} facts
+ */
+
+/**
+ * @typedef {object} RunRecord What is needed to reproduce a job.
+ * @property {string} id
+ * @property {string} name
+ * @property {"waiting" | "running" | "done" | "error" | "aborted"} state
+ * @property {string} reason
+ * @property {number} created Seconds since the epoch.
+ * @property {number | null} started Seconds since the epoch.
+ * @property {number | null} finished Seconds since the epoch.
+ * @property {string} command The command that makes the job again; empty if there is none.
+ * @property {number | null} seed
+ * @property {RecordSource[]} made_from
+ * @property {TrainingFacts} facts
+ * @property {"dataset" | "model" | "test"} kind
+ * @property {Record<string, any>} spec The spec of the job, with defaults.
  * @property {JobSummary} summary The summary without facts and pictures.
  */
 
@@ -1385,6 +1416,15 @@
 /**
  * @typedef {object} Refusal Why a request failed: the answer of every status from 400 on.
  * @property {RefusalReason} error
+ */
+
+/**
+ * @typedef {object} Links Addresses where a client of the API can begin.
+ * @property {string} jobs URL, from the server's root.
+ * @property {string} files URL, from the server's root.
+ * @property {string} health URL, from the server's root.
+ * @property {string} metrics URL, from the server's root.
+ * @property {string} openapi URL, from the server's root.
  */
 
 /**
