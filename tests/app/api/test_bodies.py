@@ -40,7 +40,8 @@ def test_large_bodies_are_refused_by_their_size(size: str, client: FlaskClient, 
     _, model = dataset_and_model(client, clip)
     body, status = LARGE[size]
     for method, path in WITH_JSON:
-        answer = client.open(path.replace("{id}", model), method=method.upper(), json=body)
+        address = path.replace("{id}", model).replace("{name}", "fast")
+        answer = client.open(address, method=method.upper(), json=body)
         assert (path, answer.status_code) == (path, status)
         message = answer.json["error"]["message"]
         assert status == 413 or "The JSON is too large" in message
