@@ -54,6 +54,8 @@ test("ticks have as many digits as their distance needs", () => {
     ["1.00e+6", "1.05e+6", "1.10e+6"],
   );
   assert.equal(tickText(1500, 500), "1,500");
+  assert.equal(tickText(0.0005, 0.0005), "0.0005");
+  assert.equal(tickText(3.5e-4, 5e-5), "3.5e−4");
   assert.deepEqual(logTickTexts(logTicks(0.023811, 0.023829)), [
     "0.023815",
     "0.023820",

@@ -279,7 +279,7 @@ export function tickText(tick, step) {
   if (Math.abs(tick) < step * 1e-6) return "0";
   const powerOf = (/** @type {number} */ value) => Math.floor(Math.log10(value) + 1e-6);
   const size = Math.abs(tick);
-  if (size < 1e-3 || size >= 1e6) {
+  if (size >= 1e6 || (step < 9e-5 && size < 0.01)) {
     const digits = Math.min(Math.max(powerOf(size) - powerOf(step), 0), 10);
     return withMinus(tick.toExponential(digits));
   }

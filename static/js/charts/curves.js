@@ -84,6 +84,26 @@ function addPoint({ series }, scalars, { step, epoch, time }) {
 }
 
 /**
+ * Curves with the gain over the input, `val/gain`, and that of the input itself, which is 0.
+ * @param {SeriesByKey} series
+ * @returns {SeriesByKey}
+ */
+export function withGain(series) {
+  const [after, before] = [series["val/psnr"], series["val/psnr_input"]];
+  if (!after || !before) return series;
+  const inputs = new Map(before.step.map((step, index) => [step, before.value[index]]));
+  const kept = after.step.flatMap((step, index) => (inputs.has(step) ? [index] : []));
+  const at = (/** @type {number[]} */ column) => kept.map((index) => column[index]);
+  const place = { step: at(after.step), epoch: at(after.epoch), time: at(after.time) };
+  const value = kept.map((index) => after.value[index] - (inputs.get(after.step[index]) ?? NaN));
+  return {
+    ...series,
+    "val/gain": { ...place, value },
+    "val/gain_input": { ...place, value: value.map(() => 0) },
+  };
+}
+
+/**
  * Remove the points from a step on.
  * @param {Series} line
  * @param {number} step

@@ -1,7 +1,16 @@
 // Styles of curves: the same quantity has the same name and colour on every page. The scores of the
 // inputs, which every network has to beat, are dashed.
 import { svg } from "../base/dom.js";
-import { bytes, decibel, loss, NO_VALUE, percent, percentage, similarity } from "../base/format.js";
+import {
+  bytes,
+  decibel,
+  gain,
+  loss,
+  NO_VALUE,
+  percent,
+  percentage,
+  similarity,
+} from "../base/format.js";
 
 /**
  * @typedef {(value: number | null) => string} Formatter
@@ -103,6 +112,7 @@ export function swatch({ colour, dash }) {
  */
 export function formatterOf(key) {
   if (key.startsWith("val/psnr")) return decibel;
+  if (key.startsWith("val/gain")) return gain;
   if (key.startsWith("val/ssim")) return similarity;
   return key.includes("/") ? loss : null;
 }

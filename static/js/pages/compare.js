@@ -9,6 +9,7 @@ import {
   sinceStart,
   startOf,
   stepsBetween,
+  withGain,
 } from "../charts/curves.js";
 import { find, findAll, pageData } from "../base/dom.js";
 import { count, decibel, epoch, gain, gainOf, loss, seconds, similarity } from "../base/format.js";
@@ -92,7 +93,7 @@ function overlaid(key, x, seriesOf) {
   /** @type {Series[]} */
   const inputs = [];
   for (const model of shownModels()) {
-    const series = seriesOf(model);
+    const series = withGain(seriesOf(model));
     const shown = x === "time" ? sinceStart(series, startOf(model.curves.series)) : series;
     if (shown[key]) byModel[model.id] = shown[key];
     const input = shown[`${key}_input`];

@@ -11,6 +11,7 @@ import {
   sinceStart,
   startOf,
   stepsBetween,
+  withGain,
 } from "../charts/curves.js";
 import { definitions, find, findAll, pageData } from "../base/dom.js";
 import { factsOf } from "../runs/facts.js";
@@ -73,9 +74,9 @@ const keysOf = (figure) => find(figure, ".chart").dataset.keys?.split(",") ?? []
 /** @type {() => void} */
 const drawCharts = charts(find(document, "[data-charts]"), {
   source: (figure, /** @type {SeriesByKey | null} */ finer, x) => {
-    const shown = finer ?? curves.series;
+    const shown = withGain(finer ?? curves.series);
     const series = x === "time" ? sinceStart(shown, startOf(curves.series)) : shown;
-    return { series, keys: keysIn(curves.series, keysOf(figure)), style: styleOf };
+    return { series, keys: keysIn(withGain(curves.series), keysOf(figure)), style: styleOf };
   },
   fetchFiner: async (x, from, to, before) => {
     const start = x === "time" ? startOf(curves.series) : 0;
@@ -87,7 +88,8 @@ const drawCharts = charts(find(document, "[data-charts]"), {
     return series;
   },
   saveTable: (figure) => {
-    const keys = keysIn(curves.series, keysOf(figure)).join(",");
+    const wanted = keysOf(figure).map((key) => key.replace("val/gain", "val/psnr"));
+    const keys = keysIn(curves.series, wanted).join(",");
     location.assign(withRoot(`/api/v1/jobs/${job.id}/scalars.csv?keys=${keys}`));
   },
 });

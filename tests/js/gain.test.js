@@ -1,0 +1,21 @@
+// The gain over the input as a curve.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { withGain } from "../../static/js/charts/curves.js";
+
+test("the gain is the PSNR above that of the input, at the steps of both", () => {
+  const line = (/** @type {number[]} */ step, /** @type {number[]} */ value) => ({
+    step,
+    epoch: step,
+    time: step,
+    value,
+  });
+  const series = withGain({
+    "val/psnr": line([0, 5, 9], [30, 31, 32]),
+    "val/psnr_input": line([0, 9], [30, 30]),
+  });
+  assert.deepEqual(series["val/gain"], line([0, 9], [0, 2]));
+  assert.deepEqual(series["val/gain_input"].value, [0, 0]);
+  assert.deepEqual(withGain({}), {});
+});
