@@ -8,7 +8,7 @@ import json
 import sys
 from collections.abc import Iterable, Iterator
 
-from flask import Blueprint, Response, request
+from flask import Blueprint, Response, jsonify, request
 
 from app.actions import delete, describe, queue, zip_of_job
 from app.answers import EventList, ScalarsResponse, WorkerLog
@@ -50,11 +50,17 @@ def list_jobs() -> JobPage:
     }
 
 
-@route(blueprint, "GET", "/jobs/<id>")
-def show_job(id: Id) -> JobDetails:
-    """One job."""
+@route(blueprint, "GET", "/jobs/<id>", answers={JSON: JobDetails})
+def show_job(id: Id) -> Response:
+    """One job.
+
+    The answer has an ETag. A request with it in If-None-Match gets 304 while nothing has changed.
+    """
     row = row_or_404(id)
-    return {**as_json(row), "waiting_for": waiting_reason(row, catalog())}
+    response = jsonify({**as_json(row), "waiting_for": waiting_reason(row, catalog())})
+    response.add_etag()
+    response.make_conditional(request)
+    return response
 
 
 @route(blueprint, "PATCH", "/jobs/<id>", body=JobChanges)

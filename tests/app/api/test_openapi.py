@@ -9,7 +9,8 @@ from flask.testing import FlaskClient
 
 from app.api import openapi
 from app.settings import Settings
-from tests.app.test_server import app, catalog, client
+from tests.app.test_server import app, catalog, client, dataset
+from tests.conftest import Clip
 
 __all__ = ["app", "catalog", "client"]
 
@@ -128,3 +129,14 @@ def test_wrong_parameters_are_refused(
 def test_an_empty_parameter_is_as_good_as_none(client: FlaskClient) -> None:
     assert client.get("/api/v1/jobs?kind=&state=&q=&limit=&cursor=").status_code == 200
     assert client.get("/api/v1/jobs?state=done&state=error,waiting").status_code == 200
+
+
+def test_an_unchanged_job_is_not_sent_again(client: FlaskClient, clip: Clip) -> None:
+    id = dataset(client, clip)
+    first = client.get(f"/api/v1/jobs/{id}")
+    tag = {"If-None-Match": first.headers["ETag"]}
+    again = client.get(f"/api/v1/jobs/{id}", headers=tag)
+    assert (again.status_code, again.data) == (304, b"")
+    client.patch(f"/api/v1/jobs/{id}", json={"name": "other"})
+    changed = client.get(f"/api/v1/jobs/{id}", headers=tag)
+    assert (changed.status_code, changed.json["name"]) == (200, "other")
