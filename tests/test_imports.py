@@ -12,7 +12,7 @@ from jobs.core.paths import ROOT
 TOPS = ("app", "commands", "jobs", "models")
 SERVER_PACKAGES = {"jobs.core", "jobs.specs", "models.definitions", "models.definitions.caffe"}
 """The packages outside `app` that the server may import: they need neither torch nor av."""
-HEAVY = {"torch", "torchvision", "av", "numpy", "PIL", "lmdb", "alembic"}
+HEAVY = {"torch", "torchvision", "av", "numba", "numpy", "PIL", "lmdb", "alembic"}
 MAX_FILES = 16
 
 

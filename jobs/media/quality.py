@@ -59,7 +59,10 @@ def ssim(a: Picture, b: Picture) -> float:
 
 
 def _values(picture: Picture) -> Values:
-    return np.ascontiguousarray(picture).reshape(len(picture), -1)
+    values = np.ascontiguousarray(picture).reshape(len(picture), -1)
+    # One type of array, one compiled function: another could round differently.
+    values.setflags(write=False)
+    return values
 
 
 def _window() -> NDArray[np.float32]:

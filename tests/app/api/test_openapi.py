@@ -112,7 +112,11 @@ def test_the_api_begins_with_its_links(client: FlaskClient) -> None:
         ("limit=0", "limit", "Must be at least 1."),
         ("limit=many", "limit", "Must be a whole number."),
         ("cursor=../x", "cursor", "Not a cursor: use the `cursor` of the previous page."),
-        ("states=done", "states", "Unknown parameter. Available: cursor, kind, limit, q, state."),
+        (
+            "states=done",
+            "states",
+            "Unknown parameter. Available: cursor, kind, limit, q, state, tag.",
+        ),
         ("kind=test&kind=model", "kind", "Must be one of"),
     ],
 )

@@ -142,7 +142,7 @@ def test_a_gain_range_may_have_one_end(client: FlaskClient, test: str) -> None:
     assert "gain of at least 0.25 dB." in client.get(f"/tests/{test}?low=0.25").text
     assert "gain of less than 1 dB." in client.get(f"/tests/{test}?high=1").text
     both = client.get(f"/tests/{test}?low=-0.5&high=0").text
-    assert "gain of at least -0.5 dB and less than 0 dB." in both
+    assert "gain of at least −0.5 dB and less than 0 dB." in both
 
 
 def test_all_results_as_csv_and_json(client: FlaskClient, test: str) -> None:
