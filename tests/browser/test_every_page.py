@@ -9,7 +9,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
-from playwright.sync_api import Browser, Page, Request, WebSocket
+from playwright.sync_api import Browser, Page, Request, WebSocket, expect
 
 from app.web.bundles import bundles
 from tests.browser.conftest import watched
@@ -229,10 +229,13 @@ def test_forms_work_below_the_prefix(prefixed: tuple[Server, str, list[str]], pa
     server, root, addresses = prefixed
     page.goto(f"{root}/?token={TOKEN}")
     assert page.url == f"{root}/"
-    page.goto(root + addresses[2])
+    dataset = next(root + address for address in addresses if address.startswith("/datasets/"))
+    page.goto(dataset)
+    page.get_by_role("button", name="Edit name, tags, notes").click()
     page.get_by_label("Group", exact=True).fill("one")
     page.get_by_role("button", name="Save").click()
-    page.wait_for_url(root + addresses[2])
+    expect(page.get_by_role("link", name="one", exact=True)).to_be_visible()
+    assert page.url == dataset
     page.goto(f"{root}/datasets/new")
     stream = next(server.roots[0].glob("*.h264"))
     choose(page, STREAM, stream)

@@ -5,18 +5,18 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
+from app.web.assets import version
 from tests.browser.looks import until
 from tests.conftest import Clip
 from tests.support.server import Server
 
-FOLLOW = """async (url) => {
+FOLLOW = """async ([url, module]) => {
   document.body.innerHTML = `<details id="log" data-log="${url}"><summary>Log</summary>
     <pre></pre></details>`;
   const style = document.querySelector("pre").style;  // The CSP forbids it in the HTML.
   Object.assign(style, { height: "200px", overflow: "auto", whiteSpace: "pre-wrap" });
   window.live = true;
-  const theme = document.querySelector("script[src$='/theme.js']").src;
-  const { followLog } = await import(theme.replace("base/theme", "runs/log"));
+  const { followLog } = await import(module);
   followLog(document.querySelector("#log"), () => window.live);
 }"""
 AT_END = """() => {
@@ -35,7 +35,7 @@ def log(page: Page, server: Server, clip: Clip) -> Path:
     id = server.dataset(clip)
     server.wait(id, "done")
     page.goto(server.url)
-    page.evaluate(FOLLOW, f"/api/v1/jobs/{id}/log")
+    page.evaluate(FOLLOW, [f"/api/v1/jobs/{id}/log", f"/static/{version()}/js/runs/log.js"])
     return server.home / "jobs" / id / "worker.log"
 
 
