@@ -43,6 +43,7 @@ class Follower:
         self._folders_synced = time.monotonic()
         self._offsets: dict[str, int] = {}
         """By the id of a live job: the byte offset just after the last event that was sent."""
+        self._started_again: set[str] = set()
 
     def run(self) -> None:
         repeat(INTERVAL, self.follow)
@@ -69,8 +70,20 @@ class Follower:
             if state == "running" and _hangs(row) and row.id not in self._catalog.aborting:
                 self._catalog.abort(row.id, limits.out_of_time_reason())
             if lost and state not in FINAL_STATES and row.id not in self._catalog.aborting:
+                if state == "waiting" and self._may_start_again(folder):
+                    self._catalog.launched.discard(row.id)
+                    continue
                 launcher.kill_leftovers(folder)
                 self._catalog.write_end(folder, "error", _lost_reason(folder))
+
+    def _may_start_again(self, folder: JobFolder) -> bool:
+        """Whether a worker that ended before it began, without a word, is started once more.
+
+        A server that is killed while it starts a worker leaves one that ends at once.
+        """
+        again = not _last_line(folder) and folder.id not in self._started_again
+        self._started_again.add(folder.id)
+        return again
 
     def follow_job(self, id: str) -> None:
         """Read the log of a job that has new events."""
@@ -116,14 +129,17 @@ def _log_state(row: JobRow, event: StateEvent) -> None:
 
 def _lost_reason(folder: JobFolder) -> str:
     """The reason for the state "error" of a job whose worker has died."""
-    lines = (
-        folder.worker_log.read_text(errors="replace").split("\n")
-        if folder.worker_log.exists()
-        else []
-    )
-    last = next((line.strip() for line in reversed(lines) if line.strip()), "")
+    last = _last_line(folder)
     output = f"The last line of its log is “{last[:300]}”." if last else "Its log is empty."
     return (
         f"The worker exited unexpectedly. {output} "
         "Finished work is kept: Resume continues from there."
     )
+
+
+def _last_line(folder: JobFolder) -> str:
+    """The last line that a worker wrote; empty if it wrote none."""
+    if not folder.worker_log.exists():
+        return ""
+    lines = folder.worker_log.read_text(errors="replace").split("\n")
+    return next((line.strip() for line in reversed(lines) if line.strip()), "")

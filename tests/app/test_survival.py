@@ -333,6 +333,22 @@ def test_a_server_that_is_killed_repeatedly_runs_each_job_once(server: Server, c
         assert states == ["waiting", "running", "done"]
 
 
+def test_a_job_whose_worker_ended_before_it_began_is_started_once_more(
+    server: Server, clip: Clip
+) -> None:
+    """As after a server that was killed between its request to the fork server and the answer."""
+    server.kill()
+    source = {"kind": "stream", "stream": str(clip[0]), "originals": str(clip[1])}
+    spec = DatasetSpec.model_validate({"name": "d", "source": source})
+    folder = folders.create(server.home, "dataset", spec)
+    lock = folder.lock()
+    assert lock is not None
+    server.start()
+    assert server.job(folder.id)["state"] == "waiting"
+    os.close(lock)
+    server.wait(folder.id, "done")
+
+
 def test_an_aborted_training_is_deleted_with_its_worker(server: Server, clip: Clip) -> None:
     dataset = server.dataset(clip)
     server.wait(dataset, "done")
