@@ -4,6 +4,7 @@ static/js/base/format.js must give the same texts; tests/support/formatting.json
 """
 
 import math
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -137,6 +138,19 @@ def time_left(value: float) -> str:
     return f"about {math.floor(value / 360 + 0.5) / 10:,g} h left"
 
 
+def ago(then: float, now: float) -> str:
+    """The age of a time, both in seconds since the epoch: "just now", "3 min ago"."""
+    passed = now - then
+    if passed < 60:
+        return "just now"
+    if passed < 3600:
+        return f"{math.floor(passed / 60)} min ago"
+    if passed < 86400:
+        return f"{math.floor(passed / 3600)} h ago"
+    days = math.floor(passed / 86400)
+    return f"{days} day{'' if days == 1 else 's'} ago"
+
+
 def share(event: Progress | None) -> float | None:
     """The share that is done, 0 to 1; None if the length is unknown."""
     if not event:
@@ -208,7 +222,8 @@ def marks(snapshots: list[Snapshot] | None, best: Snapshot | None) -> dict[str, 
 
 
 def init_app(app: Flask) -> None:
-    """Make the functions available to the templates as `format.NAME`."""
+    """Make the functions available to the templates as `format.NAME`, and the time as `now()`."""
+    app.jinja_env.globals["now"] = time.time
     functions = (
         psnr,
         decibel,
@@ -224,6 +239,7 @@ def init_app(app: Flask) -> None:
         seconds,
         size,
         time_left,
+        ago,
         share,
         progress,
         hardware,

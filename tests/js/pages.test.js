@@ -4,6 +4,7 @@ import { readFile } from "node:fs/promises";
 import { test } from "node:test";
 
 import {
+  ago,
   bytes,
   count,
   counted,
@@ -55,6 +56,7 @@ const FORMATS = {
   size: bytes,
   progress: progressText,
   time_left: timeLeft,
+  ago,
   hardware: hardwareText,
   verdict,
 };

@@ -195,7 +195,7 @@ export function ago(then, now) {
   if (passed < 60) return "just now";
   if (passed < 3600) return `${Math.floor(passed / 60)} min ago`;
   if (passed < 86400) return `${Math.floor(passed / 3600)} h ago`;
-  return `${Math.floor(passed / 86400)} days ago`;
+  return `${counted(Math.floor(passed / 86400), "day")} ago`;
 }
 
 /**

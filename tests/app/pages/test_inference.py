@@ -4,6 +4,7 @@ import re
 from html import unescape
 from urllib.parse import parse_qs
 
+import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
@@ -36,3 +37,32 @@ def test_a_test_of_the_first_pair_is_edited_with_its_pair(
     again = re.search(f'/models/{model}/test\\?(\\S+kind\\S+)"', client.get(f"/tests/{id}").text)
     assert again
     assert parse_qs(unescape(again[1]))["pair"] == ["0"]
+
+
+@pytest.mark.parametrize(
+    ("target", "before", "after", "verdict"),
+    [
+        ("/t.png", 32.41, 32.72, "+0.31 dB better than the input (32.41 → 32.72)"),
+        (None, None, None, "No ground truth given: quality cannot be measured."),
+        ("/t.png", None, 40.0, "The input equals the ground truth: no gain is possible."),
+        ("/t.png", 40.0, None, "The output equals the ground truth."),
+    ],
+)
+def test_the_page_has_its_verdict_before_its_script_runs(
+    client: FlaskClient,
+    catalog: Catalog,
+    target: str | None,
+    before: float | None,
+    after: float | None,
+    verdict: str,
+) -> None:
+    id = catalog.create("test", ImageTest(model="abcdefgh", image="/a.png"))
+    pictures = {"input": "/i.png", "output": "/o.png", "target": target, "width": 9, "height": 9}
+    ssim = {"ssim_input": None, "ssim_output": None, "snapshot": "best"}
+    log(catalog, id, "sample", **pictures, psnr_input=before, psnr_output=after, **ssim)
+    row = catalog.get(id)
+    assert row is not None
+    catalog.catch_up(row)
+    assert re.search(
+        rf'id="verdict"[^>]*>{re.escape(verdict)}</p>', client.get(f"/tests/{id}").text
+    )
