@@ -2,10 +2,13 @@
 
 from typing import Any
 
+import gevent
 from flask import Blueprint, abort, redirect, request, url_for
 
 from app.actions import create_test, keep_upload, test_of_row
-from app.catalog import results
+from app.answers import Job
+from app.apart import PAUSE
+from app.catalog import log_index, results
 from app.catalog.index import as_json
 from app.current import catalog, row_or_404
 from app.forms.fields import UPLOAD, values_of
@@ -13,6 +16,7 @@ from app.forms.inference import INPUT, inference_fields, keep_input, selected_in
 from app.pages.common import form_page, job_or_404, job_page, refused_page
 from app.pages.thumbnails import thumbnails
 from app.validation_errors import Invalid, validate
+from jobs.core.types.events import LogMessageEvent
 from jobs.specs import TESTS
 
 blueprint = Blueprint("tests", __name__)
@@ -70,7 +74,25 @@ def test(id: str) -> str:
             abort(404)
         query = {name: request.args[name] for name in ("low", "high") if name in request.args}
         more = {"table": table, "gains": query, "thumbnails": thumbnails(job, table["results"])}
+    else:
+        more = {"messages": messages(job)}
     return job_page(PAGES[kind], job, model=as_json(model, brief=True) if model else None, **more)
+
+
+def messages(job: Job) -> list[LogMessageEvent]:
+    """The messages of a test since its last start, up to the event that its page shows."""
+    found: list[LogMessageEvent] = []
+    folder = catalog().folder(job["id"])
+    for events in log_index.rare(folder, 0, frozenset({"state", "message"})):
+        for event in events:
+            if event["seq"] > job["seq"]:
+                return found
+            if event["type"] == "message":
+                found.append(event)
+            elif event["type"] == "state" and event["state"] == "running":
+                found.clear()
+        gevent.sleep(PAUSE)
+    return found
 
 
 @blueprint.post("/tests/<id>/results/<int:index>")

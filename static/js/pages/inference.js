@@ -28,8 +28,6 @@ const LABELS = [
 
 /** @type {Job} */
 let job = pageData("job");
-/** The last event that the server's page contains: earlier ones only add their messages. */
-const known = job.seq;
 /** Counts how often the test has started. */
 let attempt = (job.history ?? []).filter(({ state }) => state === "running").length;
 /** @type {ImageSample | null} */
@@ -132,7 +130,6 @@ function onEvent(event) {
   const starts = event.type === "state" && event.state === "running";
   if (starts) clearNotes(part("notes"));
   if (event.type === "message") addNote(part("notes"), event);
-  if (event.seq <= known) return;
   job = withEvent(job, event);
   if (starts) onStart();
   if (event.type === "sample" && "snapshot" in event) showSample(event);
@@ -151,8 +148,7 @@ const { summary } = job;
 if (summary.output) showSample(/** @type {ImageSample} */ (summary));
 for (const layer of summary.layers ?? []) layers.show({ ...layer, version: urlOf("") });
 showState();
-// A test has few events. They are replayed from the first, for their messages.
-watchJob(job.id, 0, (events) => {
+watchJob(job.id, job.seq, (events) => {
   events.forEach(onEvent);
   showState();
 });

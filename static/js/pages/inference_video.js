@@ -9,7 +9,7 @@ import { decibel, similarity } from "../base/format.js";
 import { watchJob } from "../base/live.js";
 import { refresher } from "../base/refresh.js";
 import { isFinal, showStatus, withEvent } from "../base/status.js";
-import { addNote, clearNotes, showEarlierNotes } from "../runs/notes.js";
+import { addNote, clearNotes } from "../runs/notes.js";
 import { videoCompare } from "../viewer/video_compare.js";
 
 /** @import { Look, Range } from "../charts/axes.js" */
@@ -126,7 +126,6 @@ function onEvents(events) {
 }
 
 watchJob(job.id, job.seq, onEvents);
-showEarlierNotes(part("notes"), job);
 showStatus(job);
 bindCharts();
 bindWorstFrame();

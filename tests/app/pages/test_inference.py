@@ -66,3 +66,29 @@ def test_the_page_has_its_verdict_before_its_script_runs(
     assert re.search(
         rf'id="verdict"[^>]*>{re.escape(verdict)}</p>', client.get(f"/tests/{id}").text
     )
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [ImageTest(model="abcdefgh", image="/a.png"), VideoTest(model="abcdefgh", video="/a.mp4")],
+)
+def test_the_page_has_the_messages_since_the_last_start(
+    client: FlaskClient, catalog: Catalog, spec: ImageTest | VideoTest
+) -> None:
+    id = catalog.create("test", spec)
+
+    def list_of_messages() -> str:
+        row = catalog.get(id)
+        assert row is not None
+        catalog.catch_up(row)
+        found = re.search(r'<ul id="notes".*?</ul>', client.get(f"/tests/{id}").text, re.DOTALL)
+        assert found
+        return found[0]
+
+    assert "hidden" in list_of_messages()
+    for text in ("of the first try", "<b> of the second try"):
+        log(catalog, id, "state", state="running", reason="")
+        log(catalog, id, "message", level="warning", text=text)
+    assert "hidden" not in list_of_messages()
+    items = re.findall("<li.*?</li>", list_of_messages())
+    assert items == ['<li class="warning">&lt;b&gt; of the second try</li>']
