@@ -11,7 +11,7 @@ from playwright.sync_api import Page, expect
 from jobs.media.h264 import encode
 from jobs.media.sample_clip import scene
 from jobs.media.video import decode
-from tests.browser.looks import check_looks, layout_shift, until
+from tests.browser.looks import check_looks, until
 from tests.conftest import Clip
 from tests.support.server import Server
 
@@ -94,5 +94,3 @@ def test_a_failed_restoration_is_tried_again_and_its_notes_are_shown(
     for _ in range(2):  # The note comes with the events, and after a reload in the page.
         expect(page.locator("#notes li")).to_contain_text(["The video is interlaced"])
         page.reload()
-        page.wait_for_load_state("networkidle")
-        assert layout_shift(page) < 0.02
