@@ -4,8 +4,9 @@ import json
 import os
 import signal
 import sys
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
@@ -35,7 +36,7 @@ MIB = 2**20
 @click.option("--model", "model_id", metavar="ID", help="Use this model instead of a starter.")
 @click.option(
     "--starter",
-    type=click.Choice(["fast"]),
+    type=click.Choice(get_args(Starter)),
     default="fast",
     show_default=True,
     help="Use this network of the package.",
@@ -62,6 +63,12 @@ MIB = 2**20
     help="Write videos with this number of bits per value. Few devices play h264 with 10.",
 )
 @click.option(
+    "--qp",
+    type=click.IntRange(1, 51),
+    help="Assume this QP where a file does not tell it, as HEVC, AV1, PNG and WebP. Higher values "
+    "change more.",
+)
+@click.option(
     "--device",
     default="auto",
     show_default=True,
@@ -84,6 +91,7 @@ def restore(
     home: Path,
     codec: Codec,
     bit_depth: BitDepth,
+    qp: int | None,
     device: str,
     memory: int | None,
     overwrite: bool,
@@ -103,7 +111,9 @@ def restore(
         if not (source.is_dir() or is_image(source.name)):
             # Fail before torch is loaded, which takes seconds.
             check_video(source, out, codec, overwrite)
-        model = _model(folder, snapshot, starter, device, memory)
+        model = replace(_model(folder, snapshot, starter, device, memory), qp=qp)
+        if qp is not None and not model.restorer.takes_qp:
+            raise JobError("--qp: This model does not take the QP. Leave the option out.")
         restored = _restored(source, out, codec, bit_depth, model, _report(), overwrite)
     except JobError as error:
         raise click.ClickException(str(error)) from error

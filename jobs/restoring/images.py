@@ -16,8 +16,17 @@ from jobs.core.errors import Aborted, JobError, disk_full, is_disk_full
 from jobs.core.report import Report
 from jobs.core.suffixes import is_image
 from jobs.media.coding import with_plane
-from jobs.media.images import Header, Picture, conversion_notes, list_images, read, stem, to_gray
-from jobs.restoring.network import Model
+from jobs.media.images import (
+    Header,
+    Picture,
+    Reading,
+    conversion_notes,
+    list_images,
+    read,
+    stem,
+    to_gray,
+)
+from jobs.restoring.network import Model, no_qp
 from jobs.restoring.outputs import check_free
 from jobs.restoring.video import Restored
 from models import tiles
@@ -58,8 +67,11 @@ def restore_image(
             "warning",
         )
     began = time.monotonic()
-    header = _restore(source, out, model)
+    reading = _restore(source, out, model)
+    header = reading.header
     _report_conversions([header], report)
+    if model.lacks_qp(reading.coding):
+        report.message(no_qp(source.name), "warning")
     report.progress(1, 1, "images")
     return Restored(1, time.monotonic() - began, header.width, header.height, extension[1:], out)
 
@@ -83,12 +95,14 @@ def restore_folder(
         for path, target in targets.items():
             check_free(path, target, overwrite)
     _create(out)
-    began, why, headers = time.monotonic(), "", list[Header]()
+    began, why, headers, without_qp = time.monotonic(), "", list[Header](), list[str]()
     report.begin(0)
     for path, target in targets.items():
         try:
             report.check()
-            headers.append(_restore(path, target, model))
+            reading = _restore(path, target, model)
+            headers.append(reading.header)
+            without_qp += [path.name] * model.lacks_qp(reading.coding)
         except Aborted:
             why = f"Stopped after {len(headers)} images."
             break
@@ -102,6 +116,8 @@ def restore_folder(
     if not headers:
         raise JobError(why)
     _report_conversions(headers, report)
+    if without_qp:
+        report.message(no_qp(f"{len(without_qp):,} images, such as {without_qp[0]},"), "warning")
     size, seconds = (headers[-1].width, headers[-1].height), time.monotonic() - began
     return Restored(len(headers), seconds, *size, FOLDER_EXTENSION[1:], out, why)
 
@@ -137,12 +153,13 @@ def _extension(out: Path) -> str:
     return extension
 
 
-def _restore(source: Path, out: Path, model: Model) -> Header:
-    """Restore an image into a file and return the header of the input. Raises JobError."""
+def _restore(source: Path, out: Path, model: Model) -> Reading:
+    """Restore an image into a file and return the input. Raises JobError."""
     reading = read(source)
     picture = reading.picture
     input = picture if model.channels == 3 else to_gray(picture, "BT.601")
-    seen = with_plane(input, reading.coding.qp) if model.restorer.takes_qp else input
+    takes_qp = model.restorer.takes_qp
+    seen = with_plane(input, reading.coding.qp, model.qp) if takes_qp else input
     image = torch.tensor(seen).permute(2, 0, 1)[None]
     try:
         restored = (
@@ -151,7 +168,7 @@ def _restore(source: Path, out: Path, model: Model) -> Header:
     except tiles.TooLarge as error:
         raise JobError(f"{source.name}: {error}") from error
     _write(restored, out, reading.metadata)
-    return reading.header
+    return reading
 
 
 def _write(picture: Picture, out: Path, metadata: dict[str, Any]) -> None:

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from jobs.core.errors import JobError
-from jobs.media.coding import plane_of
+from jobs.media.coding import Coding, plane_of
 from jobs.restoring import planes
 from jobs.restoring.planes import Layout
 from jobs.restoring.video_in import Shot
@@ -27,13 +27,27 @@ class Model:
     channels: int
     limit: int
     """The most bytes that the outputs of layers may use."""
+    qp: int | None = None
+    """The QP of frames and images whose QP is unknown."""
+
+    def lacks_qp(self, coding: Coding) -> bool:
+        """Whether the network takes the QP, and that of a frame or image is unknown."""
+        return self.restorer.takes_qp and coding.qp is None and self.qp is None
+
+
+def no_qp(name: str) -> str:
+    """The message for a file of which the network should know the QP."""
+    return (
+        f"The QP of {name} is unknown, and it decides how much the network changes: that may be "
+        "nothing. `clearframe restore --qp 27` assumes a QP of 27."
+    )
 
 
 class FrameRestorer:
     """Restores the planes of shots. Set `layout` before the first call of `restore`."""
 
     def __init__(self, model: Model) -> None:
-        self._model = model
+        self.model = model
         self._device = tiles.device_of(model.restorer)
         model.restorer.to(memory_format=torch.channels_last)  # 20 % faster on a CPU.
         self._tilings: dict[tuple[int, ...], tiles.Tiling] = {}
@@ -45,7 +59,7 @@ class FrameRestorer:
         """The number of frames of a batch, for frames of a size."""
         pixels = width * height
         within_limit = self._limit / (
-            tiles.bytes_per_pixel(self._model.restorer, self._model.channels + self.needs_qps)
+            tiles.bytes_per_pixel(self.model.restorer, self.model.channels + self.needs_qps)
             * pixels
         )
         return max(1, min(MAX_FRAMES, BATCH_PIXELS[self._device.type] // pixels, int(within_limit)))
@@ -63,7 +77,7 @@ class FrameRestorer:
         if self.needs_rgb:
             rgb = planes.stack([shot.rgb for shot in shots if shot.rgb is not None], self._device)
             restored, before = self._run(rgb, shots), tiles.unit(rgb)
-            if self._model.restorer.channels == "y":
+            if self.model.restorer.channels == "y":
                 outputs = planes.change_of_luma((restored - before)[:, :1], inputs, self.layout)
             else:
                 change = restored.clamp(0, 1) - before
@@ -89,7 +103,10 @@ class FrameRestorer:
     def _with_qps(self, image: Tensor, shots: list[Shot]) -> Tensor:
         """The images, uint8 or float32 in 0 to 1, with the QPs of their frames as last channel."""
         height, width = image.shape[-2:]
-        qps = planes.stack([plane_of(shot.qp, height, width) for shot in shots], self._device)
+        size, unknown = (height, width), self.model.qp
+        qps = planes.stack(
+            [plane_of(shot.qp, *size, unknown=unknown) for shot in shots], self._device
+        )
         return torch.cat((image, qps if image.dtype == torch.uint8 else qps / 255), 1)
 
     def _tiled(self, image: Tensor, limit: int) -> Tensor:
@@ -99,5 +116,5 @@ class FrameRestorer:
             self._tilings.clear()
             self._limit = limit
         if shape not in self._tilings:
-            self._tilings[shape] = tiles.plan(self._model.restorer, shape, limit)
-        return tiles.run(self._model.restorer, image, self._tilings[shape])
+            self._tilings[shape] = tiles.plan(self.model.restorer, shape, limit)
+        return tiles.run(self.model.restorer, image, self._tilings[shape])

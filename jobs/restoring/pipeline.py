@@ -15,8 +15,9 @@ from av.container import InputContainer
 
 from jobs.core.errors import Aborted, disk_full
 from jobs.core.report import Report
+from jobs.media.coding import coding_of
 from jobs.media.video import ignore_warning
-from jobs.restoring.network import FrameRestorer, Model
+from jobs.restoring.network import FrameRestorer, Model, no_qp
 from jobs.restoring.output_file import DiskFull
 from jobs.restoring.planes import layout_of, planar
 from jobs.restoring.video_in import Batch, VideoIn
@@ -110,6 +111,8 @@ class Pipeline:
         if first is None:
             self.why = video.why
             return True
+        if self._restorer.model.lacks_qp(coding_of(first)):
+            self._report.message(no_qp(self._name), "warning")
         layout = layout_of(planar(first, depths))
         output = VideoOut(
             draft, out, codec, self._container, first, layout, self._warn, video.covers

@@ -2,7 +2,9 @@
 
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,10 +12,11 @@ from PIL import Image
 
 from jobs.core.events import NoLog
 from jobs.core.report import Report
+from jobs.core.types.events import JobEvent
 from jobs.media.coding import QpMap, plane_of
 from jobs.media.images import Picture, read_image
 from jobs.media.video import decode_frames, frames
-from jobs.restoring.images import restore_image
+from jobs.restoring.images import restore_folder, restore_image
 from jobs.restoring.network import Model
 from jobs.restoring.planes import planes_of
 from jobs.restoring.video import restore_video
@@ -22,6 +25,21 @@ from tests.support.qp_network import network
 
 needs_ffmpeg = pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="ffmpeg is not installed")
 FRAMES = 12
+
+
+class MessageLog(NoLog):
+    """Keeps the texts of messages."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.texts: list[str] = []
+
+    def _logged(self, type: str, fields: dict[str, Any]) -> JobEvent:
+        if type == "message":
+            self.texts.append(fields["text"])
+        return super()._logged(type, fields)
+
+
 REPORT = Report(NoLog())
 
 
@@ -108,6 +126,38 @@ def test_the_last_frame_of_mpeg2_has_the_qps_of_the_frame_before(tmp_path: Path)
     for output, input, plane in zip(outputs, luma(path), [*expected, expected[-1]], strict=True):
         inside = (input >= 16) & (input <= 235)
         assert np.abs(output - plane)[inside].max() <= 0.5
+
+
+@needs_ffmpeg
+def test_an_assumed_qp_stands_for_unknown_ones_only(tmp_path: Path) -> None:
+    log = MessageLog()
+    restorer = Restorer(network(1), "y").eval()
+    for options, qp, expected in (
+        (("-c:v", "ffv1"), None, 0),
+        (("-c:v", "ffv1"), 27, 27),
+        (("-c:v", "mpeg4", "-qmin", "6", "-qmax", "6", "-b:v", "100M"), 40, 26),
+    ):
+        path = encode(tmp_path / "clip.mkv", *options, size="160x96")
+        out, model = tmp_path / "out.mkv", Model(restorer, 1, 2**30, qp)
+        restore_video(path, out, model, Report(log), "ffv1", overwrite=True)
+        for output, input in zip(luma(out), luma(path), strict=True):
+            inside = (input >= 16) & (input <= 235)
+            assert np.abs(output - (16 + 5 * expected * 219 / 255))[inside].max() <= 0.5
+    assert len([text for text in log.texts if "The QP of clip.mkv is unknown" in text]) == 1
+
+
+def test_images_without_a_known_qp_are_said_once(tmp_path: Path) -> None:
+    folder, log = tmp_path / "in", MessageLog()
+    folder.mkdir()
+    for name in ("a.png", "b.png", "c.jpg"):
+        Image.new("RGB", (32, 32)).save(folder / name)
+    model = Model(Restorer(network(3), "rgb").eval(), 3, 2**30)
+    restore_folder(folder, tmp_path / "out", model, Report(log))
+    assert ["The QP of 2 images, such as a.png, is unknown" in text for text in log.texts] == [True]
+    assumed = replace(model, qp=27)
+    restore_folder(folder, tmp_path / "assumed", assumed, Report(log))
+    assert len(log.texts) == 1
+    assert (read_image(tmp_path / "assumed" / "a.png") == 5 * 27).all()
 
 
 @needs_ffmpeg
