@@ -1,11 +1,14 @@
 """Benchmark: gain of the starters over H.264 on the clips of benchmarks/quality.py.
 
-    python benchmarks/starters.py [--every 8] [--blind] [--only CLIP]...
+    python benchmarks/starters.py [--starter NAME] [--every 8] [--blind] [--only CLIP]...
+                                  [--left-out FOLDER]
 
 libx264 (preset medium) encodes 30 consecutive frames of each clip at each rate, and the gain of
-every n-th frame is measured: PSNR over the decoded frame, in Y and in RGB. No frame of these clips
-is in the starters' training. `--blind` restores without the QP, as for other codecs. `seconds` is
-processor time a megapixel. Prints a JSON object.
+every n-th frame is measured: PSNR over the decoded frame, in Y and in RGB. The starters have seen
+these clips: `--left-out` is the work folder of scripts/train_starter.py, with weights of trainings
+without some of the clips, and measures each clip by weights that have not seen it. `--blind`
+restores without the QP, as for other codecs. `seconds` is processor time a megapixel. Prints a
+JSON object.
 """
 
 import io
@@ -17,7 +20,7 @@ from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from statistics import mean
-from typing import Any
+from typing import Any, get_args
 
 import av
 import click
@@ -31,11 +34,13 @@ from benchmarks.quality import CLIPS, SEQUENCES, frames
 from benchmarks.record import print_progress, print_record, skip
 from jobs.media.video import to_picture
 from jobs.networks import starters
+from jobs.networks.snapshots import read_file, restorer_of
 from jobs.specs.networks import Starter
 from models import tiles
 from models.metrics import luma, psnr, to_uint8
 from models.restorer import Restorer
 from scripts.starter_material import qp_of
+from scripts.train_starter import weights_without
 
 RATES = [
     *({"qp": str(qp)} for qp in (18, 22, 27, 32, 37, 42)),
@@ -46,17 +51,22 @@ Picture = NDArray[np.uint8]
 
 
 @click.command()
-@click.option("--starter", type=click.Choice(["fast"]), default="fast", show_default=True)
+@click.option("--starter", type=click.Choice(get_args(Starter)), default="fast", show_default=True)
 @click.option("--every", default=8, show_default=True, help="Measure every n-th frame.")
 @click.option("--blind", is_flag=True, help="Restore without the QP.")
+@click.option(
+    "--left-out", type=click.Path(path_type=Path, exists=True), help="Work folder of the training."
+)
 @click.option("--only", multiple=True, type=click.Choice(list(SEQUENCES)), help="Only this clip.")
-def main(starter: Starter, every: int, blind: bool, only: tuple[str, ...]) -> None:
+def main(
+    starter: Starter, every: int, blind: bool, left_out: Path | None, only: tuple[str, ...]
+) -> None:
     if not CLIPS.is_dir():
         skip(f"The real clips are missing: {CLIPS}.")
     torch.set_num_threads(1)
-    restorer, _ = starters.load(starter)
     rows: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
     for name in only or SEQUENCES:
+        restorer = _restorer(starter, name, left_out)
         originals = [np.asarray(frame) for frame in frames(replace(SEQUENCES[name], every=1))]
         for rate in RATES:
             row = measure(restorer, originals, rate, every, blind)
@@ -72,7 +82,21 @@ def main(starter: Starter, every: int, blind: bool, only: tuple[str, ...]) -> No
         }
         for label, of_rate in rows.items()
     }
-    print_record(starter=starter, every=every, blind=blind, means=means, rates=dict(rows))
+    print_record(
+        starter=starter,
+        every=every,
+        blind=blind,
+        left_out=left_out is not None,
+        means=means,
+        rates=dict(rows),
+    )
+
+
+def _restorer(starter: Starter, clip: str, left_out: Path | None) -> Restorer:
+    if left_out is None:
+        return starters.load(starter)[0]
+    path = weights_without(left_out, starter, clip)
+    return restorer_of(*read_file(path), str(path))
 
 
 def measure(

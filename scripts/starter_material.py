@@ -1,9 +1,10 @@
 """Material for starters: coded patches of photographs and clips, as shards of numpy arrays.
 
-A photograph becomes a shot by pans, zooms, turns, noise and a cut; a clip is scaled down. Each shot
-is coded at one random rate. A shard holds `input` and `target` (N, SIDE, SIDE), Y in limited range
-as uint8; `qp` (N, SIDE, SIDE), QP as uint8, 0 where it is unknown; `error` (N,), the mean squared
-error of the frame that a patch is from, in grey levels.
+A photograph becomes a shot by pans, zooms, turns, noise and a cut; consecutive frames of a clip are
+scaled down, and turned by right angles. Each shot is coded at one random rate. A shard holds
+`input` and `target` (N, SIDE, SIDE), Y in limited range as uint8; `qp` (N, SIDE, SIDE), QP as
+uint8, 0 where it is unknown; `error` (N,), the mean squared error of the frame that a patch is
+from, in grey levels.
 """
 
 import io
@@ -12,16 +13,18 @@ import random
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import av
 import numpy as np
-from av.sidedata.encparams import VideoEncParams
 from av.video.frame import VideoFrame
 from numpy.typing import NDArray
 from PIL import Image
+
+from jobs.media.coding import PLANE_SCALE, coding_of, coding_of_image, plane_of, prepare_decoder
+from jobs.media.video import decode_frames, to_picture
+from jobs.specs.sources import RawVideo
 
 SIDE = 64
 """Rows and columns of a patch in pixels."""
@@ -38,6 +41,19 @@ Bytes = NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
+class Clip:
+    """A clip, and the range of factors that its shots are scaled down by.
+
+    Scaling by about two removes the damage of a clip's own coding.
+    """
+
+    file: str
+    least: float = 1
+    most: float = 1
+    raw: RawVideo | None = None
+
+
+@dataclass(frozen=True)
 class Coder:
     """A codec with the options of one rate. The QP is kept if `qp`."""
 
@@ -48,28 +64,29 @@ class Coder:
 
 def coders(chance: random.Random) -> Coder:
     """A random coder and rate."""
-    rate, kind = chance.randint(18, 45), chance.random()
-    if kind < 0.72:
+    rate, kind, qp = chance.randint(18, 45), chance.random(), chance.random() < 0.75
+    if kind < 0.66:
         options = {
             "preset": chance.choice(("veryfast", "medium", "medium", "slow")),
             "bf": chance.choice(("0", "2", "3")),
             "threads": "1",
         }
         control = "qp" if chance.random() < 0.7 else "crf"
-        return Coder("libx264", {**options, control: str(rate)}, chance.random() < 0.75)
-    if kind < 0.80:
+        return Coder("libx264", {**options, control: str(rate)}, qp)
+    if kind < 0.76:
         scale = str(chance.randint(2, 20))
         codec = chance.choice(("mpeg2video", "mpeg4"))
-        return Coder(codec, {"qmin": scale, "qmax": scale})
-    if kind < 0.86:
+        return Coder(codec, {"qmin": scale, "qmax": scale}, qp)
+    if kind < 0.82:
         options = {"preset": "veryfast", "x265-params": "log-level=none:pools=1"}
         return Coder("libx265", {**options, "crf": str(rate)})
-    if kind < 0.90:
-        return Coder("libvpx-vp9", {"crf": str(rate + 10), "b": "0", "cpu-used": "6"})
-    if kind < 0.91:
+    if kind < 0.88:
+        return Coder("libvpx-vp9", {"crf": str(rate + 10), "b": "0", "cpu-used": "6"}, qp)
+    if kind < 0.89:
         return Coder("libsvtav1", {"crf": str(rate + 10), "preset": "10"})
     if kind < 0.96:
-        return Coder(chance.choice(("JPEG", "WEBP")), {"quality": str(chance.randint(5, 92))})
+        codec = chance.choice(("JPEG", "JPEG", "WEBP"))
+        return Coder(codec, {"quality": str(chance.randint(5, 92))}, qp)
     return Coder("", {})
 
 
@@ -128,13 +145,36 @@ def _noisy(frame: Bytes, strength: float, generator: np.random.Generator) -> Byt
     return result
 
 
-def clip_shot(path: Path, shrink: int, chance: random.Random, count: int) -> list[Bytes]:
-    """Consecutive RGB frames of a clip of `count` frames, scaled down."""
-    first = chance.randrange(max(1, count - FRAMES))
-    with av.open(str(path)) as container:
-        frames = list(islice(container.decode(video=0), first, first + FRAMES))
-    size = (frames[0].width // shrink // 2 * 2, frames[0].height // shrink // 2 * 2)
-    return [np.asarray(frame.to_image().resize(size, Image.Resampling.LANCZOS)) for frame in frames]
+def clip_frames(media: Path, clip: Clip) -> list[Bytes]:
+    """All frames of a clip as RGB."""
+    return [to_picture(frame) for frame in decode_frames(media / clip.file, raw=clip.raw)]
+
+
+def clip_shot(clip: Clip, frames: Sequence[Bytes], chance: random.Random) -> list[Bytes]:
+    """Some consecutive, or every second, of all frames of a clip: scaled down, turned, mirrored."""
+    count = min(FRAMES, len(frames))
+    step = chance.choice((1, 1, 1, 2)) if len(frames) > 2 * FRAMES else 1
+    first = chance.randrange(max(1, len(frames) - step * count + 1))
+    chosen = frames[first : first + step * count : step]
+    if chance.random() < 0.3:
+        chosen = chosen[::-1]
+    shrink, turn = chance.uniform(clip.least, clip.most), chance.randrange(8)
+    return [_turned(_scaled(frame, shrink), turn) for frame in chosen]
+
+
+def _scaled(frame: Bytes, shrink: float) -> Bytes:
+    if shrink < 1.02:
+        return frame
+    high, wide = (round(side / shrink) // 2 * 2 for side in frame.shape[:2])
+    return np.asarray(Image.fromarray(frame).resize((wide, high), Image.Resampling.LANCZOS))
+
+
+def _turned(frame: Bytes, turn: int) -> Bytes:
+    """One of eight ways to turn and mirror a frame, with even sides."""
+    turned = np.rot90(frame, turn % 4)
+    if turn > 3:
+        turned = turned[:, ::-1]
+    return np.ascontiguousarray(turned[: turned.shape[0] // 2 * 2, : turned.shape[1] // 2 * 2])
 
 
 def luma(frame: VideoFrame) -> Bytes:
@@ -152,9 +192,7 @@ def coded(frames: Sequence[Bytes], coder: Coder) -> Iterator[tuple[Bytes, Bytes,
     ]
     targets = [luma(frame) for frame in originals]
     if coder.name in ("JPEG", "WEBP"):
-        inputs: Iterable[tuple[Bytes, Bytes]] = (
-            (_still(target, coder), np.zeros_like(target)) for target in targets
-        )
+        inputs: Iterable[tuple[Bytes, Bytes]] = (_still(target, coder) for target in targets)
     elif coder.name:
         inputs = _video(originals, coder)
     else:
@@ -163,10 +201,13 @@ def coded(frames: Sequence[Bytes], coder: Coder) -> Iterator[tuple[Bytes, Bytes,
         yield input, target, qp if coder.qp else np.zeros_like(qp)
 
 
-def _still(target: Bytes, coder: Coder) -> Bytes:
+def _still(target: Bytes, coder: Coder) -> tuple[Bytes, Bytes]:
+    """(decoded Y, QP) of a picture."""
     packed = io.BytesIO()
     Image.fromarray(target).save(packed, coder.name, quality=int(coder.options["quality"]))
-    return np.asarray(Image.open(packed).convert("L"))
+    image = Image.open(packed)
+    qp = plane_of(coding_of_image(image, *target.shape).qp, *target.shape) // PLANE_SCALE
+    return np.asarray(image.convert("L")), qp
 
 
 def _video(frames: Sequence[VideoFrame], coder: Coder) -> Iterator[tuple[Bytes, Bytes]]:
@@ -186,22 +227,16 @@ def _video(frames: Sequence[VideoFrame], coder: Coder) -> Iterator[tuple[Bytes, 
 
 
 def decoded(file: Path | io.BytesIO) -> Iterator[tuple[Bytes, Bytes]]:
-    """(Y, QP) of each frame of a video; QP 0 if the codec is not H.264."""
+    """(Y, QP) of each frame of a video; QP 0 if the decoder does not report it."""
     with av.open(str(file) if isinstance(file, Path) else file) as container:
-        context: Any = container.streams.video[0].codec_context
-        context.options = {"export_side_data": "+venc_params"}
+        prepare_decoder(container.streams.video[0], qps=True)
         for frame in container.decode(video=0):
             yield luma(frame), qp_of(frame)
 
 
 def qp_of(frame: VideoFrame) -> Bytes:
     """The QP at each pixel (H, W); 0 everywhere if the decoder does not report it."""
-    qp = np.zeros((frame.height, frame.width), np.uint8)
-    for data in frame.side_data.keys():  # noqa: SIM118, values() raises KeyError
-        if isinstance(data, VideoEncParams) and data.nb_blocks:
-            rows = data.qp_map().astype(np.uint8).repeat(16, 0).repeat(16, 1)
-            qp = rows[: frame.height, : frame.width]
-    return qp
+    return plane_of(coding_of(frame).qp, frame.height, frame.width) // PLANE_SCALE
 
 
 def patches(frames: Iterable[tuple[Bytes, Bytes, Bytes]], chance: random.Random) -> Iterator[Any]:
@@ -216,12 +251,11 @@ def patches(frames: Iterable[tuple[Bytes, Bytes, Bytes]], chance: random.Random)
 
 def write_shard(
     path: Path, shots: Sequence[Callable[[random.Random], list[Bytes]]], seed: int
-) -> int:
-    """Code each shot at a random rate, and write its patches. Returns their number."""
+) -> None:
+    """Code each shot at a random rate, and write its patches."""
     chance = random.Random(seed)
     rows = [
         patch for shot in shots for patch in patches(coded(shot(chance), coders(chance)), chance)
     ]
     columns = zip(("input", "target", "qp", "error"), zip(*rows, strict=True), strict=True)
     np.savez(path, **{name: np.stack(values) for name, values in columns})  # type: ignore[arg-type]
-    return len(rows)

@@ -10,6 +10,7 @@ from app.catalog.index import as_json
 from app.catalog.lists import TITLES
 from app.current import catalog, row_or_404, settings
 from app.forms.inference import inference_fields
+from app.forms.presets import PRESETS
 from app.forms.training import PASTED, Choices, name_for, training_fields, training_values
 from app.pages.common import (
     MOST_CHOICES,
@@ -31,7 +32,10 @@ blueprint = Blueprint("models", __name__)
 
 @blueprint.route("/models/new", methods=["GET", "POST"])
 def new_model() -> Any:
+    preset = request.args.get("preset", "")
     values, problems = training_values(request.form or request.args), {}
+    if preset in PRESETS and request.method == "GET":
+        values |= PRESETS[preset].values
     if "clone" in request.args and request.method == "GET":
         values = cloned(job_or_404(request.args["clone"], "model"))
         if "start_from" in request.args:
@@ -67,6 +71,8 @@ def new_model() -> Any:
         problems,
         datasets=datasets,
         suggested=suggested,
+        presets=PRESETS,
+        preset=preset or ("" if request.args else "example"),
     )
 
 

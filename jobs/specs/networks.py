@@ -6,7 +6,7 @@ from pydantic import ConfigDict, Field
 
 from jobs.specs.base import ServerPath, Spec, discriminated_by, setting
 
-Starter = Literal["fast"]
+Starter = Literal["fast", "good"]
 """The trained networks of the package (jobs/networks/starters.py)."""
 
 Maps = Annotated[int, Field(ge=1, le=1024)]
@@ -157,7 +157,7 @@ class EcbNet(Spec):
 
 def starter_for(network: EcbNet, channels: int) -> Starter | None:
     """The starter with the shape of a network that sees `channels` channels; None without one."""
-    shapes: dict[tuple[int, int], Starter] = {(4, 16): "fast"}
+    shapes: dict[tuple[int, int], Starter] = {(4, 16): "fast", (8, 24): "good"}
     fits = network.qp and channels == 1
     return shapes.get((network.depth, network.maps)) if fits else None
 

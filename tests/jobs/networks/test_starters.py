@@ -1,6 +1,7 @@
 """Tests of the networks that come with the package."""
 
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -17,9 +18,8 @@ from models import tiles
 from models.branches import BranchedConv
 from models.metrics import luma, psnr, to_uint8
 from scripts.starter_material import FRAMES, PER_FRAME
-from scripts.train_starter import fit_strength
+from scripts.train_starter import KNOTS, fitted_strengths, measured, set_strength
 
-NAMES: tuple[Starter, ...] = ("fast",)
 CLIP = list(scene(4, 160, 96, 1))
 
 
@@ -41,14 +41,14 @@ def gain(starter: Starter, folder: Path, qp: int, known: bool) -> float:
     return sum(gains) / len(gains)
 
 
-@pytest.mark.parametrize("starter", NAMES)
+@pytest.mark.parametrize("starter", get_args(Starter))
 def test_starter_improves_strong_damage_and_keeps_mild(starter: Starter, tmp_path: Path) -> None:
     assert gain(starter, tmp_path, 37, known=True) > 0.02
     assert gain(starter, tmp_path, 37, known=False) > -0.02
     assert gain(starter, tmp_path, 18, known=True) > -0.02
 
 
-@pytest.mark.parametrize("starter", NAMES)
+@pytest.mark.parametrize("starter", get_args(Starter))
 def test_starter_is_small_folded_and_has_a_card(starter: Starter) -> None:
     path = STARTERS / f"{starter}.safetensors"
     assert path.stat().st_size < 10**6
@@ -59,7 +59,7 @@ def test_starter_is_small_folded_and_has_a_card(starter: Starter) -> None:
     assert not restorer.training
 
 
-@pytest.mark.parametrize(("depth", "maps", "starter"), [(4, 16, "fast")])
+@pytest.mark.parametrize(("depth", "maps", "starter"), [(4, 16, "fast"), (8, 24, "good")])
 def test_network_starts_from_the_starter_of_its_shape(
     depth: int, maps: int, starter: Starter
 ) -> None:
@@ -81,28 +81,31 @@ def test_starter_of_another_shape_is_refused() -> None:
             make_network(spec, channels)
 
 
-def test_the_fitted_strength_does_not_depend_on_the_trained_one() -> None:
+def test_fitted_strengths_are_those_at_which_no_shot_loses() -> None:
     chance, count = np.random.default_rng(0), 4 * FRAMES * PER_FRAME
-    target = chance.integers(60, 180, (count, 16, 16), np.uint8)
-    material = {
+    target = chance.integers(60, 180, (count, 32, 32), np.uint8)
+    shard = {
         "input": target + chance.integers(0, 9, target.shape, np.uint8),
         "target": target,
-        "qp": np.broadcast_to(np.repeat([0, 20, 25, 33], count // 4)[:, None, None], target.shape),
+        "qp": np.broadcast_to(np.repeat([0, 24, 34, 40], count // 4)[:, None, None], target.shape),
         "error": np.full(count, 30, np.float32),
     }
-    fitted = []
-    for trained in (1.0, 2.0):
-        net = make_network(EcbNet(depth=2, maps=4), 1)
-        weights = dict(net.named_parameters())
-        with torch.no_grad():
-            weights["conv2.bias"].fill_(-1)  # The inputs are too bright: all shots gain.
-            weights["strength2.bias"].fill_(trained)
-        fit_strength(net, material)
-        qps = torch.tensor([0.0, 18.0, 20.0, 26.0, 32.0]).reshape(-1, 1, 1, 1) / 51
-        inner, outer = (net.get_submodule(f"strength{number}") for number in (1, 2))
-        with torch.no_grad():
-            fitted.append(outer(inner(qps).relu()).flatten().tolist())
-    assert fitted[0] == pytest.approx(fitted[1], abs=1e-5)
-    unknown, *mild, middle, strong = fitted[0]
-    assert mild == pytest.approx([0, 0], abs=1e-5)
-    assert all(0.5 < strength < 1.2 for strength in (unknown, middle, strong))
+    net = make_network(EcbNet(depth=2, maps=4), 1)
+    with torch.no_grad():
+        # The inputs are too bright: all shots gain, most at the strength where this is undone.
+        net.get_parameter("conv2.bias").fill_(-1)
+        net.get_parameter("strength2.bias").fill_(2)
+    strengths = fitted_strengths(np.array(list(measured(net, [shard]))))
+    best = 4 / 219 / 0.02
+    assert strengths == pytest.approx([best, 0, best, best], abs=0.06)
+
+
+def test_strength_is_linear_between_the_knots() -> None:
+    net = make_network(EcbNet(depth=2, maps=4), 1)
+    set_strength(net, (0.1, 0.0, 0.6, 1.0))
+    middle = (KNOTS[1] + KNOTS[2]) / 2
+    qps = torch.tensor([0.0, 12.0, *KNOTS, middle, 45.0]).reshape(-1, 1, 1, 1) / 51
+    inner, outer = (net.get_submodule(f"strength{number}") for number in (1, 2))
+    with torch.no_grad():
+        strengths = outer(inner(qps).relu()).flatten().tolist()
+    assert strengths == pytest.approx([0.1, 0, 0, 0.6, 1, 0.8, 1], abs=1e-5)
