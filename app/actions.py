@@ -9,7 +9,6 @@ from flask import Response
 from werkzeug.datastructures import FileStorage
 
 from app.answers import Probe
-from app.apart import apart, apart_at_paths
 from app.bodies import ProbeRequest
 from app.catalog import pairs
 from app.catalog.database import JobRow
@@ -26,6 +25,7 @@ from app.forms.training import LENGTHS
 from app.live.sockets import JOB_DELETED
 from app.runner import probing
 from app.temporary_failures import TooManyUploads
+from app.threads import in_thread, in_thread_at_paths
 from app.validation_errors import REQUIRED, Invalid, Problems, validate
 from jobs.core.types.samples import ResultRow
 from jobs.specs import TESTS, AnyTest, DatasetSpec, ModelSpec, spec_of
@@ -64,7 +64,7 @@ def _problems_of_the_rest(values: Any, first: Invalid) -> Problems:
 
 def _checked_dataset(kind: type[Dataset], values: Any) -> Dataset:
     spec = without_entries(validate(kind, values))
-    return apart_at_paths(checked_dataset, spec, settings().readable)
+    return in_thread_at_paths(checked_dataset, spec, settings().readable)
 
 
 def probe_dataset(values: Any) -> Probe:
@@ -202,7 +202,7 @@ def keep_upload(sent: FileStorage, field: str) -> Path:
     """Store a file from a form's upload field and return its path. Raises Invalid for the field."""
     length = sent.stream.seek(0, os.SEEK_END)
     sent.stream.seek(0)
-    if apart(uploads.is_crowded, settings().uploads):
+    if in_thread(uploads.is_crowded, settings().uploads):
         raise TooManyUploads()
     upload = uploads.create(settings().uploads, length, sent.filename or "file")
     try:

@@ -9,7 +9,6 @@ from sqlalchemy.exc import OperationalError
 from werkzeug.exceptions import HTTPException
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from app.apart import apart
 from app.api import health, v1
 from app.api.replies import error as error_reply
 from app.catalog import home_lock
@@ -47,6 +46,7 @@ from app.temporary_failures import (
     is_refusal,
     lasting_failure,
 )
+from app.threads import in_thread
 from app.web import assets, compression, prefix, safety
 from app.web.access import guarded
 from jobs.core.paths import STATIC, TEMPLATES
@@ -143,7 +143,9 @@ def _start_background(
         settings.allow_user_code,
         on_start=fork_server.wake,
     )
-    gevent.spawn(repeat, CLEANING_INTERVAL, partial(apart, uploads.remove_old, settings.uploads))
+    gevent.spawn(
+        repeat, CLEANING_INTERVAL, partial(in_thread, uploads.remove_old, settings.uploads)
+    )
     for background in (follower, listeners, scheduler, fork_server):
         gevent.spawn(background.run)
 

@@ -39,7 +39,7 @@ from jobs.core.processes import receive, send
 MODULES = (
     "jobs.datasets.make",
     "jobs.datasets.probe",
-    "jobs.datasets.workers",
+    "jobs.datasets.pair_processes",
     "jobs.inference.image",
     "jobs.inference.many",
     "jobs.inference.video",

@@ -34,7 +34,7 @@ def main(path: str) -> int:
     os.environ |= GPU_ORDER  # torchrun starts ranks without it.
     folder = JobFolder(Path(path).resolve())
     if process_rank() > 0:
-        return run_follower(folder)
+        return run_other_rank(folder)
     limits.limit_memory(computes=not isinstance(folder.spec(), DatasetSpec))
     inherited = os.environ.pop(LOCK_VARIABLE, None)
     lock = int(inherited) if inherited else folder.lock()
@@ -61,14 +61,14 @@ def process_rank() -> int:
     return int(os.environ.get("RANK", "0"))
 
 
-def run_follower(folder: JobFolder) -> int:
+def run_other_rank(folder: JobFolder) -> int:
     """Run a rank above 0. Rank 0 holds the lock and writes the log, including the final state.
 
     Returns the exit status.
     """
-    from jobs.training.ranks import follow_first
+    from jobs.training.ranks import exit_with_first_rank
 
-    follow_first()
+    exit_with_first_rank()
     report = Report(NoLog())
     report.stop_on(signal.SIGTERM)
     try:

@@ -22,7 +22,7 @@ from av.video.frame import VideoFrame
 from numpy.typing import NDArray
 from PIL import Image
 
-from jobs.media.coding import PLANE_SCALE, coding_of, coding_of_image, plane_of, prepare_decoder
+from jobs.media.qp_maps import PLANE_SCALE, coding_of, coding_of_image, plane_of, prepare_decoder
 from jobs.media.video import decode_frames, to_picture
 from jobs.specs.sources import RawVideo
 

@@ -6,7 +6,6 @@ from flask import Blueprint, Response
 
 from app.actions import create_dataset, probe_dataset, zip_of_pairs
 from app.answers import Created, Folder, PairPage, Probe
-from app.apart import apart_at_paths
 from app.api.replies import arguments, body, spec_in_body
 from app.api.routes import ZIP, Zip, route
 from app.bodies import ProbeRequest
@@ -14,6 +13,7 @@ from app.catalog import pairs
 from app.current import catalog, row_or_404, settings
 from app.files import paths
 from app.parameters import FilesQuery, Id
+from app.threads import in_thread_at_paths
 from jobs.specs import DatasetSpec
 
 blueprint = Blueprint("datasets", __name__)
@@ -52,5 +52,5 @@ def zip_dataset_pairs(id: Id) -> Response:
 def list_files() -> Folder:
     """Browse the data roots."""
     return cast(
-        Folder, apart_at_paths(paths.browse, arguments(FilesQuery).path, settings().readable)
+        Folder, in_thread_at_paths(paths.browse, arguments(FilesQuery).path, settings().readable)
     )

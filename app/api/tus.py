@@ -18,7 +18,6 @@ from flask.typing import ResponseReturnValue
 
 from app.actions import keep_upload
 from app.answers import UploadedFile
-from app.apart import apart
 from app.api.routes import EMPTY, JSON, NOT_JSON, Bytes, Form, Nothing, route
 from app.current import settings
 from app.files import uploads
@@ -26,6 +25,7 @@ from app.files.content import Unusable
 from app.files.uploads import Upload
 from app.parameters import UploadId
 from app.temporary_failures import InsufficientStorage, TooManyUploads
+from app.threads import in_thread
 from app.validation_errors import Invalid
 from jobs.core.suffixes import kind
 
@@ -90,7 +90,7 @@ def create_upload() -> ResponseReturnValue:
         abort(413, f"{name} is larger than {MAX_SIZE // 2**30} GiB.")
     if group and uploads.ID.fullmatch(group) is None:
         abort(400, "The metadata “group” must be 32 hexadecimal digits.")
-    if apart(uploads.is_crowded, settings().uploads):
+    if in_thread(uploads.is_crowded, settings().uploads):
         raise TooManyUploads()
     if not uploads.has_room(settings().uploads, length):
         raise InsufficientStorage()

@@ -11,10 +11,10 @@ import gevent
 from gevent.event import Event as Signal
 from sqlalchemy.exc import OperationalError
 
-from app.apart import apart
 from app.catalog.database import JobRow, Sessions
 from app.catalog.index import DELETING_PREFIX, Index, indexed_spec, update_list_columns
 from app.catalog.queue import Queue, reordered, start_order
+from app.threads import in_thread
 from jobs.core import folder as folders
 from jobs.core import launcher
 from jobs.core.durable_files import write_whole
@@ -51,7 +51,7 @@ class Catalog(Index):
 
     def create(self, kind: str, spec: JobSpec) -> str:
         # The spec may have thousands of paths.
-        folder = apart(folders.create, self.home, kind, spec)
+        folder = in_thread(folders.create, self.home, kind, spec)
         try:
             self._index_folder(folder)
         except OperationalError:

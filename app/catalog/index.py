@@ -10,10 +10,10 @@ from typing import Any, cast
 from sqlalchemy import delete, func, select
 
 from app.answers import Job, QueueSettings
-from app.apart import apart
 from app.catalog.database import JobRow, Sessions, all_rows
 from app.catalog.lists import has_tag, list_columns
 from app.catalog.queue import Queue
+from app.threads import in_thread
 from jobs.core.events import read, read_from
 from jobs.core.folder import JobFolder
 from jobs.core.types.events import JobEvent
@@ -90,7 +90,7 @@ class Index:
         Raises FileNotFoundError if the folder was removed, and what `row_of` raises.
         """
         try:
-            row = apart(row_of, folder)
+            row = in_thread(row_of, folder)
         finally:
             folder.path.stat()  # Another request may have deleted the job: it must not come back.
         if folder.worker_lives():

@@ -23,7 +23,6 @@ from weakref import WeakValueDictionary
 import gevent
 from gevent.lock import RLock
 
-from app.apart import PAUSE
 from app.catalog.column_files import (
     COORDINATES,
     Steps,
@@ -35,6 +34,7 @@ from app.catalog.column_files import (
     points_of,
     write_out,
 )
+from app.threads import PAUSE
 from jobs.core.durable_files import write_whole
 from jobs.core.events import in_parts, read_from
 from jobs.core.folder import JobFolder

@@ -7,7 +7,7 @@ import gevent
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.answers import ResultsPage
-from app.apart import PAUSE
+from app.threads import PAUSE
 from app.validation_errors import Invalid
 from jobs.core.events import in_parts
 from jobs.core.folder import JobFolder

@@ -5,12 +5,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from app.apart import apart_at_paths
 from app.catalog.database import JobRow
 from app.checks.dataset import path_or_problem
 from app.files import content, paths
 from app.files.downloads import download, is_url
 from app.settings import Settings
+from app.threads import in_thread_at_paths
 from app.validation_errors import Invalid, Problems
 from jobs.core.errors import JobError
 from jobs.core.manifest import without_label
@@ -48,7 +48,7 @@ def checked_test(spec: AnyTest, find: Find, settings: Settings) -> AnyTest:
             if spec.pair is not None and row is not None:
                 _check_pair(spec.pair, spec.split, pairs(find, row, spec.split), problems)
         case ImagesTest():
-            changes["images"] = apart_at_paths(_all_images, spec.images, roots, problems)
+            changes["images"] = in_thread_at_paths(_all_images, spec.images, roots, problems)
             check_path("targets", paths.images)
         case SplitTest():
             if row is not None and pairs(find, row, spec.split) == 0:
@@ -80,7 +80,7 @@ def pairs(find: Find, model: JobRow, split: str) -> int:
 
 def _image(text: str, roots: Roots, settings: Settings) -> Path:
     if not is_url(text):
-        return apart_at_paths(_readable_image, text, roots)
+        return in_thread_at_paths(_readable_image, text, roots)
     if not settings.allow_urls:
         raise paths.FileProblem(
             "This server downloads no images. Upload the image, or start the server with "

@@ -6,11 +6,11 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from app.apart import apart
 from app.catalog.database import JobRow
 from app.files import paths
 from app.runner import gpus
 from app.settings import Settings
+from app.threads import in_thread
 from app.validation_errors import Invalid, Problems, validate
 from jobs.core.errors import JobError
 from jobs.core.suffixes import PYTHON
@@ -91,7 +91,7 @@ def read_custom(network: Custom, channels: int) -> str:
     Raises Invalid with the line of the error.
     """
     try:
-        return apart(read_prototxt, network.prototxt, channels).loss
+        return in_thread(read_prototxt, network.prototxt, channels).loss
     except GraphError as error:
         line = f"Line {error.line}: " if error.line else ""
         raise Invalid({"network.prototxt": f"{line}{error}"}) from error

@@ -12,10 +12,10 @@ from urllib.parse import SplitResult, quote, unquote, urljoin, urlsplit
 import gevent
 from gevent.lock import BoundedSemaphore
 
-from app.apart import apart
 from app.files import uploads
 from app.files.content import Unusable
 from app.files.paths import FileProblem
+from app.threads import in_thread
 from jobs.core.errors import is_disk_full
 from jobs.core.suffixes import IMAGES, is_image
 
@@ -143,7 +143,7 @@ class _Connection(http.client.HTTPConnection):
 
 def _saved(answer: http.client.HTTPResponse, url: str, root: Path) -> Path:
     root.mkdir(exist_ok=True)  # Commands without a server may be the first to need it.
-    if apart(uploads.is_crowded, root):
+    if in_thread(uploads.is_crowded, root):
         raise FileProblem(
             "The server's limit for uploads is reached. Put the image below a data root, or "
             "delete uploads of the last four days (DELETE /api/v1/uploads/<id>)."

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import gevent
 from flask import Response
 
-from app.apart import PAUSE
+from app.threads import PAUSE
 
 T = TypeVar("T")
 

@@ -13,12 +13,12 @@ import gevent
 from pydantic import TypeAdapter, ValidationError
 
 from app.answers import Preview, PreviewNetwork, PreviewRate
-from app.apart import PAUSE, apart
 from app.catalog.catalog import Catalog
 from app.catalog.database import JobRow
 from app.checks import sweeps
 from app.checks.training import channels_seen, read_prototxt
 from app.forms.training import name_for
+from app.threads import PAUSE, in_thread
 from app.validation_errors import REQUIRED, Invalid, Problems, validate
 from jobs.specs import ModelSpec
 from jobs.specs.networks import Custom, Network, Package, PythonFile
@@ -88,7 +88,7 @@ def preview(values: dict[str, Any], catalog: Catalog) -> Preview:
     speed = _speed(catalog, spec, graph)
     length = _length(spec, datasets, graph, speed)
     return {
-        "network": None if graph is None else apart(_network, graph, first, spec),
+        "network": None if graph is None else in_thread(_network, graph, first, spec),
         "notes": notes,
         "rate": _rate(first, spec, length),
         "steps": length.steps,
@@ -127,7 +127,7 @@ def _graph(
             )
         case Custom():
             try:
-                custom = apart(read_prototxt, network.prototxt, channels)
+                custom = in_thread(read_prototxt, network.prototxt, channels)
             except GraphError as error:
                 where = f"Line {error.line}: " if error.line else ""
                 problems["network.prototxt"] = f"{where}{error}"

@@ -7,7 +7,6 @@ from flask import Blueprint, abort, redirect, request, url_for
 
 from app.actions import create_test, keep_upload, test_of_row
 from app.answers import Job
-from app.apart import PAUSE
 from app.catalog import log_index, results
 from app.catalog.index import as_json
 from app.current import catalog, row_or_404
@@ -15,6 +14,7 @@ from app.forms.fields import UPLOAD, values_of
 from app.forms.inference import INPUT, inference_fields, keep_input, selected_input
 from app.pages.common import form_page, job_or_404, job_page, refused_page
 from app.pages.thumbnails import thumbnails
+from app.threads import PAUSE
 from app.validation_errors import Invalid, validate
 from jobs.core.types.events import LogMessageEvent
 from jobs.specs import TESTS

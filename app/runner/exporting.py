@@ -8,7 +8,7 @@ from gevent.lock import BoundedSemaphore
 
 from app.catalog.catalog import Refused
 from app.catalog.database import JobRow
-from app.runner import wanted
+from app.runner import request_processes
 from app.validation_errors import Invalid, validate
 from jobs.core import launcher, limits, processes
 from jobs.core.folder import JobFolder
@@ -42,7 +42,9 @@ def export(folder: JobFolder, spec: ExportSpec, user_code: bool) -> dict[str, An
     request = json.dumps({"folder": str(folder.path), **spec.model_dump()})
     environment = _environment(user_code)
     try:
-        done = wanted.run(_PROCESSES, "jobs.networks.export", request, TIMEOUT_SECONDS, environment)
+        done = request_processes.run(
+            _PROCESSES, "jobs.networks.export", request, TIMEOUT_SECONDS, environment
+        )
     except subprocess.TimeoutExpired as error:
         raise Refused(
             f"The export took more than {TIMEOUT_SECONDS} s and was stopped. Choose another format."

@@ -10,7 +10,7 @@ from typing import Any
 from gevent.lock import BoundedSemaphore
 
 from app.bodies import ProbeRequest
-from app.runner import wanted
+from app.runner import request_processes
 from app.validation_errors import Invalid
 from jobs.core import limits, processes
 
@@ -23,7 +23,7 @@ def probe(request: ProbeRequest) -> dict[str, Any]:
     """The result of the probe. Raises Invalid if the files crash it or it times out."""
     question = json.dumps(request.model_dump(mode="json"))
     try:
-        done = wanted.run(_PROCESSES, "jobs.datasets.probe", question, TIMEOUT_SECONDS)
+        done = request_processes.run(_PROCESSES, "jobs.datasets.probe", question, TIMEOUT_SECONDS)
     except subprocess.TimeoutExpired as error:
         raise Invalid(
             {

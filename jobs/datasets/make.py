@@ -15,7 +15,7 @@ from jobs.core.errors import JobError
 from jobs.core.folder import JobFolder
 from jobs.core.report import Report
 from jobs.core.types.summaries import DatasetSummary
-from jobs.datasets import sources, workers
+from jobs.datasets import pair_processes, sources
 from jobs.datasets.comparison import confirmed_advice
 from jobs.datasets.image_check import ImageCheck, require_fitting
 from jobs.datasets.pairing import Item, ItemResult, Side, make_pairs, pair_settings
@@ -24,8 +24,8 @@ from jobs.datasets.sources import FramePair, Sequence
 from jobs.datasets.splits import split_scenes
 from jobs.datasets.store import PairWriter, writing
 from jobs.datasets.summary import summary, write_samples
-from jobs.media.coding import Coding
 from jobs.media.images import LUMA, ImageFile, Picture
+from jobs.media.qp_maps import Coding
 from jobs.media.video import DecodedFrame, Load
 from jobs.specs.dataset import DatasetSpec, Separate
 
@@ -271,7 +271,7 @@ def make_items(
         for item, input, target in valid:
             yield make_pairs(item, input, target, settings)
     else:
-        yield from workers.make_in_processes(valid, settings, report)
+        yield from pair_processes.make_in_processes(valid, settings, report)
     if errors:
         raise errors[0]
 

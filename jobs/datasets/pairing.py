@@ -1,6 +1,7 @@
 """Pair processing: read, check, measure, crop and encode one input and its target.
 
-Worker processes (jobs.datasets.workers) load little else: keep the imports of this module light.
+Worker processes (jobs.datasets.pair_processes) load little else: keep the imports of this module
+light.
 """
 
 from collections.abc import Iterator
@@ -13,9 +14,9 @@ from PIL import Image
 
 from jobs.core.errors import JobError
 from jobs.core.report import finite
-from jobs.media.coding import Coding, QpMap, encode_map
 from jobs.media.encodings import encode
 from jobs.media.images import ImageFile, Picture, size, to_gray, to_rgb
+from jobs.media.qp_maps import Coding, QpMap, encode_map
 from jobs.media.quality import psnr, ssim
 
 if TYPE_CHECKING:

@@ -20,9 +20,9 @@ import lmdb
 from jobs.core.durable_files import sync
 from jobs.core.stored import DATABASES, StoredPairs, key
 from jobs.datasets.pairing import Record
-from jobs.media.coding import QpMap, decode_map, plane_of
 from jobs.media.encodings import decode
 from jobs.media.images import Picture
+from jobs.media.qp_maps import QpMap, decode_map, plane_of
 
 TRANSACTION_BYTES = 4 * 2**20
 FLUSH_BYTES = 64 * 2**20

@@ -17,16 +17,16 @@ from jobs.core.types.layers import LayerFields, LayersRegion
 from jobs.core.types.samples import ImageSample, Scores
 from jobs.core.types.summaries import TestSummary
 from jobs.datasets.pair_sets import PairSet
-from jobs.media.coding import with_plane
 from jobs.media.images import Picture, Reading, conversion_notes, read, size, to_gray
+from jobs.media.qp_maps import with_plane
 from jobs.media.video import DecodedFrame, frames
 from jobs.networks.channel import cut
 from jobs.networks.loaded import Loaded, load_tested
 from jobs.networks.pictures import as_tensor, save_picture, show_layers
 from jobs.specs import AnyTest, ImageTest, ModelSpec
 from models import tiles
+from models.central_part import middle
 from models.metrics import psnr, ssim, to_uint8
-from models.middle import middle
 from models.restorer import Restorer
 
 ShowMessage = Callable[[str], object]

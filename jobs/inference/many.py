@@ -24,8 +24,8 @@ from jobs.core.types.samples import ResultRow
 from jobs.core.types.summaries import TestSummary
 from jobs.datasets.pair_sets import PairSet
 from jobs.inference.image import ShowMessage, datasets_of, image_of, in_channels, restored, scores
-from jobs.media.coding import with_plane
 from jobs.media.images import Picture, images_in, list_images, size, stem
+from jobs.media.qp_maps import with_plane
 from jobs.networks.loaded import Loaded, load_tested
 from jobs.networks.pictures import as_tensor
 from jobs.specs import ImagesTest, SplitTest

@@ -21,7 +21,7 @@ from jobs.core.limits import max_image_bytes, max_image_mb, too_large
 from jobs.core.manifest import is_path_list, listed
 from jobs.core.paths import open_file
 from jobs.core.suffixes import IMAGES, composed, is_image, natural
-from jobs.media.coding import Coding, coding_of_image
+from jobs.media.qp_maps import Coding, coding_of_image
 
 Picture = NDArray[np.uint8]
 

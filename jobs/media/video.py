@@ -23,8 +23,8 @@ from jobs.core.errors import JobError
 from jobs.core.limits import too_large
 from jobs.core.paths import open_file
 from jobs.core.suffixes import RAW_H264
-from jobs.media.coding import Coding, coding_of, prepare_decoder
 from jobs.media.images import Picture
+from jobs.media.qp_maps import Coding, coding_of, prepare_decoder
 from jobs.specs.sources import RawVideo
 
 SAFE_OPTIONS = {
@@ -180,7 +180,7 @@ def decode_frames(
 
     A packet that cannot be decoded is reported to `warn` and skipped, as players do. The caller
     checks whether frames are missing. Raises JobError for a file that is not a video.
-    `qps`: whether the frames have the QPs of their macroblocks (jobs/media/coding.py).
+    `qps`: whether the frames have the QPs of their macroblocks (jobs/media/qp_maps.py).
     """
     with open_video(path, raw) as container:
         video = videos_of(container)[0]

@@ -15,7 +15,6 @@ from PIL import Image
 from jobs.core.errors import Aborted, JobError, disk_full, is_disk_full
 from jobs.core.report import Report
 from jobs.core.suffixes import is_image
-from jobs.media.coding import with_plane
 from jobs.media.images import (
     Header,
     Picture,
@@ -26,6 +25,7 @@ from jobs.media.images import (
     stem,
     to_gray,
 )
+from jobs.media.qp_maps import with_plane
 from jobs.restoring.network import Model, no_qp
 from jobs.restoring.outputs import check_free
 from jobs.restoring.video import Restored

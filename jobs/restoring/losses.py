@@ -62,7 +62,7 @@ class Losses:
 
     def begin(self, first: av.VideoFrame, alpha: bool) -> None:
         """Report what all frames lose. `alpha`: whether the video has another stream of it."""
-        losses = planes.losses_of(first, self._depths)
+        losses = planes.lost_by_planes(first, self._depths)
         if alpha:
             losses.append("the video's transparency is removed")
         if losses:

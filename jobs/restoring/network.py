@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from jobs.core.errors import JobError
-from jobs.media.coding import Coding, plane_of
+from jobs.media.qp_maps import Coding, plane_of
 from jobs.restoring import planes
 from jobs.restoring.planes import Layout
 from jobs.restoring.video_in import Shot

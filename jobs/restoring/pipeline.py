@@ -15,7 +15,7 @@ from av.container import InputContainer
 
 from jobs.core.errors import Aborted, disk_full
 from jobs.core.report import Report
-from jobs.media.coding import coding_of
+from jobs.media.qp_maps import coding_of
 from jobs.media.video import ignore_warning
 from jobs.restoring.network import FrameRestorer, Model, no_qp
 from jobs.restoring.output_file import DiskFull

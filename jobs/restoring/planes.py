@@ -127,7 +127,7 @@ def planar(frame: av.VideoFrame, depths: Sequence[int]) -> av.VideoFrame:
     return reformat(frame, format_of(family, bits), **ranges)
 
 
-def losses_of(frame: av.VideoFrame, depths: Sequence[int]) -> list[str]:
+def lost_by_planes(frame: av.VideoFrame, depths: Sequence[int]) -> list[str]:
     """What `planar` loses of a frame, as texts."""
     format, bits = frame.format, bits_of(frame)
     kept = depth_of(frame, depths)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from jobs.core.errors import JobError
 from jobs.core.limits import too_large
 from jobs.core.report import Report
-from jobs.media.coding import QpMap, coding_of, prepare_decoder
+from jobs.media.qp_maps import QpMap, coding_of, prepare_decoder
 from jobs.media.video import is_cover, to_deep_picture, to_picture, videos_of
 from jobs.restoring import planes
 from jobs.restoring.losses import Losses

@@ -197,7 +197,7 @@ def _watch(other: Process, rank: int, report: Report) -> None:
         os._exit(1)
 
 
-def follow_first() -> None:
+def exit_with_first_rank() -> None:
     """In a rank that rank 0 started: exit when rank 0 ends, even if it is killed."""
 
     def watch(pipe: int) -> None:

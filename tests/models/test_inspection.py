@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from models.build import GraphNetwork
+from models.central_part import middle
 from models.definitions.networks import NETWORKS
 from models.inspection import (
     MAX_WIDTH,
@@ -18,7 +19,6 @@ from models.inspection import (
     watch_layers,
     weights_of,
 )
-from models.middle import middle
 from models.restorer import Restorer
 
 

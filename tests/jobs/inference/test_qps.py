@@ -12,8 +12,8 @@ from jobs.core import folder as folders
 from jobs.core.events import last_state, read
 from jobs.core.folder import JobFolder
 from jobs.datasets.store import PairReader
-from jobs.media.coding import QpMap
 from jobs.media.images import Picture, read_image
+from jobs.media.qp_maps import QpMap
 from jobs.media.quality import psnr
 from jobs.media.video import frames
 from jobs.networks.channel import show_channel

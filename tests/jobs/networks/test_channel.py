@@ -20,8 +20,8 @@ from jobs.networks.channel import show_channel
 from jobs.networks.pictures import as_tensor
 from jobs.run import main as run_worker
 from jobs.specs import DatasetSpec, ImageTest, ModelSpec
+from models.central_part import middle
 from models.inspection import watch_layers
-from models.middle import middle
 
 Clip = tuple[Path, Path]
 

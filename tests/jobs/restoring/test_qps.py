@@ -13,8 +13,8 @@ from PIL import Image
 from jobs.core.events import NoLog
 from jobs.core.report import Report
 from jobs.core.types.events import JobEvent
-from jobs.media.coding import QpMap, plane_of
 from jobs.media.images import Picture, read_image
+from jobs.media.qp_maps import QpMap, plane_of
 from jobs.media.video import decode_frames, frames
 from jobs.restoring.images import restore_folder, restore_image
 from jobs.restoring.network import Model

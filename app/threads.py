@@ -1,4 +1,4 @@
-"""Work apart from the server's loop: reading of files and texts from clients, of any length.
+"""Threads for work outside of the server's loop: files and texts from clients, of any length.
 
 The loop waits for a thread at most for the interpreter's switch interval. So this is for Python
 code that does not use the database, not for long calls into C, which keep the interpreter.
@@ -33,13 +33,13 @@ def _pool(name: str) -> ThreadPool:
     return ThreadPool(THREADS)
 
 
-def apart(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+def in_thread(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """Call `work` in a thread; other requests are answered until it returns or raises."""
     return _in(_pool("own files and texts"), work, *args, **kwargs)
 
 
-def apart_at_paths(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Call `work` that reads paths from clients, as `apart` does, in threads of its own.
+def in_thread_at_paths(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Call `work` that reads paths from clients, as `in_thread` does, in threads of its own.
 
     A path may be on a disk that does not answer, or name a huge file: the server's own files are
     read and written all the same.

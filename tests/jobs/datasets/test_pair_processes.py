@@ -18,11 +18,11 @@ from jobs.core.events import EventLog, last_state
 from jobs.core.folder import JobFolder
 from jobs.core.paths import ROOT
 from jobs.core.report import Report
-from jobs.datasets import make, workers
+from jobs.datasets import make, pair_processes
 from jobs.datasets.pairing import Item, ItemResult, PairSettings, Record
 from jobs.datasets.store import PairReader
-from jobs.media.coding import Coding
 from jobs.media.images import ImageFile, Picture
+from jobs.media.qp_maps import Coding
 from jobs.run import main as run_worker
 from jobs.specs import DatasetSpec
 from tests.support.values import values
@@ -105,7 +105,7 @@ def test_decoded_pictures_reach_the_processes_unchanged(tmp_path: Path) -> None:
             )
 
     with EventLog(tmp_path / "events.jsonl") as log:
-        results = workers.make_in_processes(items(), WHOLE_FRAMES, Report(log))
+        results = pair_processes.make_in_processes(items(), WHOLE_FRAMES, Report(log))
         for number, result in enumerate(results):
             assert result.item.number == number
             assert bytes(result.records[0].target) == pictures[number].tobytes()
@@ -121,13 +121,13 @@ def running_workers() -> list[psutil.Process]:
     running = []
     for child in psutil.Process().children(recursive=True):
         with suppress(psutil.NoSuchProcess):  # Also of a zombie.
-            if "jobs.datasets.workers" in child.cmdline():
+            if "jobs.datasets.pair_processes" in child.cmdline():
                 running.append(child)
     return running
 
 
 def test_few_large_pictures_are_queued(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(workers, "BYTES_AT_WORK", 3 * 2 * 40 * 30 * 3)
+    monkeypatch.setattr(pair_processes, "BYTES_AT_WORK", 3 * 2 * 40 * 30 * 3)
     picture = np.zeros((30, 40, 3), np.uint8)
     submitted = 0
 
@@ -157,7 +157,7 @@ def test_few_large_pictures_are_queued(tmp_path: Path, monkeypatch: pytest.Monke
             )
 
     with EventLog(tmp_path / "events.jsonl") as log:
-        for result in workers.make_in_processes(items(), WHOLE_FRAMES, Report(log)):
+        for result in pair_processes.make_in_processes(items(), WHOLE_FRAMES, Report(log)):
             assert submitted - result.item.number <= 4
     assert result.item.number == 49
 
@@ -185,14 +185,14 @@ def test_a_killed_process_is_reported_and_the_job_resumes(
     images: Path, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     disturbed, undisturbed = job(home, images), job(home, images)
-    receive = workers.WorkerProcess.receive
+    receive = pair_processes.WorkerProcess.receive
 
-    def kill_and_receive(self: workers.WorkerProcess, report: Report) -> ItemResult:
+    def kill_and_receive(self: pair_processes.WorkerProcess, report: Report) -> ItemResult:
         self._process.kill()
         return receive(self, report)
 
     with monkeypatch.context() as patched:
-        patched.setattr(workers.WorkerProcess, "receive", kill_and_receive)
+        patched.setattr(pair_processes.WorkerProcess, "receive", kill_and_receive)
         assert run_worker(str(disturbed.path)) == 1
     assert "was killed (SIGKILL)" in reason(disturbed)
     assert (run_worker(str(disturbed.path)), run_worker(str(undisturbed.path))) == (0, 0)
@@ -201,7 +201,7 @@ def test_a_killed_process_is_reported_and_the_job_resumes(
 
 HOLD_WORKERS = """
 import time
-from jobs.datasets.workers import WorkerProcess
+from jobs.datasets.pair_processes import WorkerProcess
 workers = [WorkerProcess(), WorkerProcess()]
 print(*[worker._process.pid for worker in workers], flush=True)
 time.sleep(600)
@@ -217,13 +217,13 @@ def test_worker_processes_exit_if_the_job_is_killed() -> None:
         commands = [process.cmdline() for process in processes]
         owner.kill()
     assert len(processes) == 2
-    assert all("jobs.datasets.workers" in command for command in commands)
+    assert all("jobs.datasets.pair_processes" in command for command in commands)
     assert not psutil.wait_procs(processes, timeout=60)[1]
 
 
 def test_values_that_do_not_fit_into_shared_memory_use_the_socket() -> None:
-    memory = mmap.mmap(-1, workers.SLOTS * 100)
-    messages = workers._packed(
+    memory = mmap.mmap(-1, pair_processes.SLOTS * 100)
+    messages = pair_processes._packed(
         [Record(b"a" * 60, b"b" * 60, {}, b"map"), Record(b"c", b"d", {})], memory, 100
     )
     assert messages[0] == ((100, 60), b"b" * 60, {}, b"map")

@@ -4,16 +4,16 @@ import threading
 
 import gevent
 
-from app.apart import THREADS, apart, apart_at_paths
+from app.threads import THREADS, in_thread, in_thread_at_paths
 
 
 def test_paths_of_clients_that_hang_do_not_stop_the_server() -> None:
     release = threading.Event()
-    hanging = [gevent.spawn(apart_at_paths, release.wait, 60) for _ in range(2 * THREADS)]
+    hanging = [gevent.spawn(in_thread_at_paths, release.wait, 60) for _ in range(2 * THREADS)]
     try:
         gevent.sleep(0)  # They begin, in the order in which they were spawned.
         with gevent.Timeout(30):
-            assert apart(str, 1) == "1"
+            assert in_thread(str, 1) == "1"
         assert not any(greenlet.ready() for greenlet in hanging)
     finally:
         release.set()

@@ -71,7 +71,9 @@ class WorkerProcess:
         self._connection, theirs = Pipe()
         descriptors = theirs.fileno(), memory
         self._process = processes.start(
-            "jobs.datasets.workers", [str(number) for number in descriptors], pass_fds=descriptors
+            "jobs.datasets.pair_processes",
+            [str(number) for number in descriptors],
+            pass_fds=descriptors,
         )
         theirs.close()
         self._slot = slot_bytes()

@@ -10,8 +10,8 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from jobs.media.coding import Coding, decode_map, encode_map, plane_of
 from jobs.media.images import ImageFile, read
+from jobs.media.qp_maps import Coding, decode_map, encode_map, plane_of
 from jobs.media.video import frames
 
 needs_ffmpeg = pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="ffmpeg is not installed")

@@ -8,7 +8,7 @@ from gevent.lock import BoundedSemaphore
 from PIL import Image
 
 from app import client
-from app.runner import wanted
+from app.runner import request_processes
 from jobs.core import processes
 from tests.support.server import Server
 
@@ -37,7 +37,7 @@ def test_a_process_ends_when_its_client_has_gone(
         free.acquire()
     request = Flask("app").test_request_context(environ_overrides={client.HAS_LEFT: left})
     with request, pytest.raises(client.ClientHasLeft):
-        wanted.run(free, "jobs.datasets.probe", SPEC, 60)
+        request_processes.run(free, "jobs.datasets.probe", SPEC, 60)
     assert [process.poll() for process in started] == [-9] * slots
     assert free.locked() == (not slots)
 
