@@ -16,7 +16,7 @@ from jobs.core.folder import JobFolder
 from jobs.core.launcher import USER_CODE
 from jobs.core.processes import GPU_ORDER
 from jobs.core.suffixes import is_image
-from jobs.restoring.outputs import check_video
+from jobs.restoring.output_file import check_video
 from jobs.specs.networks import Starter
 from jobs.specs.test import BitDepth, Codec
 

@@ -27,7 +27,7 @@ from jobs.media.images import (
 )
 from jobs.media.qp_maps import with_plane
 from jobs.restoring.network import Model, no_qp
-from jobs.restoring.outputs import check_free
+from jobs.restoring.output_file import check_free
 from jobs.restoring.video import Restored
 from models import tiles
 from models.metrics import to_uint8

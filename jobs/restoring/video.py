@@ -16,7 +16,7 @@ from jobs.core.errors import JobError
 from jobs.core.report import Report
 from jobs.media.video import open_video
 from jobs.restoring.network import Model
-from jobs.restoring.outputs import check_video, depths_of
+from jobs.restoring.output_file import check_video, depths_of
 from jobs.restoring.pipeline import Pipeline
 from jobs.restoring.video_in import error_text
 from jobs.specs.test import BitDepth, Codec

@@ -18,8 +18,7 @@ from jobs.restoring import hdr, read_back
 from jobs.restoring.encoding import BROWSER_FORMAT, Encoding
 from jobs.restoring.fields import FieldMarker
 from jobs.restoring.other_streams import OtherStreams
-from jobs.restoring.output_file import RESERVED_BYTES, DiskFull, OutputFile
-from jobs.restoring.outputs import CONTAINERS
+from jobs.restoring.output_file import CONTAINERS, RESERVED_BYTES, DiskFull, OutputFile
 from jobs.restoring.planes import Layout, as_frame
 from jobs.restoring.read_back import Written
 from jobs.restoring.times import Packet, frame_rate, origin, time_base
