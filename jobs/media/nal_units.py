@@ -38,10 +38,14 @@ SYNTAXES = {
 
 @dataclass(frozen=True)
 class Units:
-    """Whether a packet has a coded picture, and the number of NAL units with a damaged header."""
+    """Whether a packet has a coded picture, and the number of NAL units with a damaged header.
+
+    `picture_first`: whether the picture is before the first of these.
+    """
 
     has_picture: bool
     damaged: int
+    picture_first: bool
 
 
 class Scanner:
@@ -58,13 +62,14 @@ class Scanner:
 
     def scan(self, data: bytes) -> Units:
         assert self.syntax is not None
-        syntax, has_picture, damaged = self.syntax, False, 0
+        syntax, has_picture, picture_first, damaged = self.syntax, False, False, 0
         for header in self._headers(data):
             type = syntax.type_of(header)
             bad = bool(header & 0x80) or type in syntax.reserved
+            picture_first |= bad and not damaged and has_picture
             damaged += bad
             has_picture |= not bad and type in syntax.pictures
-        return Units(has_picture, damaged)
+        return Units(has_picture, damaged, picture_first)
 
     def _headers(self, data: bytes) -> list[int]:
         """The first byte of each NAL unit of a packet."""

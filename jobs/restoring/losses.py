@@ -51,8 +51,8 @@ class Losses:
             return
         units = self._scanner.scan(bytes(packet))
         if units.damaged and not self._bad_units:
-            # A raw stream's demuxer adds such units to the picture before.
-            self._bad_after = self._pictures + units.has_picture
+            # Demuxers add such units to the picture before, or to the next one.
+            self._bad_after = self._pictures + units.picture_first
         self._bad_units += units.damaged
         self._pictures += units.has_picture
 

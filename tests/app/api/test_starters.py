@@ -46,7 +46,10 @@ def test_wrong_requests_are_refused_at_the_field(server: Server, clip: Clip) -> 
         status, response = server.call(PLACE, body)
         assert (status, list(response["error"]["fields"])) == (422, [field]), response
     status, response = server.call("/starters/slow/tests", video)
-    assert (status, response["error"]["message"]) == (404, "No starter slow. Available: fast.")
+    assert (status, response["error"]["message"]) == (
+        404,
+        "No starter slow. Available: fast, good.",
+    )
 
 
 def test_an_image_of_a_test_of_many_opens_in_a_test_of_the_starter(
