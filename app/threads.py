@@ -19,11 +19,6 @@ THREADS = 2
 """Of each pool. Each thread at work makes the loop wait once more for the interpreter."""
 SWITCH_SECONDS = 0.0005
 """The interpreter's switch interval. The loop needs the interpreter several times for an answer."""
-PAUSE = 0.001
-"""Seconds that other greenlets get between two parts of long work in the loop.
-
-With gevent.sleep(0), sockets would not be polled.
-"""
 
 
 @cache

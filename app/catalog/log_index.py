@@ -34,7 +34,7 @@ from app.catalog.column_files import (
     points_of,
     write_out,
 )
-from app.threads import PAUSE
+from app.turns import PAUSE, in_turns
 from jobs.core.durable_files import write_whole
 from jobs.core.events import in_parts, read_from
 from jobs.core.folder import JobFolder
@@ -86,12 +86,11 @@ def series(
     """
     state = update(folder)
     by_key: dict[str, Series] = {}
-    for key in sorted({key for table in state.tables for key in table.keys}):
+    for key in in_turns(sorted({key for table in state.tables for key in table.keys})):
         if keys is None or key in keys:
             columns = _columns(folder, state, key, between, max_points)
             if len(columns[0]):
                 by_key[key] = _as_lists(*columns)
-            gevent.sleep(PAUSE)
     return by_key, state.seq
 
 

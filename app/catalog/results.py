@@ -3,11 +3,10 @@
 import math
 from typing import Any, Literal, cast
 
-import gevent
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.answers import ResultsPage
-from app.threads import PAUSE
+from app.turns import in_turns
 from app.validation_errors import Invalid
 from jobs.core.events import in_parts
 from jobs.core.folder import JobFolder
@@ -45,10 +44,9 @@ class ResultsQuery(BaseModel):
 def rows(folder: JobFolder) -> list[ResultRow]:
     """All rows of the log, by index; for an image that was restored again, the newest row."""
     newest: dict[int, ResultRow] = {}
-    for events in in_parts(folder.events, types=frozenset({"results"})):
+    for events in in_turns(in_parts(folder.events, types=frozenset({"results"}))):
         for event in events:
             newest |= {row["index"]: row for row in cast(ResultsEvent, event)["rows"]}
-        gevent.sleep(PAUSE)
     return [newest[index] for index in sorted(newest)]
 
 

@@ -7,44 +7,39 @@ import csv
 import io
 import json
 import math
-import time
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, TypeVar
 
-import gevent
 from flask import Response
 
-from app.threads import PAUSE
+from app.turns import in_turns
 
 T = TypeVar("T")
 
-TURN = 0.005
-"""Seconds of work after which other requests get their turn."""
+PACKET = 32 * 1024
+"""Bytes from which parts are sent: a call of the socket for each small part would take longer
+than the part."""
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """First characters of a text that spreadsheets treat as a formula."""
 
 
-def in_turns(items: Iterable[T]) -> Iterator[T]:
-    """The items, with turns of other greenlets between them: a fast client would block all others.
-
-    Producing one item should take less than TURN.
-    """
-    began = time.monotonic()
-    for item in items:
-        yield item
-        if time.monotonic() - began > TURN:
-            gevent.sleep(PAUSE)
-            began = time.monotonic()
-
-
 def streamed(parts: Iterable[bytes | str], mimetype: str, file_name: str = "") -> Response:
-    """A response of these parts, saved by browsers as `file_name` if there is one.
-
-    Skips empty parts, which compression may leave.
-    """
+    """A response of these parts, saved by browsers as `file_name` if there is one."""
     headers = {"Content-Disposition": f'attachment; filename="{file_name}"'} if file_name else {}
-    filled = (part.encode() if isinstance(part, str) else part for part in in_turns(parts))
-    return Response(filter(None, filled), mimetype=mimetype, headers=headers)
+    encoded = (part.encode() if isinstance(part, str) else part for part in parts)
+    return Response(joined(in_turns(encoded)), mimetype=mimetype, headers=headers)
+
+
+def joined(parts: Iterable[bytes]) -> Iterator[bytes]:
+    """The same bytes in parts of at least PACKET bytes, but for the last one. None is empty."""
+    packet = bytearray()
+    for part in parts:
+        packet += part
+        if len(packet) >= PACKET:
+            yield bytes(packet)
+            packet.clear()
+    if packet:
+        yield bytes(packet)
 
 
 def divided(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:

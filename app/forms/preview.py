@@ -18,7 +18,8 @@ from app.catalog.database import JobRow
 from app.checks import sweeps
 from app.checks.training import channels_seen, read_prototxt
 from app.forms.training import name_for
-from app.threads import PAUSE, in_thread
+from app.threads import in_thread
+from app.turns import PAUSE
 from app.validation_errors import REQUIRED, Invalid, Problems, validate
 from jobs.specs import ModelSpec
 from jobs.specs.networks import Custom, Network, Package, PythonFile

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import gevent
 from flask import Blueprint, abort, redirect, request, url_for
 
 from app.actions import create_test, keep_upload, test_of_row
@@ -14,7 +13,7 @@ from app.forms.fields import UPLOAD, values_of
 from app.forms.inference import INPUT, inference_fields, keep_input, selected_input
 from app.pages.common import form_page, job_or_404, job_page, refused_page
 from app.pages.thumbnails import thumbnails
-from app.threads import PAUSE
+from app.turns import in_turns
 from app.validation_errors import Invalid, validate
 from jobs.core.types.events import LogMessageEvent
 from jobs.specs import TESTS
@@ -83,7 +82,7 @@ def messages(job: Job) -> list[LogMessageEvent]:
     """The messages of a test since its last start, up to the event that its page shows."""
     found: list[LogMessageEvent] = []
     folder = catalog().folder(job["id"])
-    for events in log_index.rare(folder, 0, frozenset({"state", "message"})):
+    for events in in_turns(log_index.rare(folder, 0, frozenset({"state", "message"}))):
         for event in events:
             if event["seq"] > job["seq"]:
                 return found
@@ -91,7 +90,6 @@ def messages(job: Job) -> list[LogMessageEvent]:
                 found.append(event)
             elif event["type"] == "state" and event["state"] == "running":
                 found.clear()
-        gevent.sleep(PAUSE)
     return found
 
 

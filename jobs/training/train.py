@@ -135,12 +135,8 @@ def prepare(folder: JobFolder, spec: ModelSpec, report: Report, stack: ExitStack
         validation = Validation(validation_pairs, ranks, device)
 
     state = ranks.broadcast(snapshots.to_resume(folder, report.resume_from))
-    for note in [] if state else notes_on(spec.network, spec.loss, kind.channels_seen):
-        report.message(note)
-    if spec.start_from and not state:
-        report.message(
-            snapshots.start_from(restorer.net, folder.sibling(spec.start_from), spec.start_snapshot)
-        )
+    if not state:
+        _start_new(kind, restorer, folder, spec, report)
     learner = Learner(restorer, spec, precision, ranks, report.message)
 
     position = _position_after(state, spec) if state else Position()
@@ -153,14 +149,7 @@ def prepare(folder: JobFolder, spec: ModelSpec, report: Report, stack: ExitStack
         )
     clock = Clock(spec, plan.steps, position.seconds)
     curve = Curve(plan.steps, clock.total, ranks, position.losses)
-    run_facts: TrainingFacts = {
-        "precision": precision.name,
-        "placement": placement.description,
-        "steps_an_epoch": plan.steps,
-        **facts.of_network(restorer.net),
-        **facts.of_machine(device),
-    }
-    report.log.append("facts", **run_facts)
+    report.log.append("facts", **_facts(precision, placement, plan, restorer))
     return Run(
         folder,
         spec,
@@ -177,6 +166,29 @@ def prepare(folder: JobFolder, spec: ModelSpec, report: Report, stack: ExitStack
         Cadence(spec, clock, position.checking),
         curve,
     )
+
+
+def _start_new(
+    kind: Kind, restorer: Restorer, folder: JobFolder, spec: ModelSpec, report: Report
+) -> None:
+    """Load the weights to start from; report what the user should know before the first step."""
+    for note in notes_on(spec.network, spec.loss, kind.channels_seen):
+        report.message(note)
+    if spec.start_from:
+        start = folder.sibling(spec.start_from)
+        report.message(snapshots.start_from(restorer.net, start, spec.start_snapshot))
+
+
+def _facts(
+    precision: Precision, placement: Placement, plan: Plan, restorer: Restorer
+) -> TrainingFacts:
+    return {
+        "precision": precision.name,
+        "placement": placement.description,
+        "steps_an_epoch": plan.steps,
+        **facts.of_network(restorer.net),
+        **facts.of_machine(precision.device),
+    }
 
 
 def _device(spec: ModelSpec, ranks: Ranks) -> torch.device:
