@@ -19,6 +19,7 @@ NAMES = (
     "model_page",
     "pages",
     "quality",
+    "restore",
     "start",
     "starters",
     "test_many",

@@ -14,7 +14,7 @@ from commands.common_options import home_option, user_code_option
 from jobs.core.errors import JobError
 from jobs.core.folder import JobFolder
 from jobs.core.launcher import USER_CODE
-from jobs.core.processes import GPU_ORDER
+from jobs.core.processes import GPU_ORDER, keep_freed_memory
 from jobs.core.suffixes import is_image
 from jobs.restoring.output_file import check_video
 from jobs.specs.networks import Starter
@@ -111,6 +111,7 @@ def restore(
         if not (source.is_dir() or is_image(source.name)):
             # Fail before torch is loaded, which takes seconds.
             check_video(source, out, codec, overwrite)
+        keep_freed_memory()
         model = replace(_model(folder, snapshot, starter, device, memory), qp=qp)
         if qp is not None and not model.restorer.takes_qp:
             raise JobError("--qp: This model does not take the QP. Leave the option out.")

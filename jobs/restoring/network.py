@@ -51,7 +51,12 @@ class FrameRestorer:
         self._device = tiles.device_of(model.restorer)
         model.restorer.to(memory_format=torch.channels_last)  # 20 % faster on a CPU.
         self._tilings: dict[tuple[int, ...], tiles.Tiling] = {}
-        self._limit = model.limit
+        self.threads = 1
+        """Threads that may call `restore` at a time. On a GPU they would need its memory twice,
+        and a user's module may keep values of its own."""
+        if self._device.type == "cpu" and tiles.can_tile(model.restorer):
+            self.threads = torch.get_num_threads()
+        self._limit = model.limit // self.threads
         self.needs_rgb, self.needs_qps = model.channels == 3, model.restorer.takes_qp
         self.layout: Layout | None = None
 

@@ -1,16 +1,18 @@
-"""The pipeline that restores a video: a thread that decodes, the network, a thread that encodes.
+"""The pipeline that restores a video: a thread decodes, some run the network, one encodes.
 
 Bounded queues connect them, so that the memory does not depend on the video's length.
 """
 
 import threading
 from collections import deque
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Generic, TypeVar
 
+import torch
+from av import VideoFrame
 from av.container import InputContainer
 
 from jobs.core.errors import Aborted, disk_full
@@ -19,7 +21,7 @@ from jobs.media.qp_maps import coding_of
 from jobs.media.video import ignore_warning
 from jobs.restoring.network import FrameRestorer, Model, no_qp
 from jobs.restoring.output_file import DiskFull
-from jobs.restoring.planes import layout_of, planar
+from jobs.restoring.planes import Layout, layout_of, planar
 from jobs.restoring.video_in import Batch, VideoIn
 from jobs.restoring.video_out import VideoOut
 from jobs.specs.test import Codec
@@ -29,6 +31,7 @@ QUEUED_BATCHES = 2
 """The most batches that wait between two threads."""
 
 Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 
 class ClosableQueue(Generic[Item]):
@@ -71,8 +74,34 @@ class ClosableQueue(Generic[Item]):
             yield item
 
 
+def in_order(
+    work: Callable[[Item], Result], items: Iterable[Item], threads: int
+) -> Iterator[Result]:
+    """The results of `work` on each item, in order; several threads work at a time.
+
+    With several, each runs the operations of torch by itself. They wait for one another only at
+    the end, where the threads of an operation would wait at each layer for a core that the encoder
+    keeps busy.
+    """
+    torch_threads = torch.get_num_threads()
+    pending: deque[Future[Result]] = deque()
+    with ThreadPoolExecutor(threads, "network") as pool:
+        try:
+            if threads > 1:
+                torch.set_num_threads(1)
+            for item in items:
+                pending.append(pool.submit(work, item))
+                if len(pending) > threads:
+                    yield pending.popleft().result()
+            while pending:
+                yield pending.popleft().result()
+        finally:
+            pool.shutdown(cancel_futures=True)
+            torch.set_num_threads(torch_threads)
+
+
 class Pipeline:
-    """Restores one video. The calling thread runs the network.
+    """Restores one video.
 
     `written` counts the frames of the output. `why` is the reason if the output is incomplete.
     """
@@ -113,51 +142,25 @@ class Pipeline:
             return True
         if self._restorer.model.lacks_qp(coding_of(first)):
             self._report.message(no_qp(self._name), "warning")
-        layout = layout_of(planar(first, depths))
+        layout = self._restorer.layout = layout_of(planar(first, depths))
         output = VideoOut(
             draft, out, codec, self._container, first, layout, self._warn, video.covers
         )
-        self._restorer.layout = layout
+        self._outputs = [output]
         video.copied_streams = output.copied_streams
         self.size = (output.encoding.width, output.encoding.height)
         self._report_start(output)
-        stopped = full = flush = False
-        outputs = [output]
+        stopped = full = is_whole = False
         try:
-            for path, target in list(copy_drafts.items())[: 1 if output.plays_in_browsers else 2]:
-                outputs.append(
-                    VideoOut(
-                        path,
-                        target,
-                        "h264",
-                        self._container,
-                        first,
-                        layout,
-                        ignore_warning,
-                        {},
-                        for_browsers=True,
-                    )
-                )
-            self._input_copies, self._outputs = outputs[1:2], [output, *outputs[2:]]
-            with ThreadPoolExecutor(2, "restore") as threads:
-                reading = threads.submit(self._read, video)
-                writing = threads.submit(self._write)
-                try:
-                    self._restore(self._frame_count or video.total)
-                except Aborted:
-                    stopped = True
-                finally:
-                    self._decoded.close()
-                    self._restored.close()
-            reading.result()
-            writing.result()
-            flush = True
+            self._add_copies(copy_drafts, first, layout)
+            stopped = self._run_threads(video)
+            is_whole = True
         except DiskFull:
             full = True
         finally:
             with ExitStack() as closing:  # Close all of them, even if one raises.
-                for video_out in outputs:
-                    closing.callback(video_out.close, flush)
+                for video_out in (*self._outputs, *self._input_copies):
+                    closing.callback(video_out.close, flush=is_whole)
         self.written, self.why = output.written.frames, video.why
         self._report.progress(self.written, self.written, UNIT)
         if full:
@@ -165,6 +168,42 @@ class Pipeline:
         elif stopped:
             self.why = f"Stopped after {self.written} frames."
         return self._check_output(output) and not (full or stopped)
+
+    def _add_copies(self, drafts: dict[Path, Path], first: VideoFrame, layout: Layout) -> None:
+        """Open the copies for browsers: of the input, and of an output that they cannot play."""
+        places = [self._input_copies]
+        if not self._outputs[0].plays_in_browsers:
+            places.append(self._outputs)
+        for place, (draft, out) in zip(places, drafts.items(), strict=False):
+            copy = VideoOut(
+                draft,
+                out,
+                "h264",
+                self._container,
+                first,
+                layout,
+                ignore_warning,
+                {},
+                for_browsers=True,
+            )
+            place.append(copy)
+
+    def _run_threads(self, video: VideoIn) -> bool:
+        """Decode, restore and encode. True if somebody stopped the work."""
+        stopped = False
+        with ThreadPoolExecutor(2, "restore") as threads:
+            reading = threads.submit(self._read, video)
+            writing = threads.submit(self._write)
+            try:
+                self._restore(self._frame_count or video.total)
+            except Aborted:
+                stopped = True
+            finally:
+                self._decoded.close()
+                self._restored.close()
+        reading.result()
+        writing.result()
+        return stopped
 
     def _report_start(self, output: VideoOut) -> None:
         if output.origin:
@@ -200,15 +239,21 @@ class Pipeline:
             self._decoded.close()
 
     def _restore(self, total: int | None) -> None:
-        for batch in self._decoded:
-            self._report.check()
+        def restored(batch: Batch) -> Batch:
             inputs = batch.shots if self._input_copies else []
-            if not self._restored.put(
-                Batch(self._restorer.restore(batch.shots), batch.packets, inputs)
-            ):
+            return Batch(self._restorer.restore(batch.shots), batch.packets, inputs)
+
+        for batch in in_order(restored, self._checked(), self._restorer.threads):
+            if not self._restored.put(batch):
                 return
             if self.written:
                 self._report.progress(self.written, total, UNIT)
+
+    def _checked(self) -> Iterator[Batch]:
+        """The decoded batches. Raises Aborted if somebody stops the work."""
+        for batch in self._decoded:
+            self._report.check()
+            yield batch
 
     def _write(self) -> None:
         try:
