@@ -461,6 +461,58 @@ def test_tags_and_notes_are_edited_on_every_page_of_a_job(page: Page, prepared: 
     expect(page.locator("#models tbody tr").nth(2)).to_be_visible()
 
 
+def test_a_link_keeps_axis_log_smoothing_and_zoom(
+    page: Page, browser: Browser, prepared: Prepared
+) -> None:
+    open_model(page, prepared, prepared.done)
+    page.get_by_role("button", name="Epoch", exact=True).click()
+    page.get_by_label("Log of losses and rates").check()
+    page.get_by_label("Smooth").fill("0.4")
+    page.get_by_role("button", name="Zoom in", exact=True).click()
+    until(page, "location.search.includes('range=') && location.search.includes('smooth=0.4')")
+    with watched(browser, "linked-charts") as other:
+        with other.expect_response(lambda answer: "from_step" in answer.url):
+            other.goto(page.url)
+        expect(other.get_by_role("button", name="Epoch", exact=True)).to_have_attribute(
+            "aria-pressed", "true"
+        )
+        expect(other.get_by_label("Log of losses and rates")).to_be_checked()
+        expect(other.get_by_label("Smooth")).to_have_value("0.4")
+        expect(other.get_by_role("button", name="Show all", exact=True)).to_be_enabled()
+        assert other.url == page.url
+    page.get_by_role("button", name="Show all", exact=True).click()
+    until(page, "!location.search.includes('range=')")
+
+
+def test_panels_are_searched_hidden_and_moved(page: Page, prepared: Prepared) -> None:
+    open_model(page, prepared, prepared.done)
+    titles = page.locator("[data-charts] figure:visible h3")
+    expect(titles.nth(2)).to_have_text("Gain over the input, dB")
+    assert re.fullmatch(
+        r"[+−]?\d\.\d\d dB", Chart(page, "Gain over the input, dB").value("validation")
+    )
+    page.get_by_text("Panels", exact=True).click()
+    page.get_by_label("Search panels").fill("norm")
+    expect(titles).to_have_text(["Gradient norm"])
+    page.get_by_label("Search panels").fill("")
+    page.get_by_label("SSIM", exact=True).uncheck()
+    earlier = page.get_by_role("button", name="Move Learning rate earlier")
+    earlier.click()
+    expect(earlier).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(titles.nth(2)).to_have_text("Learning rate")
+    assert serious_findings(page) == []
+    page.reload()
+    expect(titles.nth(2)).to_have_text("Learning rate")
+    expect(titles.nth(3)).to_have_text("Gain over the input, dB")
+    expect(titles.filter(has_text="SSIM")).to_have_count(0)
+    page.get_by_text("Panels: ").click()
+    page.screenshot(path=ARTIFACTS / "panels.png")
+    page.get_by_role("button", name="Show all in the usual order").click()
+    expect(titles.nth(2)).to_have_text("Gain over the input, dB")
+    expect(titles.filter(has_text="SSIM")).to_have_count(1)
+
+
 def test_keyboard_shortcuts_match_their_list(page: Page, prepared: Prepared) -> None:
     open_model(page, prepared, prepared.done)
     page.keyboard.press("?")

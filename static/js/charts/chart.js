@@ -29,6 +29,7 @@ import { count, NO_VALUE, small } from "../base/format.js";
  * @property {() => void} draw
  * @property {(x: number | null) => void} pointAt Moves the cursor to an x, or removes it.
  * @property {(factor: number) => void} zoomBy
+ * @property {() => boolean} hasPoints
  */
 
 /** A drag of fewer pixels is a click. */
@@ -241,7 +242,7 @@ export function chart(figure, { source, look, zoom, point, table }) {
   new ResizeObserver(() => plot?.setSize(sizeOf(holder))).observe(holder);
   document.addEventListener("themechange", () => plot?.redraw());
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => plot?.redraw());
-  return { draw, pointAt, zoomBy };
+  return { draw, pointAt, zoomBy, hasPoints: () => data[0].length > 0 };
 }
 
 /** @param {HTMLElement} figure */

@@ -1,6 +1,8 @@
 // All charts of a page: they share the x axis, the zoom, the cursor and the smoothing.
 import { extentOf } from "./axes.js";
 import { chart } from "./chart.js";
+import { keepLook, startLook } from "./look_address.js";
+import { bindPanels } from "./panels.js";
 import { messageOf } from "../base/api.js";
 import { element, find, findAll } from "../base/dom.js";
 import { decimals } from "../base/format.js";
@@ -32,7 +34,9 @@ const AXES = { step: "Step", epoch: "Epoch", time: "Time" };
  */
 export function charts(root, { source, fetchFiner, saveTable }) {
   /** @type {Look} */
-  const look = { x: "step", log: false, smooth: 0, ...storedLook(), zoom: null, extent: [0, 1] };
+  const look = { x: "step", log: false, smooth: 0, zoom: null, ...startLook(), extent: [0, 1] };
+  /** Whether the points of the zoom in the address are still to be requested. */
+  let isLinked = Boolean(look.zoom);
   /** @type {Finer | null} */
   let finer = null;
   let latest = 0;
@@ -54,15 +58,15 @@ export function charts(root, { source, fetchFiner, saveTable }) {
       look.x,
     );
     for (const member of all) member.draw();
+    if (!isLinked || !all.some((member) => member.hasPoints())) return;
+    isLinked = false;
+    zoom(look.zoom);
   }
 
   /** @param {Partial<Look>} values */
   function change(values) {
     Object.assign(look, values);
-    localStorage.setItem(
-      "charts",
-      JSON.stringify({ x: look.x, log: look.log, smooth: look.smooth }),
-    );
+    keepLook(look);
     draw();
   }
 
@@ -76,6 +80,7 @@ export function charts(root, { source, fetchFiner, saveTable }) {
     const before = finer;
     finer = range && finer;
     controls.setZoomed(Boolean(range));
+    keepLook(look);
     draw();
     if (!range) return;
     try {
@@ -97,15 +102,15 @@ export function charts(root, { source, fetchFiner, saveTable }) {
     zoomBy: (factor) => all[0].zoomBy(factor),
     showAll: () => zoom(null),
   });
+  controls.setZoomed(isLinked);
+  keepLook(look);
+  bindPanels(root, draw);
   document.addEventListener("fullscreenchange", () => draw());
   root.addEventListener("keydown", (event) => {
     if (event.key === "Escape") all.forEach((member) => member.pointAt(null));
   });
   return draw;
 }
-
-/** @returns {Partial<Look>} The look that was used last, on any page. */
-const storedLook = () => JSON.parse(localStorage.getItem("charts") ?? "{}");
 
 /**
  * @param {HTMLElement} holder
