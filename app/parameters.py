@@ -28,6 +28,7 @@ EventType = Literal[
     "resumed",
     "snapshot",
     "layer",
+    "weights",
     "sample",
     "results",
     "skipped",

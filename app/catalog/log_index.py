@@ -42,7 +42,7 @@ from jobs.core.types.events import JobEvent
 from jobs.core.types.load import Hardware
 
 RARE = frozenset(
-    {"state", "message", "snapshot", "removed", "sample", "resumed", "facts", "skipped"}
+    {"state", "message", "snapshot", "removed", "sample", "resumed", "facts", "skipped", "weights"}
 )
 CHUNK = 2**18
 """Bytes of the log to index at once. Other greenlets run between two chunks."""

@@ -14,7 +14,7 @@ from jinja2 import Undefined
 from jobs.core.totals import LEAST_GAIN
 from jobs.core.types.load import Progress, ShownHardware
 from jobs.core.types.summaries import Snapshot
-from jobs.core.view import gain_of
+from jobs.core.view import best_of, gain_of
 
 DASH = "–"
 NO_RESULT = {
@@ -193,11 +193,12 @@ def hardware(event: ShownHardware | None) -> str:
     return " · ".join(parts) or f"{round(event['cpu'])} % of a core"
 
 
-def verdict(best: Snapshot | None, state: str = "running") -> str:
-    """The headline of a model's page: the result of its training as a sentence.
+LEADS = {"loss": "lowest validation loss", "psnr": "highest PSNR"}
+"""What the best snapshot has, by the `leader` of its training."""
 
-    `best` is the snapshot with the lowest loss.
-    """
+
+def verdict(best: Snapshot | None, state: str = "running", leader: str = "loss") -> str:
+    """The headline of a model's page: the result of its training as a sentence."""
     if not best or best.get("val/l1") is None:
         return NO_RESULT.get(state, "The training ended before its first snapshot.")
     gained = gain_of(best)
@@ -205,20 +206,19 @@ def verdict(best: Snapshot | None, state: str = "running") -> str:
         return "Validation inputs equal their originals: no gain is possible."
     numbers = f"{psnr(best['val/psnr_input'])} → {psnr(best['val/psnr'])} dB"
     if gained >= LEAST_GAIN:
-        place = f"lowest validation loss, at epoch {epoch(best['epoch'])}"
+        place = f"{LEADS[leader]}, at epoch {epoch(best['epoch'])}"
         return f"{gain(gained)} over the input ({numbers}): {place}"
     return f"Not better than the input{'' if state == 'done' else ' yet'} ({numbers})"
 
 
-def marks(snapshots: list[Snapshot] | None, best: Snapshot | None) -> dict[str, str]:
-    """What snapshots lead in, by name; `best` has the lowest validation loss."""
-    scored = [saved for saved in snapshots or [] if saved.get("val/l1") is not None]
-    if not scored or not best:
+def marks(snapshots: list[Snapshot] | None) -> dict[str, str]:
+    """What snapshots lead in, by name: two if one has the lowest loss, another the highest PSNR."""
+    if not snapshots or all(saved.get("val/l1") is None for saved in snapshots):
         return {}
-    sharpest = max(scored, key=lambda saved: saved.get("val/psnr") or -math.inf)
-    if sharpest.get("val/psnr") == best.get("val/psnr"):
-        return {best["snapshot"]: "best"}
-    return {sharpest["snapshot"]: "highest PSNR", best["snapshot"]: "lowest loss"}
+    lowest, sharpest = best_of(snapshots), best_of(snapshots, "psnr")
+    if sharpest.get("val/psnr") == lowest.get("val/psnr"):
+        return {lowest["snapshot"]: "best"}
+    return {sharpest["snapshot"]: "highest PSNR", lowest["snapshot"]: "lowest loss"}
 
 
 def init_app(app: Flask) -> None:

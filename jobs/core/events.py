@@ -41,6 +41,7 @@ from jobs.core.types.events import (
     SnapshotFields,
     StateEvent,
     StateFields,
+    WeightsFields,
 )
 from jobs.core.types.layers import ShownLayer
 from jobs.core.types.load import Hardware, Progress
@@ -79,6 +80,8 @@ class Log:
     def append(self, type: Literal["snapshot"], **fields: Unpack[SnapshotFields]) -> JobEvent: ...
     @overload
     def append(self, type: Literal["layer"], **fields: Unpack[ShownLayer]) -> JobEvent: ...
+    @overload
+    def append(self, type: Literal["weights"], **fields: Unpack[WeightsFields]) -> JobEvent: ...
     @overload
     def append(self, type: Literal["sample"], **fields: Unpack[DatasetSample]) -> JobEvent: ...
     @overload

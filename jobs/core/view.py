@@ -6,6 +6,7 @@ from typing import Any, cast
 
 from jobs.core.events import FINAL_STATES
 from jobs.core.types.events import JobEvent, LayerEvent, SampleEvent, SnapshotEvent, StateEvent
+from jobs.core.types.fields import Leader
 from jobs.core.types.load import Progress
 from jobs.core.types.summaries import JobSummary, Losses, Passed, Snapshot, View
 
@@ -129,13 +130,17 @@ def _with_snapshot(summary: JobSummary, event: SnapshotEvent) -> JobSummary:
     # In the order of writing: after a resume from an earlier snapshot, the last snapshot is not the
     # one of the largest step.
     snapshots = [*others, snapshot]
-    return {**summary, "snapshots": snapshots, "best": best_of(snapshots), "last": snapshots[-1]}
+    best = best_of(snapshots, leader_of(summary))
+    return {**summary, "snapshots": snapshots, "best": best, "last": snapshots[-1]}
 
 
 def _without_snapshots(summary: JobSummary, gone: set[str]) -> JobSummary:
     rest = without(summary, ("snapshots", "best", "last"))
     left = [other for other in summary.get("snapshots", []) if other["snapshot"] not in gone]
-    return {**rest, "snapshots": left, "best": best_of(left), "last": left[-1]} if left else rest
+    if not left:
+        return rest
+    best = best_of(left, leader_of(summary))
+    return {**rest, "snapshots": left, "best": best, "last": left[-1]}
 
 
 def _resumed(summary: JobSummary, step: int) -> JobSummary:
@@ -146,18 +151,26 @@ def _resumed(summary: JobSummary, step: int) -> JobSummary:
     return {**summary, "snapshots": ordered, "last": ordered[-1]} if ordered else summary
 
 
-def best_of(snapshots: list[Snapshot]) -> Snapshot:
-    """The snapshot with the lowest validation loss, or the last if none has a validation loss.
+def leader_of(summary: JobSummary) -> Leader:
+    """What makes a snapshot of a training the best one: the `leader` of its spec."""
+    return summary.get("leader", "loss")
 
-    A snapshot that is written when the job is stopped has none.
+
+def best_of(snapshots: list[Snapshot], leader: Leader = "loss") -> Snapshot:
+    """The best snapshot, or the last if none was validated.
+
+    The best one has the lowest validation loss or the highest PSNR; of equal PSNRs, the lowest
+    loss. A snapshot that is written when the job is stopped was not validated.
     """
 
-    def loss(snapshot: Snapshot) -> float:
-        value = snapshot.get("val/l1")
-        return math.inf if value is None else value
+    def rank(snapshot: Snapshot) -> tuple[float, float]:
+        loss, psnr = snapshot.get("val/l1"), snapshot.get("val/psnr")
+        lost = math.inf if loss is None else loss
+        missing = math.inf if psnr is None else -psnr
+        return (missing, lost) if leader == "psnr" else (lost, 0)
 
     validated = [snapshot for snapshot in snapshots if snapshot.get("val/l1") is not None]
-    return min(validated, key=loss, default=snapshots[-1])
+    return min(validated, key=rank, default=snapshots[-1])
 
 
 def gain_of(snapshot: Snapshot | None) -> float | None:

@@ -27,7 +27,7 @@ from jobs.core.errors import JobError
 from jobs.core.events import read
 from jobs.core.folder import JobFolder
 from jobs.core.types.summaries import Snapshot, View
-from jobs.core.view import best_of, empty, fold
+from jobs.core.view import best_of, empty, fold, leader_of
 from jobs.networks.from_spec import make_network
 from jobs.specs.networks import Network
 from models.build import GraphNetwork
@@ -216,11 +216,11 @@ def start_from(net: nn.Module, model: JobFolder, requested: str) -> str:
 
 def too_old(model: JobFolder, newest: str, scores: dict[str, float], keep: int) -> list[str]:
     """Return the snapshots to remove after `newest`: all but the last `keep` and the best."""
-    others = [
-        row for row in _view(model)["summary"].get("snapshots", []) if row["snapshot"] != newest
-    ]
+    summary = _view(model)["summary"]
+    others = [row for row in summary.get("snapshots", []) if row["snapshot"] != newest]
     rows = [*others, cast(Snapshot, {"snapshot": newest, **scores})]
-    return [row["snapshot"] for row in rows[:-keep] if row is not best_of(rows)]
+    best = best_of(rows, leader_of(summary))
+    return [row["snapshot"] for row in rows[:-keep] if row is not best]
 
 
 def find(model: JobFolder, requested: str) -> str:

@@ -18,7 +18,8 @@ class ExportSpec(Spec):
     snapshot: str = setting(
         "best",
         "Snapshot",
-        "The weights to export. best has the lowest validation loss.",
+        "The weights to export. best has the lowest validation loss, or the highest PSNR if the "
+        "training says so.",
         widget="snapshot",
         max_length=100,
     )

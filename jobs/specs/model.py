@@ -195,6 +195,13 @@ class ModelSpec(Spec):
         pattern=SNAPSHOT,
     )
     seed: Seed = setting(0, "Seed", "Start value of all random numbers of the run.", more=True)
+    leader: Literal["loss", "psnr"] = setting(
+        "loss",
+        "Best snapshot",
+        "The snapshot that pages, lists, tests and exports call best. It is never removed.",
+        more=True,
+        titles={"loss": "Lowest validation loss", "psnr": "Highest PSNR"},
+    )
     device: str = setting(
         "auto",
         "Device",

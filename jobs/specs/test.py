@@ -66,7 +66,8 @@ class _Test(Spec):
     snapshot: str = setting(
         "best",
         "Snapshot",
-        "The weights to test. best has the lowest validation loss.",
+        "The weights to test. best has the lowest validation loss, or the highest PSNR if the "
+        "training says so.",
         widget="snapshot",
         pattern=SNAPSHOT,
     )

@@ -1,5 +1,7 @@
 """When a training validates and writes snapshots."""
 
+from dataclasses import dataclass
+
 from jobs.specs import ModelSpec
 from jobs.training.clock import Clock
 
@@ -11,6 +13,11 @@ FREE_SECONDS = 5.0
 FIRST_SECONDS, SECONDS, GROWTH = 5.0, 10.0, 0.1
 """Of a run with a time budget: the first validation after 5 s, the second at 10 s, then one every
 10 s, and after 100 s at intervals of a tenth of the time so far."""
+
+
+WEIGHTS_SHARE, WEIGHTS_GROWTH = 0.01, 1.15
+"""Histograms of the weights take at most this share of the run, and each follows at this many
+times the step of the one before: about a hundred in a run of a million steps."""
 
 
 class Cadence:
@@ -73,3 +80,16 @@ class Cadence:
 
 def _steps(clock: Clock, epochs: float | None) -> int | None:
     return None if epochs is None else clock.every(epochs)
+
+
+@dataclass(frozen=True)
+class WeightsShown:
+    """The last histograms of the weights: their step, and in seconds their time and cost."""
+
+    step: int = 0
+    at: float = 0.0
+    cost: float = 0.0
+
+    def is_due(self, step: int, now: float) -> bool:
+        """Whether new ones are due at a step, `now` seconds after the start of the run."""
+        return step >= WEIGHTS_GROWTH * self.step and now - self.at >= self.cost / WEIGHTS_SHARE

@@ -17,10 +17,11 @@ from jobs.datasets.pair_sets import PairSet, mean_of_inputs
 from jobs.networks import snapshots
 from jobs.networks.device import Precision, choose_device, choose_precision
 from jobs.networks.from_spec import notes_on
+from jobs.networks.histograms import histograms_of
 from jobs.networks.snapshots import Kind
 from jobs.specs import ModelSpec
 from jobs.training import dataset_hash, facts
-from jobs.training.cadence import Cadence
+from jobs.training.cadence import Cadence, WeightsShown
 from jobs.training.clock import Clock
 from jobs.training.curve import Curve
 from jobs.training.hardware import Watch
@@ -70,6 +71,7 @@ class Run:
     samples_shown: float = 0.0
     layers_shown: float = 0.0
     """Seconds of the run at which samples and layers were last shown."""
+    weights_shown: WeightsShown = field(default_factory=WeightsShown)
 
 
 def train(folder: JobFolder, spec: ModelSpec, report: Report) -> ModelSummary:
@@ -149,7 +151,7 @@ def prepare(folder: JobFolder, spec: ModelSpec, report: Report, stack: ExitStack
         )
     clock = Clock(spec, plan.steps, position.seconds)
     curve = Curve(plan.steps, clock.total, ranks, position.losses)
-    report.log.append("facts", **_facts(precision, placement, plan, restorer))
+    report.log.append("facts", **_facts(spec, precision, placement, plan, restorer))
     return Run(
         folder,
         spec,
@@ -180,12 +182,13 @@ def _start_new(
 
 
 def _facts(
-    precision: Precision, placement: Placement, plan: Plan, restorer: Restorer
+    spec: ModelSpec, precision: Precision, placement: Placement, plan: Plan, restorer: Restorer
 ) -> TrainingFacts:
     return {
         "precision": precision.name,
         "placement": placement.description,
         "steps_an_epoch": plan.steps,
+        "leader": spec.leader,
         **facts.of_network(restorer.net),
         **facts.of_machine(precision.device),
     }
@@ -302,6 +305,7 @@ def validate(run: Run) -> None:
         run.report.scalars(position.step, clock.epoch(position.step), run.scores)
         if run.ranks.rank == 0:
             show_pictures(run)
+            show_weights(run)
     position.validated = position.step
     position.validations_since_best = (
         0 if run.scores["val/l1"] < position.best else position.validations_since_best + 1
@@ -321,6 +325,15 @@ def show_pictures(run: Run) -> None:
     if is_last or step == 0 or now - run.layers_shown > SECONDS_BETWEEN_LAYERS:
         run.validation.show_layers(*arguments)
         run.layers_shown = run.clock.read()
+
+
+def show_weights(run: Run) -> None:
+    """Log histograms of weights and gradients, if they are due."""
+    now, step = run.clock.read(), run.position.step
+    if run.weights_shown.is_due(step, now):
+        layers = histograms_of(run.learner.net)
+        run.report.log.append("weights", step=step, epoch=run.clock.epoch(step), layers=layers)
+        run.weights_shown = WeightsShown(step, now, run.clock.read() - now)
 
 
 def has_stopped_improving(run: Run) -> bool:

@@ -513,6 +513,19 @@ def test_panels_are_searched_hidden_and_moved(page: Page, prepared: Prepared) ->
     expect(titles.filter(has_text="SSIM")).to_have_count(1)
 
 
+def test_weights_and_gradients_of_each_layer_are_drawn(page: Page, prepared: Prepared) -> None:
+    open_model(page, prepared, prepared.done)
+    page.get_by_text("Weights and gradients of each layer").click()
+    maps = page.locator(".weight-maps canvas")
+    expect(maps).to_have_count(3)
+    expect(maps.first).to_have_attribute("aria-label", re.compile("^weights of .*: −.* to "))
+    page.get_by_text("Gradients", exact=True).click()
+    expect(maps.first).to_have_attribute("aria-label", re.compile("^gradients of "))
+    assert int(maps.first.get_attribute("width") or 0) >= 2
+    page.locator("#weights-section").screenshot(path=ARTIFACTS / "weights.png")
+    assert serious_findings(page) == []
+
+
 def test_keyboard_shortcuts_match_their_list(page: Page, prepared: Prepared) -> None:
     open_model(page, prepared, prepared.done)
     page.keyboard.press("?")

@@ -125,6 +125,9 @@ test("the snapshots with the lowest loss and the highest PSNR are marked", () =>
       ["b", "lowest loss"],
     ],
   );
+  assert.equal(bestOf([first, second])?.snapshot, "b");
+  assert.equal(bestOf([first, second], "psnr")?.snapshot, "a");
+  assert.equal(bestOf([snapshot("a", 0.2, 30.0), second], "psnr")?.snapshot, "b");
   assert.deepEqual([...marksOf([snapshot("a", 0.2, 30.0), second])], [["b", "best"]]);
   assert.deepEqual([...marksOf([part({ snapshot: "c" })])], []);
 });

@@ -9,7 +9,7 @@ from typing_extensions import TypedDict
 
 from jobs.core.types.facts import PictureFacts, TestFacts, TrainingFacts, VideoInput
 from jobs.core.types.fields import Bytes, JobState, Level, Scalars, Time, doc
-from jobs.core.types.layers import Histogram, ShownLayer
+from jobs.core.types.layers import Histogram, LayerHistograms, ShownLayer
 from jobs.core.types.load import Hardware, Progress
 from jobs.core.types.samples import (
     DatasetSample,
@@ -141,6 +141,20 @@ class LayerEvent(Logged, ShownLayer):
     type: Literal["layer"]
 
 
+class WeightsFields(TypedDict):
+    """Histograms of the weights and gradients of a training."""
+
+    step: int
+    epoch: float
+    layers: list[LayerHistograms]
+
+
+class WeightsEvent(Logged, WeightsFields):
+    """Histograms of the weights and gradients of a training, after some of its validations."""
+
+    type: Literal["weights"]
+
+
 class DatasetSampleEvent(Logged, DatasetSample):
     """A pair of a finished dataset, for its page."""
 
@@ -201,6 +215,7 @@ JobEvent: TypeAlias = (
     | ResumedEvent
     | SnapshotEvent
     | LayerEvent
+    | WeightsEvent
     | SampleEvent
     | ResultsEvent
     | SkippedEvent

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from typing_extensions import TypedDict
 
-from jobs.core.types.fields import Bytes, Pixels, Psnr, Ssim, Two, Url, doc
+from jobs.core.types.fields import Bytes, Leader, Pixels, Psnr, Ssim, Two, Url, doc
 from jobs.core.types.layers import Histogram, LayersRegion
 from jobs.core.types.samples import Scores
 
@@ -35,6 +35,7 @@ class TrainingFacts(NetworkFacts, total=False):
     steps_an_epoch: Annotated[int, doc("Optimizer steps per epoch.")]
     hardware: Annotated[Machine, doc("The machine of the training.")]
     packages: Annotated[dict[str, str], doc("Versions by package.")]
+    leader: Annotated[Leader, doc("What makes a snapshot the best one.")]
     dataset_hash: Annotated[str, doc("SHA-256 of all pairs of the datasets.")]
 
 

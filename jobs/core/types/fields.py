@@ -11,6 +11,8 @@ def doc(text: str) -> Any:
 
 
 Kind = Literal["dataset", "model", "test"]
+Leader = Literal["loss", "psnr"]
+"""What makes a snapshot the best one: the lowest validation loss, or the highest PSNR."""
 JobState = Literal["waiting", "running", "done", "error", "aborted"]
 Split = Literal["train", "val", "test"]
 FrameType = Literal["I", "P", "B"]

@@ -14,6 +14,22 @@ class Histogram(TypedDict):
     edges: Annotated[list[float], doc("Edges of the bars, one more than counts.")]
 
 
+class ValueHistogram(TypedDict):
+    """A distribution of values in bars of equal width."""
+
+    low: Annotated[float, doc("The smallest value.")]
+    high: Annotated[float, doc("The largest value.")]
+    counts: Annotated[list[int], doc("Values per bar.")]
+
+
+class LayerHistograms(TypedDict):
+    """The weights of a layer at a step; null where a value is not finite."""
+
+    name: str
+    weights: ValueHistogram | None
+    gradients: Annotated[ValueHistogram | None, doc("Of the last step; null before the first.")]
+
+
 class LayersRegion(TypedDict):
     """The middle of an image, if the layers of all of it would not fit into memory; in pixels."""
 

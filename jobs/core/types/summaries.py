@@ -137,7 +137,10 @@ TestSplit.__doc__ = "The scores of the best snapshot on the test split."
 class Trained(TrainingFacts, total=False):
     """What only the summary of a training has."""
 
-    best: Annotated[Snapshot, doc("The snapshot with the smallest val/l1.")]
+    best: Annotated[
+        Snapshot,
+        doc("The snapshot with the smallest val/l1, or the largest val/psnr: see `leader`."),
+    ]
     last: Annotated[Snapshot, doc("The newest, from which the training would resume.")]
     snapshots: Annotated[list[Snapshot], doc("Those that exist, in the order of writing.")]
     patches_per_second: Annotated[float, doc("Speed of the training.")]

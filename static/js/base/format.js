@@ -261,12 +261,16 @@ export const gainOf = (scores) =>
     ? null
     : scores["val/psnr"] - scores["val/psnr_input"];
 
+/** What the best snapshot has. */
+const LEADS = { loss: "lowest validation loss", psnr: "highest PSNR" };
+
 /**
  * The headline of a model's page: the result of its training as a sentence.
- * @param {(Validation & { epoch: number }) | null} best The snapshot with the lowest loss.
+ * @param {(Validation & { epoch: number }) | null} best
  * @param {string} [state] The job's state.
+ * @param {"loss" | "psnr"} [leader] What makes a snapshot the best one.
  */
-export function verdict(best, state = "running") {
+export function verdict(best, state = "running", leader = "loss") {
   if (best?.["val/l1"] == null)
     return NOTHING_YET[state] ?? "The training ended before its first snapshot.";
   const [before, after, gained] = [best["val/psnr_input"], best["val/psnr"], gainOf(best)];
@@ -274,6 +278,6 @@ export function verdict(best, state = "running") {
     return "Validation inputs equal their originals: no gain is possible.";
   const scores = fromTo(before, after);
   if (gained >= LEAST_GAIN)
-    return `${gain(gained)} over the input (${scores} dB): lowest validation loss, at epoch ${epoch(best.epoch)}`;
+    return `${gain(gained)} over the input (${scores} dB): ${LEADS[leader]}, at epoch ${epoch(best.epoch)}`;
   return `Not better than the input${state === "done" ? "" : " yet"} (${scores} dB)`;
 }

@@ -8,6 +8,21 @@
  */
 
 /**
+ * @typedef {object} ValueHistogram A distribution of values in bars of equal width.
+ * @property {number} low The smallest value.
+ * @property {number} high The largest value.
+ * @property {number[]} counts Values per bar.
+ */
+
+/**
+ * @typedef {object} LayerHistograms The weights of a layer at a step; null where a value is not
+ *   finite.
+ * @property {string} name
+ * @property {ValueHistogram | null} weights
+ * @property {ValueHistogram | null} gradients Of the last step; null before the first.
+ */
+
+/**
  * @typedef {object} LayersRegion The middle of an image, if the layers of all of it would not fit
  *   into memory; in pixels.
  * @property {number} left
@@ -286,6 +301,7 @@
  * @property {number} [steps_an_epoch] Optimizer steps per epoch.
  * @property {Machine} [hardware] The machine of the training.
  * @property {Record<string, string>} [packages] Versions by package.
+ * @property {"loss" | "psnr"} [leader] What makes a snapshot the best one.
  * @property {string} [dataset_hash] SHA-256 of all pairs of the datasets.
  */
 
@@ -554,8 +570,10 @@
  * @property {number} [steps_an_epoch] Optimizer steps per epoch.
  * @property {Machine} [hardware] The machine of the training.
  * @property {Record<string, string>} [packages] Versions by package.
+ * @property {"loss" | "psnr"} [leader] What makes a snapshot the best one.
  * @property {string} [dataset_hash] SHA-256 of all pairs of the datasets.
- * @property {Snapshot} [best] The snapshot with the smallest val/l1.
+ * @property {Snapshot} [best] The snapshot with the smallest val/l1, or the largest val/psnr: see
+ *   `leader`.
  * @property {Snapshot} [last] The newest, from which the training would resume.
  * @property {Snapshot[]} [snapshots] Those that exist, in the order of writing.
  * @property {number} [patches_per_second] Speed of the training.
@@ -634,8 +652,10 @@
  * @property {number} [steps_an_epoch] Optimizer steps per epoch.
  * @property {Machine} [hardware] The machine of the training.
  * @property {Record<string, string>} [packages] Versions by package.
+ * @property {"loss" | "psnr"} [leader] What makes a snapshot the best one.
  * @property {string} [dataset_hash] SHA-256 of all pairs of the datasets.
- * @property {Snapshot} [best] The snapshot with the smallest val/l1.
+ * @property {Snapshot} [best] The snapshot with the smallest val/l1, or the largest val/psnr: see
+ *   `leader`.
  * @property {Snapshot} [last] The newest, from which the training would resume.
  * @property {Snapshot[]} [snapshots] Those that exist, in the order of writing.
  * @property {number} [patches_per_second] Speed of the training.
@@ -717,8 +737,10 @@
  * @property {number} [steps_an_epoch] Optimizer steps per epoch.
  * @property {Machine} [hardware] The machine of the training.
  * @property {Record<string, string>} [packages] Versions by package.
+ * @property {"loss" | "psnr"} [leader] What makes a snapshot the best one.
  * @property {string} [dataset_hash] SHA-256 of all pairs of the datasets.
- * @property {Snapshot} [best] The snapshot with the smallest val/l1.
+ * @property {Snapshot} [best] The snapshot with the smallest val/l1, or the largest val/psnr: see
+ *   `leader`.
  * @property {Snapshot} [last] The newest, from which the training would resume.
  * @property {Snapshot[]} [snapshots] Those that exist, in the order of writing.
  * @property {number} [patches_per_second] Speed of the training.
@@ -848,6 +870,7 @@
  * @property {number} [steps_an_epoch] Optimizer steps per epoch.
  * @property {Machine} [hardware] The machine of the training.
  * @property {Record<string, string>} [packages] Versions by package.
+ * @property {"loss" | "psnr"} [leader] What makes a snapshot the best one.
  * @property {string} [dataset_hash] SHA-256 of all pairs of the datasets.
  * @property {number} [images] Restored images.
  * @property {number} [failed] Images that could not be restored.
@@ -949,6 +972,17 @@
  * @property {number} [step] Only of a training: its step.
  * @property {number} [epoch] Only of a training.
  * @property {"layer"} type
+ */
+
+/**
+ * @typedef {object} WeightsEvent Histograms of the weights and gradients of a training, after some
+ *   of its validations.
+ * @property {number} seq Counts from 1 without gaps.
+ * @property {number} time Seconds since the epoch.
+ * @property {number} step
+ * @property {number} epoch
+ * @property {LayerHistograms[]} layers
+ * @property {"weights"} type
  */
 
 /**
@@ -1095,8 +1129,9 @@
 /**
  * @typedef {object} EventList Events of a job, in order.
  * @property {(StateEvent | ProgressEvent | ScalarsEvent | FactsEvent | HardwareEvent | RemovedEvent
- *   | ResumedEvent | SnapshotEvent | LayerEvent | DatasetSampleEvent | ImageSampleEvent |
- *   ValidationSampleEvent | ResultsEvent | SkippedEvent | LogMessageEvent)[]} events
+ *   | ResumedEvent | SnapshotEvent | LayerEvent | WeightsEvent | DatasetSampleEvent |
+ *   ImageSampleEvent | ValidationSampleEvent | ResultsEvent | SkippedEvent | LogMessageEvent)[]}
+ *   events
  * @property {number} seq Number of the last of them; `since` if there is none.
  */
 
@@ -1105,8 +1140,9 @@
  *   or all jobs.
  * @property {string} job Id, or * for all jobs.
  * @property {(StateEvent | ProgressEvent | ScalarsEvent | FactsEvent | HardwareEvent | RemovedEvent
- *   | ResumedEvent | SnapshotEvent | LayerEvent | DatasetSampleEvent | ImageSampleEvent |
- *   ValidationSampleEvent | ResultsEvent | SkippedEvent | LogMessageEvent)[]} events
+ *   | ResumedEvent | SnapshotEvent | LayerEvent | WeightsEvent | DatasetSampleEvent |
+ *   ImageSampleEvent | ValidationSampleEvent | ResultsEvent | SkippedEvent | LogMessageEvent)[]}
+ *   events
  * @property {string} [error] The reason why the job cannot be watched.
  * @property {boolean} [missed] True if a list must be loaded again.
  */
@@ -1435,9 +1471,9 @@
 
 /**
  * @typedef {StateEvent | ProgressEvent | ScalarsEvent | FactsEvent | HardwareEvent | RemovedEvent |
- *   ResumedEvent | SnapshotEvent | LayerEvent | DatasetSampleEvent | ImageSampleEvent |
- *   ValidationSampleEvent | ResultsEvent | SkippedEvent | LogMessageEvent} JobEvent Any event of a
- *   log.
+ *   ResumedEvent | SnapshotEvent | LayerEvent | WeightsEvent | DatasetSampleEvent |
+ *   ImageSampleEvent | ValidationSampleEvent | ResultsEvent | SkippedEvent | LogMessageEvent}
+ *   JobEvent Any event of a log.
  */
 
 export {};

@@ -147,7 +147,7 @@ async function fetchRange(model, x, from, to, before = model.curves.series) {
 }
 
 /** @param {ComparedModel} model */
-const gainOfModel = (model) => gainOf(bestOf(model.snapshots));
+const gainOfModel = (model) => gainOf(bestOf(model.snapshots, model.summary.leader));
 
 function show() {
   /** @type {ComparedModel | null} */
@@ -180,7 +180,7 @@ function showRow(model) {
   state.textContent = model.state;
   state.className = `state ${model.state}`;
   state.title = model.reason ?? "";
-  const best = bestOf(model.snapshots);
+  const best = bestOf(model.snapshots, model.summary.leader);
   const cells = {
     gain: gain(gainOf(best)),
     psnr: decibel(best?.["val/psnr"]),

@@ -25,8 +25,9 @@ import { loadExports, showSnapshots } from "../runs/snapshot_table.js";
 import { bestOf, resumedAt, withoutSnapshots, withSnapshot } from "../runs/snapshots.js";
 import { isFinal, showStatus, withEvent } from "../base/status.js";
 import { styleOf } from "../charts/styles.js";
+import { weightMaps, withWeights } from "../runs/weights.js";
 
-/** @import { HardwareEvent, Job, JobEvent, ShownLayer } from "../base/types.js" */
+/** @import { HardwareEvent, Job, JobEvent, ShownLayer, WeightsEvent } from "../base/types.js" */
 /** @import { ScalarsResponse } from "../base/types.js" */
 /** @import { SeriesByKey } from "../base/client_types.js" */
 /** @import { SampleSet } from "../runs/samples.js" */
@@ -48,8 +49,15 @@ const api = `/jobs/${job.id}`;
 // Requested first, because they take longest. The template preloads the URL of the curves.
 /** @type {Promise<ScalarsResponse>} */
 const scalarsRequest = requestWithRetries(`${api}/scalars?max_points=${MAX_POINTS}`);
-/** @type {Promise<{ events: JobEvent[], seq: number }>} */
-const rareRequest = requestWithRetries(`${api}/events?type=sample,resumed,message,state,snapshot`);
+const rareRequest = requestEvents("sample,resumed,message,state,snapshot");
+
+/**
+ * @param {string} types
+ * @returns {Promise<{ events: JobEvent[], seq: number }>}
+ */
+function requestEvents(types) {
+  return requestWithRetries(`${api}/events?type=${types}`);
+}
 
 /** @type {HardwareEvent | null} */
 let hardware = null;
@@ -62,7 +70,12 @@ const layers = new Map((job.summary.layers ?? []).map((layer) => [layer.index, l
 /** The parts that are drawn next time. */
 const changed = { samples: true, layers: true };
 
+/** @type {WeightsEvent[]} */
+let weightSets = [];
+/** @type {Stream | null} null until a user opens their section. */
+let weightStream = null;
 const showSamples = sampleSlider();
+const showWeights = weightMaps();
 const showMessages = messageList(find(document, "#messages"));
 const cards = layerCards(find(document, "#layers"), find(document, "#layers-look"), {
   input: firstSample,
@@ -96,7 +109,11 @@ const drawCharts = charts(find(document, "[data-charts]"), {
 
 function show() {
   showStatus(job);
-  find(document, "#verdict").textContent = verdict(bestOf(snapshots), job.state);
+  find(document, "#verdict").textContent = verdict(
+    bestOf(snapshots, job.summary.leader),
+    job.state,
+    job.summary.leader,
+  );
   const facts = factsOf(job.summary, isFinal(job.state) ? null : hardware);
   find(document, "#facts").replaceChildren(...definitions(facts));
   showSnapshots(job, snapshots);
@@ -174,6 +191,18 @@ function applyRare(events) {
   showMessages(events);
 }
 
+/** @param {JobEvent[]} events */
+function applyWeights(events) {
+  for (const event of events) weightSets = withWeights(weightSets, event);
+  showWeights(weightSets);
+}
+
+/** Request the histograms of the weights, which are long, when their section is opened. */
+function loadWeights() {
+  weightStream = { seq: null, early: [], apply: applyWeights };
+  loadEvents(weightStream, requestEvents("weights,resumed"));
+}
+
 /** @param {unknown} error */
 const showLoadError = (error) =>
   showNotice("curves", `The curves could not be loaded: ${messageOf(error)}`);
@@ -198,6 +227,7 @@ loadExports(job.id, show);
 fillRecord(find(document, "#record", HTMLDetailsElement), job.id);
 followLog(find(document, "#log"), () => !isFinal(job.state));
 find(document, "#more-curves").addEventListener("toggle", drawCharts);
+find(document, "#weights-section").addEventListener("toggle", loadWeights, { once: true });
 show();
 
 // Live events may arrive before the responses, and may be in them.
@@ -226,18 +256,27 @@ function onResponse(stream, seq) {
   requestDrawing();
 }
 
+/**
+ * @param {Stream} stream
+ * @param {ReturnType<typeof requestEvents>} response
+ */
+function loadEvents(stream, response) {
+  response.then(({ events, seq }) => {
+    stream.apply(events);
+    onResponse(stream, seq);
+  }, showLoadError);
+}
+
 scalarsRequest.then(({ series, seq }) => {
   curves = curvesOf(series);
   onResponse(scalarStream, seq);
 }, showLoadError);
-rareRequest.then(({ events, seq }) => {
-  applyRare(events);
-  onResponse(rareStream, seq);
-}, showLoadError);
+loadEvents(rareStream, rareRequest);
 
 watchJob(job.id, job.seq, (events) => {
   add(scalarStream, events);
   add(rareStream, events);
+  if (weightStream) add(weightStream, events);
   events.forEach(apply);
   requestDrawing();
 });

@@ -22,7 +22,7 @@ let redraw = () => {};
  * @param {Snapshot[]} snapshots
  */
 export function showSnapshots(job, snapshots) {
-  const best = bestOf(snapshots);
+  const best = bestOf(snapshots, job.summary.leader);
   const marks = marksOf(snapshots);
   const newest = [...snapshots].reverse();
   const body = find(document, "#snapshots tbody");
@@ -67,7 +67,7 @@ export async function loadExports(job, show) {
 /**
  * @param {Job} job
  * @param {Snapshot} snapshot
- * @param {boolean} isBest Whether it has the lowest validation loss.
+ * @param {boolean} isBest Whether it is the best one.
  * @param {string} mark What it leads in; empty for most.
  * @param {ExportFile[]} files
  */

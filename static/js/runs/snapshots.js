@@ -1,6 +1,8 @@
 // The snapshots of a model, in the order in which they were written.
 
-/** @import { Snapshot, SnapshotEvent } from "../base/types.js" */
+/** @import { JobSummary, Snapshot, SnapshotEvent } from "../base/types.js" */
+
+/** @typedef {NonNullable<JobSummary["leader"]>} Leader */
 
 /**
  * Add the snapshot of a `snapshot` event, and remove those that it replaces.
@@ -34,12 +36,22 @@ export function resumedAt(snapshots, step) {
 }
 
 /**
- * The snapshot with the lowest validation loss. Snapshots that are written when a job is stopped
- * are not validated and do not count.
+ * The best snapshot: the one with the lowest validation loss, or with the highest PSNR; of equal
+ * PSNRs, the one with the lowest loss. Snapshots that are written when a job is stopped are not
+ * validated and do not count.
  * @param {Snapshot[]} snapshots
+ * @param {Leader} [leader]
  * @returns {Snapshot | null}
  */
-export const bestOf = (snapshots) => leastBy(snapshots, (snapshot) => snapshot["val/l1"]);
+export function bestOf(snapshots, leader = "loss") {
+  const lowest = leastBy(snapshots, (snapshot) => snapshot["val/l1"]);
+  if (leader === "loss") return lowest;
+  const validated = snapshots.filter((snapshot) => snapshot["val/l1"] != null);
+  const most = leastBy(validated, ({ "val/psnr": psnr }) => (psnr == null ? null : -psnr));
+  if (!most) return lowest;
+  const equal = validated.filter((snapshot) => snapshot["val/psnr"] === most["val/psnr"]);
+  return leastBy(equal, (snapshot) => snapshot["val/l1"]);
+}
 
 /**
  * The marks of the snapshots that lead, by name: two if one has the lowest loss and another the
@@ -48,14 +60,12 @@ export const bestOf = (snapshots) => leastBy(snapshots, (snapshot) => snapshot["
  * @returns {Map<string, string>}
  */
 export function marksOf(snapshots) {
-  const best = bestOf(snapshots);
-  const sharpest = leastBy(snapshots, ({ "val/psnr": psnr }) => (psnr == null ? null : -psnr));
-  if (!best) return new Map();
-  if (!sharpest || sharpest["val/psnr"] === best["val/psnr"])
-    return new Map([[best.snapshot, "best"]]);
+  const [lowest, sharpest] = [bestOf(snapshots), bestOf(snapshots, "psnr")];
+  if (!lowest || !sharpest) return new Map();
+  if (sharpest["val/psnr"] === lowest["val/psnr"]) return new Map([[lowest.snapshot, "best"]]);
   return new Map([
     [sharpest.snapshot, "highest PSNR"],
-    [best.snapshot, "lowest loss"],
+    [lowest.snapshot, "lowest loss"],
   ]);
 }
 

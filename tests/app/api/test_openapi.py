@@ -1,14 +1,16 @@
 """Tests of the description of the API: it has every route, and every route is described whole."""
 
 import re
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
 from app.api import openapi
+from app.parameters import EventType
 from app.settings import Settings
+from jobs.core.types.events import JobEvent
 from tests.app.test_server import app, catalog, client, dataset
 from tests.conftest import Clip
 
@@ -24,6 +26,11 @@ def operations() -> list[Any]:
         for path, methods in paths
         for operation in methods.values()
     ]
+
+
+def test_events_of_every_type_can_be_requested() -> None:
+    types = {get_args(get_type_hints(kind)["type"])[0] for kind in get_args(JobEvent)}
+    assert types == set(get_args(EventType))
 
 
 def test_every_route_and_method_is_described_once(app: Flask, client: FlaskClient) -> None:

@@ -46,6 +46,25 @@ def test_removed_snapshots_are_dropped_and_the_best_has_the_lowest_loss() -> Non
     )
 
 
+def test_the_snapshot_with_the_highest_psnr_leads_if_the_training_says_so() -> None:
+    def scored(name: str, step: int, loss: float, psnr: float) -> dict[str, Any]:
+        event = snapshot(name, step, loss)
+        return {**event, "scalars": {**event["scalars"], "val/psnr": psnr}}
+
+    snapshots = [
+        scored("epoch-0001", 10, 0.2, 31.5),
+        scored("epoch-0002", 20, 0.3, 32.0),
+        scored("epoch-0003", 30, 0.25, 32.0),
+        scored("epoch-0004", 40, 0.1, 31.0),
+    ]
+    summary = folded({"type": "facts", "leader": "psnr"}, *snapshots)["summary"]
+    assert summary["best"]["snapshot"] == "epoch-0003"
+    removed = {"type": "removed", "snapshots": ["epoch-0003"]}
+    summary = folded({"type": "facts", "leader": "psnr"}, *snapshots, removed)["summary"]
+    assert summary["best"]["snapshot"] == "epoch-0002"
+    assert folded(*snapshots)["summary"]["best"]["snapshot"] == "epoch-0004"
+
+
 def test_the_best_of_snapshots_without_a_validation_is_the_last() -> None:
     assert (
         best_of([{"snapshot": "step-000004"}, {"snapshot": "step-000009"}])["snapshot"]

@@ -3,7 +3,7 @@
 from typing import Any
 
 from jobs.specs import ModelSpec
-from jobs.training.cadence import SHARE, Cadence
+from jobs.training.cadence import SHARE, Cadence, WeightsShown
 from jobs.training.clock import Clock
 
 STEPS_AN_EPOCH = 10
@@ -68,3 +68,15 @@ def test_the_first_result_of_a_time_budget_comes_whatever_it_costs() -> None:
 
 def test_the_time_of_validations_before_a_resume_counts() -> None:
     assert len(validated_steps(0.1, 1.0, spent=60.0, epochs=20)) == 1
+
+
+def test_histograms_of_weights_take_a_hundredth_of_the_time_and_get_rarer() -> None:
+    shown, times = WeightsShown(), 0
+    for step in range(1, 100_001):
+        now = step * 0.01
+        if shown.is_due(step, now):
+            shown, times = WeightsShown(step, now, 0.02), times + 1
+    assert 30 < times < 60
+    assert times * 0.02 <= 0.01 * now
+    assert not WeightsShown(100, 50.0, 0.1).is_due(1000, 59.0)
+    assert WeightsShown(100, 50.0, 0.1).is_due(1000, 60.5)
