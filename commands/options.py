@@ -6,7 +6,7 @@ from typing import Any
 import click
 from pydantic import BaseModel
 
-from app.forms.command_line import opposite, option_name
+from app.forms.command_line import FROM_FILE, opposite, option_name, takes_file
 from app.forms.fields import SHOWN, Field, Values, fields_of, values_of
 
 Command = Callable[..., Any]
@@ -59,7 +59,7 @@ def _metavar(field: Field) -> str:
         "number": "NUMBER",
         "list": "NUMBERS",
     }
-    return by_widget.get(field.widget, "TEXT")
+    return by_widget.get(field.widget, "TEXT|@FILE" if takes_file(field) else "TEXT")
 
 
 def _key(field: str) -> str:
@@ -67,7 +67,12 @@ def _key(field: str) -> str:
 
 
 def typed_values(spec: type[BaseModel], given: dict[str, Any]) -> Values:
-    """The values of a command's options, nested like the spec."""
+    """The values of a command's options, nested like the spec.
+
+    Raises click.UsageError for an option of another kind than those chosen, and for a file that
+    cannot be read.
+    """
+    readers = {field.name for field in fields_of(spec) if takes_file(field)}
     typed: dict[str, str] = {}
     for key, value in given.items():
         name = key.replace("__", ".")
@@ -75,5 +80,46 @@ def typed_values(spec: type[BaseModel], given: dict[str, Any]) -> Values:
             typed[name + SHOWN] = "1"
             typed |= {name: "on"} if value else {}
         elif value is not None:
-            typed[name] = str(value)
-    return values_of(spec, typed)
+            typed[name] = _text(name, value) if name in readers else str(value)
+    values = values_of(spec, typed)
+    _refuse_misfits(fields_of(spec, values), {name.removesuffix(SHOWN) for name in typed})
+    return values
+
+
+def _text(name: str, value: str) -> str:
+    """The text of an option: @FILE stands for the content of a file, @- for the standard input."""
+    if not value.startswith(FROM_FILE):
+        return value
+    path = value.removeprefix(FROM_FILE)
+    if path.startswith(FROM_FILE):  # @@ stands for a text that begins with @.
+        return path
+    try:
+        with click.open_file(path, encoding="utf-8") as file:
+            return str(file.read())
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not text in UTF-8"
+        raise click.UsageError(
+            f"{option_name(name)}: {path or 'The file'} cannot be read: {reason}. "
+            f"Correct the path after {FROM_FILE}; write {FROM_FILE * 2} for a text that begins "
+            f"with {FROM_FILE}."
+        ) from error
+
+
+def _refuse_misfits(fields: list[Field], names: set[str]) -> None:
+    """Refuse options that other options make meaningless, such as --momentum with Adam."""
+    selected = {field.name: str(field.value) for field in fields if field.kinds and field.active}
+    fitting = {field.name for field in fields if field.active}
+    for name in sorted(names - fitting):
+        # A setting of kinds within kinds misses the choice of the outer one first.
+        missed = [
+            next((tag, kind) for tag, kind in field.when if selected.get(tag) != kind)
+            for field in fields
+            if field.name == name
+        ]
+        tag = missed[0][0]
+        needed = " or ".join(dict.fromkeys(kind for other, kind in missed if other == tag))
+        raise click.UsageError(
+            f"{option_name(name)} needs {option_name(tag)} {needed}. "
+            f"Here it is {selected.get(tag, 'not used')}: leave {option_name(name)} out, "
+            f"or choose {needed}."
+        )

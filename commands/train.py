@@ -10,6 +10,7 @@ import click
 
 from app.checks import sweeps
 from app.checks.training import checked_training, with_network_loss
+from app.forms.preview import warnings_in, warnings_of
 from app.forms.training import LENGTHS
 from app.settings import Settings
 from app.validation_errors import Invalid, validate
@@ -39,14 +40,29 @@ def train(
     """
     values = _requested_training(given, read_spec(spec_file))
     if server:
+        _warn(_warnings_on(server, values))
         for id in call(server, "/models", values)["ids"]:
             click.echo(json.dumps(follow(server, id)["summary"], indent=1))
         return
     if allow_user_code:
         os.environ[USER_CODE] = "1"
     home = home.resolve()
-    for spec in _trainings(values, home, allow_user_code):
+    specs = _trainings(values, home, allow_user_code)
+    rows = [find_in(home, id) for id in specs[0].datasets]
+    _warn(warnings_of(values, specs[0], rows))
+    for spec in specs:
         click.echo(json.dumps(run_here(home, "model", spec)["summary"], indent=1))
+
+
+def _warnings_on(server: str, values: dict[str, Any]) -> list[str]:
+    shown = call(server, "/models/preview", values)
+    name = (values.get("network") or {}).get("name", "")
+    return warnings_in(shown["notes"], shown["rate"], name)
+
+
+def _warn(warnings: list[str]) -> None:
+    for text in warnings:
+        click.echo(f"Warning: {text}", err=True)
 
 
 def _requested_training(given: dict[str, Any], from_file: dict[str, Any]) -> dict[str, Any]:

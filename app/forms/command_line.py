@@ -14,6 +14,9 @@ SHORT = {
     "solver.momentum": "momentum",
 }
 
+FROM_FILE = "@"
+"""In front of a path: a text option takes the content of this file."""
+
 
 def option_name(field: str) -> str:
     """The command-line option of a spec field.
@@ -30,6 +33,11 @@ def option_name(field: str) -> str:
 def opposite(option: str) -> str:
     """The negated form of a flag: --flips becomes --no-flips."""
     return "--no-" + option.removeprefix("--")
+
+
+def takes_file(field: Field) -> bool:
+    """Whether the option of a field is a text, for which @FILE can stand."""
+    return field.widget in ("text", "code", "notes", "paths")
 
 
 def as_command(kind: str, spec: dict[str, Any]) -> str:
@@ -77,4 +85,6 @@ def _arguments(field: Field) -> list[str]:
     if field.widget == "checkbox":
         return [option if field.value else opposite(option)]
     text = str(field.value)
+    if takes_file(field) and text.startswith(FROM_FILE):
+        text = FROM_FILE + text
     return [option, text.replace(", ", ",") if field.widget in ("list", "datasets") else text]

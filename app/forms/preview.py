@@ -103,6 +103,21 @@ def preview(values: dict[str, Any], catalog: Catalog) -> Preview:
     }
 
 
+def warnings_of(
+    values: dict[str, Any], spec: ModelSpec, datasets: list[JobRow | None]
+) -> list[str]:
+    """The warnings that a form shows for a valid training, for a command line without a server."""
+    _, notes, _ = _graph(values, spec, datasets, {})
+    rate = _rate(values, spec, _length(spec, datasets, None, None))
+    return warnings_in(notes, rate, spec.network.name)
+
+
+def warnings_in(notes: list[str], rate: PreviewRate | None, network: str) -> list[str]:
+    """The warnings of a preview. Notes of a pasted network are about parts without an effect."""
+    found = notes if network == "custom" else []
+    return [*found, *([rate["warning"]] if rate is not None and rate["warning"] else [])]
+
+
 def _graph(
     values: dict[str, Any],
     spec: ModelSpec | None,

@@ -133,7 +133,7 @@ def test_invalid_json_file_is_an_error(tmp_path: Path, create: Create) -> None:
 
 
 def test_error_names_the_option(clip: Clip, home: Path, create: Create) -> None:
-    done = create("--stream", clip[0], "--originals", "/nowhere", "--qp", "x", "--home", home)
+    done = create("--stream", clip[0], "--originals", "/nowhere", "--home", home)
     assert done.returncode == 1
     assert "--originals: /nowhere does not exist." in done.stderr
     assert not home.exists()

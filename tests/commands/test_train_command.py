@@ -51,9 +51,9 @@ def test_dataset_and_sweep_locally(clip: Clip, home: Path) -> None:
         "0.001,0.0003",
         "--solver",
         "adamw",
-        "--lr-policy",
-        "fixed",
+        *DYING,
     )
+    assert WARNING in done.stderr
     assert done.returncode == 0, done.stderr
     models = [JobFolder(path) for path in sorted((home / "jobs").iterdir()) if path.name != dataset]
     specs = [model.spec() for model in models]
@@ -62,8 +62,12 @@ def test_dataset_and_sweep_locally(clip: Clip, home: Path) -> None:
     assert {
         (spec.solver.name, spec.lr_policy.name, spec.sweep == specs[0].sweep != "")
         for spec in specs
-    } == {("adamw", "fixed", True)}
+    } == {("adamw", "polynomial", True)}
     assert done.stdout.count('"patches_per_second"') == 2
+
+
+DYING = ("--lr-policy", "polynomial", "--lr-policy-power", "20")
+WARNING = "Warning: The rate falls under 1 % of its base after 21 % of the run."
 
 
 def test_errors_name_the_options(home: Path) -> None:
@@ -79,8 +83,9 @@ def test_errors_name_the_options(home: Path) -> None:
 def test_on_a_server(server: Server, clip: Clip) -> None:
     dataset = server.dataset(clip)
     done = clearframe(
-        "train", "--server", server.url, "--dataset", dataset, "--name", "far", *SMALL
+        "train", "--server", server.url, "--dataset", dataset, "--name", "far", *SMALL, *DYING
     )
+    assert WARNING in done.stderr
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["best"]["snapshot"] == "epoch-0001"
 
@@ -132,6 +137,9 @@ def test_rejects_bad_settings_before_it_creates_a_job(
     ):
         done = clearframe(*options, *more)
         assert (done.returncode, message in done.stderr) == (1, True), done.stderr
+    misfit = clearframe(*options, "--network-prototxt", "layer {}")
+    assert misfit.returncode == 2
+    assert "--network-prototxt needs --network custom. Here it is srcnn-9-1-5" in misfit.stderr
     assert [path.name for path in (home / "jobs").iterdir()] == [dataset]
 
 
