@@ -16,6 +16,7 @@ from jobs.core.folder import JobFolder
 from jobs.core.launcher import USER_CODE
 from jobs.core.processes import GPU_ORDER, keep_freed_memory
 from jobs.core.suffixes import is_image
+from jobs.networks.user_code import errors_of_user_code
 from jobs.restoring.output_file import check_video
 from jobs.specs.networks import Starter
 from jobs.specs.test import BitDepth, Codec
@@ -159,6 +160,7 @@ def _device(requested: str, choose: Any) -> Any:
     return choose(requested)
 
 
+@errors_of_user_code()
 def _restored(
     source: Path,
     out: Path,

@@ -23,6 +23,7 @@ from jobs.core.report import Report
 from jobs.core.types.events import StateFields
 from jobs.core.types.fields import JobState
 from jobs.core.types.summaries import DatasetSummary, JobSummary, ModelSummary, TestSummary
+from jobs.networks.user_code import errors_of_user_code
 from jobs.specs import DatasetSpec, ImagesTest, ImageTest, ModelSpec, SplitTest, VideoTest
 
 RESERVE_BYTES = 64 * 1024
@@ -158,6 +159,7 @@ def _reserve_space(folder: JobFolder) -> None:
     _reserve_file(folder).write_bytes(bytes(RESERVE_BYTES))
 
 
+@errors_of_user_code()
 def work(folder: JobFolder, report: Report) -> DatasetSummary | ModelSummary | TestSummary:
     """Do the work of the job and return its summary.
 

@@ -24,6 +24,7 @@ from jobs.core.types.layers import (
 from jobs.media.images import read_image
 from jobs.networks.loaded import load_tested
 from jobs.networks.pictures import as_tensor, field, save_gray
+from jobs.networks.user_code import errors_of_user_code
 from jobs.specs import ImageTest
 from models.inspection import LayerValues, maps_of, receptive_fields_of, strongest, watch_layers
 from models.restorer import Restorer
@@ -42,6 +43,7 @@ class _Reached(Exception):
 
 
 @torch.inference_mode()
+@errors_of_user_code()
 def show_channel(folder: JobFolder, spec: ImageTest, layer: int, channel: int) -> dict[str, Any]:
     """Run the network up to a layer (from 1); write a picture of one of its channels (from 0).
 

@@ -28,6 +28,7 @@ from jobs.core.folder import JobFolder
 from jobs.core.launcher import USER_CODE
 from jobs.networks import snapshots
 from jobs.networks.export_formats import FORMATS, Format
+from jobs.networks.user_code import errors_of_user_code
 from jobs.specs import ModelSpec
 from jobs.specs.export import EXTENSIONS, ExportFormat
 from jobs.specs.networks import Network, PythonFile
@@ -43,6 +44,7 @@ TOLERANCE = 1e-4
 Answer = dict[str, Any]
 
 
+@errors_of_user_code()
 def export(folder: JobFolder, requested: str, format: ExportFormat) -> Answer:
     """Write the requested snapshot ("best", "last" or a name) to `exports/` and check the file.
 

@@ -4,6 +4,7 @@ Sources: the registries, a pasted definition, an installed package, or a Python 
 """
 
 from collections.abc import Callable
+from copy import deepcopy
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,7 @@ from torch import Tensor, nn
 
 import models
 from jobs.core.errors import JobError
-from jobs.networks.user_code import errors_of, function_in_file
+from jobs.networks.user_code import errors_of, function_in_file, function_in_package
 from jobs.specs.losses import Loss, PackageLoss, PythonFileLoss
 from jobs.specs.networks import Custom, EcbNet, Network, Package, PythonFile, starter_for
 from models.build import GraphNetwork
@@ -134,9 +135,7 @@ def _entry_point(group: str, name: str) -> Callable[..., Any]:
         raise JobError(
             f"No installed package has an entry point {name} in {group}. Available: {available}."
         )
-    with errors_of(_named(name)):
-        function: Callable[..., Any] = next(iter(matches)).load()
-    return function
+    return function_in_package(next(iter(matches)))
 
 
 def _named(entry: str) -> str:
@@ -144,15 +143,37 @@ def _named(entry: str) -> str:
 
 
 def _checked(net: Any, channels: int) -> nn.Module:
-    """Return the network. Raises JobError unless it is a module that keeps the size of an image."""
+    """Return the network. Raises JobError unless it is a module that keeps the size of an image.
+
+    Calls it in training too, since some networks then return several outputs.
+    """
     if not isinstance(net, nn.Module):
         raise JobError(f"The network must be a torch module, not a {type(net).__name__}.")
-    with torch.no_grad():
-        planes = net.graph.planes if isinstance(net, GraphNetwork) else channels
-        shape = tuple(net.eval()(torch.zeros(1, planes, 37, 53)).shape)
-    if shape != (1, channels, 37, 53):
+    planes = net.graph.planes if isinstance(net, GraphNetwork) else channels
+    image = torch.zeros(1, planes, 37, 53)
+    with torch.random.fork_rng(devices=[]):
+        _output_of(net.eval(), image, channels)
+        # A copy: batch normalisation in training would learn from this image.
+        output = _output_of(deepcopy(net).train(), image, channels, " in training")
+    if torch.is_grad_enabled() and not output.requires_grad:
         raise JobError(
-            f"The network turns an image of (1, {channels}, 37, 53) into {shape}: "
-            "the sizes must be equal. Check its pads and strides."
+            "The output of the network depends on no weights that can be trained. "
+            "Give it parameters, and do not detach them."
         )
     return net
+
+
+def _output_of(net: nn.Module, image: Tensor, channels: int, mode: str = "") -> Tensor:
+    output: object = net(image)
+    if not isinstance(output, Tensor):
+        raise JobError(
+            f"The network returns a value of type {type(output).__name__}{mode}. "
+            "It must return a tensor: the restored image."
+        )
+    expected = (1, channels, *image.shape[2:])
+    if output.shape != expected:
+        raise JobError(
+            f"The network turns an image of {expected} into {tuple(output.shape)}{mode}: "
+            "the sizes must be equal. Check its pads and strides."
+        )
+    return output

@@ -19,6 +19,7 @@ from jobs.networks.device import Precision, choose_device, choose_precision
 from jobs.networks.from_spec import notes_on
 from jobs.networks.histograms import histograms_of
 from jobs.networks.snapshots import Kind
+from jobs.networks.user_code import errors_of_user_code
 from jobs.specs import ModelSpec
 from jobs.training import dataset_hash, facts
 from jobs.training.cadence import Cadence, WeightsShown
@@ -91,7 +92,7 @@ def train(folder: JobFolder, spec: ModelSpec, report: Report) -> ModelSummary:
             )
         stack.enter_context(Watch(report, run.precision.device))
         try:
-            with report.phase("training"):
+            with report.phase("training"), errors_of_user_code():
                 run_steps(run)
         except Aborted:
             snapshot(run)
