@@ -1,7 +1,8 @@
 """Torch modules of graphs, with initialised weights."""
 
 import math
-from typing import Literal, assert_never
+from collections.abc import Callable
+from typing import Literal, Self, assert_never
 
 import torch
 from torch import Tensor, nn
@@ -80,15 +81,24 @@ class GraphNetwork(nn.Module):
                 _start_identity(module, self.starts.get(node.name), self.graph.channels)
 
     def _share(self) -> None:
-        """Let layers that share weights have the parameters of the first of them."""
-        owned: dict[str, nn.Parameter] = {}
+        """Let layers that share blobs have those of the first of them.
+
+        They are its parameters, or the statistics of a batch normalisation.
+        """
+        owned: dict[str, Tensor] = {}
         for node in (node for node in self.graph.nodes if any(node.shared)):
             module = self.layer(node)
-            for shared, (name, parameter) in zip(
-                node.shared, list(module.named_parameters()), strict=False
-            ):
+            blobs: list[tuple[str, Tensor]] = list(module.named_parameters())
+            blobs = blobs or list(module.named_buffers())
+            for shared, (name, blob) in zip(node.shared, blobs, strict=False):
                 if shared:
-                    setattr(module, name, owned.setdefault(shared, parameter))
+                    setattr(module, name, owned.setdefault(shared, blob))
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+        """Move the tensors, as torch does. It would copy shared buffers for each layer."""
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        self._share()
+        return self
 
 
 def _attribute(module: nn.Module, name: str) -> str:

@@ -1,5 +1,6 @@
 """Networks as public projects publish them, pasted as text."""
 
+from copy import deepcopy
 from pathlib import Path
 
 import pytest
@@ -291,6 +292,83 @@ def test_snapshots_and_exports_keep_shared_weights(tmp_path: Path) -> None:
         assert torch.allclose(format.run(file, image), restorer(image), atol=1e-4)
 
 
+SIAMESE = """
+layer { name: "a" type: "Convolution" bottom: "data" top: "a"
+        convolution_param { num_output: 4 kernel_size: 3 pad: 1 weight_filler { type: "msra" } } }
+layer { name: "na" type: "BatchNorm" bottom: "a" top: "na" param { name: "mean" lr_mult: 0 }
+        param { name: "variance" lr_mult: 0 } param { name: "weight" lr_mult: 0 } }
+layer { name: "b" type: "Convolution" bottom: "na" top: "b"
+        convolution_param { num_output: 4 kernel_size: 3 pad: 1 weight_filler { type: "msra" } } }
+layer { name: "nb" type: "BatchNorm" bottom: "b" top: "nb" param { name: "mean" lr_mult: 0 }
+        param { name: "variance" lr_mult: 0 } param { name: "weight" lr_mult: 0 } }
+layer { name: "c" type: "Convolution" bottom: "nb" top: "c"
+        convolution_param { num_output: 1 kernel_size: 3 pad: 1 weight_filler { type: "msra" } } }
+layer { name: "loss" type: "EuclideanLoss" bottom: "c" bottom: "label" }
+"""
+
+
+def statistics(net: torch.nn.Module) -> dict[str, list[torch.Tensor]]:
+    return {name: list(net.get_submodule(name).buffers()) for name in ("na", "nb")}
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_batch_normalisations_share_their_statistics_by_the_names_of_their_params(
+    dtype: torch.dtype,
+) -> None:
+    """After a move too: torch would copy the statistics for each layer."""
+    net = deepcopy(GraphNetwork(read(SIAMESE, 1).graph, "paper").to(dtype)).train()
+    first, second = statistics(net).values()
+    assert all(a is b for a, b in zip(first, second, strict=True))
+    maps = []
+    for name in ("a", "b"):
+        net.get_submodule(name).register_forward_hook(lambda *seen: maps.append(seen[2].detach()))
+    net(torch.rand(2, 1, 12, 16, dtype=dtype))
+    # Each layer moves the mean by a tenth towards that of its own batch, one after the other.
+    expected = torch.zeros(4, dtype=dtype)
+    for batch in maps:
+        expected = 0.9 * expected + 0.1 * batch.mean((0, 2, 3))
+    assert torch.allclose(first[0], expected, atol=1e-6)
+    assert first[2] == 2
+
+
+def test_snapshots_keep_shared_statistics(tmp_path: Path) -> None:
+    kind = Kind(Custom(prototxt=SIAMESE, start="paper"), "y", 1)
+    restorer = kind.restorer()
+    image = torch.rand(2, 1, 12, 16)
+    restorer.train()(image)
+    snapshots.save(JobFolder(tmp_path), "epoch-0001", kind, restorer.eval(), {})
+    loaded, mean, weights = snapshots.read_weights(JobFolder(tmp_path), "epoch-0001")
+    again = loaded.restorer(mean).eval()
+    again.net.load_state_dict(weights)
+    assert torch.equal(again(image), restorer(image))
+    assert statistics(again.net)["na"][0] is statistics(again.net)["nb"][0]
+
+
+def test_statistics_can_be_shared_in_part() -> None:
+    text = SIAMESE.replace('name: "variance" ', "", 1)
+    first, second = statistics(GraphNetwork(read(text, 1).graph)).values()
+    assert [a is b for a, b in zip(first, second, strict=True)] == [True, False, True]
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        (
+            SIAMESE.replace("num_output: 4", "num_output: 3", 1),
+            "“mean” with “na”, but has it as statistics of 4 channels instead of statistics of 3",
+        ),
+        (
+            '"mean"'.join(SIAMESE.rsplit('"weight"', 1)),
+            "“mean” with “na”, but has it as their weight instead of statistics of 4 channels",
+        ),
+    ],
+)
+def test_statistics_of_another_kind_cannot_be_shared(text: str, problem: str) -> None:
+    with pytest.raises(GraphError, match=problem) as refused:
+        read(text, 1)
+    assert refused.value.line == 8
+
+
 def srcnn(pad1: str = "pad: 0", pad2: str = "", pad3: str = "pad: 0", more: str = "") -> str:
     layers = ((9, 8, pad1, "data", "a"), (1, 4, pad2, "a", "b"), (5, 1, pad3, "b", "c"))
     return DATA + "".join(
@@ -313,6 +391,7 @@ PADS = {
         srcnn() + ADD,
         "must be equal. Set the pads of “a”, “b”, “c” to 4, 0, 2.",
     ),
+    "deconvolution": (srcnn().replace("Convolution", "Deconvolution"), "to 4, 0, 2."),
     "pooled": (srcnn() + POOL, "“pool” to 4, 0, 2, 1x0."),
     "same everywhere": (CONV.replace("pad: 1", ""), "Set pad: 1 in each convolution."),
 }

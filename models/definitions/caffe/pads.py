@@ -47,7 +47,7 @@ def _padded(node: Node) -> Node:
 def _centring_pad(node: Node) -> Pair | None:
     """The pad with which a layer keeps the size of its input; None for layers without one."""
     match node.op:
-        case Conv(transposed=False, stride=(1, 1), kernel=kernel, dilation=dilation):
+        case Conv(stride=(1, 1), kernel=kernel, dilation=dilation):
             spans = tuple((side - 1) * step for side, step in zip(kernel, dilation, strict=True))
         case Pool(kernel=kernel):
             spans = (kernel[0] - 1, kernel[1] - 1)

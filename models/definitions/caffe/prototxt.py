@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from models.definitions.caffe.ends import SOURCES
 from models.definitions.caffe.net import NetReader
 from models.definitions.caffe.pads import advice
+from models.definitions.caffe.sharing import check_statistics
 from models.definitions.caffe.text import CaffeLayer, included, parse
 from models.definitions.graph import (
     Activation,
@@ -132,6 +133,7 @@ def _check(graph: Graph) -> None:
     if (shape.height, shape.width) == (64, 64) and shape.channels != graph.channels:
         _refuse_channels(graph, shape.channels)
     graph.check()
+    check_statistics(graph)
     parameters = graph.parameters()
     weights = sum(parameters.values())
     if not any(parameters[node.name] for node in graph.nodes if _learns(node)):

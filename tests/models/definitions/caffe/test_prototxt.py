@@ -327,8 +327,8 @@ WRONG = {
     ),
     IMAGE + shared("a") + shared("b", "a", factor="lr_mult: 2"): (3, "has the lr_mult 2 instead"),
     IMAGE + shared("a").replace("Convolution", "BatchNorm") + shared("b", "a"): (
-        2,
-        "shares its statistics",
+        3,
+        "“b” shares “w” with “a”, but has it as learned instead of statistics of 1 channels",
     ),
     IMAGE
     + conv("a")
