@@ -103,7 +103,7 @@ def test_of_row(many: JobRow, row: ResultRow) -> str:
     if "pair" in row:
         values |= {"pair": row["pair"], "split": many.spec["split"]}
     else:
-        values |= {"image": row["image"], "target": row.get("target")}
+        values |= {"image": row["image"], "target": row.get("target"), "qp": many.spec.get("qp")}
     network = "starter" if many.spec["model"] is None else "model"
     spec = _checked_test(values, **{network: many.spec[network]})
     work = _without_labels(spec.model_dump(mode="json"))

@@ -10,7 +10,11 @@ from app.validation_errors import Invalid, Problems
 from jobs.specs import TESTS
 
 INPUT = "input.kind"
-INPUTS = {"image": ("image", "target"), "pair": ("pair",), "stream": ("stream", "frame", "target")}
+INPUTS = {
+    "image": ("image", "target", "qp"),
+    "pair": ("pair",),
+    "stream": ("stream", "frame", "target", "qp"),
+}
 """The inputs that a test of one image can have, and the form fields of each."""
 MISSING = {
     "image": "Missing: type the path of an image, browse, or drop a file here.",

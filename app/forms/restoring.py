@@ -7,17 +7,18 @@ from functools import cache
 from typing import get_args
 
 from app.files.downloads import is_url
-from app.forms.fields import Field, Values
+from app.forms.fields import Field, Values, fields_of
 from app.validation_errors import Problems
 from jobs.core.paths import ROOT
 from jobs.core.suffixes import is_image
+from jobs.specs import VideoTest
 from jobs.specs.networks import Starter
 
 STARTERS: tuple[Starter, ...] = get_args(Starter)
 CARDS = ROOT / "models" / "starters"
 """Weights of the starters and their model cards."""
 
-FILE, ORIGINAL = "file", "original"
+FILE, ORIGINAL, QP = "file", "original", "qp"
 INPUTS = {"image": ("image", "target"), "video": ("video", "originals")}
 """The fields of a spec that get the file and its original, by kind of test."""
 
@@ -50,7 +51,7 @@ def card(name: Starter) -> str:
 
 
 def fields(values: Values, problems: Problems) -> list[Field]:
-    """The fields of the form, with the given values and their errors."""
+    """The file, its original and the QP to assume, with the given values and their errors."""
     file = Field(
         FILE,
         "Video or image",
@@ -69,7 +70,8 @@ def fields(values: Values, problems: Problems) -> list[Field]:
     for field in (file, original):
         field.value = values.get(field.name, "")
         field.error = problems.get(field.name, "")
-    return [file, original]
+    qp = next(field for field in fields_of(VideoTest, values, problems) if field.name == QP)
+    return [file, original, qp]
 
 
 def spec_values(form: Mapping[str, str]) -> Values:
@@ -82,6 +84,7 @@ def spec_values(form: Mapping[str, str]) -> Values:
         "starter": form.get("starter", STARTERS[0]),
         input: file,
         truth: form.get(ORIGINAL, "").strip() or None,
+        QP: form.get(QP, "").strip() or None,
     }
     return {**values, "layers": False} if kind == "image" else values
 

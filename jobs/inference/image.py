@@ -23,6 +23,7 @@ from jobs.media.video import DecodedFrame, frames
 from jobs.networks.channel import cut
 from jobs.networks.loaded import Loaded, load_tested
 from jobs.networks.pictures import as_tensor, save_picture, show_layers
+from jobs.restoring.network import no_qp
 from jobs.specs import AnyTest, ImageTest, ModelSpec
 from models import tiles
 from models.central_part import middle
@@ -141,6 +142,8 @@ def read_pair(
         assert spec.image is not None
         reading = image_of(spec.image, show_message)
         input, qp = reading.picture, reading.coding.qp
+    if qps and qp is None and spec.qp is None:
+        show_message(no_qp(Path(spec.stream or spec.image or "").name))
     target = image_of(spec.target, show_message).picture if spec.target else None
     if target is not None and target.shape != input.shape:
         raise JobError(
@@ -149,7 +152,7 @@ def read_pair(
         )
     input = in_channels(input, channels)
     return (
-        with_plane(input, qp) if qps else input,
+        with_plane(input, qp, spec.qp) if qps else input,
         None if target is None else in_channels(target, channels),
     )
 

@@ -128,7 +128,7 @@ class Images:
     unit = "images"
 
     def __init__(self, spec: ImagesTest, channels: int, qps: bool) -> None:
-        self._channels, self._qps = channels, qps
+        self._channels, self._qps, self._unknown_qp = channels, qps, spec.qp
         self._paths = [path for text in spec.images for path in _expanded(text)]
         if not self._paths:
             raise JobError("The given paths contain no images. Give other paths.")
@@ -156,7 +156,9 @@ class Images:
             raise JobError(f"{self._folder} has no image named {stem(path)}.")
         reading = image_of(str(path), show_message)
         input = in_channels(reading.picture, self._channels)
-        seen = with_plane(input, reading.coding.qp) if self._qps else input
+        seen = with_plane(input, reading.coding.qp, self._unknown_qp) if self._qps else input
+        if self._qps and reading.coding.qp is None and self._unknown_qp is None:
+            show_message("The QP is unknown, and it decides how much the network changes.")
         if target is None:
             return seen, None
         truth = in_channels(image_of(str(target), show_message).picture, self._channels)

@@ -52,7 +52,7 @@ def test_video(folder: JobFolder, spec: VideoTest, report: Report) -> TestSummar
         results / f"restored{EXTENSIONS[spec.codec]}",
         Copies(results / "input.mp4", results / "output.mp4"),
     )
-    network = Model(loaded.restorer, loaded.channels, free_memory(loaded.device))
+    network = Model(loaded.restorer, loaded.channels, free_memory(loaded.device), spec.qp)
     restored = restore_video(
         *(source, out, network, report, spec.codec),
         overwrite=True,

@@ -15,7 +15,7 @@ from jobs.core.folder import JobFolder
 from jobs.networks import snapshots, starters
 from jobs.networks.device import choose_device
 from jobs.networks.from_spec import STARTERS
-from jobs.specs import AnyTest
+from jobs.specs import AnyTest, SplitTest
 from models.build import GraphNetwork
 from models.restorer import Restorer
 
@@ -46,7 +46,10 @@ def load_tested(folder: JobFolder, spec: AnyTest, snapshot: str = "") -> Loaded:
         name, file = spec.starter, STARTERS / f"{spec.starter}.safetensors"
         return _cached(name, file, lambda: starters.load(name))
     assert spec.model is not None
-    return load(folder.sibling(spec.model), snapshot or spec.snapshot)
+    loaded = load(folder.sibling(spec.model), snapshot or spec.snapshot)
+    if not isinstance(spec, SplitTest) and spec.qp is not None and not loaded.restorer.takes_qp:
+        raise JobError("This model does not take the QP. Leave the QP to assume out.")
+    return loaded
 
 
 def load(model: JobFolder, requested: str) -> Loaded:

@@ -39,7 +39,7 @@ def no_qp(name: str) -> str:
     """The message for a file of which the network should know the QP."""
     return (
         f"The QP of {name} is unknown, and it decides how much the network changes: that may be "
-        "nothing. `clearframe restore --qp 27` assumes a QP of 27."
+        "nothing. Assume a QP, such as 27: --qp 27, or QP to assume in the form."
     )
 
 

@@ -87,7 +87,21 @@ class _Test(Spec):
         return snapshot
 
 
-class ImageTest(_Test):
+class _TestOfFiles(_Test):
+    """The common settings of tests of files, whose QPs may be unknown."""
+
+    qp: Number | None = setting(
+        None,
+        "QP to assume",
+        "Used where a file does not tell its QP, as HEVC, AV1, PNG and WebP. Higher values change "
+        "more; without one, a network that takes the QP may change nothing.",
+        more=True,
+        ge=1,
+        le=51,
+    )
+
+
+class ImageTest(_TestOfFiles):
     """Restore one image, measure it, and show what every layer computes."""
 
     model_config = ConfigDict(title="One image")
@@ -145,6 +159,8 @@ class ImageTest(_Test):
             raise ValueError("a validation pair has its own ground truth: remove the other")
         if self.pair is not None and self.starter is not None:
             raise ValueError("a starter has no validation pairs: give an image or a stream")
+        if self.pair is not None and self.qp is not None:
+            raise ValueError("a validation pair has the QPs of its dataset: remove the QP")
         if self.frame is not None and self.stream is None:
             raise ValueError("a frame number needs a stream: give the stream, too")
         self.name = self.name.strip() or self._default_name()
@@ -157,7 +173,7 @@ class ImageTest(_Test):
         return pair if self.image is None else _last_part(self.image)
 
 
-class ImagesTest(_Test):
+class ImagesTest(_TestOfFiles):
     """Restore many images, and see on which of them the network helps."""
 
     model_config = ConfigDict(title="Many images")
@@ -215,7 +231,7 @@ class SplitTest(_Test):
         return self
 
 
-class VideoTest(_Test):
+class VideoTest(_TestOfFiles):
     """Restore a video to a playable file, and compare it with its input."""
 
     model_config = ConfigDict(title="A video")

@@ -39,6 +39,8 @@ def test_wrong_requests_are_refused_at_the_field(server: Server, clip: Clip) -> 
         ({**video, "model": "abcdefgh"}, "starter"),
         ({"kind": "video", "video": "/nowhere.mp4"}, "video"),
         ({**video, "snapshot": "last"}, "snapshot"),
+        ({**video, "qp": 0}, "qp"),
+        ({**video, "qp": 52}, "qp"),
         ({"pair": 0}, "image"),
         ({"kind": "split"}, "starter"),
         ({"kind": "film"}, "kind"),

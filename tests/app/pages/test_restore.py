@@ -6,9 +6,12 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from app.forms.restoring import STARTERS, card, facts_of
+from jobs.media.images import read_image
 from tests.conftest import Clip
 from tests.support.server import Server
 
@@ -58,6 +61,26 @@ def test_a_browser_without_javascript_sends_the_file(server: Server, clip: Clip)
     assert server.wait(id, "done")["summary"]["frames"] == 24
 
 
+def test_an_image_without_a_known_qp_is_restored_with_the_assumed_one(
+    server: Server, tmp_path: Path
+) -> None:
+    damaged = io.BytesIO()
+    noise = np.random.default_rng(0).integers(0, 255, (16, 16, 3), np.uint8)
+    Image.fromarray(noise).resize((96, 96)).save(damaged, "JPEG", quality=10)
+    Image.open(damaged).save(tmp_path / "damaged.png")
+    changes = []
+    for qp in ("", "40"):
+        fields = {"file": str(tmp_path / "damaged.png"), "qp": qp}
+        _, address, _ = post(server, {name: ("", text.encode()) for name, text in fields.items()})
+        id = address.rsplit("/", 1)[1]
+        job = server.wait(id, "done")
+        assert job["spec"]["qp"] == (int(qp) if qp else None)
+        folder = server.home / "jobs" / id / "results"
+        pictures = [read_image(folder / f"{role}.png") for role in ("input", "output")]
+        changes.append(float(np.abs(pictures[0].astype(int) - pictures[1]).mean()))
+    assert changes[0] < 0.1 < 1 < changes[1]
+
+
 def test_errors_are_at_the_fields_of_the_form(server: Server, clip: Clip, tmp_path: Path) -> None:
     (tmp_path / "words.png").write_text("no image")
     for fields, label, message in (
@@ -66,6 +89,7 @@ def test_errors_are_at_the_fields_of_the_form(server: Server, clip: Clip, tmp_pa
         ({"file": str(tmp_path / "words.png")}, "Video or image", "is not a readable image"),
         ({"file": str(clip[0]), "original": "nowhere"}, "Original", "nowhere does not exist."),
         ({"file": str(clip[0]), "starter": "slow"}, "starter", "Must be one of"),
+        ({"file": str(clip[0]), "qp": "60"}, "QP to assume", "at most 51"),
     ):
         texts = {name: ("", text.encode()) for name, text in fields.items()}
         status, _, page = post(server, texts)

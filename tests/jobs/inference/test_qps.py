@@ -58,6 +58,12 @@ def output_of(test: JobFolder) -> Picture:
     return read_image(test.path / "results" / "output.png")
 
 
+def rows_of(test: JobFolder) -> list[Any]:
+    return [
+        row for event in read(test.events) if event["type"] == "results" for row in event["rows"]
+    ]
+
+
 def shown(map: QpMap) -> Picture:
     """What the network makes of a map of a frame of 96x64."""
     plane = np.repeat(np.repeat(5 * map, 16, 0), 16, 1)
@@ -98,22 +104,52 @@ def test_the_qps_of_an_image_are_unknown(model: JobFolder, clip: Clip) -> None:
     assert not output_of(test).any()
 
 
+def messages(test: JobFolder) -> list[str]:
+    return [event["text"] for event in read(test.events) if event["type"] == "message"]
+
+
+def test_an_assumed_qp_stands_for_unknown_ones_only(
+    model: JobFolder, dataset: JobFolder, clip: Clip
+) -> None:
+    image, stream = str(clip[1] / "000003.bmp.gz"), dataset.path / "streams" / "crf30.h264"
+    unknown, assumed = image_test(model, image=image), image_test(model, image=image, qp=27)
+    assert ["is unknown" in text for text in messages(unknown)] == [True]
+    assert messages(assumed) == []
+    assert (output_of(assumed) == 5 * 27).all()
+    test = image_test(model, stream=str(stream), frame=5, layers=False, qp=27)
+    assert np.array_equal(output_of(test), shown(map_of(stream, 5)))
+    test = run(model, ImagesTest(model=model.id, images=[image], targets=str(clip[1]), qp=27))
+    (row,) = rows_of(test)
+    assert row["psnr_output"] == pytest.approx(
+        psnr(np.full_like(read_image(Path(image)), 5 * 27), read_image(Path(image))), abs=1e-3
+    )
+    assert "notes" not in row
+
+
+def test_a_qp_for_a_network_that_takes_none_is_refused(
+    dataset: JobFolder, make_model: Callable[..., JobFolder], clip: Clip
+) -> None:
+    model = make_model(dataset, network={"name": "srcnn-9-1-5"}, epochs=1)
+    spec = ImageTest(model=model.id, image=str(clip[1] / "000003.bmp.gz"), qp=27)
+    test = folders.create(model.path.parent.parent, "test", spec)
+    assert run_worker(str(test.path)) == 1
+    state = last_state(test.events)
+    assert state is not None
+    assert state["reason"] == "This model does not take the QP. Leave the QP to assume out."
+
+
 def test_a_jpeg_has_the_qp_of_its_tables(model: JobFolder, clip: Clip, tmp_path: Path) -> None:
     path = tmp_path / "a.jpg"
     Image.fromarray(read_image(clip[1] / "000003.bmp.gz")).save(path, quality=50)
     assert (output_of(image_test(model, image=str(path))) == 5 * QP_OF_QUALITY_50).all()
     test = run(model, ImagesTest.model_validate({"model": model.id, "images": [str(path)]}))
-    (row,) = [
-        row for event in read(test.events) if event["type"] == "results" for row in event["rows"]
-    ]
+    (row,) = rows_of(test)
     assert "why" not in row
 
 
 def test_a_split_has_the_qps_of_its_pairs(model: JobFolder, dataset: JobFolder) -> None:
     test = run(model, SplitTest(model=model.id, split="val"))
-    rows = [
-        row for event in read(test.events) if event["type"] == "results" for row in event["rows"]
-    ]
+    rows = rows_of(test)
     reader = PairReader(dataset.store("val"))
     expected = [
         psnr(np.repeat(reader.qp_plane(number), 3, 2), reader[number][1])
@@ -126,8 +162,7 @@ def test_a_split_has_the_qps_of_its_pairs(model: JobFolder, dataset: JobFolder) 
 def test_many_images_have_unknown_qps(model: JobFolder, clip: Clip) -> None:
     paths = [str(clip[1])]
     test = run(model, ImagesTest.model_validate({"model": model.id, "images": paths}))
-    rows = [
-        row for event in read(test.events) if event["type"] == "results" for row in event["rows"]
-    ]
+    rows = rows_of(test)
     assert len(rows) == 24
     assert not [row for row in rows if "why" in row]
+    assert all("QP is unknown" in note for row in rows for note in row["notes"])
