@@ -138,7 +138,8 @@ def _model(
     from jobs.networks import snapshots, starters
     from jobs.networks.device import choose_device
     from jobs.restoring.network import Model
-    from models.tiles import device_of, free_memory
+    from models.memory import free_memory
+    from models.tiles import device_of
 
     if folder is None:
         restorer, channels = starters.load(starter)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from models.definitions.graph import branch_blobs
+from models.definitions.operations import branch_blobs
 
 EDGES = (
     ((1, 0, -1), (2, 0, -2), (1, 0, -1)),

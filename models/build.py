@@ -8,9 +8,10 @@ import torch
 from torch import Tensor, nn
 
 from models.branches import BranchedConv
-from models.definitions import graph as g
-from models.definitions.graph import INPUT, QP, Filler, Graph, Node, Op
+from models.definitions import operations
+from models.definitions.graph import INPUT, QP, Graph
 from models.definitions.identity import Start, identity_start
+from models.definitions.operations import Filler, Node, Op
 
 
 class GraphNetwork(nn.Module):
@@ -71,13 +72,13 @@ class GraphNetwork(nn.Module):
         for node in self.graph.nodes:
             module = self.layer(node)
             if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
-                assert isinstance(node.op, g.Conv)
+                assert isinstance(node.op, operations.Conv)
                 # The small Gaussian weights of a paper suit its thousand epochs, but not an
                 # identity.
                 he = bool(self.starts) and node.op.weights.kind == "gaussian"
                 fill(module.weight, Filler() if he else node.op.weights)
                 if module.bias is not None:
-                    fill(module.bias, g.ZEROS if he else node.op.biases)
+                    fill(module.bias, operations.ZEROS if he else node.op.biases)
                 _start_identity(module, self.starts.get(node.name), self.graph.channels)
 
     def _share(self) -> None:
@@ -152,35 +153,35 @@ def fill(weight: Tensor, filler: Filler) -> None:
 def module_of(op: Op, channels: int) -> nn.Module:
     """The module of a layer with `channels` input maps."""
     match op:
-        case g.Conv():
+        case operations.Conv():
             return _conv(op, channels)
-        case g.Activation():
+        case operations.Activation():
             return _activation(op, channels)
-        case g.Pool(kind="max"):
+        case operations.Pool(kind="max"):
             return nn.MaxPool2d(op.kernel, 1, op.pad)
-        case g.Pool():
+        case operations.Pool():
             return nn.AvgPool2d(op.kernel, 1, op.pad)
-        case g.BatchNorm():
+        case operations.BatchNorm():
             return nn.BatchNorm2d(channels, eps=op.epsilon, affine=op.affine)
-        case g.Scale():
+        case operations.Scale():
             return Scale(channels, op.bias, op.start)
-        case g.Combine():
+        case operations.Combine():
             return Combine(op)
-        case g.Concat():
+        case operations.Concat():
             return Concat()
-        case g.Power():
+        case operations.Power():
             return Power(op)
-        case g.Dropout():
+        case operations.Dropout():
             return nn.Dropout(op.ratio)
-        case g.Crop():
+        case operations.Crop():
             return Crop(op)
-        case g.Take():
+        case operations.Take():
             return Take(op)
         case _:
             assert_never(op)
 
 
-def _conv(op: g.Conv, channels: int) -> nn.Conv2d | nn.ConvTranspose2d:
+def _conv(op: operations.Conv, channels: int) -> nn.Conv2d | nn.ConvTranspose2d:
     if op.transposed:
         return nn.ConvTranspose2d(
             channels,
@@ -199,7 +200,7 @@ def _conv(op: g.Conv, channels: int) -> nn.Conv2d | nn.ConvTranspose2d:
     )
 
 
-def _activation(op: g.Activation, channels: int) -> nn.Module:
+def _activation(op: operations.Activation, channels: int) -> nn.Module:
     match op.kind:
         case "relu":
             return nn.LeakyReLU(op.slope) if op.slope else nn.ReLU()
@@ -227,7 +228,7 @@ class Scale(nn.Module):
 
 
 class Combine(nn.Module):
-    def __init__(self, op: g.Combine) -> None:
+    def __init__(self, op: operations.Combine) -> None:
         super().__init__()
         self.kind, self.factors = op.kind, op.factors
 
@@ -254,7 +255,7 @@ class Concat(nn.Module):
 
 
 class Power(nn.Module):
-    def __init__(self, op: g.Power) -> None:
+    def __init__(self, op: operations.Power) -> None:
         super().__init__()
         self.op = op
 
@@ -267,7 +268,7 @@ class Power(nn.Module):
 
 
 class Crop(nn.Module):
-    def __init__(self, op: g.Crop) -> None:
+    def __init__(self, op: operations.Crop) -> None:
         super().__init__()
         self.offset = op.offset
 
@@ -277,7 +278,7 @@ class Crop(nn.Module):
 
 
 class Take(nn.Module):
-    def __init__(self, op: g.Take) -> None:
+    def __init__(self, op: operations.Take) -> None:
         super().__init__()
         self.first, self.end = op.first, op.end
 

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 import torch
 
+from models.memory import bytes_per_pixel, widest
 from models.restorer import Restorer
-from models.tiles import MAX_SIDE, MAX_VALUES, bytes_per_pixel, widest
+from models.tiles import MAX_SIDE, MAX_VALUES
 
 MIN_SIDE = 64
 """Rows and columns that a part has at least, whatever the memory estimate is."""

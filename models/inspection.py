@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from models.build import GraphNetwork
-from models.tiles import ReceptiveField, receptive_fields
+from models.definitions.receptive_field import ReceptiveField, receptive_fields
 
 PAGE = 64
 """Channels on a page. For weights: output channels as well as input channels."""

@@ -9,17 +9,15 @@ because its receptive field could be all of it.
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from fractions import Fraction
 
-import psutil
 import torch
 from torch import Tensor, nn
 
-from models.definitions.graph import Conv, Crop, Graph, Node, Op, Pool, Shape
-from models.restorer import Restorer, channels_seen, colours
+from models.definitions.graph import Graph
+from models.definitions.receptive_field import Reach, reach_of
+from models.memory import bytes_per_pixel, free_memory, widest
+from models.restorer import Restorer
 
-FREE_SHARE = 0.5
-"""Share of the free memory that may be used."""
 MIN_BYTES = 2**20
 """A GPU with less memory than this for a tile's layers is full."""
 MAX_SIDE = 4096
@@ -34,26 +32,10 @@ The process then reuses memory instead of getting pages that the system must cle
 """
 MAX_OVERHEAD = 1.5
 """Limit for the pixels that such tiles compute, as a multiple of the image's pixels."""
-CONV_COPIES = 2
-"""Memory factor of convolutions: they copy input and output into an internal layout."""
-PROBE_SIDE = 96
-"""Side in pixels of the image that measures a module that is not a graph."""
 
 
 class TooLarge(Exception):
     """The image cannot be restored within the memory limit. The message says what to do."""
-
-
-@dataclass(frozen=True)
-class Reach:
-    """Rows or columns that an output depends on before and behind its place.
-
-    Tiles begin at multiples of `step`.
-    """
-
-    before: int
-    behind: int
-    step: int = 1
 
 
 @dataclass(frozen=True)
@@ -135,25 +117,6 @@ def device_of(restorer: Restorer) -> torch.device:
 def unit(image: Tensor) -> Tensor:
     """An image, uint8 or float32 in 0 to 1, in 0 to 1."""
     return image / 255 if image.dtype == torch.uint8 else image
-
-
-def free_memory(device: torch.device) -> int:
-    """Bytes that a network may take on a device: a share of its free memory."""
-    return int(FREE_SHARE * free_bytes(device))
-
-
-def free_bytes(device: torch.device) -> int:
-    """Bytes that this process can still get on a device.
-
-    On a GPU, that includes what PyTorch keeps for later, up to the share of the process.
-    """
-    if device.type != "cuda":
-        return int(psutil.virtual_memory().available)
-    free, total = torch.cuda.mem_get_info(device)
-    kept = torch.cuda.memory_reserved(device)
-    allocated = torch.cuda.memory_allocated(device)
-    share = int(torch.cuda.get_per_process_memory_fraction(device) * total)
-    return min(free + kept, share) - allocated
 
 
 def plan(restorer: Restorer, shape: torch.Size | tuple[int, ...], limit: int) -> Tiling:
@@ -283,152 +246,3 @@ def windows(size: int, most: int, reach: Reach) -> tuple[Window, ...]:
 def _reaches(net: nn.Module) -> tuple[Reach, Reach] | None:
     graph = getattr(net, "graph", None)
     return reach_of(graph) if isinstance(graph, Graph) else None
-
-
-@dataclass(frozen=True)
-class ReceptiveField:
-    """Along a side, place p of a node depends on the image from jump p + low to jump p + high."""
-
-    jump: Fraction
-    low: Fraction
-    high: Fraction
-
-
-def reach_of(graph: Graph) -> tuple[Reach, Reach] | None:
-    """The reach in rows and columns; None if a place of the output is not a place of the image."""
-    rows, columns = _reach(graph, 0), _reach(graph, 1)
-    return (rows, columns) if rows and columns else None
-
-
-def _reach(graph: Graph, axis: int) -> Reach | None:
-    fields = receptive_fields(graph, axis)
-    if any(node.name not in fields for node in graph.nodes) or fields[graph.output].jump != 1:
-        return None
-    output = fields[graph.output]
-    step = math.lcm(*(field.jump.numerator for field in fields.values()))
-    return Reach(max(0, math.ceil(-output.low)), max(0, math.ceil(output.high)), step)
-
-
-def receptive_fields(graph: Graph, axis: int) -> dict[str, ReceptiveField]:
-    """The receptive field of each node along a side. Nodes whose field is unknown are missing."""
-    fields = {name: ReceptiveField(Fraction(1), Fraction(0), Fraction(0)) for name in graph.sources}
-    for node in graph.nodes:
-        field = (
-            _field_of(node, [fields[name] for name in node.inputs], axis)
-            if fields.keys() >= set(node.inputs)
-            else None
-        )
-        if field is not None:
-            fields[node.name] = field
-    return fields
-
-
-def _field_of(node: Node, inputs: list[ReceptiveField], axis: int) -> ReceptiveField | None:
-    op = node.op
-    if isinstance(op, Crop):
-        # The second input sets only the size.
-        first, offset = inputs[0], inputs[0].jump * op.offset[axis]
-        return ReceptiveField(first.jump, first.low + offset, first.high + offset)
-    if len({field.jump for field in inputs}) > 1:
-        return None
-    jump, low, high = (
-        inputs[0].jump,
-        min(field.low for field in inputs),
-        max(field.high for field in inputs),
-    )
-    if not isinstance(op, Conv | Pool):
-        return ReceptiveField(jump, low, high)
-    span, pad = _span(op, axis), op.pad[axis]
-    if isinstance(op, Conv) and op.transposed:
-        fine = jump / op.stride[axis]
-        return ReceptiveField(fine, low + fine * (pad - span), high + fine * pad)
-    stride = op.stride[axis] if isinstance(op, Conv) else 1
-    return ReceptiveField(jump * stride, low - jump * pad, high + jump * (span - pad))
-
-
-def _span(op: Conv | Pool, axis: int) -> int:
-    return (op.kernel[axis] - 1) * (op.dilation[axis] if isinstance(op, Conv) else 1)
-
-
-def bytes_per_pixel(restorer: Restorer, channels: int) -> float:
-    """Peak memory of the layers per pixel of an image with `channels` channels, QP included.
-
-    Includes the values still needed, the copies of a convolution, and the image in both colour
-    spaces.
-    """
-    seen = channels_seen(restorer.channels, colours(channels))
-    graph = getattr(restorer.net, "graph", None)
-    values = (
-        _live(graph) if isinstance(graph, Graph) else float(sum(_module_values(restorer.net, seen)))
-    )
-    return 4.0 * (values + 3 * channels + 2 * seen)
-
-
-def widest(restorer: Restorer, channels: int) -> float:
-    """Values per pixel of the layer with the largest output."""
-    seen = channels_seen(restorer.channels, colours(channels))
-    graph = getattr(restorer.net, "graph", None)
-    if isinstance(graph, Graph):
-        return max(_values(shape) for shape in graph.shapes(240, 240).values()) / 240**2
-    return max(_module_values(restorer.net, seen))
-
-
-def _values(shape: Shape) -> int:
-    return shape.channels * shape.height * shape.width
-
-
-def _live(graph: Graph) -> float:
-    """Peak values per pixel as models.build runs layers: each value lives until its last use."""
-    side = 240  # Divisible by the usual strides.
-    sizes = {name: _values(shape) for name, shape in graph.shapes(side, side).items()}
-    last_use = {name: number for number, node in enumerate(graph.nodes) for name in node.inputs}
-    peak, live = 0, {name: sizes[name] for name in graph.sources}
-    for number, node in enumerate(graph.nodes):
-        live[node.name] = sizes[node.name]
-        inputs = sum(sizes[name] for name in set(node.inputs))
-        peak = max(
-            peak,
-            sum(live.values()) + (CONV_COPIES - 1) * (inputs + sizes[node.name]) * _copies(node.op),
-        )
-        live = {
-            name: size
-            for name, size in live.items()
-            if last_use.get(name, -1) > number or name == graph.output
-        }
-        live.setdefault(node.name, sizes[node.name])
-    return peak / side**2
-
-
-def _copies(op: Op) -> bool:
-    return isinstance(op, Conv)
-
-
-def _module_values(net: nn.Module, seen: int) -> list[float]:
-    """Values per pixel of the image and of each module of a network, as if all were kept."""
-    counts = [float(seen)]
-
-    def count(module: nn.Module, given: object, output: object) -> None:
-        if isinstance(output, Tensor):
-            counts.append(output.numel() / PROBE_SIDE**2)
-
-    hooks = [
-        module.register_forward_hook(count)
-        for module in net.modules()
-        if not any(module.children())
-    ]
-    weights = next(net.parameters(), None)
-    try:
-        with torch.inference_mode():
-            net(
-                torch.zeros(
-                    1,
-                    seen,
-                    PROBE_SIDE,
-                    PROBE_SIDE,
-                    device=weights.device if weights is not None else None,
-                )
-            )
-    finally:
-        for hook in hooks:
-            hook.remove()
-    return counts

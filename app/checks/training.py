@@ -17,7 +17,7 @@ from jobs.core.suffixes import PYTHON
 from jobs.specs import ModelSpec
 from jobs.specs.losses import Loss, PackageLoss, PythonFileLoss
 from jobs.specs.networks import Custom, EcbNet, Network, Package, PythonFile, starter_for
-from models.definitions.graph import GraphError
+from models.definitions.operations import GraphError
 
 if TYPE_CHECKING:
     from models.definitions.caffe.prototxt import ParsedNetwork

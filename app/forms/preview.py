@@ -25,20 +25,19 @@ from jobs.specs import ModelSpec
 from jobs.specs.networks import Custom, Network, Package, PythonFile
 from jobs.specs.solvers import LrPolicy, Solver
 from models.definitions import lr_policies
-from models.definitions.graph import (
-    INPUT,
+from models.definitions.graph import INPUT, Graph
+from models.definitions.identity import identity_start
+from models.definitions.networks import NETWORKS
+from models.definitions.operations import (
     Activation,
     Combine,
     Conv,
-    Graph,
     GraphError,
     Node,
     Pool,
     Power,
     Take,
 )
-from models.definitions.identity import identity_start
-from models.definitions.networks import NETWORKS
 
 POINTS = 101
 DEAD, TOO_SOON = 0.01, 0.25

@@ -25,7 +25,7 @@ from jobs.networks.loaded import Loaded, load_tested
 from jobs.networks.pictures import as_tensor, save_picture, show_layers
 from jobs.restoring.network import no_qp
 from jobs.specs import AnyTest, ImageTest, ModelSpec
-from models import tiles
+from models import memory, tiles
 from models.central_part import middle
 from models.metrics import psnr, ssim, to_uint8
 from models.restorer import Restorer
@@ -98,7 +98,7 @@ def show_all_layers(folder: JobFolder, loaded: Loaded, image: Tensor, report: Re
     """Write all layers' outputs for an image (C, H, W), or for its middle if memory is short."""
     # Remove the layers of an earlier run, which may have used another snapshot.
     shutil.rmtree(folder.path / LAYERS, ignore_errors=True)
-    part = middle(loaded.restorer, image.shape, tiles.free_memory(loaded.device))
+    part = middle(loaded.restorer, image.shape, memory.free_memory(loaded.device))
     region = None if part is None else cast(LayersRegion, asdict(part))
     if region is not None:
         report.log.append("facts", layers_of=region)

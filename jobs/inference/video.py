@@ -23,7 +23,7 @@ from jobs.restoring.network import Model
 from jobs.restoring.video import Copies, Restored, restore_video
 from jobs.specs import VideoTest
 from jobs.specs.test import Codec
-from models.tiles import free_memory
+from models.memory import free_memory
 
 
 class OutputFacts(RestoredVideo, PictureFacts):

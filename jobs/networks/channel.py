@@ -26,9 +26,9 @@ from jobs.networks.loaded import load_tested
 from jobs.networks.pictures import as_tensor, field, save_gray
 from jobs.networks.user_code import errors_of_user_code
 from jobs.specs import ImageTest
+from models.definitions.receptive_field import ReceptiveField
 from models.inspection import LayerValues, maps_of, receptive_fields_of, strongest, watch_layers
 from models.restorer import Restorer
-from models.tiles import ReceptiveField
 
 UNKNOWN_RADIUS = 16
 """Pixels to show on each side of a response if the receptive field is unknown."""

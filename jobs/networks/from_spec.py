@@ -19,8 +19,9 @@ from jobs.networks.user_code import errors_of, function_in_file, function_in_pac
 from jobs.specs.losses import Loss, PackageLoss, PythonFileLoss
 from jobs.specs.networks import Custom, EcbNet, Network, Package, PythonFile, starter_for
 from models.build import GraphNetwork
-from models.definitions.graph import Graph, GraphError
+from models.definitions.graph import Graph
 from models.definitions.networks import NETWORKS
+from models.definitions.operations import GraphError
 from models.losses import Loss as LossFunction
 from models.losses import loss_of
 

@@ -19,6 +19,7 @@ from jobs.core.types.layers import (
     Statistics,
 )
 from jobs.media.png import PAETH, UP, encode_png
+from models.definitions.receptive_field import ReceptiveField
 from models.inspection import (
     Kernels,
     LayerValues,
@@ -30,7 +31,6 @@ from models.inspection import (
     weights_of,
 )
 from models.restorer import Restorer
-from models.tiles import ReceptiveField
 
 Emit = Callable[[LayerFields], object]
 

@@ -10,7 +10,7 @@ from jobs.media.qp_maps import Coding, plane_of
 from jobs.restoring import planes
 from jobs.restoring.planes import Layout
 from jobs.restoring.video_in import Shot
-from models import tiles
+from models import memory, tiles
 from models.restorer import Restorer
 
 BATCH_PIXELS = {"cpu": 2**17, "cuda": 2**22}
@@ -64,7 +64,7 @@ class FrameRestorer:
         """The number of frames of a batch, for frames of a size."""
         pixels = width * height
         within_limit = self._limit / (
-            tiles.bytes_per_pixel(self.model.restorer, self.model.channels + self.needs_qps)
+            memory.bytes_per_pixel(self.model.restorer, self.model.channels + self.needs_qps)
             * pixels
         )
         return max(1, min(MAX_FRAMES, BATCH_PIXELS[self._device.type] // pixels, int(within_limit)))

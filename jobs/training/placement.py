@@ -19,7 +19,7 @@ from torch.utils.data import DataLoader, Dataset
 from jobs.core.limits import is_out_of_memory
 from jobs.datasets.pair_sets import PairSet
 from jobs.training.patches import Cuts, Plan, Window, cut, hide_qps, pixel_indices
-from models.tiles import free_bytes
+from models.memory import free_bytes
 
 PLACES = ("device", "memory", "disk")
 """From the fastest to the one with most space."""

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from jobs.specs.solvers import Adadelta, Adam, AdamW, LrPolicy, RmsProp, Solver
 from models.build import GraphNetwork
 from models.definitions import lr_policies
-from models.definitions.graph import Activation, Conv, Scale
+from models.definitions.operations import Activation, Conv, Scale
 
 
 class _SkipsOnDevice(torch.optim.Optimizer):

@@ -13,7 +13,7 @@ from jobs.core.types.samples import ValidationSample
 from jobs.datasets.pair_sets import PairSet
 from jobs.networks.pictures import save_picture, show_layers
 from jobs.training.ranks import Ranks
-from models import tiles
+from models import memory, tiles
 from models.metrics import luma, psnr, ssim, to_uint8
 from models.restorer import Restorer
 
@@ -110,7 +110,7 @@ class Validation:
             )
 
         try:
-            return tiles.smaller_until_it_fits(in_tiles, tiles.free_memory(self._device))
+            return tiles.smaller_until_it_fits(in_tiles, memory.free_memory(self._device))
         except tiles.TooLarge as error:
             height, width = image.shape[-2:]
             raise JobError(

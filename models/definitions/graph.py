@@ -6,189 +6,24 @@ layer may also have the input QP: one channel with the quantiser of the codec at
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+
+from models.definitions.operations import (
+    Conv,
+    Crop,
+    GraphError,
+    Node,
+    Op,
+    Pair,
+    Pool,
+    learned_blobs,
+)
+from models.definitions.shapes import Shape, shape_of
 
 INPUT = "input"
 QP = "qp"
 """QP / 51 at each pixel, 0 to 1; 0 where it is unknown."""
-
-Pair = tuple[int, int]
-"""(rows, columns)"""
-
-
-@dataclass(frozen=True)
-class Filler:
-    """The initial values of weights.
-
-    xavier: uniform, variance 1/fan-in (Glorot and Bengio 2010, as Caffe has it); msra: normal,
-    variance 2/fan-in (He et al. 2015); gaussian: normal, standard deviation `value`; uniform:
-    from `low` to `value`; constant: `value`; bilinear: interpolation, for transposed
-    convolutions.
-    """
-
-    kind: Literal["xavier", "msra", "gaussian", "uniform", "constant", "bilinear"] = "msra"
-    value: float = 0.0
-    low: float = 0.0
-
-
-ZEROS = Filler("constant")
-
-
-@dataclass(frozen=True)
-class Conv:
-    """A convolution, or with `transposed` a transposed convolution.
-
-    `rate` and `decay` multiply the learning rate and the weight decay of (weights, biases), as
-    Caffe's lr_mult and decay_mult do. `branches`: train a 3x3 convolution as the sum of several
-    (models/branches.py).
-    """
-
-    maps: int
-    kernel: Pair
-    stride: Pair = (1, 1)
-    pad: Pair = (0, 0)
-    dilation: Pair = (1, 1)
-    groups: int = 1
-    bias: bool = True
-    transposed: bool = False
-    branches: bool = False
-    weights: Filler = Filler()
-    biases: Filler = ZEROS
-    rate: tuple[float, float] = (1.0, 1.0)
-    decay: tuple[float, float] = (1.0, 1.0)
-
-    @property
-    def keeps_size(self) -> bool:
-        """Whether the kernel of each output pixel is centred on the input pixel at its place."""
-        spans = zip(self.kernel, self.pad, self.dilation, strict=True)
-        return self.stride == (1, 1) and all(
-            (kernel - 1) * dilation == 2 * pad for kernel, pad, dilation in spans
-        )
-
-
-@dataclass(frozen=True)
-class Activation:
-    """`slope`: factor below zero of relu (0), alpha of elu, initial slope of prelu.
-
-    `rate`, `decay`: as those of Conv, for the slopes of a prelu. `per_channel`: whether each
-    channel has a slope of its own.
-    """
-
-    kind: Literal["relu", "prelu", "sigmoid", "tanh", "elu"]
-    slope: float = 0.0
-    rate: float = 1.0
-    decay: float = 1.0
-    per_channel: bool = True
-
-
-@dataclass(frozen=True)
-class Pool:
-    kind: Literal["max", "average"]
-    kernel: Pair
-    pad: Pair = (0, 0)
-
-
-@dataclass(frozen=True)
-class BatchNorm:
-    """Normalisation over the batch.
-
-    `affine`: with a learned factor and summand per channel, for which Caffe needs a Scale layer.
-    """
-
-    epsilon: float = 1e-5
-    affine: bool = True
-
-
-@dataclass(frozen=True)
-class Scale:
-    """A learned factor per channel, with `bias` a summand too. `rate`, `decay`: as in Conv."""
-
-    bias: bool = False
-    start: float = 1.0
-    rate: tuple[float, float] = (1.0, 1.0)
-    decay: tuple[float, float] = (1.0, 1.0)
-
-
-@dataclass(frozen=True)
-class Combine:
-    """Elementwise combination of inputs. `factors`: of a sum, one per input."""
-
-    kind: Literal["sum", "product", "max"] = "sum"
-    factors: tuple[float, ...] = ()
-
-
-@dataclass(frozen=True)
-class Concat:
-    """Concatenation of the inputs' channels."""
-
-
-@dataclass(frozen=True)
-class Power:
-    """(shift + scale x) ^ power"""
-
-    power: float = 1.0
-    scale: float = 1.0
-    shift: float = 0.0
-
-
-@dataclass(frozen=True)
-class Dropout:
-    ratio: float = 0.5
-
-
-@dataclass(frozen=True)
-class Crop:
-    """The first input, cropped to the height and width of the second."""
-
-    offset: Pair = (0, 0)
-
-
-@dataclass(frozen=True)
-class Take:
-    """The channels from `first` up to, not including, `end`."""
-
-    first: int
-    end: int
-
-
-Op = Conv | Activation | Pool | BatchNorm | Scale | Combine | Concat | Power | Dropout | Crop | Take
-
-
-@dataclass(frozen=True)
-class Node:
-    """A layer: an operation on the outputs of other nodes. `line`: its line in the pasted text.
-
-    `shared`: for each of its learned blobs (weights, biases) a name, which the nodes that share
-    the blob have in common; "" for a blob of its own.
-    """
-
-    name: str
-    op: Op
-    inputs: tuple[str, ...]
-    line: int | None = None
-    shared: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Shape:
-    """Shape of a node's output for a single image."""
-
-    channels: int
-    height: int
-    width: int
-
-    def __str__(self) -> str:
-        return f"{self.channels}x{self.height}x{self.width}"
-
-
-class GraphError(Exception):
-    """An invalid network. `line`: the line of the error, for networks that come from a text."""
-
-    def __init__(self, message: str, line: int | None = None) -> None:
-        super().__init__(message)
-        self.line = line
 
 
 @dataclass(frozen=True)
@@ -231,7 +66,7 @@ class Graph:
         if self.takes_qp:
             shapes.setdefault(QP, Shape(1, height, width))
         for node in self.nodes:
-            shapes[node.name] = _shape(node, [shapes[name] for name in node.inputs])
+            shapes[node.name] = shape_of(node, [shapes[name] for name in node.inputs])
         return shapes
 
     def check(self) -> None:
@@ -307,133 +142,8 @@ class Graph:
         return math.ceil(rows), math.ceil(columns)
 
 
-def _shape(node: Node, inputs: list[Shape]) -> Shape:
-    """The output shape of a node. Raises GraphError if its layer cannot take these inputs."""
-    match node.op:
-        case Conv() as op:
-            return _shape_of_conv(node, op, inputs[0])
-        case Pool() as op:
-            return _shape_of_pool(node, op, inputs[0])
-        case Combine():
-            return _shape_of_combined(node, inputs)
-        case Concat():
-            return _shape_of_joined(node, inputs)
-        case Crop() as op:
-            return _shape_of_crop(node, op, inputs[0], inputs[1])
-        case Take() as op:
-            return _shape_of_channels(node, op, inputs[0])
-        case _:
-            return inputs[0]
-
-
-def _shape_of_conv(node: Node, op: Conv, given: Shape) -> Shape:
-    if given.channels % op.groups or op.maps % op.groups:
-        raise GraphError(
-            f"“{node.name}” has {op.groups} groups, "
-            f"but {given.channels} inputs and {op.maps} maps: "
-            "the groups must divide both",
-            node.line,
-        )
-    return _positive(node, Shape(op.maps, *_sides(op, given)), given)
-
-
-def _shape_of_pool(node: Node, op: Pool, given: Shape) -> Shape:
-    rows, columns = (
-        side + 2 * pad - kernel + 1
-        for side, pad, kernel in zip((given.height, given.width), op.pad, op.kernel, strict=True)
-    )
-    return _positive(node, Shape(given.channels, rows, columns), given)
-
-
-def _shape_of_combined(node: Node, inputs: list[Shape]) -> Shape:
-    first = inputs[0]
-    for name, other in zip(node.inputs[1:], inputs[1:], strict=True):
-        if other != first:
-            raise GraphError(
-                f"“{node.name}” combines “{node.inputs[0]}” of {first} "
-                f"with “{name}” of {other}: their shapes must be equal",
-                node.line,
-            )
-    return first
-
-
-def _shape_of_joined(node: Node, inputs: list[Shape]) -> Shape:
-    first = inputs[0]
-    for name, other in zip(node.inputs[1:], inputs[1:], strict=True):
-        if (other.height, other.width) != (first.height, first.width):
-            raise GraphError(
-                f"“{node.name}” joins “{node.inputs[0]}” of {first} "
-                f"with “{name}” of {other}: their sizes must be equal",
-                node.line,
-            )
-    return Shape(sum(shape.channels for shape in inputs), first.height, first.width)
-
-
-def _shape_of_crop(node: Node, op: Crop, given: Shape, size: Shape) -> Shape:
-    rows, columns = op.offset[0] + size.height, op.offset[1] + size.width
-    if rows > given.height or columns > given.width:
-        raise GraphError(
-            f"“{node.name}” cannot crop {size} at {op.offset} out of {given}: "
-            "reduce the offset or the size",
-            node.line,
-        )
-    return Shape(given.channels, size.height, size.width)
-
-
-def _shape_of_channels(node: Node, op: Take, given: Shape) -> Shape:
-    if not 0 <= op.first < op.end <= given.channels:
-        raise GraphError(
-            f"“{node.name}” takes the channels {op.first} to {op.end - 1} "
-            f"of “{node.inputs[0]}”, which has {given.channels}",
-            node.line,
-        )
-    return Shape(op.end - op.first, given.height, given.width)
-
-
-def _sides(op: Conv, given: Shape) -> Iterator[int]:
-    for axis, side in enumerate((given.height, given.width)):
-        span = op.dilation[axis] * (op.kernel[axis] - 1) + 1
-        if op.transposed:
-            yield (side - 1) * op.stride[axis] + span - 2 * op.pad[axis]
-        else:
-            yield (side + 2 * op.pad[axis] - span) // op.stride[axis] + 1
-
-
-def _positive(node: Node, shape: Shape, given: Shape) -> Shape:
-    if shape.height < 1 or shape.width < 1:
-        raise GraphError(
-            f"“{node.name}” leaves nothing of {given}: "
-            "its kernel is larger than its input with the pad",
-            node.line,
-        )
-    return shape
-
-
 def _weights(op: Conv, channels: int) -> int:
     return op.kernel[0] * op.kernel[1] * channels * op.maps // op.groups
-
-
-def learned_blobs(op: Op, channels: int) -> tuple[tuple[int, ...], ...]:
-    """The shapes of a layer's learned weights and biases, in the order of torch's parameters."""
-    match op:
-        case Conv():
-            maps = (channels, op.maps) if op.transposed else (op.maps, channels)
-            weights = (maps[0], maps[1] // op.groups, *op.kernel)
-            single = (weights, (op.maps,)) if op.bias else (weights,)
-            return (*single, *branch_blobs(channels, op.maps)) if op.branches else single
-        case Activation(kind="prelu"):
-            return ((channels if op.per_channel else 1,),)
-        case BatchNorm(affine=True) | Scale(bias=True):
-            return ((channels,), (channels,))
-        case Scale():
-            return ((channels,),)
-        case _:
-            return ()
-
-
-def branch_blobs(channels: int, maps: int) -> tuple[tuple[int, ...], ...]:
-    """The shapes of the weights that `branches` adds: 1x1, then 3x3; edges."""
-    return (2 * maps, channels), (maps, 2 * maps, 3, 3), (3, maps, channels)
 
 
 @dataclass(frozen=True)

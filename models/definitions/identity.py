@@ -8,16 +8,14 @@ negative, so ReLUs pass it unchanged. All other weights start with their fillers
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from models.definitions.graph import (
-    INPUT,
-    QP,
+from models.definitions.graph import INPUT, QP, Graph
+from models.definitions.operations import (
     Activation,
     Combine,
     Concat,
     Conv,
     Crop,
     Dropout,
-    Graph,
     Node,
     Power,
     Scale,

@@ -9,16 +9,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from models.definitions.graph import (
-    INPUT,
-    QP,
+from models.definitions.graph import INPUT, QP, Graph
+from models.definitions.operations import (
     Activation,
     BatchNorm,
     Combine,
     Concat,
     Conv,
     Filler,
-    Graph,
     Node,
     Op,
     Power,

@@ -15,8 +15,8 @@ from jobs.specs.networks import Custom
 from jobs.training.solvers import _factors
 from models.build import GraphNetwork
 from models.definitions.caffe.prototxt import ParsedNetwork, read
-from models.definitions.graph import GraphError
 from models.definitions.identity import identity_start
+from models.definitions.operations import GraphError
 from tests.app.forms.test_preview import NoJobs
 from tests.conftest import Clip
 from tests.support.field_datasets import field_file

@@ -21,7 +21,7 @@ from jobs.core.view import empty, fold
 from jobs.specs import DatasetSpec, ImageTest, ModelSpec, SplitTest
 from jobs.specs.base import Spec
 from models.definitions.caffe import prototxt
-from models.definitions.graph import GraphError
+from models.definitions.operations import GraphError
 
 # No deadline: the result must not depend on the speed of the machine.
 SLOW = [HealthCheck.too_slow]

@@ -23,7 +23,7 @@ from jobs.specs.solvers import Solver
 from jobs.training.learner import Learner
 from jobs.training.placement import Batch
 from jobs.training.ranks import Ranks
-from models import similarity, tiles
+from models import memory, similarity, tiles
 from models.inspection import watch_layers
 from models.restorer import Restorer, channels_seen
 
@@ -148,7 +148,7 @@ def test_images_are_restored_on_a_gpu_in_tiles(name: str) -> None:
     spec = ModelSpec.model_validate({"name": "m", "dataset": "abcdefgh", "network": {"name": name}})
     restorer = restorer_of(spec).eval()
     image = torch.zeros(1, 3, 300, 500, dtype=torch.uint8)
-    limit = int(150 * 250 * tiles.bytes_per_pixel(restorer, 3))
+    limit = int(150 * 250 * memory.bytes_per_pixel(restorer, 3))
     assert len(tiles.plan(restorer, image.shape, limit)) > 1
     output = tiles.restore(restorer, image, limit)
     assert (output.shape, output.device.type) == (image.shape, "cpu")

@@ -5,7 +5,8 @@ import torch
 from PIL import Image
 from torch import nn
 
-from models.definitions.graph import INPUT, QP, Concat, Conv, Graph, Node
+from models.definitions.graph import INPUT, QP, Graph
+from models.definitions.operations import Concat, Conv, Node
 from models.restorer import Channels, Restorer, channels_seen
 
 

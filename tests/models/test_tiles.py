@@ -9,19 +9,13 @@ from torch import Tensor, nn
 
 from models import tiles
 from models.build import GraphNetwork
-from models.definitions.graph import INPUT, Activation, Conv, Crop, Filler, Graph, Node, Pool
+from models.definitions.graph import INPUT, Graph
 from models.definitions.networks import NETWORKS
+from models.definitions.operations import Activation, Conv, Crop, Filler, Node, Pool
+from models.definitions.receptive_field import Reach, reach_of
+from models.memory import bytes_per_pixel
 from models.restorer import Channels, Restorer
-from models.tiles import (
-    Reach,
-    TooLarge,
-    bytes_per_pixel,
-    in_tiles,
-    plan,
-    reach_of,
-    restore,
-    windows,
-)
+from models.tiles import TooLarge, in_tiles, plan, restore, windows
 
 SHORT = {"vdsr": {"depth": 6}, "dncnn": {"depth": 6}, "edsr": {"blocks": 2}}
 """Settings for deep networks. The overlap of their tiles would take most of the test's time."""

@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from models.build import GraphNetwork
-from models.definitions.graph import QP, Conv, Filler, Graph, Node
+from models.definitions.graph import QP, Graph
+from models.definitions.operations import Conv, Filler, Node
 
 
 def network(channels: int) -> GraphNetwork:

@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from models.definitions.caffe.text import CaffeLayer
-from models.definitions.graph import INPUT, GraphError, Power
+from models.definitions.graph import INPUT
+from models.definitions.operations import GraphError, Power
 
 SOURCES = ("Data", "Input", "HDF5Data", "ImageData", "MemoryData", "DummyData")
 UNIT_SOURCES = ("HDF5Data",)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from models.definitions.caffe.schema import enum_name
-from models.definitions.graph import (
+from models.definitions.operations import (
     Activation,
     BatchNorm,
     Combine,

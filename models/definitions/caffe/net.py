@@ -25,7 +25,9 @@ from models.definitions.caffe.ends import (
 from models.definitions.caffe.layers import OPS, differences
 from models.definitions.caffe.sharing import shared_names
 from models.definitions.caffe.text import CaffeLayer
-from models.definitions.graph import INPUT, Graph, GraphError, Node, Power, Shape, Take
+from models.definitions.graph import INPUT, Graph
+from models.definitions.operations import GraphError, Node, Power, Take
+from models.definitions.shapes import Shape
 
 SUPPORTED = sorted(
     {*OPS, *SOURCES, "Slice", "Silence", "Split", "EuclideanLoss", "Python (an L1 loss)"}

@@ -5,7 +5,8 @@ Caffe's users crop the target instead. Here output and image have equal size.
 
 from dataclasses import replace
 
-from models.definitions.graph import Conv, Graph, GraphError, Node, Pair, Pool
+from models.definitions.graph import Graph
+from models.definitions.operations import Conv, GraphError, Node, Pair, Pool
 
 MOST_LISTED = 12
 """Layers that advice lists by name."""

@@ -25,12 +25,12 @@ from models.definitions.caffe.net import NetReader
 from models.definitions.caffe.pads import advice
 from models.definitions.caffe.sharing import check_statistics
 from models.definitions.caffe.text import CaffeLayer, included, parse
-from models.definitions.graph import (
+from models.definitions.graph import Graph
+from models.definitions.operations import (
     Activation,
     BatchNorm,
     Conv,
     Dropout,
-    Graph,
     GraphError,
     Node,
     Pool,

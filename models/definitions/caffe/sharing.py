@@ -4,7 +4,8 @@ from collections import Counter
 from collections.abc import Sequence
 
 from models.definitions.caffe.text import CaffeLayer
-from models.definitions.graph import BatchNorm, Graph, GraphError
+from models.definitions.graph import Graph
+from models.definitions.operations import BatchNorm, GraphError
 
 
 def shared_names(layers: Sequence[CaffeLayer]) -> set[str]:

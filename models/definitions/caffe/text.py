@@ -9,7 +9,7 @@ from google.protobuf import text_format
 
 from models.definitions.caffe.schema import LayerParameter, NetParameter, enum_name
 from models.definitions.caffe.upgrade import type_of_v1, upgraded
-from models.definitions.graph import GraphError
+from models.definitions.operations import GraphError
 
 Message = Any
 """A protobuf message. Its class is created at run time."""

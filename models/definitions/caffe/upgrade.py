@@ -10,7 +10,7 @@ from itertools import zip_longest
 from typing import Any
 
 from models.definitions.caffe.schema import LayerParameter
-from models.definitions.graph import GraphError
+from models.definitions.operations import GraphError
 
 Message = Any
 """A protobuf message. Its class is created at run time."""

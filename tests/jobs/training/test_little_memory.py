@@ -14,7 +14,7 @@ from jobs.core.folder import JobFolder
 from jobs.run import main as run_worker
 from jobs.specs import ImageTest
 from jobs.training import train
-from models import tiles
+from models import memory, tiles
 from models.restorer import Restorer
 
 Clip = tuple[Path, Path]
@@ -64,7 +64,7 @@ def test_frames_are_validated_in_tiles_where_the_memory_is_small(
         return forward(self, image)
 
     monkeypatch.setattr(Restorer, "forward", watched)
-    monkeypatch.setattr(tiles, "free_memory", lambda device: 2**22)
+    monkeypatch.setattr(memory, "free_memory", lambda device: 2**22)
     in_tiles = last_scores(make_model(dataset, epochs=1, **SETTINGS))
     assert max(height * width for _, _, height, width in shapes) < 96 * 64
     assert in_tiles == pytest.approx(whole, abs=1e-4)

@@ -10,8 +10,9 @@ from torch import nn
 from jobs.specs.solvers import LrPolicy, Solver
 from jobs.training.solvers import OPTIMIZERS, make_optimizer, rate_at, set_rate
 from models.build import GraphNetwork
-from models.definitions.graph import INPUT, Conv, Graph, Node
+from models.definitions.graph import INPUT, Graph
 from models.definitions.networks import NETWORKS
+from models.definitions.operations import Conv, Node
 
 SETTINGS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "adam": ({"beta1": 0.8, "beta2": 0.99, "epsilon": 1e-7}, {"betas": (0.8, 0.99), "eps": 1e-7}),

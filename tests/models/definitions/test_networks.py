@@ -9,18 +9,18 @@ from jobs.specs import networks as specs
 from jobs.specs.base import members
 from jobs.specs.model import ModelSpec
 from models.build import GraphNetwork, fill
-from models.definitions.graph import (
+from models.definitions.graph import Graph
+from models.definitions.identity import identity_start
+from models.definitions.networks import NETWORKS
+from models.definitions.operations import (
     Activation,
     Combine,
     Concat,
     Conv,
     Filler,
-    Graph,
     GraphError,
     Node,
 )
-from models.definitions.identity import identity_start
-from models.definitions.networks import NETWORKS
 
 WITHOUT_SKIP = [
     ("srcnn-9-1-5", {"skip": False}),

@@ -10,20 +10,19 @@ from torch.nn import functional as F
 from jobs.core.paths import EXAMPLES
 from models.build import GraphNetwork
 from models.definitions.caffe.prototxt import ParsedNetwork, read
-from models.definitions.graph import (
-    INPUT,
+from models.definitions.graph import INPUT, Graph
+from models.definitions.identity import identity_start
+from models.definitions.networks import NETWORKS
+from models.definitions.operations import (
     Activation,
     Combine,
     Conv,
     Filler,
-    Graph,
     GraphError,
     Pool,
     Power,
     Take,
 )
-from models.definitions.identity import identity_start
-from models.definitions.networks import NETWORKS
 
 TEXTS = {path.stem: path.read_text() for path in sorted(EXAMPLES.glob("*.prototxt"))}
 
