@@ -40,25 +40,28 @@ class Losses:
     ) -> None:
         self._name, self._report, self._depths = name, report, depths
         self._scanner = Scanner(video)
-        self._pictures = self._bad_units = self._bad_after = 0
+        self._pictures = self._bad_units = self._bad_after = self._begun = 0
         self._damaged: list[int] = []
         self._lost: set[str] = set()
-        self._interlaced = self._mixed = self._fields = False
+        self._interlaced = self._mixed = False
 
     def note_packet(self, packet: Packet) -> None:
-        """Count the coded pictures of a packet, and its damaged NAL units."""
-        if self._scanner.syntax is None or not packet.size or packet.is_discard:
+        """Count the frames that a packet begins, and its damaged NAL units."""
+        if self._scanner.syntax is None or not packet.size:
             return
         units = self._scanner.scan(bytes(packet))
+        if packet.is_discard:
+            return
         if units.damaged and not self._bad_units:
             # Demuxers add such units to the picture before, or to the next one.
             self._bad_after = self._pictures + units.picture_first
         self._bad_units += units.damaged
-        self._pictures += units.has_picture
+        self._begun = units.frames
+        self._pictures += units.frames
 
     def note_undecodable(self) -> None:
         """Leave out a packet that is reported already."""
-        self._pictures -= 1
+        self._pictures -= self._begun
 
     def begin(self, first: av.VideoFrame, alpha: bool) -> None:
         """Report what all frames lose. `alpha`: whether the video has another stream of it."""
@@ -80,7 +83,6 @@ class Losses:
 
     def note(self, frame: av.VideoFrame, number: int) -> None:
         """Report what is lost of a frame where it first occurs. Count the damaged frames."""
-        self._fields |= frame.interlaced_frame
         if frame.is_corrupt:
             if not self._damaged:
                 self._report.message(
@@ -112,8 +114,14 @@ class Losses:
                 f"the first after {self._bad_after} coded pictures. Frames may be missing.",
                 "warning",
             )
-        # A field of interlaced video is a picture of its own, and two are a frame.
-        if (missing := self._pictures - frames) > 0 and not self._fields:
+        if (gaps := self._scanner.gaps) and not self._bad_units:
+            self._report.message(
+                f"The numbers of the coded pictures of {self._name} are not consecutive: "
+                f"{gaps} {'gap' if gaps == 1 else 'gaps'}. Pictures are missing, and frames that refer to them "
+                "may be damaged.",
+                "warning",
+            )
+        if (missing := self._pictures - frames) > 0:
             self._report.message(
                 f"Coded pictures of {self._name} that gave no frame: {missing}. Pictures that they "
                 "refer to are missing or damaged. The output lacks these frames.",

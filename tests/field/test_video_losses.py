@@ -115,28 +115,96 @@ def places_of_pictures(stream: bytes) -> list[int]:
     return [place for place in places if stream[place] & 31 in (1, 5)]
 
 
-@pytest.mark.parametrize("header", [0x00, 0x1F, 0xE1, 0x78])
-@pytest.mark.parametrize("container", [".264", ".ts", ".mp4"])
-def test_a_destroyed_nal_header_is_reported(header: int, container: str, tmp_path: Path) -> None:
-    whole = make(tmp_path / "whole.264", *PICTURES, *X264, "-bf", "0")
+def with_header(folder: Path, container: str, header: int, *options: str) -> Path:
+    """A stream whose seventh picture has another NAL header."""
+    whole = make(folder / "whole.264", *PICTURES, *X264, "-bf", "0", *options)
     data = bytearray(whole.read_bytes())
     place = places_of_pictures(bytes(data))[6]
-    source = tmp_path / "in.264"
+    source = folder / "in.264"
     if container == ".264":
         data[place] = header
         source.write_bytes(data)
     else:
-        copy = make(tmp_path / f"copy{container}", "-i", whole, "-c", "copy")
-        source = tmp_path / f"in{container}"
+        copy = make(folder / f"copy{container}", "-i", whole, "-c", "copy")
+        source = folder / f"in{container}"
         picture = bytes(data[place : place + 24])
         copied = copy.read_bytes()
         assert copied.count(picture) == 1
         source.write_bytes(copied.replace(picture, bytes([header]) + picture[1:]))
+    return source
+
+
+# Unknown types; messages, the end of a stream, delimiters and filler, whose content differs.
+@pytest.mark.parametrize("header", [0x00, 0x1F, 0xE1, 0x78, 0x06, 0x0A, 0x49, 0x4C])
+@pytest.mark.parametrize("container", [".264", ".ts", ".mp4"])
+def test_a_destroyed_nal_header_is_reported(header: int, container: str, tmp_path: Path) -> None:
+    source = with_header(tmp_path, container, header)
     log = MessageLog()
     done = run(source, tmp_path / "out.mkv", identity(), log=log)
     assert done.frames == 9
     (text,) = [text for text in log.messages if "damaged header" in text]
     assert "skipped: 1, the first after 6 coded pictures" in text
+
+
+@pytest.mark.parametrize("header", [0x0D, 0x0E, 0x0F, 0x14])
+@pytest.mark.parametrize("container", [".264", ".ts", ".mp4"])
+@pytest.mark.parametrize("options", [(), ("-flags", "+ilme+ildct", "-x264opts", "tff=1")])
+def test_a_header_that_became_another_valid_type_is_reported(
+    options: tuple[str, ...], container: str, header: int, tmp_path: Path
+) -> None:
+    source, log = with_header(tmp_path, container, header, *options), MessageLog()
+    done = run(source, tmp_path / "out.mkv", identity(), log=log)
+    assert done.frames == 9
+    assert any("are not consecutive: 1 gap" in text for text in log.messages)
+    if container == ".mp4":  # A packet is a picture.
+        assert "after frame 5 cannot be decoded" in done.why
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        "b-pyramid=strict:open-gop=1:keyint=4:bframes=3",
+        "slices=3:ref=4:aud=1",
+        "tff=1:slices=2",
+        "fake-interlaced=1",
+        "intra-refresh=1",
+        "nal-hrd=cbr:filler=1:vbv-maxrate=200:vbv-bufsize=200:bitrate=200",
+        "cqm=jvt",
+    ],
+)
+@pytest.mark.parametrize("container", [".264", ".ts", ".mp4"])
+def test_nothing_is_reported_of_a_whole_stream(
+    options: str, container: str, tmp_path: Path
+) -> None:
+    x264 = ("-c:v", "libx264", "-x264opts", options)
+    source = make(tmp_path / f"in{container}", *PICTURES, *x264)
+    text = messages(source, tmp_path / "out.mkv")
+    assert not any(word in text for word in ("NAL", "coded picture", "Coded picture")), text
+
+
+def test_fields_without_a_frame_are_reported(tmp_path: Path) -> None:
+    """Coded as two fields a frame: both fields of a frame are gone, or the reference of all."""
+    data = bytearray(field_file("paff.264").read_bytes())
+    places = places_of_pictures(bytes(data))
+    assert len(places) == 16
+    assert not messages(field_file("paff.264"), tmp_path / "whole.mkv").count("oded picture")
+    for place in places[6:8]:
+        data[place] = 0x0E
+    source = tmp_path / "gap.264"
+    source.write_bytes(data)
+    assert "gap.264 are not consecutive: 1 gap. " in messages(source, tmp_path / "gap.mkv")
+
+
+def test_interlaced_pictures_without_a_frame_are_reported(tmp_path: Path) -> None:
+    options = ("-flags", "+ilme+ildct", "-x264opts", "tff=1", "-g", "5")
+    stream = make(tmp_path / "in.264", *PICTURES, *X264, *options)
+    data = bytearray(stream.read_bytes())
+    data[places_of_pictures(bytes(data))[5]] = 0x0E
+    stream.write_bytes(data)
+    text = messages(stream, tmp_path / "out.mkv")
+    missing = 9 - len(shown(tmp_path / "out.mkv"))
+    assert missing > 2
+    assert f"in.264 that gave no frame: {missing}." in text
 
 
 def test_pictures_without_a_frame_are_reported(tmp_path: Path) -> None:
