@@ -17,7 +17,7 @@ from app.checks import sweeps
 from app.checks.dataset import checked_dataset, without_entries
 from app.checks.inference import checked_test
 from app.checks.training import checked_training, with_network_loss
-from app.current import catalog, listeners, settings
+from app.current import catalog, listeners, settings, user
 from app.files import job_zip, pair_zip, uploads, zips
 from app.files.content import Unusable
 from app.forms.record import as_files, record
@@ -28,7 +28,7 @@ from app.temporary_failures import TooManyUploads
 from app.threads import in_thread, in_thread_at_paths
 from app.validation_errors import REQUIRED, Invalid, Problems, validate
 from jobs.core.types.samples import ResultRow
-from jobs.specs import TESTS, AnyTest, DatasetSpec, ModelSpec, spec_of
+from jobs.specs import TESTS, AnyTest, DatasetSpec, JobSpec, ModelSpec, spec_of
 
 RECENT_STATES, MOST_RECENT = frozenset({"waiting", "running", "done"}), 100
 """Among these many newest tests, in these states, an equal one is shown in place of a new one."""
@@ -47,7 +47,7 @@ def create_dataset(values: Any) -> str:
         spec = _checked_dataset(DatasetSpec, values)
     except Invalid as first:
         raise Invalid({**_problems_of_the_rest(values, first), **first.problems}) from first
-    return catalog().create("dataset", spec)
+    return _created("dataset", spec)
 
 
 def _problems_of_the_rest(values: Any, first: Invalid) -> Problems:
@@ -86,12 +86,12 @@ def create_models(values: Any) -> tuple[list[str], str]:
         raise Invalid({"": "Send a JSON object."})
     runs = [with_network_loss(run, catalog().get) for run in sweeps.expand(values)]
     specs = [checked_training(validate(ModelSpec, run), catalog().get, settings()) for run in runs]
-    return [catalog().create("model", spec) for spec in specs], specs[0].sweep
+    return [_created("model", spec) for spec in specs], specs[0].sweep
 
 
 def create_test(values: Any, **network: str) -> str:
     """Create a test job and return its id. `network`: the model or the starter. Raises Invalid."""
-    return catalog().create("test", _checked_test(values, **network))
+    return _created("test", _checked_test(values, **network))
 
 
 def test_of_row(many: JobRow, row: ResultRow) -> str:
@@ -110,7 +110,7 @@ def test_of_row(many: JobRow, row: ResultRow) -> str:
     for test in catalog().find("test", RECENT_STATES, limit=MOST_RECENT):
         if _without_labels(test.spec) == work:
             return test.id
-    return catalog().create("test", spec)
+    return _created("test", spec)
 
 
 def _without_labels(spec: dict[str, Any]) -> dict[str, Any]:
@@ -128,6 +128,10 @@ def _checked_test(values: Any, **network: str) -> AnyTest:
         if values.get(name, value) != value:
             raise Invalid({name: f"The address names the {name} {value}. Send the test there."})
     return checked_test(validate(TESTS[kind], {**values, **network}), catalog().get, settings())
+
+
+def _created(kind: str, spec: JobSpec) -> str:
+    return catalog().create(kind, spec, user().name)
 
 
 def describe(row: JobRow, values: dict[str, Any]) -> None:

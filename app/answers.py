@@ -48,6 +48,7 @@ class JobFields(TypedDict):
     name: str
     state: JobState
     created: Annotated[float, doc("Seconds since the epoch.")]
+    owner: Annotated[str, doc("Name of the user who made it; empty on servers without users.")]
     queue: QueueSettings
     reason: Annotated[str, doc("A sentence about the state, or empty.")]
     progress: Progress | None

@@ -112,7 +112,13 @@ def create_app(settings: Settings, work: bool = True) -> Flask:
 
 def _with_middleware(app: Flask, settings: Settings) -> "WSGIApplication":
     """The WSGI application behind access control, proxy headers and path prefix."""
-    wsgi = guarded(uncompressed(app.wsgi_app), settings.host, settings.token, settings.names)
+    wsgi = guarded(
+        uncompressed(app.wsgi_app),
+        settings.host,
+        settings.token,
+        settings.names,
+        settings.access,
+    )
     if settings.proxies:  # Trust X-Forwarded-* only from the configured number of proxies.
         wsgi = ProxyFix(wsgi, **dict.fromkeys(("x_for", "x_proto", "x_host"), settings.proxies))
     if settings.prefix:

@@ -76,6 +76,7 @@ class JobsQuery(Query):
     state: States = Field([], description="Only jobs in one of these states.")
     q: str = Field("", description="Only jobs with this text in their names.")
     tag: str = Field("", description="Only jobs with this tag.")
+    owner: str = Field("", description="Only jobs that this user made.")
     limit: int = Field(100, ge=1, le=MOST_JOBS, description="At most this number of jobs.")
     cursor: Cursor | None = Field(None, description="The `cursor` of the previous page.")
 

@@ -22,6 +22,8 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from app.web.users import Users, read_users
+
 VARIABLES = "CLEARFRAME_"
 PREFIX = re.compile(r"(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*")
 
@@ -68,6 +70,13 @@ def _url_path(value: str) -> str:
             "such as /clearframe"
         )
     return path
+
+
+def _file_of_users(path: Path | None) -> Path | None:
+    if path is None:
+        return None
+    read_users(path)  # Raises ValueError.
+    return path.resolve()
 
 
 class Settings(BaseSettings):
@@ -134,6 +143,24 @@ class Settings(BaseSettings):
         repr=False,
         description="Access token of at least 16 characters. "
         "Default: none if only this machine has access, else a random token at each start.",
+    )
+    users: Annotated[Path | None, AfterValidator(_file_of_users), Option(metavar="FILE")] = Field(
+        default=None,
+        description="TOML file with users in place of one token: a table each, such as [anna] with "
+        'token = "…" and, for administrators, admin = true. Only who made a job, or an '
+        "administrator, can change, abort or delete it.",
+    )
+    user_header: Annotated[str, Option(metavar="NAME")] = Field(
+        default="",
+        pattern=r"^[A-Za-z0-9-]*$",
+        description="Header in which the proxy sends the user's name, such as X-Forwarded-User. "
+        "Needs --proxies. The proxy must replace this header in requests that have it.",
+    )
+    admins: Annotated[
+        tuple[str, ...], NoDecode, BeforeValidator(_split(",")), Option("--admin", metavar="NAME")
+    ] = Field(
+        default=(),
+        description="With --user-header: an administrator; repeat for several.",
     )
     names: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split(",")), Option("--name")] = (
         Field(
@@ -228,6 +255,12 @@ class Settings(BaseSettings):
     @classmethod
     def in_file(cls, field: str, file: Path | None) -> bool:
         return field in TomlConfigSettingsSource(cls, file)()
+
+    @property
+    def access(self) -> Users:
+        """The users. Their file was valid when the settings were made."""
+        by_token = read_users(self.users) if self.users else {}
+        return Users(by_token, self.user_header, frozenset(self.admins))
 
     @property
     def slots(self) -> Slots:

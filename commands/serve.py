@@ -39,6 +39,7 @@ def main(settings: Settings) -> None:
     """Clearframe: undo compression damage in images and video."""
     logs.configure(settings.log_format, settings.log_level)
     _set_environment_of_workers(settings)
+    _check_users(settings)
     settings = _with_token(settings)
     try:
         app = create_app(settings)
@@ -81,11 +82,28 @@ def _set_environment_of_workers(settings: Settings) -> None:
         os.environ["CUDA_VISIBLE_DEVICES"] = settings.gpus
 
 
+def _check_users(settings: Settings) -> None:
+    """Raises UsageError for options that do not fit each other."""
+    if settings.users and (settings.token or settings.user_header):
+        raise click.UsageError(
+            "--users replaces --token and --user-header. Give only one of the three."
+        )
+    if settings.user_header and not (settings.proxies and settings.token):
+        raise click.UsageError(
+            "--user-header: Clients that reach the server without the proxy could send any name. "
+            "Set --proxies and CLEARFRAME_TOKEN too, and let the proxy send the token as "
+            "Authorization: Bearer TOKEN."
+        )
+    if settings.admins and not settings.user_header:
+        raise click.UsageError("--admin: Only users of --user-header are named so.")
+
+
 def _with_token(settings: Settings) -> Settings:
     """With a random token if others can reach the server and none is set."""
     # A proxy makes even a loopback address reachable from the network.
     proxied = settings.names or settings.proxies or settings.prefix
-    if settings.token is None and (proxied or not is_loopback(settings.host)):
+    is_reachable = proxied or not is_loopback(settings.host)
+    if is_reachable and settings.token is None and settings.users is None:
         return settings.model_copy(update={"token": secrets.token_urlsafe(32)})
     return settings
 

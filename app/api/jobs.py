@@ -18,7 +18,7 @@ from app.api.typed import JobDetails, JobPage, Record
 from app.bodies import JobChanges, Move, Resume
 from app.catalog import log_index, worker_log
 from app.catalog.index import as_json
-from app.current import catalog, row_or_404
+from app.current import catalog, row_or_404, row_to_change
 from app.files.streaming import csv_lines, divided, json_items, streamed
 from app.forms.record import record
 from app.parameters import CurvesQuery, EventsQuery, Id, JobsQuery, LogQuery, ScalarsQuery
@@ -43,6 +43,7 @@ def list_jobs() -> JobPage:
         query.limit,
         query.cursor or "",
         query.tag,
+        query.owner,
     )
     return {
         "jobs": [as_json(row, brief=True) for row in rows],
@@ -66,7 +67,7 @@ def show_job(id: Id) -> Response:
 @route(blueprint, "PATCH", "/jobs/<id>", body=JobChanges)
 def change_job(id: Id) -> JobDetails:
     """Change name, group, tags and notes of a job; or the priority of a waiting job."""
-    row, changes = row_or_404(id), body()
+    row, changes = row_to_change(id), body()
     queue_changes = {name: changes.pop(name) for name in ("priority", "anyway") if name in changes}
     if changes or not queue_changes:
         describe(row, changes)
@@ -78,7 +79,7 @@ def change_job(id: Id) -> JobDetails:
 @route(blueprint, "POST", "/jobs/<id>/move", body=Move, status=202)
 def move_job(id: Id) -> tuple[JobDetails, int]:
     """Move a waiting job before another, or to the end of the queue."""
-    row_or_404(id)
+    row_to_change(id)
     catalog().move(id, validate(Move, body()).before)
     return as_json(row_or_404(id)), 202
 
@@ -86,7 +87,7 @@ def move_job(id: Id) -> tuple[JobDetails, int]:
 @route(blueprint, "DELETE", "/jobs/<id>", status=204)
 def delete_job(id: Id) -> tuple[str, int]:
     """Delete a job and its files."""
-    row_or_404(id)
+    row_to_change(id)
     delete(id)
     return "", 204
 
@@ -94,7 +95,7 @@ def delete_job(id: Id) -> tuple[str, int]:
 @route(blueprint, "POST", "/jobs/<id>/abort", status=202)
 def abort_job(id: Id) -> tuple[JobDetails, int]:
     """Abort a job; finished work is kept."""
-    row_or_404(id)
+    row_to_change(id)
     catalog().abort(id)
     return as_json(row_or_404(id)), 202
 
@@ -102,7 +103,7 @@ def abort_job(id: Id) -> tuple[JobDetails, int]:
 @route(blueprint, "POST", "/jobs/<id>/resume", body=Resume, status=202)
 def resume_job(id: Id) -> tuple[JobDetails, int]:
     """Resume a failed or aborted job; a training from the given snapshot."""
-    row_or_404(id)
+    row_to_change(id)
     catalog().resume(id, validate(Resume, body() if request.data else {}).snapshot)
     return as_json(row_or_404(id)), 202
 

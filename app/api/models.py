@@ -18,7 +18,7 @@ from app.api.routes import route
 from app.api.typed import JobDetails
 from app.bodies import ModelDraft, NewLength, NewStarterTest, NewTest
 from app.catalog.index import as_json
-from app.current import catalog, row_or_404, settings
+from app.current import catalog, row_or_404, row_to_change, settings
 from app.forms.preview import preview
 from app.forms.restoring import STARTERS
 from app.parameters import Id, SnapshotName, StarterName
@@ -48,14 +48,14 @@ def post_preview() -> Preview:
 @route(blueprint, "POST", "/jobs/<id>/extend", body=NewLength, status=202)
 def extend_job(id: Id) -> tuple[JobDetails, int]:
     """Train longer: more epochs, steps or minutes, from the last snapshot."""
-    extend(row_or_404(id, "model"), body())
+    extend(row_to_change(id, "model"), body())
     return as_json(row_or_404(id)), 202
 
 
 @route(blueprint, "DELETE", "/jobs/<id>/snapshots/<name>", status=204)
 def delete_snapshot(id: Id, name: SnapshotName) -> tuple[str, int]:
     """Delete a snapshot of a training that is not running."""
-    row_or_404(id, "model")
+    row_to_change(id, "model")
     remove_snapshot(id, name)
     return "", 204
 

@@ -49,9 +49,9 @@ class Catalog(Index):
         self.job_queued = Signal()
         """Set when another job waits for a worker."""
 
-    def create(self, kind: str, spec: JobSpec) -> str:
+    def create(self, kind: str, spec: JobSpec, owner: str = "") -> str:
         # The spec may have thousands of paths.
-        folder = in_thread(folders.create, self.home, kind, spec)
+        folder = in_thread(folders.create, self.home, kind, spec, owner=owner)
         try:
             self._index_folder(folder)
         except OperationalError:

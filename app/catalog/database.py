@@ -54,6 +54,7 @@ class JobRow(Base):
     state: Mapped[JobState] = mapped_column(String, index=True)
     group: Mapped[str]
     tags: Mapped[str]
+    owner: Mapped[str] = mapped_column(default="")
     about: Mapped[str]
     number: Mapped[float | None] = mapped_column(Double)
     psnr: Mapped[float | None] = mapped_column(Double)
@@ -79,6 +80,7 @@ class JobRow(Base):
             "name",
             "group",
             "tags",
+            "owner",
             "about",
             "number",
             "psnr",

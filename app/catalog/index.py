@@ -161,6 +161,7 @@ class Index:
         limit: int | None = 100,
         before: str = "",
         tag: str = "",
+        owner: str = "",
     ) -> list[JobRow]:
         """Return jobs, newest first; `limit` None returns all.
 
@@ -175,6 +176,8 @@ class Index:
             query = query.where(JobRow.name.icontains(q, autoescape=True))
         if tag:
             query = query.where(has_tag(tag))
+        if owner:
+            query = query.where(JobRow.owner == owner)
         if before:
             query = query.where(JobRow.id < before)
         return [row for (row,) in all_rows(query)]
@@ -226,6 +229,7 @@ def row_of(folder: JobFolder) -> JobRow:
         kind=job["kind"],
         name=job["name"],
         created=job["created"],
+        owner=job.get("owner", ""),
         state=view["state"],
     )
     row.spec, row.view, row.offset = indexed_spec(job["spec"]), view, offset
@@ -288,6 +292,7 @@ def as_json(row: JobRow, brief: bool = False) -> Job:
         "name": row.name,
         "state": row.state,
         "created": row.created,
+        "owner": row.owner,
         "queue": row.queue,
         "spec": _without_long_lists(row.spec) if brief else row.spec,
         "reason": view["reason"],

@@ -55,6 +55,7 @@ class Column(NamedTuple):
 _LAST = (
     Column("state", "State", "state"),
     Column("group", "Group", "group", default=False),
+    Column("owner", "Made by", "owner", default=False),
     Column("seconds", "Duration", "seconds", numeric=True, default=False),
     Column("made", "Created", "made"),
 )
@@ -92,6 +93,7 @@ SORT_KEYS: dict[str, InstrumentedAttribute[Any]] = {
     "name": JobRow.name,
     "about": JobRow.about,
     "group": JobRow.group,
+    "owner": JobRow.owner,
     "state": JobRow.state,
     "number": JobRow.number,
     "psnr": JobRow.psnr,
@@ -154,6 +156,7 @@ class ListQuery:
     state: str = ""
     group: str = ""
     tag: str = ""
+    owner: str = ""
     order: str = "-made"
     after: str = ""
 
@@ -208,6 +211,7 @@ _ROW = select(
         JobRow.created,
         JobRow.group,
         JobRow.tags,
+        JobRow.owner,
         JobRow.about,
         JobRow.number,
     ),
@@ -252,6 +256,8 @@ def _conditions(kind: str, query: ListQuery) -> list[ColumnElement[bool]]:
         conditions.append(JobRow.state == query.state)
     if query.group:
         conditions.append(JobRow.group == query.group)
+    if query.owner:
+        conditions.append(JobRow.owner == query.owner)
     if query.tag:
         conditions.append(has_tag(query.tag))
     for word in query.q.split():
@@ -268,9 +274,16 @@ def _conditions(kind: str, query: ListQuery) -> list[ColumnElement[bool]]:
 
 def groups() -> list[str]:
     """The names of all groups, sorted."""
-    names = all_rows(
-        select(JobRow.group).where(JobRow.kind.in_(COLUMNS), JobRow.group != "").distinct()
-    )
+    return _distinct(JobRow.group)
+
+
+def owners() -> list[str]:
+    """The names of all users who made jobs, sorted."""
+    return _distinct(JobRow.owner)
+
+
+def _distinct(column: InstrumentedAttribute[str]) -> list[str]:
+    names = all_rows(select(column).where(JobRow.kind.in_(COLUMNS), column != "").distinct())
     return sorted((name for (name,) in names), key=str.casefold)
 
 

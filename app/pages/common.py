@@ -7,7 +7,7 @@ from flask import render_template, request
 from app.answers import Job
 from app.catalog.database import JobRow
 from app.catalog.index import as_json
-from app.current import catalog, row_or_404
+from app.current import catalog, may_change, row_or_404
 from app.forms.fields import Field, Values
 from app.runner.scheduler import waiting_reason
 from app.validation_errors import Problems
@@ -56,7 +56,11 @@ def job_page(template: str, job: Job, **more: Any) -> str:
         template,
         title=job["name"],
         active=f"{job['kind']}s",
-        job={**job, "waiting_for": waiting_for},
+        job={
+            **job,
+            "waiting_for": waiting_for,
+            "may_change": row is not None and may_change(row),
+        },
         waiting_for=waiting_for,
         **more,
     )

@@ -1,5 +1,6 @@
 """Home page: running jobs, lists of datasets, models and tests, and bulk actions on jobs."""
 
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
 
@@ -8,8 +9,8 @@ from flask import Blueprint, abort, make_response, redirect, render_template, re
 from app.actions import create_dataset, create_models, delete, describe
 from app.catalog.catalog import Refused
 from app.catalog.database import JobRow
-from app.catalog.lists import COLUMNS, STATES, Column, ListQuery, Page, groups, page, tags
-from app.current import catalog, settings
+from app.catalog.lists import COLUMNS, STATES, Column, ListQuery, Page, groups, owners, page, tags
+from app.current import catalog, may_change, settings, why_not
 from app.runner import sample
 from app.temporary_failures import is_full
 from app.validation_errors import Invalid
@@ -26,7 +27,8 @@ DONE = {"abort": "aborted", "delete": "deleted", "group": "put into the group"}
 def home_page() -> str:
     counts = catalog().counts()
     queries = {kind: _query(kind) for kind in COLUMNS}
-    group_names = groups()
+    group_names, owner_names = groups(), owners()
+    usual = {"group": bool(group_names), "owner": bool(owner_names)}
     return render_template(
         "jobs/home.html",
         title="Clearframe",
@@ -40,9 +42,10 @@ def home_page() -> str:
         headings=HEADINGS if counts else {},
         lists={kind: _page(kind, queries[kind]) for kind in COLUMNS},
         queries=queries,
-        columns={kind: _columns(kind, bool(group_names)) for kind in COLUMNS},
+        columns={kind: _columns(kind, usual) for kind in COLUMNS},
         all_columns=COLUMNS,
         groups=group_names,
+        owners=owner_names,
         tags=tags(),
         states=STATES,
     )
@@ -73,6 +76,7 @@ def _query(kind: str) -> ListQuery:
         args.get("state", ""),
         args.get("group", ""),
         args.get("tag", ""),
+        args.get("owner", ""),
         order,
         after,
     )
@@ -100,15 +104,14 @@ def _running(row: JobRow) -> dict[str, Any]:
     }
 
 
-def _columns(kind: str, grouped: bool) -> list[Column]:
-    """The columns selected in this browser, always including the name; else the usual columns."""
+def _columns(kind: str, usual: Mapping[str, bool]) -> list[Column]:
+    """The columns selected in this browser, always including the name; else the usual columns.
+
+    `usual`: whether there is anything to show in columns that are not shown by default.
+    """
     selected = request.cookies.get(_cookie(kind), "").split(".")
     if selected == [""]:
-        return [
-            column
-            for column in COLUMNS[kind]
-            if column.default or (column.name == "group" and grouped)
-        ]
+        return [column for column in COLUMNS[kind] if column.default or usual.get(column.name)]
     return [column for column in COLUMNS[kind] if column.name in ("name", *selected)]
 
 
@@ -155,6 +158,8 @@ def change_many() -> Any:
 
 
 def _act(action: str, row: JobRow) -> None:
+    if not may_change(row):
+        raise Refused(why_not(row))
     if action == "abort":
         catalog().abort(row.id)
     elif action == "delete":

@@ -6,7 +6,7 @@ from flask import Blueprint, abort, redirect, request, send_file, url_for
 
 from app.actions import delete, describe, zip_of_job
 from app.catalog.catalog import Refused
-from app.current import catalog, row_or_404
+from app.current import catalog, row_or_404, row_to_change
 from app.pages.common import address, refused_page
 from app.pages.notes import notes_html
 from app.validation_errors import Invalid
@@ -22,7 +22,7 @@ def any_job(id: str) -> Any:
 
 @blueprint.post("/jobs/<id>/<any(abort, resume, delete):action>")
 def act(id: str, action: str) -> Any:
-    row = row_or_404(id)
+    row = row_to_change(id)
     try:
         if action == "resume":
             catalog().resume(id, request.form.get("snapshot", ""))
@@ -37,7 +37,7 @@ def act(id: str, action: str) -> Any:
 
 @blueprint.post("/jobs/<id>/edit")
 def edit(id: str) -> Any:
-    row = row_or_404(id)
+    row = row_to_change(id)
     try:
         describe(row, request.form.to_dict())
     except Invalid as invalid:

@@ -8,7 +8,7 @@ from app.actions import create_models, extend
 from app.catalog.catalog import Refused
 from app.catalog.index import as_json
 from app.catalog.lists import TITLES
-from app.current import catalog, row_or_404, settings
+from app.current import catalog, row_to_change, settings
 from app.forms.inference import inference_fields
 from app.forms.presets import PRESETS
 from app.forms.training import PASTED, Choices, name_for, training_fields, training_values
@@ -103,7 +103,7 @@ def model(id: str) -> str:
 
 @blueprint.post("/models/<id>/extend")
 def extend_model(id: str) -> Any:
-    row = row_or_404(id, "model")
+    row = row_to_change(id, "model")
     try:
         extend(row, request.form.to_dict())
     except Refused as refused:

@@ -7,7 +7,7 @@ from flask import Blueprint, redirect, render_template, request, url_for
 from app.actions import queue
 from app.catalog.catalog import Refused
 from app.catalog.index import as_json
-from app.current import catalog, row_or_404
+from app.current import catalog, row_to_change
 from app.pages.common import refused_page
 from app.runner.scheduler import waiting_reason
 from app.validation_errors import Invalid
@@ -35,7 +35,7 @@ def change(id: str) -> Any:
     The form has one of `move` (first, up, down or last), `priority` (a number) or `anyway` (start
     although other programs use the GPUs).
     """
-    row_or_404(id)
+    row_to_change(id)
     form = request.form.to_dict()
     try:
         if "move" in form:

@@ -2,7 +2,8 @@
 
 On loopback addresses every user of this machine has access. Any other address requires a token, as
 in Jupyter: the server prints a link with the token, and the link sets a cookie in the browser.
-Programs send `Authorization: Bearer TOKEN`.
+Programs send `Authorization: Bearer TOKEN`. On servers with users (app/web/users.py) each user has
+a token, or a proxy names them.
 """
 
 import hashlib
@@ -11,13 +12,14 @@ import ipaddress
 import json
 import re
 import socket
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlencode
 
 from werkzeug.wrappers import Request, Response
 
 from app.web.safety import HEADERS
+from app.web.users import ANYONE, ENVIRON, NO_USERS, User, Users
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -59,13 +61,19 @@ def link(host: str, port: int, token: str | None, prefix: str = "") -> str:
 
 
 def guarded(
-    wsgi: "WSGIApplication", host: str, token: str | None, extra_names: Iterable[str] = ()
+    wsgi: "WSGIApplication",
+    host: str,
+    token: str | None,
+    extra_names: Iterable[str] = (),
+    users: Users = NO_USERS,
 ) -> "WSGIApplication":
-    """The application behind access control.
+    """The application behind access control. It finds the user in its environment, at ENVIRON.
 
-    `host`: address that the server listens on. `token`: None disables authentication.
-    `extra_names`: host names to accept in addition to those of this machine.
+    `host`: address that the server listens on. `token`: gives access to all; None, without users
+    that have tokens, disables authentication. `extra_names`: host names to accept in addition to
+    those of this machine.
     """
+    tokens = users.by_token or ({token: ANYONE} if token else {})
     names = (
         {"localhost", *extra_names}
         if is_loopback(host)
@@ -73,16 +81,19 @@ def guarded(
     )
 
     def application(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
-        refusal = _refusal(Request(environ), names, is_loopback(host), token)
-        return (refusal or wsgi)(environ, start_response)
+        request = Request(environ)
+        answer = _user_or_refusal(request, names, is_loopback(host), tokens, users)
+        if isinstance(answer, Response):
+            return answer(environ, start_response)
+        return wsgi({**environ, ENVIRON: answer}, start_response)
 
     return application
 
 
-def _refusal(
-    request: Request, names: set[str], loopback: bool, token: str | None
-) -> Response | None:
-    """The response in place of the application's, or None if the request is allowed.
+def _user_or_refusal(
+    request: Request, names: set[str], loopback: bool, tokens: Mapping[str, User], users: Users
+) -> User | Response:
+    """The user if the request is allowed, or the response in place of the application's.
 
     A correct token in the address redirects to the same address without it, with a cookie.
     """
@@ -93,12 +104,25 @@ def _refusal(
             "Unknown host name. Use a name or address of the server's machine, "
             "or start the server with --name and this name.",
         )
-    if token is None or request.path in PUBLIC_PATHS or _is_authenticated(request, token):
-        return None
+    if request.path in PUBLIC_PATHS:
+        return ANYONE
+    user = _user_of_token(request, tokens) if tokens else ANYONE
+    if user is None:
+        return _login(request, tokens)
+    if users.header:
+        return users.of_header(request) or _error(
+            request, 401, f"The proxy sent no user name in {users.header}."
+        )
+    return user
+
+
+def _login(request: Request, tokens: Iterable[str]) -> Response:
+    """The response to a request without cookie or header: it may have a token in its address."""
     given = request.args.get("token")
     if given is None:
         return _error(request, 401, "This server is reachable from the network.")
-    if request.method != "GET" or not _equal(given, token):
+    token = next((token for token in tokens if _equal(given, token)), None)
+    if request.method != "GET" or token is None:
         return _error(request, 401, "The token is wrong.")
     rest = urlencode(
         [(name, value) for name, value in request.args.items(multi=True) if name != "token"]
@@ -134,11 +158,14 @@ def _is_own_host(host: str, names: set[str], loopback: bool) -> bool:
     return address.is_loopback or not loopback
 
 
-def _is_authenticated(request: Request, token: str) -> bool:
+def _user_of_token(request: Request, tokens: Mapping[str, User]) -> User | None:
     scheme, _, sent = request.headers.get("Authorization", "").partition(" ")
-    return (scheme.lower() == "bearer" and _equal(sent.strip(), token)) or _equal(
-        request.cookies.get(_cookie(request), ""), _cookie_value(token)
-    )
+    bearer = sent.strip() if scheme.lower() == "bearer" else ""
+    cookie = request.cookies.get(_cookie(request), "")
+    for token, user in tokens.items():
+        if _equal(bearer, token) or _equal(cookie, _cookie_value(token)):
+            return user
+    return None
 
 
 def _equal(given: str, expected: str) -> bool:

@@ -140,7 +140,9 @@ def channel_stem(index: int, name: str, channel: int) -> str:
     return f"{layer_stem(index, name)}-c{channel:03d}"
 
 
-def create(home: Path, kind: str, spec: JobSpec, now: float | None = None) -> JobFolder:
+def create(
+    home: Path, kind: str, spec: JobSpec, now: float | None = None, owner: str = ""
+) -> JobFolder:
     """Create a job's folder with its job.json and its first event (state: waiting).
 
     The folder appears complete or not at all: it is made under a hidden name and then renamed.
@@ -156,6 +158,8 @@ def create(home: Path, kind: str, spec: JobSpec, now: float | None = None) -> Jo
         "created": created,
         "spec": spec.model_dump(mode="json"),
     }
+    if owner:
+        job["owner"] = owner
     (draft / "job.json").write_text(json.dumps(job, indent=1), encoding="utf-8")
     with EventLog(draft / "events.jsonl") as log:
         log.append("state", state="waiting", reason="")

@@ -117,8 +117,8 @@ class Losses:
         if (gaps := self._scanner.gaps) and not self._bad_units:
             self._report.message(
                 f"The numbers of the coded pictures of {self._name} are not consecutive: "
-                f"{gaps} {'gap' if gaps == 1 else 'gaps'}. Pictures are missing, and frames that refer to them "
-                "may be damaged.",
+                f"{gaps} {'gap' if gaps == 1 else 'gaps'}. Pictures are missing, and frames that "
+                "refer to them may be damaged.",
                 "warning",
             )
         if (missing := self._pictures - frames) > 0:

@@ -25,6 +25,9 @@ SAMPLES: dict[str, tuple[str, Any]] = {
     "allow_urls": ("true", True),
     "allow_private_urls": ("true", True),
     "token": ("sixteen-letters-", "sixteen-letters-"),
+    "users": ("users.toml", Path("users.toml")),
+    "user_header": ("X-Forwarded-User", "X-Forwarded-User"),
+    "admins": ("root", ("root",)),
     "names": ("a.example", ("a.example",)),
     "proxies": ("1", 1),
     "prefix": ("/clips/", "/clips"),
@@ -49,6 +52,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
         monkeypatch.delenv(variable(name), raising=False)
     monkeypatch.chdir(tmp_path)
     (tmp_path / "roots").mkdir()
+    (tmp_path / "users.toml").write_text('[anna]\ntoken = "sixteen-letters-"')
 
     def run(
         *options: str, env: dict[str, str] | None = None, file: str | None = None

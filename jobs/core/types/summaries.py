@@ -202,6 +202,7 @@ class JobFile(TypedDict):
     created: Annotated[float, doc("Seconds since the epoch.")]
     spec: dict[str, Any]
     queue: NotRequired[Annotated[dict[str, Any], doc("Settings of app/catalog/queue.py.")]]
+    owner: NotRequired[Annotated[str, doc("Name of the user who made it.")]]
 
 
 class View(TypedDict):

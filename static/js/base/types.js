@@ -794,6 +794,7 @@
  * @property {number} created Seconds since the epoch.
  * @property {Record<string, any>} spec
  * @property {Record<string, any>} [queue] Settings of app/catalog/queue.py.
+ * @property {string} [owner] Name of the user who made it.
  */
 
 /**
@@ -1079,6 +1080,7 @@
  * @property {string} name
  * @property {"waiting" | "running" | "done" | "error" | "aborted"} state
  * @property {number} created Seconds since the epoch.
+ * @property {string} owner Name of the user who made it; empty on servers without users.
  * @property {QueueSettings} queue
  * @property {string} reason A sentence about the state, or empty.
  * @property {Progress | null} progress
@@ -1095,6 +1097,7 @@
  * @property {string} name
  * @property {"waiting" | "running" | "done" | "error" | "aborted"} state
  * @property {number} created Seconds since the epoch.
+ * @property {string} owner Name of the user who made it; empty on servers without users.
  * @property {QueueSettings} queue
  * @property {string} reason A sentence about the state, or empty.
  * @property {Progress | null} progress

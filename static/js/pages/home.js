@@ -24,7 +24,7 @@ const isBusy = () =>
   document.querySelector("#content details[open], dialog[open]") ||
   document.activeElement?.matches("#content input[type=text]");
 
-const refresh = refresher("#content, #groups, #tags", onRefreshed, isBusy);
+const refresh = refresher("#content, #owners, #groups, #tags", onRefreshed, isBusy);
 const sendJobsOnPage = watchAll({ onEvents, onMissed: () => refresh(), shown: jobsOnPage });
 
 function showLists() {

@@ -122,7 +122,7 @@ def test_the_api_begins_with_its_links(client: FlaskClient) -> None:
         (
             "states=done",
             "states",
-            "Unknown parameter. Available: cursor, kind, limit, q, state, tag.",
+            "Unknown parameter. Available: cursor, kind, limit, owner, q, state, tag.",
         ),
         ("kind=test&kind=model", "kind", "Must be one of"),
     ],

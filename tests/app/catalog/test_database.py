@@ -33,6 +33,7 @@ ADDED = [
     ("0003", '"group"', "''"),
     ("0003", "about", "''"),
     ("0003", "shown", "'{}'"),
+    ("0005", "tags", "','"),
 ]
 """The columns that a later version added and that have no default: version, column, value."""
 
