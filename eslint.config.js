@@ -26,4 +26,8 @@ export default [
     files: ["tests/js/**/*.js", "scripts/*.mjs", "*.config.js"],
     languageOptions: { globals: globals.node },
   },
+  {
+    files: ["tests/browser/*.mjs"],
+    languageOptions: { globals: { ...globals.node, ...globals.browser } },
+  },
 ];

@@ -271,7 +271,7 @@ def test_a_sample_opens_in_the_viewer_with_a_slider_through_the_validations(
 ) -> None:
     open_model(page, prepared, prepared.done)
     until(page, "document.querySelectorAll('#samples figure').length === 2")
-    page.locator("#samples figure button").last.click()
+    page.locator("#samples button.triple").last.click()
     dialog = page.locator("#sample-viewer")
     expect(dialog.locator(".stage")).to_be_visible()
     expect(dialog.get_by_role("heading")).to_contain_text("Validation pair")

@@ -1,6 +1,6 @@
 // The page of a model: curves, verdict, snapshots, samples and layers, extended by live events.
 import { withRoot } from "../base/address.js";
-import { messageOf, request, requestWithRetries } from "../base/api.js";
+import { messageOf, post, request, requestWithRetries } from "../base/api.js";
 import { charts } from "../charts/charts.js";
 import { bindCopyButtons } from "../base/copy.js";
 import {
@@ -74,7 +74,7 @@ const changed = { samples: true, layers: true };
 let weightSets = [];
 /** @type {Stream | null} null until a user opens their section. */
 let weightStream = null;
-const showSamples = sampleSlider();
+const showSamples = sampleSlider(testPair);
 const showWeights = weightMaps();
 const showMessages = messageList(find(document, "#messages"));
 const cards = layerCards(find(document, "#layers"), find(document, "#layers-look"), {
@@ -120,6 +120,19 @@ function show() {
   // showStatus has hidden the buttons with data-when that do not apply to the state.
   for (const button of findAll(document, '[data-needs="snapshots"]'))
     button.hidden = !snapshots.length || ("when" in button.dataset && button.hidden);
+}
+
+/**
+ * Test a validation pair with the best snapshot.
+ * @param {number} pair
+ */
+async function testPair(pair) {
+  try {
+    const { id } = await post(`/models/${job.id}/tests`, { kind: "image", pair });
+    location.assign(withRoot(`/tests/${id}`));
+  } catch (error) {
+    showNotice("test", messageOf(error));
+  }
 }
 
 /** The input of the layers that are shown. */

@@ -36,14 +36,30 @@ export function withSample(sets, event) {
 /**
  * @param {ValidationSampleEvent} sample
  * @param {() => void} open
+ * @param {() => Promise<void>} test
  */
-function card(sample, open) {
+function card(sample, open, test) {
   const { index, pair, width, height, input, output, target } = sample;
   const urls = { input, output, truth: target };
   const pictures = Object.entries(urls).map(([role, url]) =>
     element("img", { src: url, width, height, alt: `Validation pair ${pair}, ${role}` }),
   );
   const label = `Compare input, output and ground truth of pair ${pair}`;
+  /** @type {HTMLButtonElement} */
+  const tester = element(
+    "button",
+    {
+      type: "button",
+      class: "small",
+      "aria-label": `Test pair ${pair} and show all layers`,
+      onclick: async () => {
+        tester.disabled = true;
+        await test();
+        tester.disabled = false;
+      },
+    },
+    "Test",
+  );
   return element(
     "figure",
     {},
@@ -52,15 +68,16 @@ function card(sample, open) {
       { type: "button", id: `sample-${index}`, class: "triple", title: label, onclick: open },
       ...pictures,
     ),
-    element("figcaption", {}, `pair ${pair}${scoresOf(sample)}`),
+    element("figcaption", {}, `pair ${pair}${scoresOf(sample)} `, tester),
   );
 }
 
 /**
  * Bind the slider through the sets. It follows the newest one until a user moves it.
+ * @param {(pair: number) => Promise<void>} test Starts a test of a validation pair.
  * @returns {(sets: SampleSet[]) => void} Shows sets.
  */
-export function sampleSlider() {
+export function sampleSlider(test) {
   const holder = find(document, "#samples");
   const buttons = findAll(document, "#samples-section [data-by]", HTMLButtonElement);
   const slider = find(document, "#samples-at", HTMLInputElement);
@@ -82,7 +99,13 @@ export function sampleSlider() {
     slider.setAttribute("aria-valuetext", place);
     for (const button of buttons) button.disabled = !sets[targetOf(button)];
     const samples = [...set.samples.values()].sort((a, b) => a.index - b.index);
-    const cards = samples.map((sample) => card(sample, () => dialog.open(sample.index, current())));
+    const cards = samples.map((sample) =>
+      card(
+        sample,
+        () => dialog.open(sample.index, current()),
+        () => test(sample.pair),
+      ),
+    );
     replaceWhenLoaded(holder, cards);
   }
 
