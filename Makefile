@@ -50,7 +50,7 @@ lint: .venv/ready-test ## Format, lint, types and words
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive app commands jobs models run_server.py
+	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive app clearframe commands jobs models run_server.py
 	$(BIN)/djlint --quiet --lint templates
 	$(BIN)/codespell
 	$(BIN)/python scripts/check_words.py

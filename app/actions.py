@@ -20,13 +20,13 @@ from app.checks.training import checked_training, with_network_loss
 from app.current import catalog, listeners, settings, user
 from app.files import job_zip, pair_zip, uploads, zips
 from app.files.content import Unusable
+from app.forms.extending import new_length
 from app.forms.record import as_files, record
-from app.forms.training import LENGTHS
 from app.live.sockets import JOB_DELETED
 from app.runner import probing
 from app.temporary_failures import TooManyUploads
 from app.threads import in_thread, in_thread_at_paths
-from app.validation_errors import REQUIRED, Invalid, Problems, validate
+from app.validation_errors import Invalid, Problems, validate
 from jobs.core.types.samples import ResultRow
 from jobs.specs import TESTS, AnyTest, DatasetSpec, JobSpec, ModelSpec, spec_of
 
@@ -157,24 +157,8 @@ def extend(row: JobRow, values: dict[str, Any]) -> None:
 
     Raises Invalid, Refused.
     """
-    unknown = set(values) - set(LENGTHS)
-    if unknown or len(values) != 1:
-        raise Invalid(
-            dict.fromkeys(unknown or LENGTHS, "Give exactly one of epochs, steps or minutes.")
-        )
-    (length,) = values
-    planned = row.spec[length]
-    if planned is None:
-        others = " and ".join(name for name in LENGTHS if row.spec[name] is not None)
-        message = f"The training was planned in {others}. Give its new length in {others}."
-        raise Invalid({length: message})
-    if values[length] is None:
-        raise Invalid({length: REQUIRED})
-    spec = validate(ModelSpec, {**row.spec, **values})
-    if getattr(spec, length) <= planned:
-        message = f"The training was planned for {planned:,} {length}. Give a larger number."
-        raise Invalid({length: message})
-    catalog().extend(row.id, length, getattr(spec, length))
+    length, value = new_length(row, values)
+    catalog().extend(row.id, length, value)
 
 
 def delete(id: str) -> None:

@@ -1,4 +1,4 @@
-"""Benchmark: frames a second and gain of `clearframe restore`, beside filters of ffmpeg.
+"""Benchmark: frames a second and gain of `clearframe restore` and of filters of ffmpeg.
 
     python benchmarks/restore.py [--clip FILE] [--frames 60] [--qp 37] [--rounds 2]
 

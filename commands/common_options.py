@@ -24,7 +24,10 @@ def home_option(help: str = "Use this home folder.") -> Decorator:
 def server_option(verb: str) -> Decorator:
     """--server: a server that does the work. `verb`: the work, as in "Train"."""
     return click.option(
-        "--server", metavar="URL", help=f"{verb} on this server instead of this machine."
+        "--server",
+        metavar="URL",
+        envvar="CLEARFRAME_SERVER",
+        help=f"{verb} on this server instead of this machine.",
     )
 
 
@@ -33,3 +36,10 @@ def user_code_option(code: str = "Python file of a network") -> Decorator:
     return click.option(
         "--allow-user-code", is_flag=True, help=f"Allow the {code} to run on this machine."
     )
+
+
+wait_option = click.option(
+    "--wait/--no-wait",
+    default=True,
+    help="Wait for the end of the job. Without --server, always.",
+)

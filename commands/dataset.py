@@ -1,16 +1,18 @@
 """`clearframe dataset create`: create a dataset locally or on a server."""
 
-import json
 from pathlib import Path
 from typing import Any, TextIO
 
 import click
 
 from app.checks.dataset import checked_dataset
-from app.validation_errors import Invalid, validate
-from commands.common_options import home_option, server_option
+from app.validation_errors import validate
+from commands.common_options import home_option, server_option, wait_option
 from commands.options import options, typed_values
-from commands.running import run_here, run_on, sentences
+from commands.running.following import created, place_of
+from commands.running.refusals import refusals
+from commands.running.results import Results, json_option
+from commands.running.there import There
 from commands.spec_file import overlaid, read_spec, set_missing, spec_option
 from jobs.specs import DatasetSpec
 
@@ -34,21 +36,39 @@ def dataset() -> None:
 @spec_option
 @home_option()
 @server_option("Create it")
-def create_dataset(spec_file: TextIO | None, home: Path, server: str | None, **given: Any) -> None:
+@wait_option
+@json_option
+def create_dataset(
+    spec_file: TextIO | None,
+    home: Path,
+    server: str | None,
+    wait: bool,
+    as_json: bool,
+    **given: Any,
+) -> None:
     """Create a dataset.
 
     Set its source: --stream and --originals, --input and --target, only --originals, or
-    --manifest.
+    --manifest. The id is the first line of the output.
     """
-    from_file = read_spec(spec_file)
-    typed = typed_values(DatasetSpec, _with_kinds(given, from_file))
-    values = overlaid(typed, {"name": _name(given), **from_file})
-    view = (
-        run_on(server, "/datasets", values)
-        if server
-        else run_here(home.resolve(), "dataset", _checked(values))
-    )
-    click.echo(json.dumps(view["summary"], indent=1))
+    values = requested_dataset(DatasetSpec, given, read_spec(spec_file))
+    place = place_of(server, home)
+    with refusals():
+        if isinstance(place, There):
+            id = place.post("/datasets", values, DatasetSpec)["id"]
+        else:
+            # The command may read all local paths that its user may read.
+            spec = checked_dataset(validate(DatasetSpec, values), (Path.cwd(), Path("/")))
+            id = place.create("dataset", spec)
+        created(place, [id], Results(as_json), wait)
+
+
+def requested_dataset(
+    spec: type[DatasetSpec], given: dict[str, Any], from_file: dict[str, Any]
+) -> dict[str, Any]:
+    """The settings of a dataset: options over the file, with the default name of the form."""
+    typed = typed_values(spec, _with_kinds(given, from_file))
+    return overlaid(typed, {"name": _name(given), **from_file})
 
 
 def _with_kinds(given: dict[str, Any], from_file: dict[str, Any]) -> dict[str, Any]:
@@ -79,11 +99,3 @@ def _name(given: dict[str, Any]) -> str | None:
         given.get(f"source__{field}") for field in ("stream", "input", "originals", "manifest")
     )
     return next((Path(path).name.split(".")[0] for path in paths if path), None)
-
-
-def _checked(values: dict[str, Any]) -> DatasetSpec:
-    """The checked spec. The command may read all local paths that its user may read."""
-    try:
-        return checked_dataset(validate(DatasetSpec, values), (Path.cwd(), Path("/")))
-    except Invalid as invalid:
-        raise click.ClickException(sentences(invalid.problems)) from invalid

@@ -1,27 +1,26 @@
 """`clearframe export`: a snapshot as a file for other programs, made locally or by a server."""
 
-import json
 import re
 import shutil
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import click
 
-from app.catalog.catalog import Refused
 from app.catalog.index import row_of
 from app.runner import exporting
-from app.validation_errors import Invalid
 from commands.common_options import home_option, server_option, user_code_option
 from commands.options import options, typed_values
-from commands.running import call, download, sentences
+from commands.running.following import find_job, place_of
+from commands.running.refusals import refusals
+from commands.running.results import json_option, print_json
+from commands.running.there import There
 from jobs.core.folder import JobFolder
 from jobs.specs.export import ExportSpec
 
 
 @click.command()
-@click.argument("model", metavar="MODEL_ID")
+@click.argument("model", metavar="MODEL")
 @options(ExportSpec)
 @click.option(
     "--out",
@@ -31,35 +30,40 @@ from jobs.specs.export import ExportSpec
 )
 @home_option("Read the model from this home folder.")
 @server_option("Export")
+@json_option
 @user_code_option("Python file or package of a network")
 def export(
     model: str,
     out: Path | None,
     home: Path,
     server: str | None,
+    as_json: bool,
     allow_user_code: bool,
     **given: Any,
 ) -> None:
     """Export a snapshot as ONNX, TorchScript or torch.export, and compare its output with torch."""
     values = typed_values(ExportSpec, given)
-    folder = JobFolder(home.resolve() / "jobs" / model)
-    if server:
-        id = quote(model, safe="")
-        answer, name = (
-            call(server, f"/models/{id}/exports", values),
-            call(server, f"/jobs/{id}")["name"],
-        )
-    else:
-        answer, name = _export_here(folder, values, allow_user_code), folder.read()["name"]
-    out = out or _named(name, answer)
-    try:
-        if server:
-            download(server, answer["url"], out)
+    place = place_of(server, home)
+    with refusals():
+        model = find_job(place, model, "model")
+        if isinstance(place, There):
+            answer: dict[str, Any] = dict(place.client.models.export(model, **values))
+            out = out or _named(place.job(model)["name"], answer)
         else:
-            shutil.copyfile(folder.path / answer["file"], out)
-    except OSError as error:
-        raise click.ClickException(f"{out} cannot be written: {error.strerror}.") from error
-    click.echo(json.dumps({**answer, "out": str(out)}, indent=1))
+            folder = JobFolder(place.home / "jobs" / model)
+            answer = _export_here(folder, values, allow_user_code)
+            out = out or _named(folder.read()["name"], answer)
+        try:
+            if isinstance(place, There):
+                place.client.connection.download(answer["url"], out)
+            else:
+                shutil.copyfile(folder.path / answer["file"], out)
+        except OSError as error:
+            raise click.ClickException(f"{out} cannot be written: {error.strerror}.") from error
+    if as_json:
+        print_json({**answer, "out": str(out)})
+    else:
+        click.echo(out)
 
 
 def _export_here(folder: JobFolder, values: dict[str, Any], user_code: bool) -> dict[str, Any]:
@@ -67,12 +71,7 @@ def _export_here(folder: JobFolder, values: dict[str, Any], user_code: bool) -> 
         raise click.ClickException(
             f"No model {folder.id} in {folder.path.parent.parent}. Set --home or --server."
         )
-    try:
-        return exporting.export(folder, exporting.checked_export(values, row_of(folder)), user_code)
-    except Invalid as invalid:
-        raise click.ClickException(sentences(invalid.problems)) from invalid
-    except Refused as refused:
-        raise click.ClickException(str(refused)) from refused
+    return exporting.export(folder, exporting.checked_export(values, row_of(folder)), user_code)
 
 
 def _named(model: str, answer: dict[str, Any]) -> Path:

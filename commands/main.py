@@ -8,6 +8,11 @@ from typing import Any, cast
 import click
 
 COMMANDS = {
+    "compare": (
+        "commands.managing.compare",
+        "compare",
+        "Compare models: the settings in which they differ, and their best scores.",
+    ),
     "dataset": ("commands.dataset", "dataset", "Create datasets of (decoded, original) pairs."),
     "doctor": ("commands.doctor", "doctor", "Check devices, codecs, disk and limits."),
     "export": (
@@ -15,6 +20,16 @@ COMMANDS = {
         "export",
         "Export a snapshot as ONNX, TorchScript or torch.export, "
         "and compare its output with torch.",
+    ),
+    "jobs": (
+        "commands.managing.jobs",
+        "jobs",
+        "List, show, follow, abort, resume, extend and delete jobs.",
+    ),
+    "probe": (
+        "commands.managing.probe",
+        "probe",
+        "Look at the sources of a dataset: whether both sides belong together, and the first pair.",
     ),
     "restore": (
         "commands.restore",
@@ -32,8 +47,17 @@ COMMANDS = {
         "train",
         "Train a network on a dataset, for example: --dataset ID --name first.",
     ),
+    "upload": (
+        "commands.managing.upload",
+        "upload",
+        "Upload files and folders to a server, and print their paths there, for other commands.",
+    ),
 }
 """By name: the module of a command, its attribute there, the first sentence of its help."""
+
+
+INTERRUPTED = 130
+"""The exit status after Ctrl-C, as of a shell: 128 and the number of SIGINT."""
 
 
 class Entry(click.Command):
@@ -71,13 +95,23 @@ class LazyGroup(click.Group):
         return name, command.load() if isinstance(command, Entry) else command, rest
 
     def invoke(self, ctx: click.Context) -> Any:
-        with refusals_as_sentences():
-            return super().invoke(ctx)
+        try:
+            with refusals_as_sentences():
+                return super().invoke(ctx)
+        except KeyboardInterrupt:
+            click.echo("Interrupted.", err=True)
+            raise SystemExit(INTERRUPTED) from None
 
 
 @click.group(cls=LazyGroup, commands=[Entry(name, *entry) for name, entry in COMMANDS.items()])
+@click.version_option(package_name="clearframe", message="%(prog)s %(version)s")
 def main() -> None:
-    """Remove compression artifacts from images and video."""
+    """Remove compression artifacts from images and video.
+
+    Results go to stdout, everything else to stderr. Commands that create a job print its id first;
+    --json prints one JSON document instead. The exit status is 0 when the work is done, 1 if it
+    failed, 2 for an option or a value that is wrong (nothing was started), and 130 after Ctrl-C.
+    """
 
 
 if __name__ == "__main__":

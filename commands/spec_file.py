@@ -14,15 +14,15 @@ spec_option = click.option(
 
 
 def read_spec(spec_file: TextIO | None) -> dict[str, Any]:
-    """The settings of the file; empty without a file. Raises ClickException for invalid JSON."""
+    """The settings of the file; empty without a file. Raises UsageError for invalid JSON."""
     if spec_file is None:
         return {}
     try:
         from_file = json.load(spec_file)
     except ValueError as error:
-        raise click.ClickException(f"{spec_file.name} is not valid JSON: {error}.") from error
+        raise click.UsageError(f"{spec_file.name} is not valid JSON: {error}.") from error
     if not isinstance(from_file, dict):
-        raise click.ClickException(
+        raise click.UsageError(
             f"{spec_file.name} must contain a JSON object in the format of the API."
         )
     return from_file

@@ -3,8 +3,6 @@
 The test runs locally or on a server.
 """
 
-import functools
-import json
 import os
 from pathlib import Path
 from typing import Any, get_args
@@ -14,10 +12,14 @@ import click
 
 from app.checks.inference import checked_test
 from app.settings import Settings
-from app.validation_errors import Invalid, validate
-from commands.common_options import home_option, server_option, user_code_option
+from app.validation_errors import validate
+from commands.common_options import home_option, server_option, user_code_option, wait_option
 from commands.options import options, typed_values
-from commands.running import find_in, run_here, run_on, sentences
+from commands.running.following import created, find_job, place_of
+from commands.running.here import Here
+from commands.running.refusals import refusals
+from commands.running.results import Results, json_option
+from commands.running.there import There
 from jobs.core.launcher import USER_CODE
 from jobs.specs import TESTS, AnyTest
 from jobs.specs.networks import Starter
@@ -29,7 +31,7 @@ def test() -> None:
 
 
 def _command(kind: str, spec: type[AnyTest]) -> click.Command:
-    @click.argument("model", metavar="[MODEL_ID]", required=False)
+    @click.argument("model", metavar="[MODEL]", required=False)
     @click.option(
         "--starter",
         type=click.Choice(get_args(Starter)),
@@ -38,44 +40,50 @@ def _command(kind: str, spec: type[AnyTest]) -> click.Command:
     @options(spec)
     @home_option()
     @server_option("Test")
+    @wait_option
+    @json_option
     @user_code_option()
     def run(
         model: str | None,
         starter: Starter | None,
         home: Path,
         server: str | None,
+        wait: bool,
+        as_json: bool,
         allow_user_code: bool,
         **given: Any,
     ) -> None:
         if (model is None) == (starter is None):
-            raise click.UsageError("Give exactly one of these: MODEL_ID, or --starter.")
+            raise click.UsageError("Give exactly one of these: MODEL, or --starter.")
         values = {**typed_values(spec, given), "kind": kind}
-        if server:
-            place = f"/starters/{starter}" if starter else f"/models/{quote(model or '', safe='')}"
-            view = run_on(server, f"{place}/tests", values)
-        else:
-            if allow_user_code:
-                os.environ[USER_CODE] = "1"
-            home = home.resolve()
-            values |= {"model": model, "starter": starter}
-            view = run_here(home, "test", _checked(spec, values, home))
-        click.echo(json.dumps(view["summary"], indent=1))
+        place = place_of(server, home)
+        with refusals():
+            model = find_job(place, model, "model") if model else None
+            if isinstance(place, There):
+                network = f"/starters/{starter}" if starter else f"/models/{quote(model or '')}"
+                id = place.post(f"{network}/tests", values, spec)["id"]
+            else:
+                if allow_user_code:
+                    os.environ[USER_CODE] = "1"
+                values |= {"model": model, "starter": starter}
+                id = place.create("test", _checked(spec, values, place))
+            created(place, [id], Results(as_json), wait)
 
     return click.command(kind, help=spec.__doc__)(run)
 
 
-def _checked(spec: type[AnyTest], values: dict[str, Any], home: Path) -> AnyTest:
-    """The checked spec. The command may read what its user may read, and any web address."""
+def _checked(spec: type[AnyTest], values: dict[str, Any], place: Here) -> AnyTest:
+    """The checked spec. The command may read what its user may read, and any web address.
+
+    Raises Invalid.
+    """
     settings = Settings(
-        home=home,
+        home=place.home,
         data_roots=(Path.cwd(), Path("/")),
         allow_urls=True,
         allow_private_urls=True,
     )
-    try:
-        return checked_test(validate(spec, values), functools.partial(find_in, home), settings)
-    except Invalid as invalid:
-        raise click.ClickException(sentences(invalid.problems)) from invalid
+    return checked_test(validate(spec, values), place.find, settings)
 
 
 for _kind, _spec in TESTS.items():

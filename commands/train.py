@@ -1,7 +1,5 @@
 """`clearframe train`: train networks locally or on a server."""
 
-import functools
-import json
 import os
 from pathlib import Path
 from typing import Any, TextIO
@@ -13,10 +11,14 @@ from app.checks.training import checked_training, with_network_loss
 from app.forms.preview import warnings_in, warnings_of
 from app.forms.training import LENGTHS
 from app.settings import Settings
-from app.validation_errors import Invalid, validate
-from commands.common_options import home_option, server_option, user_code_option
+from app.validation_errors import validate
+from commands.common_options import home_option, server_option, user_code_option, wait_option
 from commands.options import options, typed_values
-from commands.running import call, find_in, follow, run_here, sentences
+from commands.running.following import created, follow, place_of, with_ids
+from commands.running.here import Here
+from commands.running.refusals import refusals
+from commands.running.results import Results, json_option
+from commands.running.there import There
 from commands.spec_file import overlaid, read_spec, set_missing, spec_option
 from jobs.core.launcher import USER_CODE
 from jobs.specs import ModelSpec
@@ -30,32 +32,49 @@ UNIONS = ("network", "loss", "solver", "lr_policy")
 @spec_option
 @home_option()
 @server_option("Train")
+@wait_option
+@json_option
 @user_code_option("Python file of a network or loss")
 def train(
-    spec_file: TextIO | None, home: Path, server: str | None, allow_user_code: bool, **given: Any
+    spec_file: TextIO | None,
+    home: Path,
+    server: str | None,
+    wait: bool,
+    as_json: bool,
+    allow_user_code: bool,
+    **given: Any,
 ) -> None:
     """Train a network on a dataset, for example: --dataset ID --name first.
 
-    Give several learning rates or batch sizes to train them in sequence.
+    Give several learning rates or batch sizes to train them in sequence. The id of each training
+    is a line of the output; with --json, several are a list.
     """
     values = _requested_training(given, read_spec(spec_file))
-    if server:
-        _warn(_warnings_on(server, values))
-        for id in call(server, "/models", values)["ids"]:
-            click.echo(json.dumps(follow(server, id)["summary"], indent=1))
-        return
-    if allow_user_code:
+    place = place_of(server, home)
+    with refusals():
+        values = with_ids(place, ModelSpec, values)
+        if isinstance(place, There):
+            _warn(_warnings_on(place, values))
+            ids = place.post("/models", values, ModelSpec)["ids"]
+            created(place, ids, Results(as_json, len(ids) > 1), wait)
+        else:
+            _train_here(place, values, allow_user_code, as_json)
+
+
+def _train_here(place: Here, values: dict[str, Any], user_code: bool, as_json: bool) -> None:
+    if user_code:
         os.environ[USER_CODE] = "1"
-    home = home.resolve()
-    specs = _trainings(values, home, allow_user_code)
-    rows = [find_in(home, id) for id in specs[0].datasets]
-    _warn(warnings_of(values, specs[0], rows))
-    for spec in specs:
-        click.echo(json.dumps(run_here(home, "model", spec)["summary"], indent=1))
+    specs = _trainings(values, place, user_code)
+    _warn(warnings_of(values, specs[0], [place.find(id) for id in specs[0].datasets]))
+    with Results(as_json, len(specs) > 1) as results:
+        for spec in specs:
+            id = place.create("model", spec)
+            results.created(id)
+            follow(place, [id], results)
 
 
-def _warnings_on(server: str, values: dict[str, Any]) -> list[str]:
-    shown = call(server, "/models/preview", values)
+def _warnings_on(place: There, values: dict[str, Any]) -> list[str]:
+    shown = place.client.models.preview(**values)
     name = (values.get("network") or {}).get("name", "")
     return warnings_in(shown["notes"], shown["rate"], name)
 
@@ -87,20 +106,21 @@ def _requested_training(given: dict[str, Any], from_file: dict[str, Any]) -> dic
     return overlaid(typed, from_file)
 
 
-def _trainings(values: dict[str, Any], home: Path, user_code: bool) -> list[ModelSpec]:
-    """The trainings of a sweep, with the jobs of a home and local paths, checked as on a server."""
-    find = functools.partial(find_in, home)
-    settings = Settings(home=home, data_roots=(Path.cwd(), Path("/")), allow_user_code=user_code)
-    try:
-        trainings = [with_network_loss(training, find) for training in sweeps.expand(values)]
-        specs = [
-            checked_training(validate(ModelSpec, training), find, settings)
-            for training in trainings
-        ]
-    except Invalid as invalid:
-        raise click.ClickException(sentences(invalid.problems)) from invalid
+def _trainings(values: dict[str, Any], place: Here, user_code: bool) -> list[ModelSpec]:
+    """The trainings of a sweep, with the jobs of a home and local paths, checked as on a server.
+
+    Raises Invalid.
+    """
+    settings = Settings(
+        home=place.home, data_roots=(Path.cwd(), Path("/")), allow_user_code=user_code
+    )
+    trainings = [with_network_loss(training, place.find) for training in sweeps.expand(values)]
+    specs = [
+        checked_training(validate(ModelSpec, training), place.find, settings)
+        for training in trainings
+    ]
     for id in specs[0].datasets:
-        dataset = find(id)
+        dataset = place.find(id)
         if dataset is not None and dataset.state != "done":
             raise click.ClickException(
                 f"--dataset: “{dataset.name}” is not finished yet ({dataset.state}). Wait for it."

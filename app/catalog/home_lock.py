@@ -23,3 +23,18 @@ def hold(home: Path) -> int:
             f"Another server uses the home {home}. Stop it, or choose another folder with --home."
         ) from None
     return descriptor
+
+
+def is_held(home: Path) -> bool:
+    """Whether a server uses the home now."""
+    try:
+        descriptor = os.open(home / "server.lock", os.O_RDONLY)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False

@@ -29,7 +29,7 @@ def command(*arguments: str | Path) -> list[str]:
 def create() -> Callable[..., subprocess.CompletedProcess[str]]:
     def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            command(*arguments), capture_output=True, text=True, cwd=ROOT, check=False
+            command(*arguments, "--json"), capture_output=True, text=True, cwd=ROOT, check=False
         )
 
     return run
@@ -57,7 +57,7 @@ def test_stream_with_originals(clip: Clip, home: Path, create: Create) -> None:
         "25",
     )
     assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)["pairs"] == {"train": 18, "val": 6}
+    assert json.loads(done.stdout)["summary"]["pairs"] == {"train": 18, "val": 6}
     folder = only_job(home)
     assert folder.read()["name"] == "from options"
     assert str(folder.path) in done.stderr
@@ -77,7 +77,7 @@ def test_originals_only_are_compressed(clip: Clip, home: Path, create: Create) -
         "none",
     )
     assert done.returncode == 0, done.stderr
-    summary = json.loads(done.stdout)
+    summary = json.loads(done.stdout)["summary"]
     assert summary["channels"] == 1
     assert [source["rate"] for source in summary["sources"]] == ["QP 30", "QP 40"]
 
@@ -99,7 +99,7 @@ def test_two_folders_with_separate_validation(
         "--input", clip[1], "--target", clip[1], "--frames-last", "11", *validation, "--home", home
     )
     assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)["pairs"] == {"train": 12, "val": 12}
+    assert json.loads(done.stdout)["summary"]["pairs"] == {"train": 12, "val": 12}
     assert only_job(home).read()["name"] == clip[1].name
 
 
@@ -122,19 +122,19 @@ def test_options_override_settings_of_a_file(
     assert (job["name"], job["spec"]["seed"]) == ("renamed", 7)
     assert job["spec"]["source"]["qp"] == [35]
     assert job["spec"]["source"]["preset"] == "fast"
-    assert json.loads(done.stdout)["pairs"] == {"train": 12, "val": 12}
+    assert json.loads(done.stdout)["summary"]["pairs"] == {"train": 12, "val": 12}
 
 
 def test_invalid_json_file_is_an_error(tmp_path: Path, create: Create) -> None:
     (tmp_path / "spec.json").write_text("{")
     done = create("--spec", tmp_path / "spec.json")
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert "spec.json is not valid JSON" in done.stderr
 
 
 def test_error_names_the_option(clip: Clip, home: Path, create: Create) -> None:
     done = create("--stream", clip[0], "--originals", "/nowhere", "--home", home)
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert "--originals: /nowhere does not exist." in done.stderr
     assert not home.exists()
 
@@ -155,11 +155,26 @@ def test_failed_job_prints_its_reason(
 def test_on_a_server(clip: Clip, server: Server, create: Create) -> None:
     done = create("--stream", clip[0], "--originals", clip[1], "--server", server.url)
     assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)["pairs"] == {"train": 22, "val": 2}
+    assert json.loads(done.stdout)["summary"]["pairs"] == {"train": 22, "val": 2}
     assert server.url in done.stderr
+
+
+def test_files_that_the_server_cannot_read_are_uploaded(
+    clip: Clip, server: Server, tmp_path_factory: pytest.TempPathFactory, create: Create
+) -> None:
+    folder = tmp_path_factory.mktemp("elsewhere")
+    stream = Path(shutil.copy(clip[0], folder / "mine.h264"))
+    originals = Path(shutil.copytree(clip[1], folder / "mine"))
+    done = create("--stream", stream, "--originals", originals, "--server", server.url)
+    assert done.returncode == 0, done.stderr
+    job = json.loads(done.stdout)
+    assert job["summary"]["pairs"] == {"train": 22, "val": 2}
+    assert str(server.home / "uploads") in job["spec"]["source"]["originals"]
+    for path in (stream, originals):
+        assert f"Uploading {path}: {server.url} cannot read it" in done.stderr
     refused = create("--stream", "/etc/hostname", "--originals", clip[1], "--server", server.url)
-    assert refused.returncode == 1
-    assert "is outside the folders that this server may read" in refused.stderr
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert "hostname contains text" in refused.stderr
 
 
 def test_unreachable_server(clip: Clip, create: Create) -> None:
@@ -193,8 +208,8 @@ def test_ctrl_c_aborts_and_keeps_finished_pairs(home: Path, tmp_path: Path) -> N
         time.sleep(0.02)
     running.send_signal(signal.SIGINT)
     _, stderr = running.communicate(timeout=60)
-    assert running.returncode == 1
-    assert "Aborted" in stderr
+    assert running.returncode == 130
+    assert f"clearframe jobs resume {only_job(home).id}" in stderr
     state = last_state(only_job(home).events)
     assert state is not None
     assert state["state"] == "aborted"

@@ -21,7 +21,7 @@ def trained(home: Path) -> JobFolder:
 
 def clearframe(folder: Path, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
     """Run `clearframe export` in a folder."""
-    command = [sys.executable, "-m", "commands.main", "export", *map(str, arguments)]
+    command = [sys.executable, "-m", "commands.main", "export", *map(str, arguments), "--json"]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     return subprocess.run(
         command, capture_output=True, text=True, cwd=folder, env=environment, check=False
@@ -68,38 +68,42 @@ def test_exports_a_snapshot_on_a_server(
         assert (tmp_path / "tiny-epoch-0001.pt").read_bytes() == (
             trained.exports / "epoch-0001.pt"
         ).read_bytes()
-        for arguments, message in (
+        for status, arguments, message in (
             (
+                2,
                 (*options, "--snapshot", "epoch-0009"),
                 "--snapshot: Snapshot epoch-0009 does not exist.",
             ),
-            (("a b/c", "--server", running.url), ""),
+            (2, ("a b/c", "--server", running.url), "has the name or the id a b/c"),
             (
+                1,
                 (*options, "--format", "torchscript", "--out", tmp_path / "not" / "there.pt"),
                 "cannot be written: No such file",
             ),
         ):
             done = clearframe(tmp_path, *arguments)
             assert (done.returncode, "Traceback" in done.stderr, message in done.stderr) == (
-                1,
+                status,
                 False,
                 True,
             ), done.stderr
 
 
 def test_error_names_the_option(trained: JobFolder, home: Path, tmp_path: Path) -> None:
-    for arguments, message in (
+    for status, arguments, message in (
         (
+            2,
             (trained.id, "--home", home, "--snapshot", "epoch-0009"),
             "--snapshot: Snapshot epoch-0009 does not exist.",
         ),
         (
+            1,
             ("abcdefgh", "--home", home),
             f"No model abcdefgh in {home}. Set --home or --server.",
         ),
     ):
         done = clearframe(tmp_path, *arguments)
-        assert (done.returncode, message in done.stderr) == (1, True), done.stderr
+        assert (done.returncode, message in done.stderr) == (status, True), done.stderr
     assert clearframe(tmp_path, trained.id, "--home", home, "--format", "caffe").returncode == 2
 
 

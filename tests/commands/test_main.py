@@ -23,7 +23,7 @@ def test_lists_the_short_help_of_each_command(width: int) -> None:
     for entry in entries():
         assert entry.get_short_help_str(width) == entry.load().get_short_help_str(width)
     complete = click.Group("clearframe", commands=[entry.load() for entry in entries()])
-    complete.help = main.help
+    complete.help, complete.params = main.help, main.params
     context = click.Context(main, info_name="clearframe", terminal_width=width)
     assert main.get_help(context) == complete.get_help(context)
 
@@ -98,10 +98,10 @@ def test_dataset_create_never_imports_torch(
     arguments = ["dataset", "create", f"--stream={stream}", f"--originals={originals}"]
     code = f"""
 from commands.main import main
-main({[*arguments, f"--home={home}"]!r}, standalone_mode=False)
+main({[*arguments, f"--home={home}", "--json"]!r}, standalone_mode=False)
 import sys
 print(sorted({{"torch", "torchvision", "av", "numpy"}} & sys.modules.keys()))
 """
     summary, _, imported = python(code).strip().rpartition("\n")
-    assert json.loads(summary)["pairs"]
+    assert json.loads(summary)["summary"]["pairs"]
     assert imported == "[]"

@@ -63,7 +63,10 @@ def test_dataset_and_sweep_locally(clip: Clip, home: Path) -> None:
         (spec.solver.name, spec.lr_policy.name, spec.sweep == specs[0].sweep != "")
         for spec in specs
     } == {("adamw", "polynomial", True)}
-    assert done.stdout.count('"patches_per_second"') == 2
+    first, second = (model.id for model in models)
+    lines = done.stdout.splitlines()
+    assert [lines[0], lines[2]] == [first, second]
+    assert all("validation PSNR" in line for line in lines[1::2])
 
 
 DYING = ("--lr-policy", "polynomial", "--lr-policy-power", "20")
@@ -74,7 +77,7 @@ def test_errors_name_the_options(home: Path) -> None:
     done = clearframe(
         "train", "--home", home, "--dataset", "abcdefgh", "--name", "m", "--learning-rate", "fast"
     )
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert "--learning-rate: Must be a number." in done.stderr
     done = clearframe("train", "--home", home, "--dataset", "abcdefgh", "--name", "m")
     assert "--dataset: This dataset does not exist." in done.stderr
@@ -83,11 +86,20 @@ def test_errors_name_the_options(home: Path) -> None:
 def test_on_a_server(server: Server, clip: Clip) -> None:
     dataset = server.dataset(clip)
     done = clearframe(
-        "train", "--server", server.url, "--dataset", dataset, "--name", "far", *SMALL, *DYING
+        "train",
+        "--server",
+        server.url,
+        "--dataset",
+        dataset,
+        "--name",
+        "far",
+        *SMALL,
+        *DYING,
+        "--json",
     )
     assert WARNING in done.stderr
     assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)["best"]["snapshot"] == "epoch-0001"
+    assert json.loads(done.stdout)["summary"]["best"]["snapshot"] == "epoch-0001"
 
 
 def merged(from_file: dict[str, Any], **typed: str) -> dict[str, Any]:
@@ -136,7 +148,7 @@ def test_rejects_bad_settings_before_it_creates_a_job(
         (("--spec", spec), "--network: "),
     ):
         done = clearframe(*options, *more)
-        assert (done.returncode, message in done.stderr) == (1, True), done.stderr
+        assert (done.returncode, message in done.stderr) == (2, True), done.stderr
     misfit = clearframe(*options, "--network-prototxt", "layer {}")
     assert misfit.returncode == 2
     assert "--network-prototxt needs --network custom. Here it is srcnn-9-1-5" in misfit.stderr

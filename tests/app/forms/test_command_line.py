@@ -19,6 +19,7 @@ from app.validation_errors import validate
 from commands.dataset import _name, _with_kinds
 from commands.main import main
 from commands.options import typed_values
+from commands.running.here import Here
 from commands.spec_file import overlaid
 from commands.train import _requested_training, _trainings
 from jobs.core import folder as folders
@@ -344,7 +345,7 @@ def test_a_command_recreates_the_training_in_a_home(tmp_path: Path) -> None:
         line = as_command("model", dumped(spec))
         assert ("--allow-user-code" in line) == ("prototxt" not in str(values))
         (recreated,) = _trainings(
-            _requested_training(options_of(line, "train"), {}), tmp_path, True
+            _requested_training(options_of(line, "train"), {}), Here(tmp_path), True
         )
         assert dumped(recreated) == dumped(spec)
 

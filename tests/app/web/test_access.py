@@ -158,7 +158,7 @@ def test_a_public_server_requires_the_token_everywhere(
     assert "Send the server's token" in without_token.stderr
     monkeypatch.setenv("CLEARFRAME_TOKEN", TOKEN)
     with_token = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert "Model nobody not found" in with_token.stderr
+    assert "has the name or the id nobody" in with_token.stderr
 
 
 def test_health_and_metrics_of_a_public_server(public: Server) -> None:

@@ -24,7 +24,7 @@ def test_results_come_in_the_order_of_the_items_however_long_each_takes() -> Non
 
     def work(item: int) -> int:
         if item == 0:
-            assert later_one_is_done.wait(60), "no second thread works beside the first"
+            assert later_one_is_done.wait(60), "no second thread works with the first"
         if item == 2:
             later_one_is_done.set()
         return 10 * item
