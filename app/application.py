@@ -9,7 +9,7 @@ from sqlalchemy.exc import OperationalError
 from werkzeug.exceptions import HTTPException
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from app.api import health, v1
+from app.api import health, repeated, v1
 from app.api.replies import error as error_reply
 from app.catalog import home_lock
 from app.catalog.catalog import Catalog
@@ -99,7 +99,7 @@ def create_app(settings: Settings, work: bool = True) -> Flask:
     app.register_error_handler(HTTPException, show_error)
     app.register_error_handler(OSError, show_temporary_failure)
     app.register_error_handler(OperationalError, show_temporary_failure)
-    for hooks in (safety, formatting, assets, compression, prefix):
+    for hooks in (safety, repeated, formatting, assets, compression, prefix):
         hooks.init_app(app)
     socketio.init_app(app)
     socketio.on_namespace(Jobs(catalog, listeners))

@@ -24,6 +24,13 @@ TAGS = {
     "api": "The server itself",
 }
 BEARER, IN_COOKIE = "bearer", "cookie"
+IDEMPOTENCY_KEY: Schema = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "schema": {"type": "string", "minLength": 1, "maxLength": 255},
+    "description": "A text of your choice for this request. If it is sent again with the same key "
+    "within a day, it is not carried out again: the answer is that to the first.",
+}
 ERRORS = {
     "401": "The server needs its token",
     "404": "It does not exist",
@@ -133,7 +140,8 @@ def _parameters(route: Route, schemas: Schemas) -> list[Schema]:
     headers = [
         _parameter(name, "header", schema, required=True) for name, schema in route.headers.items()
     ]
-    return [*path, *query, *headers]
+    keys = [IDEMPOTENCY_KEY] if route.method == "post" and route.tag != "uploads" else []
+    return [*path, *query, *headers, *keys]
 
 
 def _parameter(name: str, place: str, schema: Schema, required: bool = False) -> Schema:

@@ -90,6 +90,21 @@ class JobRow(Base):
     )
 
 
+class AnswerRow(Base):
+    """The kept answer to a request with an Idempotency-Key (app/api/repeated.py).
+
+    `request` is a hash of the request.
+    """
+
+    __tablename__ = "answers"
+
+    key: Mapped[str] = mapped_column(primary_key=True)
+    request: Mapped[str]
+    created: Mapped[float] = mapped_column(Double, index=True)
+    status: Mapped[int]
+    body: Mapped[str]
+
+
 Sessions = sessionmaker(expire_on_commit=False)
 
 MIGRATIONS = Path(__file__).parent / "migrations"

@@ -1,5 +1,9 @@
 """Tests that jobs are made again from their own specs and records, as the API answers them."""
 
+import json
+import urllib.error
+import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -47,3 +51,61 @@ def test_a_record_of_another_kind_or_model_is_refused(jobs: Any) -> None:
     spec = {**server.job(ids["test"])["spec"], "model": ids["dataset"]}
     status, answer = server.call(f"/models/{ids['model']}/tests", spec)
     assert (status, list(answer["error"]["fields"])) == (422, ["model"])
+
+
+def post(server: Server, path: str, body: Any, key: str) -> tuple[int, str | None, Any]:
+    """Status, Idempotency-Replayed and JSON of the answer to a request with a key."""
+    request = urllib.request.Request(
+        f"{server.url}/api/v1{path}",
+        json.dumps(body).encode(),
+        {"Content-Type": "application/json", "Idempotency-Key": key},
+    )
+    try:
+        with urllib.request.urlopen(request) as response:
+            return response.status, response.headers["Idempotency-Replayed"], json.load(response)
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.headers["Idempotency-Replayed"], json.load(error)
+
+
+def test_a_request_with_a_key_creates_one_job_also_after_a_restart(jobs: Any) -> None:
+    server, ids = jobs
+    before = len(server.call("/jobs?kind=test")[1]["jobs"])
+    path, body = f"/models/{ids['model']}/tests", {"pair": 1}
+    status, replayed, first = post(server, path, body, "one")
+    assert (status, replayed) == (201, None)
+    assert post(server, path, body, "one") == (201, "true", first)
+    server.restart()
+    assert post(server, path, body, "one") == (201, "true", first)
+    assert len(server.call("/jobs?kind=test")[1]["jobs"]) == before + 1
+    for other_path, other in ((path, {"pair": 0}), (f"/jobs/{ids['model']}/abort", body)):
+        status, _, answer = post(server, other_path, other, "one")
+        assert (status, "Another request had this" in answer["error"]["message"]) == (422, True)
+    assert post(server, path, body, "two")[2] != first
+    assert post(server, path, body, "x" * 256)[0] == 400
+
+
+def test_a_refused_request_can_be_sent_again_with_its_key(jobs: Any) -> None:
+    server, ids = jobs
+    path, body = f"/models/{ids['model']}/tests", {"pair": 99}
+    answers = [post(server, path, body, "refused") for _ in range(2)]
+    assert [(status, replayed) for status, replayed, _ in answers] == [(422, None)] * 2
+
+
+def test_of_two_requests_at_a_time_with_a_key_one_is_carried_out(jobs: Any) -> None:
+    server, ids = jobs
+    before = len(server.call("/jobs?kind=dataset")[1]["jobs"])
+    spec = server.job(ids["dataset"])["spec"]
+    with ThreadPoolExecutor(8) as threads:
+        answers = list(
+            threads.map(lambda _: post(server, "/datasets", as_sent(spec), "parallel"), range(8))
+        )
+    assert {status for status, _, _ in answers} <= {201, 409}
+    assert len({answer["id"] for status, _, answer in answers if status == 201}) == 1
+    assert len(server.call("/jobs?kind=dataset")[1]["jobs"]) == before + 1
+
+
+def as_sent(spec: dict[str, Any]) -> dict[str, Any]:
+    """A spec without what the program adds to it."""
+    source = {key: value for key, value in spec["source"].items() if key != "entries"}
+    return {"name": spec["name"], "source": source}

@@ -97,6 +97,10 @@ def schema_differences(engine: Engine) -> list[Any]:
         return list(compare_metadata(context, Base.metadata))
 
 
+LAST_REBUILT = "0004"
+"""Migrations from a later version than this leave the rows as they are."""
+
+
 @pytest.mark.parametrize("version", VERSIONS[1:])
 def test_each_earlier_version_is_migrated_and_its_rows_are_rebuilt_from_the_logs(
     version: str, url: str, tmp_path: Path
@@ -118,12 +122,10 @@ def test_each_earlier_version_is_migrated_and_its_rows_are_rebuilt_from_the_logs
     catalog.synchronize()
     row_now = catalog.get(id)
     assert row_now is not None
-    assert (row_now.name, row_now.state, row_now.queue, row_now.about) == (
-        "d",
-        "waiting",
-        {},
-        "Two folders",
-    )
+    rebuilt = ("d", "waiting", "Two folders")
+    expected = rebuilt if version <= LAST_REBUILT else ("as it was", "done", "")
+    assert (row_now.name, row_now.state, row_now.about) == expected
+    assert row_now.queue == {}
     assert schema_differences(engine) == []
     engine.dispose()
 
@@ -140,6 +142,7 @@ def test_a_new_database_is_as_alembic_would_create_it(url: str, tmp_path: Path) 
     with engine.begin() as connection:
         connection.execute(text("DROP TABLE alembic_version"))
         connection.execute(text("DROP TABLE jobs"))
+        connection.execute(text("DROP TABLE answers"))
         upgrade(connection)
     assert versions(engine) == created
     assert schema_differences(engine) == []
