@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import av
+
 from jobs.core.errors import JobError
 from jobs.core.report import Report
 from jobs.media.images import Header, conversion_notes, read_header
@@ -34,6 +36,8 @@ class ImageCheck:
     headers: dict[Path, Header | None] = field(default_factory=dict)
     unreadable: list[str] = field(default_factory=list)
     other_sizes: list[str] = field(default_factory=list)
+    deep_videos: list[str] = field(default_factory=list)
+    """A sentence on each video with more than 8 bits per value."""
 
     @property
     def misfits(self) -> list[str]:
@@ -42,8 +46,11 @@ class ImageCheck:
         return [*self.other_sizes, *self.unreadable[:MAX_NAMES], *rest]
 
     def notes(self) -> list[str]:
-        """A sentence on each kind of conversion that the images need."""
-        return conversion_notes(header for header in self.headers.values() if header)
+        """A sentence on each kind of conversion that images and videos need."""
+        return [
+            *conversion_notes(header for header in self.headers.values() if header),
+            *self.deep_videos,
+        ]
 
     def size(self, path: Path) -> Size | None:
         """The size of an image, or None if it cannot be read."""
@@ -59,6 +66,7 @@ class ImageCheck:
 
     def add(self, sequence: "Sequence", numbers: Iterable[int]) -> None:
         """Compare the given originals of a sequence with their inputs."""
+        self.add_depths(sequence.inputs, sequence.originals)
         if sequence.crop:
             return  # The originals were compared before compression.
         if isinstance(sequence.originals, Video):
@@ -72,6 +80,15 @@ class ImageCheck:
             _sentence(sequence, sequence.originals, numbers, input, target)
             for (input, target), numbers in misfits.items()
         ]
+
+    def add_depths(self, *sides: Images | Video) -> None:
+        """Note videos with more than 8 bits per value: datasets store 8."""
+        for video in (side for side in sides if isinstance(side, Video)):
+            components = av.VideoFormat(video.facts.pixel_format).components
+            bits = max(component.bits for component in components)
+            note = f"{video.place} has {bits} bits per value, rounded to 8 for the dataset."
+            if bits > 8 and note not in self.deep_videos:
+                self.deep_videos.append(note)
 
     def _add_videos(self, inputs: Images | Video, originals: Video) -> None:
         if isinstance(inputs, Video) and inputs.size != originals.size:

@@ -232,12 +232,13 @@ def _probe_compress(spec: DatasetSpec, source: CompressSource, answer: Answer, g
     ]
     answer["counted"] = _counted(originals)
     answer["originals"] = originals.count
+    check = ImageCheck(lambda: None)
+    check.add_depths(originals)
     if isinstance(originals, Images):
-        check = ImageCheck(lambda: None)
         check.add_equal(originals, sources.numbers(originals.count, spec.frames))
-        _add_check(check, answer)
-        if check.misfits:
-            return
+    _add_check(check, answer)
+    if check.misfits:
+        return
     pictures = [to_rgb(load()) for load in islice(originals.load(), TRIAL_FRAMES)]
     if not pictures:
         raise JobError(

@@ -13,8 +13,9 @@ from jobs.restoring.network import Model
 from jobs.restoring.planes import planes_of
 from jobs.restoring.video import Copies, restore_video
 from models.restorer import Channels, Restorer
-from tests.field.test_video_losses import make, messages, probe
+from tests.field.test_video_losses import PICTURES, make, messages, probe
 from tests.jobs.restoring.test_video import MessageLog, decoded, equal_planes, identity, run
+from tests.support.field_datasets import end_of, messages_of, probe_source, run_dataset
 
 pytestmark = pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="ffmpeg is not installed")
 
@@ -156,3 +157,29 @@ def test_interlaced_hevc_is_reported_as_progressive(tmp_path: Path) -> None:
     options = ("-c:v", "libx264", "-flags", "+ilme+ildct", "-x264opts", "tff=1")
     source = deep(tmp_path / "in.mkv", "yuv420p10le", *options)
     assert "HEVC is written without fields" in messages(source, tmp_path / "out.mp4", "hevc")
+
+
+@pytest.mark.parametrize(
+    ("format", "codec", "note"),
+    [
+        ("yuv420p", "libx264", ""),
+        ("yuv420p10le", "libx264", "10 bits per value, rounded to 8 for the dataset."),
+        ("yuv420p10le", "libx265", "10 bits per value, rounded to 8 for the dataset."),
+        ("gray12le", "ffv1", "12 bits per value, rounded to 8 for the dataset."),
+    ],
+)
+@pytest.mark.parametrize("kind", ["stream", "compress"])
+def test_datasets_say_that_they_round_deep_videos(
+    kind: str, format: str, codec: str, note: str, tmp_path: Path
+) -> None:
+    log = ("-x265-params", "log-level=error") if codec == "libx265" else ()
+    video = make(tmp_path / "deep.mkv", *PICTURES, "-pix_fmt", format, "-c:v", codec, *log)
+    source = {"kind": kind, "originals": str(video)}
+    source |= {"stream": str(video)} if kind == "stream" else {}
+    expected = [f"deep.mkv has {note}"] if note else []
+    answer = probe_source(source)
+    assert answer["warnings"] == expected
+    assert answer["problems"] == []
+    folder = run_dataset(tmp_path, source)
+    assert end_of(folder)["state"] == "done"
+    assert [text for text in messages_of(folder) if "bits" in text] == expected
