@@ -282,14 +282,13 @@ class VideoIn:
 
         Only the header states how long the video is.
         """
-        length = self._container.duration
-        if not length or not any(name in self._container.format.name for name in STATE_LENGTH):
-            return
-        # The length of Matroska counts from time 0, that of the others from the first frame.
-        start = 0 if "matroska" in self._container.format.name else self._container.start_time
-        stated_end = Fraction(length + (start or 0), av.time_base)
+        stated_end = stated_end_of(self._container)
         frame_seconds = 1 / float(self._video.average_rate or 25)
-        if self._end and stated_end - self._end > max(MISSING_SECONDS, 2 * frame_seconds):
+        if (
+            self._end
+            and stated_end is not None
+            and stated_end - self._end > max(MISSING_SECONDS, 2 * frame_seconds)
+        ):
             self._note_break(
                 f"{self._name} is truncated: it ends after frame {number - 1}, at "
                 f"{float(self._end):.2f} s of {float(stated_end):.2f} s. The frames before that "
@@ -308,6 +307,23 @@ def _rgb(copies: list[Plane], planar: av.VideoFrame, layout: Layout) -> NDArray[
         return to_picture(planar)
     deep = to_deep_picture(planar)
     return np.minimum(deep / np.float32(layout.white_of_rgb48), np.float32(1))
+
+
+def stated_end_of(container: InputContainer) -> Fraction | None:
+    """The time (s) at which picture and sound end by the header; None if it does not say."""
+    if not any(name in container.format.name for name in STATE_LENGTH):
+        return None
+    ends = [
+        (stream.start_time + stream.duration) * stream.time_base
+        for stream in (*videos_of(container), *container.streams.audio)
+        if stream.start_time is not None and stream.duration and stream.time_base
+    ]
+    if ends:  # FFmpeg's length of an .mp4 counts subtitles too, from another start.
+        return max(ends)
+    # The length of Matroska counts from time 0, that of the others from the first frame.
+    start = 0 if "matroska" in container.format.name else container.start_time
+    length = container.duration
+    return Fraction(length + (start or 0), av.time_base) if length else None
 
 
 def error_text(error: Exception) -> str:

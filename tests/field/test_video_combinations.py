@@ -75,7 +75,8 @@ def draw(random: Random) -> Combination:
         [(out, codec) for codec in ("h264", "hevc") for out in (".mp4", ".mov", ".mkv", ".ts")]
         + [(".mkv", "ffv1")] * 3
     )
-    starts = [0, 1.4, 40_000] + [WRAP - 0.2] * (container in (".ts", ".mpg"))
+    # No frame is exactly at the wrap: FFmpeg gives it the time of the next one in a program stream.
+    starts = [0, 1.4, 40_000] + [WRAP - 0.213] * (container in (".ts", ".mpg"))
     movie = container in (".mp4", ".mov")
     return Combination(
         container,
@@ -151,9 +152,13 @@ def probed(path: Path, *options: str) -> dict[str, Any]:
 
 
 def frame_times(path: Path) -> list[float]:
-    """The times of all frames (s). NaN in a program stream, which gives times to some packets."""
+    """The times of all frames (s). NaN in a program stream, which gives times to some packets.
+
+    Without those before 0 in a movie, which ffprobe shows of some codecs: its edit list hides them.
+    """
     answer = probed(path, "-select_streams", "v:0", "-show_frames")
-    return [float(frame.get("best_effort_timestamp_time", "nan")) for frame in answer["frames"]]
+    times = [float(frame.get("best_effort_timestamp_time", "nan")) for frame in answer["frames"]]
+    return [time for time in times if not (time < 0 and path.suffix in (".mp4", ".mov"))]
 
 
 def sound_times(path: Path) -> list[float]:

@@ -104,6 +104,30 @@ def test_late_start_is_not_a_truncated_file(source: str, start: float, tmp_path:
     assert abs(sound_offset(done.out) - sound_offset(late)) < 0.0021
 
 
+@pytest.mark.parametrize("source", [".mp4", ".mov"])
+def test_subtitles_that_begin_before_a_late_start_do_not_lengthen_the_video(
+    source: str, tmp_path: Path
+) -> None:
+    (tmp_path / "text.srt").write_text("1\n00:00:01,000 --> 00:00:01,300\nA line\n")
+    late = make(tmp_path / "late.mkv", "-output_ts_offset", "1.4")
+    options = ["-map", "0", "-map", "1", "-c", "copy", "-c:s", "mov_text", "-copyts"]
+    subtitled = tmp_path / f"in{source}"
+    command = [
+        "ffmpeg",
+        "-v",
+        "error",
+        "-i",
+        late,
+        "-i",
+        tmp_path / "text.srt",
+        *options,
+        subtitled,
+    ]
+    subprocess.run(command, check=True)
+    done = run(subtitled, tmp_path / "out.mkv", identity())
+    assert (done.frames, done.why) == (FRAMES, "")
+
+
 def test_truncated_late_matroska_is_reported(tmp_path: Path) -> None:
     late = make(tmp_path / "in.mkv", "-output_ts_offset", "5", "-g", "5")
     late.write_bytes(late.read_bytes()[: late.stat().st_size // 2])
