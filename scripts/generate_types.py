@@ -24,11 +24,11 @@ sys.path.insert(0, str(ROOT))
 
 from app import answers  # noqa: E402
 from app.api import openapi, v1  # noqa: E402, F401  # v1 registers the routes.
-from jobs.core.types import events, facts, layers, load, samples, summaries  # noqa: E402
+from jobs.core.types import events, facts, layers, load, rates, samples, summaries  # noqa: E402
 
 DOCUMENT, SCRIPT = ROOT / "docs" / "events.md", ROOT / "static" / "js" / "base" / "types.js"
 BEGIN, END = "<!-- generated from jobs/core/types -->", "<!-- end of the generated part -->"
-MODULES = (layers, samples, facts, load, summaries)
+MODULES = (layers, samples, rates, facts, load, summaries)
 SUMMARIES = ("DatasetSummary", "ModelSummary", "TestSummary")
 LOGGED = ("seq", "time", "type")
 

@@ -16,7 +16,10 @@ from jobs.core.types.samples import ResultRow
 
 blueprint = Blueprint("results", __name__, url_prefix="/jobs")
 
-SCORES = ("psnr_input", "psnr_output", "gain", "ssim_input", "ssim_output")
+SCORES = (
+    *("psnr_input", "psnr_output", "gain", "ssim_input", "ssim_output"),
+    *("psnr_y_input", "psnr_y_output"),
+)
 COLUMNS = ("index", "name", "image", "target", "pair", "width", "height", *SCORES, "why")
 ROWS_PER_PART = 200
 

@@ -256,6 +256,7 @@ def update_list_columns(row: JobRow) -> None:
 LARGE = frozenset(
     {
         "layers",
+        "rates",
         "samples",
         "snapshots",
         "worst_pairs",

@@ -17,6 +17,8 @@ from jobs.core.types.summaries import Snapshot
 from jobs.core.view import best_of, gain_of
 
 DASH = "–"
+LEAST_PERCENT = 0.05
+"""A smaller BD-rate counts as none: it is shown as 0.0 %."""
 NO_RESULT = {
     "waiting": "Not started yet.",
     "running": "Not validated yet.",
@@ -211,6 +213,16 @@ def verdict(best: Snapshot | None, state: str = "running", leader: str = "loss")
     return f"Not better than the input{'' if state == 'done' else ' yet'} ({numbers})"
 
 
+def bits_saved(bd_rate: float | None) -> str:
+    """A BD-rate as a sentence: a share, and below 0 fewer bits for the same PSNR."""
+    if bd_rate is None:
+        return "no BD-rate, since the curves have no PSNR in common"
+    percents = 100 * abs(bd_rate)
+    if percents < LEAST_PERCENT:
+        return "the same quality at the same bits"
+    return f"the same quality at {percents:.1f} % {'fewer' if bd_rate < 0 else 'more'} bits"
+
+
 def marks(snapshots: list[Snapshot] | None) -> dict[str, str]:
     """What snapshots lead in, by name: two if one has the lowest loss, another the highest PSNR."""
     if not snapshots or all(saved.get("val/l1") is None for saved in snapshots):
@@ -244,6 +256,7 @@ def init_app(app: Flask) -> None:
         progress,
         hardware,
         gain_of,
+        bits_saved,
         verdict,
         marks,
     )

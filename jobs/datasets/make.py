@@ -19,12 +19,14 @@ from jobs.datasets import pair_processes, sources
 from jobs.datasets.comparison import confirmed_advice
 from jobs.datasets.image_check import ImageCheck, require_fitting
 from jobs.datasets.pairing import Item, ItemResult, Side, make_pairs, pair_settings
+from jobs.datasets.rates import scene_names
 from jobs.datasets.so_far import SoFar
 from jobs.datasets.sources import FramePair, Sequence
 from jobs.datasets.splits import split_scenes
 from jobs.datasets.store import PairWriter, writing
 from jobs.datasets.summary import summary, write_samples
 from jobs.media.images import LUMA, ImageFile, Picture
+from jobs.media.originals import Video
 from jobs.media.qp_maps import Coding
 from jobs.media.video import DecodedFrame, Load
 from jobs.specs.dataset import DatasetSpec, Separate
@@ -134,6 +136,7 @@ def items(
     Skips items that are already stored, unless the near-duplicate check needs their glance.
     """
     number = 0
+    scenes = scene_names(sequence.scene for sequence in sequences)
     for sequence_number, (sequence, frames) in enumerate(zip(sequences, chosen, strict=True)):
         item_numbers = {original: number + index for index, original in enumerate(frames)}
         number += len(frames)
@@ -154,6 +157,7 @@ def items(
                 pair,
                 sequence,
                 sequence_number,
+                scenes[sequence.scene],
                 item_numbers[pair.original],
                 frames[pair.original],
                 stored,
@@ -177,6 +181,7 @@ def item_of(
     pair: FramePair,
     sequence: Sequence,
     sequence_number: int,
+    scene: str,
     number: int,
     split: str,
     stored: bool,
@@ -191,6 +196,8 @@ def item_of(
         frame=pair.frame,
         input=sequence.inputs.name(pair.frame),
         original=sequence.originals.name(pair.original),
+        scene=scene,
+        bits=sequence.inputs.facts.bits_a_frame if isinstance(sequence.inputs, Video) else None,
         qp=sequence.qp,
         rate=sequence.rate,
         matrix=sequence.colour.name if sequence.colour.name in LUMA else "BT.601",

@@ -4,7 +4,7 @@ import os
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import torch
@@ -20,6 +20,20 @@ Sizes = list[tuple[int, int]]
 _open_lock = threading.Lock()
 
 
+class Stream(NamedTuple):
+    """A stream of a scene, with its rate control and its bits per frame."""
+
+    store: str
+    scene: str
+    rate: str
+    bits: float
+
+
+def _stream(store: Path, meta: Meta) -> Stream | None:
+    bits, rate = meta.get("bits"), meta.get("rate") or meta.get("sequence", "")
+    return Stream(str(store), meta["scene"], rate, bits) if bits else None
+
+
 class PairSet:
     """Concatenated stores. Each process opens them separately: LMDB does not survive a fork.
 
@@ -28,10 +42,13 @@ class PairSet:
     """
 
     def __init__(self, stores: list[Path], qps: bool = False) -> None:
-        self._stores, self.qps = stores, qps
+        self.qps = qps
         self._readers: dict[tuple[int, Path], PairReader] = {}
         self.sizes: Sizes = []
         """(height, width) of each pair."""
+        self.streams: list[Stream | None] = []
+        """The stream of each input; None for images, and pairs from before bits were kept."""
+        streams: dict[Stream, Stream] = {}
         self._locations: list[tuple[Path, int]] = []
         channels = set()
         for store in stores:
@@ -39,6 +56,8 @@ class PairSet:
                 self.sizes.append((meta["height"], meta["width"]))
                 self._locations.append((store, number))
                 channels.add(int(meta["channels"]))
+                stream = _stream(store, meta)
+                self.streams.append(stream and streams.setdefault(stream, stream))
         if len(channels) > 1:
             raise JobError(
                 "Some of the datasets are in colour and some in grayscale. "

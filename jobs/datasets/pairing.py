@@ -67,6 +67,10 @@ class Item:
     only_glance: bool
     coding: Coding
     """How the input was coded."""
+    scene: str = ""
+    """The name of the originals: sequences of the same scene differ in their rate."""
+    bits: float | None = None
+    """Bits per frame of the input's stream; None for an image."""
 
     @property
     def name(self) -> str:
@@ -210,6 +214,8 @@ def _record(
         "sequence": item.sequence,
         "frame": item.frame,
         "original": item.original,
+        "scene": item.scene,
+        "bits": item.bits,
         "qp": item.qp,
         "rate": item.rate,
         "frame_type": item.coding.type,

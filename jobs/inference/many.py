@@ -23,13 +23,14 @@ from jobs.core.totals import Totals, gain_of_image
 from jobs.core.types.samples import ResultRow
 from jobs.core.types.summaries import TestSummary
 from jobs.datasets.pair_sets import PairSet
+from jobs.datasets.rates import Rates
 from jobs.inference.image import ShowMessage, datasets_of, image_of, in_channels, restored, scores
 from jobs.media.images import Picture, images_in, list_images, size, stem
 from jobs.media.qp_maps import with_plane
 from jobs.networks.loaded import Loaded, load_tested
 from jobs.networks.pictures import as_tensor
 from jobs.specs import ImagesTest, SplitTest
-from models.metrics import to_uint8
+from models.metrics import luma, psnr, to_uint8
 
 RESULTS_INTERVAL = 0.25
 FACTS_INTERVAL = 2.0
@@ -55,13 +56,13 @@ def test_many(folder: JobFolder, spec: ImagesTest | SplitTest, report: Report) -
     else:
         source = Pairs(PairSet.of(folder, datasets_of(folder, spec), spec.split, qps))
 
-    totals, remaining = Totals(), []
+    results, remaining = ResultLog(report, source.rates), []
     for number in range(len(source)):
         if number in rows and rows[number].items() >= source.row(number).items():
-            totals.add(rows[number])
+            results.count(rows[number])
         else:
             remaining.append(number)
-    before, results, why = len(source) - len(remaining), ResultLog(report, totals), ""
+    before, why = len(source) - len(remaining), ""
     report.begin(before)
     try:
         with closing(read_ahead(source, remaining)) as images:
@@ -73,7 +74,8 @@ def test_many(folder: JobFolder, spec: ImagesTest | SplitTest, report: Report) -
                 report.progress(done, len(source), source.unit)
     finally:
         results.end()
-    if not totals.restored:
+    results.log_rates()
+    if not results.totals.restored:
         raise JobError(
             f"None of the {len(source):,} {source.unit} could be restored. First error: {why}"
         )
@@ -88,10 +90,19 @@ def _measured(row: ResultRow, pictures: Pictures | None, loaded: Loaded) -> Resu
     seen = as_tensor(input)
     image = seen[: loaded.channels]
     try:
-        image_scores = scores(image, to_uint8(restored(loaded.restorer, seen)), target)
+        output = to_uint8(restored(loaded.restorer, seen))
     except JobError as error:
         return {**row, "why": str(error)}
-    row = {**row, "width": image.shape[2], "height": image.shape[1], **image_scores}
+    row = {
+        **row,
+        "width": image.shape[2],
+        "height": image.shape[1],
+        **scores(image, output, target),
+    }
+    if target is not None:
+        truth = luma(as_tensor(target))
+        row["psnr_y_input"] = finite(psnr(luma(image), truth))
+        row["psnr_y_output"] = finite(psnr(luma(output), truth))
     return {**row, "gain": finite(gain_of_image(row))}
 
 
@@ -125,7 +136,7 @@ class Images:
     The ground truth of an image has the same name, with any file extension.
     """
 
-    unit = "images"
+    unit, rates = "images", None
 
     def __init__(self, spec: ImagesTest, channels: int, qps: bool) -> None:
         self._channels, self._qps, self._unknown_qp = channels, qps, spec.qp
@@ -207,7 +218,7 @@ class Pairs:
             raise JobError(
                 "The model's datasets have no pairs in this split. Choose another split."
             )
-        self._pairs = pairs
+        self._pairs, self.rates = pairs, Rates(pairs)
 
     def __len__(self) -> int:
         return len(self._pairs)
@@ -240,14 +251,20 @@ def _logged(folder: JobFolder) -> tuple[str, dict[int, ResultRow]]:
 class ResultLog:
     """Logs rows and totals: the first ones immediately, the next ones at intervals."""
 
-    def __init__(self, report: Report, totals: Totals) -> None:
-        self._log, self._totals = report.log, totals
+    def __init__(self, report: Report, rates: Rates | None) -> None:
+        self._log, self.totals, self._rates = report.log, Totals(), rates
         self._rows: list[ResultRow] = []
         self._rows_logged = self._facts_logged = -math.inf
 
+    def count(self, row: ResultRow) -> None:
+        """Add a row to the totals alone: it is in the log."""
+        self.totals.add(row)
+        if self._rates is not None:
+            self._rates.add(row["index"], row.get("psnr_y_input"), row.get("psnr_y_output"))
+
     def add(self, row: ResultRow) -> None:
         self._rows.append(row)
-        self._totals.add(row)
+        self.count(row)
         now = time.monotonic()
         if now - self._rows_logged >= RESULTS_INTERVAL:
             self._log_rows(now)
@@ -260,11 +277,16 @@ class ResultLog:
         self._log_rows(now)
         self._log_facts(now)
 
+    def log_rates(self) -> None:
+        """Log the rate-distortion curves. Before the end, streams have different frames."""
+        if self._rates is not None and (curves := self._rates.curves()):
+            self._log.append("facts", rates=curves)
+
     def _log_rows(self, now: float) -> None:
         if self._rows:
             self._log.append("results", rows=self._rows)
         self._rows, self._rows_logged = [], now
 
     def _log_facts(self, now: float) -> None:
-        self._log.append("facts", **self._totals.facts())
+        self._log.append("facts", **self.totals.facts())
         self._facts_logged = now

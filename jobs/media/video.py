@@ -108,6 +108,12 @@ class Facts:
     rate: str | None
     qp: float | None
 
+    @property
+    def bits_a_frame(self) -> float | None:
+        if self.bit_rate is None or self.frame_rate is None:
+            return None
+        return round(self.bit_rate / self.frame_rate, 1)
+
     def as_json(self) -> dict[str, Any]:
         return {**asdict(self), "colour": self.colour.describe(), "matrix": self.colour.name}
 

@@ -307,6 +307,8 @@ def validate(run: Run) -> None:
         if run.ranks.rank == 0:
             show_pictures(run)
             show_weights(run)
+    if run.scores["val/l1"] < position.best and (rates := run.validation.rates.curves()):
+        run.report.log.append("facts", rates=rates)
     position.validated = position.step
     position.validations_since_best = (
         0 if run.scores["val/l1"] < position.best else position.validations_since_best + 1

@@ -11,6 +11,7 @@ from jobs.core.folder import JobFolder
 from jobs.core.report import Report, finite
 from jobs.core.types.samples import ValidationSample
 from jobs.datasets.pair_sets import PairSet
+from jobs.datasets.rates import Rates
 from jobs.networks.pictures import save_picture, show_layers
 from jobs.training.ranks import Ranks
 from models import memory, tiles
@@ -54,6 +55,8 @@ class Validation:
         fits = pairs.bytes() < CACHE_BYTES
         self._cache = {number: self._read(number) for number in self._numbers} if fits else {}
         self._input_scores: dict[int, list[float]] = {}
+        self.rates = Rates(pairs)
+        """The rate-distortion curves of the last `scores`."""
         self.samples = (
             [self._sample(number) for number in self._sample_numbers()] if ranks.rank == 0 else []
         )
@@ -82,6 +85,7 @@ class Validation:
         """
         restorer.eval()
         sums = torch.zeros(len(SCORES), 3, dtype=torch.float64)
+        self.rates.clear()
         for number in self._numbers:
             # Several ranks stop together at their next step: the others would wait for this one.
             if self._ranks.size == 1:
@@ -95,6 +99,10 @@ class Validation:
             )
             finite_in_both = both.isfinite().all(0)
             sums += torch.cat((both.where(finite_in_both, 0.0), finite_in_both[None]), 0).T
+            output_y, input_y = both[:, SCORES.index("psnr_y")].tolist()
+            self.rates.add(number, input_y, output_y)
+        by_stream = torch.from_numpy(self.rates.sums).to(self._device)
+        self.rates.sums = self._ranks.sum(by_stream).cpu().numpy()
         return self._named(self._ranks.sum(sums.to(self._device)).cpu())
 
     def _restored(self, restorer: Restorer, image: Tensor) -> Tensor:

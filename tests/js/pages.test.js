@@ -5,6 +5,7 @@ import { test } from "node:test";
 
 import {
   ago,
+  bitsSaved,
   bytes,
   count,
   counted,
@@ -58,6 +59,7 @@ const FORMATS = {
   time_left: timeLeft,
   ago,
   hardware: hardwareText,
+  bits_saved: bitsSaved,
   verdict,
 };
 const CASES = JSON.parse(

@@ -6,6 +6,7 @@ from typing_extensions import TypedDict
 
 from jobs.core.types.fields import Bytes, Leader, Pixels, Psnr, Ssim, Two, Url, doc
 from jobs.core.types.layers import Histogram, LayersRegion
+from jobs.core.types.rates import RateDistortion
 from jobs.core.types.samples import Scores
 
 
@@ -37,6 +38,7 @@ class TrainingFacts(NetworkFacts, total=False):
     packages: Annotated[dict[str, str], doc("Versions by package.")]
     leader: Annotated[Leader, doc("What makes a snapshot the best one.")]
     dataset_hash: Annotated[str, doc("SHA-256 of all pairs of the datasets.")]
+    rates: Annotated[RateDistortion, doc("Of the best validation.")]
 
 
 class GainTotals(TypedDict):
@@ -61,6 +63,7 @@ class ManyFacts(TypedDict, total=False):
     mean: Annotated[Scores, doc("Means over the measured images; null where none has it.")]
     median: Annotated[Scores, doc("Medians over the measured images.")]
     gain: Annotated[GainTotals | None, doc("Null if no image has a finite gain.")]
+    rates: Annotated[RateDistortion, doc("Of a split; absent where no scene has four rates.")]
 
 
 class VideoInput(TypedDict):

@@ -67,6 +67,8 @@ class ResultRow(TypedDict):
     height: NotRequired[Pixels]
     psnr_input: NotRequired[Psnr]
     psnr_output: NotRequired[Psnr]
+    psnr_y_input: NotRequired[Annotated[Psnr, doc("dB, of the brightness.")]]
+    psnr_y_output: NotRequired[Annotated[Psnr, doc("dB, of the brightness.")]]
     gain: NotRequired[Annotated[float | None, doc("dB; null if it is not finite or unknown.")]]
     ssim_input: NotRequired[Ssim]
     ssim_output: NotRequired[Ssim]

@@ -18,6 +18,8 @@ const NOTHING_YET = {
 
 /** dB; smaller gains are shown as 0.00 dB. */
 const LEAST_GAIN = 0.005;
+/** A smaller BD-rate counts as none: it is shown as 0.0 %. */
+const LEAST_PERCENT = 0.05;
 
 /**
  * A number's text with the minus sign of print, which is as wide as a plus: −0.02, 1.2e−7
@@ -263,6 +265,17 @@ export const gainOf = (scores) =>
 
 /** What the best snapshot has. */
 const LEADS = { loss: "lowest validation loss", psnr: "highest PSNR" };
+
+/**
+ * A BD-rate as a sentence, like that of app/pages/formatting.py.
+ * @param {number | null | undefined} bdRate A share; below 0, fewer bits for the same PSNR.
+ */
+export function bitsSaved(bdRate) {
+  if (bdRate == null) return "no BD-rate, since the curves have no PSNR in common";
+  const percents = 100 * Math.abs(bdRate);
+  if (percents < LEAST_PERCENT) return "the same quality at the same bits";
+  return `the same quality at ${decimals(percents, 1)} % ${bdRate < 0 ? "fewer" : "more"} bits`;
+}
 
 /**
  * The headline of a model's page: the result of its training as a sentence.

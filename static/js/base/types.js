@@ -262,6 +262,8 @@
  *   unknown.
  * @property {number | null} [psnr_output] dB; null if the pictures are equal or the truth is
  *   unknown.
+ * @property {number | null} [psnr_y_input] dB, of the brightness.
+ * @property {number | null} [psnr_y_output] dB, of the brightness.
  * @property {number | null} [gain] dB; null if it is not finite or unknown.
  * @property {number | null} [ssim_input] -1 to 1; null if it cannot be computed.
  * @property {number | null} [ssim_output] -1 to 1; null if it cannot be computed.
@@ -273,6 +275,30 @@
  * @typedef {object} Skipped A file or frame that was left out of a dataset.
  * @property {string} name
  * @property {string} why
+ */
+
+/**
+ * @typedef {object} RatePoint A stream of a scene: means over its pairs, PSNR of Y in dB.
+ * @property {string} rate Rate control of the encoder, such as “QP 37”.
+ * @property {number} bits Bits per frame of the stream.
+ * @property {number} psnr_input
+ * @property {number} psnr_output
+ */
+
+/**
+ * @typedef {object} RateCurve The rate-distortion curves of a scene, before and after restoration.
+ * @property {string} scene
+ * @property {number | null} bd_rate Difference in bits at equal PSNR, as a share; null if the
+ *   curves have none.
+ * @property {RatePoint[]} points At least four, by bits.
+ */
+
+/**
+ * @typedef {object} RateDistortion Rate-distortion curves of the scenes that were coded at four
+ *   rates or more.
+ * @property {number | null} bd_rate Mean over the scenes; -0.072 is 7.2 % fewer bits.
+ * @property {number} scenes Number of scenes.
+ * @property {RateCurve[]} curves The first 20 of them.
  */
 
 /**
@@ -303,6 +329,7 @@
  * @property {Record<string, string>} [packages] Versions by package.
  * @property {"loss" | "psnr"} [leader] What makes a snapshot the best one.
  * @property {string} [dataset_hash] SHA-256 of all pairs of the datasets.
+ * @property {RateDistortion} [rates] Of the best validation.
  */
 
 /**
@@ -327,6 +354,7 @@
  * @property {Scores} [mean] Means over the measured images; null where none has it.
  * @property {Scores} [median] Medians over the measured images.
  * @property {GainTotals | null} [gain] Null if no image has a finite gain.
+ * @property {RateDistortion} [rates] Of a split; absent where no scene has four rates.
  */
 
 /**
@@ -389,6 +417,7 @@
  * @property {Scores} [mean] Means over the measured images; null where none has it.
  * @property {Scores} [median] Medians over the measured images.
  * @property {GainTotals | null} [gain] Null if no image has a finite gain.
+ * @property {RateDistortion} [rates] Of a split; absent where no scene has four rates.
  * @property {string} [note] A sentence if frames and originals differ in number, else empty.
  * @property {number} [frames] Frames of the restored video.
  * @property {number} [frames_per_second] Speed of the restoration.
@@ -572,6 +601,7 @@
  * @property {Record<string, string>} [packages] Versions by package.
  * @property {"loss" | "psnr"} [leader] What makes a snapshot the best one.
  * @property {string} [dataset_hash] SHA-256 of all pairs of the datasets.
+ * @property {RateDistortion} [rates] Of the best validation.
  * @property {Snapshot} [best] The snapshot with the smallest val/l1, or the largest val/psnr: see
  *   `leader`.
  * @property {Snapshot} [last] The newest, from which the training would resume.
@@ -591,6 +621,7 @@
  * @property {Scores} [mean] Means over the measured images; null where none has it.
  * @property {Scores} [median] Medians over the measured images.
  * @property {GainTotals | null} [gain] Null if no image has a finite gain.
+ * @property {RateDistortion} [rates] Of a split; absent where no scene has four rates.
  * @property {string} [note] A sentence if frames and originals differ in number, else empty.
  * @property {number} [frames] Frames of the restored video.
  * @property {number} [frames_per_second] Speed of the restoration.
@@ -654,6 +685,7 @@
  * @property {Record<string, string>} [packages] Versions by package.
  * @property {"loss" | "psnr"} [leader] What makes a snapshot the best one.
  * @property {string} [dataset_hash] SHA-256 of all pairs of the datasets.
+ * @property {RateDistortion} [rates] Of the best validation.
  * @property {Snapshot} [best] The snapshot with the smallest val/l1, or the largest val/psnr: see
  *   `leader`.
  * @property {Snapshot} [last] The newest, from which the training would resume.
@@ -681,6 +713,7 @@
  * @property {Scores} [mean] Means over the measured images; null where none has it.
  * @property {Scores} [median] Medians over the measured images.
  * @property {GainTotals | null} [gain] Null if no image has a finite gain.
+ * @property {RateDistortion} [rates] Of a split; absent where no scene has four rates.
  * @property {string} [note] A sentence if frames and originals differ in number, else empty.
  * @property {number} [frames] Frames of the restored video.
  * @property {number} [frames_per_second] Speed of the restoration.
@@ -739,6 +772,7 @@
  * @property {Record<string, string>} [packages] Versions by package.
  * @property {"loss" | "psnr"} [leader] What makes a snapshot the best one.
  * @property {string} [dataset_hash] SHA-256 of all pairs of the datasets.
+ * @property {RateDistortion} [rates] Of a split; absent where no scene has four rates.
  * @property {Snapshot} [best] The snapshot with the smallest val/l1, or the largest val/psnr: see
  *   `leader`.
  * @property {Snapshot} [last] The newest, from which the training would resume.
@@ -873,6 +907,7 @@
  * @property {Record<string, string>} [packages] Versions by package.
  * @property {"loss" | "psnr"} [leader] What makes a snapshot the best one.
  * @property {string} [dataset_hash] SHA-256 of all pairs of the datasets.
+ * @property {RateDistortion} [rates] Of a split; absent where no scene has four rates.
  * @property {number} [images] Restored images.
  * @property {number} [failed] Images that could not be restored.
  * @property {number} [measured] Images or frames that were compared with a ground truth.

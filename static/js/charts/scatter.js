@@ -1,4 +1,5 @@
-// A scatter chart: a point per thing, with its name, over a logarithmic cost.
+// A scatter chart: a point per thing, with its name, over a logarithmic cost. And the plane of such a
+// chart: dB over a logarithmic axis.
 import { evenTicks, logTicks, logTickTexts, paddedRange, tickText } from "./axes.js";
 import { withRoot } from "../base/address.js";
 import { svg } from "../base/dom.js";
@@ -39,9 +40,22 @@ const SHAPES = [
  * @param {{ x: string, y: string }} labels Of the axes, with their units.
  */
 export function drawScatter(holder, points, labels) {
+  const range = valueRange(points.map(({ y }) => y));
+  const { chart, width, across, up } = plane(holder, points, range, labels);
+  const places = points.map(({ x, y }) => ({ x: across(x), y: up(y) }));
+  chart.append(...marks(points, places, width));
+}
+
+/**
+ * Draw an empty plane into a holder: its grid, with ticks.
+ * @param {HTMLElement} holder
+ * @param {{ x: number }[]} points What its x axis must contain.
+ * @param {[number, number]} range Of y, in dB.
+ * @param {{ x: string, y: string }} labels Of the axes, with their units.
+ */
+export function plane(holder, points, [low, high], labels) {
   const width = Math.max(holder.clientWidth, 240);
   const [left, right] = costRange(points.map(({ x }) => x));
-  const [low, high] = valueRange(points.map(({ y }) => y));
   /** @param {number} x */
   const across = (x) =>
     LEFT + ((width - LEFT - RIGHT) * Math.log(x / left)) / Math.log(right / left);
@@ -49,13 +63,9 @@ export function drawScatter(holder, points, labels) {
   const up = (y) => HEIGHT - BOTTOM - ((HEIGHT - BOTTOM - TOP) * (y - low)) / (high - low);
   const chart = svg("svg", { class: "scatter", width, height: HEIGHT, role: "group" });
   chart.setAttribute("aria-label", `${labels.y} against ${labels.x}`);
-  const places = points.map(({ x, y }) => ({ x: across(x), y: up(y) }));
-  chart.append(
-    ...horizontalLines(low, high, up, width),
-    ...verticalLines(left, right, across),
-    ...marks(points, places, width),
-  );
+  chart.append(...horizontalLines(low, high, up, width), ...verticalLines(left, right, across));
   holder.replaceChildren(chart);
+  return { chart, width, across, up };
 }
 
 /**

@@ -17,6 +17,7 @@ import { watchJob } from "../base/live.js";
 import { comparedRuns } from "../runs/compared_runs.js";
 import { bindComparedSettings } from "../runs/compared_settings.js";
 import { costChart } from "../runs/cost_chart.js";
+import { ratesChart } from "../runs/rates_chart.js";
 import { bindTestAll } from "../runs/same_image.js";
 import { bestOf, withoutSnapshots, withSnapshot } from "../runs/snapshots.js";
 import { formatterOf, INPUT_STYLE, nthStyle } from "../charts/styles.js";
@@ -57,6 +58,17 @@ const drawCosts = costChart(() =>
   models
     .map((model, index) => ({ ...model, index, gain: gainOfModel(model) }))
     .filter(({ id }) => isShown(id)),
+);
+
+const drawRates = ratesChart(() =>
+  models
+    .map(({ id, name, summary }, index) => ({
+      id,
+      name,
+      style: nthStyle(index),
+      rates: summary.rates,
+    }))
+    .filter(({ id }) => haveSameDatasets && isShown(id)),
 );
 
 /**
@@ -168,6 +180,7 @@ function show() {
     : "Not validated yet.";
   drawCharts();
   drawCosts();
+  drawRates();
 }
 
 /** @param {ComparedModel} model */

@@ -1,9 +1,11 @@
 // The page of a test of many images. The server renders the results, and again when there are more.
 import { drawHistograms } from "../charts/bars.js";
-import { pageData } from "../base/dom.js";
+import { findOptional, pageData } from "../base/dom.js";
 import { watchJob } from "../base/live.js";
 import { refresher } from "../base/refresh.js";
 import { isFinal, showStatus, withEvent } from "../base/status.js";
+import { nthStyle } from "../charts/styles.js";
+import { ratesChart } from "../runs/rates_chart.js";
 
 /** @import { Job } from "../base/types.js" */
 
@@ -12,6 +14,9 @@ let job = pageData("job");
 
 function draw() {
   drawHistograms("images");
+  const holder = findOptional(document, "#rates .plot");
+  const rates = holder && JSON.parse(holder.dataset.rates ?? "null");
+  if (rates) ratesChart(() => [{ name: "output", style: nthStyle(1), rates }])();
 }
 const refresh = refresher("#content, #history", draw);
 

@@ -19,12 +19,13 @@ import { count, verdict } from "../base/format.js";
 import { layerCards } from "../layers/layers.js";
 import { showNotice, watchJob } from "../base/live.js";
 import { followLog } from "../runs/log.js";
+import { ratesChart } from "../runs/rates_chart.js";
 import { fillRecord, messageList } from "../runs/record.js";
 import { sampleSlider, withSample } from "../runs/samples.js";
 import { loadExports, showSnapshots } from "../runs/snapshot_table.js";
 import { bestOf, resumedAt, withoutSnapshots, withSnapshot } from "../runs/snapshots.js";
 import { isFinal, showStatus, withEvent } from "../base/status.js";
-import { styleOf } from "../charts/styles.js";
+import { nthStyle, styleOf } from "../charts/styles.js";
 import { weightMaps, withWeights } from "../runs/weights.js";
 
 /** @import { HardwareEvent, Job, JobEvent, ShownLayer, WeightsEvent } from "../base/types.js" */
@@ -107,8 +108,13 @@ const drawCharts = charts(find(document, "[data-charts]"), {
   },
 });
 
+const drawRates = ratesChart(() => [
+  { name: "output", style: nthStyle(1), rates: job.summary.rates },
+]);
+
 function show() {
   showStatus(job);
+  drawRates();
   find(document, "#verdict").textContent = verdict(
     bestOf(snapshots, job.summary.leader),
     job.state,
