@@ -15,6 +15,7 @@ from typing import Any
 
 import click
 
+from app.forms.presets import PRESETS, SAMPLE
 from app.runner import sample
 from commands.main import refusals_as_sentences
 from jobs.core.paths import ROOT
@@ -94,9 +95,11 @@ def run(base: str, clip: Path, originals: Path, epochs: int | None) -> None:
         f"{facts['pairs_per_second']:.0f} frames/s"
     )
 
-    length: dict[str, Any] = {"epochs": epochs} if epochs else {"minutes": sample.MINUTES}
+    settings = PRESETS[SAMPLE].values
+    if epochs:
+        settings = {**settings, "minutes": None, "epochs": epochs}
     model = run_job(
-        base, "/models", {"name": f"demo {clip.stem}", "dataset": dataset["id"], **length}
+        base, "/models", {"name": f"demo {clip.stem}", "dataset": dataset["id"], **settings}
     )
     trained, best = model["summary"], model["summary"]["best"]
     before, after = best["val/psnr_input"], best["val/psnr"]

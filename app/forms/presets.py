@@ -34,3 +34,7 @@ PRESETS = {
     "fast": _fine_tuning("Fast", "fast", 4, 16, "Small"),
     "best": _fine_tuning("Best", "good", 8, 24, "Six times as large"),
 }
+
+SAMPLE = "fast"
+"""The preset of trainings on the sample clip: its first validation shows a gain, and a minute adds
+half a decibel on two cores."""

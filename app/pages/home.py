@@ -11,6 +11,7 @@ from app.catalog.catalog import Refused
 from app.catalog.database import JobRow
 from app.catalog.lists import COLUMNS, STATES, Column, ListQuery, Page, groups, owners, page, tags
 from app.current import catalog, may_change, settings, why_not
+from app.forms.presets import PRESETS, SAMPLE
 from app.runner import sample
 from app.temporary_failures import is_full
 from app.validation_errors import Invalid
@@ -63,7 +64,7 @@ def try_sample() -> Any:
     source = {"kind": "stream", "stream": str(stream), "originals": str(originals)}
     dataset = create_dataset({"name": "Sample clip", "source": source})
     (model,), _ = create_models(
-        {"name": "Sample clip", "dataset": dataset, "minutes": sample.MINUTES}
+        {"name": "Sample clip", "dataset": dataset, **PRESETS[SAMPLE].values}
     )
     return redirect(url_for("models.model", id=model), 303)
 

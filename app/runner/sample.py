@@ -7,12 +7,6 @@ from pathlib import Path
 
 from jobs.core import processes
 
-MINUTES = 1.0
-"""Length of the sample training.
-
-After this time, the output is better than the input, even on two cores without AVX-512.
-"""
-
 
 def clip(folder: Path) -> tuple[Path, Path]:
     """The stream and the folder of originals, in `folder`; creates them if they do not exist.

@@ -201,9 +201,9 @@ def test_a_drag_zooms_all_charts_and_loads_finer_points(page: Page, prepared: Pr
         page.mouse.up()
     assert "max_points=" in request.value.url
     until(page, f"{rate_points} < {all_points}")
-    page.get_by_role("button", name="Show all").click()
+    page.get_by_role("button", name="Show all", exact=True).click()
     until(page, f"{rate_points} === {all_points}")
-    expect(page.get_by_role("button", name="Show all")).to_be_disabled()
+    expect(page.get_by_role("button", name="Show all", exact=True)).to_be_disabled()
 
 
 def test_a_chart_is_saved_as_png_and_as_csv(page: Page, prepared: Prepared) -> None:
