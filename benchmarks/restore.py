@@ -95,7 +95,7 @@ def encode(pictures: list[Picture], path: Path, qp: int) -> None:
 def restored(source: Path, out: Path, starter: str) -> float:
     """Restore by the command; frames a second, as it reports them."""
     command = [sys.executable, "-m", "commands.main", "restore", source, out]
-    result = run([*command, "--starter", starter, "--overwrite"])
+    result = run([*command, "--starter", starter, "--overwrite", "--json"])
     return float(json.loads(result)["frames_per_second"])
 
 

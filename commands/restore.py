@@ -1,6 +1,5 @@
 """`clearframe restore`: local restoration of a video, a stream, an image or a folder of images."""
 
-import json
 import os
 import signal
 import sys
@@ -10,7 +9,15 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
-from commands.common_options import home_option, user_code_option
+from commands.common_options import home_option, server_option, user_code_option
+from commands.restoring.on_server import restore_there
+from commands.restoring.targets import targets
+from commands.running.following import find_job
+from commands.running.here import Here
+from commands.running.progress import ProgressLine
+from commands.running.refusals import Interrupted, refusals
+from commands.running.results import Results, json_option, print_json
+from commands.running.there import There
 from jobs.core.errors import JobError
 from jobs.core.folder import JobFolder
 from jobs.core.launcher import USER_CODE
@@ -23,17 +30,17 @@ from jobs.specs.test import BitDepth, Codec
 
 if TYPE_CHECKING:
     from jobs.core.report import Report
-    from jobs.core.types.events import JobEvent
-    from jobs.core.types.load import Progress
     from jobs.restoring.network import Model
     from jobs.restoring.video import Restored
 
 MIB = 2**20
+PIPE = Path("-")
 
 
 @click.command()
-@click.argument("source", metavar="IN", type=click.Path(path_type=Path, exists=True))
-@click.argument("out", metavar="OUT", type=click.Path(path_type=Path))
+@click.argument(
+    "paths", metavar="IN... OUT", nargs=-1, required=True, type=click.Path(path_type=Path)
+)
 @click.option("--model", "model_id", metavar="ID", help="Use this model instead of a starter.")
 @click.option(
     "--starter",
@@ -81,11 +88,12 @@ MIB = 2**20
     metavar="MIB",
     help="Limit the memory of layers to this number of MiB. [default: half of the free memory]",
 )
-@click.option("--overwrite", is_flag=True, help="Replace OUT if it exists.")
+@click.option("--overwrite", is_flag=True, help="Replace outputs that exist.")
+@server_option("Restore")
+@json_option
 @user_code_option()
 def restore(
-    source: Path,
-    out: Path,
+    paths: tuple[Path, ...],
     model_id: str | None,
     starter: Starter,
     snapshot: str,
@@ -96,32 +104,84 @@ def restore(
     device: str,
     memory: int | None,
     overwrite: bool,
+    server: str | None,
+    as_json: bool,
     allow_user_code: bool,
 ) -> None:
     """Restore a video, an H.264 stream, an image or a folder of images.
+
+    Several inputs, or a folder of videos, need a folder as OUT. With - for IN and OUT, y4m
+    comes from the standard input and goes to the standard output, in a pipeline of ffmpeg.
 
     Without --model, a network of the package restores, a starter: no training is needed.
 
     Keep times, aspect ratio, rotation, colour signalling and sound of a video. Choose the
     container by OUT's extension.
     """
+    *sources, out = paths
+    if not sources:
+        raise click.UsageError("Give at least one IN, and OUT.")
+    is_pipe = PIPE in paths
+    if is_pipe and (paths != (PIPE, PIPE) or server or as_json):
+        raise click.UsageError("- is for IN and OUT together, without --server and --json.")
     if allow_user_code:
         os.environ[USER_CODE] = "1"
-    folder = _folder(home.resolve(), model_id) if model_id else None
-    try:
-        if not (source.is_dir() or is_image(source.name)):
-            # Fail before torch is loaded, which takes seconds.
-            check_video(source, out, codec, overwrite)
+    found = [] if is_pipe else targets(sources, out, codec, as_files=bool(server))
+    if server:
+        if qp is not None or memory is not None or device != "auto":
+            raise click.UsageError("--qp, --memory and --device are for this machine only.")
+        video = {"codec": codec, "bit_depth": bit_depth}
+        with refusals(), Results(as_json, len(found) > 1) as results:
+            place = There(server)
+            restore_there(place, found, model_id, starter, snapshot, video, overwrite, results)
+        return
+    with refusals():
+        home = home.resolve()
+        folder = _folder(home, find_job(Here(home), model_id, "model")) if model_id else None
+        for source, target in found:
+            if not (source.is_dir() or is_image(source.name)):
+                # Fail before torch is loaded, which takes seconds.
+                check_video(source, target, codec, overwrite)
         keep_freed_memory()
         model = replace(_model(folder, snapshot, starter, device, memory), qp=qp)
         if qp is not None and not model.restorer.takes_qp:
             raise JobError("--qp: This model does not take the QP. Leave the option out.")
-        restored = _restored(source, out, codec, bit_depth, model, _report(), overwrite)
-    except JobError as error:
-        raise click.ClickException(str(error)) from error
-    click.echo(json.dumps(_summary(restored)))
+        report = _report()
+        if is_pipe:
+            _restore_pipe(model, report)
+            return
+        done = []
+        for source, target in found:
+            done.append(_restored(source, target, codec, bit_depth, model, report, overwrite))
+            if not as_json:
+                click.echo(_line(done[-1]))
+            if done[-1].why:
+                break
+    if as_json:
+        summaries = [_summary(restored) for restored in done]
+        print_json(summaries if len(found) > 1 else summaries[0])
+    _fail_if_incomplete(done[-1], report)
+
+
+def _restore_pipe(model: "Model", report: "Report") -> None:
+    from commands.restoring.pipe import restore_pipe
+
+    restored = restore_pipe(sys.stdin.buffer, sys.stdout.buffer, model, report)
+    click.echo(_line(restored), err=True)
+    _fail_if_incomplete(restored, report)
+
+
+def _fail_if_incomplete(restored: "Restored", report: "Report") -> None:
     if restored.why:
-        raise click.ClickException(f"{restored.why} {restored.out} contains the restored part.")
+        kind = Interrupted if report.stopping else click.ClickException
+        raise kind(f"{restored.why} {restored.out} contains the restored part.")
+
+
+def _line(restored: "Restored") -> str:
+    return (
+        f"{restored.out}: {restored.frames:,} of {restored.width}x{restored.height} in "
+        f"{restored.seconds:.1f} s, {restored.frames_per_second:.1f}/s"
+    )
 
 
 def _folder(home: Path, model_id: str) -> JobFolder:
@@ -187,33 +247,10 @@ def _report() -> "Report":
     from jobs.core.report import Report
 
     report = Report(NoLog())
-    report.log.listeners.append(_print)
+    report.log.listeners.append(ProgressLine().show)
     report.stop_on(signal.SIGINT)
     report.stop_on(signal.SIGTERM)
     return report
-
-
-def _print(event: "JobEvent") -> None:
-    """Show a message, or how far the work is, on stderr."""
-    if event["type"] == "message":
-        click.echo(f"{_clear()}{event['text']}", err=True)
-    if event["type"] == "progress":
-        line_end = "" if sys.stderr.isatty() else "\n"
-        click.echo(f"{_clear()}{progress(event)}{line_end}", err=True, nl=False)
-        if line_end == "" and event["done"] == event["total"]:
-            click.echo(err=True)
-
-
-def _clear() -> str:
-    return "\r\x1b[K" if sys.stderr.isatty() else ""
-
-
-def progress(fields: "Progress") -> str:
-    """The progress as text: 120 of 250 frames, 41.3/s, 0:03 left"""
-    total = f" of {fields['total']:,}" if fields["total"] else ""
-    eta = fields["eta"]
-    left = "" if eta is None else f", {int(eta) // 60}:{int(eta) % 60:02d} left"
-    return f"{fields['done']:,}{total} {fields['unit']}, {fields['rate']:.1f}/s{left}"
 
 
 def _summary(restored: "Restored") -> dict[str, Any]:

@@ -45,6 +45,8 @@ class ProgressLine:
             bar = f"[{'#' * filled}{'-' * (WIDTH - filled)}] " if total else ""
             click.echo(f"{self._clear()}{bar}{progress(fields)}", err=True, nl=False)
             self._drawn = True
+            if done == total:
+                self.close()
             return
         part = PLAIN_LINES * done // total if total else self._last + 1
         if part != self._last or done == total:

@@ -9,7 +9,7 @@ from app.catalog.catalog import Refused
 from app.forms.command_line import option_name
 from app.validation_errors import Invalid
 from clearframe import ApiError, Unreachable
-from jobs.core.errors import JobError
+from jobs.core.errors import Aborted, JobError
 
 UNPROCESSABLE = 422
 
@@ -18,6 +18,12 @@ class WrongValue(click.ClickException):
     """An option has a value that does not fit: nothing was started."""
 
     exit_code = 2
+
+
+class Interrupted(click.ClickException):
+    """Ctrl-C ended the command; the message says what remains."""
+
+    exit_code = 130
 
 
 @contextmanager
@@ -31,6 +37,8 @@ def refusals() -> Iterator[None]:
         text = sentences(error.fields) or error.message
         wrong = error.status == UNPROCESSABLE
         raise (WrongValue(text) if wrong else click.ClickException(text)) from error
+    except Aborted as error:
+        raise Interrupted("Stopped.") from error
     except (Refused, JobError, Unreachable) as error:
         raise click.ClickException(str(error)) from error
 

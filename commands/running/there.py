@@ -12,18 +12,12 @@ from pydantic import BaseModel
 from clearframe import ApiError, Client, Job
 from commands.running.local_files import Values, absolute, local_files, path_fields, replaced
 from commands.running.progress import ProgressLine
-from commands.running.refusals import UNPROCESSABLE
+from commands.running.refusals import UNPROCESSABLE, Interrupted
 from jobs.core.types.events import JobEvent
 
 PATIENCE = 600.0
 """Seconds to wait for a server that restarts."""
 MIB = 2**20
-
-
-class LeftRunning(click.ClickException):
-    """Ctrl-C ended the command, and the job of the server continues."""
-
-    exit_code = 130
 
 
 @dataclass
@@ -55,7 +49,7 @@ class There:
         follow, abort = (
             f"clearframe jobs {verb} {id} --server {self.server}" for verb in ("wait", "abort")
         )
-        raise LeftRunning(
+        raise Interrupted(
             f"Interrupted. The job continues on the server. Follow it with `{follow}`, or abort "
             f"it with `{abort}`."
         )

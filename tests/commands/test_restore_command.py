@@ -26,6 +26,7 @@ from jobs.networks.snapshots import Kind, save
 from jobs.restoring.planes import planes_of
 from jobs.specs.networks import Network
 from tests.support.exported import TINY, make_model
+from tests.support.server import Server
 
 Clip = tuple[Path, Path]
 
@@ -51,7 +52,7 @@ def untrained(home: Path) -> JobFolder:
 
 
 def command(*arguments: str | Path) -> list[str]:
-    return [sys.executable, "-m", "commands.main", "restore", *map(str, arguments)]
+    return [sys.executable, "-m", "commands.main", "restore", *map(str, arguments), "--json"]
 
 
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
@@ -179,9 +180,86 @@ def test_ctrl_c_keeps_the_restored_part_and_names_its_file(
         running.send_signal(signal.SIGINT)
         stdout, stderr = running.communicate(timeout=60)
     done = json.loads(stdout)
-    assert running.returncode == 1
+    assert running.returncode == 130
     assert done["out"] == "out.partial.mp4"
     stopped = f"Stopped after {done['frames']} frames. "
     assert f"{stopped}out.partial.mp4 contains the restored part." in stderr
     assert 0 < len(list(decode_frames(tmp_path / "out.partial.mp4"))) == done["frames"] < 60
     assert sorted(path.name for path in tmp_path.iterdir()) == ["home", "long", "out.partial.mp4"]
+
+
+def test_several_inputs_and_folders_of_videos_become_files_of_a_folder(
+    clip: Clip, tmp_path: Path
+) -> None:
+    image = clip[1] / "000001.bmp.gz"
+    both = clearframe(tmp_path, clip[0], image, "out", "--codec", "ffv1")
+    assert both.returncode == 0, both.stderr
+    assert [Path(done["out"]).name for done in json.loads(both.stdout)] == [
+        "clip.mkv",
+        "000001.png",
+    ]
+    (tmp_path / "videos").mkdir()
+    (tmp_path / "videos/a.h264").write_bytes(clip[0].read_bytes())
+    folder = clearframe(tmp_path, "videos", "restored")
+    assert folder.returncode == 0, folder.stderr
+    assert [path.name for path in (tmp_path / "restored").iterdir()] == ["a.mp4"]
+    for arguments, message in (
+        ((clip[0], image, image), "is a file. Give a folder"),
+        ((clip[0], clip[0], "twice"), "Several inputs would become twice/clip.mp4"),
+        (("nothing", "out.mp4"), "nothing does not exist."),
+        ((clip[0],), "Give at least one IN, and OUT."),
+        (("-", "out.y4m"), "- is for IN and OUT together"),
+    ):
+        refused = CliRunner().invoke(restore, [*map(str, arguments)])
+        assert (refused.exit_code, message in refused.stderr) == (2, True), refused.output
+
+
+@pytest.mark.parametrize("pixel_format", ["yuv420p", "yuv444p10le"])
+def test_a_pipe_restores_y4m_as_a_file_is_restored(
+    pixel_format: str, clip: Clip, tmp_path: Path
+) -> None:
+    y4m = tmp_path / "in.y4m"
+    ffmpeg = ("ffmpeg", "-v", "error", "-i", clip[0], "-pix_fmt", pixel_format, "-strict", "-1")
+    subprocess.run([*ffmpeg, y4m], check=True)
+    subprocess.run(["ffmpeg", "-v", "error", "-i", y4m, "-c:v", "ffv1", tmp_path / "in.mkv"])
+    piped = subprocess.run(
+        [*command("-", "-", "--qp", "37")[:-1]],
+        input=y4m.read_bytes(),
+        capture_output=True,
+        cwd=tmp_path,
+        env=ENVIRONMENT,
+        check=False,
+    )
+    assert piped.returncode == 0, piped.stderr
+    assert piped.stdout[:40] == y4m.read_bytes()[:40]
+    (tmp_path / "out.y4m").write_bytes(piped.stdout)
+    done = clearframe(tmp_path, "in.mkv", "out.mkv", "--codec", "ffv1", "--qp", "37")
+    assert done.returncode == 0, done.stderr
+    frames = 0
+    for old, new in zip(
+        decode_frames(tmp_path / "out.mkv"), decode_frames(tmp_path / "out.y4m"), strict=True
+    ):
+        assert new.format.name == pixel_format
+        assert all(map(np.array_equal, planes_of(old), planes_of(new)))
+        frames += 1
+    assert frames == 24
+    refused = subprocess.run(
+        command("-", "-")[:-1], input=b"no y4m", capture_output=True, env=ENVIRONMENT, check=False
+    )
+    assert (refused.returncode, b"is not y4m" in refused.stderr, refused.stdout) == (1, True, b"")
+
+
+def test_a_server_restores_files_that_it_cannot_see(
+    server: Server, clip: Clip, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    folder = tmp_path_factory.mktemp("elsewhere")
+    (folder / "a.h264").write_bytes(clip[0].read_bytes())
+    (folder / "b.bmp.gz").write_bytes((clip[1] / "000001.bmp.gz").read_bytes())
+    there = ("--server", server.url)
+    done = clearframe(folder, "a.h264", "b.bmp.gz", "out", *there)
+    assert done.returncode == 0, done.stderr
+    assert [job["spec"]["kind"] for job in json.loads(done.stdout)] == ["video", "image"]
+    assert len(list(decode_frames(folder / "out/a.mp4"))) == 24
+    assert read_image(folder / "out/b.png").shape == read_image(folder / "b.bmp.gz").shape
+    refused = clearframe(folder, "a.h264", "c.mp4", "--qp", "30", *there)
+    assert (refused.returncode, "for this machine only" in refused.stderr) == (2, True)

@@ -1,0 +1,51 @@
+"""Restoration by a server: a test of each input there, whose output is downloaded."""
+
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import click
+
+from commands.restoring.targets import Target
+from commands.running.following import find_job, follow
+from commands.running.results import Results
+from commands.running.there import There
+from jobs.core.suffixes import is_image
+from jobs.specs import ImageTest, VideoTest
+
+
+def restore_there(
+    place: There,
+    found: list[Target],
+    model: str | None,
+    starter: str,
+    snapshot: str,
+    video: dict[str, Any],
+    overwrite: bool,
+    results: Results,
+) -> None:
+    """Restore each input, and write its output. `video`: settings of the tests of videos."""
+    for _, out in found:
+        _check(out, overwrite)
+    network = f"/models/{quote(find_job(place, model, 'model'), safe='')}" if model else ""
+    settings = {"snapshot": snapshot} if model else {}
+    for source, out in found:
+        path = f"{network or f'/starters/{starter}'}/tests"
+        if is_image(source.name):
+            if out.suffix.lower() != ".png":
+                raise click.UsageError(f"{out}: a server writes images as PNG. Name it .png.")
+            values = {"kind": "image", "image": str(source), "layers": False, **settings}
+            id = place.post(path, values, ImageTest)["id"]
+        else:
+            values = {"kind": "video", "video": str(source), **video, **settings}
+            id = place.post(path, values, VideoTest)["id"]
+        results.created(id)
+        follow(place, [id], results)
+        summary = place.job(id)["summary"]
+        place.client.connection.download(summary.get("file") or summary["output"], out)
+        click.echo(f"Wrote {out}", err=True)
+
+
+def _check(out: Path, overwrite: bool) -> None:
+    if out.exists() and not overwrite:
+        raise click.ClickException(f"{out} already exists. Give another name, or --overwrite.")
