@@ -70,6 +70,8 @@ class OtherStreams:
             and not (stream.name == "bin_data" and source.chapters())
         ]
         self.copies: dict[int, Stream] = {}
+        self.filled: set[int] = set()
+        """The indexes of the copied streams that have packets."""
         self._cover_copies: dict[int, Stream] = {}
         self._conversions: dict[int, tuple[str, str]] = {}
         self._hidden: set[int] = set()
@@ -160,6 +162,7 @@ class OtherStreams:
             packet = converted
         if packet.is_discard and self._format not in ZERO_IS_START and self._hides(packet, index):
             return None
+        self.filled.add(index)
         packet.stream = self.copies[index]
         delay = round(self._origin / packet.time_base)
         packet.pts, packet.dts = (

@@ -84,13 +84,21 @@ def fault(path: Path, format: str, written: Written) -> str:
     )
 
 
-def losses(source: InputContainer, path: Path, format: str, pairs: dict[int, int]) -> list[str]:
+def losses(
+    source: InputContainer, path: Path, format: str, pairs: dict[int, int], empty: set[int]
+) -> list[str]:
     """What a file lacks of the input's tags, flags and chapters, as sentences.
 
-    `pairs` maps the indexes of the input's streams to those of the file.
+    `pairs` maps the indexes of the input's streams to those of the file. `empty`: the indexes of
+    those without a packet, which some containers leave out.
     """
     with av.open(str(path.absolute()), format=format) as output:
         lost = [_lost_tags("the file", source.metadata, output.metadata)]
+        # FFmpeg shows chapters of an .mp4 also as a stream of this name.
+        if sum(stream.name != "bin_data" for stream in output.streams) <= max(pairs.values()):
+            lost += [f"stream {index}, which has no content" for index in sorted(empty)]
+            removed = [pairs.pop(index) for index in empty]
+            pairs = {old: new - sum(gap < new for gap in removed) for old, new in pairs.items()}
         for old, new in pairs.items():
             before, after = source.streams[old], output.streams[new]
             lost.append(_lost_tags(f"stream {old}", before.metadata, after.metadata))

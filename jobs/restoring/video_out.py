@@ -224,4 +224,5 @@ class VideoOut:
         """The tags, flags and chapters of the input that the closed file lacks."""
         pairs = {videos_of(self._source)[0].index: self._stream.index}
         pairs |= {index: copy.index for index, copy in self._others.copies.items()}
-        return read_back.losses(self._source, self.draft, self._format, pairs)
+        empty = self._others.copies.keys() - self._others.filled
+        return read_back.losses(self._source, self.draft, self._format, pairs, empty)

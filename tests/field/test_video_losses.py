@@ -292,6 +292,29 @@ def test_tags_chapters_and_streams_that_a_container_lacks_are_all_reported(tmp_p
         assert ("Lost" in text) == bool(lost)
 
 
+@pytest.mark.parametrize(
+    ("out", "expected"),
+    [(".mp4", "stream 1, which has no content"), (".mov", "stream 1, which has no"), (".mkv", "")],
+)
+def test_streams_without_content_are_reported(out: str, expected: str, tmp_path: Path) -> None:
+    """As recorders write them if they stop before the first sound."""
+    maps = ("-map", "0:v", "-map", "1:a", "-map", "2:a", "-metadata:s:a:1", "language=deu")
+    whole = make(tmp_path / "whole.mkv", *PICTURES, *TONE, *TONE, *maps, *X264, "-c:a", "aac")
+    source = tmp_path / "in.mkv"
+    with av.open(str(whole)) as read, av.open(str(source), "w") as written:
+        copies = [written.add_stream_from_template(stream) for stream in read.streams]
+        copies[2].metadata["language"] = "deu"
+        for packet in read.demux():
+            if packet.dts is not None and packet.stream.index != 1:
+                packet.stream = copies[packet.stream.index]
+                written.mux(packet)
+    text = messages(source, tmp_path / f"out{out}")
+    assert expected in text
+    assert len(shown(tmp_path / f"out{out}")) == 10
+    with av.open(str(tmp_path / f"out{out}")) as output:
+        assert len(output.streams.audio) == (2 if out == ".mkv" else 1)
+
+
 def test_chapters_of_an_mp4_are_no_further_stream(tmp_path: Path) -> None:
     (tmp_path / "tags.txt").write_text(TAGS)
     inputs = (*PICTURES, "-i", tmp_path / "tags.txt", "-map_metadata", "1", "-map_chapters", "1")
