@@ -112,7 +112,7 @@ def test_subtitles_that_begin_before_a_late_start_do_not_lengthen_the_video(
     late = make(tmp_path / "late.mkv", "-output_ts_offset", "1.4")
     options = ["-map", "0", "-map", "1", "-c", "copy", "-c:s", "mov_text", "-copyts"]
     subtitled = tmp_path / f"in{source}"
-    command = [
+    command: list[str | Path] = [
         "ffmpeg",
         "-v",
         "error",
