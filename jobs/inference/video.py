@@ -16,6 +16,7 @@ from jobs.core.report import Report
 from jobs.core.types.facts import PictureFacts, RestoredVideo, VideoInput
 from jobs.core.types.summaries import TestSummary
 from jobs.inference import frame_scores
+from jobs.inference.originals_copy import copy_originals
 from jobs.media import video
 from jobs.media.video import Facts
 from jobs.networks.loaded import load_tested
@@ -60,9 +61,13 @@ def test_video(folder: JobFolder, spec: VideoTest, report: Report) -> TestSummar
         frames=facts.frames,
         bit_depth=spec.bit_depth,
     )
-    report.log.append("facts", **_output_facts(folder, restored, copies))
+    output_facts = _output_facts(folder, restored, copies)
+    report.log.append("facts", **output_facts)
     report.check()
     if originals is not None:
+        truth, times = results / "truth.mp4", frame_times(copies.input)
+        copy_originals(originals, times, truth, report)
+        report.log.append("facts", shown={**output_facts["shown"], "truth": _url(folder, truth)})
         frame_scores.measure(
             source, restored.out, originals, loaded.channels, restored.frames, report
         )

@@ -42,7 +42,7 @@ def test_from_the_home_page_to_a_better_video(page: Page, server: Server, tmp_pa
     page.get_by_role("button", name="Restore", exact=True).click()
     expect(page.locator("#state")).to_have_text("done")
     expect(page.locator(".verdict")).to_have_text(GAIN)
-    until(page, "document.querySelectorAll('#player video').length === 2")
+    until(page, "document.querySelectorAll('#player video').length === 3")
     with page.expect_download() as saved:
         page.get_by_role("link", name="Save the restored video").click()
     assert len(list(decode(saved.value.path()))) == 12

@@ -1,5 +1,6 @@
 """Tests of the page of a video test: comparison player, frame steps, and quality curves."""
 
+import json
 import re
 import urllib.request
 from collections.abc import Iterator
@@ -8,17 +9,18 @@ import numpy as np
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from jobs.media.images import list_images, read_image
 from jobs.media.video import decode
-from tests.browser.conftest import watched
-from tests.browser.looks import check_looks, until
+from tests.browser.conftest import ARTIFACTS, watched
+from tests.browser.looks import check_looks, serious_findings, until
 from tests.browser.test_one_page import Prepared, prepared
 
 __all__ = ["prepared"]
 
 READY = """[...document.querySelectorAll('#player video')]
     .every(video => video.readyState >= 2 && !video.seeking)"""
-PIXELS = """index => {
-    const video = document.querySelectorAll('#player video')[index];
+PIXELS = """role => {
+    const video = document.querySelector(`#player video[data-role=${role}]`);
     const canvas = document.createElement('canvas');
     [canvas.width, canvas.height] = [video.videoWidth, video.videoHeight];
     canvas.getContext('2d').drawImage(video, 0, 0);
@@ -32,9 +34,9 @@ def page(browser: Browser, prepared: Prepared, request: pytest.FixtureRequest) -
         yield page
 
 
-def picture(page: Page, index: int) -> "np.ndarray[tuple[int, ...], np.dtype[np.float64]]":
-    """The displayed frame of a video (0: output, 1: input), of shape (H, W, 3)."""
-    return np.array(page.evaluate(PIXELS, index), float).reshape(64, 96, 4)[:, :, :3]
+def picture(page: Page, role: str) -> "np.ndarray[tuple[int, ...], np.dtype[np.float64]]":
+    """The displayed frame of a video, input or output, of shape (H, W, 3)."""
+    return np.array(page.evaluate(PIXELS, role), float).reshape(64, 96, 4)[:, :, :3]
 
 
 def test_a_video_is_restored_played_over_its_input_and_measured(
@@ -57,14 +59,16 @@ def test_a_video_is_restored_played_over_its_input_and_measured(
     until(page, READY)
     expect(page.locator(".video-tools output")).to_contain_text("frame 17 of 24")
     decoded = [frame.astype(float) for frame in decode(prepared.clip[0])]
-    seen = picture(page, 1)
+    seen = picture(page, "input")
     # The browser's copy is lossy: the displayed frame must be nearest to frame 17 of the input.
     assert int(np.argmin([np.abs(seen - frame).mean() for frame in decoded])) == 17
     restored = [
         frame.astype(float)
         for frame in decode(next((prepared.server.home / "jobs").glob("*/results/restored.mp4")))
     ]
-    assert int(np.argmin([np.abs(picture(page, 0) - frame).mean() for frame in restored])) == 17
+    assert (
+        int(np.argmin([np.abs(picture(page, "output") - frame).mean() for frame in restored])) == 17
+    )
 
     page.locator("#worst").click()
     expect(place).to_have_value(page.locator("#worst").get_attribute("data-frame") or "")
@@ -81,10 +85,59 @@ def test_a_video_is_restored_played_over_its_input_and_measured(
     until(page, "document.querySelector('#player video').currentTime > 0.5")
     page.get_by_role("button", name=re.compile("Play|Pause")).click()
     until(page, READY)
-    output_time, input_time = page.evaluate(
+    times = page.evaluate(
         "[...document.querySelectorAll('#player video')].map(video => video.currentTime)"
     )
-    assert abs(output_time - input_time) < 0.02
+    assert len(times) == 3
+    assert max(times) - min(times) < 0.02
+
+
+def test_a_video_has_all_modes_of_the_viewer_and_the_numbers_of_its_frame(
+    page: Page, prepared: Prepared
+) -> None:
+    body = {"video": str(prepared.clip[0]), "originals": str(prepared.clip[1]), "kind": "video"}
+    id = prepared.server.create(f"/models/{prepared.model}/tests", body)
+    prepared.server.wait(id, "done")
+    page.goto(f"{prepared.server.url}/tests/{id}")
+    until(page, READY)
+    tags = page.locator("#player .tags span")
+    expect(tags).to_have_text(["Input", "Output"])
+    canvas = "document.querySelector('#player .stage canvas').toDataURL()"
+    pictures = set()
+    for mode, labels in (
+        ("Side by side", ["Input", "Output", "Ground truth"]),
+        ("Difference", ["|Input − Output| ×8"]),
+        ("Error map", ["Error of input", "Error of output"]),
+        ("Slider", ["Input", "Output"]),
+    ):
+        page.get_by_role("button", name=mode).click()
+        expect(tags).to_have_text(labels)
+        pictures.add(page.evaluate(canvas))
+        assert serious_findings(page) == []
+        page.locator("#player").screenshot(path=ARTIFACTS / f"video-{mode}.png")
+    assert len(pictures) == 4
+    page.get_by_role("button", name="Error map").click()
+    before = page.evaluate(canvas)
+    chart = page.locator("#curves .chart").first
+    box = chart.bounding_box()
+    assert box is not None
+    assert box["width"] > 0.9 * page.evaluate("document.querySelector('main').clientWidth - 64")
+    chart.click(position={"x": 0.75 * box["width"], "y": 0.5 * box["height"]})
+    until(page, f"{READY} && {canvas} !== {json.dumps(before)}")
+    frame = page.get_by_role("slider", name="Frame").input_value()
+    assert 12 < int(frame) < 23
+    numbers = page.locator("#numbers")
+    expect(numbers.locator("caption")).to_have_text(f"Frame {frame}")
+    scores = next(
+        event["scalars"]
+        for event in prepared.server.wait_for_events(id, "scalars")
+        if event["step"] == int(frame)
+    )
+    cells = numbers.locator("tbody td").all_inner_texts()
+    assert cells[:2] == [f"{scores[f'{side}/psnr']:.2f}" for side in ("input", "output")]
+    decoded = [read_image(path).astype(float) for path in list_images(prepared.clip[1])]
+    seen = picture(page, "target")
+    assert int(np.argmin([np.abs(seen - each).mean() for each in decoded])) == int(frame)
 
 
 def test_a_broken_video_is_reported_in_place_of_the_player(page: Page, prepared: Prepared) -> None:

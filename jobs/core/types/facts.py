@@ -1,6 +1,6 @@
 """Types of the facts of a job: `facts` events report them, and the summary collects them."""
 
-from typing import Annotated
+from typing import Annotated, NotRequired
 
 from typing_extensions import TypedDict
 
@@ -85,6 +85,7 @@ class VideoFiles(TypedDict):
     input: Url
     output: Url
     times: Annotated[str, doc("URL of a JSON list of seconds.")]
+    truth: NotRequired[Annotated[str, doc("URL of the originals, if they are known.")]]
 
 
 class WorstFrame(TypedDict):

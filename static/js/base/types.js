@@ -376,6 +376,7 @@
  * @property {string} input URL, from the server's root.
  * @property {string} output URL, from the server's root.
  * @property {string} times URL of a JSON list of seconds.
+ * @property {string} [truth] URL of the originals, if they are known.
  */
 
 /**

@@ -1,11 +1,19 @@
-// The page of a test of a video: the restored video over its input, and the quality of each frame.
+// The page of a test of a video: the restored video with its input, and the quality of each frame.
 import { withRoot } from "../base/address.js";
 import { request } from "../base/api.js";
 import { chart } from "../charts/chart.js";
 import { addEvents, curvesOf } from "../charts/curves.js";
 import { INPUT_STYLE } from "../charts/styles.js";
 import { ancestor, find, findAll, findOptional, pageData } from "../base/dom.js";
-import { decibel, similarity } from "../base/format.js";
+import {
+  count,
+  decibel,
+  decimals,
+  gain,
+  NO_VALUE,
+  similarity,
+  similarityGain,
+} from "../base/format.js";
 import { watchJob } from "../base/live.js";
 import { refresher } from "../base/refresh.js";
 import { isFinal, showStatus, withEvent } from "../base/status.js";
@@ -24,8 +32,9 @@ let job = pageData("job");
 let curves = curvesOf();
 /** @type {JobEvent[] | null} Events from before the curves were loaded. */
 let early = [];
-/** @type {number | null | undefined} The start of the attempt whose videos are shown. */
-let shownAttempt;
+/** The attempt and the videos that are shown. */
+let shownVideos = "";
+let shownFrame = 0;
 let showFrame = (/** @type {number} */ _frame) => {};
 const part = (/** @type {string} */ name) => find(document, `#${name}`);
 const refresh = refresher("#content, #history", () => bindWorstFrame());
@@ -63,26 +72,66 @@ function zoom(range) {
 function draw() {
   const isMeasured = Object.keys(curves.series).length > 0;
   if (!isMeasured) return;
+  showNumbers();
   part("curves").hidden = false;
   look.extent = [0, Math.max(1, curves.step)];
   for (const frameChart of frameCharts) frameChart.draw();
 }
 
 /**
- * Create the player when the videos exist, and again for a new attempt.
+ * Create the player when the videos exist, again when the originals follow, and for a new attempt.
  * @param {JobSummary} [summary]
  */
 async function showPlayer({ shown, sound, width = 1, height = 1 } = {}) {
-  if (!shown || shownAttempt === job.started) return;
-  shownAttempt = job.started;
+  const videos = JSON.stringify([job.started, shown]);
+  if (!shown || videos === shownVideos) return;
+  shownVideos = videos;
   // Each attempt writes the same names, which browsers cache.
   const query = `?try=${job.seq}`;
   const times = await fetch(withRoot(shown.times + query)).then((response) => response.json());
   showFrame = videoCompare(
     part("player"),
-    { input: shown.input + query, output: shown.output + query, times, sound, width, height },
-    (frame) => frameCharts.forEach((frameChart) => frameChart.pointAt(frame)),
+    {
+      input: shown.input + query,
+      output: shown.output + query,
+      truth: shown.truth && shown.truth + query,
+      times,
+      sound,
+      width,
+      height,
+    },
+    (frame) => {
+      shownFrame = frame;
+      showNumbers();
+      for (const frameChart of frameCharts) frameChart.pointAt(frame);
+    },
   );
+}
+
+/** Show the scores of the frame; long videos have those of some frames only. */
+function showNumbers() {
+  const numbers = findOptional(document, "#numbers");
+  if (!numbers) return;
+  const [psnrInput, psnrOutput, ssimInput, ssimOutput] = [
+    "input/psnr",
+    "output/psnr",
+    "input/ssim",
+    "output/ssim",
+  ].map((key) => {
+    const line = curves.series[key];
+    return line?.value[line.step.indexOf(shownFrame)] ?? null;
+  });
+  const difference = (/** @type {number | null} */ before, /** @type {number | null} */ after) =>
+    before == null || after == null ? null : after - before;
+  const texts = [
+    [psnrInput, psnrOutput].map((value) => (value == null ? NO_VALUE : decimals(value, 2))),
+    gain(difference(psnrInput, psnrOutput)).replace(" dB", ""),
+    [ssimInput, ssimOutput].map(similarity),
+    similarityGain(difference(ssimInput, ssimOutput)),
+  ].flat();
+  const cells = findAll(numbers, "tbody td");
+  texts.forEach((text, index) => (cells[index].textContent = text));
+  find(numbers, "caption").textContent = `Frame ${count(shownFrame)}`;
 }
 
 /** Bind the button that shows the worst frame. */

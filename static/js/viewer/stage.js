@@ -4,7 +4,7 @@ import { tinted } from "./qp_map.js";
 import { clip, difference, errorMap, place } from "./view.js";
 
 /** @import { Box } from "../base/types.js" */
-/** @import { Point } from "../base/client_types.js" */
+/** @import { Point, Size } from "../base/client_types.js" */
 /** @import { QpMap } from "./qp_map.js" */
 /** @import { View } from "./view.js" */
 
@@ -31,6 +31,23 @@ export function surfaces(images) {
     context.drawImage(image, 0, 0, width, height);
     return context.canvas;
   });
+}
+
+/**
+ * An empty surface.
+ * @param {Size} size
+ * @returns {Surface}
+ */
+export const emptySurface = ({ width, height }) => blank(width, height).canvas;
+
+/**
+ * Draw the shown frame of a video onto a surface.
+ * @param {Surface} surface
+ * @param {HTMLVideoElement} video
+ */
+export function drawFrame(surface, video) {
+  context2d(surface).drawImage(video, 0, 0, surface.width, surface.height);
+  values.delete(surface);
 }
 
 /**

@@ -1,25 +1,32 @@
-// Player of two videos with the same frame times, one over the other under a slider. The output
-// leads, and the input is synchronised with it.
+// Player of videos with the same frame times in the viewer, with all of its modes. The output leads,
+// and the others are synchronised with it. A frame at rest is exact; while videos play, the others
+// may be a frame off for a moment.
 import { element } from "../base/dom.js";
 import { count, decimals } from "../base/format.js";
 import { frameAt, middleOf } from "./frames.js";
-import { bindDivider } from "./viewer_controls.js";
+import { drawFrame, emptySurface } from "./stage.js";
+import { liveViewer } from "./viewer.js";
 
 /**
  * @typedef {object} ComparedVideos
  * @property {string} input URL.
  * @property {string} output URL.
+ * @property {string} [truth] URL of the originals.
  * @property {number[]} times Of the frames, in seconds.
  * @property {boolean} [sound] Whether the videos have sound.
  * @property {number} width
  * @property {number} height
  */
 
+/** @import { Picture } from "./viewer_controls.js" */
+
 const SPEEDS = [0.25, 0.5, 1];
-/** Seconds. If the input is farther off, it jumps; otherwise its speed changes. */
+/** Seconds. If a video is farther off, it jumps; otherwise its speed changes. */
 const JUMP = 0.15;
-/** The largest relative change of the input's speed. */
+/** The largest relative change of a video's speed. */
 const SPEED_CHANGE = 0.1;
+/** Videos that are not at the same frame are shown nevertheless after this time. */
+const STALE_MS = 200;
 
 /**
  * Create the player in a holder.
@@ -30,29 +37,18 @@ const SPEED_CHANGE = 0.1;
  */
 export function videoCompare(
   holder,
-  { input: inputUrl, output: outputUrl, times, sound, width, height },
+  { input, output: restored, truth, times, sound, width, height },
   onFrame,
 ) {
-  const [output, input] = [videoOf(outputUrl, "Output"), videoOf(inputUrl, "Input")];
-  const divider = element("div", {
-    class: "divider",
-    role: "slider",
-    tabindex: 0,
-    "aria-valuemin": 0,
-    "aria-valuemax": 100,
-    "aria-label": "Boundary between input and output",
-  });
-  const outputTag = element("span", { class: "end" }, "Output");
-  const tags = element(
-    "div",
-    { class: "tags", "aria-hidden": "true" },
-    element("span", {}, "Input"),
-    outputTag,
-  );
-  const stage = element("div", { class: "stage video-stage" }, output, input, tags, divider);
-  stage.style.aspectRatio = `${width} / ${height}`;
-  // As high as the window allows, and not wider than the picture.
-  stage.style.maxWidth = `calc(70vh * ${width / height})`;
+  const pictures = [
+    { role: "input", label: "Input", url: input },
+    { role: "output", label: "Output", url: restored },
+    ...(truth ? [{ role: "target", label: "Ground truth", url: truth }] : []),
+  ];
+  const videos = pictures.map(videoOf);
+  const output = videos[1];
+  const followers = videos.filter((video) => video !== output);
+  const surfaces = videos.map(() => emptySurface({ width, height }));
 
   const play = element(
     "button",
@@ -113,20 +109,23 @@ export function videoCompare(
     soundButton,
   );
   const error = element("p", { class: "notice", role: "status", hidden: true });
-  holder.replaceChildren(stage, tools, error);
+  const room = element("div");
+  const hidden = element("div", { class: "unseen", "aria-hidden": "true" }, ...videos);
+  holder.replaceChildren(room, tools, error, hidden);
+  const { stage, redraw } = liveViewer(room, pictures, surfaces);
 
   const currentFrame = () => frameAt(times, output.currentTime);
 
   /** @param {number} frame */
   function showFrame(frame) {
     output.pause();
-    output.currentTime = middleOf(times, frame);
+    for (const video of videos) video.currentTime = middleOf(times, frame);
     report();
   }
 
   /** @param {number} value */
   function setSpeed(value) {
-    output.playbackRate = input.playbackRate = value;
+    for (const video of videos) video.playbackRate = value;
   }
 
   /** @param {boolean} isOn */
@@ -136,13 +135,29 @@ export function videoCompare(
   }
 
   function synchronise() {
-    const delay = output.currentTime - input.currentTime;
-    if (output.paused || Math.abs(delay) > JUMP) {
-      input.currentTime = output.currentTime;
-      return;
+    for (const video of followers) {
+      const delay = output.currentTime - video.currentTime;
+      if (output.paused || Math.abs(delay) > JUMP) video.currentTime = output.currentTime;
+      else {
+        const change = Math.max(-SPEED_CHANGE, Math.min(SPEED_CHANGE, delay));
+        video.playbackRate = output.playbackRate * (1 + change);
+      }
     }
-    const change = Math.max(-SPEED_CHANGE, Math.min(SPEED_CHANGE, delay));
-    input.playbackRate = output.playbackRate * (1 + change);
+  }
+
+  let drawnAt = 0;
+  function draw() {
+    drawnAt = performance.now();
+    videos.forEach((video, index) => drawFrame(surfaces[index], video));
+    redraw();
+  }
+
+  /** Draw if all videos are at one frame; the originals may end before the others. */
+  function drawInStep() {
+    const isInStep = followers.every(
+      (video) => video.ended || frameAt(times, video.currentTime) === currentFrame(),
+    );
+    if (isInStep || performance.now() - drawnAt > STALE_MS) draw();
   }
 
   let reported = -1;
@@ -162,23 +177,25 @@ export function videoCompare(
     report();
     if (output.paused) return;
     synchronise();
+    drawInStep();
     requestAnimationFrame(follow);
   }
   output.addEventListener("play", () => {
     play.textContent = "Pause";
-    input.play();
+    for (const video of followers) video.play();
     follow();
   });
   output.addEventListener("pause", () => {
     play.textContent = "Play";
-    input.pause();
+    for (const video of followers) video.pause();
     synchronise();
   });
-  output.addEventListener("seeked", () => {
-    synchronise();
-    report();
-  });
-  for (const video of [output, input]) {
+  output.addEventListener("seeked", report);
+  for (const video of videos) {
+    video.addEventListener("seeked", () => {
+      if (videos.every(({ seeking, readyState }) => !seeking && readyState >= 2)) draw();
+    });
+    video.addEventListener("loadeddata", () => showFrame(currentFrame()), { once: true });
     video.addEventListener("error", () => {
       error.hidden = false;
       error.textContent =
@@ -186,19 +203,7 @@ export function videoCompare(
     });
   }
 
-  const state = { cut: 0.5, ends: { left: 0, right: 1 } };
-  /** @param {{ cut?: number }} values */
-  const moveDivider = (values) => {
-    Object.assign(state, values);
-    state.ends.right = stage.clientWidth;
-    const at = state.cut * stage.clientWidth;
-    input.style.clipPath = `inset(0 ${stage.clientWidth - at}px 0 0)`;
-    divider.style.translate = `${at}px`;
-    outputTag.style.left = `${stage.clientWidth}px`;
-    divider.setAttribute("aria-valuenow", String(Math.round(100 * state.cut)));
-  };
-  bindDivider(divider, state, moveDivider, moveDivider);
-  new ResizeObserver(() => moveDivider({})).observe(stage);
+  stage.classList.add("video-stage");
   bindKeys(stage, {
     " ": () => play.click(),
     ArrowLeft: () => showFrame(currentFrame() - 1),
@@ -206,17 +211,14 @@ export function videoCompare(
     ",": () => showFrame(currentFrame() - 1),
     ".": () => showFrame(currentFrame() + 1),
   });
-  output.addEventListener("loadeddata", () => showFrame(0), { once: true });
   return showFrame;
 }
 
-/**
- * @param {string} src
- * @param {string} label
- */
-function videoOf(src, label) {
+/** @param {Picture} picture */
+function videoOf({ role, label, url }) {
   const video = element("video", {
-    src,
+    src: url,
+    "data-role": role,
     preload: "auto",
     playsInline: true,
     "aria-label": label,

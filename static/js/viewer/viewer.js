@@ -58,31 +58,10 @@ export function viewer(holder, pictures, qpMap) {
   const images = pictures.map(({ role, label, url }) =>
     element("img", { src: url, alt: label, "data-role": role }),
   );
-  const truth = pictures.findIndex(({ role }) => role === "target");
-  /** @type {ViewerState} */
-  const state = {
-    pictures,
-    truth,
-    qp: null,
-    mode: "slider",
-    gain: 8,
-    top: 16,
-    left: 0,
-    right: 1,
-    cut: 0.5,
-    ends: { left: 0, right: 1 },
-    flipped: false,
-    view: null,
-    point: null,
-    space: { width: 0, height: 0 },
-    boxes: [],
-    cache: new Map(),
-    ...storedSettings(),
-  };
+  const state = initialState(pictures);
   const inAddress = "inAddress" in holder.dataset;
   if (inAddress) Object.assign(state, viewInAddress(pictures));
-  if ((truth < 0 && state.mode === "error") || (!qpMap?.url && state.mode === "qp"))
-    state.mode = "slider";
+  restrictMode(state, Boolean(qpMap?.url));
   const parts = build(pictures, images);
   holder.replaceChildren(parts.holder);
   const [{ width, height }] = pictures;
@@ -106,6 +85,59 @@ export function viewer(holder, pictures, qpMap) {
       showFailure();
     }
   };
+}
+
+/**
+ * Create a viewer of surfaces that change, such as frames of videos.
+ * @param {HTMLElement} holder
+ * @param {Picture[]} pictures At least two, whose URLs are offered as files.
+ * @param {Surface[]} loaded Of one size.
+ * @returns {{ stage: HTMLElement, redraw: () => void }} `redraw` shows what the surfaces have now.
+ */
+export function liveViewer(holder, pictures, loaded) {
+  const state = initialState(pictures);
+  restrictMode(state, false);
+  const parts = build(pictures, []);
+  holder.replaceChildren(parts.holder);
+  const replace = start(state, parts, loaded, false);
+  return { stage: parts.stage, redraw: () => replace(loaded) };
+}
+
+/**
+ * @param {Picture[]} pictures
+ * @returns {ViewerState}
+ */
+function initialState(pictures) {
+  const truth = pictures.findIndex(({ role }) => role === "target");
+  return {
+    pictures,
+    truth,
+    qp: null,
+    mode: "slider",
+    gain: 8,
+    top: 16,
+    left: 0,
+    right: 1,
+    cut: 0.5,
+    ends: { left: 0, right: 1 },
+    flipped: false,
+    view: null,
+    point: null,
+    space: { width: 0, height: 0 },
+    boxes: [],
+    cache: new Map(),
+    ...storedSettings(),
+  };
+}
+
+/**
+ * The stored mode may need a picture that is missing here.
+ * @param {ViewerState} state
+ * @param {boolean} hasQp
+ */
+function restrictMode(state, hasQp) {
+  if ((state.truth < 0 && state.mode === "error") || (!hasQp && state.mode === "qp"))
+    state.mode = "slider";
 }
 
 /** @type {("mode" | "gain" | "top")[]} The settings that are stored. */
@@ -165,7 +197,7 @@ function fileLinks(pictures, urls) {
  * @param {Parts} parts
  * @param {Surface[]} loaded
  * @param {boolean} inAddress Whether the page's address contains the view.
- * @returns {(surfaces: Surface[], urls: string[]) => void} Replaces the pictures.
+ * @returns {(surfaces: Surface[], urls?: string[]) => void} Replaces the pictures.
  */
 function start(state, parts, loaded, inAddress) {
   const size = { width: loaded[0].width, height: loaded[0].height };
@@ -215,7 +247,7 @@ function start(state, parts, loaded, inAddress) {
   return (fresh, urls) => {
     loaded.splice(0, loaded.length, ...fresh);
     state.cache.clear();
-    parts.files.replaceChildren(...fileLinks(state.pictures, urls));
+    if (urls) parts.files.replaceChildren(...fileLinks(state.pictures, urls));
     drawing.now();
   };
 }
