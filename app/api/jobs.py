@@ -12,8 +12,9 @@ from flask import Blueprint, Response, jsonify, request
 
 from app.actions import delete, describe, queue, zip_of_job
 from app.answers import EventList, ScalarsResponse, WorkerLog
+from app.api import event_stream
 from app.api.replies import arguments, body
-from app.api.routes import JSON, ZIP, Text, Zip, route
+from app.api.routes import EVENT_STREAM, JSON, ZIP, EventStream, Text, Zip, route
 from app.api.typed import JobDetails, JobPage, Record
 from app.bodies import JobChanges, Move, Resume
 from app.catalog import log_index, worker_log
@@ -113,13 +114,19 @@ def resume_job(id: Id) -> tuple[JobDetails, int]:
     "GET",
     "/jobs/<id>/events",
     query=EventsQuery,
-    answers={JSON: EventList},
+    answers={JSON: EventList, EVENT_STREAM: EventStream},
 )
 def job_events(id: Id) -> Response:
-    """Events of a job: all after `since`, or the first `limit` of them."""
+    """Events of a job: all after `since`, or the first `limit` of them.
+
+    With Accept: text/event-stream, the answer are server-sent events as they come, each with its
+    `seq` as id. It ends with the job, or after two minutes: connect again with Last-Event-ID.
+    """
     row_or_404(id)
     query = arguments(EventsQuery)
     folder, types = catalog().folder(id), frozenset[str](query.type)
+    if event_stream.wants_stream():
+        return event_stream.stream(folder, query.since, types)
     parts = (
         log_index.rare(folder, query.since, types)
         if types and types <= log_index.RARE

@@ -1,0 +1,63 @@
+"""Each example runs as written, and docs/scripting.md's Python too."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from jobs.core.paths import ROOT
+from tests.conftest import Clip
+from tests.support.server import Server
+
+ENVIRONMENT = {
+    **os.environ,
+    "PYTHONPATH": str(ROOT),
+    "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+    "EPOCHS": "1",
+}
+
+
+def run(*command: str | Path, cwd: Path = ROOT) -> str:
+    done = subprocess.run(
+        command, capture_output=True, text=True, cwd=cwd, env=ENVIRONMENT, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize("place", ["--home", "--server"])
+def test_the_shell_script_does_the_whole_job(
+    place: str, request: pytest.FixtureRequest, clip: Clip, tmp_path: Path
+) -> None:
+    where = tmp_path / "home"
+    url = request.getfixturevalue("server").url if place == "--server" else str(where)
+    out = tmp_path / "results"
+    printed = run(ROOT / "examples/whole_job.sh", *clip, out, place, url)
+    assert re.fullmatch(r"gain: -?[\d.e-]+ dB\n", printed)
+    test = json.loads((out / "test.json").read_text())
+    assert (test["kind"], test["state"]) == ("test", "done")
+    assert json.loads((out / "job.json").read_text())["name"] == "whole-job"
+    exported = json.loads((out / "export.json").read_text())
+    assert (out / "model.onnx").stat().st_size == exported["size"]
+
+
+def test_a_training_in_plain_python(clip: Clip, tmp_path: Path) -> None:
+    script = ROOT / "examples/train_without_server.py"
+    printed = run(sys.executable, script, *clip, tmp_path / "home", "1")
+    assert re.fullmatch(r"[0-9a-z]{22}: [\d.]+ dB, input [\d.]+ dB \([+-][\d.]+ dB\)\n", printed)
+
+
+def test_the_python_of_the_documents(server: Server, clip: Clip, tmp_path: Path) -> None:
+    (code,) = re.findall("```python\n(.*?)```", (ROOT / "docs/scripting.md").read_text(), re.DOTALL)
+    code = code.replace("http://127.0.0.1:5000", server.url).replace("epochs=5", "epochs=1")
+    (tmp_path / "clip.h264").symlink_to(clip[0])
+    (tmp_path / "frames").symlink_to(clip[1])
+    watched = (
+        f"{code}\nimport sys\nassert not {{'torch', 'pydantic', 'flask'}} & sys.modules.keys()"
+    )
+    assert run(sys.executable, "-c", watched, cwd=tmp_path).endswith(" dB\n")
+    assert len(code.strip().splitlines()) <= 10
