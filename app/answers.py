@@ -441,6 +441,7 @@ class Links(TypedDict):
     health: Url
     metrics: Url
     openapi: Url
+    docs: Annotated[str, doc("URL of the page that describes the API.")]
 
 
 class Health(TypedDict):

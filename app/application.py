@@ -21,6 +21,7 @@ from app.live.sockets import JOB_DELETED, Jobs, uncompressed
 from app.pages import (
     compare,
     datasets,
+    docs,
     formatting,
     home,
     inference,
@@ -89,6 +90,7 @@ def create_app(settings: Settings, work: bool = True) -> Flask:
         datasets,
         models,
         compare,
+        docs,
         inference,
         queue,
         pairs,

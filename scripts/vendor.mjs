@@ -6,6 +6,7 @@ import { build } from "esbuild";
 
 const FILES = [
   "socket.io-client/dist/socket.io.esm.min.js",
+  "swagger-ui-dist/swagger-ui.css",
   "uplot/dist/uPlot.esm.js",
   "uplot/dist/uPlot.min.css",
 ];
@@ -13,6 +14,7 @@ const FILES = [
 const TYPES = {
   "codemirror.d.ts": 'export * from "../../scripts/codemirror.mjs";\n',
   "socket.io.esm.min.d.ts": 'export { io } from "socket.io-client";\n',
+  "swagger.d.ts": "export default function (options: object): unknown;\n",
   "tus.esm.min.d.ts": 'export { Upload } from "tus-js-client";\n',
   "uPlot.esm.d.ts": 'export { default } from "uplot";\n',
 };
@@ -37,6 +39,20 @@ await writeFile(
 await build({
   entryPoints: [fileURLToPath(new URL("codemirror.mjs", import.meta.url))],
   outfile: fileURLToPath(new URL("codemirror.js", vendor)),
+  bundle: true,
+  format: "esm",
+  minify: true,
+  target: "es2022",
+  logLevel: "warning",
+});
+
+// Swagger UI has no module with exports either.
+await build({
+  stdin: {
+    contents: 'export { default } from "swagger-ui-dist/swagger-ui-es-bundle.js";',
+    resolveDir: fileURLToPath(modules),
+  },
+  outfile: fileURLToPath(new URL("swagger.js", vendor)),
   bundle: true,
   format: "esm",
   minify: true,

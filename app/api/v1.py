@@ -35,6 +35,7 @@ def api_links() -> Links:
         "health": f"{root}/healthz",
         "metrics": f"{root}/metrics",
         "openapi": f"{root}/openapi.json",
+        "docs": f"{request.script_root}/docs",
     }
 
 

@@ -1500,6 +1500,7 @@
  * @property {string} health URL, from the server's root.
  * @property {string} metrics URL, from the server's root.
  * @property {string} openapi URL, from the server's root.
+ * @property {string} docs URL of the page that describes the API.
  */
 
 /**

@@ -105,7 +105,7 @@ def test_the_description_says_how_to_authenticate(app: Flask, client: FlaskClien
 
 def test_the_api_begins_with_its_links(client: FlaskClient) -> None:
     links: dict[str, str] = client.get("/api/v1").json  # type: ignore[assignment]
-    assert list(links) == ["files", "health", "jobs", "metrics", "openapi"]
+    assert list(links) == ["docs", "files", "health", "jobs", "metrics", "openapi"]
     for url in links.values():
         assert client.get(url).status_code == 200
 

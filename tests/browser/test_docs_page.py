@@ -1,0 +1,20 @@
+"""Tests of the page of the API: it carries out an operation, and loads from this server alone."""
+
+from playwright.sync_api import Page, expect
+
+from tests.support.server import Server
+
+
+def test_the_page_of_the_api_lists_operations_and_carries_one_out(
+    page: Page, server: Server
+) -> None:
+    requests: list[str] = []
+    page.on("request", lambda request: requests.append(request.url))
+    page.goto(server.url)
+    page.get_by_role("link", name="API").click()
+    expect(page.get_by_role("heading", name="API", exact=True)).to_be_visible()
+    page.locator("#operations-api-healthz .opblock-summary-control").click()
+    page.get_by_role("button", name="Try it out").click()
+    page.get_by_role("button", name="Execute").click()
+    expect(page.locator(".live-responses-table .response-col_status").last).to_contain_text("200")
+    assert all(url.startswith((server.url, "data:", "blob:")) for url in requests)
