@@ -56,6 +56,8 @@ COMMANDS = {
 """By name: the module of a command, its attribute there, the first sentence of its help."""
 
 
+FOR_ALL = ("server", "home", "token")
+"""Settings of the file that several commands have; the environment overrides them."""
 INTERRUPTED = 130
 """The exit status after Ctrl-C, as of a shell: 128 and the number of SIGINT."""
 
@@ -85,6 +87,55 @@ def refusals_as_sentences() -> Iterator[None]:
         raise click.ClickException(sentence) from error
 
 
+def with_settings(command: click.Command, settings: Any, args: list[str]) -> list[str]:
+    """The arguments of a command with options from its table in the file of settings.
+
+    They come first, so options that are typed override them.
+    """
+    position = 0
+    while isinstance(command, click.Group) and position < len(args):
+        subcommand = command.commands.get(args[position])
+        if subcommand is None:
+            return args
+        command, settings = subcommand, settings.get(args[position], {})
+        position += 1
+    options: list[str] = []
+    for key, value in settings.items():
+        name = key.replace("_", "-")
+        if isinstance(value, bool):
+            options.append(f"--{name}" if value else f"--no-{name}")
+        elif not isinstance(value, dict):
+            text = ",".join(map(str, value)) if isinstance(value, list) else str(value)
+            options += [f"--{name}", text]
+    return [*args[:position], *options, *args[position:]]
+
+
+def read_settings(ctx: click.Context, _: click.Parameter, path: str | None) -> None:
+    """Read the file of --config: tables are options of commands, the rest is for all of them."""
+    if path is None:
+        return
+    import os
+    import tomllib
+
+    try:
+        with open(path, "rb") as file:
+            settings = tomllib.load(file)
+    except OSError as error:
+        raise click.UsageError(f"--config: {path} cannot be read: {error.strerror}.") from error
+    except ValueError as error:
+        raise click.UsageError(f"--config: {path} is not a TOML file: {error}.") from error
+    for key, value in settings.items():
+        if key in COMMANDS and isinstance(value, dict):
+            continue
+        if key not in FOR_ALL or not isinstance(value, str):
+            raise click.UsageError(
+                f"--config: Unknown setting {key!r} in {path}. It may have "
+                f"{', '.join(FOR_ALL)} as texts, and a table for each command, such as [train]."
+            )
+        os.environ.setdefault(f"CLEARFRAME_{key.upper()}", value)
+    ctx.obj = settings
+
+
 class LazyGroup(click.Group):
     """A group of entries. Help, completion and suggestions read the entries only."""
 
@@ -92,7 +143,10 @@ class LazyGroup(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         name, command, rest = super().resolve_command(ctx, args)
-        return name, command.load() if isinstance(command, Entry) else command, rest
+        command = command.load() if isinstance(command, Entry) else command
+        if name is not None and command is not None and ctx.obj:
+            rest = with_settings(command, ctx.obj.get(name, {}), rest)
+        return name, command, rest
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -104,6 +158,15 @@ class LazyGroup(click.Group):
 
 
 @click.group(cls=LazyGroup, commands=[Entry(name, *entry) for name, entry in COMMANDS.items()])
+@click.option(
+    "--config",
+    type=click.Path(),
+    envvar="CLEARFRAME_COMMANDS",
+    is_eager=True,
+    expose_value=False,
+    callback=read_settings,
+    help="TOML file with server, home and token, and a table with options for each command.",
+)
 @click.version_option(package_name="clearframe", message="%(prog)s %(version)s")
 def main() -> None:
     """Remove compression artifacts from images and video.

@@ -2,12 +2,14 @@
 
 import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import click
 import pytest
+from click.testing import CliRunner
 
-from commands.main import COMMANDS, Entry, main
+from commands.main import COMMANDS, FOR_ALL, Entry, main
 from tests.conftest import Clip
 
 HEAVY = {"app", "flask", "jobs", "models", "pydantic", "sqlalchemy", "torch"}
@@ -105,3 +107,28 @@ print(sorted({{"torch", "torchvision", "av", "numpy"}} & sys.modules.keys()))
     summary, _, imported = python(code).strip().rpartition("\n")
     assert json.loads(summary)["summary"]["pairs"]
     assert imported == "[]"
+
+
+def test_a_file_has_settings_of_commands_and_options_override_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in FOR_ALL:  # So that what the command sets is taken back.
+        monkeypatch.setenv(f"CLEARFRAME_{name.upper()}", "x")
+        monkeypatch.delenv(f"CLEARFRAME_{name.upper()}")
+    file = tmp_path / "commands.toml"
+    home = tmp_path / "nowhere"
+    file.write_text(
+        f"home = '{home}'\n[jobs.list]\njson = true\n[dataset.create]\nqp = [30, 'x']\n"
+        "[train]\nname = 'm'\nsolver-momentum = 0.5\n"
+    )
+    run = partial(CliRunner().invoke, main)
+    assert run(["--config", str(file), "jobs", "list"]).stdout == "[]\n"
+    create = ["--config", str(file), "dataset", "create", "--originals", str(tmp_path)]
+    assert "--qp" in run(create).stderr
+    assert "--qp" not in run([*create, "--qp", "30"]).stderr
+    assert str(home) in run(["--config", str(file), "jobs", "show", "abcdefgh"]).stderr
+    for text, message in (("port = 1", "Unknown setting 'port'"), ("=", "is not a TOML file")):
+        file.write_text(text)
+        refused = run(["--config", str(file), "jobs", "list"])
+        assert (refused.exit_code, message in refused.stderr) == (2, True)
+    assert "cannot be read" in run(["--config", str(home), "jobs", "list"]).stderr
