@@ -17,10 +17,14 @@ else:
 
 UNTIMED = ("h264", "hevc")
 """Formats of raw streams, whose frames have no times."""
+COUNTED = ("mpegvideo", "m4v")
+"""Formats of raw streams whose times FFmpeg counts: its average rate is a guess, 25."""
 DECODE_ORDER = ("avi",)
 """Formats that number packets in the order of decoding, and do not say when frames are shown."""
 ZERO_IS_START = ("mov,mp4,m4a,3gp,3g2,mj2", "mp4", "mov")
 """Formats whose time 0 is the begin of the presentation. Transport streams begin anywhere."""
+STATE_LENGTH = ("mov", "matroska")
+"""Containers that state the length of the video in their header."""
 DEFAULT_RATE = Fraction(25)
 JUMPING = ("mpegts", "mpeg")
 """Formats whose clock may start again in the middle of a file."""
@@ -96,6 +100,8 @@ def frame_rate(source: InputContainer) -> Fraction:
     video = videos_of(source)[0]
     if is_untimed(source):
         return video.codec_context.framerate if signals_rate(source) else DEFAULT_RATE
+    if source.format.name in COUNTED:
+        return video.guessed_rate or DEFAULT_RATE
     return video.average_rate or video.guessed_rate or DEFAULT_RATE
 
 
@@ -113,7 +119,7 @@ def origin(source: InputContainer, target: str, first: av.VideoFrame) -> Fractio
     played. A late begin stays where both formats mean by it that nothing is shown before; an .mp4
     of a transport stream would otherwise show nothing for hours.
     """
-    if is_untimed(source):
+    if is_untimed(source) or source.format.name in COUNTED:
         return Fraction(0)
     frame = (first.pts or 0) * time_base(source)
     if source.format.name in ZERO_IS_START:
@@ -129,3 +135,20 @@ def _starts(source: InputContainer) -> list[Fraction]:
         for stream in (*videos_of(source), *source.streams.audio)
         if stream.start_time is not None and stream.time_base is not None
     ]
+
+
+def stated_end_of(container: InputContainer) -> Fraction | None:
+    """The time (s) at which picture and sound end by the header; None if it does not say."""
+    if not any(name in container.format.name for name in STATE_LENGTH):
+        return None
+    ends = [
+        (stream.start_time + stream.duration) * stream.time_base
+        for stream in (*videos_of(container), *container.streams.audio)
+        if stream.start_time is not None and stream.duration and stream.time_base
+    ]
+    if ends:  # FFmpeg's length of an .mp4 counts subtitles too, from another start.
+        return max(ends)
+    # The length of Matroska counts from time 0, that of the others from the first frame.
+    start = 0 if "matroska" in container.format.name else container.start_time
+    length = container.duration
+    return Fraction(length + (start or 0), av.time_base) if length else None

@@ -22,6 +22,7 @@ from jobs.restoring import planes
 from jobs.restoring.losses import Losses
 from jobs.restoring.planes import Layout, Plane
 from jobs.restoring.times import (
+    COUNTED,
     DECODE_ORDER,
     JUMPING,
     Clock,
@@ -29,13 +30,12 @@ from jobs.restoring.times import (
     frame_rate,
     is_untimed,
     signals_rate,
+    stated_end_of,
     time_base,
 )
 
 MISSING_SECONDS = 0.25
 """A file that ends this much before its stated length is truncated."""
-STATE_LENGTH = ("mov", "matroska")
-"""Containers that state the length of the video in their header."""
 
 
 @dataclass(frozen=True)
@@ -91,6 +91,10 @@ class VideoIn:
         prepare_decoder(self._video, qps)
         self._time_base = time_base(container)
         self._next_pts = 0
+        self._is_counted = container.format.name in COUNTED
+        self._counted_from: int | None = None
+        """The time of the first frame of a raw stream: FFmpeg counts its reordering too."""
+        self._frame_ticks = round(1 / frame_rate(container) / self._time_base)
         self._in_decode_order = container.format.name in DECODE_ORDER
         self._decode_times: deque[int] = deque()
         self._end = Fraction(0)
@@ -269,6 +273,11 @@ class VideoIn:
         frame that is shown gets the first of them.
         """
         for frame in frames:
+            if self._is_counted and frame.pts is not None:
+                if self._counted_from is None:
+                    self._counted_from = frame.pts
+                frame.pts -= self._counted_from
+                frame.duration = frame.duration or self._frame_ticks
             if self._decode_times:
                 frame.pts = self._decode_times.popleft()
             yield frame
@@ -307,23 +316,6 @@ def _rgb(copies: list[Plane], planar: av.VideoFrame, layout: Layout) -> NDArray[
         return to_picture(planar)
     deep = to_deep_picture(planar)
     return np.minimum(deep / np.float32(layout.white_of_rgb48), np.float32(1))
-
-
-def stated_end_of(container: InputContainer) -> Fraction | None:
-    """The time (s) at which picture and sound end by the header; None if it does not say."""
-    if not any(name in container.format.name for name in STATE_LENGTH):
-        return None
-    ends = [
-        (stream.start_time + stream.duration) * stream.time_base
-        for stream in (*videos_of(container), *container.streams.audio)
-        if stream.start_time is not None and stream.duration and stream.time_base
-    ]
-    if ends:  # FFmpeg's length of an .mp4 counts subtitles too, from another start.
-        return max(ends)
-    # The length of Matroska counts from time 0, that of the others from the first frame.
-    start = 0 if "matroska" in container.format.name else container.start_time
-    length = container.duration
-    return Fraction(length + (start or 0), av.time_base) if length else None
 
 
 def error_text(error: Exception) -> str:

@@ -167,6 +167,35 @@ def test_rate_of_a_raw_stream_is_that_of_its_header(
         assert len(shown(tmp_path / name)) == FRAMES
 
 
+@pytest.mark.parametrize("rate", [Fraction(24_000, 1001), Fraction(50), Fraction(15)])
+@pytest.mark.parametrize(("extension", "codec"), [(".m2v", "mpeg2video"), (".m4v", "mpeg4")])
+def test_rate_of_a_raw_mpeg_stream_is_that_of_its_header(
+    extension: str, codec: str, rate: Fraction, tmp_path: Path
+) -> None:
+    raw = ("-c:v", codec, "-bf", "2", "-f", "m4v" if codec == "mpeg4" else "mpeg2video")
+    strict = ("-strict", "-2")
+    stream = make(tmp_path / f"in{extension}", "-r", str(rate), *strict, sound="", video=raw)
+    for name in ("out.mp4", "out.mkv"):
+        log = MessageLog()
+        run(stream, tmp_path / name, identity(), log=log)
+        assert not any("begin at" in text for text in log.messages)
+        with av.open(str(tmp_path / name)) as container:
+            video = container.streams.video[0]
+            rates = {video.average_rate, video.guessed_rate}
+            if name == "out.mp4":
+                assert video.duration
+                assert video.time_base
+                assert abs(video.duration * video.time_base - FRAMES / rate) < 0.0021
+        assert rate in rates
+        assert_even_at(shown(tmp_path / name), rate)
+
+
+def assert_even_at(times: list[float], rate: Fraction) -> None:
+    assert len(times) == FRAMES
+    assert abs(times[0]) < 0.0011
+    assert all(abs(b - a - 1 / rate) < 0.0021 for a, b in pairwise(times)), times
+
+
 def test_file_that_lacks_frames_is_no_success(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
