@@ -74,6 +74,7 @@ def test_a_loss_that_is_not_supported_is_an_error_at_its_line(name: str) -> None
 
 
 NOTED = {
+    "“l2” has the loss_weight 0": DATA + CONV + L2.replace("top:", "loss_weight: 0 top:"),
     "loss_weight": DATA + CONV + L2.replace("top:", "loss_weight: 0.5 top:"),
     "propagate_down": DATA + CONV.replace('top: "conv"', 'top: "conv" propagate_down: false') + L2,
     "new_height": DATA.replace("HDF5Data", "ImageData").replace(

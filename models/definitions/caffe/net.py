@@ -98,7 +98,9 @@ class NetReader:
         for layer in self.layers:
             if layer in self.losses:
                 output = self._output_of_loss(layer)
-            elif not loss_of(layer):
+            elif loss_of(layer):
+                self.notes.append(f"“{layer.name}” has the loss_weight 0: ignored.")
+            else:
                 self._add(layer)
         if not self.nodes:
             raise GraphError("No layer leads from the data to an output. Add a convolution.")
