@@ -4,12 +4,10 @@ An image leaves only a row in the log and some numbers. A resumed job skips the 
 are in the log, and retries those that failed.
 """
 
-import math
-import time
 from collections import deque
 from collections.abc import Generator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 import torch
@@ -19,22 +17,22 @@ from jobs.core.events import read
 from jobs.core.folder import JobFolder
 from jobs.core.manifest import is_path_list, listed, without_label
 from jobs.core.report import Report, finite
-from jobs.core.totals import Totals, gain_of_image
+from jobs.core.totals import gain_of_image
 from jobs.core.types.samples import ResultRow
 from jobs.core.types.summaries import TestSummary
 from jobs.datasets.pair_sets import PairSet
 from jobs.datasets.rates import Rates
+from jobs.inference.filters import TUNING_PAIRS, Baselines
 from jobs.inference.image import ShowMessage, datasets_of, image_of, in_channels, restored, scores
+from jobs.inference.result_log import ResultLog
 from jobs.media.images import Picture, images_in, list_images, size, stem
 from jobs.media.qp_maps import with_plane
+from jobs.media.video import ignore_warning
 from jobs.networks.loaded import Loaded, load_tested
 from jobs.networks.pictures import as_tensor
 from jobs.specs import ImagesTest, SplitTest
 from models.metrics import luma, psnr, to_uint8
 
-RESULTS_INTERVAL = 0.25
-FACTS_INTERVAL = 2.0
-"""Seconds between two `results` events, and between two `facts` events."""
 PAIRS_PER_VIEW = 64
 """Pairs after which a store is reopened: the read pages of a mapped file count as memory in use."""
 
@@ -56,7 +54,8 @@ def test_many(folder: JobFolder, spec: ImagesTest | SplitTest, report: Report) -
     else:
         source = Pairs(PairSet.of(folder, datasets_of(folder, spec), spec.split, qps))
 
-    results, remaining = ResultLog(report, source.rates), []
+    baselines = Baselines(_tuning(folder, spec, source), report.check) if spec.filters else None
+    results, remaining = ResultLog(report, source.rates, baselines), []
     for number in range(len(source)):
         if number in rows and rows[number].items() >= source.row(number).items():
             results.count(rows[number])
@@ -68,7 +67,7 @@ def test_many(folder: JobFolder, spec: ImagesTest | SplitTest, report: Report) -
         with closing(read_ahead(source, remaining)) as images:
             for done, (row, pictures) in enumerate(images, before + 1):
                 report.check()
-                row = _measured(row, pictures, loaded)
+                row = _measured(row, pictures, loaded, baselines)
                 why = why or row.get("why", "")
                 results.add(row)
                 report.progress(done, len(source), source.unit)
@@ -82,7 +81,25 @@ def test_many(folder: JobFolder, spec: ImagesTest | SplitTest, report: Report) -
     return {}
 
 
-def _measured(row: ResultRow, pictures: Pictures | None, loaded: Loaded) -> ResultRow:
+def _tuning(
+    folder: JobFolder, spec: ImagesTest | SplitTest, source: "Images | Pairs"
+) -> list[tuple[Picture, Picture]]:
+    """Validation pairs for the settings of filters; images of the test where there are none."""
+    if isinstance(spec, ImagesTest) or spec.split != "val":
+        validation = PairSet.of(folder, datasets_of(folder, spec), "val")
+        source = Pairs(validation) if len(validation) else source
+    pairs = []
+    for number in range(0, len(source), -(-len(source) // TUNING_PAIRS)):
+        with suppress(JobError):  # An image that cannot be read is reported in its turn.
+            input, target = source.read(number, ignore_warning)
+            if target is not None:
+                pairs.append((input[:, :, : target.shape[2]], target))
+    return pairs
+
+
+def _measured(
+    row: ResultRow, pictures: Pictures | None, loaded: Loaded, baselines: Baselines | None
+) -> ResultRow:
     """The row with the scores of its image, or with the reason if it failed."""
     if pictures is None:
         return row
@@ -103,6 +120,8 @@ def _measured(row: ResultRow, pictures: Pictures | None, loaded: Loaded) -> Resu
         truth = luma(as_tensor(target))
         row["psnr_y_input"] = finite(psnr(luma(image), truth))
         row["psnr_y_output"] = finite(psnr(luma(output), truth))
+        if baselines is not None:
+            row["filters"] = baselines.gains_of(input[:, :, : loaded.channels], target)
     return {**row, "gain": finite(gain_of_image(row))}
 
 
@@ -246,47 +265,3 @@ def _logged(folder: JobFolder) -> tuple[str, dict[int, ResultRow]]:
         snapshot = event.get("snapshot", snapshot)
         rows |= {row["index"]: row for row in event.get("rows", []) if "why" not in row}
     return snapshot, rows
-
-
-class ResultLog:
-    """Logs rows and totals: the first ones immediately, the next ones at intervals."""
-
-    def __init__(self, report: Report, rates: Rates | None) -> None:
-        self._log, self.totals, self._rates = report.log, Totals(), rates
-        self._rows: list[ResultRow] = []
-        self._rows_logged = self._facts_logged = -math.inf
-
-    def count(self, row: ResultRow) -> None:
-        """Add a row to the totals alone: it is in the log."""
-        self.totals.add(row)
-        if self._rates is not None:
-            self._rates.add(row["index"], row.get("psnr_y_input"), row.get("psnr_y_output"))
-
-    def add(self, row: ResultRow) -> None:
-        self._rows.append(row)
-        self.count(row)
-        now = time.monotonic()
-        if now - self._rows_logged >= RESULTS_INTERVAL:
-            self._log_rows(now)
-        if now - self._facts_logged >= FACTS_INTERVAL:
-            self._log_facts(now)
-
-    def end(self) -> None:
-        """Log the remaining rows and the totals."""
-        now = time.monotonic()
-        self._log_rows(now)
-        self._log_facts(now)
-
-    def log_rates(self) -> None:
-        """Log the rate-distortion curves. Before the end, streams have different frames."""
-        if self._rates is not None and (curves := self._rates.curves()):
-            self._log.append("facts", rates=curves)
-
-    def _log_rows(self, now: float) -> None:
-        if self._rows:
-            self._log.append("results", rows=self._rows)
-        self._rows, self._rows_logged = [], now
-
-    def _log_facts(self, now: float) -> None:
-        self._log.append("facts", **self.totals.facts())
-        self._facts_logged = now

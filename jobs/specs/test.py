@@ -173,6 +173,16 @@ class ImageTest(_TestOfFiles):
         return pair if self.image is None else _last_part(self.image)
 
 
+def _filters() -> Any:
+    return setting(
+        False,
+        "Compare with filters",
+        "Also filter each image that has a ground truth by ffmpeg's spp and nlmeans and by BM3D, "
+        "each at its best setting on some validation pairs. Takes seconds per image.",
+        more=True,
+    )
+
+
 class ImagesTest(_TestOfFiles):
     """Restore many images, and see on which of them the network helps."""
 
@@ -195,6 +205,7 @@ class ImagesTest(_TestOfFiles):
         "Equal file names belong together. Optional.",
         widget="any",
     )
+    filters: bool = _filters()
 
     @model_validator(mode="after")
     def _set_name(self) -> Self:
@@ -215,6 +226,7 @@ class SplitTest(_Test):
         "The split to restore. Training does not use its pairs.",
         titles={"val": "Validation", "test": "Test"},
     )
+    filters: bool = _filters()
 
     @field_validator("starter")
     @classmethod

@@ -52,6 +52,15 @@ class GainTotals(TypedDict):
     histogram: Histogram
 
 
+class FilterFacts(TypedDict):
+    """A filter that a network is compared with."""
+
+    name: Annotated[str, doc("spp, nlmeans or bm3d.")]
+    setting: Annotated[str, doc("The best of a few settings on validation pairs.")]
+    gain: Annotated[float | None, doc("Mean gain in dB over the measured images.")]
+    why: Annotated[str, doc("The reason that it was left out, or empty.")]
+
+
 class ManyFacts(TypedDict, total=False):
     """Totals of a test of many images, of a split, or of the frames of a video."""
 
@@ -63,6 +72,7 @@ class ManyFacts(TypedDict, total=False):
     mean: Annotated[Scores, doc("Means over the measured images; null where none has it.")]
     median: Annotated[Scores, doc("Medians over the measured images.")]
     gain: Annotated[GainTotals | None, doc("Null if no image has a finite gain.")]
+    filters: Annotated[list[FilterFacts], doc("Absent if the test does not compare with them.")]
     rates: Annotated[RateDistortion, doc("Of a split; absent where no scene has four rates.")]
 
 

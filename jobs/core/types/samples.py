@@ -72,6 +72,7 @@ class ResultRow(TypedDict):
     gain: NotRequired[Annotated[float | None, doc("dB; null if it is not finite or unknown.")]]
     ssim_input: NotRequired[Ssim]
     ssim_output: NotRequired[Ssim]
+    filters: NotRequired[Annotated[dict[str, float | None], doc("Gains in dB, by filter.")]]
     notes: NotRequired[Annotated[list[str], doc("Conversions and warnings.")]]
     why: NotRequired[Annotated[str, doc("The reason that the image could not be restored.")]]
 

@@ -267,6 +267,7 @@
  * @property {number | null} [gain] dB; null if it is not finite or unknown.
  * @property {number | null} [ssim_input] -1 to 1; null if it cannot be computed.
  * @property {number | null} [ssim_output] -1 to 1; null if it cannot be computed.
+ * @property {Record<string, number | null>} [filters] Gains in dB, by filter.
  * @property {string[]} [notes] Conversions and warnings.
  * @property {string} [why] The reason that the image could not be restored.
  */
@@ -344,6 +345,14 @@
  */
 
 /**
+ * @typedef {object} FilterFacts A filter that a network is compared with.
+ * @property {string} name spp, nlmeans or bm3d.
+ * @property {string} setting The best of a few settings on validation pairs.
+ * @property {number | null} gain Mean gain in dB over the measured images.
+ * @property {string} why The reason that it was left out, or empty.
+ */
+
+/**
  * @typedef {object} ManyFacts Totals of a test of many images, of a split, or of the frames of a
  *   video.
  * @property {number} [images] Restored images.
@@ -354,6 +363,7 @@
  * @property {Scores} [mean] Means over the measured images; null where none has it.
  * @property {Scores} [median] Medians over the measured images.
  * @property {GainTotals | null} [gain] Null if no image has a finite gain.
+ * @property {FilterFacts[]} [filters] Absent if the test does not compare with them.
  * @property {RateDistortion} [rates] Of a split; absent where no scene has four rates.
  */
 
@@ -418,6 +428,7 @@
  * @property {Scores} [mean] Means over the measured images; null where none has it.
  * @property {Scores} [median] Medians over the measured images.
  * @property {GainTotals | null} [gain] Null if no image has a finite gain.
+ * @property {FilterFacts[]} [filters] Absent if the test does not compare with them.
  * @property {RateDistortion} [rates] Of a split; absent where no scene has four rates.
  * @property {string} [note] A sentence if frames and originals differ in number, else empty.
  * @property {number} [frames] Frames of the restored video.
@@ -622,6 +633,7 @@
  * @property {Scores} [mean] Means over the measured images; null where none has it.
  * @property {Scores} [median] Medians over the measured images.
  * @property {GainTotals | null} [gain] Null if no image has a finite gain.
+ * @property {FilterFacts[]} [filters] Absent if the test does not compare with them.
  * @property {RateDistortion} [rates] Of a split; absent where no scene has four rates.
  * @property {string} [note] A sentence if frames and originals differ in number, else empty.
  * @property {number} [frames] Frames of the restored video.
@@ -714,6 +726,7 @@
  * @property {Scores} [mean] Means over the measured images; null where none has it.
  * @property {Scores} [median] Medians over the measured images.
  * @property {GainTotals | null} [gain] Null if no image has a finite gain.
+ * @property {FilterFacts[]} [filters] Absent if the test does not compare with them.
  * @property {RateDistortion} [rates] Of a split; absent where no scene has four rates.
  * @property {string} [note] A sentence if frames and originals differ in number, else empty.
  * @property {number} [frames] Frames of the restored video.
@@ -789,6 +802,7 @@
  * @property {Scores} [mean] Means over the measured images; null where none has it.
  * @property {Scores} [median] Medians over the measured images.
  * @property {GainTotals | null} [gain] Null if no image has a finite gain.
+ * @property {FilterFacts[]} [filters] Absent if the test does not compare with them.
  * @property {string} [note] A sentence if frames and originals differ in number, else empty.
  * @property {number} [frames] Frames of the restored video.
  * @property {number} [frames_per_second] Speed of the restoration.
@@ -917,6 +931,7 @@
  * @property {Scores} [mean] Means over the measured images; null where none has it.
  * @property {Scores} [median] Medians over the measured images.
  * @property {GainTotals | null} [gain] Null if no image has a finite gain.
+ * @property {FilterFacts[]} [filters] Absent if the test does not compare with them.
  * @property {string} [note] A sentence if frames and originals differ in number, else empty.
  * @property {number} [frames] Frames of the restored video.
  * @property {number} [frames_per_second] Speed of the restoration.

@@ -307,7 +307,7 @@ def test_missing_fields_of_an_older_spec_count_as_defaults() -> None:
             "snapshot": "epoch-0003",
         },
         {"kind": "images", "images": ["/a, b/1.png", "/c's"], "targets": "/t"},
-        {"kind": "split", "split": "test"},
+        {"kind": "split", "split": "test", "filters": True},
         {"kind": "video", "video": "/v.mp4", "originals": "/o", "codec": "ffv1", "qp": 27},
     ],
     ids=str,
