@@ -12,7 +12,8 @@ frames, in RGB (all three channels together) and in Y, and in SSIM, each the mea
 frames. Each QP has a training on the clips at that QP; some rows add milder QPs (QP - 5 and
 QP - 10).
 
-`run` appends results line by line, and skips rows with a result. `minutes` is the CPU
+`run` appends results line by line, and skips rows with a result; `table` writes the tables of
+docs/quality.md from them. `minutes` is the CPU
 time of the training, divided by the number of cores: the duration on an otherwise idle
 machine.
 """
@@ -45,6 +46,10 @@ CLIPS = ROOT.parent / "shared" / "media" / "clips"
 QPS = (27, 32, 37)
 FRAMES = 30
 GAINS = ("psnr", "psnr_y", "ssim")
+RESULTS = ROOT / "benchmarks/results/quality-2026-11-24.jsonl"
+"""The results of docs/quality.md."""
+DOCUMENT = ROOT / "docs" / "quality.md"
+BEGIN, END = "<!-- Tables by benchmarks/quality.py -->", "<!-- End of the tables -->"
 
 
 @dataclass(frozen=True)
@@ -348,44 +353,53 @@ def frames(clip: Clip) -> Iterator[Image.Image]:
 @main.command()
 @click.option(
     "--results",
-    type=click.Path(path_type=Path),
-    default=ROOT / "benchmarks/results/quality.jsonl",
+    type=click.Path(path_type=Path, exists=True),
+    default=RESULTS,
     show_default=True,
 )
 def table(results: Path) -> None:
-    """Print a Markdown table per QP, with a row per network and a column per left-out sequence."""
-    rows = read(results)
-    for qp in QPS:
-        print(
-            f"QP {qp}\n\n| network | {' | '.join(SEQUENCES)} | mean | min. |\n"
-            f"|---|{'---|' * (len(SEQUENCES) + 2)}"
+    """Write the tables of docs/quality.md from results."""
+    before, _, rest = DOCUMENT.read_text(encoding="utf-8").partition(BEGIN)
+    _, _, after = rest.partition(END)
+    DOCUMENT.write_text(f"{before}{BEGIN}\n\n{tables(read(results))}\n\n{END}{after}", "utf-8")
+
+
+def tables(rows: list[dict[str, Any]]) -> str:
+    """A Markdown table for each QP, with a row for each network.
+
+    First those on most sequences, among them the largest gain of Y.
+    """
+    qps = sorted({int(qp) for row in rows for qp in row["tested"]})
+    return "\n\n".join(_table(qp, rows) for qp in qps)
+
+
+def _table(qp: int, rows: list[dict[str, Any]]) -> str:
+    of_networks: dict[str, dict[str, tuple[dict[str, float], float]]] = {}
+    for row in rows:  # The last result of a network and a sequence counts.
+        if str(qp) in row["tested"] and row["row"] in ROWS:
+            scores = of_networks.setdefault(row["row"], {})
+            scores[row["left_out"]] = row["tested"][str(qp)], row["minutes"]
+    # A mean over few sequences may be of easy ones: it is below those over more.
+    best_first = sorted(of_networks.items(), key=lambda item: (-len(item[1]), -_means(item[1])[0]))
+    head = "| network | Y, dB | least … most | RGB, dB | SSIM, thousandths | sequences | min. |"
+    lines = [f"QP {qp}", "", head, "|---|---|---|---|---|---|---|"]
+    for name, scores in best_first:
+        y, rgb, ssim, minutes = _means(scores)
+        gains = [gain["psnr_y"] for gain, _ in scores.values()]
+        where = "all" if len(scores) == len(SEQUENCES) else ", ".join(sorted(scores))
+        lines.append(
+            f"| {name} | {y:+.2f} | {min(gains):+.2f} … {max(gains):+.2f} | {rgb:+.2f} "
+            f"| {1000 * ssim:+.1f} | {where} | {minutes:.1f} |"
         )
-        for name in ROWS:
-            by_sequence = {
-                row["left_out"]: row
-                for row in rows
-                if row["row"] == name and str(qp) in row["tested"]
-            }
-            if by_sequence:
-                gains = {sequence: row["tested"][str(qp)] for sequence, row in by_sequence.items()}
-                minutes = sum(row["minutes"] for row in by_sequence.values()) / len(by_sequence)
-                cells = [
-                    *(
-                        cell([gains[sequence]]) if sequence in gains else ""
-                        for sequence in SEQUENCES
-                    ),
-                    cell(list(gains.values())),
-                ]
-                print(f"| {name} | {' | '.join(cells)} | {minutes:.1f} |")
-        print()
+    return "\n".join(lines).replace("-0.00", "0.00")
 
 
-def cell(gains: list[dict[str, float]]) -> str:
-    """The means as text: dB in Y, dB in RGB, and thousandths of SSIM."""
-    y, rgb, ssim = (
-        sum(scores[gain] for scores in gains) / len(gains) for gain in ("psnr_y", "psnr", "ssim")
-    )
-    return f"{y:+.2f}, {rgb:+.2f}, {1000 * ssim:+.1f}"
+def _means(scores: dict[str, tuple[dict[str, float], float]]) -> tuple[float, ...]:
+    """The means of the gains in Y, in RGB and in SSIM, and of the minutes."""
+    values = [
+        (gain["psnr_y"], gain["psnr"], gain["ssim"], minutes) for gain, minutes in scores.values()
+    ]
+    return tuple(sum(column) / len(column) for column in zip(*values, strict=True))
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import benchmarks.__main__ as runner
+from benchmarks import quality
 from benchmarks.listener import Listener
 from benchmarks.record import print_record, record, skip
 from benchmarks.roofline import bytes_per_patch, operations_per_patch
@@ -120,3 +121,12 @@ def test_the_roofline_of_9_1_5_equals_the_calculation_for_an_h100() -> None:
     """In bfloat16, 64x64, one channel: 989 TFLOP/s and 3.35 TB/s."""
     assert 989e12 / operations_per_patch(64, 1) == pytest.approx(6.4e6, rel=0.01)
     assert 3.35e12 / bytes_per_patch(64, 1) == pytest.approx(0.67e6, rel=0.01)
+
+
+def test_the_quality_document_has_the_tables_of_its_results() -> None:
+    """Without empty cells, and those on most sequences first."""
+    tables = quality.tables(quality.read(quality.RESULTS))
+    assert tables in quality.DOCUMENT.read_text(encoding="utf-8")
+    assert "|  |" not in tables
+    first_row = tables.partition("QP 37")[2].splitlines()[4]
+    assert "| all |" in first_row
