@@ -156,6 +156,22 @@ def test_groups_pages_and_columns(page: Page) -> None:
     expect(page.locator("#models thead")).not_to_contain_text("Dataset")
 
 
+def test_a_long_name_of_a_group_does_not_widen_the_page(page: Page, server: Server) -> None:
+    widths = []
+    for name in ("short", "a name of a group that is as long as a sentence " * 3):
+        [clip] = server.call("/jobs?kind=dataset")[1]["jobs"]
+        assert server.call(f"/jobs/{clip['id']}", {"group": name.strip()}, "PATCH")[0] == 200
+        page.set_viewport_size({"width": 390, "height": 844})
+        page.goto(f"{server.url}/?datasets.sort=group")
+        expect(page.locator("#datasets .fold")).to_contain_text(name.strip())
+        until(page, "document.documentElement.scrollWidth <= innerWidth")
+        widths.append(page.locator("#datasets table").evaluate("table => table.scrollWidth"))
+    assert widths[0] == widths[1]
+    box = page.get_by_label("Group", exact=True).first.bounding_box()
+    assert box is not None
+    assert box["x"] + box["width"] <= 390
+
+
 def test_several_jobs_are_chosen_and_changed(
     page: Page, server: Server, jobs: dict[str, str]
 ) -> None:
