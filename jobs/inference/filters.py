@@ -23,9 +23,9 @@ from jobs.media.images import Picture, to_gray
 from jobs.media.quality import psnr
 
 SETTINGS = {
-    "spp": ("quality=6:qp=3:mode=hard", "quality=6:qp=5:mode=hard", "quality=6:qp=8:mode=hard"),
-    "nlmeans": ("s=1:p=3:r=7", "s=1.5:p=3:r=7", "s=2:p=3:r=7", "s=3:p=3:r=7"),
-    "bm3d": ("2.5", "5", "8"),
+    "spp": tuple(f"quality=6:qp={qp}:mode=hard" for qp in (3, 5, 8, 12)),
+    "nlmeans": tuple(f"s={strength}:p=3:r=7" for strength in (1, 1.5, 2, 3, 4, 6)),
+    "bm3d": ("2.5", "5", "8", "12"),
 }
 """The settings that are tried, by filter; of BM3D the standard deviation of the noise in levels."""
 TUNING_PAIRS = 4
