@@ -27,7 +27,7 @@ BEARER, IN_COOKIE = "bearer", "cookie"
 IDEMPOTENCY_KEY: Schema = {
     "name": "Idempotency-Key",
     "in": "header",
-    "schema": {"type": "string", "minLength": 1, "maxLength": 255},
+    "schema": {"type": "string", "pattern": "^[!-~]{1,255}$"},
     "description": "A text of your choice for this request. If it is sent again with the same key "
     "within a day, it is not carried out again: the answer is that to the first.",
 }

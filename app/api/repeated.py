@@ -4,6 +4,7 @@ The answer to the first is kept for a day, and is the answer to the others. Refu
 they have changed nothing, so the same request may succeed later.
 """
 
+import re
 import time
 from hashlib import sha256
 
@@ -20,7 +21,8 @@ REPLAYED = "Idempotency-Replayed"
 KEPT_SECONDS = 24 * 3600
 KEPT = frozenset({201, 202})
 """Statuses of answers to requests that have created or changed something."""
-MAX_LENGTH = 255
+KEY = re.compile("[!-~]{1,255}")
+"""Printable characters of ASCII: clients and proxies may change others in headers."""
 UPLOADS = "/api/v1/uploads"
 """Uploads continue at their offsets, so they need no keys."""
 
@@ -32,8 +34,11 @@ def init_app(app: Flask) -> None:
         key = request.headers.get(HEADER)
         if key is None or request.method != "POST" or not _takes_keys(request.path):
             return None
-        if not 0 < len(key) <= MAX_LENGTH or not key.isprintable():
-            return error(400, f"The header {HEADER} must have 1 to {MAX_LENGTH} characters.")
+        if not KEY.fullmatch(key):
+            return error(
+                400,
+                f"The header {HEADER} needs 1 to 255 printable ASCII characters, no spaces.",
+            )
         key = f"{user().name}\n{key}"  # Users do not see the answers of others.
         sent = _fingerprint()
         with Sessions() as session:

@@ -14,8 +14,10 @@ chunks, when a request needs it or when it lags far behind. It may be deleted at
 import json
 import math
 import shutil
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 from weakref import WeakValueDictionary
@@ -34,6 +36,7 @@ from app.catalog.column_files import (
     points_of,
     write_out,
 )
+from app.threads import in_thread
 from app.turns import PAUSE, in_turns
 from jobs.core.durable_files import write_whole
 from jobs.core.events import in_parts, read_from
@@ -84,6 +87,7 @@ def series(
     A series with more than `max_points` points between the two steps is thinned: the smallest and
     the largest value of each bucket are kept.
     """
+    _import_numpy()
     state = update(folder)
     by_key: dict[str, Series] = {}
     for key in in_turns(sorted({key for table in state.tables for key in table.keys})):
@@ -101,6 +105,7 @@ def points(
 
     A scalar without a point at a step is NaN.
     """
+    _import_numpy()
     state = update(folder)
     names = sorted(
         {key for table in state.tables for key in table.keys if keys is None or key in keys}
@@ -108,10 +113,17 @@ def points(
     return [*COORDINATES, *names], _rows(folder, state, names)
 
 
+def _import_numpy() -> None:
+    """Import numpy in a thread: it takes 0.1 s, in which other requests would not be answered."""
+    if "numpy" not in sys.modules:
+        in_thread(import_module, "numpy")
+
+
 def _rows(folder: JobFolder, state: State, names: list[str]) -> Iterator[list[tuple[Any, ...]]]:
     import numpy as np
 
-    curves = [_columns(folder, state, name, (-math.inf, math.inf)) for name in names]
+    whole = (-math.inf, math.inf)
+    curves = [_columns(folder, state, name, whole) for name in in_turns(names)]
     if not curves:
         return
     steps, first = np.unique(np.concatenate([curve[0] for curve in curves]), return_index=True)

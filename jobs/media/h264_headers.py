@@ -20,23 +20,23 @@ class Bits:
         payload = unit.replace(b"\0\0\3", b"\0\0")
         self._value, self._left = int.from_bytes(payload, "big"), 8 * len(payload)
 
-    def u(self, count: int) -> int:
+    def take(self, count: int) -> int:
         """An unsigned number of `count` bits."""
         if count > self._left:
             raise ValueError("the unit ends within its header")
         self._left -= count
         return self._value >> self._left & (1 << count) - 1
 
-    def ue(self) -> int:
+    def unsigned(self) -> int:
         """An unsigned Exp-Golomb code (9.1)."""
         zeros = 0
-        while not self.u(1):
+        while not self.take(1):
             zeros += 1
-        return (1 << zeros) - 1 + self.u(zeros)
+        return (1 << zeros) - 1 + self.take(zeros)
 
-    def se(self) -> int:
+    def signed(self) -> int:
         """A signed Exp-Golomb code (9.1.1)."""
-        code = self.ue()
+        code = self.unsigned()
         return (code + 1) // 2 if code % 2 else -(code // 2)
 
 
@@ -85,7 +85,7 @@ class Pictures:
                 self._read_sequence(Bits(unit))
             elif header & 31 == PPS:
                 bits = Bits(unit)
-                self._sequence_of[bits.ue()] = bits.ue()
+                self._sequence_of[bits.unsigned()] = bits.unsigned()
             elif header & 31 in (1, IDR):
                 return self._add(*self._read_slice(header, Bits(unit[:LONGEST])))
         except (ValueError, KeyError):  # Damaged, or without its parameter sets.
@@ -121,37 +121,37 @@ class Pictures:
 
     def _read_slice(self, header: int, bits: Bits) -> tuple[bool, Slice, Sequence]:
         """Whether it is the first slice of its picture, its header, and its sequence."""
-        first = bits.ue() == 0
-        bits.ue()  # slice_type
-        sequence = self._sequences[self._sequence_of[bits.ue()]]
+        first = bits.unsigned() == 0
+        bits.unsigned()  # slice_type
+        sequence = self._sequences[self._sequence_of[bits.unsigned()]]
         if sequence.separate_planes:
-            bits.u(2)
-        number = bits.u(sequence.frame_num_bits)
-        is_field = sequence.has_fields and bool(bits.u(1))
-        bottom = is_field and bool(bits.u(1))
+            bits.take(2)
+        number = bits.take(sequence.frame_num_bits)
+        is_field = sequence.has_fields and bool(bits.take(1))
+        bottom = is_field and bool(bits.take(1))
         return first, Slice(number, is_field, bottom, header & 31 == IDR, header > 31), sequence
 
     def _read_sequence(self, bits: Bits) -> None:
-        profile = bits.u(8)
-        bits.u(16)  # constraint flags and level
-        number, separate_planes = bits.ue(), False
+        profile = bits.take(8)
+        bits.take(16)  # constraint flags and level
+        number, separate_planes = bits.unsigned(), False
         if profile in WITH_CHROMA_FORMAT:
-            chroma = bits.ue()
-            separate_planes = chroma == 3 and bool(bits.u(1))
-            bits.ue()  # bit depths
-            bits.ue()
-            bits.u(1)
-            if bits.u(1):
+            chroma = bits.unsigned()
+            separate_planes = chroma == 3 and bool(bits.take(1))
+            bits.unsigned()  # bit depths
+            bits.unsigned()
+            bits.take(1)
+            if bits.take(1):
                 for matrix in range(12 if chroma == 3 else 8):
-                    if bits.u(1):
+                    if bits.take(1):
                         _skip_matrix(bits, 16 if matrix < 6 else 64)
-        frame_num_bits = bits.ue() + 4
+        frame_num_bits = bits.unsigned() + 4
         _skip_picture_order(bits)
-        bits.ue()  # max_num_ref_frames
-        gaps_allowed = bool(bits.u(1))
-        bits.ue()  # size
-        bits.ue()
-        has_fields = not bits.u(1)
+        bits.unsigned()  # max_num_ref_frames
+        gaps_allowed = bool(bits.take(1))
+        bits.unsigned()  # size
+        bits.unsigned()
+        has_fields = not bits.take(1)
         if frame_num_bits <= 16:
             self._sequences[number] = Sequence(
                 frame_num_bits, gaps_allowed, has_fields, separate_planes
@@ -163,17 +163,17 @@ def _skip_matrix(bits: Bits, size: int) -> None:
     last = following = 8
     for _ in range(size):
         if following:
-            following = (last + bits.se()) % 256
+            following = (last + bits.signed()) % 256
         last = following or last
 
 
 def _skip_picture_order(bits: Bits) -> None:
-    kind = bits.ue()
+    kind = bits.unsigned()
     if kind == 0:
-        bits.ue()
+        bits.unsigned()
     elif kind == 1:
-        bits.u(1)
-        bits.se()
-        bits.se()
-        for _ in range(bits.ue()):
-            bits.se()
+        bits.take(1)
+        bits.signed()
+        bits.signed()
+        for _ in range(bits.unsigned()):
+            bits.signed()

@@ -34,6 +34,7 @@ ADDED = [
     ("0003", "about", "''"),
     ("0003", "shown", "'{}'"),
     ("0005", "tags", "','"),
+    ("0006", "owner", "''"),
 ]
 """The columns that a later version added and that have no default: version, column, value."""
 
@@ -97,7 +98,7 @@ def schema_differences(engine: Engine) -> list[Any]:
         return list(compare_metadata(context, Base.metadata))
 
 
-LAST_REBUILT = "0004"
+LAST_REBUILT = "0005"
 """Migrations from a later version than this leave the rows as they are."""
 
 
