@@ -18,3 +18,12 @@ def test_the_page_of_the_api_lists_operations_and_carries_one_out(
     page.get_by_role("button", name="Execute").click()
     expect(page.locator(".live-responses-table .response-col_status").last).to_contain_text("200")
     assert all(url.startswith((server.url, "data:", "blob:")) for url in requests)
+
+
+def test_the_page_of_the_api_is_readable_in_the_dark(page: Page, server: Server) -> None:
+    page.emulate_media(color_scheme="dark")
+    page.goto(f"{server.url}/docs")
+    name = page.locator("#operations-api-healthz .opblock-summary-description")
+    expect(name).to_have_css("color", "rgb(228, 230, 230)")
+    page.get_by_role("button", name="Switch between light and dark").click()
+    expect(name).to_have_css("color", "rgb(59, 65, 81)")

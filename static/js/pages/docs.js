@@ -2,6 +2,9 @@
 import SwaggerUI from "../../vendor/swagger.js";
 import { withRoot } from "../base/address.js";
 
+const root = document.documentElement;
+const systemIsDark = matchMedia("(prefers-color-scheme: dark)");
+
 SwaggerUI({
   url: withRoot("/api/v1/openapi.json"),
   dom_id: "#api",
@@ -10,3 +13,12 @@ SwaggerUI({
   filter: true,
   validatorUrl: null, // Nothing is sent to other hosts.
 });
+showTheme();
+document.addEventListener("themechange", showTheme);
+systemIsDark.addEventListener("change", showTheme);
+
+/** Swagger UI has a class of its own for dark pages. */
+function showTheme() {
+  const isDark = root.dataset.theme ? root.dataset.theme === "dark" : systemIsDark.matches;
+  root.classList.toggle("dark-mode", isDark);
+}
