@@ -120,21 +120,26 @@ def _import_numpy() -> None:
 
 
 def _rows(folder: JobFolder, state: State, names: list[str]) -> Iterator[list[tuple[Any, ...]]]:
-    import numpy as np
-
     whole = (-math.inf, math.inf)
     curves = [_columns(folder, state, name, whole) for name in in_turns(names)]
     if not curves:
         return
-    steps, first = np.unique(np.concatenate([curve[0] for curve in curves]), return_index=True)
-    epochs, times = (np.concatenate([curve[at] for curve in curves])[first] for at in (1, 2))
-    values = np.full((len(names), len(steps)), np.nan)
-    for row, curve in zip(values, curves, strict=True):
-        row[np.searchsorted(steps, curve[0])] = curve[3]
-    columns = (steps.astype(int), epochs.round(6), times.round(3), *values)
-    for begin in range(0, len(steps), ROWS_PER_PART):
+    columns = in_thread(_by_step, curves)
+    for begin in range(0, len(columns[0]), ROWS_PER_PART):
         part = slice(begin, begin + ROWS_PER_PART)
         yield list(zip(*(column[part].tolist() for column in columns), strict=True))
+
+
+def _by_step(curves: list[list[Any]]) -> tuple[Any, ...]:
+    """Step, epoch, time and the values of each curve at all steps of any of them; else NaN."""
+    import numpy as np
+
+    steps, first = np.unique(np.concatenate([curve[0] for curve in curves]), return_index=True)
+    epochs, times = (np.concatenate([curve[at] for curve in curves])[first] for at in (1, 2))
+    values = np.full((len(curves), len(steps)), np.nan)
+    for row, curve in zip(values, curves, strict=True):
+        row[np.searchsorted(steps, curve[0])] = curve[3]
+    return steps.astype(int), epochs.round(6), times.round(3), *values
 
 
 def rare(folder: JobFolder, since: int, types: frozenset[str]) -> Iterator[list[JobEvent]]:
