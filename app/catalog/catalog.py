@@ -3,6 +3,7 @@
 import glob
 import json
 import shutil
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,9 @@ GRACE = {"model": 60.0, "dataset": 5.0, "test": 5.0}
 
 A training needs time to finish its optimizer step and to write a snapshot.
 """
+
+SECONDS_TO_END = 10.0
+"""Limit for the wait for a worker that has logged the end of its job, before the job is resumed."""
 
 BY_USER = "Aborted by the user. Finished work is kept: Resume continues from there."
 
@@ -166,10 +170,19 @@ class Catalog(Index):
             )
 
     def _requeue(self, id: str, resume_from: str = "") -> None:
-        """Let a job that has ended wait for a worker again, which resumes from that snapshot."""
+        """Let a job that has ended wait for a worker again, which resumes from that snapshot.
+
+        A worker ends a moment after it has logged the end of its job.
+        """
         self._require_folder(id)
-        if id in self.aborting or self.folder(id).worker_lives():
-            raise Refused("The job's worker is still shutting down. Try again in a moment.")
+        began = time.monotonic()
+        while id in self.aborting or self.folder(id).worker_lives():
+            if time.monotonic() - began > SECONDS_TO_END:
+                raise Refused("The job's worker is still shutting down. Try again in a moment.")
+            gevent.sleep(0.02)
+        latest = self.get(id)
+        if latest is None or latest.state not in FINAL_STATES:  # Another request was faster.
+            raise Refused("The job has been resumed already.")
         fields: StateFields = {"state": "waiting", "reason": ""}
         if resume_from:
             fields["resume_from"] = resume_from

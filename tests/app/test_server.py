@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, cast
 from weakref import WeakKeyDictionary
 
+import gevent
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
@@ -332,6 +333,28 @@ def test_a_waiting_job_is_aborted_and_resumed(
     follow(catalog)
     assert client.get(f"/api/v1/jobs/{id}").json["state"] == "aborted"
     assert client.post(f"/api/v1/jobs/{id}/resume").status_code == 202
+    follow(catalog)
+    assert client.get(f"/api/v1/jobs/{id}").json["state"] == "waiting"
+
+
+def test_resuming_waits_for_the_end_of_the_worker_and_happens_once(
+    client: FlaskClient, clip: Clip, catalog: Catalog
+) -> None:
+    id = dataset(client, clip)
+    client.post(f"/api/v1/jobs/{id}/abort")
+    socketio.sleep(0.1)
+    follow(catalog)
+    worker = catalog.folder(id).lock()
+    assert worker is not None
+    resumed = [gevent.spawn(catalog.resume, id) for _ in range(2)]
+    gevent.sleep(0.1)
+    assert not any(greenlet.ready() for greenlet in resumed)
+    os.close(worker)
+    gevent.joinall(resumed, timeout=60)
+    assert [greenlet.exception and str(greenlet.exception) for greenlet in resumed] == [
+        None,
+        "The job has been resumed already.",
+    ]
     follow(catalog)
     assert client.get(f"/api/v1/jobs/{id}").json["state"] == "waiting"
 

@@ -89,6 +89,10 @@ NOTED = {
     + CONV
     + CONV.replace('"conv"', '"conv2"').replace('top: "', 'include { stage: "late" } top: "')
     + L2,
+    "“psnr” in line 5 is for tests only": DATA
+    + CONV
+    + L2
+    + 'layer { name: "psnr" type: "Accuracy" bottom: "conv" top: "a" include { phase: TEST } }',
     "“drop” in line 4 is for training only": DATA
     + CONV
     + 'layer { name: "drop" type: "Dropout" bottom: "conv" top: "conv" include { phase: TRAIN } }',

@@ -102,9 +102,25 @@ def _choose(layers: list[CaffeLayer], channels: int) -> NetReader:
         for layer in layers
         if layer not in used
     ]
-    if not chosen.losses:
+    if chosen.losses:
+        chosen.notes += _not_trained([layer for layer in layers if layer in used], chosen)
+    else:
         chosen.notes += _only_trained(trained[0], chosen)
     return chosen
+
+
+def _not_trained(layers: list[CaffeLayer], chosen: NetReader) -> list[str]:
+    """Notes on layers that a text has for validation or inference only, such as an accuracy.
+
+    A variant of a layer of the training, of the same name, needs no note.
+    """
+    names = {layer.name for layer in chosen.layers}
+    return [
+        f"“{layer.name}” in line {layer.line} is for tests only (phase TEST or stage deploy): "
+        "ignored. Validations measure L1, PSNR and SSIM."
+        for layer in layers
+        if layer.name not in names and layer.kind not in SOURCES
+    ]
 
 
 def _only_trained(trained: NetReader, chosen: NetReader) -> list[str]:
