@@ -3,7 +3,7 @@
 import os
 import signal
 import sys
-from dataclasses import replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -11,7 +11,7 @@ import click
 
 from commands.common_options import home_option, server_option, user_code_option
 from commands.restoring.on_server import restore_there
-from commands.restoring.targets import targets
+from commands.restoring.targets import Target, targets
 from commands.running.following import find_job
 from commands.running.here import Here
 from commands.running.progress import ProgressLine
@@ -94,19 +94,10 @@ PIPE = Path("-")
 @user_code_option()
 def restore(
     paths: tuple[Path, ...],
-    model_id: str | None,
-    starter: Starter,
-    snapshot: str,
-    home: Path,
-    codec: Codec,
-    bit_depth: BitDepth,
-    qp: int | None,
-    device: str,
-    memory: int | None,
-    overwrite: bool,
     server: str | None,
     as_json: bool,
     allow_user_code: bool,
+    **options: Any,
 ) -> None:
     """Restore a video, an H.264 stream, an image or a folder of images.
 
@@ -121,38 +112,65 @@ def restore(
     *sources, out = paths
     if not sources:
         raise click.UsageError("Give at least one IN, and OUT.")
-    is_pipe = PIPE in paths
-    if is_pipe and (paths != (PIPE, PIPE) or server or as_json):
-        raise click.UsageError("- is for IN and OUT together, without --server and --json.")
     if allow_user_code:
         os.environ[USER_CODE] = "1"
-    found = [] if is_pipe else targets(sources, out, codec, as_files=bool(server))
-    if server:
-        if qp is not None or memory is not None or device != "auto":
-            raise click.UsageError("--qp, --memory and --device are for this machine only.")
-        video = {"codec": codec, "bit_depth": bit_depth}
-        with refusals(), Results(as_json, len(found) > 1) as results:
-            place = There(server)
-            restore_there(place, found, model_id, starter, snapshot, video, overwrite, results)
+    chosen = Options(**options)
+    if PIPE in paths:
+        if paths != (PIPE, PIPE) or server or as_json:
+            raise click.UsageError("- is for IN and OUT together, without --server and --json.")
+        _restore_pipe(chosen)
         return
+    found = targets(sources, out, chosen.codec, as_files=bool(server))
+    if server:
+        _restore_there(There(server), found, chosen, as_json)
+    else:
+        _restore_here(found, chosen, as_json)
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the command's options say about the restoration itself."""
+
+    model_id: str | None
+    starter: Starter
+    snapshot: str
+    home: Path
+    codec: Codec
+    bit_depth: BitDepth
+    qp: int | None
+    device: str
+    memory: int | None
+    overwrite: bool
+
+
+def _restore_there(place: There, found: list[Target], options: Options, as_json: bool) -> None:
+    if options.qp is not None or options.memory is not None or options.device != "auto":
+        raise click.UsageError("--qp, --memory and --device are for this machine only.")
+    video = {"codec": options.codec, "bit_depth": options.bit_depth}
+    with refusals(), Results(as_json, len(found) > 1) as results:
+        restore_there(
+            place,
+            found,
+            options.model_id,
+            options.starter,
+            options.snapshot,
+            video,
+            options.overwrite,
+            results,
+        )
+
+
+def _restore_here(found: list[Target], options: Options, as_json: bool) -> None:
+    done = []
     with refusals():
-        home = home.resolve()
-        folder = _folder(home, find_job(Here(home), model_id, "model")) if model_id else None
+        folder = _folder(options)
         for source, target in found:
             if not (source.is_dir() or is_image(source.name)):
                 # Fail before torch is loaded, which takes seconds.
-                check_video(source, target, codec, overwrite)
-        keep_freed_memory()
-        model = replace(_model(folder, snapshot, starter, device, memory), qp=qp)
-        if qp is not None and not model.restorer.takes_qp:
-            raise JobError("--qp: This model does not take the QP. Leave the option out.")
-        report = _report()
-        if is_pipe:
-            _restore_pipe(model, report)
-            return
-        done = []
+                check_video(source, target, options.codec, options.overwrite)
+        model, report = _model(folder, options), _report()
         for source, target in found:
-            done.append(_restored(source, target, codec, bit_depth, model, report, overwrite))
+            done.append(_restored(source, target, options, model, report))
             if not as_json:
                 click.echo(_line(done[-1]))
             if done[-1].why:
@@ -163,10 +181,12 @@ def restore(
     _fail_if_incomplete(done[-1], report)
 
 
-def _restore_pipe(model: "Model", report: "Report") -> None:
+def _restore_pipe(options: Options) -> None:
     from commands.restoring.pipe import restore_pipe
 
-    restored = restore_pipe(sys.stdin.buffer, sys.stdout.buffer, model, report)
+    with refusals():
+        model, report = _model(_folder(options), options), _report()
+        restored = restore_pipe(sys.stdin.buffer, sys.stdout.buffer, model, report)
     click.echo(_line(restored), err=True)
     _fail_if_incomplete(restored, report)
 
@@ -184,16 +204,19 @@ def _line(restored: "Restored") -> str:
     )
 
 
-def _folder(home: Path, model_id: str) -> JobFolder:
+def _folder(options: Options) -> JobFolder | None:
+    """The folder of the requested model; None for a starter. Raises ClickException."""
+    if not options.model_id:
+        return None
+    home = options.home.resolve()
+    model_id = find_job(Here(home), options.model_id, "model")
     folder = JobFolder(home / "jobs" / model_id)
     if not (folder.path / "job.json").is_file() or folder.read()["kind"] != "model":
         raise click.ClickException(f"No model {model_id} in {home}. Set --home.")
     return folder
 
 
-def _model(
-    folder: JobFolder | None, requested: str, starter: Starter, device: str, memory: int | None
-) -> "Model":
+def _model(folder: JobFolder | None, options: Options) -> "Model":
     """The model of a folder, or the starter if there is no folder. Raises JobError."""
     from jobs.networks import snapshots, starters
     from jobs.networks.device import choose_device
@@ -201,12 +224,16 @@ def _model(
     from models.memory import free_memory
     from models.tiles import device_of
 
+    keep_freed_memory()
     if folder is None:
-        restorer, channels = starters.load(starter)
+        restorer, channels = starters.load(options.starter)
     else:
-        _, restorer, channels = snapshots.load(folder, requested)
-    restorer = restorer.to(_device(device, choose_device))
-    return Model(restorer, channels, memory * MIB if memory else free_memory(device_of(restorer)))
+        _, restorer, channels = snapshots.load(folder, options.snapshot)
+    if options.qp is not None and not restorer.takes_qp:
+        raise JobError("--qp: This model does not take the QP. Leave the option out.")
+    restorer = restorer.to(_device(options.device, choose_device))
+    memory = options.memory * MIB if options.memory else free_memory(device_of(restorer))
+    return Model(restorer, channels, memory, options.qp)
 
 
 def _device(requested: str, choose: Any) -> Any:
@@ -223,22 +250,17 @@ def _device(requested: str, choose: Any) -> Any:
 
 @errors_of_user_code()
 def _restored(
-    source: Path,
-    out: Path,
-    codec: Codec,
-    bit_depth: BitDepth,
-    model: "Model",
-    report: "Report",
-    overwrite: bool,
+    source: Path, out: Path, options: Options, model: "Model", report: "Report"
 ) -> "Restored":
     from jobs.restoring.images import restore_folder, restore_image
     from jobs.restoring.video import restore_video
 
+    codec, depth, overwrite = options.codec, options.bit_depth, options.overwrite
     if source.is_dir():
         return restore_folder(source, out, model, report, overwrite)
     if is_image(source.name):
         return restore_image(source, out, model, report, overwrite)
-    return restore_video(source, out, model, report, codec, overwrite, bit_depth=bit_depth)
+    return restore_video(source, out, model, report, codec, overwrite, bit_depth=depth)
 
 
 def _report() -> "Report":

@@ -138,11 +138,12 @@ def open_video(path: Path, raw: RawVideo | None = None) -> InputContainer:
         container = av.open(str(path.absolute()), format=format, options=options)
     except (av.error.FFmpegError, OSError, ValueError) as error:
         raise JobError(
-            f"{path.name} cannot be read as a video: {_message(error)}. Give an H.264 stream."
+            f"{path.name} cannot be read as a video: {_message(error)}. "
+            "Give an H.264 stream or another video, such as .mp4 or .mkv."
         ) from error
     if not videos_of(container):
         container.close()
-        raise JobError(f"{path.name} contains no video. Give an H.264 stream.")
+        raise JobError(f"{path.name} contains no video. Give one that does.")
     return container
 
 

@@ -1,5 +1,6 @@
 """Alignment finds offsets, dropped and duplicated frames in real pictures."""
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -106,6 +107,22 @@ def test_the_probe_describes_a_valid_pair_of_files(clip: tuple[Path, Path]) -> N
     assert answer["first"]["psnr"] > 20
     assert answer["alignment"]["whole"]
     assert answer["estimate"]["pairs"] == 24
+
+
+def test_the_time_of_a_job_is_estimated_without_what_the_first_pair_loads(
+    clip: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = list[float]()
+
+    def slow_at_first(input: Picture, target: Picture) -> float:
+        calls.append(1.0)
+        time.sleep(0.5 if len(calls) == 1 else 0)
+        return 0.9
+
+    monkeypatch.setattr("jobs.datasets.probe.ssim", slow_at_first)
+    answer = probe_source(stream=str(clip[0]), originals=str(clip[1]))
+    assert len(calls) == 2
+    assert 0 < answer["estimate"]["seconds"] < 0.5 * answer["estimate"]["pairs"]
 
 
 def test_the_probe_reports_files_that_do_not_match(
