@@ -252,5 +252,6 @@ class Catalog(Index):
         launcher.stop(folder)
         # Rename first: a server that starts later would take a partly deleted folder for a job.
         deleting = folder.path.rename(folder.path.with_name(DELETING_PREFIX + id))
+        # The folder before the row: on a full disk, its space lets the database forget the job.
+        in_thread(shutil.rmtree, deleting)
         self._delete_row(id)
-        shutil.rmtree(deleting)

@@ -190,9 +190,14 @@ def test_the_server_reports_a_full_disk_and_keeps_running(
     clip = make_clip(tmp_path / "clip", frames=24, width=96, height=64)
     full_home.mkdir()
     with Server(full_home, [tmp_path], free_port) as server:
+        unneeded = server.dataset(clip)
+        server.wait(unneeded, "done")
         ballast = disk.fill(full_home.parent)
-        assert server.call("/datasets", {"name": "full", **stream_source(clip)})[0] == 507
+        status, answer = server.call("/datasets", {"name": "full", **stream_source(clip)})
+        assert (status, "delete jobs" in answer["error"]["message"]) == (507, True)
         assert server.call("/healthz")[0] == 200
+        assert server.call(f"/jobs/{unneeded}", method="DELETE")[0] == 204
+        assert server.call(f"/jobs/{unneeded}")[0] == 404
         ballast.unlink()
         id = server.dataset(clip)
         assert server.wait(id, "done", "error")["state"] == "done"
