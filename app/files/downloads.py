@@ -151,12 +151,10 @@ def _saved(answer: http.client.HTTPResponse, url: str, root: Path) -> Path:
     upload = uploads.create(root, MAX_BYTES, _name(urlsplit(url)))
     try:
         with upload.unfinished.open("wb") as file:
+            _refuse_large(url, answer.length or 0)
             while block := answer.read(BLOCK):
                 file.write(block)
-                if file.tell() > MAX_BYTES:
-                    raise FileProblem(
-                        f"{url} is larger than {MAX_BYTES // 2**20} MiB. Upload the image instead."
-                    )
+                _refuse_large(url, file.tell())
             upload.length = file.tell()
         if answer.length:
             raise http.client.IncompleteRead(b"", answer.length)
@@ -169,6 +167,13 @@ def _saved(answer: http.client.HTTPResponse, url: str, root: Path) -> Path:
         uploads.remove(upload)
         raise
     return upload.target
+
+
+def _refuse_large(url: str, size: int) -> None:
+    if size > MAX_BYTES:
+        raise FileProblem(
+            f"{url} is larger than {MAX_BYTES // 2**20} MiB. Upload the image instead."
+        )
 
 
 def _name(parts: SplitResult) -> str:

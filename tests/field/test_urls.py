@@ -97,12 +97,13 @@ def test_other_answers_are_refused_and_leave_nothing(
     assert [file for file in tmp_path.rglob("*") if file.is_file()] == []
 
 
+@pytest.mark.parametrize("path", ["/a.bmp.gz", "/slow.png"])  # The second sends headers only.
 def test_an_image_over_the_limit_is_refused(
-    web: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    path: str, web: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(downloads, "MAX_BYTES", 1000)
     with pytest.raises(FileProblem, match="is larger than"):
-        download(f"{web}/a.bmp.gz", tmp_path, private=True)
+        download(web + path, tmp_path, private=True)
     assert [file for file in tmp_path.rglob("*") if file.is_file()] == []
 
 
