@@ -1,19 +1,28 @@
-"""`clearframe dataset create`: create a dataset locally or on a server."""
+"""`clearframe dataset`: create, export and import datasets, locally or on a server."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TextIO
+from tempfile import TemporaryDirectory
+from typing import Any, TextIO, get_args
 
 import click
 
+from app.catalog.pairs import finished
 from app.checks.dataset import checked_dataset
 from app.validation_errors import validate
 from commands.common_options import home_option, server_option, wait_option
 from commands.options import options, typed_values
-from commands.running.following import created, place_of
-from commands.running.refusals import refusals
+from commands.running.following import Place, created, find_job, place_of
+from commands.running.here import Here
+from commands.running.progress import ProgressLine
+from commands.running.refusals import WrongValue, refusals
 from commands.running.results import Results, json_option
 from commands.running.there import There
 from commands.spec_file import overlaid, read_spec, set_missing, spec_option
+from jobs.core.folder import JobFolder
+from jobs.interchange.exporting import Format, export
+from jobs.interchange.pairs import Pairs, from_job, from_zip
 from jobs.specs import DatasetSpec
 
 KINDS = {
@@ -28,7 +37,7 @@ KINDS = {
 
 @click.group()
 def dataset() -> None:
-    """Create datasets of (decoded, original) pairs."""
+    """Create, export and import datasets of (decoded, original) pairs."""
 
 
 @dataset.command("create")
@@ -61,6 +70,58 @@ def create_dataset(
             spec = checked_dataset(validate(DatasetSpec, values), (Path.cwd(), Path("/")))
             id = place.create("dataset", spec)
         created(place, [id], Results(as_json), wait)
+
+
+@dataset.command("export")
+@click.argument("dataset", metavar="DATASET")
+@click.argument("target", metavar="DIR", type=click.Path(path_type=Path))
+@click.option(
+    "--format",
+    type=click.Choice(get_args(Format)),
+    default="png",
+    show_default=True,
+    help="png: folders of images. basicsr: LMDB with meta_info.txt. caffe: pairs of LMDB with "
+    "Datums, as in DIGITS. webdataset: tar shards. parquet: for Hugging Face's datasets; needs "
+    "pyarrow.",
+)
+@home_option("Read the dataset from this home folder.")
+@server_option("Read the dataset from")
+def export_dataset(
+    dataset: str, target: Path, format: Format, home: Path, server: str | None
+) -> None:
+    """Export the pairs of a dataset to the new folder DIR, in the format of another program.
+
+    Each split is kept. Pictures are written as PNG: nothing is lost.
+    """
+    place = place_of(server, home)
+    line = ProgressLine()
+    with refusals():
+        dataset = find_job(place, dataset, "dataset")
+        try:
+            with _pairs(place, dataset, target) as (name, pairs):
+                export(pairs, target, format, name, line.progress)
+        finally:
+            line.close()
+    click.echo(target)
+
+
+@contextmanager
+def _pairs(place: Place, id: str, target: Path) -> Iterator[tuple[str, Pairs]]:
+    """The name and the pairs of a dataset. A server's pairs come as a ZIP next to the target."""
+    if isinstance(place, Here):
+        row = place.find(id)
+        if row is None or row.kind != "dataset":
+            raise WrongValue(f"No dataset {id} in {place.home}. Set --home or --server.")
+        yield row.name, from_job(finished(row, JobFolder(place.home / "jobs" / id)))
+        return
+    name = str(place.job(id)["name"])
+    target.absolute().parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(prefix=f".{target.name}-", dir=target.absolute().parent) as folder:
+        path = Path(folder) / "pairs.zip"
+        click.echo(f"Downloading the pairs from {place.server}", err=True)
+        place.client.connection.download(f"/api/v1/datasets/{id}/pairs/zip", path)
+        with from_zip(path) as pairs:
+            yield name, pairs
 
 
 def requested_dataset(

@@ -13,7 +13,11 @@ COMMANDS = {
         "compare",
         "Compare models: the settings in which they differ, and their best scores.",
     ),
-    "dataset": ("commands.dataset", "dataset", "Create datasets of (decoded, original) pairs."),
+    "dataset": (
+        "commands.dataset",
+        "dataset",
+        "Create, export and import datasets of (decoded, original) pairs.",
+    ),
     "doctor": ("commands.doctor", "doctor", "Check devices, codecs, disk and limits."),
     "export": (
         "commands.export",

@@ -2,6 +2,8 @@
 
 import errno
 import os
+import shutil
+from pathlib import Path
 
 
 class JobError(Exception):
@@ -16,6 +18,17 @@ def disk_full(then: str, finished: str = "") -> str:
 def is_disk_full(error: OSError) -> bool:
     """Whether the disk, or the user's quota of it, has no space left."""
     return error.errno in (errno.ENOSPC, errno.EDQUOT)
+
+
+def lmdb_disk_full(error: Exception, folder: Path, needed: int) -> OSError | None:
+    """The OSError of a full disk that LMDB reports in words; None for its other errors.
+
+    LMDB reports a short write as an input/output error. `needed`: the bytes that it wrote.
+    """
+    full = any(os.strerror(number) in str(error) for number in (errno.ENOSPC, errno.EIO))
+    if full and shutil.disk_usage(folder).free < needed:
+        return OSError(errno.ENOSPC, str(error))
+    return None
 
 
 REFUSED = frozenset(

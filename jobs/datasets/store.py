@@ -5,10 +5,7 @@ writes them, so a pair is complete or absent. `meta` is JSON: the metadata of th
 encodings of its values. `qp` is a gray PNG with the QP of each macroblock of the input, if known.
 """
 
-import errno
 import json
-import os
-import shutil
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +15,7 @@ from typing import Any
 import lmdb
 
 from jobs.core.durable_files import sync
+from jobs.core.errors import lmdb_disk_full
 from jobs.core.stored import DATABASES, StoredPairs, key
 from jobs.datasets.pairing import Record
 from jobs.media.encodings import decode
@@ -120,14 +118,8 @@ class PairWriter:
         self._env = self._transaction = None
 
     def _full_disk_error(self, error: lmdb.Error) -> Exception:
-        """Return an OSError for a full disk, else the error itself.
-
-        LMDB reports a short write as an input/output error.
-        """
-        full = any(os.strerror(number) in str(error) for number in (errno.ENOSPC, errno.EIO))
-        if full and shutil.disk_usage(self._path).free < self._capacity + TRANSACTION_BYTES:
-            return OSError(errno.ENOSPC, str(error))
-        return error
+        """Return an OSError for a full disk, else the error itself."""
+        return lmdb_disk_full(error, self._path, self._capacity + TRANSACTION_BYTES) or error
 
     def finish(self) -> None:
         self.commit()

@@ -25,6 +25,11 @@ def command(*arguments: str | Path) -> list[str]:
     return [sys.executable, "-m", "commands.main", "dataset", "create", *map(str, arguments)]
 
 
+def run_dataset_command(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    line = [sys.executable, "-m", "commands.main", "dataset", *map(str, arguments)]
+    return subprocess.run(line, capture_output=True, text=True, cwd=ROOT, check=False)
+
+
 @pytest.fixture
 def create() -> Callable[..., subprocess.CompletedProcess[str]]:
     def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
@@ -175,6 +180,32 @@ def test_files_that_the_server_cannot_read_are_uploaded(
     refused = create("--stream", "/etc/hostname", "--originals", clip[1], "--server", server.url)
     assert (refused.returncode, refused.stdout) == (2, "")
     assert "hostname contains text" in refused.stderr
+
+
+def test_exports_from_a_home_and_from_a_server(
+    clip: Clip, server: Server, tmp_path: Path, create: Create
+) -> None:
+    created = create("--stream", clip[0], "--originals", clip[1], "--server", server.url)
+    id, pictures = json.loads(created.stdout)["id"], {}
+    for name, place in (("here", ["--home", server.home]), ("there", ["--server", server.url])):
+        out = tmp_path / name
+        done = run_dataset_command("export", id, out, "--format", "png", *place)
+        assert (done.returncode, done.stdout) == (0, f"{out}\n"), done.stderr
+        assert "24 of 24 pairs" in done.stderr
+        pictures[name] = {
+            path.relative_to(out): path.read_bytes()
+            for path in out.rglob("*.png")
+            if path.parent.name != "qp_map"
+        }
+    assert len(pictures["here"]) == 48
+    assert pictures["here"] == pictures["there"]
+    assert not list(tmp_path.glob(".there*"))
+    again = run_dataset_command("export", id, tmp_path / "here", "--home", server.home)
+    assert again.returncode == 1
+    assert "here is not empty. Give a new or an empty folder." in again.stderr
+    unknown = run_dataset_command("export", "nothing", tmp_path / "new", "--home", server.home)
+    assert unknown.returncode == 2
+    assert "has the name or the id nothing" in unknown.stderr
 
 
 def test_unreachable_server(clip: Clip, create: Create) -> None:
