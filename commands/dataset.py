@@ -31,6 +31,7 @@ KINDS = {
     "manifest": "sequences",
     "stream": "stream",
     "originals": "compress",
+    "pairs": "import",
 }
 """The kind of source that an option implies if --kind is missing. The first given option counts."""
 
@@ -57,9 +58,45 @@ def create_dataset(
 ) -> None:
     """Create a dataset.
 
-    Set its source: --stream and --originals, --input and --target, only --originals, or
-    --manifest. The id is the first line of the output.
+    Set its source: --stream and --originals, --input and --target, only --originals,
+    --manifest, or --pairs. The id is the first line of the output.
     """
+    _create(spec_file, home, server, wait, as_json, given)
+
+
+@dataset.command("import")
+@click.argument("path", metavar="PATH")
+@options(DatasetSpec)
+@spec_option
+@home_option()
+@server_option("Import it to")
+@wait_option
+@json_option
+def import_dataset(
+    path: str,
+    spec_file: TextIO | None,
+    home: Path,
+    server: str | None,
+    wait: bool,
+    as_json: bool,
+    **given: Any,
+) -> None:
+    """Import a dataset of another program with its splits: the same as create --pairs PATH.
+
+    PATH is a folder of PNG, BasicSR's or Caffe's LMDB, tar shards of WebDataset, or Parquet files;
+    what it is shows in what it contains. The id is the first line of the output.
+    """
+    _create(spec_file, home, server, wait, as_json, {**given, "source__pairs": path})
+
+
+def _create(
+    spec_file: TextIO | None,
+    home: Path,
+    server: str | None,
+    wait: bool,
+    as_json: bool,
+    given: dict[str, Any],
+) -> None:
     values = requested_dataset(DatasetSpec, given, read_spec(spec_file))
     place = place_of(server, home)
     with refusals():
@@ -157,6 +194,7 @@ def _with_kinds(given: dict[str, Any], from_file: dict[str, Any]) -> dict[str, A
 def _name(given: dict[str, Any]) -> str | None:
     """The default name, as in the form: the name of the stream, else of the other source."""
     paths = (
-        given.get(f"source__{field}") for field in ("stream", "input", "originals", "manifest")
+        given.get(f"source__{field}")
+        for field in ("stream", "input", "originals", "manifest", "pairs")
     )
     return next((Path(path).name.split(".")[0] for path in paths if path), None)

@@ -10,7 +10,7 @@ from app.files import paths
 from app.validation_errors import Invalid, Problems
 from jobs.core.errors import JobError
 from jobs.core.manifest import entries
-from jobs.core.suffixes import IMAGES, STREAMS
+from jobs.core.suffixes import IMAGES, PACKED, STREAMS
 from jobs.specs import DatasetSpec
 from jobs.specs.dataset import Separate
 from jobs.specs.sources import Entry, SequencesSource, Source
@@ -77,11 +77,22 @@ def _manifest(text: str, roots: tuple[Path, ...]) -> Path:
     return paths.file_or_folder(text, roots, ("",), "sequence")
 
 
+def _pairs(text: str, roots: tuple[Path, ...]) -> Path:
+    path = paths.file_or_folder(text, roots, ("",), "file")
+    if path.is_file() and not path.name.lower().endswith(PACKED):
+        raise paths.FileProblem(
+            f"{text} is not a dataset in a known format. Give its folder, or a file with the "
+            f"extension {' or '.join(PACKED)}."
+        )
+    return path
+
+
 PATHS: dict[str, dict[str, Callable[[str, tuple[Path, ...]], Path]]] = {
     "stream": {"stream": _stream, "originals": _originals},
     "folders": {"input": paths.images, "target": paths.images},
     "compress": {"originals": _originals},
     "sequences": {"manifest": _manifest},
+    "import": {"pairs": _pairs},
 }
 """By kind of source: its path fields, and the function that resolves each of them."""
 

@@ -11,7 +11,7 @@ import av
 from jobs.core.errors import JobError
 from jobs.core.report import Report
 from jobs.media.images import Header, conversion_notes, read_header
-from jobs.media.originals import Images, Video
+from jobs.media.originals import Images, Packed, Video
 from jobs.media.video import decode_frames
 
 if TYPE_CHECKING:
@@ -69,6 +69,8 @@ class ImageCheck:
         self.add_depths(sequence.inputs, sequence.originals)
         if sequence.crop:
             return  # The originals were compared before compression.
+        if isinstance(sequence.originals, Packed):
+            return  # To read their headers is to read them all: each is compared when it is used.
         if isinstance(sequence.originals, Video):
             self._add_videos(sequence.inputs, sequence.originals)
             return

@@ -36,7 +36,7 @@ from jobs.media.png import encode_png
 from jobs.media.quality import psnr, ssim
 from jobs.media.video import GoOn
 from jobs.specs.dataset import DatasetSpec, Separate
-from jobs.specs.sources import CompressSource, FoldersSource, SequencesSource, StreamSource
+from jobs.specs.sources import CompressSource, FoldersSource, ImportSource, PairsSource
 
 SECONDS = 0.5
 """Time limit for comparing frames. The whole probe takes about twice as long."""
@@ -87,14 +87,14 @@ def _probe_pairs(spec: DatasetSpec, answer: Answer, seconds: float, go_on: GoOn)
     _check_sequences(sequences, spec, answer)
     first = sequences[0]
     _first_pair(first, spec, answer, answer["originals"])
-    by_stem = isinstance(spec.source, FoldersSource) and spec.source.pairing == "stem"
-    if not by_stem and not answer["problems"]:
+    by_name = isinstance(spec.source, ImportSource) or (
+        isinstance(spec.source, FoldersSource) and spec.source.pairing == "stem"
+    )
+    if not by_name and not answer["problems"]:
         _alignment(first, answer, seconds)
 
 
-def _sequences(
-    source: StreamSource | FoldersSource | SequencesSource, answer: Answer, go_on: GoOn
-) -> list[Sequence]:
+def _sequences(source: PairsSource, answer: Answer, go_on: GoOn) -> list[Sequence]:
     return sources.find_pairs(
         source,
         lambda name, why: answer["skipped"].append({"name": name, "why": why}),

@@ -16,13 +16,22 @@ from jobs.core.manifest import entries
 from jobs.core.report import Report
 from jobs.core.suffixes import STREAMS, natural
 from jobs.datasets.image_check import ImageCheck, require_fitting
+from jobs.interchange.importing import Folders, splits_of
 from jobs.media import video
 from jobs.media.h264 import compress
 from jobs.media.images import list_images, stem
 from jobs.media.originals import Images, Video, originals_of
 from jobs.media.video import Colour, GoOn, Load, Warn
 from jobs.specs.dataset import FrameChoice
-from jobs.specs.sources import CompressSource, FoldersSource, SequencesSource, Source, StreamSource
+from jobs.specs.sources import (
+    CompressSource,
+    FoldersSource,
+    ImportSource,
+    PairsSource,
+    SequencesSource,
+    Source,
+    StreamSource,
+)
 
 
 @dataclass(frozen=True)
@@ -109,7 +118,7 @@ def _until(deadline: float) -> bool:
 
 
 def find_pairs(
-    source: StreamSource | FoldersSource | SequencesSource,
+    source: PairsSource,
     skip: Skip,
     go_on: GoOn,
     streams_go_on: GoOn,
@@ -131,6 +140,8 @@ def find_pairs(
             )
         case FoldersSource():
             return _named([two_folders(source, skip)])
+        case ImportSource():
+            return _named(_imported(Path(source.pairs), skip))
         case SequencesSource():
             rows = source.entries or entries(Path(source.manifest))
             originals_at = cache(partial(originals_of, go_on=go_on))  # Many rows may share them.
@@ -216,6 +227,38 @@ def two_folders(source: FoldersSource, skip: Skip) -> Sequence:
     else:
         pair = _same_stems(inputs, targets, skip)
     return Sequence(inputs.name, str(targets), Images(pair[0]), Images(pair[1]))
+
+
+def _imported(path: Path, skip: Skip) -> list[Sequence]:
+    """Return a sequence per split of a dataset in the format of another program.
+
+    Without a validation split, one is taken from the training split as the spec says.
+    """
+    splits = splits_of(path)
+    names = {split.name for split in splits}
+    if not names & {"train", ""}:
+        raise JobError(
+            f"{path} has no training split, only {', '.join(sorted(names))}. "
+            "Give the folder that has all splits."
+        )
+    sequences = []
+    for split in splits:
+        fixed = split.name or "train"
+        if fixed == "train" and "val" not in names:
+            fixed = ""
+        name, scene = split.name or path.name, f"{path}/{split.name}"
+        if isinstance(split, Folders):
+            sequence = two_folders(
+                FoldersSource(input=str(split.input), target=str(split.target)), skip
+            )
+            maps = _by_stem(split.qp_map) if split.qp_map else {}
+            if maps and isinstance(sequence.inputs, Images):
+                found = [maps.get(stem(image)) for image in sequence.inputs.paths]
+                sequence = replace(sequence, inputs=replace(sequence.inputs, qp_maps=found))
+            sequences.append(replace(sequence, name=name, scene=scene, split=fixed))
+        else:
+            sequences.append(Sequence(name, scene, split.input, split.target, fixed))
+    return sequences
 
 
 def _same_stems(inputs: Path, targets: Path, skip: Skip) -> tuple[list[Path], list[Path]]:

@@ -2,19 +2,21 @@
 
 import json
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from importlib import import_module
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from jobs.core.durable_files import sync
 from jobs.core.errors import JobError
+from jobs.core.paths import open_file
 from jobs.interchange.pairs import FACTS, ExportedPair
 
 NAMES = {"train": "train", "val": "validation", "test": "test"}
 """The names of the splits in `datasets`."""
 GROUP_BYTES = 32 * 2**20
 GROUP_ROWS = 256
+ROWS_PER_READ = 16
 SHARD_BYTES = 500 * 10**6
 PICTURES = ("input", "target", "qp_map")
 
@@ -124,20 +126,35 @@ def _schema(arrow: Any) -> Any:
 
 
 def columns_of(path: Path) -> tuple[list[str], int]:
-    """The names of the columns of a file, and its number of rows. Raises JobError."""
-    with _opened(path) as file:
-        return list(file.schema_arrow.names), int(file.metadata.num_rows)
+    """The names of the columns of pictures in a file, and its number of rows. Raises JobError.
+
+    Without a column of pictures, the names of all columns.
+    """
+    with open_file(path) as file, _readable(path):
+        parquet = _reader(file)
+        schema = parquet.schema_arrow
+        pictures = [column.name for column in schema if _may_hold_pictures(column.type)]
+        return pictures or list(schema.names), int(parquet.metadata.num_rows)
+
+
+def _may_hold_pictures(type: Any) -> bool:
+    types = pyarrow("pyarrow.types")
+    if types.is_struct(type):
+        return bool(type.get_field_index("bytes") >= 0)
+    return any(check(type) for check in (types.is_binary, types.is_large_binary))
 
 
 def values(path: Path, column: str) -> Iterator[bytes]:
     """The image files of a column, in order; empty where there is none.
 
-    Memory holds a page of rows. Raises JobError.
+    Memory holds a few rows. Raises JobError.
     """
-    with _opened(path) as file:
-        for batch in file.iter_batches(16, columns=[column]):
-            for number, value in enumerate(batch.column(0).to_pylist()):
-                yield _bytes(value, f"{path.name}, column {column}, row {number} of a batch")
+    row = 0
+    with open_file(path) as file, _readable(path):
+        for batch in _reader(file).iter_batches(ROWS_PER_READ, columns=[column]):
+            for value in batch.column(0).to_pylist():
+                yield _bytes(value, f"{path}, row {row}, column {column}")
+                row += 1
 
 
 def _bytes(value: Any, where: str) -> bytes:
@@ -146,15 +163,23 @@ def _bytes(value: Any, where: str) -> bytes:
     data = value.get("bytes") if isinstance(value, dict) else value
     if not isinstance(data, bytes):
         raise JobError(
-            f"{where} has no image file in it, but a path or other values. Store the pictures in "
-            "the Parquet files, as `datasets` does with embed_external_files."
+            f"{where} has no image file, but a path or another value. Write the pictures into the "
+            "Parquet files, as `datasets` does with to_parquet."
         )
     return data
 
 
-def _opened(path: Path) -> Any:
-    arrow, parquet = pyarrow(), pyarrow("pyarrow.parquet")
+def _reader(file: BinaryIO) -> Any:
+    # Buffered: a column of a large row group would otherwise be read at once.
+    return pyarrow("pyarrow.parquet").ParquetFile(file, buffer_size=2**20, pre_buffer=False)
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    arrow = pyarrow()
     try:
-        return parquet.ParquetFile(path, pre_buffer=False)
-    except (arrow.ArrowInvalid, arrow.ArrowNotImplementedError) as error:
-        raise JobError(f"{path.name} cannot be read as Parquet: {error}.") from error
+        yield
+    except (arrow.ArrowException, OSError) as error:
+        raise JobError(
+            f"{path} cannot be read as Parquet: {str(error).splitlines()[0]} Write it again."
+        ) from error

@@ -57,6 +57,7 @@ RAW_BYTES = {"P": 1, "L": 1, "LA": 2, "RGB": 3, "BGR": 3, "RGBX": 4, "BGRX": 4, 
 """Bytes a pixel of Pillow's raw modes, without those that are rare."""
 
 JPEG = (".jpg", ".jpeg")
+JPEG_SIGNATURE = b"\xff\xd8\xff"
 
 GZIPPED_HEADER = 2**16
 """Bytes that are unpacked to read a header. BMP's headers and palette take less."""
@@ -133,16 +134,17 @@ def read_header(path: Path) -> Header:
         return _header(path, image, complete=path.suffix.lower() != ".gz")
 
 
-def read(path: Path, keep_gray: bool = False) -> Reading:
+def read(path: Path, keep_gray: bool = False, data: bytes | None = None) -> Reading:
     """Read an image as RGB, or with `keep_gray` as one channel if the file has one.
 
+    `data`: the content of the file, if it is in a file of another program; `path` then names it.
     Datasets, tests and restoration all read images in this way. Raises JobError, with the file's
     name, for an image with transparent pixels or in a colour space other than RGB or gray.
     """
-    with _opened(path) as image:
+    with _opened(path, data=data) as image:
         header = _header(path, image)
         image.load()
-        upright = _rounded(path, image, header) if header.deep else image
+        upright = _rounded(path, image, header, data) if header.deep else image
         if header.orientation != UPRIGHT:
             upright = ImageOps.exif_transpose(upright)
         picture = np.asarray(_opaque(path.name, upright, keep_gray))
@@ -178,12 +180,16 @@ class ImageFile:
     """A picture that is read when called. Unlike a decoded frame, it can go to another process."""
 
     path: Path
+    qp_map: Path | None = None
+    """The picture of the QPs of its macroblocks, if there is one."""
 
     def __call__(self) -> Picture:
         return read_image(self.path, keep_gray=True)
 
     @property
     def coding(self) -> Coding:
+        if self.qp_map is not None:
+            return Coding(qp=read_image(self.qp_map, keep_gray=True)[:, :, 0])
         if self.path.suffix.lower() not in JPEG:
             return Coding()
         with _opened(self.path, header_only=True) as image:
@@ -191,8 +197,33 @@ class ImageFile:
             return coding_of_image(image, header.height, header.width)
 
 
+@dataclass(frozen=True)
+class PackedFile(ImageFile):
+    """An image file in a file of another program. `path`: that file, and the name in it."""
+
+    data: bytes = b""
+    packed_map: bytes = b""
+    """The picture of the QPs of its macroblocks; empty if there is none."""
+
+    def __call__(self) -> Picture:
+        return read(self.path, keep_gray=True, data=self.data).picture
+
+    @property
+    def coding(self) -> Coding:
+        if self.packed_map:
+            map = read(self.path.with_name(f"{self.path.name} (QPs)"), True, self.packed_map)
+            return Coding(qp=map.picture[:, :, 0])
+        if not self.data.startswith(JPEG_SIGNATURE):
+            return Coding()
+        with _opened(self.path, data=self.data) as image:
+            header = _header(self.path, image)
+            return coding_of_image(image, header.height, header.width)
+
+
 @contextmanager
-def _opened(path: Path, header_only: bool = False) -> Iterator[OpenImage]:
+def _opened(
+    path: Path, header_only: bool = False, data: bytes | None = None
+) -> Iterator[OpenImage]:
     """Open an image file, gzipped or not.
 
     Raises JobError, with the file's name, for a file that is not a valid image, including errors
@@ -200,12 +231,12 @@ def _opened(path: Path, header_only: bool = False) -> Iterator[OpenImage]:
     """
     try:
         with (
-            _content(path, header_only) as file,
+            _content(path, header_only) if data is None else io.BytesIO(data) as file,
             Image.open(file, formats=FORMATS) as image,
         ):
             yield image
     except UnidentifiedImageError as error:
-        empty = path.stat().st_size == 0
+        empty = not (path.stat().st_size if data is None else data)
         what = "it is empty" if empty else "it is not a BMP, PNG, TIFF, JPEG or WebP file"
         raise JobError(
             f"{path.name} cannot be read as an image: {what}. Replace or remove it."
@@ -336,12 +367,15 @@ def _is_cut_off(image: OpenImage) -> bool:
     return False
 
 
-def _rounded(path: Path, image: OpenImage, header: Header) -> Image.Image:
+def _rounded(
+    path: Path, image: OpenImage, header: Header, data: bytes | None = None
+) -> Image.Image:
     """A 16-bit image with each value rounded to 8 bits. Pillow would cut off the low bits."""
     # On demand: PyAV takes long to load in each worker process, and few images are this deep.
     from jobs.media.deep_images import decode
 
-    data = _unzip(path) if path.suffix.lower() == ".gz" else _bytes(path)
+    if data is None:
+        data = _unzip(path) if path.suffix.lower() == ".gz" else _bytes(path)
     values = decode(path.name, image.format or "", data).astype(np.uint32)
     levels = ((values * 255 + 32767) // 65535).astype(np.uint8)
     rounded = Image.fromarray(levels[:, :, 0] if levels.shape[2] == 1 else levels)

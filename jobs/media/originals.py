@@ -1,7 +1,8 @@
 """Originals: the images of a folder or the frames of a video, loaded one at a time on demand."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from itertools import repeat
 from pathlib import Path
 
 from jobs.core.manifest import is_path_list
@@ -17,6 +18,8 @@ class Images:
     """The images of a folder or a path list, in order."""
 
     paths: list[Path]
+    qp_maps: list[Path | None] = field(default_factory=list)
+    """The picture of the QPs of each image, if any has one."""
 
     @property
     def place(self) -> str:
@@ -30,7 +33,19 @@ class Images:
         return self.paths[number].name
 
     def load(self, warn: Warn = video.ignore_warning) -> Iterator[Load]:
-        return (ImageFile(path) for path in self.paths)
+        maps = self.qp_maps or repeat(None)
+        return (ImageFile(path, map) for path, map in zip(self.paths, maps, strict=False))
+
+
+@dataclass(frozen=True)
+class Packed(Images):
+    """Images in files of another program. A path is that of such a file, and the name in it."""
+
+    values: Callable[[], Iterator[Load]] = lambda: iter(())
+    """Reads the images in order."""
+
+    def load(self, warn: Warn = video.ignore_warning) -> Iterator[Load]:
+        return self.values()
 
 
 @dataclass(frozen=True)

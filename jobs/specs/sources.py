@@ -219,8 +219,26 @@ class SequencesSource(Spec):
     )
 
 
+class ImportSource(Spec):
+    """Pairs of another program, with their splits."""
+
+    model_config = ConfigDict(title="Import: BasicSR, Caffe, WebDataset, Parquet, PNG")
+
+    kind: Literal["import"] = "import"
+    pairs: ServerPath = setting(
+        ...,
+        "Pairs",
+        "A folder with train, val and test, and in each input and target (or lq and gt) as folders "
+        "of images or LMDB of BasicSR; LMDB of Caffe as DIGITS has them; tar shards of "
+        "WebDataset; or Parquet files. The splits are kept.",
+        widget="any",
+    )
+
+
+PairsSource = StreamSource | FoldersSource | SequencesSource | ImportSource
+"""The sources that have both inputs and originals."""
 Source = Annotated[
-    StreamSource | FoldersSource | CompressSource | SequencesSource,
+    StreamSource | FoldersSource | CompressSource | SequencesSource | ImportSource,
     Field(discriminator="kind"),
     discriminated_by("kind", "stream"),
 ]

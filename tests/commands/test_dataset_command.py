@@ -200,6 +200,10 @@ def test_exports_from_a_home_and_from_a_server(
     assert len(pictures["here"]) == 48
     assert pictures["here"] == pictures["there"]
     assert not list(tmp_path.glob(".there*"))
+    done = run_dataset_command("import", tmp_path / "here", "--home", tmp_path / "new", "--json")
+    job = json.loads(done.stdout)
+    assert (job["name"], job["summary"]["pairs"]) == ("here", {"train": 22, "val": 2}), done.stderr
+    assert job["spec"]["source"] == {"kind": "import", "pairs": str(tmp_path / "here")}
     again = run_dataset_command("export", id, tmp_path / "here", "--home", server.home)
     assert again.returncode == 1
     assert "here is not empty. Give a new or an empty folder." in again.stderr

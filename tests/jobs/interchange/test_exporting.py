@@ -24,31 +24,6 @@ from tests.support.readers import READERS, SPLITS
 FORMATS = get_args(Format)
 
 
-@pytest.fixture(scope="module", autouse=True)
-def offline() -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("HF_HUB_OFFLINE", "1")
-        yield
-
-
-def make(encoding: str, clip: Clip, home: Path) -> JobFolder:
-    """A dataset with three splits. The one with raw values has gray patches."""
-    raw = encoding == "none"
-    return run_dataset(
-        home,
-        {"kind": "stream", "stream": str(clip[0]), "originals": str(clip[1])},
-        test={"method": "blocks"},
-        input_encoding=encoding,
-        channels="grayscale" if raw else "none",
-        patches={"size": 40 if raw else None},
-    )
-
-
-@pytest.fixture(scope="module")
-def dataset(clip: Clip, tmp_path_factory: pytest.TempPathFactory) -> JobFolder:
-    return make("png", clip, tmp_path_factory.mktemp("home"))
-
-
 @pytest.fixture(scope="module", params=["png", "none", "jpeg"])
 def encoded(
     request: pytest.FixtureRequest,
@@ -56,10 +31,18 @@ def encoded(
     dataset: JobFolder,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> JobFolder:
-    """A dataset whose inputs are stored in one of the encodings."""
+    """A dataset in each of the encodings. The one with raw values has gray patches."""
     if request.param == "png":
         return dataset
-    return make(request.param, clip, tmp_path_factory.mktemp("home"))
+    raw = request.param == "none"
+    return run_dataset(
+        tmp_path_factory.mktemp("home"),
+        {"kind": "stream", "stream": str(clip[0]), "originals": str(clip[1])},
+        test={"method": "blocks"},
+        input_encoding=request.param,
+        channels="grayscale" if raw else "none",
+        patches={"size": 40 if raw else None},
+    )
 
 
 def exported(dataset: JobFolder, target: Path, format: Format) -> Path:
