@@ -386,12 +386,14 @@ class Exported(TypedDict):
     """A new exported file."""
 
     file: Annotated[str, doc("Path in the job's folder.")]
+    card: Annotated[str, doc("Path of the model card in the job's folder, Markdown.")]
     snapshot: str
     size: Bytes
     difference: Annotated[float, doc("Largest difference from torch, for values of 0 to 1.")]
     checked_with: Annotated[str, doc("The program that ran the file, with its version.")]
     seconds: float
     url: Url
+    card_url: Url
 
 
 class FolderEntry(TypedDict):

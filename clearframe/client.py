@@ -122,7 +122,10 @@ class Models(_Part):
     def export(
         self, model: str | Job, format: str = "onnx", out: Path | None = None, **settings: Any
     ) -> "Exported":
-        """Export a snapshot for other programs; download it to `out` if that is given."""
+        """Export a snapshot for other programs; download it to `out` if that is given.
+
+        `card_url` of the answer is its model card.
+        """
         path = f"/models/{quote(_id(model), safe='')}/exports"
         exported: Exported = self._connection.call(path, {"format": format, **settings})
         if out is not None:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, TextIO, get_args
+from typing import TYPE_CHECKING, Any, TextIO, get_args
 
 import click
 
@@ -21,9 +21,11 @@ from commands.running.results import Results, json_option
 from commands.running.there import There
 from commands.spec_file import overlaid, read_spec, set_missing, spec_option
 from jobs.core.folder import JobFolder
-from jobs.interchange.exporting import Format, export
-from jobs.interchange.pairs import Pairs, from_job, from_zip
 from jobs.specs import DatasetSpec
+from jobs.specs.export import DatasetFormat
+
+if TYPE_CHECKING:
+    from jobs.interchange.pairs import Pairs
 
 KINDS = {
     "input": "folders",
@@ -114,7 +116,7 @@ def _create(
 @click.argument("target", metavar="DIR", type=click.Path(path_type=Path))
 @click.option(
     "--format",
-    type=click.Choice(get_args(Format)),
+    type=click.Choice(get_args(DatasetFormat)),
     default="png",
     show_default=True,
     help="png: folders of images. basicsr: LMDB with meta_info.txt. caffe: pairs of LMDB with "
@@ -124,12 +126,14 @@ def _create(
 @home_option("Read the dataset from this home folder.")
 @server_option("Read the dataset from")
 def export_dataset(
-    dataset: str, target: Path, format: Format, home: Path, server: str | None
+    dataset: str, target: Path, format: DatasetFormat, home: Path, server: str | None
 ) -> None:
     """Export the pairs of a dataset to the new folder DIR, in the format of another program.
 
     Each split is kept. Pictures are written as PNG: nothing is lost.
     """
+    from jobs.interchange.exporting import export
+
     place = place_of(server, home)
     line = ProgressLine()
     with refusals():
@@ -143,8 +147,10 @@ def export_dataset(
 
 
 @contextmanager
-def _pairs(place: Place, id: str, target: Path) -> Iterator[tuple[str, Pairs]]:
+def _pairs(place: Place, id: str, target: Path) -> Iterator[tuple[str, "Pairs"]]:
     """The name and the pairs of a dataset. A server's pairs come as a ZIP next to the target."""
+    from jobs.interchange.pairs import from_job, from_zip
+
     if isinstance(place, Here):
         row = place.find(id)
         if row is None or row.kind != "dataset":

@@ -3,6 +3,7 @@
 import re
 import shutil
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import click
@@ -15,8 +16,9 @@ from commands.running.following import find_job, place_of
 from commands.running.refusals import refusals
 from commands.running.results import json_option, print_json
 from commands.running.there import There
+from jobs.core.durable_files import write_whole
 from jobs.core.folder import JobFolder
-from jobs.specs.export import ExportSpec
+from jobs.specs.export import CARD, MADE_BY, ExportSpec
 
 
 @click.command()
@@ -41,7 +43,11 @@ def export(
     allow_user_code: bool,
     **given: Any,
 ) -> None:
-    """Export a snapshot as ONNX, TorchScript or torch.export, and compare its output with torch."""
+    """Export a snapshot as ONNX, TorchScript, torch.export or safetensors, with a model card.
+
+    The output of the file is compared with that of torch. The card, README.md next to the file, has
+    its scores, its data, its licence, and the code that uses the file.
+    """
     values = typed_values(ExportSpec, given)
     place = place_of(server, home)
     with refusals():
@@ -55,15 +61,33 @@ def export(
             out = out or _named(folder.read()["name"], answer)
         try:
             if isinstance(place, There):
-                place.client.connection.download(answer["url"], out)
+                download = place.client.connection.download
+                download(answer["url"], out)
+                with TemporaryDirectory() as drafts:
+                    download(answer["card_url"], Path(drafts) / CARD)
+                    text = (Path(drafts) / CARD).read_text(encoding="utf-8")
             else:
                 shutil.copyfile(folder.path / answer["file"], out)
+                text = (folder.path / answer["card"]).read_text(encoding="utf-8")
+            card = card_path(out)
+            write_whole(card, text.replace(Path(answer["file"]).name, out.name))
         except OSError as error:
             raise click.ClickException(f"{out} cannot be written: {error.strerror}.") from error
     if as_json:
-        print_json({**answer, "out": str(out)})
+        print_json({**answer, "out": str(out), "card_out": str(card)})
     else:
         click.echo(out)
+        click.echo(f"Model card: {card}", err=True)
+
+
+def card_path(out: Path) -> Path:
+    """README.md next to a file. If that describes something else, a name from that of the file."""
+    card = out.with_name(CARD)
+    if not card.exists():
+        return card
+    text = card.read_text(encoding="utf-8", errors="replace")
+    is_ours = MADE_BY in text and out.name in text
+    return card if is_ours else out.with_name(f"{out.name}.{CARD}")
 
 
 def _export_here(folder: JobFolder, values: dict[str, Any], user_code: bool) -> dict[str, Any]:

@@ -22,8 +22,7 @@ COMMANDS = {
     "export": (
         "commands.export",
         "export",
-        "Export a snapshot as ONNX, TorchScript or torch.export, "
-        "and compare its output with torch.",
+        "Export a snapshot as ONNX, TorchScript, torch.export or safetensors, with a model card.",
     ),
     "jobs": (
         "commands.managing.jobs",

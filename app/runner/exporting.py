@@ -59,7 +59,8 @@ def export(folder: JobFolder, spec: ExportSpec, user_code: bool) -> dict[str, An
     result: dict[str, Any] = json.loads(done.stdout)
     if "error" in result:
         raise Refused(result["error"])
-    return {**result, "url": folder.url(result["file"])}
+    urls = {"url": folder.url(result["file"]), "card_url": folder.url(result["card"])}
+    return {**result, **urls}
 
 
 def _environment(user_code: bool) -> dict[str, str]:

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
-from typing import BinaryIO, Literal, Protocol, TextIO
+from typing import BinaryIO, Protocol, TextIO
 
 from jobs.core.durable_files import sync
 from jobs.core.errors import JobError, disk_full, is_disk_full
@@ -20,8 +20,8 @@ from jobs.interchange.lmdb_writer import LmdbWriter
 from jobs.interchange.new_folder import new_folder
 from jobs.interchange.pairs import FACTS, ExportedPair, Pairs
 from jobs.interchange.parquet import ParquetWriter
+from jobs.specs.export import DatasetFormat as Format
 
-Format = Literal["png", "basicsr", "caffe", "webdataset", "parquet"]
 SHARD_BYTES = 500 * 10**6
 """A shard of WebDataset ends with the pair that exceeds this."""
 ROLES = ("input", "target")

@@ -1,7 +1,8 @@
 """Export of a snapshot to a file for other programs.
 
-`python -m jobs.networks.export` reads {"folder", "snapshot", "format"} as JSON and prints
-{"file", "snapshot", "size", "difference", "checked_with", "seconds"}, or {"error"} with a message.
+`python -m jobs.networks.export` reads {"folder", "snapshot", "format", "licence"} as JSON and
+prints {"file", "card", "snapshot", "size", "difference", "checked_with", "seconds"}, or {"error"}
+with a message.
 
 It is a separate process: the server does not import torch, and tracing a network can take time
 and memory, and can fail. Before a file gets its final name, its output is compared with torch's.
@@ -22,15 +23,16 @@ import torch
 from torch import Tensor
 
 from jobs.core import limits
-from jobs.core.durable_files import sync
+from jobs.core.durable_files import sync, write_whole
 from jobs.core.errors import JobError, disk_full, is_disk_full
 from jobs.core.folder import JobFolder
 from jobs.core.launcher import USER_CODE
 from jobs.networks import snapshots
+from jobs.networks.card import model_card
 from jobs.networks.export_formats import FORMATS, Format
 from jobs.networks.user_code import errors_of_user_code
 from jobs.specs import ModelSpec
-from jobs.specs.export import EXTENSIONS, ExportFormat
+from jobs.specs.export import CARD, EXTENSIONS, ExportFormat
 from jobs.specs.networks import Network, PythonFile
 from models.restorer import Restorer
 
@@ -45,10 +47,10 @@ Answer = dict[str, Any]
 
 
 @errors_of_user_code()
-def export(folder: JobFolder, requested: str, format: ExportFormat) -> Answer:
+def export(folder: JobFolder, requested: str, format: ExportFormat, licence: str = "") -> Answer:
     """Write the requested snapshot ("best", "last" or a name) to `exports/` and check the file.
 
-    Raises JobError.
+    The model card is next to it: README.md, of the newest export. Raises JobError.
     """
     began = time.monotonic()
     if not folder.path.exists():
@@ -74,9 +76,14 @@ def export(folder: JobFolder, requested: str, format: ExportFormat) -> Answer:
     path = folder.exports / f"{snapshot}{EXTENSIONS[format]}"
     with _locked(folder.exports):
         difference = _write(path, content, FORMATS[format], restorer, planes)
+        card = folder.exports / CARD
+        row = snapshots.row_of(folder, snapshot)
+        text = model_card(folder, row, restorer, channels, path, format, licence)
+        write_whole(card, text, durable=True)
     checker = FORMATS[format].checker
     return {
         "file": str(path.relative_to(folder.path)),
+        "card": str(card.relative_to(folder.path)),
         "snapshot": snapshot,
         "size": len(content),
         "difference": difference,
@@ -135,7 +142,7 @@ def _difference(draft: Path, format: Format, restorer: Restorer, image: Tensor) 
     """
     expected = restorer(image)
     try:
-        restored = format.run(draft, image)
+        restored = format.run(draft, image, restorer)
     except RuntimeError as error:
         raise JobError(
             f"{format.checker} cannot run the exported file on an image of {_size(image)}: "
@@ -189,7 +196,10 @@ def main() -> None:
         request = json.load(sys.stdin)
         try:
             answer = export(
-                JobFolder(Path(request["folder"])), request["snapshot"], request["format"]
+                JobFolder(Path(request["folder"])),
+                request["snapshot"],
+                request["format"],
+                request.get("licence", ""),
             )
         except JobError as error:
             answer = {"error": str(error)}

@@ -5,6 +5,7 @@ the same shape, without the last plane of the image if the network takes the QP.
 dynamic.
 """
 
+import copy
 import io
 import json
 import warnings
@@ -14,11 +15,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import safetensors.torch
 import torch
 from torch import Tensor
 from torch.export import Dim
 
 from jobs.core.errors import JobError
+from jobs.networks.snapshots import single_tensors
 from jobs.specs.export import ExportFormat
 from models.restorer import Restorer
 
@@ -40,8 +43,11 @@ class Format:
 
     make: Callable[[Restorer, Tensor, About], bytes]
     """Traces the restorer with an example; returns the bytes of the file."""
-    run: Callable[[Path, Tensor], Tensor]
-    """Loads a file and restores an image with it."""
+    run: Callable[[Path, Tensor, Restorer], Tensor]
+    """Loads a file and restores an image with it.
+
+    A file of weights alone needs the restorer that they are loaded into; others ignore it.
+    """
     checker: str
     """The package that runs the file."""
 
@@ -90,7 +96,7 @@ def _remove_traces(model: Any) -> None:
         del part.metadata_props[:]
 
 
-def _run_onnx(path: Path, image: Tensor) -> Tensor:
+def _run_onnx(path: Path, image: Tensor, restorer: Restorer) -> Tensor:
     import onnx
     import onnxruntime
     from onnxruntime.capi import onnxruntime_pybind11_state as errors
@@ -120,7 +126,7 @@ def _make_torchscript(restorer: Restorer, example: Tensor, about: About) -> byte
     return packed.getvalue()
 
 
-def _run_torchscript(path: Path, image: Tensor) -> Tensor:
+def _run_torchscript(path: Path, image: Tensor, restorer: Restorer) -> Tensor:
     with _without_advice():
         restored: Tensor = torch.jit.load(path, map_location="cpu")(image)
     return restored
@@ -149,7 +155,7 @@ def _make_torch_export(restorer: Restorer, example: Tensor, about: About) -> byt
     return packed.getvalue()
 
 
-def _run_torch_export(path: Path, image: Tensor) -> Tensor:
+def _run_torch_export(path: Path, image: Tensor, restorer: Restorer) -> Tensor:
     try:
         restored: Tensor = torch.export.load(path).module()(image)
     except AssertionError as error:  # The file contains the constraints on an image's sides.
@@ -157,8 +163,23 @@ def _run_torch_export(path: Path, image: Tensor) -> Tensor:
     return restored
 
 
+def _make_safetensors(restorer: Restorer, example: Tensor, about: About) -> bytes:
+    return safetensors.torch.save(single_tensors(restorer.net), dict(about))
+
+
+def _run_safetensors(path: Path, image: Tensor, restorer: Restorer) -> Tensor:
+    loaded = copy.deepcopy(restorer)
+    with torch.no_grad():
+        for value in loaded.net.state_dict().values():
+            value.zero_()  # So that a weight that is missing in the file shows.
+        loaded.net.load_state_dict(safetensors.torch.load_file(path))
+        restored: Tensor = loaded(image)
+    return restored
+
+
 FORMATS: dict[ExportFormat, Format] = {
     "onnx": Format(_make_onnx, _run_onnx, "onnxruntime"),
     "torchscript": Format(_make_torchscript, _run_torchscript, "torch"),
     "torch.export": Format(_make_torch_export, _run_torch_export, "torch"),
+    "safetensors": Format(_make_safetensors, _run_safetensors, "torch"),
 }

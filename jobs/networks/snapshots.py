@@ -101,12 +101,15 @@ def packed_weights(kind: Kind, restorer: Restorer) -> bytes:
         "of_image": str(kind.of_image),
         "mean": json.dumps(mean),
     }
-    # Copies, because safetensors refuses tensors that layers share.
-    weights = {
+    return safetensors.torch.save(single_tensors(restorer.net), metadata)
+
+
+def single_tensors(net: nn.Module) -> dict[str, Tensor]:
+    """The weights by name. Copies, because safetensors refuses tensors that layers share."""
+    return {
         key: value.cpu().clone(memory_format=torch.contiguous_format)
-        for key, value in restorer.net.state_dict().items()
+        for key, value in net.state_dict().items()
     }
-    return safetensors.torch.save(weights, metadata)
 
 
 def remove(folder: JobFolder, names: Iterable[str]) -> None:
@@ -240,6 +243,12 @@ def find(model: JobFolder, requested: str) -> str:
             f"Choose another snapshot: best, {', '.join(reversed(names))}."
         )
     return requested
+
+
+def row_of(model: JobFolder, name: str) -> Snapshot:
+    """Return what the log says of a snapshot: its step, and the scores of its validation."""
+    rows = _view(model)["summary"]["snapshots"]
+    return next(row for row in rows if row["snapshot"] == name)
 
 
 def _view(model: JobFolder) -> View:

@@ -4,12 +4,21 @@ from typing import Literal
 
 from jobs.specs.base import Spec, setting
 
-ExportFormat = Literal["onnx", "torchscript", "torch.export"]
+ExportFormat = Literal["onnx", "torchscript", "torch.export", "safetensors"]
 EXTENSIONS: dict[ExportFormat, str] = {
     "onnx": ".onnx",
     "torchscript": ".pt",
     "torch.export": ".pt2",
+    "safetensors": ".safetensors",
 }
+
+
+DatasetFormat = Literal["png", "basicsr", "caffe", "webdataset", "parquet"]
+"""The formats of other programs that a dataset is exported to."""
+
+CARD = "README.md"
+MADE_BY = "Removes compression artifacts from images. Made by Clearframe."
+"""A sentence of each model card, by which it is known."""
 
 
 class ExportSpec(Spec):
@@ -27,10 +36,18 @@ class ExportSpec(Spec):
         "onnx",
         "Format",
         "onnx runs in ONNX Runtime and many other programs, torchscript in C++ with libtorch, "
-        "torch.export in Python.",
+        "torch.export in Python. safetensors has the weights only; the model card has the few "
+        "lines of PyTorch that use them.",
         titles={
             "onnx": "ONNX (.onnx)",
             "torchscript": "TorchScript (.pt)",
             "torch.export": "torch.export (.pt2)",
+            "safetensors": "Weights (.safetensors)",
         },
+    )
+    licence: str = setting(
+        "",
+        "Licence",
+        "Licence of the weights for the model card, such as cc-by-4.0; empty: not stated.",
+        max_length=200,
     )

@@ -40,6 +40,9 @@ def test_exports_a_snapshot_locally(trained: JobFolder, home: Path, tmp_path: Pa
     assert (tmp_path / "tiny-epoch-0001.onnx").read_bytes() == (
         trained.exports / "epoch-0001.onnx"
     ).read_bytes()
+    card = (tmp_path / "README.md").read_text()
+    assert exported["card_out"] == "README.md"
+    assert "InferenceSession('tiny-epoch-0001.onnx')" in card
     out = tmp_path / "mine.bin"
     done = clearframe(
         tmp_path,
@@ -55,6 +58,10 @@ def test_exports_a_snapshot_locally(trained: JobFolder, home: Path, tmp_path: Pa
     )
     assert done.returncode == 0, done.stderr
     assert out.stat().st_size == json.loads(done.stdout)["size"]
+    # The card of the first file stays.
+    assert json.loads(done.stdout)["card_out"] == f"{out}.README.md"
+    assert (tmp_path / "README.md").read_text() == card
+    assert "torch.jit.load('mine.bin')" in (tmp_path / "mine.bin.README.md").read_text()
 
 
 def test_exports_a_snapshot_on_a_server(

@@ -62,7 +62,11 @@ except SystemExit:
 
 @pytest.mark.parametrize(
     ("typed", "expected", "heavy"),
-    [("", sorted(COMMANDS), False), ("tr", ["train"], False), ("dataset ", ["create"], True)],
+    [
+        ("", sorted(COMMANDS), False),
+        ("tr", ["train"], False),
+        ("dataset ", ["create", "export", "import"], True),
+    ],
 )
 def test_completion(
     typed: str, expected: list[str], heavy: bool, python: Callable[[str], str]

@@ -294,7 +294,7 @@ def test_snapshots_and_exports_keep_shared_weights(tmp_path: Path) -> None:
     for name, format in FORMATS.items():
         file = tmp_path / name
         file.write_bytes(format.make(restorer, image, about))
-        assert torch.allclose(format.run(file, image), restorer(image), atol=1e-4)
+        assert torch.allclose(format.run(file, image, restorer), restorer(image), atol=1e-4)
 
 
 SIAMESE = """

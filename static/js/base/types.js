@@ -1465,12 +1465,14 @@
 /**
  * @typedef {object} Exported A new exported file.
  * @property {string} file Path in the job's folder.
+ * @property {string} card Path of the model card in the job's folder, Markdown.
  * @property {string} snapshot
  * @property {number} size Bytes.
  * @property {number} difference Largest difference from torch, for values of 0 to 1.
  * @property {string} checked_with The program that ran the file, with its version.
  * @property {number} seconds
  * @property {string} url URL, from the server's root.
+ * @property {string} card_url URL, from the server's root.
  */
 
 /**

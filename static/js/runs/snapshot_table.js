@@ -9,7 +9,12 @@ import { bestOf, marksOf } from "./snapshots.js";
 /** @import { ExportFile, Exported, Job, Snapshot } from "../base/types.js" */
 
 /** @type {Record<string, string>} */
-const FORMATS = { onnx: "ONNX", torchscript: "TorchScript", "torch.export": "torch.export" };
+const FORMATS = {
+  onnx: "ONNX",
+  torchscript: "TorchScript",
+  "torch.export": "torch.export",
+  safetensors: "safetensors",
+};
 
 /** @type {ExportFile[]} */
 let exportFiles = [];
@@ -137,7 +142,7 @@ function menu(job, name, files) {
       element(
         "a",
         { href: weights, download: `${job.name}-${name}.safetensors` },
-        "Download safetensors",
+        "Download the snapshot",
       ),
       ...files.map((file) =>
         element(
@@ -182,10 +187,13 @@ async function exportAs(job, snapshot, format) {
   );
   try {
     /** @type {Exported} */
-    const { url, size, difference, checked_with } = await post(`/models/${job.id}/exports`, {
-      snapshot,
-      format,
-    });
+    const { url, card_url, size, difference, checked_with } = await post(
+      `/models/${job.id}/exports`,
+      {
+        snapshot,
+        format,
+      },
+    );
     const name = url.slice(url.lastIndexOf("/") + 1);
     const comparison = difference
       ? `differs from torch by at most ${small(difference)} of 0 to 1`
@@ -193,6 +201,7 @@ async function exportAs(job, snapshot, format) {
     showResult(
       element("a", { href: url, download: `${job.name}-${name}` }, name),
       `${bytes(size)}; ${comparison} (${checked_with}).`,
+      element("a", { href: card_url, download: `${job.name}-README.md` }, "Model card"),
     );
     const others = exportFiles.filter((file) => file.name !== name);
     exportFiles = [...others, { name, snapshot, format, size, url }];

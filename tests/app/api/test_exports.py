@@ -59,6 +59,8 @@ def test_a_snapshot_is_exported_listed_and_downloaded_without_blocking_the_serve
         assert status == 201, response
         assert set(response) == {
             "file",
+            "card",
+            "card_url",
             "snapshot",
             "size",
             "difference",
@@ -79,6 +81,8 @@ def test_a_snapshot_is_exported_listed_and_downloaded_without_blocking_the_serve
     with urllib.request.urlopen(running.url + listed[0]["url"]) as response:
         content = response.read()
     assert len(content) == listed[0]["size"] == responses[0][1]["size"]
+    with urllib.request.urlopen(running.url + responses[0][1]["card_url"]) as response:
+        assert b"# tiny\n" in response.read()
     image = torch.rand(2, 3, 31, 44)
     restored = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"]).run(
         None, {"image": image.numpy()}
@@ -90,7 +94,7 @@ def test_a_snapshot_is_exported_listed_and_downloaded_without_blocking_the_serve
 def test_wrong_exports_are_refused_with_an_error_at_the_field(
     running: Server, trained: JobFolder
 ) -> None:
-    fields = {"format": "Must be one of 'onnx', 'torchscript' or 'torch.export'."}
+    fields = {"format": "Must be one of 'onnx', 'torchscript', 'torch.export' or 'safetensors'."}
     assert refused(running, trained.id, {"format": "caffe"})[1]["fields"] == fields
     for name in ("epoch-0009", "../../x", ""):
         status, error = refused(running, trained.id, {"snapshot": name})

@@ -14,8 +14,9 @@ from jobs.core.errors import JobError
 from jobs.core.folder import JobFolder
 from jobs.datasets.store import PairReader
 from jobs.interchange import exporting, parquet
-from jobs.interchange.exporting import Format, export
+from jobs.interchange.exporting import export
 from jobs.interchange.pairs import ExportedPair, Pairs, from_job
+from jobs.specs.export import DatasetFormat as Format
 from tests.conftest import Clip
 from tests.support.disk import small_disk
 from tests.support.field_datasets import run_dataset

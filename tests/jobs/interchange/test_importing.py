@@ -22,9 +22,10 @@ from jobs.core.paths import READABLE
 from jobs.datasets import sources
 from jobs.datasets.sources import Sequence
 from jobs.datasets.store import PairReader
-from jobs.interchange.exporting import Format, export, member
+from jobs.interchange.exporting import export, member
 from jobs.interchange.pairs import from_job
 from jobs.media.images import Picture
+from jobs.specs.export import DatasetFormat as Format
 from jobs.specs.sources import ImportSource
 from tests.support.field_datasets import end_of, probe_source, run_dataset
 from tests.support.readers import SPLITS, datum_class

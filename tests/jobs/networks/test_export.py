@@ -1,10 +1,12 @@
 """Exported snapshots: metadata, equal output to torch, and refused exports."""
 
+import contextlib
 import fcntl
 import json
 import os
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ import torch
 from torch import Tensor
 
 from jobs.core.errors import JobError
+from jobs.core.events import EventLog
 from jobs.core.folder import JobFolder
 from jobs.core.paths import ROOT
 from jobs.networks import export as exporting
@@ -23,7 +26,7 @@ from jobs.networks.export import export
 from jobs.networks.export_formats import FORMATS, Format
 from jobs.specs.export import EXTENSIONS, ExportFormat
 from models.definitions.networks import NETWORKS
-from models.restorer import Channels
+from models.restorer import Channels, Restorer
 from tests.support.exported import TINY, add_snapshot, make_model
 from tests.support.waiting import wait_until
 
@@ -37,6 +40,8 @@ SMALL: dict[str, dict[str, int]] = {
     "edsr": {"blocks": 1, "maps": 4},
     "ecbnet": {"depth": 3, "maps": 4},
 }
+
+SMALL_ECB = {"name": "ecbnet", **SMALL["ecbnet"]}
 
 EVERY_LAYER = """
 layer { name: "data" type: "Data" top: "data" } layer { name: "label" type: "Data" top: "label" }
@@ -90,12 +95,29 @@ def networks() -> dict[str, dict[str, Any]]:
     }
 
 
-def run(path: Path, format: str, image: Tensor) -> Tensor:
-    """Run the file. ONNX files run without the project's code."""
+def run(path: Path, format: str, image: Tensor, restorer: Restorer) -> Tensor:
+    """Run the file. ONNX files and weights run without the project's code."""
     if format == "onnx":
         session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
         return torch.from_numpy(session.run(None, {"image": image.numpy()})[0])
-    return FORMATS[format].run(path, image)
+    if format == "safetensors":
+        return run_card(path, image)
+    return FORMATS[format].run(path, image, restorer)
+
+
+def run_card(path: Path, image: Tensor) -> Tensor:
+    """Run the code of the model card in the folder of the file, as a person would."""
+    code = card_of(path).split("```python\n")[1].split("```")[0]
+    assert "clearframe" not in code
+    names: dict[str, Any] = {}
+    with contextlib.chdir(path.parent), torch.no_grad():
+        exec(code, names)
+        restored: Tensor = names["restore"](image)
+    return restored
+
+
+def card_of(path: Path) -> str:
+    return (path.parent / "README.md").read_text()
 
 
 def assert_restores(folder: JobFolder, format: ExportFormat) -> None:
@@ -117,7 +139,7 @@ def assert_restores(folder: JobFolder, format: ExportFormat) -> None:
         assert not torch.allclose(expected, image[:, :channels], atol=1e-4), (
             "the network changes nothing"
         )
-        assert torch.allclose(run(path, format, image), expected, atol=1e-5)
+        assert torch.allclose(run(path, format, image, restorer), expected, atol=1e-5)
 
 
 @pytest.mark.parametrize("format", FORMATS)
@@ -178,6 +200,65 @@ def test_torch_files_have_metadata(format: ExportFormat, home: Path) -> None:
     assert json.loads(files["clearframe.json"])["model"] == "tiny"
 
 
+# The model card.
+
+
+def test_the_usual_network_needs_ten_lines_of_pytorch(home: Path) -> None:
+    folder = make_model(home)
+    path = folder.path / export(folder, "best", "safetensors")["file"]
+    code = card_of(path).split("```python\n")[1].split("```")[0]
+    assert len([line for line in code.splitlines() if line]) == 10
+
+
+@pytest.mark.parametrize("format", ["onnx", "torchscript", "torch.export"])
+def test_the_code_of_the_card_runs_the_file(format: ExportFormat, home: Path) -> None:
+    folder = make_model(home, SMALL_ECB)
+    path = folder.path / export(folder, "best", format)["file"]
+    _, restorer, _ = snapshots.load(folder, "best")
+    image = torch.rand(1, 4, 17, 24)
+    code = card_of(path).split("```python\n")[1].split("```")[0]
+    names: dict[str, Any] = {}
+    with contextlib.chdir(path.parent), torch.no_grad(), warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)
+        exec(code, names)
+        restored = names["restore"](image.numpy() if format == "onnx" else image)
+    assert torch.allclose(torch.as_tensor(restored), restorer(image), atol=1e-5)
+
+
+def test_card_has_scores_data_network_and_licence(home: Path) -> None:
+    folder = make_model(home)
+    with EventLog(folder.events) as log:
+        scalars: dict[str, float | None] = {
+            "val/psnr": 31.25,
+            "val/psnr_input": 30.0,
+            "val/ssim": 0.9,
+        }
+        log.append(
+            "snapshot", name="epoch-0002", epoch=2.0, step=12, size=1, scalars=scalars, removed=[]
+        )
+        log.append("facts", dataset_hash="0123abcd")
+    snapshots.weights_of(folder, "epoch-0001").rename(snapshots.weights_of(folder, "epoch-0002"))
+    answer = export(folder, "last", "safetensors", 'cc-by-4.0 "mine"')
+    assert answer["card"] == "exports/README.md"
+    card = (folder.path / answer["card"]).read_text()
+    lines = card.split("---\n")[1].splitlines()
+    head = {key: json.loads(value) for key, value in (line.split(": ", 1) for line in lines)}
+    assert (head["license"], head["library_name"]) == ('cc-by-4.0 "mine"', "pytorch")
+    for text in (
+        "# tiny\n",
+        "| PSNR | 30 dB | 31.25 dB | +1.25 dB |",
+        "- a dataset that was deleted (abcdefgh)",
+        "- SHA-256 of all pairs: 0123abcd",
+        "SRCNN 9-1-5 (start identity, skip True, maps1 4, maps2 4), ",
+        "- receptive field 13x13 px",
+        "12 optimizer steps (2 epochs)",
+    ):
+        assert text in card
+    assert "SSIM" not in card.split("## Scores")[1].split("## ")[0]
+    export(folder, "last", "onnx")
+    assert 'license: "unknown"' in (folder.path / answer["card"]).read_text()
+
+
 # Refused exports.
 
 
@@ -188,9 +269,9 @@ def patch_run(monkeypatch: pytest.MonkeyPatch, run: Any) -> None:
 @pytest.mark.parametrize(
     ("run", "message"),
     [
-        (lambda path, image: image + 1, "differs from torch by"),
-        (lambda path, image: image * float("nan"), "differs from torch by nan"),
-        (lambda path, image: image[..., :48, :64], "for an image of (1, 3, 77, 101)"),
+        (lambda path, image, _: image + 1, "differs from torch by"),
+        (lambda path, image, _: image * float("nan"), "differs from torch by nan"),
+        (lambda path, image, _: image[..., :48, :64], "for an image of (1, 3, 77, 101)"),
     ],
 )
 def test_a_file_with_another_output_than_torch_is_removed(
@@ -202,9 +283,8 @@ def test_a_file_with_another_output_than_torch_is_removed(
     with pytest.raises(JobError) as error:
         export(folder, "best", "torchscript")
     assert message in str(error.value)
-    assert [path.name for path in folder.exports.iterdir() if path.name != ".lock"] == [
-        "epoch-0001.pt"
-    ]
+    names = sorted(path.name for path in folder.exports.iterdir())
+    assert names == [".lock", "README.md", "epoch-0001.pt"]
     assert (folder.path / before["file"]).stat().st_size == before["size"], (
         "the previous file changed"
     )
@@ -348,7 +428,8 @@ def test_the_process_prints_only_the_answer(home: Path, tmp_path: Path) -> None:
         allowed.setenv("CLEARFRAME_USER_CODE", "1")
         folder = make_model(home, code_of(tmp_path, loud))
     facts = answer_of(start(folder, "onnx", CLEARFRAME_USER_CODE="1"))
-    assert set(facts) == {"file", "snapshot", "size", "difference", "checked_with", "seconds"}
+    expected = {"file", "card", "snapshot", "size", "difference", "checked_with", "seconds"}
+    assert set(facts) == expected
 
 
 def test_concurrent_exports_wait_and_overwrite_the_file_of_a_killed_export(
@@ -364,7 +445,8 @@ def test_concurrent_exports_wait_and_overwrite_the_file_of_a_killed_export(
         wait_until(lambda: waiting_for(lock.fileno()) == 2, "two exports do not wait")
         assert draft.read_bytes() == b"half", "an export did not wait"
     assert [answer_of(process)["difference"] < 1e-6 for process in exports] == [True, True]
-    assert sorted(path.name for path in folder.exports.iterdir()) == [".lock", "epoch-0001.pt"]
+    names = sorted(path.name for path in folder.exports.iterdir())
+    assert names == [".lock", "README.md", "epoch-0001.pt"]
 
 
 def waiting_for(lock: int) -> int:
@@ -394,8 +476,6 @@ def test_a_full_disk_has_its_own_error(
 
 
 def test_best_and_last_are_different_snapshots(home: Path) -> None:
-    from jobs.core.events import EventLog
-
     folder = make_model(home)
     with EventLog(folder.events) as log:
         add_snapshot(folder, log, "epoch-0002")
