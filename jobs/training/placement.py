@@ -19,6 +19,7 @@ from torch.utils.data import DataLoader, Dataset
 from jobs.core.limits import is_out_of_memory
 from jobs.datasets.pair_sets import PairSet
 from jobs.training.patches import Cuts, Plan, Window, cut, hide_qps, pixel_indices
+from jobs.training.ranks import Ranks
 from models.memory import free_bytes
 
 PLACES = ("device", "memory", "disk")
@@ -33,7 +34,7 @@ Batch = tuple[Tensor, Tensor]
 """(input, target), each uint8 (N, C, side, side). The input may have a channel with QPs."""
 
 Share = Callable[[Cuts], Cuts]
-"""The part of a step's patches that this process trains on."""
+"""The part of a step's patches that this rank trains on."""
 
 
 @dataclass(frozen=True)
@@ -45,40 +46,44 @@ class Placement:
 
 
 def place(
-    pairs: PairSet,
-    plan: Plan,
-    device: torch.device,
-    share: Share,
-    where: str = "",
-    processes: int = 1,
+    pairs: PairSet, plan: Plan, device: torch.device, ranks: Ranks, where: str = ""
 ) -> Placement:
-    """Place the pictures in the fastest memory that has enough space.
+    """Place the pictures in the fastest memory that has enough space, the same for all ranks.
 
     If it has less after all, they are placed in the next one. `where` selects the first one to try:
-    "device", "memory" or "disk". `processes`: those on this machine that place the same pictures.
+    "device", "memory" or "disk".
     """
-    where = where or nearest(pairs.bytes(), device, processes)
-    for candidate in PLACES[PLACES.index(where) :]:
-        try:
-            return _placed(pairs, plan, device, share, candidate, processes)
-        except (MemoryError, RuntimeError) as error:
-            if candidate == "disk" or not is_out_of_memory(error):
-                raise
-        torch.cuda.empty_cache()  # After `except`: the error refers to what was placed.
+    where = where or nearest(pairs.bytes(), device, ranks.on_this_machine)
+    for candidate in PLACES:
+        if ranks.any(PLACES.index(candidate) < PLACES.index(where), device):
+            continue
+        placement = _placed(pairs, plan, device, ranks, candidate)
+        if not ranks.any(placement is None, device):
+            assert placement is not None
+            return placement
+        del placement
+        torch.cuda.empty_cache()
     raise AssertionError(where)
 
 
 def _placed(
-    pairs: PairSet, plan: Plan, device: torch.device, share: Share, where: str, processes: int
-) -> Placement:
+    pairs: PairSet, plan: Plan, device: torch.device, ranks: Ranks, where: str
+) -> Placement | None:
+    """None if the memory is too small."""
     size = f"{pairs.bytes() / 2**20:,.0f} MiB"
     if where == "disk":
-        streamed = Streamed(pairs, plan, device, share, processes)
+        streamed = Streamed(pairs, plan, device, ranks)
         return Placement(
             f"{size}, read from disk by {streamed.workers} processes during training",
             streamed.batches,
         )
-    resident = Resident(pairs, plan, device if where == "device" else torch.device("cpu"), share)
+    try:
+        memory = device if where == "device" else torch.device("cpu")
+        resident = Resident(pairs, plan, memory, ranks.share)
+    except (MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
+            raise
+        return None
     if device.type == "cpu":
         return Placement(f"{size} in memory", resident.batches)
     if where == "device":
@@ -140,13 +145,15 @@ class Resident:
 
 
 class Streamed:
-    """Pictures in the stores: processes read each pair once per epoch and cut all its patches."""
+    """Pictures in the stores: processes read each pair once per epoch and cut all its patches.
 
-    def __init__(
-        self, pairs: PairSet, plan: Plan, device: torch.device, share: Share, processes: int
-    ) -> None:
-        self._pairs, self._plan, self._device, self._share = pairs, plan, device, share
-        self.workers = max(((os.cpu_count() or 2) - 1) // processes, 1)
+    Each rank reads its share of the pairs, and sends the other ranks the patches of their steps.
+    """
+
+    def __init__(self, pairs: PairSet, plan: Plan, device: torch.device, ranks: Ranks) -> None:
+        self._pairs, self._plan, self._device, self._ranks = pairs, plan, device, ranks
+        self.workers = max(((os.cpu_count() or 2) - 1) // ranks.on_this_machine, 1)
+        self._exchange = ranks.exchange()
 
     def batches(self, first_step: int) -> Iterator[Batch]:
         batches = self._batches(first_step)
@@ -169,32 +176,62 @@ class Streamed:
             windows = (self._read(reading, *window) for window in self._plan.windows(first_step))
             following = thread.submit(next, windows)
             while True:
-                (input, target), order = following.result()
+                (input, target), steps = following.result()
                 following = thread.submit(next, windows)  # Read it during the steps of this one.
-                for chosen in order.split(self._plan.per_step):
-                    mine = self._share(Cuts(chosen, chosen, chosen, chosen)).pair
+                for mine in steps:
                     yield input[mine].permute(0, 3, 1, 2), target[mine].permute(0, 3, 1, 2)
 
-    def _read(self, reading: Iterator[Batch], window: Window, before: int) -> tuple[Batch, Tensor]:
-        """All patches of a window, and the order of the remaining ones.
+    def _read(
+        self, reading: Iterator[Batch], window: Window, before: int
+    ) -> tuple[Batch, list[Tensor]]:
+        """Patches of a window, and of each remaining step the indices of this rank's patches.
 
         Copies the patches at once: each tensor from another process keeps a file open.
         """
-        shape, channels = (len(window.cuts), *2 * (self._plan.side,)), self._pairs.channels
+        owned, channels = self._owned(window), self._pairs.channels
+        shape = (len(owned) * self._plan.per_pair, *2 * (self._plan.side,))
         patches = (
             torch.empty(*shape, channels + self._pairs.qps, dtype=torch.uint8),
             torch.empty(*shape, channels, dtype=torch.uint8),
         )
-        for first in range(0, len(window.cuts), self._plan.per_pair):
+        for first in range(0, shape[0], self._plan.per_pair):
             for side, of_pair in zip(patches, next(reading), strict=True):
                 side[slice(first, first + self._plan.per_pair)] = of_pair
-        return patches, window.order[before:]
+        steps = window.order[before:].split(self._plan.per_step)
+        if self._ranks.size == 1:
+            return patches, list(steps)
+        parts = [
+            [step[self._ranks.part(len(step), rank)] for step in steps]
+            for rank in range(self._ranks.size)
+        ]
+        indices, received = self._exchanged(patches, [torch.cat(part) for part in parts])
+        return received, list(indices.split([len(step) for step in parts[self._ranks.rank]]))
+
+    def _exchanged(self, patches: Batch, used: list[Tensor]) -> tuple[Tensor, Batch]:
+        """Exchange patches with the other ranks.
+
+        `patches` are those of this rank's pairs; `used` has for each rank the patches of a window
+        that it uses. Returns the index of each patch that this rank uses, and its patches.
+        """
+        rank, size, per_pair = self._ranks.rank, self._ranks.size, self._plan.per_pair
+        sent = [numbers[numbers // per_pair % size == rank] for numbers in used]
+        rows = torch.cat([n // per_pair // size * per_pair + n % per_pair for n in sent])
+        senders = used[rank] // per_pair % size
+        to, of = [len(numbers) for numbers in sent], senders.bincount(minlength=size).tolist()
+        input, target = (self._exchange(side[rows], to, of) for side in patches)
+        # They come rank by rank, those of a rank in the order of use.
+        return senders.argsort(stable=True).argsort(), (input, target)
+
+    def _owned(self, window: Window) -> range:
+        """The pairs of a window that this rank reads, counted from 0."""
+        return range(self._ranks.rank, len(window.cuts) // self._plan.per_pair, self._ranks.size)
 
     def _reads(self, first_step: int) -> Iterator[tuple[int, Cuts]]:
-        """The pairs in the order of training, each with the patches to cut."""
+        """This rank's pairs in the order of training, each with the patches to cut."""
+        per_pair = self._plan.per_pair
         for window, _ in self._plan.windows(first_step):
-            for first in range(0, len(window.cuts), self._plan.per_pair):
-                cuts = window.cuts[slice(first, first + self._plan.per_pair)]
+            for pair in self._owned(window):
+                cuts = window.cuts[slice(pair * per_pair, (pair + 1) * per_pair)]
                 yield int(cuts.pair[0]), cuts
 
 

@@ -8,12 +8,13 @@ writes the log, snapshots and pictures.
 import os
 import queue
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import torch
 import torch.distributed as dist
-from torch import nn
+from torch import Tensor, nn
 from torch.distributed import TCPStore  # type: ignore[attr-defined]  # Missing in __all__.
 from torch.nn.parallel import DistributedDataParallel
 
@@ -26,6 +27,9 @@ from jobs.training.patches import Cuts
 
 FIRST = "CLEARFRAME_FIRST_RANK"
 """Environment variable with an open descriptor: the end of a pipe whose other end is rank 0's."""
+
+Exchange = Callable[[Tensor, list[int], list[int]], Tensor]
+"""Sends rows to the ranks and returns those that they send: rows, numbers to each, from each."""
 
 
 @dataclass(frozen=True)
@@ -42,12 +46,15 @@ class Ranks:
     on_this_machine: int = 1
 
     def share(self, cuts: Cuts) -> Cuts:
-        """This rank's part of a step's patches.
+        """This rank's part of a step's patches."""
+        return cuts[self.part(len(cuts), self.rank)]
+
+    def part(self, step_patches: int, rank: int) -> slice:
+        """The part of a step's patches that a rank gets.
 
         If a step has fewer patches than ranks, several ranks get the first patch.
         """
-        mine = cuts[slice(self.rank, None, self.size)]
-        return mine if len(mine) else cuts[slice(0, 1)]
+        return slice(rank, None, self.size) if rank < step_patches else slice(0, 1)
 
     def weight(self, step_patches: int) -> float:
         """The factor of this rank's mean loss.
@@ -102,6 +109,22 @@ class Ranks:
         objects = [value]
         dist.broadcast_object_list(objects, 0)
         return objects[0]
+
+    def exchange(self) -> Exchange:
+        """Connect the ranks for exchanges of rows in main memory. All ranks call it together.
+
+        It has connections of its own: a thread uses it while the steps average their gradients.
+        """
+        group = None
+        if self.size > 1:
+            group = cast(dist.ProcessGroup, dist.new_group(backend="gloo"))
+
+        def exchanged(rows: Tensor, to: list[int], of: list[int]) -> Tensor:
+            received = rows.new_empty(sum(of), *rows.shape[1:])
+            dist.all_to_all_single(received, rows, of, to, group=group)
+            return received
+
+        return exchanged
 
     def lost_reason(self) -> str:
         """After an error: the reason if a rank was lost, else an empty string."""

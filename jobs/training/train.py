@@ -134,7 +134,7 @@ def prepare(folder: JobFolder, spec: ModelSpec, report: Report, stack: ExitStack
     pairs.qps = validation_pairs.qps = restorer.takes_qp
     with report.phase("loading data"):
         plan = Plan.of(spec, pairs)
-        placement = place(pairs, plan, device, ranks.share, processes=ranks.on_this_machine)
+        placement = place(pairs, plan, device, ranks)
         validation = Validation(validation_pairs, ranks, device)
 
     state = ranks.broadcast(snapshots.to_resume(folder, report.resume_from))

@@ -48,7 +48,7 @@ def test_all_placements_give_the_same_patches_a_third_of_them_blind(dataset: Job
         # Two windows per epoch.
         plan = Plan(pairs.sizes, 32, 6, 8, 0, True, True, bytes_per_pixel=1200, qps=True)
         near, far = (
-            list(islice(place(pairs, plan, CPU, Ranks().share, where).batches(0), 3 * plan.steps))
+            list(islice(place(pairs, plan, CPU, Ranks(), where).batches(0), 3 * plan.steps))
             for where in ("device", "disk")
         )
         steps = (

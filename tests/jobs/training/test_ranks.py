@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from itertools import chain
 from pathlib import Path
 
 import psutil
@@ -42,10 +43,10 @@ TORCHRUN = ["torch.distributed.run", "--standalone", "--nproc-per-node=2", "-m",
 def start(how: str, folder: JobFolder) -> Process:
     process: Process
     with folder.worker_log.open("ab") as log:
-        if how == "worker":
+        if how != "torchrun":
             process = processes.start(
                 "tests.support.two_gpus",
-                [str(folder.path)],
+                [str(folder.path), *(["disk"] if how == "worker, disk" else [])],
                 {launcher.JOB: str(folder.path)},
                 stdout=log.fileno(),
                 stderr=log.fileno(),
@@ -113,7 +114,13 @@ layer { name: "loss" type: "Python" bottom: "sum" bottom: "label" top: "loss"
 
 
 @pytest.mark.parametrize(
-    ("how", "net"), [("torchrun", "published"), ("worker", "published"), ("worker", "pasted")]
+    ("how", "net"),
+    [
+        ("torchrun", "published"),
+        ("worker", "published"),
+        ("worker", "pasted"),
+        ("worker, disk", "published"),
+    ],
 )
 def test_two_ranks_learn_the_same_as_one_process(
     clip: Clip, make_dataset: Make, how: str, net: str
@@ -127,6 +134,17 @@ def test_two_ranks_learn_the_same_as_one_process(
     assert len(scalars(together, "train/l1")) == 14
     assert_equal_losses(alone, together)
     assert_equal_weights(alone, together)
+    if how == "worker, disk":
+        assert_each_pair_is_read_once_an_epoch(together)
+
+
+def assert_each_pair_is_read_once_an_epoch(model: JobFolder) -> None:
+    """By one of the two ranks. They read ahead, so only the first epoch is sure to be complete."""
+    lines = [(model.path / f"reads-{rank}").read_text().splitlines() for rank in range(2)]
+    reads = [[int(line.split()[1]) for line in own if "train" in line] for own in lines]
+    pairs = max(chain(*reads)) + 1
+    first_epoch = [*reads[0][: -(-pairs // 2)], *reads[1][: pairs // 2]]
+    assert sorted(first_epoch) == list(range(pairs))
 
 
 def test_ranks_stop_at_the_same_step_and_resume_from_there(clip: Clip, make_dataset: Make) -> None:
