@@ -9,7 +9,7 @@ SRCNN 9-1-5 (64 and 32 maps, RGB, skip) on 64x64 patches of 352x288 frames of a 
   plain    a Dataset that decodes two PNGs from LMDB per item and cuts a patch, DataLoader, float32,
            a plain loop
   memory   as plain, with all pictures decoded in memory
-  ours     the training job with its defaults, and on a GPU also compiled
+  ours     the training job with its defaults, and on a GPU also without a CUDA graph and compiled
   limit    only forward and backward, on a fixed batch, in the fastest of the tried formats;
            float32 and TF32 are measured apart
 
@@ -152,7 +152,7 @@ def loop(
     return run
 
 
-def ours(home: Path, dataset: str, batch: int, device: str, compiled: bool = False) -> Run:
+def ours(home: Path, dataset: str, batch: int, device: str, **settings: bool) -> Run:
     def run(seconds: float) -> float:
         spec = ModelSpec.model_validate(
             {
@@ -162,14 +162,25 @@ def ours(home: Path, dataset: str, batch: int, device: str, compiled: bool = Fal
                 "batch_size": batch,
                 "minutes": seconds / 60,
                 "device": device,
-                "compile": compiled,
                 "validation_interval": 10_000,
                 "snapshot_interval": 10_000,
+                **settings,
             }
         )
         return float(finished(folders.create(home, "model", spec))["patches_per_second"])
 
     return run
+
+
+def ways(home: Path, dataset: str, batch: int, gpu: bool) -> dict[str, Run]:
+    """Our training, on a GPU in the ways that it can submit its kernels."""
+    if not gpu:
+        return {"ours": ours(home, dataset, batch, "cpu")}
+    return {
+        "ours": ours(home, dataset, batch, "cuda"),
+        "ours, kernel by kernel": ours(home, dataset, batch, "cuda", cuda_graph=False),
+        "ours, compiled": ours(home, dataset, batch, "cuda", compile=True),
+    }
 
 
 def finished(folder: JobFolder) -> dict[str, Any]:
@@ -307,12 +318,7 @@ def main(
         runs: dict[str, Run] = {
             **{f"plain, {n} workers": loop(on_disk, batch, n, device) for n in (0, cores)},
             **{f"memory, {n} workers": loop(in_memory, batch, n, device) for n in (0, cores)},
-            "ours": ours(Path(work), dataset, batch, "cuda" if gpu else "cpu"),
-            **(
-                {"ours, compiled": ours(Path(work), dataset, batch, "cuda", compiled=True)}
-                if gpu
-                else {}
-            ),
+            **ways(Path(work), dataset, batch, gpu),
             **{f"limit, {name}": run for name, run in limits(batch, device)},
         }
         measured: dict[str, list[float]] = {name: [] for name in runs}

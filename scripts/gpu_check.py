@@ -24,6 +24,9 @@ from jobs.specs import DatasetSpec, ModelSpec
 
 BATCH, SIDE, CHANNELS = 512, 64, 3
 
+MOST_DIFFERENCE = 0.1
+"""In dB, of two trainings that sum in another order."""
+
 
 def nvml() -> None:
     """An idle GPU must be free. Prints a line for each GPU."""
@@ -88,6 +91,23 @@ def speed(home: str, settings: str) -> None:
     print(json.dumps({"settings": json.loads(settings), **trained(home, chosen)}))
 
 
+def graph(home: str, settings: str) -> None:
+    """The scores and the speed of 300 steps with CUDA graphs allowed, and without."""
+    runs = {}
+    for allowed in (True, False):
+        chosen = {"steps": 300, "batch_size": 16, "cuda_graph": allowed, **json.loads(settings)}
+        runs[allowed] = trained(home, chosen)
+    psnr = [run["last"]["scores"]["val/psnr"] for run in runs.values()]
+    speed = [run["patches_per_second"] for run in runs.values()]
+    times = runs[True]["step_times"]
+    answer = {"settings": json.loads(settings), "times": times, "psnr": psnr, "speed": speed}
+    print(json.dumps(answer))
+    if "CUDA graph" not in times or "worker.log" in times or runs[False]["step_times"]:
+        sys.exit("Steps were not measured as a CUDA graph.")
+    if abs(psnr[0] - psnr[1]) > MOST_DIFFERENCE:
+        sys.exit("The scores differ.")
+
+
 def profile() -> None:
     """The kernels of ten plain steps: bound by launches, by memory or by arithmetic?"""
     torch.backends.cudnn.benchmark = True
@@ -134,7 +154,7 @@ def _parsed(line: str) -> dict[str, Any] | None:
     return answer if isinstance(answer, dict) else None
 
 
-PARTS = {part.__name__: part for part in (nvml, data, waits, speed, profile, collect)}
+PARTS = {part.__name__: part for part in (nvml, data, waits, speed, graph, profile, collect)}
 
 if __name__ == "__main__":
     PARTS[sys.argv[1]](*sys.argv[2:])  # type: ignore[operator]

@@ -28,11 +28,16 @@ part nvml 20 $python scripts/gpu_check.py nvml
 part doctor 60 .venv/bin/clearframe doctor --home "$out/home"
 part tests 150 $python -m pytest -q --timeout=140 -n 6 tests/models tests/jobs/test_devices.py \
   tests/jobs/training/test_{train,placement,solvers,learner,little_memory}.py \
-  tests/jobs/inference/test_{image,many}.py tests/jobs/networks/test_channel.py
+  tests/jobs/inference/test_{image,many}.py tests/jobs/networks/test_{channel,cuda_graph}.py
 part data 30 $python scripts/gpu_check.py data "$out/home"
 # Waits for the GPU, found by PyTorch: a step has none.
-for settings in '{}' '{"ema": 0.99}' '{"precision": "float16", "gradient_clip": 1}' '{"loss": {"name": "ms-ssim"}}'; do
+for settings in '{}' '{"cuda_graph": false}' '{"ema": 0.99}' '{"precision": "float16", "gradient_clip": 1}' '{"loss": {"name": "ms-ssim"}}'; do
   part "waits-$((++number))" 30 $python scripts/gpu_check.py waits "$out/home" "$settings"
+done
+# Steps as a CUDA graph: the times that were measured, and the same scores as kernel by kernel.
+for settings in '{}' '{"precision": "float32"}' '{"precision": "float16", "gradient_clip": 1}' \
+  '{"loss": {"name": "ms-ssim"}}' '{"network": {"name": "vrcnn"}, "batch_size": 256}'; do
+  part "graph-$((++number))" 45 $python scripts/gpu_check.py graph "$out/home" "$settings"
 done
 for settings in '{"precision": "float32"}' '{"precision": "tf32"}' '{"precision": "bfloat16"}' \
   '{"precision": "float16"}' '{"compile": true}'; do

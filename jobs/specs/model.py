@@ -232,6 +232,13 @@ class ModelSpec(Spec):
         "Use torch.compile: about a minute before the first step, then faster steps on a GPU.",
         more=True,
     )
+    cuda_graph: bool = setting(
+        True,
+        "CUDA graph",
+        "On one GPU: measure at the start, for about a second, whether steps are faster if their "
+        "kernels are submitted together, and do so. Helps small batches; not with Compile.",
+        more=True,
+    )
     group: Text = setting("", "Group", "Lists can be sorted and filtered by group.", more=True)
     tags: Tags = setting(
         [],

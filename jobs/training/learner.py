@@ -10,15 +10,19 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from jobs.core.errors import JobError
+from jobs.networks.cuda_graph import Graphed, fastest, parts_to_try
 from jobs.networks.device import Precision
 from jobs.networks.from_spec import make_loss, uses_lr_mult
 from jobs.networks.snapshots import State
 from jobs.specs import ModelSpec
+from jobs.specs.losses import PackageLoss, PythonFileLoss
 from jobs.training.placement import Batch
 from jobs.training.ranks import Ranks
 from jobs.training.solvers import make_optimizer, set_rate
 from jobs.training.validation import to_unit_range
+from models import memory
 from models.average import WeightAverage
+from models.build import GraphNetwork
 from models.restorer import Restorer
 
 TOO_LITTLE_MEMORY = (
@@ -65,6 +69,34 @@ class Learner:
         if spec.compile:
             self._restorer = _with_net(restorer, torch.compile(self._wrapped))  # type: ignore[arg-type]
         self._micro_batch = spec.batch_size
+        self._graph: Graphed | None = None
+        self._may_record = (
+            spec.cuda_graph
+            and not spec.compile
+            and ranks.size == 1
+            # The code of others may wait for the GPU, which ends a recording with an error.
+            and isinstance(self.net, GraphNetwork)
+            and not isinstance(spec.loss, PackageLoss | PythonFileLoss)
+        )
+
+    def choose_graph(self, batch: Batch) -> str:
+        """Compute the gradients of batches of this shape by a CUDA graph, if that is faster.
+
+        Returns the measured times as a text, or an empty one. Changes nothing else.
+        """
+        if not self._may_record:
+            return ""
+        self.net.train()
+        device, (_, channels, side, _) = self._precision.device, batch[0].shape
+        value_bytes = (self._precision.dtype or torch.float32).itemsize
+        # A layer's input and its output.
+        patch_bytes = 2 * value_bytes * side**2 * memory.widest(self._plain, channels)
+        cache = torch.cuda.get_device_properties(device).L2_cache_size
+        parts = parts_to_try(self.net, self._micro_batch, patch_bytes, cache)
+        choice = fastest(self._new_gradients, batch, self.net, parts)
+        torch.cuda.empty_cache()
+        self._graph = choice.graph
+        return choice.text
 
     def learn(self, batch: Batch, step: int, rate: float, weight: float) -> Tensor:
         """Run a step, counted from 0: update the weights by the gradient of a batch.
@@ -85,15 +117,16 @@ class Learner:
         return loss
 
     def _gradients(self, batch: Batch, weight: float) -> Tensor:
-        """Compute the gradients in parts.
+        """Compute the gradients by the graph if there is one, otherwise in parts.
 
         If a part does not fit into memory, halve the parts. If the network cannot be compiled,
         continue without.
         """
+        if self._graph is not None and self._graph.fits(batch):
+            return self._graph(batch)
         while True:
             try:
-                self._optimizer.zero_grad(set_to_none=True)
-                return self._backward(batch, weight)
+                return self._new_gradients(batch, self._micro_batch, weight)
             except torch.OutOfMemoryError:
                 compiler_failed = False
             except RuntimeError as error:
@@ -106,9 +139,11 @@ class Learner:
             else:
                 self._halve()
 
-    def _backward(self, batch: Batch, weight: float) -> Tensor:
+    def _new_gradients(self, batch: Batch, part: int, weight: float = 1.0) -> Tensor:
+        """The gradients of a batch, in parts of `part` patches. Returns its loss times `weight`."""
+        self._optimizer.zero_grad(set_to_none=True)
         total = torch.zeros((), device=self._precision.device)
-        parts = list(zip(*(side.split(self._micro_batch) for side in batch), strict=True))
+        parts = list(zip(*(side.split(part) for side in batch), strict=True))
         for number, (input, target) in enumerate(parts):
             share = weight * len(input) / len(batch[0])
             with self._gradients_not_exchanged(number < len(parts) - 1):
@@ -146,6 +181,7 @@ class Learner:
         if self._micro_batch == 1 or self._ranks.size > 1:
             raise JobError(TOO_LITTLE_MEMORY)
         self._micro_batch = -(-self._micro_batch // 2)
+        self._graph = None  # It keeps memory of its own.
         torch.cuda.empty_cache()
         self._show_message(
             "The GPU's memory is too small for the whole batch. From now on, it is processed in "

@@ -150,9 +150,10 @@ def prepare(folder: JobFolder, spec: ModelSpec, report: Report, stack: ExitStack
         stack.enter_context(
             mirrored(folder, spec, report, first_step=position.step + 1 if state else 0)
         )
+    step_times = _choose_graph(learner, plan, pairs, device)
     clock = Clock(spec, plan.steps, position.seconds)
     curve = Curve(plan.steps, clock.total, ranks, position.losses)
-    report.log.append("facts", **_facts(spec, precision, placement, plan, restorer))
+    report.log.append("facts", **_facts(spec, precision, placement, plan, restorer, step_times))
     return Run(
         folder,
         spec,
@@ -183,16 +184,38 @@ def _start_new(
 
 
 def _facts(
-    spec: ModelSpec, precision: Precision, placement: Placement, plan: Plan, restorer: Restorer
+    spec: ModelSpec,
+    precision: Precision,
+    placement: Placement,
+    plan: Plan,
+    restorer: Restorer,
+    step_times: str,
 ) -> TrainingFacts:
     return {
         "precision": precision.name,
         "placement": placement.description,
         "steps_an_epoch": plan.steps,
         "leader": spec.leader,
+        "step_times": step_times,
         **facts.of_network(restorer.net),
         **facts.of_machine(precision.device),
     }
+
+
+def _choose_graph(learner: Learner, plan: Plan, pairs: PairSet, device: torch.device) -> str:
+    """Let a learner on a GPU choose how it computes gradients; the measured times as a text."""
+    if device.type != "cuda":
+        return ""
+    input, target = (
+        torch.empty(
+            (plan.patches_in(0), channels, plan.side, plan.side),
+            dtype=torch.uint8,
+            device=device,
+            memory_format=torch.channels_last,
+        ).zero_()
+        for channels in (pairs.channels + pairs.qps, pairs.channels)
+    )
+    return learner.choose_graph((input, target))
 
 
 def _device(spec: ModelSpec, ranks: Ranks) -> torch.device:

@@ -33,6 +33,9 @@ class TrainingFacts(NetworkFacts, total=False):
     device: Annotated[str, doc("The name of the GPU or CPU.")]
     precision: Annotated[str, doc("Number format of the computation, such as float32.")]
     placement: Annotated[str, doc("Where the pictures are kept.")]
+    step_times: Annotated[
+        str, doc("Measured times of a step's gradients, the chosen first; empty on CPUs.")
+    ]
     steps_an_epoch: Annotated[int, doc("Optimizer steps per epoch.")]
     hardware: Annotated[Machine, doc("The machine of the training.")]
     packages: Annotated[dict[str, str], doc("Versions by package.")]

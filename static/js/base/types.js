@@ -325,6 +325,8 @@
  * @property {string} [device] The name of the GPU or CPU.
  * @property {string} [precision] Number format of the computation, such as float32.
  * @property {string} [placement] Where the pictures are kept.
+ * @property {string} [step_times] Measured times of a step's gradients, the chosen first; empty on
+ *   CPUs.
  * @property {number} [steps_an_epoch] Optimizer steps per epoch.
  * @property {Machine} [hardware] The machine of the training.
  * @property {Record<string, string>} [packages] Versions by package.
@@ -608,6 +610,8 @@
  * @property {string} [device] The name of the GPU or CPU.
  * @property {string} [precision] Number format of the computation, such as float32.
  * @property {string} [placement] Where the pictures are kept.
+ * @property {string} [step_times] Measured times of a step's gradients, the chosen first; empty on
+ *   CPUs.
  * @property {number} [steps_an_epoch] Optimizer steps per epoch.
  * @property {Machine} [hardware] The machine of the training.
  * @property {Record<string, string>} [packages] Versions by package.
@@ -693,6 +697,8 @@
  * @property {string} [device] The name of the GPU or CPU.
  * @property {string} [precision] Number format of the computation, such as float32.
  * @property {string} [placement] Where the pictures are kept.
+ * @property {string} [step_times] Measured times of a step's gradients, the chosen first; empty on
+ *   CPUs.
  * @property {number} [steps_an_epoch] Optimizer steps per epoch.
  * @property {Machine} [hardware] The machine of the training.
  * @property {Record<string, string>} [packages] Versions by package.
@@ -781,6 +787,8 @@
  * @property {string} [device] The name of the GPU or CPU.
  * @property {string} [precision] Number format of the computation, such as float32.
  * @property {string} [placement] Where the pictures are kept.
+ * @property {string} [step_times] Measured times of a step's gradients, the chosen first; empty on
+ *   CPUs.
  * @property {number} [steps_an_epoch] Optimizer steps per epoch.
  * @property {Machine} [hardware] The machine of the training.
  * @property {Record<string, string>} [packages] Versions by package.
@@ -917,6 +925,8 @@
  * @property {string} [device] The name of the GPU or CPU.
  * @property {string} [precision] Number format of the computation, such as float32.
  * @property {string} [placement] Where the pictures are kept.
+ * @property {string} [step_times] Measured times of a step's gradients, the chosen first; empty on
+ *   CPUs.
  * @property {number} [steps_an_epoch] Optimizer steps per epoch.
  * @property {Machine} [hardware] The machine of the training.
  * @property {Record<string, string>} [packages] Versions by package.

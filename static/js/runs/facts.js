@@ -10,8 +10,16 @@ import { bytes, count, decimals, gain, NO_VALUE, percentage } from "../base/form
  * @returns {[term: string, text: string][]}
  */
 export function factsOf(summary, hardware) {
-  const { parameters, receptive_field, multiply_adds, device, precision, placement, test } =
-    summary;
+  const {
+    parameters,
+    receptive_field,
+    multiply_adds,
+    device,
+    precision,
+    placement,
+    step_times,
+    test,
+  } = summary;
   /** @type {[term: string, text: string][]} */
   const facts = [];
   if (parameters != null) facts.push(["Parameters", count(parameters)]);
@@ -22,6 +30,7 @@ export function factsOf(summary, hardware) {
   if (multiply_adds != null) facts.push(["Multiply-adds", `${count(multiply_adds)} per pixel`]);
   if (device) facts.push(["Device", `${device}, ${precision}`]);
   if (placement) facts.push(["Dataset", placement]);
+  if (step_times) facts.push(["Step", step_times]);
   if (test) {
     const { "test/psnr": after, "test/psnr_input": before } = test;
     const gained = after == null || before == null ? NO_VALUE : gain(after - before);

@@ -434,14 +434,14 @@ def test_too_little_memory_halves_the_batch_and_keeps_the_losses(
     dataset: JobFolder, make_model: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     full_batch = make_model(dataset, epochs=1, precision="float32")
-    backward = Learner._backward
+    backward = Learner._new_gradients
 
     def with_little_memory(self: Learner, *arguments: object) -> torch.Tensor:
         if self._micro_batch > 2:
             raise torch.OutOfMemoryError("out of memory")
         return backward(self, *arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(Learner, "_backward", with_little_memory)
+    monkeypatch.setattr(Learner, "_new_gradients", with_little_memory)
     halved = make_model(dataset, epochs=1, precision="float32")
     texts = [event["text"] for event in read(halved.events, types=frozenset({"message"}))]
     assert [text.split("in parts of ")[1][0] for text in texts] == ["4", "2"]
@@ -454,7 +454,7 @@ def test_too_little_memory_for_one_patch_ends_the_run(
     def without_memory(*_: object) -> torch.Tensor:
         raise torch.OutOfMemoryError("out of memory")
 
-    monkeypatch.setattr(Learner, "_backward", without_memory)
+    monkeypatch.setattr(Learner, "_new_gradients", without_memory)
     assert "Choose a smaller batch size" in ended(make_model(dataset, epochs=1))["reason"]
 
 
