@@ -1,5 +1,6 @@
 """Actions of forms and API: validate a request, create or change a job, store an upload."""
 
+import json
 import os
 import shutil
 from pathlib import Path
@@ -15,7 +16,7 @@ from app.catalog.database import JobRow
 from app.catalog.queue import Queue
 from app.checks import sweeps
 from app.checks.dataset import checked_dataset, without_entries
-from app.checks.inference import checked_test
+from app.checks.inference import checked_pin, checked_test
 from app.checks.training import checked_training, with_network_loss
 from app.current import catalog, listeners, settings, user
 from app.files import job_zip, pair_zip, uploads, zips
@@ -27,8 +28,11 @@ from app.runner import probing
 from app.temporary_failures import TooManyUploads
 from app.threads import in_thread, in_thread_at_paths
 from app.validation_errors import Invalid, Problems, validate
-from jobs.core.types.samples import ResultRow
+from jobs.core.durable_files import write_whole
+from jobs.core.folder import JobFolder
+from jobs.core.types.samples import Pinned, PinnedFile, ResultRow
 from jobs.specs import TESTS, AnyTest, DatasetSpec, JobSpec, ModelSpec, spec_of
+from jobs.specs.samples import MOST_PINNED, PinnedSample
 
 RECENT_STATES, MOST_RECENT = frozenset({"waiting", "running", "done"}), 100
 """Among these many newest tests, in these states, an equal one is shown in place of a new one."""
@@ -150,6 +154,34 @@ def queue(id: str, values: dict[str, Any]) -> None:
     """Change the queue settings of a waiting job, such as its priority. Raises Invalid, Refused."""
     validate(Queue, values)
     catalog().queue(id, **values)
+
+
+def pin(row: JobRow, values: Any) -> Pinned:
+    """Pin a validation pair, or a region of it: the training shows it after each validation.
+
+    Raises Invalid.
+    """
+    spec = checked_pin(validate(PinnedSample, values), row, catalog())
+    folder = catalog().folder(row.id)
+    kept = folder.pinned()
+    if len(kept["samples"]) >= MOST_PINNED:
+        raise Invalid({"pair": f"{MOST_PINNED} samples are pinned. Unpin one of them first."})
+    pinned = cast(Pinned, {"index": kept["next"], **spec.model_dump()})
+    _write_pinned(folder, {"next": kept["next"] + 1, "samples": [*kept["samples"], pinned]})
+    return pinned
+
+
+def unpin(row: JobRow, index: int) -> bool:
+    """Whether a sample was pinned; the training does not show it any more."""
+    folder = catalog().folder(row.id)
+    kept = folder.pinned()
+    left = [sample for sample in kept["samples"] if sample["index"] != index]
+    _write_pinned(folder, {"next": kept["next"], "samples": left})
+    return len(left) < len(kept["samples"])
+
+
+def _write_pinned(folder: JobFolder, pinned: PinnedFile) -> None:
+    write_whole(folder.pinned_file, json.dumps(pinned), durable=True)
 
 
 def extend(row: JobRow, values: dict[str, Any]) -> None:

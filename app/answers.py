@@ -25,7 +25,7 @@ from jobs.core.types.fields import (
     doc,
 )
 from jobs.core.types.load import Progress
-from jobs.core.types.samples import ResultRow, Skipped
+from jobs.core.types.samples import Pinned, ResultRow, Skipped
 from jobs.core.types.summaries import JobSummary, Passed
 
 Spec = Annotated[dict[str, Any], doc("The spec of the job, with defaults.")]
@@ -117,6 +117,12 @@ class ScalarsResponse(TypedDict):
 
     series: dict[str, Series]
     seq: Annotated[int, doc("Number of the last event that the curves contain.")]
+
+
+class PinnedList(TypedDict):
+    """The samples of a training that users have pinned."""
+
+    samples: list[Pinned]
 
 
 class ResultsPage(TypedDict):

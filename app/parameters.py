@@ -15,6 +15,7 @@ Id = Annotated[str, doc("Id of the job.")]
 UploadId = Annotated[str, doc("Id of the upload: the end of its Location.")]
 SnapshotName = Annotated[str, doc("Name of the snapshot, such as epoch-0012.")]
 StarterName = Annotated[str, doc("Name of the starter.")]
+SampleIndex = Annotated[int, doc("Index of the pinned sample.")]
 LayerNumber = Annotated[int, doc("Number of the layer, from 1.")]
 ChannelNumber = Annotated[int, doc("Number of the channel, from 0.")]
 

@@ -4,13 +4,14 @@ from typing import cast
 
 from flask import Blueprint, abort
 
-from app.actions import create_models, create_test, extend, remove_snapshot
+from app.actions import create_models, create_test, extend, pin, remove_snapshot, unpin
 from app.answers import (
     Created,
     CreatedModels,
     Exported,
     ExportFile,
     ExportList,
+    PinnedList,
     Preview,
 )
 from app.api.replies import body, spec_in_body
@@ -21,10 +22,12 @@ from app.catalog.index import as_json
 from app.current import catalog, row_or_404, row_to_change, settings
 from app.forms.preview import preview
 from app.forms.restoring import STARTERS
-from app.parameters import Id, SnapshotName, StarterName
+from app.parameters import Id, SampleIndex, SnapshotName, StarterName
 from app.runner import exporting
+from jobs.core.types.samples import Pinned
 from jobs.specs import ModelSpec
 from jobs.specs.export import ExportSpec
+from jobs.specs.samples import PinnedSample
 
 blueprint = Blueprint("models", __name__)
 
@@ -50,6 +53,27 @@ def extend_job(id: Id) -> tuple[JobDetails, int]:
     """Train longer: more epochs, steps or minutes, from the last snapshot."""
     extend(row_to_change(id, "model"), body())
     return as_json(row_or_404(id)), 202
+
+
+@route(blueprint, "GET", "/models/<id>/samples")
+def list_samples(id: Id) -> PinnedList:
+    """Samples that users have pinned: shown after each validation of the training."""
+    row_or_404(id, "model")
+    return {"samples": catalog().folder(id).pinned()["samples"]}
+
+
+@route(blueprint, "POST", "/models/<id>/samples", body=PinnedSample, status=201)
+def post_sample(id: Id) -> tuple[Pinned, int]:
+    """Pin a validation pair, or a region of it, for all later validations of the training."""
+    return pin(row_to_change(id, "model"), body()), 201
+
+
+@route(blueprint, "DELETE", "/models/<id>/samples/<int:index>", status=204)
+def delete_sample(id: Id, index: SampleIndex) -> tuple[str, int]:
+    """Unpin a sample: later validations do not show it."""
+    if not unpin(row_to_change(id, "model"), index):
+        abort(404, f"No sample {index} is pinned.")
+    return "", 204
 
 
 @route(blueprint, "DELETE", "/jobs/<id>/snapshots/<name>", status=204)

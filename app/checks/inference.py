@@ -5,6 +5,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from app.answers import Pair
+from app.catalog import pairs as stored_pairs
+from app.catalog.catalog import Catalog
 from app.catalog.database import JobRow
 from app.checks.dataset import path_or_problem
 from app.files import content, paths
@@ -17,6 +20,7 @@ from jobs.core.manifest import without_label
 from jobs.core.paths import open_file
 from jobs.core.suffixes import IMAGES
 from jobs.specs import AnyTest, ImagesTest, ImageTest, SplitTest, VideoTest
+from jobs.specs.samples import PinnedSample, Region
 
 Roots = tuple[Path, ...]
 Find = Callable[[str], JobRow | None]
@@ -123,6 +127,56 @@ def _check_snapshot(model: JobRow, name: str, problems: Problems) -> None:
         problems["snapshot"] = (
             f"Snapshot {name} does not exist. Available: best, last, {', '.join(sorted(names))}."
         )
+
+
+def checked_pin(spec: PinnedSample, model: JobRow, catalog: Catalog) -> PinnedSample:
+    """A sample to pin, if the model's datasets have its pair and the frame its region.
+
+    Raises Invalid, Refused.
+    """
+    problems = Problems()
+    count = pairs(catalog.get, model, "val")
+    if count:
+        _check_pair(spec.pair, "val", count, problems)
+    else:
+        problems["pair"] = (
+            "The model's datasets have no validation pairs yet. Pin a sample when they are done."
+        )
+    if not problems and spec.region is not None:
+        frame = validation_pair(model, spec.pair, catalog)
+        _check_side("left", "width", spec.region, frame["width"], problems)
+        _check_side("top", "height", spec.region, frame["height"], problems)
+    if problems:
+        raise Invalid(problems)
+    return spec
+
+
+def _check_side(
+    start: str, length: str, region: Region, available: int, problems: Problems
+) -> None:
+    first, size = getattr(region, start), getattr(region, length)
+    if first + size > available:
+        problems[f"region.{length}"] = (
+            f"The frame has a {length} of {available} px, but the region ends at {first + size}. "
+            f"Give a smaller {start} or {length}."
+        )
+
+
+def validation_pair(model: JobRow, number: int, catalog: Catalog) -> Pair:
+    """A pair of a model, by its number in the validation splits of all its datasets.
+
+    Raises Invalid if there is none, and Refused.
+    """
+    left = number
+    for id in dict.fromkeys((model.spec["dataset"], *model.spec["more_datasets"])):
+        row = catalog.get(id)
+        count = 0 if row is None else row.view["summary"].get("pairs", {}).get("val", 0)
+        if row is not None and left < count:
+            found = stored_pairs.pair(row, catalog.folder(id), "val", left)
+            if found is not None:
+                return found
+        left -= count
+    raise Invalid({"pair": f"The validation pair {number} cannot be read. Choose another pair."})
 
 
 def _check_pair(pair: int, split: str, count: int, problems: Problems) -> None:

@@ -18,8 +18,10 @@ from typing import cast
 
 from jobs.core.events import EventLog
 from jobs.core.types.fields import Kind
+from jobs.core.types.samples import PinnedFile
 from jobs.core.types.summaries import JobFile
 from jobs.specs import JobSpec, spec_of
+from jobs.specs.samples import FIRST_PINNED
 
 _BASE36 = "0123456789abcdefghijklmnopqrstuvwxyz"
 
@@ -66,6 +68,19 @@ class JobFolder:
     @property
     def tensorboard(self) -> Path:
         return self.path / "tensorboard"
+
+    @property
+    def pinned_file(self) -> Path:
+        """The samples that users have pinned. The server writes it, the training reads it."""
+        return self.path / "pinned.json"
+
+    def pinned(self) -> PinnedFile:
+        """The pinned samples of a training; none if the file does not exist or is damaged."""
+        try:
+            pinned: PinnedFile = json.loads(self.pinned_file.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return {"next": FIRST_PINNED, "samples": []}
+        return pinned
 
     def store(self, split: str) -> Path:
         return self.path / f"{split}.lmdb"

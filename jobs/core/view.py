@@ -107,7 +107,8 @@ def _with_pictures(summary: JobSummary, event: SampleEvent | LayerEvent) -> JobS
     """The summary with a sample or a layer.
 
     The sample of a test of one image goes into the summary itself. Other samples and layers go into
-    a list, where an entry replaces an older entry of the same index.
+    a list, where an entry replaces an older entry of the same index. A new validation removes the
+    pinned samples of the last one, and logs those that are still pinned before all others.
     """
     entry = _fields(event)
     if event["type"] == "sample" and "output" in entry and "index" not in entry:
@@ -116,10 +117,16 @@ def _with_pictures(summary: JobSummary, event: SampleEvent | LayerEvent) -> JobS
     entries: list[dict[str, Any]] = [
         other
         for other in cast(dict[str, Any], summary).get(name, [])
-        if "index" not in other or other["index"] != entry.get("index")
+        if ("index" not in other or other["index"] != entry.get("index"))
+        and not _is_unpinned(other, entry)
     ]
     entries = sorted([*entries, entry], key=lambda entry: entry.get("index", 0))
     return _joined(summary, {name: entries})
+
+
+def _is_unpinned(earlier: dict[str, Any], fresh: dict[str, Any]) -> bool:
+    """Whether a pinned sample is of an earlier validation: it may not be pinned any more."""
+    return bool(earlier.get("pinned")) and earlier["step"] != fresh["step"]
 
 
 def _with_snapshot(summary: JobSummary, event: SnapshotEvent) -> JobSummary:

@@ -1,7 +1,7 @@
 """Validation: scores over all validation pairs, pictures of some, and the layers of one."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -9,7 +9,7 @@ from torch import Tensor
 from jobs.core.errors import JobError
 from jobs.core.folder import JobFolder
 from jobs.core.report import Report, finite
-from jobs.core.types.samples import ValidationSample
+from jobs.core.types.samples import Pinned, ValidationSample
 from jobs.datasets.pair_sets import PairSet
 from jobs.datasets.rates import Rates
 from jobs.networks.pictures import save_picture, show_layers
@@ -30,12 +30,17 @@ CACHE_BYTES = 2**30
 
 @dataclass(frozen=True)
 class Sample:
-    """A square of a validation pair: uint8 (C, side, side) each. `pair` is the pair's number.
+    """A part of a validation pair: uint8 (C, H, W) each. `pair` is the pair's number.
 
-    `seen` is the network's input: the input and, if it takes them, the QPs.
+    `seen` is the network's input: the input and, if it takes them, the QPs. `left` and `top` are
+    the place of the part in the frame. `pinned`: whether a user chose it.
     """
 
+    index: int
     pair: int
+    left: int
+    top: int
+    pinned: bool
     seen: Tensor
     target: Tensor
 
@@ -58,7 +63,9 @@ class Validation:
         self.rates = Rates(pairs)
         """The rate-distortion curves of the last `scores`."""
         self.samples = (
-            [self._sample(number) for number in self._sample_numbers()] if ranks.rank == 0 else []
+            [self._sample(index, number) for index, number in enumerate(self._sample_numbers())]
+            if ranks.rank == 0
+            else []
         )
 
     def _read(self, number: int) -> tuple[Tensor, Tensor]:
@@ -138,7 +145,7 @@ class Validation:
         count = min(SAMPLES, len(self._pairs))
         return [(2 * place + 1) * len(self._pairs) // (2 * count) for place in range(count)]
 
-    def _sample(self, number: int) -> Sample:
+    def _sample(self, index: int, number: int) -> Sample:
         """The square of a pair with the largest error: it shows most of the restoration."""
         seen, target = self._read(number)
         side = min(SAMPLE_SIDE, *target.shape[-2:])
@@ -148,18 +155,40 @@ class Validation:
         ]
         row, column = divmod(int(errors.argmax()), errors.shape[1])
         top, left = row * max(side // 4, 1), column * max(side // 4, 1)
-        cut = (slice(None), slice(top, top + side), slice(left, left + side))
-        return Sample(number, seen[cut].contiguous(), target[cut].contiguous())
+        return self._part(Sample(index, number, left, top, False, seen, target), side, side)
+
+    def _pinned(self, pinned: Pinned) -> Sample | None:
+        """The part of a pair that a user chose; None if the pair has no such part."""
+        if not 0 <= pinned["pair"] < len(self._pairs):
+            return None
+        seen, target = self._read(pinned["pair"])
+        height, width = target.shape[-2:]
+        region = pinned["region"] or {"left": 0, "top": 0, "width": width, "height": height}
+        left, top = region["left"], region["top"]
+        if left + region["width"] > width or top + region["height"] > height:
+            return None
+        whole = Sample(pinned["index"], pinned["pair"], left, top, True, seen, target)
+        return self._part(whole, region["width"], region["height"])
+
+    @staticmethod
+    def _part(whole: Sample, width: int, height: int) -> Sample:
+        """Cut a part at `left` and `top` out of the pictures of a whole frame."""
+        rows = slice(whole.top, whole.top + height)
+        cut = (slice(None), rows, slice(whole.left, whole.left + width))
+        return replace(
+            whole, seen=whole.seen[cut].contiguous(), target=whole.target[cut].contiguous()
+        )
 
     @torch.inference_mode()
     def show_samples(
         self, folder: JobFolder, restorer: Restorer, report: Report, step: int, epoch: float
     ) -> None:
-        """Write pictures of the samples and log `sample` events."""
+        """Write pictures of the samples and log `sample` events, those of pinned ones first."""
         restorer.eval()
-        for index, sample in enumerate(self.samples):
-            output = to_uint8(restorer(to_unit_range(sample.seen[None], self._device))[0]).cpu()
-            fields = _sample_fields(folder, index, sample, output, step, epoch)
+        pinned = filter(None, map(self._pinned, folder.pinned()["samples"]))
+        for sample in (*pinned, *self.samples):
+            output = to_uint8(self._restored(restorer, sample.seen[None])[0]).cpu()
+            fields = _sample_fields(folder, sample, output, step, epoch)
             report.log.append("sample", **fields)
 
     @torch.inference_mode()
@@ -197,9 +226,10 @@ def to_unit_range(images: Tensor, device: torch.device) -> Tensor:
 
 
 def _sample_fields(
-    folder: JobFolder, index: int, sample: Sample, output: Tensor, step: int, epoch: float
+    folder: JobFolder, sample: Sample, output: Tensor, step: int, epoch: float
 ) -> ValidationSample:
     """The fields of a `sample` event. Writes the pictures; input and target only once."""
+    index = sample.index
 
     def url_of(role: str, picture: Tensor) -> str:
         name = f"samples/{index}-{role}.png"
@@ -210,6 +240,9 @@ def _sample_fields(
     return {
         "index": index,
         "pair": sample.pair,
+        "left": sample.left,
+        "top": sample.top,
+        "pinned": sample.pinned,
         "input": url_of("input", sample.input),
         "target": url_of("target", sample.target),
         "output": save_picture(folder, f"samples/{index}-step-{step:08d}.png", output),

@@ -57,6 +57,49 @@ def test_an_extended_training_continues_its_curve(server: Server, dataset: str) 
     assert [snapshot["epoch"] for snapshot in job["summary"]["snapshots"]] == [1, 2, 3, 4]
 
 
+REGION = {"left": 8, "top": 0, "width": 32, "height": 64}
+NO_PINS = [
+    ({}, "pair", "This field is required."),
+    ({"pair": True}, "pair", "Must be a whole number."),
+    ({"pair": -1}, "pair", "Must be at least 0."),
+    ({"pair": 9}, "pair", "The validation pair 9 does not exist. Choose a pair from 0 to 1."),
+    (
+        {"pair": 0, "region": {**REGION, "left": 80}},
+        "region.width",
+        "The frame has a width of 96 px, but the region ends at 112. Give a smaller left or width.",
+    ),
+    ({"pair": 0, "region": {**REGION, "height": 3}}, "region.height", "Must be at least 16."),
+]
+
+
+def test_samples_are_pinned_and_unpinned(server: Server, dataset: str) -> None:
+    id = model(server, dataset, epochs=1)
+    path = f"/models/{id}/samples"
+    for values, field, message in NO_PINS:
+        status, body = server.call(path, values)
+        assert (status, body["error"]["fields"][field]) == (422, message)
+    assert server.call(path) == (200, {"samples": []})
+    first = server.call(path, {"pair": 1, "region": REGION})
+    assert first == (201, {"index": 100, "pair": 1, "region": REGION})
+    for _ in range(3):
+        assert server.call(path, {"pair": 0})[0] == 201
+    status, body = server.call(path, {"pair": 0})
+    assert (status, "Unpin one" in body["error"]["message"]) == (422, True)
+    assert server.call(f"{path}/103", method="DELETE")[0] == 204
+    assert server.call(f"{path}/103", method="DELETE")[0] == 404
+    assert server.call(path, {"pair": 0})[1]["index"] == 104
+    server.restart()
+    assert [sample["index"] for sample in server.call(path)[1]["samples"]] == [100, 101, 102, 104]
+    assert server.call(f"/jobs/{id}/extend", {"epochs": 2})[0] == 202
+    samples = server.wait(id, "done")["summary"]["samples"]
+    assert [(sample["index"], sample["pair"]) for sample in samples[-4:]] == [
+        (100, 1),
+        (101, 0),
+        (102, 0),
+        (104, 0),
+    ]
+
+
 REFUSED = [
     ({"epochs": 2}, "epochs", "The training was planned for 2 epochs. Give a larger number."),
     ({"epochs": "many"}, "epochs", "Must be a whole number."),

@@ -51,8 +51,35 @@ class ValidationSample(RestoredPicture):
     target: Url
     index: Annotated[int, doc("From 0.")]
     pair: Annotated[int, doc("Number of the pair in the validation split.")]
+    left: NotRequired[Annotated[Pixels, doc("Left edge of the part in the frame.")]]
+    top: NotRequired[Annotated[Pixels, doc("Upper edge of the part in the frame.")]]
+    pinned: NotRequired[Annotated[bool, doc("Whether a user chose it.")]]
     step: int
     epoch: float
+
+
+class PinnedRegion(TypedDict):
+    """A part of a frame, in pixels."""
+
+    left: int
+    top: int
+    width: int
+    height: int
+
+
+class Pinned(TypedDict):
+    """A sample of a training that a user pinned."""
+
+    index: Annotated[int, doc("That of its samples; none is given twice.")]
+    pair: Annotated[int, doc("Number of the pair in the validation split.")]
+    region: Annotated[PinnedRegion | None, doc("Null for the whole frame.")]
+
+
+class PinnedFile(TypedDict):
+    """The file of the pinned samples of a training."""
+
+    next: Annotated[int, doc("Index of the next sample.")]
+    samples: list[Pinned]
 
 
 class ResultRow(TypedDict):

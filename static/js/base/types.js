@@ -244,8 +244,32 @@
  * @property {string} target URL, from the server's root.
  * @property {number} index From 0.
  * @property {number} pair Number of the pair in the validation split.
+ * @property {number} [left] Left edge of the part in the frame.
+ * @property {number} [top] Upper edge of the part in the frame.
+ * @property {boolean} [pinned] Whether a user chose it.
  * @property {number} step
  * @property {number} epoch
+ */
+
+/**
+ * @typedef {object} PinnedRegion A part of a frame, in pixels.
+ * @property {number} left
+ * @property {number} top
+ * @property {number} width
+ * @property {number} height
+ */
+
+/**
+ * @typedef {object} Pinned A sample of a training that a user pinned.
+ * @property {number} index That of its samples; none is given twice.
+ * @property {number} pair Number of the pair in the validation split.
+ * @property {PinnedRegion | null} region Null for the whole frame.
+ */
+
+/**
+ * @typedef {object} PinnedFile The file of the pinned samples of a training.
+ * @property {number} next Index of the next sample.
+ * @property {Pinned[]} samples
  */
 
 /**
@@ -1095,6 +1119,9 @@
  * @property {string} target URL, from the server's root.
  * @property {number} index From 0.
  * @property {number} pair Number of the pair in the validation split.
+ * @property {number} [left] Left edge of the part in the frame.
+ * @property {number} [top] Upper edge of the part in the frame.
+ * @property {boolean} [pinned] Whether a user chose it.
  * @property {number} step
  * @property {number} epoch
  * @property {"sample"} type
@@ -1223,6 +1250,11 @@
  * @typedef {object} ScalarsResponse Curves by name.
  * @property {Record<string, Series>} series
  * @property {number} seq Number of the last event that the curves contain.
+ */
+
+/**
+ * @typedef {object} PinnedList The samples of a training that users have pinned.
+ * @property {Pinned[]} samples
  */
 
 /**

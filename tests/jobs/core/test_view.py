@@ -72,6 +72,16 @@ def test_the_best_of_snapshots_without_a_validation_is_the_last() -> None:
     )
 
 
+def test_a_validation_without_a_pinned_sample_removes_it() -> None:
+    pinned = {"type": "sample", "index": 100, "output": "p", "pinned": True}
+    one = {"type": "sample", "index": 0, "output": "a", "pinned": False}
+    shown = [{**pinned, "step": 5}, {**one, "step": 5}]
+    assert [sample["index"] for sample in folded(*shown)["summary"]["samples"]] == [0, 100]
+    later = [{**pinned, "index": 101, "step": 9}, {**one, "step": 9}]
+    summary = folded(*shown, *later)["summary"]
+    assert [sample["index"] for sample in summary["samples"]] == [0, 101]
+
+
 def test_facts_are_merged_and_samples_and_layers_replaced_by_index() -> None:
     view = folded(
         {"type": "facts", "parameters": 3, "device": "CPU"},

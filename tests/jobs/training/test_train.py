@@ -1,11 +1,14 @@
 """Tests of complete small training jobs."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
+import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from PIL import Image
 from safetensors.torch import load_file
 
@@ -15,6 +18,7 @@ from jobs.core.events import EventLog, last_state, read
 from jobs.core.folder import JobFolder
 from jobs.core.types.events import StateEvent
 from jobs.core.view import empty, fold
+from jobs.datasets.pair_sets import PairSet
 from jobs.networks import snapshots
 from jobs.run import main as run_worker
 from jobs.specs import DatasetSpec, ModelSpec
@@ -107,6 +111,42 @@ def test_samples_are_written_after_each_validation_and_layers_at_start_and_end(
         "conv3",
         "sum",
     ]
+
+
+def test_pinned_pairs_and_regions_are_shown_after_each_validation(
+    dataset: JobFolder, home: Path
+) -> None:
+    region = {"left": 8, "top": 16, "width": 40, "height": 24}
+    pinned = [
+        {"index": 100, "pair": 0, "region": None},
+        {"index": 101, "pair": 1, "region": region},
+        {"index": 102, "pair": 99, "region": None},
+        {"index": 103, "pair": 0, "region": {**region, "left": 90}},
+    ]
+    spec = ModelSpec(
+        name="m", dataset=dataset.id, steps=2, batch_size=4, patch_size=16, validation_interval=1
+    )
+    model = folders.create(home, "model", spec)
+    model.pinned_file.write_text(json.dumps({"next": 104, "samples": pinned}))
+    run_worker(str(model.path))
+    assert ended(model)["state"] == "done"
+    samples = [event for event in read(model.events) if event["type"] == "sample"]
+    assert [sample["index"] for sample in samples if sample["step"] == 2] == [100, 101, 0, 1]
+    assert [sample["step"] for sample in samples if sample["index"] == 101][0::2] == [0]
+    with PairSet.of(model, [dataset.id], "val") as pairs:
+        whole, frame = (tensor.numpy() for tensor in pairs[0]), pairs[1][0].numpy()
+        for role, picture in zip(("input", "target"), whole, strict=True):
+            assert (picture == opened(model, summary(model)["samples"][2][role])).all()
+    part = summary(model)["samples"][3]
+    assert (part["left"], part["top"], part["pinned"]) == (8, 16, True)
+    assert (opened(model, part["input"]) == frame[16:40, 8:48]).all()
+    assert opened(model, part["output"]).shape == (24, 40, 3)
+
+
+def opened(model: JobFolder, url: str) -> NDArray[np.uint8]:
+    """The pixels of a picture of a job."""
+    with Image.open(model.path / url.split("/files/")[1]) as picture:
+        return np.asarray(picture)
 
 
 def test_summary_has_the_facts_of_the_run(dataset: JobFolder, make_model: Make) -> None:
