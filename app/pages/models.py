@@ -96,6 +96,11 @@ def model(id: str) -> str:
         "models/model.html",
         job,
         datasets=datasets,
+        validation_pairs=[
+            (dataset["id"], dataset["summary"].get("pairs", {}).get("val", 0))
+            for dataset in datasets
+        ],
+        pinned=catalog().folder(id).pinned()["samples"],
         fields=inference_fields(catalog(), job),
         folder=str(catalog().folder(id).path),
     )

@@ -298,6 +298,46 @@ def test_a_sample_opens_in_the_viewer_with_a_slider_through_the_validations(
     expect(dialog).to_be_hidden()
 
 
+def test_a_region_of_a_pair_is_pinned_shown_and_unpinned(page: Page, prepared: Prepared) -> None:
+    server, model = prepared.server, prepared.other
+    open_model(page, prepared, model)
+    page.get_by_role("button", name="Pin a pair…").click()
+    dialog = page.locator("#pin")
+    expect(dialog.get_by_label("Pair", exact=True)).not_to_have_value("")
+    picture = dialog.locator(".frame img")
+    expect(picture).to_be_visible()
+    until(page, "document.querySelector('#pin .frame img').naturalWidth === 96")
+    box = picture.bounding_box()
+    assert box
+    page.mouse.move(box["x"] + box["width"] * 0.25, box["y"] + box["height"] * 0.25)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] * 0.75, box["y"] + box["height"] * 0.75, steps=3)
+    page.mouse.up()
+    expect(dialog.get_by_label("Region", exact=True)).to_be_checked()
+    expect(dialog.get_by_label("Width", exact=True)).to_have_value("48")
+    expect(dialog.get_by_label("Height", exact=True)).to_have_value("32")
+    check_looks(page, "pin")
+    dialog.get_by_label("Left", exact=True).fill("60")
+    dialog.get_by_role("button", name="Pin", exact=True).click()
+    expect(dialog.locator(".error")).to_have_text(re.compile("The frame has a width of 96 px"))
+    dialog.get_by_label("Left", exact=True).fill("40")
+    dialog.get_by_role("button", name="Pin", exact=True).click()
+    expect(dialog).to_be_hidden()
+    expect(page.locator("#pinned li")).to_contain_text("48×32 at 40, 16")
+    assert server.call(f"/jobs/{model}/extend", {"epochs": 4})[0] == 202
+    pinned = page.locator("#samples .pinned")
+    expect(pinned.locator("img").first).to_have_attribute("width", "48")
+    pinned.locator("button.triple").click()
+    expect(page.locator("#sample-viewer output").first).to_contain_text("1 of 1")
+    page.locator("#sample-viewer").get_by_role("button", name="Close").click()
+    check_looks(page, "pinned")
+    page.reload()
+    page.get_by_role("button", name=re.compile("^Unpin pair")).click()
+    expect(page.locator("#pinned li")).to_have_count(0)
+    assert server.call(f"/models/{model}/samples")[1] == {"samples": []}
+    server.wait(model, "done")
+
+
 def test_a_snapshot_is_exported_and_the_file_loads(page: Page, prepared: Prepared) -> None:
     open_model(page, prepared, prepared.done)
     row = page.locator("#snapshots tr.best")

@@ -5,11 +5,11 @@ import { test } from "node:test";
 import { factsOf, hardwareDetails } from "../../static/js/runs/facts.js";
 import { addEvents, curvesOf } from "../../static/js/charts/curves.js";
 import { eventText, recordFacts } from "../../static/js/runs/record.js";
-import { withSample } from "../../static/js/runs/samples.js";
+import { complete, withSample } from "../../static/js/runs/samples.js";
 import { bestOf, marksOf, resumedAt, withSnapshot } from "../../static/js/runs/snapshots.js";
 import { part } from "./parts.js";
 
-/** @import { JobSummary } from "../../static/js/base/types.js" */
+/** @import { JobEvent, JobSummary } from "../../static/js/base/types.js" */
 /** @import { SampleSet } from "../../static/js/runs/samples.js" */
 
 test("the points of a resumed run replace those after its snapshot", () => {
@@ -130,4 +130,16 @@ test("the snapshots with the lowest loss and the highest PSNR are marked", () =>
   assert.equal(bestOf([snapshot("a", 0.2, 30.0), second], "psnr")?.snapshot, "b");
   assert.deepEqual([...marksOf([snapshot("a", 0.2, 30.0), second])], [["b", "best"]]);
   assert.deepEqual([...marksOf([part({ snapshot: "c" })])], []);
+});
+
+test("a set is complete with all samples of the training, whatever is pinned", () => {
+  /** @param {number} step @param {number} index */
+  const sample = (step, index) =>
+    part({ type: "sample", step, index, epoch: step, pinned: index >= 100 });
+  const first = [sample(0, 100), sample(0, 101), sample(0, 0), sample(0, 1)];
+  const steps = (/** @type {JobEvent[]} */ events) =>
+    complete(events.reduce(withSample, [])).map(({ step }) => step);
+  assert.deepEqual(steps([...first, sample(5, 0)]), [0]);
+  assert.deepEqual(steps([...first, sample(5, 0), sample(5, 1)]), [0, 5]);
+  assert.deepEqual(steps([...first, sample(5, 100), sample(5, 101)]), [0]);
 });

@@ -21,6 +21,7 @@ import { showNotice, watchJob } from "../base/live.js";
 import { followLog } from "../runs/log.js";
 import { ratesChart } from "../runs/rates_chart.js";
 import { fillRecord, messageList } from "../runs/record.js";
+import { pinnedSamples } from "../forms/pin.js";
 import { sampleSlider, withSample } from "../runs/samples.js";
 import { loadExports, showSnapshots } from "../runs/snapshot_table.js";
 import { bestOf, resumedAt, withoutSnapshots, withSnapshot } from "../runs/snapshots.js";
@@ -242,6 +243,7 @@ async function updateWaitingReason() {
 }
 
 bindCopyButtons(job.id);
+pinnedSamples(job.id, pageData("pinned-samples"));
 loadExports(job.id, show);
 fillRecord(find(document, "#record", HTMLDetailsElement), job.id);
 followLog(find(document, "#log"), () => !isFinal(job.state));

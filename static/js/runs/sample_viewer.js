@@ -17,8 +17,8 @@ export function scoresOf({ psnr_input, psnr_output }) {
 
 /**
  * Bind the dialog.
- * @returns {{ open: (index: number, at: number) => void, update: (sets: SampleSet[]) => void }}
- *   `open` shows the sample of an index as it was at the set `at`.
+ * @returns {{ open: (index: number, step: number) => void, update: (sets: SampleSet[]) => void }}
+ *   `open` shows the sample of an index as it was at a step.
  */
 export function sampleViewer() {
   const dialog = find(document, "#sample-viewer", HTMLDialogElement);
@@ -26,12 +26,15 @@ export function sampleViewer() {
   const label = find(dialog, "output");
   const buttons = findAll(dialog, "[data-by]", HTMLButtonElement);
   /** @type {SampleSet[]} */
+  let all = [];
+  /** @type {SampleSet[]} Those that have the sample: not all, if it was pinned during the run. */
   let sets = [];
   let shown = 0;
   /** @type {(urls: string[]) => void} */
   let replace = () => {};
 
   const current = () => Number(slider.value);
+  const withShown = () => all.filter(({ samples }) => samples.has(shown));
   const sampleAt = (/** @type {number} */ at) => sets[at]?.samples.get(shown);
 
   function draw() {
@@ -53,8 +56,10 @@ export function sampleViewer() {
     });
   dialog.addEventListener("close", () => find(dialog, ".picture").replaceChildren());
   return {
-    open: (index, at) => {
+    open: (index, step) => {
       shown = index;
+      sets = withShown();
+      const at = sets.findIndex((set) => set.step === step);
       const sample = sampleAt(at);
       if (!sample) return;
       slider.max = String(sets.length - 1);
@@ -74,8 +79,9 @@ export function sampleViewer() {
     },
     update: (fresh) => {
       const isAtNewest = current() === sets.length - 1;
-      sets = fresh;
+      all = fresh;
       if (!dialog.open) return;
+      sets = withShown();
       slider.max = String(Math.max(sets.length - 1, 0));
       if (isAtNewest) slider.value = slider.max;
       draw();

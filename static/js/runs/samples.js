@@ -34,12 +34,34 @@ export function withSample(sets, event) {
 }
 
 /**
+ * Without a last set that is not complete: its samples would appear one after another. Pinned
+ * samples come before the others.
+ * @param {SampleSet[]} sets
+ * @returns {SampleSet[]}
+ */
+export function complete(sets) {
+  const own = (/** @type {SampleSet} */ { samples }) =>
+    [...samples.values()].filter(({ pinned }) => !pinned).length;
+  const [previous, last] = [sets.at(-2), sets.at(-1)];
+  return previous && last && own(last) < own(previous) ? sets.slice(0, -1) : sets;
+}
+
+/**
+ * In the order of the page: pinned samples first.
+ * @param {SampleSet} set
+ */
+const inOrder = ({ samples }) =>
+  [...samples.values()].sort(
+    (a, b) => Number(b.pinned ?? false) - Number(a.pinned ?? false) || a.index - b.index,
+  );
+
+/**
  * @param {ValidationSampleEvent} sample
  * @param {() => void} open
  * @param {() => Promise<void>} test
  */
 function card(sample, open, test) {
-  const { index, pair, width, height, input, output, target } = sample;
+  const { index, pair, pinned, width, height, input, output, target } = sample;
   const urls = { input, output, truth: target };
   const pictures = Object.entries(urls).map(([role, url]) =>
     element("img", { src: url, width, height, alt: `Validation pair ${pair}, ${role}` }),
@@ -62,13 +84,18 @@ function card(sample, open, test) {
   );
   return element(
     "figure",
-    {},
+    { class: pinned && "pinned" },
     element(
       "button",
       { type: "button", id: `sample-${index}`, class: "triple", title: label, onclick: open },
       ...pictures,
     ),
-    element("figcaption", {}, `pair ${pair}${scoresOf(sample)} `, tester),
+    element(
+      "figcaption",
+      {},
+      `${pinned ? "pinned: " : ""}pair ${pair}${scoresOf(sample)} `,
+      tester,
+    ),
   );
 }
 
@@ -98,11 +125,10 @@ export function sampleSlider(test) {
     label.textContent = `${place} · ${current() + 1} of ${sets.length}`;
     slider.setAttribute("aria-valuetext", place);
     for (const button of buttons) button.disabled = !sets[targetOf(button)];
-    const samples = [...set.samples.values()].sort((a, b) => a.index - b.index);
-    const cards = samples.map((sample) =>
+    const cards = inOrder(set).map((sample) =>
       card(
         sample,
-        () => dialog.open(sample.index, current()),
+        () => dialog.open(sample.index, set.step),
         () => test(sample.pair),
       ),
     );
@@ -120,10 +146,7 @@ export function sampleSlider(test) {
   slider.addEventListener("input", () => moveTo(current()));
   for (const button of buttons) button.addEventListener("click", () => moveTo(targetOf(button)));
   return (fresh) => {
-    // An incomplete set is not shown: its samples would appear one after another.
-    const [previous, last] = [fresh.at(-2), fresh.at(-1)];
-    const isIncomplete = previous && last && last.samples.size < previous.samples.size;
-    sets = isIncomplete ? fresh.slice(0, -1) : fresh;
+    sets = complete(fresh);
     slider.disabled = sets.length < 2;
     slider.max = String(Math.max(sets.length - 1, 0));
     if (followsNewest) slider.value = slider.max;
