@@ -6,7 +6,7 @@ PORT ?= 5000
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev demo serve test test-long bench lint generate audit format constraints
+.PHONY: help setup setup-dev demo serve docs test test-long bench lint generate audit format constraints
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -15,7 +15,7 @@ setup: .venv/ready ## Make .venv with the project in it
 
 .venv/ready: pyproject.toml constraints.txt package.json package-lock.json
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable .
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[docs]'
 	touch $@
 
 setup-dev: .venv/ready-test ## The same with what tests and checks need
@@ -28,11 +28,18 @@ setup-dev: .venv/ready-test ## The same with what tests and checks need
 static/dist/manifest.json: $(shell find static/css static/js templates scripts/*.mjs -type f) | .venv/ready
 	PATH="$(CURDIR)/$(BIN):$$PATH"; if command -v node >/dev/null; then node scripts/bundle.mjs; fi
 
-demo: .venv/ready static/dist/manifest.json ## Dataset, training and test of one image through the API, then the pages
+# The pages of /help. Users can do without: a server starts even if they cannot be built.
+help/index.html: $(shell find docs -type f) README.md CHANGELOG.md CONTRIBUTING.md SECURITY.md | .venv/ready
+	-$(BIN)/python -m sphinx -q docs help
+
+demo: .venv/ready static/dist/manifest.json help/index.html ## Dataset, training and test of one image through the API, then the pages
 	$(BIN)/python -m commands.demo --port $(PORT) $(if $(CLIP),--clip '$(CLIP)') $(if $(ORIGINALS),--originals '$(ORIGINALS)')
 
-serve: .venv/ready static/dist/manifest.json ## The server alone
+serve: .venv/ready static/dist/manifest.json help/index.html ## The server alone
 	$(BIN)/python run_server.py --port $(PORT)
+
+docs: .venv/ready ## The documents as pages, which the server shows at /help; warnings are errors
+	$(BIN)/python -m sphinx --quiet --fail-on-warning --keep-going --fresh-env docs help
 
 # A test file to a core: most of the time goes into waiting for servers and workers. Hundreds of
 # processes import the modules: their bytecode is kept, whatever the environment says.
@@ -54,6 +61,7 @@ lint: .venv/ready-test ## Format, lint, types and words
 	$(BIN)/djlint --quiet --lint templates
 	$(BIN)/codespell
 	$(BIN)/python scripts/check_words.py
+	$(MAKE) --no-print-directory docs
 	PATH="$(CURDIR)/$(BIN):$$PATH" npm run --silent lint
 
 generate: .venv/ready-test ## Write docs/events.md, types.js and openapi.json from the types and routes that they describe

@@ -18,7 +18,7 @@ const rules = {
 };
 
 export default [
-  { ignores: ["static/dist/", "static/vendor/"] },
+  { ignores: ["static/dist/", "static/vendor/", "help/"] },
   js.configs.recommended,
   { linterOptions: { reportUnusedDisableDirectives: "error" }, rules },
   { files: ["static/js/**/*.js"], languageOptions: { globals: globals.browser } },

@@ -14,6 +14,8 @@ ROOT = Path(__file__).parent.parent.parent
 STATIC = ROOT / "static"
 TEMPLATES = ROOT / "templates"
 EXAMPLES = ROOT / "examples"
+HELP = ROOT / "help"
+"""The documents as pages, which `make docs` builds."""
 
 READABLE = "CLEARFRAME_READABLE"
 """The folders that the jobs of a server may read, as a JSON list of real paths. Without a server

@@ -1,9 +1,10 @@
-// Light or dark: the system's preference, until the switch is used.
+// Light or dark: the system's preference, until the switch is used. The pages of /help keep their
+// choice under the same name; theirs may be "auto".
 import { find } from "./dom.js";
 
 const root = document.documentElement;
 const chosen = localStorage.getItem("theme");
-if (chosen) root.dataset.theme = chosen;
+if (chosen === "light" || chosen === "dark") root.dataset.theme = chosen;
 
 find(document, "#theme").addEventListener("click", () => {
   const isDark = root.dataset.theme
