@@ -1,10 +1,16 @@
-"""The documents: they build without a warning, the server shows them, and they are as written."""
+"""The documents: they build without a warning, the server shows them, and what they say works."""
 
+import os
 import re
+import shlex
+import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
+import click
 import pytest
 from flask.testing import FlaskClient
 from playwright.sync_api import Browser
@@ -13,8 +19,11 @@ from app.application import create_app
 from app.pages import docs
 from app.settings import Settings
 from app.web.safety import HEADERS
+from commands import main
+from commands.server_options import with_settings
 from jobs.core.paths import ROOT
 from tests.browser.conftest import browser, watched
+from tests.conftest import Clip
 from tests.support.server import Server, free_port
 
 __all__ = ["browser"]
@@ -80,3 +89,125 @@ def test_the_pages_work_in_a_browser_below_a_prefix(
         page.get_by_placeholder("Search").press("Enter")
         page.locator("#search-results a", has_text="Architecture").first.click()
         page.get_by_role("heading", name="Locks").wait_for()
+
+
+RUN = re.compile(r"^```(sh|python)\n(.*?)^```", re.DOTALL | re.MULTILINE)
+NOT_RUN = re.compile(r"^```\{code-block\} sh\n:class: not-run\n(.*?)^```", re.DOTALL | re.MULTILINE)
+README = ROOT / "README.md"
+DOCUMENTS = [README, *sorted((ROOT / "docs").rglob("*.md"))]
+ADDRESS = "http://127.0.0.1:5000"
+SMALL = (
+    "[train]\npatch_size = 16\npatches_per_frame = 1\nbatch_size = 4\nvalidation_interval = 10\n"
+)
+"""Settings of the commands: trainings take a second, whatever their length is."""
+
+
+def blocks(document: Path) -> list[tuple[str, str]]:
+    """The commands and the Python of a document that a reader can run, with their language."""
+    return RUN.findall(document.read_text(encoding="utf-8"))
+
+
+@dataclass(frozen=True)
+class Workplace:
+    """The folder of a reader, with a clip, and the server that the reader has started."""
+
+    files: Path
+    server: Server
+
+    def follow(self, document: Path, folder: Path) -> None:
+        """Run the blocks of a document as written, except for the address of the server."""
+        shutil.copytree(self.files, folder)
+        (folder / "data").symlink_to(self.server.home)
+        for language, code in blocks(document):
+            program = [sys.executable, "-c"] if language == "python" else ["bash", "-euc"]
+            written = code.replace(ADDRESS, self.server.url)
+            # Jobs of the server start faster, but it takes no --qp.
+            server = "" if "--qp" in code else self.server.url
+            done = subprocess.run(
+                [*program, written],
+                cwd=folder,
+                env={**self.environment, "CLEARFRAME_SERVER": server},
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            assert done.returncode == 0, f"{code}\n{done.stdout}\n{done.stderr}"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {
+            **os.environ,
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+            "PYTHONPATH": str(ROOT),
+            "CLEARFRAME_COMMANDS": str(self.files.parent / "small.toml"),
+        }
+
+
+@pytest.fixture(scope="module")
+def workplace(clip: Clip, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workplace]:
+    """What a reader of the README has: a clip, the jobs `clip` and `first`, a server."""
+    from PIL import Image
+
+    from jobs.media.video import decode
+
+    place = tmp_path_factory.mktemp("reader")
+    files = place / "files"
+    shutil.copytree(clip[1], files / "frames")
+    shutil.copy(clip[0], files / "clip.h264")
+    shutil.copytree(ROOT / "examples", files / "examples")
+    Image.fromarray(next(iter(decode(clip[0])))).save(files / "frame.png")
+    Image.fromarray(next(iter(decode(clip[0])))).save(files / "original.png")
+    (place / "small.toml").write_text(SMALL)
+    server = Server(place / "home", [place], free_port())
+    server.options = ["--allow-user-code"]
+    with server:
+        workplace = Workplace(files, server)
+        workplace.follow(README, place / "README")
+        yield workplace
+
+
+@pytest.mark.parametrize(
+    "document",
+    [path for path in DOCUMENTS if path != README and blocks(path)],
+    ids=lambda path: path.stem,
+)
+@pytest.mark.skipif(not shutil.which("jq"), reason="jq is not installed")
+def test_the_commands_and_the_python_of_a_document_run_as_written(
+    document: Path, workplace: Workplace
+) -> None:
+    workplace.follow(document, workplace.files.parent / document.stem)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        line.strip()
+        for path in DOCUMENTS
+        for block in NOT_RUN.findall(path.read_text(encoding="utf-8"))
+        for line in re.split(r"\n|\|", block)
+        if line.strip().startswith("clearframe")
+    ],
+)
+def test_the_options_of_commands_that_cannot_run_here_exist(line: str) -> None:
+    """Commands that need GPUs, users or a proxy."""
+    command: click.Command = main.main
+    words = shlex.split(line)[1:]
+    while isinstance(command, click.Group):
+        entry = command.commands[words.pop(0)]
+        command = entry.load() if isinstance(entry, main.Entry) else entry
+    if command.name == "serve":  # It passes its options on.
+        command = click.command()(with_settings(lambda settings: None))
+    names = {name for parameter in command.params for name in parameter.opts}
+    assert {word for word in words if word.startswith("--")} <= names
+
+
+def test_the_client_in_the_documents_needs_no_other_package(workplace: Workplace) -> None:
+    (code,) = (
+        code for language, code in blocks(ROOT / "docs/scripting.md") if language == "python"
+    )
+    imports = [line for line in code.splitlines() if "import" in line]
+    modules = "{'torch', 'pydantic', 'flask'} & sys.modules.keys()"
+    check = "\n".join([*imports, "import sys", f"assert not {modules}"])
+    environment = workplace.environment
+    subprocess.run([sys.executable, "-c", check], env=environment, cwd=workplace.files, check=True)
+    assert len(code.strip().splitlines()) <= 10
