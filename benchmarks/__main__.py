@@ -24,6 +24,7 @@ NAMES = (
     "starters",
     "test_many",
     "test_one",
+    "time_to_quality",
     "training",
     "viewer",
 )
