@@ -43,10 +43,10 @@ def export(
     allow_user_code: bool,
     **given: Any,
 ) -> None:
-    """Export a snapshot as ONNX, TorchScript, torch.export or safetensors, with a model card.
+    """Export a snapshot to ONNX, TorchScript, torch.export, safetensors or an mpv shader.
 
-    The output of the file is compared with that of torch. The card, README.md next to the file, has
-    its scores, its data, its licence, and the code that uses the file.
+    The output of the file is compared with that of torch. The model card, README.md next to
+    the file, has its scores, its data, its licence, and the code that uses the file.
     """
     values = typed_values(ExportSpec, given)
     place = place_of(server, home)

@@ -22,7 +22,7 @@ COMMANDS = {
     "export": (
         "commands.export",
         "export",
-        "Export a snapshot as ONNX, TorchScript, torch.export or safetensors, with a model card.",
+        "Export a snapshot to ONNX, TorchScript, torch.export, safetensors or a shader.",
     ),
     "jobs": (
         "commands.managing.jobs",

@@ -112,7 +112,7 @@ def list_exports(id: Id) -> ExportList:
 
 @route(blueprint, "POST", "/models/<id>/exports", body=ExportSpec, status=201)
 def post_export(id: Id) -> tuple[Exported, int]:
-    """Export a snapshot as ONNX, TorchScript, torch.export or safetensors, and check it."""
+    """Export a snapshot to ONNX, TorchScript, torch.export, safetensors or a shader; check it."""
     spec = exporting.checked_export(body(), row_or_404(id, "model"))
     exported = exporting.export(catalog().folder(id), spec, settings().allow_user_code)
     return cast(Exported, exported), 201

@@ -20,6 +20,7 @@ LIBRARIES: dict[ExportFormat, str] = {
     "torchscript": "pytorch",
     "torch.export": "pytorch",
     "safetensors": "pytorch",
+    "shader": "mpv",
 }
 LOADED: dict[ExportFormat, str] = {
     "onnx": (
@@ -70,6 +71,8 @@ def model_card(
 
 
 def _use(restorer: Restorer, channels: int, path: Path, format: ExportFormat) -> str:
+    if format == "shader":
+        return _play(restorer, path)
     planes = channels + restorer.takes_qp
     if format == "safetensors":
         code = plain_code(restorer, channels, path.name)
@@ -82,6 +85,14 @@ def _use(restorer: Restorer, channels: int, path: Path, format: ExportFormat) ->
         f"```python\n{code}\n```\n\n"
         f"`restore` takes images (N, {planes}, H, W) in float32, 0 to 1, of any size: "
         f"{colours}{qp}. It returns the restored images, not clipped."
+    )
+
+
+def _play(restorer: Restorer, path: Path) -> str:
+    qp = " Set `VIDEO_QP` at the top of the file to the QP of your video." * restorer.takes_qp
+    return (
+        f"```sh\nmpv --glsl-shaders={path.name} VIDEO\n```\n\nThe GPU restores each frame, in RGB "
+        f"at the size of the video, before the player scales it.{qp}"
     )
 
 

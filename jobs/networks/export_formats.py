@@ -21,6 +21,8 @@ from torch import Tensor
 from torch.export import Dim
 
 from jobs.core.errors import JobError
+from jobs.networks.shader import check
+from jobs.networks.shader import write as shader
 from jobs.networks.snapshots import single_tensors
 from jobs.specs.export import ExportFormat
 from models.restorer import Restorer
@@ -177,9 +179,18 @@ def _run_safetensors(path: Path, image: Tensor, restorer: Restorer) -> Tensor:
     return restored
 
 
+def _make_shader(restorer: Restorer, example: Tensor, about: About) -> bytes:
+    return shader.write(restorer, about).encode()
+
+
+def _run_shader(path: Path, image: Tensor, restorer: Restorer) -> Tensor:
+    return check.run(path.read_text(encoding="utf-8"), image)
+
+
 FORMATS: dict[ExportFormat, Format] = {
     "onnx": Format(_make_onnx, _run_onnx, "onnxruntime"),
     "torchscript": Format(_make_torchscript, _run_torchscript, "torch"),
     "torch.export": Format(_make_torch_export, _run_torch_export, "torch"),
     "safetensors": Format(_make_safetensors, _run_safetensors, "torch"),
+    "shader": Format(_make_shader, _run_shader, "torch"),
 }

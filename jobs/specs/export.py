@@ -4,12 +4,13 @@ from typing import Literal
 
 from jobs.specs.base import Spec, setting
 
-ExportFormat = Literal["onnx", "torchscript", "torch.export", "safetensors"]
+ExportFormat = Literal["onnx", "torchscript", "torch.export", "safetensors", "shader"]
 EXTENSIONS: dict[ExportFormat, str] = {
     "onnx": ".onnx",
     "torchscript": ".pt",
     "torch.export": ".pt2",
     "safetensors": ".safetensors",
+    "shader": ".glsl",
 }
 
 
@@ -37,12 +38,14 @@ class ExportSpec(Spec):
         "Format",
         "onnx runs in ONNX Runtime and many other programs, torchscript in C++ with libtorch, "
         "torch.export in Python. safetensors has the weights only; the model card has the few "
-        "lines of PyTorch that use them.",
+        "lines of PyTorch that use them. shader restores videos on the GPU while mpv, or another "
+        "player with libplacebo, shows them; it takes small networks.",
         titles={
             "onnx": "ONNX (.onnx)",
             "torchscript": "TorchScript (.pt)",
             "torch.export": "torch.export (.pt2)",
             "safetensors": "Weights (.safetensors)",
+            "shader": "mpv shader (.glsl)",
         },
     )
     licence: str = setting(

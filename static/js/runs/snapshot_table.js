@@ -14,6 +14,7 @@ const FORMATS = {
   torchscript: "TorchScript",
   "torch.export": "torch.export",
   safetensors: "safetensors",
+  shader: "mpv shader",
 };
 
 /** @type {ExportFile[]} */

@@ -94,7 +94,9 @@ def test_a_snapshot_is_exported_listed_and_downloaded_without_blocking_the_serve
 def test_wrong_exports_are_refused_with_an_error_at_the_field(
     running: Server, trained: JobFolder
 ) -> None:
-    fields = {"format": "Must be one of 'onnx', 'torchscript', 'torch.export' or 'safetensors'."}
+    fields = {
+        "format": "Must be one of 'onnx', 'torchscript', 'torch.export', 'safetensors' or 'shader'."
+    }
     assert refused(running, trained.id, {"format": "caffe"})[1]["fields"] == fields
     for name in ("epoch-0009", "../../x", ""):
         status, error = refused(running, trained.id, {"snapshot": name})

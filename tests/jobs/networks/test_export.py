@@ -147,6 +147,10 @@ def assert_restores(folder: JobFolder, format: ExportFormat) -> None:
 def test_each_network_is_exported_in_each_format(
     network: str, format: ExportFormat, home: Path
 ) -> None:
+    if (network, format) == ("every layer", "shader"):
+        with pytest.raises(JobError, match="its layer po is a pool"):
+            export(make_model(home, networks()[network]), "best", format)
+        return
     assert_restores(make_model(home, networks()[network]), format)
 
 

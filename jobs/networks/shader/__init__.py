@@ -1,0 +1,4 @@
+"""Networks as user shaders of video players: the text, and an interpreter that checks it.
+
+May import jobs.core and models.
+"""
