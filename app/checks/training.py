@@ -13,7 +13,7 @@ from app.settings import Settings
 from app.threads import in_thread
 from app.validation_errors import Invalid, Problems, validate
 from jobs.core.errors import JobError
-from jobs.core.suffixes import PYTHON
+from jobs.core.suffixes import PYTHON, WEIGHTS
 from jobs.specs import ModelSpec
 from jobs.specs.losses import Loss, PackageLoss, PythonFileLoss
 from jobs.specs.networks import Custom, EcbNet, Network, Package, PythonFile, starter_for
@@ -60,9 +60,10 @@ def checked_training(spec: ModelSpec, find: Find, settings: Settings) -> ModelSp
             "Some datasets are in colour and some in grayscale. Choose datasets of one kind.",
         )
     _start_from(spec, find, problems)
+    start_file = _start_file(spec, settings, problems)
     if problems:
         raise Invalid(problems)
-    return spec.model_copy(update={"network": network, "loss": loss})
+    return spec.model_copy(update={"network": network, "loss": loss, "start_file": start_file})
 
 
 def with_network_loss(values: dict[str, Any], find: Find) -> dict[str, Any]:
@@ -204,6 +205,28 @@ def _device(device: str, problems: Problems) -> None:
             "A training can use one MIG instance only: instances do not exchange gradients. "
             "Choose one of them, or turn off MIG mode."
         )
+
+
+def _start_file(spec: ModelSpec, settings: Settings, problems: Problems) -> str | None:
+    """The real path of a file of weights. What is in it, the training finds out."""
+    path = spec.start_file
+    if path is None:
+        return None
+    if spec.start_from is not None:
+        problems["start_file"] = (
+            "The training has initial weights of a model already. Leave one of the two empty."
+        )
+    try:
+        real = paths.file(path, settings.readable)
+    except paths.FileProblem as problem:
+        problems["start_file"] = str(problem)
+        return path
+    if real.suffix.lower() not in WEIGHTS:
+        problems["start_file"] = (
+            f"{real.name} is not a file of weights. Give one with the extension "
+            f"{', '.join(WEIGHTS[:-1])} or {WEIGHTS[-1]}."
+        )
+    return str(real)
 
 
 def _start_from(spec: ModelSpec, find: Find, problems: Problems) -> None:

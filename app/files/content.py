@@ -9,8 +9,10 @@ import struct
 import zlib
 from dataclasses import dataclass
 
-from jobs.core.suffixes import IMAGES, PATH_LISTS, RAW_H264, VIDEOS
+from jobs.core.suffixes import IMAGES, PATH_LISTS, RAW_H264, VIDEOS, WEIGHTS
 
+MAX_HEADER = 100 * 10**6
+"""Bytes of the header of safetensors, as its own reader limits it."""
 HEAD = 64 * 1024
 """Number of bytes at the start of a file that are inspected."""
 
@@ -39,7 +41,13 @@ MATROSKA = Content("a Matroska video", (".mkv", ".webm"))
 TS = Content("an MPEG transport stream", (".ts", ".m2ts"))
 AVI = Content("an AVI video", (".avi",))
 Y4M = Content("a Y4M video", (".y4m",))
-TEXT = Content("text", (".csv", *PATH_LISTS))
+SAFETENSORS = Content("weights in safetensors", (".safetensors",))
+TORCH = Content("weights of PyTorch", tuple(end for end in WEIGHTS if end != ".safetensors"))
+PARQUET = Content("Parquet", (".parquet",))
+TAR = Content("a tar archive", (".tar",))
+LMDB = Content("an LMDB database", (".mdb",))
+TEXT = Content("text", (".csv", *PATH_LISTS, ".md"))
+"""README.md describes the files next to it, such as Parquet: nothing reads it."""
 PICTURES = frozenset({BMP, BMP_GZ, PNG, JPEG, TIFF, WEBP})
 
 SIGNATURES = {
@@ -51,7 +59,12 @@ SIGNATURES = {
     b"MM\0+": TIFF,
     b"\x1a\x45\xdf\xa3": MATROSKA,
     b"YUV4MPEG2 ": Y4M,
+    b"PAR1": PARQUET,
+    b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19": TORCH,
 }
+"""The last one is the magic number of torch.save before version 1.6."""
+LMDB_MAGIC, LMDB_MAGIC_AT = b"\xde\xc0\xef\xbe", 16
+TAR_MAGIC, TAR_MAGIC_AT = b"ustar", 257
 RIFF = {b"WEBP": WEBP, b"AVI ": AVI}
 BMP_HEADERS = frozenset({12, 16, 40, 52, 56, 64, 108, 124})
 """The sizes in bytes that the second header of a BMP can have, one per version."""
@@ -73,7 +86,16 @@ def identify(head: bytes) -> Content | None:
         return BMP_GZ if _is_bmp(_inflated(head)) else None
     if head[4:8] in (b"ftyp", b"moov", b"mdat", b"wide"):
         return None if head[8:12] in STILL_BRANDS else MP4
-    tests = ((_is_bmp, BMP), (_is_h264, H264), (_is_ts, TS), (_is_text, TEXT))
+    tests = (
+        (_is_bmp, BMP),
+        (_is_torch, TORCH),
+        (_is_safetensors, SAFETENSORS),
+        (_is_lmdb, LMDB),
+        (_is_tar, TAR),
+        (_is_h264, H264),
+        (_is_ts, TS),
+        (_is_text, TEXT),
+    )
     return next((content for test, content in tests if test(head)), None)
 
 
@@ -87,8 +109,8 @@ def fitting_name(name: str, head: bytes) -> str:
     if content is None:
         raise Unusable(
             f"{name} is not in a supported format. Use an image (BMP, gzipped BMP, PNG, TIFF, "
-            "JPEG, WebP), an H.264 stream, a video, or a list of sequences (.csv) or of images "
-            "(.txt)."
+            "JPEG, WebP), an H.264 stream, a video, a list of sequences (.csv) or of images "
+            "(.txt), weights (.safetensors, .pth), or a dataset (.tar, .parquet, LMDB)."
         )
     if name.lower().endswith(content.extensions):
         return name
@@ -114,6 +136,26 @@ def _is_bmp(head: bytes) -> bool:
         and len(head) >= 18
         and struct.unpack_from("<I", head, 14)[0] in BMP_HEADERS
     )
+
+
+def _is_torch(head: bytes) -> bool:
+    """A ZIP whose first file is that of torch.save, in a folder of any name."""
+    length = int.from_bytes(head[26:28], "little")
+    name = head[30 : 30 + length]
+    return head.startswith(b"PK\x03\x04") and name.endswith((b"/data.pkl", b"/.format_version"))
+
+
+def _is_safetensors(head: bytes) -> bool:
+    """The length of a header in JSON, eight bytes, and the header."""
+    return head[8:9] == b"{" and 2 <= int.from_bytes(head[:8], "little") <= MAX_HEADER
+
+
+def _is_lmdb(head: bytes) -> bool:
+    return head[LMDB_MAGIC_AT:].startswith(LMDB_MAGIC)
+
+
+def _is_tar(head: bytes) -> bool:
+    return head[TAR_MAGIC_AT:].startswith(TAR_MAGIC)
 
 
 def _is_h264(head: bytes) -> bool:

@@ -12,6 +12,8 @@ STREAMS = (*RAW_H264, ".mp4", ".mkv", ".mov", ".ts", ".m4v")
 ORIGINAL_VIDEOS = (".y4m", ".yuv", ".mkv", ".mp4", ".mov", ".avi")
 PATH_LISTS = (".txt", ".lst")
 PYTHON = (".py",)
+WEIGHTS = (".safetensors", ".pth", ".pt", ".ckpt", ".bin")
+"""Files of weights: safetensors, and those that torch.save writes."""
 PACKED = (".tar", ".parquet")
 """Files with many pictures: shards of WebDataset, and Parquet."""
 VIDEOS = tuple(dict.fromkeys((*STREAMS, *ORIGINAL_VIDEOS, ".webm", ".m2ts")))

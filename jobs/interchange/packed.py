@@ -24,7 +24,7 @@ from jobs.media.video import Load
 
 LMDB_FILE = "data.mdb"
 META_INFO = "meta_info.txt"
-VALUES_PER_READ = 64
+VALUES_PER_READ = 16
 MAX_NAMES = 3
 
 RoleOf = Callable[[str], str]

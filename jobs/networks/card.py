@@ -160,5 +160,11 @@ def _training(spec: ModelSpec, snapshot: Snapshot) -> str:
         f"{snapshot['step']:,} optimizer steps ({snapshot['epoch']:.4g} epochs), batches of "
         f"{spec.batch_size} patches of {spec.patch_size}x{spec.patch_size} px, loss "
         f"{spec.loss.name}, {spec.solver.name}, learning rate {spec.solver.learning_rate:g} "
-        f"({spec.lr_policy.name}), seed {spec.seed}."
+        f"({spec.lr_policy.name}), seed {spec.seed}.{_start(spec)}"
     )
+
+
+def _start(spec: ModelSpec) -> str:
+    """Weights that these were trained on from: their licence may apply."""
+    start = Path(spec.start_file).name if spec.start_file else spec.start_from
+    return f" It started from the weights of {start}." if start else ""

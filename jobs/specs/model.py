@@ -11,6 +11,7 @@ from jobs.specs.base import (
     Name,
     Notes,
     Seed,
+    ServerPath,
     Spec,
     Swept,
     Tags,
@@ -193,6 +194,14 @@ class ModelSpec(Spec):
         "The snapshot of the other model: best, last, or a name such as epoch-0012.",
         more=True,
         pattern=SNAPSHOT,
+    )
+    start_file: ServerPath | None = setting(
+        None,
+        "Weights file",
+        "Pretrained weights, .safetensors or .pth, for layers with the same name and shape. The "
+        "log lists what matched. Nothing in the file is executed.",
+        more=True,
+        widget="file",
     )
     seed: Seed = setting(0, "Seed", "Start value of all random numbers of the run.", more=True)
     leader: Literal["loss", "psnr"] = setting(

@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, cast
 
 import torch
@@ -18,6 +19,7 @@ from jobs.networks import snapshots
 from jobs.networks.device import Precision, choose_device, choose_precision
 from jobs.networks.from_spec import notes_on
 from jobs.networks.histograms import histograms_of
+from jobs.networks.pretrained import start_from_file
 from jobs.networks.snapshots import Kind
 from jobs.networks.user_code import errors_of_user_code
 from jobs.specs import ModelSpec
@@ -181,6 +183,8 @@ def _start_new(
     if spec.start_from:
         start = folder.sibling(spec.start_from)
         report.message(snapshots.start_from(restorer.net, start, spec.start_snapshot))
+    if spec.start_file:
+        start_from_file(restorer.net, Path(spec.start_file), report)
 
 
 def _facts(

@@ -47,6 +47,11 @@ def test_wrong_trainings_are_refused_with_an_error_at_the_field(
     assert refused(server, dataset=dataset, start_from="abcdefgh") == {
         "start_from": "This model does not exist. Choose another model."
     }
+    assert refused(server, dataset=dataset, start_file=str(code)) == {
+        "start_file": "net.py is not a file of weights. Give one with the extension .safetensors, "
+        ".pth, .pt, .ckpt or .bin."
+    }
+    assert "does not exist" in refused(server, dataset=dataset, start_file="no.pth")["start_file"]
     assert (
         "--allow-user-code"
         in refused(server, dataset=dataset, network={"name": "python", "file": str(code)})[

@@ -5,6 +5,7 @@ import io
 from pathlib import Path
 
 import pytest
+import torch
 from PIL import Image
 
 from app.files import content
@@ -26,6 +27,13 @@ from app.files.content import (
     Unusable,
     fitting_name,
 )
+from jobs.interchange.exporting import member
+
+
+def torch_head(new_format: bool) -> bytes:
+    file = io.BytesIO()
+    torch.save({"a": torch.zeros(2)}, file, _use_new_zipfile_serialization=new_format)
+    return file.getvalue()[:HEAD]
 
 
 def first_bytes(path: Path) -> bytes:
@@ -98,6 +106,14 @@ def test_less_common_and_unknown_contents(head: bytes, expected: Content | None)
         ("clip.mov", bytes(4) + b"moov", "clip.mov"),
         ("grey.yuv", b"GGGG", "grey.yuv"),
         ("list.csv", b"stream,originals", "list.csv"),
+        ("net.safetensors", b"\x40" + bytes(7) + b'{"__meta', "net.safetensors"),
+        ("net.pt", torch_head(new_format=True), "net.pt"),
+        ("net", torch_head(new_format=True), "net.pth"),
+        ("old.pth", torch_head(new_format=False), "old.pth"),
+        ("train.parquet", b"PAR1\x15\x04", "train.parquet"),
+        ("train-000.tar", member("0.input.png", b"1"), "train-000.tar"),
+        ("README.md", b"# A dataset", "README.md"),
+        ("data.mdb", bytes(16) + b"\xde\xc0\xef\xbe\1", "data.mdb"),
     ],
 )
 def test_a_name_gets_the_extension_of_its_content(name: str, head: bytes, expected: str) -> None:
