@@ -63,12 +63,14 @@ test("the facts of a training as text", () => {
     multiply_adds: 8032,
     device: "AMD EPYC, 2 threads",
     precision: "bfloat16",
+    step_times: "Gradients in 1.9 ms as a CUDA graph, in 3.1 ms kernel by kernel",
   };
   assert.deepEqual(Object.fromEntries(factsOf(summary, null)), {
     Parameters: "8,129",
     "Receptive field": "13×13 px",
     "Multiply-adds": "8,032 per pixel",
     Device: "AMD EPYC, 2 threads, bfloat16",
+    Step: "Gradients in 1.9 ms as a CUDA graph, in 3.1 ms kernel by kernel",
   });
   const gpu = { utilisation: 97, memory_used: 12.1e9, temperature: 61 };
   assert.equal(

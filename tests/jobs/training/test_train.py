@@ -267,7 +267,8 @@ def stop_at(monkeypatch: pytest.MonkeyPatch, step: int, error: Callable[[], Base
 
 
 def assert_equal_runs(uninterrupted: JobFolder, stopped: JobFolder) -> None:
-    assert ended(stopped)["state"] == "done", ended(stopped)
+    for run in (uninterrupted, stopped):
+        assert ended(run)["state"] == "done", ended(run)
     for key in ("train/l1", "val/l1", "val/psnr", "lr", "gradient_norm"):
         assert scalars(stopped, key) == scalars(uninterrupted, key), key
     a, b = (
