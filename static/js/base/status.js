@@ -1,8 +1,9 @@
 // The head of a job's page: events update its state, progress, reason and title.
-import { find, findAll } from "./dom.js";
+import { element, find, findAll, findOptional } from "./dom.js";
 import { percent, progressText, share } from "./format.js";
+import { showTimes } from "./times.js";
 
-/** @import { Job, JobEvent } from "./types.js" */
+/** @import { Job, JobEvent, Passed } from "./types.js" */
 /** @import { ShownState } from "./client_types.js" */
 
 /** @type {Set<ShownState>} */
@@ -33,6 +34,32 @@ export function showStatus(job) {
     part.hidden = !part.dataset.when?.split(" ").includes(job.state);
   const stage = isRunning && done != null ? percent(done) : job.state;
   document.title = `${stage} · ${job.name} · Clearframe`;
+  showHistory(job.history ?? []);
+}
+
+/**
+ * Add the states since the page was loaded to the table of the history.
+ * @param {Passed[]} history
+ */
+function showHistory(history) {
+  const rows = findOptional(document, ".history tbody");
+  const latest = history.at(-1);
+  if (!rows || !latest) return;
+  const shown = findAll(rows, "time").map(({ dataset }) => Number(dataset.at));
+  const fresh = history.filter(({ time }) => time > Math.max(0, ...shown));
+  if (!fresh.length) return;
+  rows.append(
+    ...fresh.map(({ state, time, reason }) =>
+      element(
+        "tr",
+        {},
+        element("td", {}, element("span", { class: `state ${state}` }, state)),
+        element("td", {}, element("time", { "data-at": time, "data-exact": true })),
+        element("td", {}, reason),
+      ),
+    ),
+  );
+  showTimes();
 }
 
 /** @param {Job} job */
@@ -48,7 +75,10 @@ function statusText({ state, progress, waiting_for }) {
  * @returns {Job}
  */
 export function withEvent(job, event) {
-  if (event.type === "state") return { ...job, state: event.state, reason: event.reason };
+  if (event.type === "state") {
+    const { state, time, reason } = event;
+    return { ...job, state, reason, history: [...(job.history ?? []), { state, time, reason }] };
+  }
   if (event.type === "progress") return { ...job, progress: event };
   return job;
 }
