@@ -8,7 +8,7 @@ fields are disabled, so that a browser does not send them.
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from types import NoneType
-from typing import Any, Literal, get_args, get_origin
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
@@ -150,7 +150,7 @@ def _field(setting: Setting) -> Field:
     kinds = members(info)
     if setting.kinds:
         return _kind_field(form_field, setting, kinds)
-    types = [kind for kind in get_args(info.annotation) if kind is not NoneType] or [
+    types = [_plain(kind) for kind in get_args(info.annotation) if kind is not NoneType] or [
         info.annotation
     ]
     form_field.widget = str(extra.get("widget", "")) or _widget(info, types)
@@ -168,6 +168,11 @@ def _field(setting: Setting) -> Field:
         form_field.minimum = getattr(bound, "ge", getattr(bound, "gt", form_field.minimum))
         form_field.maximum = getattr(bound, "le", form_field.maximum)
     return form_field
+
+
+def _plain(kind: Any) -> Any:
+    """A type without its bounds: int of Annotated[int, …]."""
+    return get_args(kind)[0] if get_origin(kind) is Annotated else kind
 
 
 def _kind_field(form_field: Field, setting: Setting, kinds: dict[str, Any]) -> Field:

@@ -1,20 +1,26 @@
 """Pages of tests: a form per kind of test, and the results."""
 
-from typing import Any
+from pathlib import Path
+from typing import Any, BinaryIO
 
-from flask import Blueprint, abort, redirect, request, url_for
+from flask import Blueprint, Response, abort, redirect, request, send_file, url_for
 
 from app.actions import create_test, keep_upload, test_of_row
 from app.answers import Job
 from app.catalog import log_index, results
 from app.catalog.index import as_json
-from app.current import catalog, row_or_404
+from app.current import catalog, row_or_404, settings
+from app.files.content import BMP, BMP_GZ, HEAD, JPEG, PNG, WEBP, Content, identify
+from app.files.paths import FileProblem, file
 from app.forms.fields import UPLOAD, values_of
 from app.forms.inference import INPUT, inference_fields, keep_input, selected_input
 from app.pages.common import form_page, job_or_404, job_page, refused_page
 from app.pages.thumbnails import thumbnails
+from app.threads import in_thread_at_paths
 from app.turns import in_turns
 from app.validation_errors import Invalid, validate
+from jobs.core.errors import JobError
+from jobs.core.paths import open_file
 from jobs.core.types.events import LogMessageEvent
 from jobs.specs import TESTS
 
@@ -27,6 +33,14 @@ PAGES = {
     "video": "inference/video.html",
 }
 MANY = ("images", "split")
+SHOWN = {
+    PNG: "image/png",
+    JPEG: "image/jpeg",
+    WEBP: "image/webp",
+    BMP: "image/bmp",
+    BMP_GZ: "image/bmp",
+}
+"""The images that browsers show, and their media types."""
 SENT_WHOLE = ("image", "target", "video")
 """Fields for which a form without JavaScript sends the file itself."""
 
@@ -56,6 +70,39 @@ def new_test(id: str) -> Any:
     return form_page(
         "inference/new.html", f"Test {job['name']}", "models", fields, problems, **context
     )
+
+
+@blueprint.get("/files/picture")
+def picture() -> Response:
+    """An image below the data roots, as it is: the form that names it shows it.
+
+    Nothing, which is no error, if a path is not complete yet or browsers do not show the file.
+    """
+    try:
+        file, content = in_thread_at_paths(
+            _opened, request.args.get("path", ""), settings().readable
+        )
+    except (FileProblem, JobError):
+        return Response(status=204)
+    if content not in SHOWN:
+        file.close()
+        return Response(status=204)
+    response = send_file(file, SHOWN[content], max_age=0)
+    if content is BMP_GZ:
+        response.content_encoding = "gzip"
+    return response
+
+
+def _opened(text: str, roots: tuple[Path, ...]) -> tuple[BinaryIO, Content | None]:
+    """An open file, and what is in it. Raises FileProblem, JobError."""
+    path = file(text, roots)
+    try:
+        opened = open_file(path)
+        content = identify(opened.read(HEAD))
+        opened.seek(0)
+    except OSError as error:
+        raise FileProblem(f"{path.name} cannot be read: {error.strerror}.") from error
+    return opened, content
 
 
 @blueprint.get("/tests/<id>")

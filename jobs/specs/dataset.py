@@ -223,7 +223,7 @@ class DatasetSpec(Spec):
         more=True,
     )
     seed: Seed = setting(0, "Seed", "Start value of the random numbers of the splits.", more=True)
-    name: Name = setting(..., "Name", "The name of the dataset in lists.")
+    name: Name = setting(..., "Name", "Name shown in lists.")
     group: Text = setting("", "Group", "Lists can be sorted and filtered by group.", more=True)
     tags: Tags = setting(
         [],

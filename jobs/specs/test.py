@@ -45,7 +45,7 @@ class _Test(Spec):
     name: str = setting(
         "",
         "Name",
-        "The name of the test in lists; empty for the name of the file or pair.",
+        "Name shown in lists; empty: the name of the file or pair.",
         more=True,
         max_length=200,
     )

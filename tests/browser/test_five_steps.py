@@ -63,7 +63,7 @@ def five_steps(
     )
     page.get_by_label("Show visualizations and statistics").check()
     page.screenshot(path=ARTIFACTS / f"model-{patch}.png", full_page=True)
-    page.get_by_role("button", name="Test one").click()
+    page.get_by_role("button", name="Run test").click()
 
     for role in ("input", "output", "target"):
         until(page, f"document.querySelector('#viewer img[data-role={role}]')?.naturalWidth > 0")
@@ -162,7 +162,7 @@ def test_an_uploaded_image_is_tested(page: Page, server: Server, clip: Clip) -> 
         page.get_by_role("button", name="Upload…").first.click()
     chooser.value.set_files(last_input(server, clip[0]))
     expect(page.get_by_label("Image", exact=True)).to_have_value(re.compile("/last.png$"))
-    page.get_by_role("button", name="Test one").click()
+    page.get_by_role("button", name="Run test").click()
     until(page, "document.querySelector('#viewer img')?.naturalWidth == 96")
     expect(page.get_by_role("heading", level=1)).to_contain_text("last.png")
     expect(page.locator("#verdict")).to_contain_text("No ground truth")

@@ -38,7 +38,7 @@ def test_a_split_is_measured_and_sorted_and_a_row_opens_its_result(
     check_looks(page, "test-form-split")
     page.get_by_text("More", exact=True).click()
     page.get_by_label("Compare with filters").check()
-    page.get_by_role("button", name="Test the split").click()
+    page.get_by_role("button", name="Run test").click()
     expect(page.locator("#state")).to_have_text("done", timeout=30_000)
     expect(page.locator(".results tbody tr")).to_have_count(6)
     compared = page.locator(".card", has=page.get_by_role("heading", name="Compared with filters"))
@@ -70,7 +70,7 @@ def test_a_bar_of_the_histogram_selects_its_images(page: Page, prepared: Prepare
     assert page.get_by_label("Split", exact=True).locator("option").all_inner_texts() == [
         "Validation"
     ]
-    page.get_by_role("button", name="Test the split").click()
+    page.get_by_role("button", name="Run test").click()
     expect(page.locator("#state")).to_have_text("done")
     expect(page.locator(".results tbody tr")).to_have_count(6)
     bars = page.locator(".bars a")
@@ -97,11 +97,11 @@ def test_many_images_with_a_broken_file(page: Page, prepared: Prepared) -> None:
     (folder / "2.png").write_bytes(b"\x89PNG\r\n\x1a\n and no more")
     page.get_by_role("link", name="Many images").click()
     page.get_by_label("Images", exact=True).fill(f"{folder}\n{prepared.place / 'nothing'}")
-    page.get_by_role("button", name="Test these").click()
+    page.get_by_role("button", name="Run test").click()
     expect(page.get_by_role("alert")).to_contain_text("nothing")
     page.get_by_label("Images", exact=True).fill(str(folder))
     page.get_by_label("Ground truth", exact=True).fill(str(truth))
-    page.get_by_role("button", name="Test these").click()
+    page.get_by_role("button", name="Run test").click()
     expect(page.locator("#state")).to_have_text("done")
     expect(page.locator(".results tbody tr")).to_have_count(3)
     expect(page.locator(".verdict")).to_contain_text("0 better, 3 worse, of 3")
@@ -121,7 +121,7 @@ def test_without_ground_truth_the_table_has_no_empty_columns(
     Image.new("RGB", (48, 32), (60, 90, 30)).save(prepared.place / "alone.png")
     page.get_by_role("link", name="Many images").click()
     page.get_by_label("Images", exact=True).fill(str(prepared.place / "alone.png"))
-    page.get_by_role("button", name="Test these").click()
+    page.get_by_role("button", name="Run test").click()
     expect(page.locator("#state")).to_have_text("done")
     expect(page.locator(".results thead th")).to_have_text(["Image"])
 
@@ -138,7 +138,7 @@ def test_uploaded_images_are_added_to_those_of_the_server(page: Page, prepared: 
     until(page, "document.querySelector('textarea').value.split('\\n').length === 2")
     assert field.input_value().startswith(f"{prepared.place / 'sent0.png'}\n")
     check_looks(page, "test-form-many")
-    page.get_by_role("button", name="Test these").click()
+    page.get_by_role("button", name="Run test").click()
     expect(page.locator("#state")).to_have_text("done")
     expect(page.locator(".results tbody tr")).to_have_count(3)
 

@@ -53,7 +53,7 @@ def page(browser: Browser, prepared: Prepared, request: pytest.FixtureRequest) -
 
 
 def start(page: Page) -> None:
-    page.get_by_role("button", name="Test one").click()
+    page.get_by_role("button", name="Run test").click()
     page.wait_for_url(re.compile("/tests/"))
 
 
@@ -74,6 +74,7 @@ def test_a_pair_is_chosen_from_the_worst_pairs(page: Page, prepared: Prepared) -
     assert psnrs == sorted(psnrs)
     number_field = page.get_by_label("Validation pair", exact=True)
     expect(number_field).to_have_value(choices.nth(0).locator("b").inner_text())
+    expect(page.locator("#chosen figcaption")).to_have_text("Input of the pair, 96×64")
     check_looks(page, "test-form-pairs")
     choices.nth(1).click()
     number = page.get_by_label("Validation pair", exact=True).input_value()
@@ -175,7 +176,7 @@ def test_a_dropped_image_is_tested_and_its_conversion_is_reported(
 def test_a_form_without_an_image_is_refused_and_keeps_the_other_values(page: Page) -> None:
     page.get_by_role("radio", name="A frame of a stream").check()
     page.get_by_label("Frame", exact=True).fill("3")
-    page.get_by_role("button", name="Test one").click()
+    page.get_by_role("button", name="Run test").click()
     expect(page.get_by_role("alert")).to_contain_text("type the path of a stream")
     expect(page.get_by_role("radio", name="A frame of a stream")).to_be_checked()
     expect(page.get_by_label("Frame", exact=True)).to_have_value("3")
@@ -187,8 +188,11 @@ def test_a_ground_truth_of_another_size_is_refused_until_it_is_corrected(
     image, truth = prepared.place / "image.png", prepared.place / "truth.png"
     Image.new("RGB", (64, 48), "gray").save(image)
     Image.new("RGB", (64, 50), "gray").save(truth)
+    expect(page.locator("#chosen")).to_contain_text("shown here")
     page.get_by_label("Image", exact=True).fill(str(image))
+    expect(page.locator("#chosen figcaption")).to_have_text("Image, 64×48")
     page.get_by_label("Ground truth", exact=True).fill(str(truth))
+    expect(page.locator("#chosen figcaption")).to_have_text(["Image, 64×48", "Ground truth, 64×50"])
     start(page)
     expect(page.locator("#reason")).to_contain_text(
         "The ground truth is 64x50, but the image is 64x48."
@@ -227,7 +231,7 @@ def test_a_file_that_is_no_image_is_refused_at_its_field_and_a_draft_survives(
     page.get_by_label("Image", exact=True).fill(str(words))
     page.reload()
     expect(page.get_by_label("Image", exact=True)).to_have_value(str(words))
-    page.get_by_role("button", name="Test one").click()
+    page.get_by_role("button", name="Run test").click()
     expect(page.locator(".field.wrong")).to_contain_text("README.md is not a readable image.")
     expect(page.get_by_label("Image", exact=True)).to_have_value(str(words))
 

@@ -1,6 +1,7 @@
 // The form of a test of one image: the fields of the chosen input, pairs to choose from, and files
 // that are dropped anywhere on it.
 import { ancestor, find, findAll, findOptional, targetOf } from "../base/dom.js";
+import { chosenPictures } from "./chosen.js";
 import { pairPicker } from "./pair_picker.js";
 
 for (const inputs of findAll(document, ".inputs")) bind(inputs);
@@ -25,6 +26,8 @@ function bind(inputs) {
   });
   addEventListener("pageshow", show); // The browser may have restored an earlier choice.
   show();
+  const holder = findOptional(document, "#chosen");
+  if (holder) chosenPictures(inputs, holder);
 
   // A file that is dropped outside a field is the image; the stream, if a stream is chosen.
   const passOn = (/** @type {DragEvent} */ event) => {

@@ -41,6 +41,11 @@ def test_every_field_has_a_label_help_and_a_schema(spec: type[Spec]) -> None:
         assert field.label in text
 
 
+def test_fields_of_whole_numbers_have_steps_of_one() -> None:
+    steps = {field.name: field.step for field in fields_of(TESTS["image"])}
+    assert (steps["pair"], steps["frame"], steps["qp"]) == ("1", "1", "1")
+
+
 def test_fields_have_their_values_and_errors() -> None:
     fields = fields_of(
         ModelSpec, {"solver": {"learning_rate": "fast"}}, {"solver.learning_rate": "No."}

@@ -1,18 +1,45 @@
 """Tests of the pages of tests. The tests write the event logs of the workers."""
 
+import gzip
 import re
 from html import unescape
+from io import BytesIO
+from pathlib import Path
 from urllib.parse import parse_qs
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from PIL import Image
+from werkzeug.test import TestResponse
 
 from app.catalog.catalog import Catalog
 from jobs.specs import ImageTest, ModelSpec, VideoTest
 from tests.app.test_server import app, catalog, client, log
 
 __all__ = ["app", "catalog", "client"]
+
+
+def test_the_form_shows_pictures_below_the_data_roots_only(
+    client: FlaskClient, tmp_path: Path
+) -> None:
+    root = tmp_path
+    bmp = BytesIO()
+    Image.new("RGB", (4, 3), "red").save(bmp, "BMP")
+    (root / "a.png").write_bytes(b"\x89PNG\r\n\x1a\n and more")
+    (root / "b.bmp.gz").write_bytes(gzip.compress(bmp.getvalue()))
+    (root / "page.html").write_text("<script>alert(1)</script>")
+    (tmp_path.parent / "outside.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+
+    def shown(path: object) -> TestResponse:
+        return client.get("/files/picture", query_string={"path": str(path)}, buffered=True)
+
+    png, packed = shown(root / "a.png"), shown(root / "b.bmp.gz")
+    assert (png.status_code, png.mimetype, png.data[-9:]) == (200, "image/png", b" and more")
+    assert (packed.mimetype, packed.content_encoding) == ("image/bmp", "gzip")
+    assert gzip.decompress(packed.data) == bmp.getvalue()
+    for path in (root / "page.html", tmp_path.parent / "outside.png", root, ""):
+        assert (shown(path).status_code, shown(path).data) == (204, b"")
 
 
 def test_a_restored_video_can_be_downloaded(
