@@ -1,4 +1,4 @@
-"""`make demo`: dataset, training and test through the API of a server.
+"""`clearframe demo` and `make demo`: dataset, training and test through the API of a server.
 
 The server runs until Ctrl-C.
 """
@@ -18,16 +18,15 @@ import click
 from app.forms.presets import PRESETS, SAMPLE
 from app.runner import sample
 from commands.main import refusals_as_sentences
-from jobs.core.paths import ROOT
 
 Job = dict[str, Any]
 
 
-@click.command()
+@click.command("demo")
 @click.option("--port", default=5000, show_default=True, help="Serve on this port.")
 @click.option(
     "--home",
-    default=ROOT / "data",
+    default="data",
     show_default=True,
     type=click.Path(path_type=Path, file_okay=False),
     help="Use this home folder.",
@@ -48,7 +47,7 @@ Job = dict[str, Any]
     help="Train for this number of epochs. Default: one minute.",
 )
 @click.option("--stay/--leave", default=True, help="Keep the server running at the end.")
-def main(
+def demo(
     port: int, home: Path, clip: Path | None, originals: Path | None, epochs: int | None, stay: bool
 ) -> None:
     """Create a dataset, train on it, test an image, and print the results."""
@@ -60,7 +59,7 @@ def main(
         if probe.connect_ex(("127.0.0.1", port)) == 0:
             raise click.ClickException(
                 f"Port {port} is in use by another program. "
-                f"Use another port: make demo PORT={port + 1}"
+                f"Use another port: --port {port + 1} (make demo PORT={port + 1})"
             )
     if clip is None or originals is None:
         click.echo("The sample clip: 96 frames of 320x192 at QP 37")
@@ -168,4 +167,4 @@ def wait_for_server(server: subprocess.Popen[bytes], base: str) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    demo()

@@ -18,6 +18,11 @@ COMMANDS = {
         "dataset",
         "Create, export and import datasets of (decoded, original) pairs.",
     ),
+    "demo": (
+        "commands.demo",
+        "demo",
+        "Create a dataset, train on it, test an image, and print the results.",
+    ),
     "doctor": ("commands.doctor", "doctor", "Check devices, codecs, disk and limits."),
     "export": (
         "commands.export",

@@ -1,5 +1,6 @@
-"""Progress and messages of a job on stderr: a line that is redrawn in a terminal, else lines."""
+"""Progress and messages of a job on stderr: a bar in a terminal, else lines."""
 
+import atexit
 import sys
 from typing import TYPE_CHECKING
 
@@ -18,8 +19,7 @@ class ProgressLine:
     """Shows the events of a job as they come."""
 
     def __init__(self) -> None:
-        self._redraws = sys.stderr.isatty()
-        self._drawn = False
+        self._bar = Bar() if sys.stderr.isatty() else None
         self._last = -1
 
     def show(self, event: "JobEvent") -> None:
@@ -30,21 +30,20 @@ class ProgressLine:
 
     def say(self, text: str) -> None:
         """Print a line above the progress."""
-        click.echo(f"{self._clear()}{text}", err=True)
+        if self._bar is None:
+            click.echo(text, err=True)
+        else:
+            self._bar.say(text)
 
     def close(self) -> None:
         """End the line of the progress."""
-        if self._drawn:
-            click.echo(err=True)
-            self._drawn = False
+        if self._bar is not None:
+            self._bar.close()
 
     def progress(self, fields: "Progress") -> None:
         done, total = fields["done"], fields["total"]
-        if self._redraws:
-            filled = WIDTH * min(done, total) // total if total else 0
-            bar = f"[{'#' * filled}{'-' * (WIDTH - filled)}] " if total else ""
-            click.echo(f"{self._clear()}{bar}{progress(fields)}", err=True, nl=False)
-            self._drawn = True
+        if self._bar is not None:
+            self._bar.draw(done, total, progress(fields))
             if done == total:
                 self.close()
             return
@@ -53,8 +52,33 @@ class ProgressLine:
             click.echo(progress(fields), err=True)
         self._last = part
 
-    def _clear(self) -> str:
-        return "\r\x1b[K" if self._redraws else ""
+
+class Bar:
+    """A bar of rich, drawn when there is something new: rich's own thread would draw more often."""
+
+    def __init__(self) -> None:
+        # In a terminal only: scripts need not wait for the import.
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TextColumn
+
+        self._shown = Progress(
+            BarColumn(WIDTH),
+            TextColumn("{task.description}", markup=False),
+            console=Console(stderr=True),
+            auto_refresh=False,
+        )
+        self._task = self._shown.add_task("", total=None)
+        atexit.register(self.close)  # A command that is interrupted must show the cursor again.
+
+    def draw(self, done: int, total: int | None, text: str) -> None:
+        self._shown.start()
+        self._shown.update(self._task, completed=done, total=total, description=text, refresh=True)
+
+    def say(self, text: str) -> None:
+        self._shown.console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+    def close(self) -> None:
+        self._shown.stop()
 
 
 def progress(fields: "Progress") -> str:

@@ -37,9 +37,9 @@ class Place:
         for path in (folder, *folder.rglob("*")):
             path.chmod(0o555 if path.is_dir() else 0o444)
 
-    def run(self, *arguments: str, module: str = "commands.main") -> tuple[int, str]:
+    def run(self, *arguments: str) -> tuple[int, str]:
         """The status and the errors of a command in the read-only folder."""
-        command = [sys.executable, "-P", "-m", module, *arguments]
+        command = [sys.executable, "-P", "-m", "commands.main", *arguments]
         done = run_as_ordinary_user(command, self.folder, PYTHONDONTWRITEBYTECODE="1")
         return done.returncode, done.stdout + done.stderr
 
@@ -82,7 +82,9 @@ LINES = {
 
 
 def test_all_commands_that_write_are_tried() -> None:
-    assert {line.split()[0] for line in LINES.values()} | {"compare", "probe"} == set(COMMANDS)
+    assert {line.split()[0] for line in LINES.values()} | {"compare", "demo", "probe"} == set(
+        COMMANDS
+    )
 
 
 @pytest.mark.parametrize("name", LINES)
@@ -107,6 +109,6 @@ def test_restoring_needs_no_writable_home(place: Place, tmp_path: Path) -> None:
 
 def test_the_demo_names_a_home_without_write_permission(place: Place) -> None:
     options = [f"--home={place.folder}/new", f"--port={free_port()}"]
-    status, output = place.run(*options, module="commands.demo")
+    status, output = place.run("demo", *options)
     assert "Traceback" not in output
     assert (status, str(place.folder) in output) == (1, True), output
