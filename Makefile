@@ -6,7 +6,7 @@ PORT ?= 5000
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev demo serve docs test test-long bench lint generate audit format constraints
+.PHONY: help setup setup-dev demo serve docs screenshots test test-long bench lint generate audit format constraints
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -40,6 +40,9 @@ serve: .venv/ready static/dist/manifest.json help/index.html ## The server alone
 
 docs: .venv/ready ## The documents as pages, which the server shows at /help; warnings are errors
 	$(BIN)/python -m sphinx --quiet --fail-on-warning --keep-going --fresh-env docs help
+
+screenshots: .venv/ready-test static/dist/manifest.json ## The pictures of the documents, from real pages; needs Chromium
+	$(BIN)/python scripts/screenshots.py
 
 # A test file to a core: most of the time goes into waiting for servers and workers. Hundreds of
 # processes import the modules: their bytecode is kept, whatever the environment says.

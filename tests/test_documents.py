@@ -16,6 +16,7 @@ from flask.testing import FlaskClient
 from playwright.sync_api import Browser
 
 from app.application import create_app
+from app.forms.help import FIELDS, FORMS
 from app.pages import docs
 from app.settings import Settings
 from app.web.safety import HEADERS
@@ -64,6 +65,19 @@ def test_the_server_shows_the_built_pages_only(pages: Path, client: FlaskClient)
     assert client.get("/help").headers["Location"].endswith("/help/")
     for name in ("../README.md", "%2e%2e/README.md", "no-such-page.html", "_static"):
         assert client.get(f"/help/{name}").status_code == 404, name
+
+
+def test_each_question_mark_of_a_form_leads_to_a_paragraph(
+    pages: Path, client: FlaskClient
+) -> None:
+    """Those of the fields are in all forms; a model would be needed to open that of its tests."""
+    shown = "".join(client.get(path).text for path in ("/datasets/new", "/models/new", "/restore"))
+    links = set(re.findall(r'class="question" href="/help/([^"]+)"', shown))
+    assert len(links) > 10
+    for link in {*links, *FORMS.values(), *FIELDS.values()}:
+        name, _, anchor = link.partition("#")
+        page = (pages / name).read_text(encoding="utf-8")
+        assert not anchor or f'id="{anchor}"' in page, link
 
 
 def test_without_built_pages_the_server_says_how_to_build_them(

@@ -15,6 +15,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 from werkzeug.datastructures import MultiDict
 
+from app.forms.help import FIELDS
 from app.validation_errors import Problems
 from jobs.specs.base import members, nested, titles
 
@@ -54,6 +55,11 @@ class Field:
     def section(self) -> str:
         """The section of the spec that contains the field: "source" for "source.raw.width"."""
         return self.name.split(".")[0]
+
+    @property
+    def help_page(self) -> str:
+        """Where the documents explain the field, below /help; empty if only `help` does."""
+        return FIELDS.get(self.name, "")
 
     @property
     def id(self) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 from flask import Flask
 from jinja2 import Undefined
 
+from app.forms.help import FORMS
 from jobs.core.totals import LEAST_GAIN
 from jobs.core.types.load import Progress, ShownHardware
 from jobs.core.types.summaries import Snapshot
@@ -260,6 +261,7 @@ def init_app(app: Flask) -> None:
         verdict,
         marks,
     )
+    app.jinja_env.globals["help_pages"] = FORMS
     app.jinja_env.globals["format"] = {
         function.__name__: _undefined_as_none(function) for function in functions
     }
