@@ -1,19 +1,27 @@
 """Tests of every page: user text is escaped, and all links work below a URL prefix.
 
-Names, notes, groups, paths and reasons contain markup.
+Names, notes, groups, paths and reasons contain markup. Every page in every state is accessible, and
+keeps its script short and its parts in place.
 """
 
+import json
+import os
 import shutil
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
+from typing import Any, cast
 from urllib.parse import quote
 
 import pytest
 from playwright.sync_api import Browser, Page, Request, WebSocket, expect
 
 from app.web.bundles import bundles
+from jobs.core import folder as folders
+from jobs.core.events import EventLog, read
+from jobs.core.folder import JobFolder
 from tests.browser.conftest import watched
-from tests.browser.looks import layout_shift
+from tests.browser.looks import layout_shift, serious_findings
 from tests.browser.test_uploads import STREAM, choose, value
 from tests.conftest import Clip
 from tests.support.server import Server, free_port
@@ -246,6 +254,202 @@ def test_forms_work_below_the_prefix(prefixed: tuple[Server, str, list[str]], pa
     models.get_by_role("combobox", name="Group").fill("one")
     models.get_by_role("button", name="Put into group").click()
     page.wait_for_url(f"{root}/?state=done")
+
+
+LONGEST_TASK_MS = 100
+"""Processor time of one task of a page's thread."""
+NARROW_RULES = ["color-contrast", "target-size", "scrollable-region-focusable", "link-name"]
+"""Rules whose findings depend on the layout or the colours."""
+
+
+@pytest.fixture(scope="module")
+def states(named: tuple[Server, list[str]]) -> Iterator[dict[str, str]]:
+    """The paths of pages by the state that they show: jobs that wait, run, have failed, …
+
+    Their logs are the first parts of those of finished jobs.
+    """
+    server, addresses = named
+    server.kill()
+    server.options = ["--dataset-workers=1", "--test-workers=1", "--cpu-trainings=1"]
+    done = finished(server)
+    with ExitStack() as stack:
+        made = {
+            f"{kind}, {state}": address(part_of(done[kind], state, stack))
+            for kind, states in STATES.items()
+            for state in states
+        }
+        server.start()
+        compare = next(path for path in addresses if "compare?ids" in path)
+        yield {
+            **made,
+            **{path: path for path in addresses if path not in alike(server, addresses)},
+            "no such page": "/nowhere",
+            "no jobs found": "/?q=nothing",
+            "one to compare": compare.split(",")[0],
+        }
+
+
+KINDS = ("/datasets/", "/models/", "/tests/")
+FORMS = {
+    "/datasets/": ["/datasets/new"],
+    "/models/": ["/models/new"],
+    "/tests/": [],
+    "/": ["/restore"],
+}
+"""Forms that are sent empty."""
+STATES = {
+    "dataset": ("waiting", "running", "error"),
+    "model": ("waiting", "running", "error"),
+    "image": ("waiting", "running"),
+    "images": ("running",),
+    "video": ("running", "error"),
+}
+"""The states of jobs by their kind; all of these, and split, are done too."""
+
+
+def alike(server: Server, addresses: list[str]) -> list[str]:
+    """The pages that look like others: tests of starters, and forms with other values."""
+    tests = [path for path in addresses if path.startswith("/tests/")]
+    of_starters = [path for path in tests if server.job(path[7:])["spec"]["starter"]]
+    return [*of_starters, *(path for path in addresses if "/new?name=" in path)]
+
+
+def finished(server: Server) -> dict[str, JobFolder]:
+    """A finished job of each kind and each kind of test."""
+    done: dict[str, JobFolder] = {}
+    for path in sorted((server.home / "jobs").iterdir()):
+        folder = JobFolder(path)
+        job = folder.read()
+        states = [event["state"] for event in read(folder.events) if event["type"] == "state"]
+        if states[-1] == "done":
+            done.setdefault(job["spec"].get("kind", job["kind"]), folder)
+    return done
+
+
+def part_of(source: JobFolder, state: str, stack: ExitStack) -> JobFolder:
+    """A job like another one, in another state."""
+    home = source.path.parent.parent
+    folder = folders.create(home, source.read()["kind"], source.spec())
+    if state == "waiting":
+        return folder
+    if state == "running":
+        lock = folder.lock()
+        assert lock is not None
+        stack.callback(os.close, lock)
+    events = [cast(dict[str, Any], event) for event in read(source.events)]
+    events = [event for event in events if event["type"] != "state"]
+    with EventLog(folder.events) as log:
+        log.append("state", state="running", reason="")
+        for event in events[: 2 * len(events) // 3]:
+            log._logged(event.pop("type"), event)
+        log.append("progress", done=1, total=3, unit="steps", rate=1.0, eta=90.0)
+        if state != "running":
+            log.append("state", state=cast(Any, state), reason=MARKUP)
+    return folder
+
+
+def address(folder: JobFolder) -> str:
+    return f"/{folder.read()['kind']}s/{folder.id}"
+
+
+@pytest.mark.parametrize("kind", [*KINDS, "/"])
+def test_every_page_in_every_state_is_accessible_quick_and_still(
+    browser: Browser, states: dict[str, str], named: tuple[Server, list[str]], kind: str
+) -> None:
+    problems: dict[str, list[str]] = {}
+    others = tuple(other for other in KINDS if other != kind)
+    paths = {
+        name: path
+        for name, path in states.items()
+        if path.startswith(kind) and not path.startswith(others)
+    }
+    assert len(paths) > 5
+    with watched(browser, f"states{kind.replace('/', '-')}", expected="status of 404") as page:
+        said = list[str]()
+        page.on("console", lambda message: said.append(f"{message.type}: {message.text}"))
+        for name, path in paths.items():
+            said.clear()
+            longest = longest_task(browser, page, named[0].url + path)
+            found = [f"a task of {longest:.0f} ms"] if longest > LONGEST_TASK_MS else []
+            if (shift := layout_shift(page)) >= 0.02:
+                found.append(f"moves by {shift:.3f}")
+            found += accessibility(page)
+            found += [text for text in said if "status of 404" not in text]
+            if found:
+                problems[f"{name}, {path}"] = found
+        for path in FORMS[kind]:
+            if found := accessibility(refused(page, named[0].url + path)):
+                problems[f"{path} with errors"] = found
+    assert not problems, json.dumps(problems, indent=1)
+
+
+def refused(page: Page, url: str) -> Page:
+    """The form of a page with the errors of the server, after nothing was filled in."""
+    page.goto(url)
+    form = page.locator("main form[method=post]").first
+    form.evaluate("form => { form.noValidate = true; }")
+    if (name := form.locator("[name=name]")).count():
+        name.fill("")
+    with page.expect_navigation():
+        form.locator("button.primary").click()
+    expect(page.locator(".field .error").first).to_be_visible()
+    return page
+
+
+def longest_task(browser: Browser, page: Page, url: str) -> float:
+    """Open a page; the processor time of its longest task in milliseconds.
+
+    Not the time on the clock, in which other processes of a busy machine run too.
+    """
+    page.goto("about:blank")
+    browser.start_tracing(page=page, categories=["disabled-by-default-devtools.timeline"])
+    page.goto(url)
+    page.wait_for_load_state("networkidle")
+    events = json.loads(browser.stop_tracing())["traceEvents"]
+    threads = {
+        (event["pid"], event["tid"])
+        for event in events
+        if event["name"] == "thread_name" and event["args"]["name"] == "CrRendererMain"
+    }
+    tasks = [
+        event.get("tdur", 0)
+        for event in events
+        if event["name"] == "RunTask" and (event["pid"], event["tid"]) in threads
+    ]
+    assert tasks
+    return float(max(tasks) / 1000)
+
+
+def accessibility(page: Page) -> list[str]:
+    """Findings of axe-core on a page with all its folded parts, wide and light, narrow and dark."""
+    page.evaluate(
+        "for (const part of document.querySelectorAll('main details:not(.menu)')) part.open = true"
+    )
+    found = serious_findings(page)
+    page.emulate_media(color_scheme="dark")
+    page.set_viewport_size({"width": 390, "height": 844})
+    found += wider_than_the_window(page)
+    found += serious_findings(page, NARROW_RULES)
+    page.emulate_media(color_scheme="light")
+    page.set_viewport_size({"width": 1440, "height": 900})
+    return found
+
+
+def wider_than_the_window(page: Page) -> list[str]:
+    """The parts that make a page wider than its window, once its charts have their new size."""
+    for _ in range(20):
+        parts: list[str] = page.evaluate(WIDER)
+        if not parts:
+            break
+        page.wait_for_timeout(100)
+    return parts
+
+
+WIDER = """() => document.documentElement.scrollWidth <= innerWidth ? [] :
+  [...document.querySelectorAll("main *")]
+    .filter(part => part.getBoundingClientRect().right > innerWidth && !part.closest(".scroll"))
+    .slice(0, 3)
+    .map(part => `too wide: ${part.outerHTML.slice(0, 200)}`)"""
 
 
 def check_escaped(page: Page, where: str) -> None:

@@ -5,6 +5,8 @@
 /**
  * @typedef {Job["state"]} JobState
  * @typedef {JobState | "deleted"} ShownState
+ * @typedef {Job & { may_change?: boolean }} ShownJob The job of a page; `may_change`: whether its user
+ *   may change it.
  * @typedef {Record<string, number | null>} Scalars
  * @typedef {"step" | "epoch" | "time"} AxisName
  * @typedef {Record<string, Series>} SeriesByKey

@@ -143,18 +143,19 @@ function marks(points, places, width) {
   const taken = places.map(({ x, y }) => boxAround(x - MARK, y, 2 * MARK));
   return points.map((point, index) => {
     const { x, y } = places[index];
+    const name =
+      point.name.length > MOST_LETTERS ? `${point.name.slice(0, MOST_LETTERS - 1)}…` : point.name;
     const link = svg("a", {
       href: withRoot(point.href),
       transform: `translate(${x} ${y})`,
-      "aria-label": `${point.name}: ${point.title}`,
+      // Contains the visible text, so that speech input finds the link by it (WCAG 2.5.3).
+      "aria-label": `${name}: ${point.title}`,
     });
     link.style.setProperty("--series", `var(${point.colour})`);
     link.append(
       svg("title", {}, `${point.name}: ${point.title}`),
       svg("path", { d: SHAPES[point.shape % SHAPES.length] }),
     );
-    const name =
-      point.name.length > MOST_LETTERS ? `${point.name.slice(0, MOST_LETTERS - 1)}…` : point.name;
     const length = name.length * LETTER;
     const sides = [
       { start: x + AWAY, at: AWAY, anchor: "start" },

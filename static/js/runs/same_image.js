@@ -132,20 +132,19 @@ function showTable(results) {
   const rows = results.map((result) => {
     const { id, model, state, reason, sample } = result;
     const gained = gainOfResult(result);
-    const cells = [decibel(sample?.psnr_output), gain(gained), similarity(sample?.ssim_output)];
+    const cells = [decibel(sample?.psnr_output), similarity(sample?.ssim_output)];
     return element(
       "tr",
       { class: gained === most ? "best" : "" },
       element("th", { scope: "row" }, element("a", { href: `/tests/${id}` }, model.name)),
+      element("td", { class: "number gain" }, gain(gained)),
       element(
         "td",
         {},
         element("span", { class: `state ${state}`, title: reason }, state),
         state === "error" ? ` ${reason}` : "",
       ),
-      ...cells.map((cell, index) =>
-        element("td", { class: index === 1 ? "number gain" : "number" }, cell),
-      ),
+      ...cells.map((cell) => element("td", { class: "number" }, cell)),
     );
   });
   find(document, "#results tbody").replaceChildren(...rows);

@@ -7,6 +7,7 @@ import { isFinal } from "../base/status.js";
 import { bestOf, marksOf } from "./snapshots.js";
 
 /** @import { ExportFile, Exported, Job, Snapshot } from "../base/types.js" */
+/** @import { ShownJob } from "../base/client_types.js" */
 
 /** @type {Record<string, string>} */
 const FORMATS = {
@@ -80,10 +81,10 @@ export async function loadExports(job, show) {
 function rowOf(job, snapshot, isBest, mark, files) {
   const name = snapshot.snapshot;
   const cells = [
+    gain(gainOf(snapshot)),
     epoch(snapshot.epoch),
     loss(snapshot["val/l1"]),
     decibel(snapshot["val/psnr"]),
-    gain(gainOf(snapshot)),
     bytes(snapshot.size),
   ];
   const label = mark
@@ -94,7 +95,7 @@ function rowOf(job, snapshot, isBest, mark, files) {
     { class: isBest ? "best" : "", "data-snapshot": name },
     label,
     ...cells.map((cell, index) =>
-      element("td", { class: index === 3 ? "number gain" : "number" }, cell),
+      element("td", { class: index === 0 ? "number gain" : "number" }, cell),
     ),
     element(
       "td",
@@ -123,6 +124,8 @@ function rowOf(job, snapshot, isBest, mark, files) {
  * @param {ExportFile[]} files
  */
 function menu(job, name, files) {
+  // On a server with users, the server refuses the changes of others.
+  const mayChange = /** @type {ShownJob} */ (job).may_change !== false;
   const weights = `/jobs/${job.id}/files/snapshots/${name}.safetensors`;
   const exports = Object.entries(FORMATS).map(([format, label]) => {
     const onclick = () => exportAs(job, name, format);
@@ -153,8 +156,10 @@ function menu(job, name, files) {
         ),
       ),
       ...exports,
-      job.state === "error" || job.state === "aborted" ? resumeForm(job, name) : null,
-      isFinal(job.state) ? deleteButton : null,
+      mayChange && (job.state === "error" || job.state === "aborted")
+        ? resumeForm(job, name)
+        : null,
+      mayChange && isFinal(job.state) ? deleteButton : null,
     ),
   );
 }

@@ -98,6 +98,8 @@ def test_only_the_owner_and_administrators_change_a_job(app: Flask, client: Flas
     seen = client.get(f"/models/{id}", headers=as_user(BERT)).text
     assert "/abort" not in seen
     assert "by <a" in seen
+    assert "longer" not in seen
+    assert '"may_change": false' in seen  # Snapshots offer no changes.
     assert "/abort" in client.get(f"/models/{id}", headers=as_user(ANNA)).text
     assert client.delete(changes, headers=as_user(ROOT)).status_code == 204
 
