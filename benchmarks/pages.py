@@ -76,8 +76,12 @@ def pages_of(server: Server, work: Path) -> dict[str, str]:
         "test of a video": {"kind": "video", "video": str(stream)},
     }
     ids = {name: server.create(f"/models/{model}/tests", spec) for name, spec in tests.items()}
+    ids["test of a starter"] = server.create("/starters/fast/tests", {"image": image})
     for id in ids.values():
         server.wait(id, "done")
+    again = {"name": "again", "dataset": dataset, "steps": 4, "batch_size": 4, "patch_size": 32}
+    other = server.create("/models", again)
+    server.wait(other, "done")
     return {
         "home": "/",
         "dataset form": "/datasets/new",
@@ -86,10 +90,18 @@ def pages_of(server: Server, work: Path) -> dict[str, str]:
         "pair": f"/datasets/{dataset}/pairs/train/0",
         "model form": "/models/new",
         "model": f"/models/{model}",
-        "compare": f"/compare?ids={model}",
+        "choose what to compare": f"/compare?ids={model}",
+        "compare": f"/compare?ids={model},{other}",
         "test form": f"/models/{model}/test",
+        "test form of many images": f"/models/{model}/test?kind=images",
+        "test form of a split": f"/models/{model}/test?kind=split",
+        "test form of a video": f"/models/{model}/test?kind=video",
         **{name: f"/tests/{id}" for name, id in ids.items()},
+        "restore": "/restore",
+        "model card": "/starters/fast",
         "queue": "/queue",
+        "API": "/docs",
+        "no such page": "/nowhere",
     }
 
 
