@@ -225,3 +225,21 @@ def test_the_client_in_the_documents_needs_no_other_package(workplace: Workplace
     environment = workplace.environment
     subprocess.run([sys.executable, "-c", check], env=environment, cwd=workplace.files, check=True)
     assert len(code.strip().splitlines()) <= 10
+
+
+def test_the_notebook_of_the_examples_runs(workplace: Workplace) -> None:
+    folder = workplace.files.parent / "notebook"
+    shutil.copytree(workplace.files, folder)
+    shutil.copy(folder / "examples/whole_job.ipynb", folder)
+    done = subprocess.run(
+        [Path(sys.executable).with_name("jupyter-execute"), "--inplace", "whole_job.ipynb"],
+        cwd=folder,
+        env={**workplace.environment, "CLEARFRAME_SERVER": workplace.server.url},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    outputs = (folder / "whole_job.ipynb").read_text()
+    assert re.search(r"[+-]\d\.\d\d dB over the input", outputs)
+    assert "conv1" in outputs
