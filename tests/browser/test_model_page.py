@@ -574,6 +574,8 @@ def test_keyboard_shortcuts_match_their_list(page: Page, prepared: Prepared) -> 
     page.screenshot(path=ARTIFACTS / "keys.png")
     assert serious_findings(page) == []
     page.keyboard.press("Escape")
+    page.get_by_role("button", name="Keyboard shortcuts").click()
+    page.locator("dialog.key-list").get_by_role("button", name="Close").click()
     page.get_by_label("Image", exact=True).focus()
     page.keyboard.press("t")
     assert page.url.endswith(prepared.done)

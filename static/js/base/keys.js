@@ -1,5 +1,6 @@
-// Keyboard shortcuts: the key in an element's data-key clicks that element; ? lists all shortcuts.
-import { element, findAll, findOptional, targetOf } from "./dom.js";
+// Keyboard shortcuts: the key in an element's data-key clicks that element. ? lists all shortcuts, as
+// does the button in the header.
+import { element, find, findAll, findOptional, targetOf } from "./dom.js";
 
 /** @typedef {[key: string, text: string]} Shortcut */
 
@@ -53,6 +54,8 @@ document.addEventListener("keydown", (event) => {
   target.focus();
   target.click();
 });
+
+find(document, "#keys").addEventListener("click", showList);
 
 /** The checkbox that turns shortcuts off: speech input can trigger them (WCAG 2.1.4). */
 function onOff() {
