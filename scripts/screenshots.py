@@ -21,7 +21,7 @@ from tests.support.server import Server, free_port  # noqa: E402
 
 SCREENS = ROOT / "docs" / "screens"
 WIDE, NARROW = (1280, 800), (390, 844)
-EPOCHS = 4
+MINUTES = 2
 COLOURS = 256
 """A palette keeps a picture small enough for the repository."""
 
@@ -39,19 +39,19 @@ def main() -> int:
             browser = playwright.chromium.launch(executable_path=browser_path(), args=QUIET)
             page = browser.new_page(viewport={"width": WIDE[0], "height": WIDE[1]})
             page.set_default_timeout(600_000)
-            follow_tutorial(page, server, place / "sample")
+            follow_tutorial(page, server)
             browser.close()
     print(f"{sum(path.stat().st_size for path in SCREENS.iterdir()) / 2**20:.2f} MiB of pictures")
     return 0
 
 
-def follow_tutorial(page: Page, server: Server, sample: Path) -> None:
+def follow_tutorial(page: Page, server: Server) -> None:
     page.goto(server.url)
     shoot(page, "home")
 
     page.goto(f"{server.url}/datasets/new")
-    page.locator("#f-stream-source-stream").fill(str(sample / "clip.h264"))
-    page.locator("#f-stream-source-originals").fill(str(sample / "originals"))
+    page.locator("#f-stream-source-stream").fill("sample/clip.h264")
+    page.locator("#f-stream-source-originals").fill("sample/originals")
     page.get_by_label("Name", exact=True).fill("sample")
     page.locator("#probe .first-pair canvas").first.wait_for()
     page.locator(".probe[aria-busy=false]").wait_for()
@@ -63,7 +63,8 @@ def follow_tutorial(page: Page, server: Server, sample: Path) -> None:
 
     page.get_by_role("link", name="New model").click()
     page.get_by_label("Name", exact=True).fill("first")
-    page.get_by_label("Length", exact=True).fill(str(EPOCHS))
+    page.get_by_label("Unit of the length").select_option("minutes")
+    page.get_by_label("Length", exact=True).fill(str(MINUTES))
     page.locator("#preview svg").first.wait_for()
     shoot(page, "new-model")
     page.get_by_role("button", name="Start training").click()

@@ -10,6 +10,7 @@ from typing import Any
 
 import gevent
 from gevent.event import Event as Signal
+from sqlalchemy import select
 from sqlalchemy.exc import OperationalError
 
 from app.catalog.database import JobRow, Sessions
@@ -232,6 +233,24 @@ class Catalog(Index):
             for row in self.find("model", limit=None)
             if dataset in (row.spec["dataset"], *row.spec["more_datasets"])
         ]
+
+    def filter_gains(self, model: str) -> dict[str, float]:
+        """The mean gains in dB of filters on a model's validation pairs, by name.
+
+        They come from its newest test of them that compares with filters; empty without one.
+        """
+        query = select(JobRow).where(JobRow.kind == "test", JobRow.state == "done")
+        query = query.where(JobRow.spec["model"].as_string() == model).order_by(JobRow.id.desc())
+        with Sessions() as session:
+            for row in session.scalars(query):
+                filters = row.view["summary"].get("filters", [])
+                if row.spec.get("split") == "val" and filters:
+                    return {
+                        filter["name"]: filter["gain"]
+                        for filter in filters
+                        if filter["gain"] is not None
+                    }
+        return {}
 
     def sweep(self, id: str) -> list[JobRow]:
         """The trainings of a sweep, oldest first."""

@@ -100,6 +100,7 @@ def model(id: str) -> str:
             (dataset["id"], dataset["summary"].get("pairs", {}).get("val", 0))
             for dataset in datasets
         ],
+        filter_gains=catalog().filter_gains(id),
         pinned=catalog().folder(id).pinned()["samples"],
         fields=inference_fields(catalog(), job),
         folder=str(catalog().folder(id).path),

@@ -12,7 +12,7 @@ from jobs.core.events import EventLog
 from jobs.core.folder import JobFolder
 from jobs.core.types.samples import ResultRow
 from jobs.specs import SplitTest
-from tests.browser.conftest import watched
+from tests.browser.conftest import ARTIFACTS, watched
 from tests.browser.looks import check_looks, until
 from tests.browser.test_one_page import Prepared, prepared, wait_restored
 
@@ -49,6 +49,12 @@ def test_a_split_is_measured_and_sorted_and_a_row_opens_its_result(
     expect(page.locator(".verdict")).to_contain_text("of 6")
     expect(page.locator("[data-histogram] svg")).to_be_visible()
     check_looks(page, "test-split")
+    split = page.url
+    page.goto(f"{prepared.server.url}/models/{prepared.model}")
+    gain = page.locator("figure", has=page.get_by_role("heading", name="Gain over the input, dB"))
+    expect(gain).to_contain_text("nlmeans")
+    page.screenshot(path=ARTIFACTS / "gain-and-filters.png")
+    page.goto(split)
     page.get_by_role("link", name="Gain").click()
     expect(page.locator("th[aria-sort=descending]")).to_contain_text("Gain")
     assert gains(page) == sorted(gains(page), reverse=True)

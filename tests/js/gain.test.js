@@ -19,3 +19,15 @@ test("the gain is the PSNR above that of the input, at the steps of both", () =>
   assert.deepEqual(series["val/gain_input"].value, [0, 0]);
   assert.deepEqual(withGain({}), {});
 });
+
+test("filters are levels beside the gain", () => {
+  const at = (/** @type {number[]} */ value) => ({
+    step: [0, 5],
+    epoch: [0, 1],
+    time: [0, 9],
+    value,
+  });
+  const series = { "val/psnr": at([30, 31]), "val/psnr_input": at([30, 30]) };
+  const { "val/gain_of_bm3d": bm3d } = withGain(series, { bm3d: 0.3 });
+  assert.deepEqual(bm3d, at([0.3, 0.3]));
+});

@@ -84,11 +84,13 @@ function addPoint({ series }, scalars, { step, epoch, time }) {
 }
 
 /**
- * Curves with the gain over the input, `val/gain`, and that of the input itself, which is 0.
+ * Curves with the gain over the input, `val/gain`, that of the input itself, which is 0, and those of
+ * filters, `val/gain_of_NAME`.
  * @param {SeriesByKey} series
+ * @param {Record<string, number>} filters The gains of filters in dB, by name.
  * @returns {SeriesByKey}
  */
-export function withGain(series) {
+export function withGain(series, filters = {}) {
   const [after, before] = [series["val/psnr"], series["val/psnr_input"]];
   if (!after || !before) return series;
   const inputs = new Map(before.step.map((step, index) => [step, before.value[index]]));
@@ -96,10 +98,13 @@ export function withGain(series) {
   const at = (/** @type {number[]} */ column) => kept.map((index) => column[index]);
   const place = { step: at(after.step), epoch: at(after.epoch), time: at(after.time) };
   const value = kept.map((index) => after.value[index] - (inputs.get(after.step[index]) ?? NaN));
+  const level = (/** @type {number} */ gain) => ({ ...place, value: value.map(() => gain) });
+  const lines = Object.entries(filters).map(([name, gain]) => [`val/gain_of_${name}`, level(gain)]);
   return {
     ...series,
     "val/gain": { ...place, value },
-    "val/gain_input": { ...place, value: value.map(() => 0) },
+    "val/gain_input": level(0),
+    ...Object.fromEntries(lines),
   };
 }
 
@@ -181,7 +186,7 @@ export function sinceStart(series, start) {
 }
 
 /**
- * The keys of a chart's list; "hardware/gpu*" stands for those of every GPU.
+ * The keys of a chart's list. "val/gain_of_*" stands for those of all filters.
  * @param {SeriesByKey} series
  * @param {string[]} patterns
  * @returns {string[]}
@@ -189,7 +194,7 @@ export function sinceStart(series, start) {
 export function keysIn(series, patterns) {
   return patterns.flatMap((pattern) => {
     if (!pattern.includes("*")) return [pattern];
-    const expression = new RegExp(`^${pattern.replace("*", "\\d+")}$`);
+    const expression = new RegExp(`^${pattern.replace("*", "[a-z\\d]+")}$`);
     return Object.keys(series)
       .filter((key) => expression.test(key))
       .sort();

@@ -72,6 +72,9 @@ const STYLES = {
 /** The style of the scores of inputs. */
 export const INPUT_STYLE = { label: "input", colour: "--baseline", dash: [6, 4], plain: true };
 
+/** @type {Record<string, string>} Of the filters that a network is compared with. */
+const FILTER_COLOURS = { nlmeans: "--rate", bm3d: "--fourth", spp: "--fifth" };
+
 // The palette of Okabe and Ito, without the grey of the inputs.
 const COLOURS = ["--train", "--validation", "--rate", "--fourth", "--fifth", "--sixth"];
 
@@ -137,6 +140,11 @@ export function styleOf(key) {
   }
   const format = formatterOf(key);
   if (key.startsWith("train/")) return { label: "training", colour: "--train", format };
+  const [, filter] = /^val\/gain_of_(.+)$/.exec(key) ?? [];
+  if (filter) {
+    const colour = FILTER_COLOURS[filter] ?? "--sixth";
+    return { label: filter, colour, dash: [3, 3], plain: true, format };
+  }
   return key.endsWith("_input")
     ? { ...INPUT_STYLE, format }
     : { label: "validation", colour: "--validation", plain: true, format };

@@ -86,12 +86,19 @@ const cards = layerCards(find(document, "#layers"), find(document, "#layers-look
 /** @param {HTMLElement} figure */
 const keysOf = (figure) => find(figure, ".chart").dataset.keys?.split(",") ?? [];
 
+/** @type {Record<string, number>} */
+const filterGains = JSON.parse(find(document, '[data-keys^="val/gain,"]').dataset.levels ?? "{}");
+
 /** @type {() => void} */
 const drawCharts = charts(find(document, "[data-charts]"), {
   source: (figure, /** @type {SeriesByKey | null} */ finer, x) => {
-    const shown = withGain(finer ?? curves.series);
+    const shown = withGain(finer ?? curves.series, filterGains);
     const series = x === "time" ? sinceStart(shown, startOf(curves.series)) : shown;
-    return { series, keys: keysIn(withGain(curves.series), keysOf(figure)), style: styleOf };
+    return {
+      series,
+      keys: keysIn(withGain(curves.series, filterGains), keysOf(figure)),
+      style: styleOf,
+    };
   },
   fetchFiner: async (x, from, to, before) => {
     const start = x === "time" ? startOf(curves.series) : 0;
