@@ -20,7 +20,7 @@ test("the gain is the PSNR above that of the input, at the steps of both", () =>
   assert.deepEqual(withGain({}), {});
 });
 
-test("filters are levels beside the gain", () => {
+test("filters are levels next to the gain", () => {
   const at = (/** @type {number[]} */ value) => ({
     step: [0, 5],
     epoch: [0, 1],
