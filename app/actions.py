@@ -157,7 +157,7 @@ def queue(id: str, values: dict[str, Any]) -> None:
 
 
 def pin(row: JobRow, values: Any) -> Pinned:
-    """Pin a validation pair, or a region of it: the training shows it after each validation.
+    """Pin a validation pair, or a region of it: the training shows it with its samples.
 
     Raises Invalid.
     """

@@ -3,7 +3,6 @@
 import os
 import signal
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -11,6 +10,7 @@ import click
 
 from commands.common_options import home_option, server_option, user_code_option
 from commands.restoring.on_server import restore_there
+from commands.restoring.options import Options
 from commands.restoring.targets import Target, targets
 from commands.running.following import find_job
 from commands.running.here import Here
@@ -26,7 +26,6 @@ from jobs.core.suffixes import is_image
 from jobs.networks.user_code import errors_of_user_code
 from jobs.restoring.output_file import check_video
 from jobs.specs.networks import Starter
-from jobs.specs.test import BitDepth, Codec
 
 if TYPE_CHECKING:
     from jobs.core.report import Report
@@ -127,37 +126,11 @@ def restore(
         _restore_here(found, chosen, as_json)
 
 
-@dataclass(frozen=True)
-class Options:
-    """What the command's options say about the restoration itself."""
-
-    model_id: str | None
-    starter: Starter
-    snapshot: str
-    home: Path
-    codec: Codec
-    bit_depth: BitDepth
-    qp: int | None
-    device: str
-    memory: int | None
-    overwrite: bool
-
-
 def _restore_there(place: There, found: list[Target], options: Options, as_json: bool) -> None:
-    if options.qp is not None or options.memory is not None or options.device != "auto":
-        raise click.UsageError("--qp, --memory and --device are for this machine only.")
-    video = {"codec": options.codec, "bit_depth": options.bit_depth}
+    if options.memory is not None or options.device != "auto":
+        raise click.UsageError("--memory and --device are for this machine only.")
     with refusals(), Results(as_json, len(found) > 1) as results:
-        restore_there(
-            place,
-            found,
-            options.model_id,
-            options.starter,
-            options.snapshot,
-            video,
-            options.overwrite,
-            results,
-        )
+        restore_there(place, found, options, results)
 
 
 def _restore_here(found: list[Target], options: Options, as_json: bool) -> None:

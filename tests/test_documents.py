@@ -135,12 +135,10 @@ class Workplace:
         for language, code in blocks(document):
             program = [sys.executable, "-c"] if language == "python" else ["bash", "-euc"]
             written = code.replace(ADDRESS, self.server.url)
-            # Jobs of the server start faster, but it takes no --qp.
-            server = "" if "--qp" in code else self.server.url
             done = subprocess.run(
                 [*program, written],
                 cwd=folder,
-                env={**self.environment, "CLEARFRAME_SERVER": server},
+                env={**self.environment, "CLEARFRAME_SERVER": self.server.url},
                 capture_output=True,
                 text=True,
                 check=False,

@@ -57,14 +57,14 @@ def extend_job(id: Id) -> tuple[JobDetails, int]:
 
 @route(blueprint, "GET", "/models/<id>/samples")
 def list_samples(id: Id) -> PinnedList:
-    """Samples that users have pinned: shown after each validation of the training."""
+    """Samples that users have pinned, which the training shows with its own."""
     row_or_404(id, "model")
     return {"samples": catalog().folder(id).pinned()["samples"]}
 
 
 @route(blueprint, "POST", "/models/<id>/samples", body=PinnedSample, status=201)
 def post_sample(id: Id) -> tuple[Pinned, int]:
-    """Pin a validation pair, or a region of it, for all later validations of the training."""
+    """Pin a validation pair, or a region of it: the training shows it from then on."""
     return pin(row_to_change(id, "model"), body()), 201
 
 

@@ -16,6 +16,7 @@ from sqlalchemy.exc import OperationalError
 from app.catalog.database import JobRow, Sessions
 from app.catalog.index import DELETING_PREFIX, Index, indexed_spec, update_list_columns
 from app.catalog.queue import Queue, reordered, start_order
+from app.temporary_failures import is_full
 from app.threads import in_thread
 from jobs.core import folder as folders
 from jobs.core import launcher
@@ -271,6 +272,13 @@ class Catalog(Index):
         launcher.stop(folder)
         # Rename first: a server that starts later would take a partly deleted folder for a job.
         deleting = folder.path.rename(folder.path.with_name(DELETING_PREFIX + id))
-        # The folder before the row: on a full disk, its space lets the database forget the job.
-        in_thread(shutil.rmtree, deleting)
-        self._delete_row(id)
+        try:
+            self._delete_row(id)
+        except OperationalError as error:
+            if not is_full(error):
+                raise
+            # The space of the folder lets the database forget the job.
+            in_thread(shutil.rmtree, deleting)
+            self._delete_row(id)
+        else:
+            in_thread(shutil.rmtree, deleting)

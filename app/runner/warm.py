@@ -207,7 +207,8 @@ class WarmWorkers:
         """Close the socket of a worker: the worker then ends."""
         self._workers.remove(worker)
         self._leaving.append(worker)
-        worker.socket.shutdown(socket.SHUT_RDWR)
+        # With SHUT_RDWR, gevent would raise an error in `_listen`, which waits for the end.
+        worker.socket.shutdown(socket.SHUT_WR)
 
     def _remove(self, worker: _Worker) -> None:
         """Remove a worker that has ended; give its jobs that have not begun to another worker."""

@@ -6,6 +6,7 @@ from urllib.parse import quote
 
 import click
 
+from commands.restoring.options import Options
 from commands.restoring.targets import Target
 from commands.running.following import find_job, follow
 from commands.running.results import Results
@@ -17,18 +18,18 @@ from jobs.specs import ImageTest, VideoTest
 def restore_there(
     place: There,
     found: list[Target],
-    model: str | None,
-    starter: str,
-    snapshot: str,
-    video: dict[str, Any],
-    overwrite: bool,
+    options: Options,
     results: Results,
 ) -> None:
-    """Restore each input, and write its output. `video`: settings of the tests of videos."""
+    """Restore each input, and write its output."""
     for _, out in found:
-        _check(out, overwrite)
+        _check(out, options.overwrite)
+    model, starter = options.model_id, options.starter
     network = f"/models/{quote(find_job(place, model, 'model'), safe='')}" if model else ""
-    settings = {"snapshot": snapshot} if model else {}
+    settings: dict[str, Any] = {"qp": options.qp} if options.qp is not None else {}
+    if model:
+        settings["snapshot"] = options.snapshot
+    video = {"codec": options.codec, "bit_depth": options.bit_depth}
     for source, out in found:
         path = f"{network or f'/starters/{starter}'}/tests"
         if is_image(source.name):

@@ -14,7 +14,7 @@ import secrets
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 from jobs.core.events import EventLog
 from jobs.core.types.fields import Kind
@@ -77,10 +77,10 @@ class JobFolder:
     def pinned(self) -> PinnedFile:
         """The pinned samples of a training; none if the file does not exist or is damaged."""
         try:
-            pinned: PinnedFile = json.loads(self.pinned_file.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+            pinned: Any = json.loads(self.pinned_file.read_text(encoding="utf-8"))
+            return {"next": int(pinned["next"]), "samples": list(pinned["samples"])}
+        except (OSError, ValueError, KeyError, TypeError):
             return {"next": FIRST_PINNED, "samples": []}
-        return pinned
 
     def store(self, split: str) -> Path:
         return self.path / f"{split}.lmdb"

@@ -1,5 +1,6 @@
 """Caffe's message Datum (caffe.proto): a picture as a value of an LMDB database."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -61,7 +62,7 @@ def decode(value: bytes, where: str) -> bytes | Picture:
     if datum.encoded:
         return bytes(datum.data)
     shape = datum.channels, datum.height, datum.width
-    if datum.channels not in (1, COLOUR) or len(datum.data) != np.prod(shape):
+    if datum.channels not in (1, COLOUR) or min(shape) < 1 or len(datum.data) != math.prod(shape):
         raise JobError(
             f"{where} has no picture of 1 or 3 planes with 8 bits per value. Store the pictures "
             "as PNG."

@@ -107,8 +107,9 @@ class BasicSr:
         height, width, channels = (pair.facts[key] for key in ("height", "width", "channels"))
         for name, data in (("lq.lmdb", pair.input), ("gt.lmdb", pair.target)):
             values, lines = self._writer(self._folder / pair.split / name)
-            values.add(pair.name.encode(), data)
-            lines.write(f"{pair.name}.png ({height},{width},{channels}) {PNG_LEVEL}\n")
+            key = f"{pair.number:09d}"  # LMDB sorts keys as bytes.
+            values.add(key.encode(), data)
+            lines.write(f"{key}.png ({height},{width},{channels}) {PNG_LEVEL}\n")
 
     def _writer(self, path: Path) -> tuple[LmdbWriter, TextIO]:
         if path not in self._writers:

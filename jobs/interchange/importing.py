@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from jobs.core.errors import JobError
+from jobs.core.paths import may_read
 from jobs.core.suffixes import PACKED, is_image, natural
 from jobs.interchange import packed
 from jobs.media.originals import Packed
@@ -131,7 +132,7 @@ def _found(folder: Path, depth: int) -> Iterator[tuple[Path, str]]:
         path = Path(entry.path)
         if entry.is_file() and path.suffix.lower() in PACKED:
             yield path, path.suffix.lower()
-        elif entry.is_dir() and depth:
+        elif entry.is_dir() and depth and may_read(path.resolve()):
             yield from _found(path, depth - 1)
 
 

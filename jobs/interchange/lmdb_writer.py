@@ -6,7 +6,7 @@ from typing import Any
 import lmdb
 
 from jobs.core.durable_files import sync
-from jobs.core.errors import lmdb_disk_full
+from jobs.core.errors import JobError, lmdb_disk_full
 
 TRANSACTION_BYTES = 16 * 2**20
 OVERHEAD = 8192
@@ -43,7 +43,12 @@ class LmdbWriter:
             )
             with environment.begin(write=True) as transaction:
                 for key, value in self._values:
-                    transaction.put(key, value, append=True)
+                    if not transaction.put(key, value, append=True):
+                        # Without `append`, LMDB would sort the pairs in another order.
+                        raise JobError(
+                            f"{self._path}: the key {key.decode()} is not behind the last one. "
+                            "The dataset has more pairs than the format has keys in order."
+                        )
         except lmdb.Error as error:
             raise lmdb_disk_full(error, self._path, 2 * self._waiting) or error from error
         finally:

@@ -200,13 +200,15 @@ def _members(path: Path) -> Iterator[tuple[str, Place]]:
         with open_file(path) as file, tarfile.open(fileobj=file, mode="r:") as tar:
             while (member := tar.next()) is not None:
                 tar.members.clear()  # type: ignore[attr-defined]  # It keeps all for later.
+                if member.size < 0:  # tarfile would read the same header forever.
+                    raise tarfile.ReadError(f"{member.name} has a negative size")
                 if member.isreg() and not member.issparse():
                     yield member.name, Place(member.offset_data, member.size)
             file.seek(tar.offset)
             # For tarfile, a damaged header is the end of the archive.
             if file.read(tarfile.BLOCKSIZE).strip(b"\0"):
                 raise tarfile.ReadError(f"the header at byte {tar.offset} is damaged")
-    except tarfile.TarError as error:
+    except (tarfile.TarError, ValueError, OverflowError) as error:  # Of malformed PAX fields.
         raise JobError(
             f"{path} cannot be read as a tar archive: {error}. Unpack a compressed archive, or "
             "write it again."

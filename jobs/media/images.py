@@ -21,7 +21,7 @@ from jobs.core.limits import max_image_bytes, max_image_mb, too_large
 from jobs.core.manifest import is_path_list, listed
 from jobs.core.paths import open_file
 from jobs.core.suffixes import IMAGES, composed, is_image, natural
-from jobs.media.qp_maps import Coding, coding_of_image
+from jobs.media.qp_maps import BLOCK, MAX_QP, Coding, QpMap, coding_of_image
 
 Picture = NDArray[np.uint8]
 
@@ -189,7 +189,10 @@ class ImageFile:
     @property
     def coding(self) -> Coding:
         if self.qp_map is not None:
-            return Coding(qp=read_image(self.qp_map, keep_gray=True)[:, :, 0])
+            map = read_image(self.qp_map, keep_gray=True)
+            with _opened(self.path, header_only=True) as image:
+                header = _header(self.path, image)
+            return Coding(qp=_checked_map(map, self.qp_map, header.height, header.width))
         if self.path.suffix.lower() not in JPEG:
             return Coding()
         with _opened(self.path, header_only=True) as image:
@@ -211,13 +214,27 @@ class PackedFile(ImageFile):
     @property
     def coding(self) -> Coding:
         if self.packed_map:
-            map = read(self.path.with_name(f"{self.path.name} (QPs)"), True, self.packed_map)
-            return Coding(qp=map.picture[:, :, 0])
+            name = self.path.with_name(f"{self.path.name} (QPs)")
+            map = read(name, True, self.packed_map).picture
+            with _opened(self.path, data=self.data) as image:
+                header = _header(self.path, image)
+            return Coding(qp=_checked_map(map, name, header.height, header.width))
         if not self.data.startswith(JPEG_SIGNATURE):
             return Coding()
         with _opened(self.path, data=self.data) as image:
             header = _header(self.path, image)
             return coding_of_image(image, header.height, header.width)
+
+
+def _checked_map(map: Picture, path: Path, height: int, width: int) -> QpMap:
+    """The QPs of the macroblocks of a picture of that size. Raises JobError for others."""
+    rows, columns = -(-height // BLOCK), -(-width // BLOCK)
+    if map.shape[:2] != (rows, columns) or map.max() > MAX_QP:
+        raise JobError(
+            f"{path} has no QPs of a picture of {width}x{height}: they are a gray picture of "
+            f"{columns}x{rows} pixels with values up to {MAX_QP}. Correct it, or remove it."
+        )
+    return map[:, :, 0]
 
 
 @contextmanager

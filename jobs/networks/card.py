@@ -1,4 +1,4 @@
-"""The model card of an exported network: README.md next to the file."""
+"""The model card of an exported network, next to its file."""
 
 import json
 from pathlib import Path
@@ -47,6 +47,7 @@ def model_card(
     `channels`: of an image. `path`: the exported file.
     """
     job, spec = model.read(), model.spec()
+    licence = " ".join(licence.split())
     assert isinstance(spec, ModelSpec)
     head = {
         "license": licence or "unknown",
@@ -58,7 +59,7 @@ def model_card(
     # JSON is YAML, whatever a licence contains.
     yaml = "".join(f"{key}: {json.dumps(value)}\n" for key, value in head.items())
     sections = [
-        f"# {job['name']}",
+        f"# {' '.join(job['name'].split())}",
         MADE_BY,
         f"## Load it\n\n{_use(restorer, channels, path, format)}",
         f"## Scores\n\n{_scores(snapshot)}",

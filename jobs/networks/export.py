@@ -50,7 +50,7 @@ Answer = dict[str, Any]
 def export(folder: JobFolder, requested: str, format: ExportFormat, licence: str = "") -> Answer:
     """Write the requested snapshot ("best", "last" or a name) to `exports/` and check the file.
 
-    The model card is next to it: README.md, of the newest export. Raises JobError.
+    Its model card is next to it. Raises JobError.
     """
     began = time.monotonic()
     if not folder.path.exists():
@@ -76,7 +76,7 @@ def export(folder: JobFolder, requested: str, format: ExportFormat, licence: str
     path = folder.exports / f"{snapshot}{EXTENSIONS[format]}"
     with _locked(folder.exports):
         difference = _write(path, content, FORMATS[format], restorer, planes)
-        card = folder.exports / CARD
+        card = path.with_name(f"{path.name}.{CARD}")
         row = snapshots.row_of(folder, snapshot)
         text = model_card(folder, row, restorer, channels, path, format, licence)
         write_whole(card, text, durable=True)

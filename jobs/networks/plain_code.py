@@ -4,6 +4,7 @@ A line per layer, with an activation in the line of its convolution. For the mod
 Clearframe is needed to use an exported network.
 """
 
+import json
 from collections.abc import Callable, Sequence
 from typing import assert_never
 
@@ -119,7 +120,8 @@ def _is_nested(node: Node, following: Node | None, uses: list[str]) -> bool:
 
 def _expression(node: Node, inputs: list[str], key: str) -> str:
     def weight(name: str) -> str:
-        return f'w["{key}.{name}"]'
+        # A pasted layer may have any name, quotes included: the card is code that people run.
+        return f"w[{json.dumps(f'{key}.{name}', ensure_ascii=False)}]"
 
     first, op = inputs[0], node.op
     match op:

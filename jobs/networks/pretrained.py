@@ -6,6 +6,7 @@ numbers, lists and dicts only.
 
 import io
 import warnings
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,6 +58,12 @@ def start_from_file(net: nn.Module, path: Path, report: Report) -> None:
             f"{path.name} has no weight with a name and shape of this network. The file has "
             f"{theirs}; the network has {ours}. Choose the network of the file, or another file."
         )
+    broken = [name for name, value in matches.taken.items() if not value.isfinite().all()]
+    if broken:
+        raise JobError(
+            f"{path.name} has values that are not finite in {_names(broken, 5)}. Choose another "
+            "file."
+        )
     load(net, matches.taken)
     for text in sentences(matches, path.name, part):
         report.message(text)
@@ -84,9 +91,11 @@ def read_weights(path: Path) -> tuple[Weights, str]:
 
 
 def _state_dict(content: Any, path: Path) -> tuple[Weights, str]:
-    candidates = {"": content}
+    candidates: dict[str, Any] = {}
     if isinstance(content, Mapping):
-        candidates |= {part: content[part] for part in PARTS if part in content}
+        candidates = {part: content[part] for part in PARTS if part in content}
+    # The whole file last: next to its state dict, a checkpoint may have other tensors.
+    candidates[""] = content
     for part, values in candidates.items():
         tensors = _tensors(values)
         if tensors:
@@ -104,16 +113,26 @@ def _tensors(values: Any) -> Weights:
     return {
         key: value
         for key, value in values.items()
-        if isinstance(key, str) and isinstance(value, Tensor)
+        if isinstance(key, str) and isinstance(value, Tensor) and _is_plain(value)
     }
 
 
+def _is_plain(value: Tensor) -> bool:
+    """Whether a tensor has its values, and can be copied into weights."""
+    is_dense = value.layout is torch.strided and not value.is_quantized and not value.is_meta
+    return is_dense and not value.is_complex()
+
+
 def match(weights: Weights, network: Mapping[str, Tensor]) -> Matches:
-    """Match weights by name and shape, with or without a prefix that all names have in common."""
+    """Match weights by name and shape, with or without a prefix that most names have in common."""
     best = _by_name(weights, network)
     rest = weights
     while len(best.taken) < len(network) and (prefix := _common_prefix(rest)):
-        rest = {name.removeprefix(prefix): value for name, value in rest.items()}
+        rest = {
+            name.removeprefix(prefix): value
+            for name, value in rest.items()
+            if name.startswith(prefix)
+        }
         best = max(best, _by_name(rest, network), key=lambda matches: len(matches.taken))
     shapes = [value.shape for value in weights.values()]
     if not best.taken and shapes == [value.shape for value in network.values()]:
@@ -122,10 +141,13 @@ def match(weights: Weights, network: Mapping[str, Tensor]) -> Matches:
 
 
 def _common_prefix(weights: Weights) -> str:
-    """Such as module., that nn.DataParallel writes before each name."""
-    first = next(iter(weights), "").partition(".")
-    prefix = first[0] + first[1]
-    return prefix if first[1] and all(name.startswith(prefix) for name in weights) else ""
+    """Such as module., that nn.DataParallel writes before each name.
+
+    Not all names have it: an average of weights (AveragedModel) counts itself in n_averaged.
+    """
+    firsts = Counter(name[: name.index(".") + 1] for name in weights if "." in name)
+    prefix, count = firsts.most_common(1)[0] if firsts else ("", 0)
+    return prefix if 2 * count > len(weights) else ""
 
 
 def _by_name(weights: Weights, network: Mapping[str, Tensor]) -> Matches:

@@ -22,7 +22,7 @@ class Region(Spec):
 
 
 class PinnedSample(Spec):
-    """A sample that a user chose: shown after each validation, next to those of the training."""
+    """A sample that a user chose: shown next to those of the training."""
 
     pair: Number = Field(ge=0, description="Number of the validation pair, from 0.")
     region: Region | None = Field(None, description="Null for the whole frame.")

@@ -256,10 +256,11 @@ def test_a_server_restores_files_that_it_cannot_see(
     (folder / "a.h264").write_bytes(clip[0].read_bytes())
     (folder / "b.bmp.gz").write_bytes((clip[1] / "000001.bmp.gz").read_bytes())
     there = ("--server", server.url)
-    done = clearframe(folder, "a.h264", "b.bmp.gz", "out", *there)
+    done = clearframe(folder, "a.h264", "b.bmp.gz", "out", "--qp", "30", *there)
     assert done.returncode == 0, done.stderr
-    assert [job["spec"]["kind"] for job in json.loads(done.stdout)] == ["video", "image"]
+    specs = [job["spec"] for job in json.loads(done.stdout)]
+    assert [(spec["kind"], spec["qp"]) for spec in specs] == [("video", 30), ("image", 30)]
     assert len(list(decode_frames(folder / "out/a.mp4"))) == 24
     assert read_image(folder / "out/b.png").shape == read_image(folder / "b.bmp.gz").shape
-    refused = clearframe(folder, "a.h264", "c.mp4", "--qp", "30", *there)
+    refused = clearframe(folder, "a.h264", "c.mp4", "--memory", "100", *there)
     assert (refused.returncode, "for this machine only" in refused.stderr) == (2, True)

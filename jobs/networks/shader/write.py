@@ -39,7 +39,8 @@ def write(restorer: Restorer, about: Mapping[str, str]) -> str:
     seen = _encode(shader, restorer, channels, mean)
     output = _layers(shader, net, seen)
     shader.finish(_decode(restorer, seen, output, mean))
-    head = [f"Clearframe: {about['model']}, {about['snapshot']}", "mpv --glsl-shaders=FILE VIDEO"]
+    name = " ".join(about["model"].split())  # A second line could be a directive.
+    head = [f"Clearframe: {name}, {about['snapshot']}", "mpv --glsl-shaders=FILE VIDEO"]
     return "".join(f"// {line}\n" for line in head) + "\n" + "\n".join(shader.passes)
 
 

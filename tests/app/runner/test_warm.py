@@ -165,6 +165,7 @@ def test_an_idle_worker_ends(python: Callable[[str], str]) -> None:
     code = """
 from gevent import monkey
 monkey.patch_all()
+import gevent
 import app.runner.warm
 warm = app.runner.warm.WarmWorkers(print, lambda: None)
 worker = warm._worker("a")
@@ -172,7 +173,12 @@ assert warm._worker("a") is worker
 warm.dismiss_idle()
 assert warm._workers == [worker]
 app.runner.warm.IDLE_SECONDS = 0.0
+gevent.sleep(0.01)
 warm.dismiss_idle()
+assert warm.gpus() == {""}
+with gevent.Timeout(60):
+    while warm.gpus():
+        gevent.sleep(0.01)
 print(warm._workers, worker.process.wait(timeout=60))
 """
     assert python(code) == "[] 0\n"

@@ -15,6 +15,7 @@ from jobs.core.folder import JobFolder
 from jobs.datasets.store import PairReader
 from jobs.interchange import exporting, parquet
 from jobs.interchange.exporting import export
+from jobs.interchange.lmdb_writer import LmdbWriter
 from jobs.interchange.pairs import ExportedPair, Pairs, from_job
 from jobs.specs.export import DatasetFormat as Format
 from tests.conftest import Clip
@@ -167,3 +168,12 @@ def test_missing_pyarrow_is_said(
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     with pytest.raises(JobError, match=r"pip install 'clearframe\[parquet\]'"):
         exported(dataset, tmp_path / "out", "parquet")
+
+
+def test_lmdb_refuses_a_key_before_the_last(tmp_path: Path) -> None:
+    """LMDB itself would leave the value out, and say so in a number that is easy to overlook."""
+    writer = LmdbWriter(tmp_path / "values")
+    writer.add(b"999999", b"a")
+    writer.add(b"1000000", b"b")
+    with pytest.raises(JobError, match="1000000 is not behind the last one"):
+        writer.finish()

@@ -1,6 +1,7 @@
 """Imports: what exports wrote, what other programs wrote, and what is no dataset."""
 
 import io
+import json
 import os
 import shutil
 import tarfile
@@ -123,6 +124,40 @@ def test_lmdb_of_basicsr_without_splits_is_divided_as_the_spec_says(tmp_path: Pa
     (sequence,) = found(tmp_path / "set")
     assert sequence.inputs.name(7) == "0801_s007"
     assert np.array_equal(pictures(sequence)[7][1], picture(107))
+
+
+@pytest.mark.parametrize(("shape", "value"), [((2, 1), 30), ((1, 2), 60)])
+def test_qps_that_do_not_belong_to_the_picture_are_refused(
+    shape: tuple[int, int], value: int, tmp_path: Path
+) -> None:
+    for side in ("input", "target", "qp_map"):
+        (tmp_path / "set" / side).mkdir(parents=True)
+        (tmp_path / "set" / side / "0.png").write_bytes(png(0))  # Of 24x16, two macroblocks.
+    Image.fromarray(np.full(shape, value, np.uint8)).save(tmp_path / "set" / "qp_map" / "0.png")
+    folder = run_dataset(tmp_path, {"kind": "import", "pairs": str(tmp_path / "set")})
+    assert "0.png has no QPs of a picture of 24x16" in end_of(folder)["reason"]
+    assert "2x1 pixels with values up to 51" in end_of(folder)["reason"]
+
+
+def test_a_negative_size_in_a_tar_archive_is_an_error(tmp_path: Path) -> None:
+    info = tarfile.TarInfo("0.json")
+    info.size = -512
+    header = bytearray(info.tobuf(tarfile.GNU_FORMAT))
+    parts = [member(f"0.{side}.png", png(0)) for side in ("input", "target")]
+    (tmp_path / "a.tar").write_bytes(b"".join([*parts, bytes(header), bytes(1024)]))
+    with pytest.raises(JobError, match="negative size"):
+        found(tmp_path / "a.tar")
+
+
+def test_a_linked_folder_outside_of_the_data_roots_is_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for folder in ("set/input", "set/target", "private/val/input", "private/val/target"):
+        (tmp_path / folder).mkdir(parents=True)
+        (tmp_path / folder / "0.png").write_bytes(png(0))
+    (tmp_path / "set" / "linked").symlink_to(tmp_path / "private")
+    monkeypatch.setenv(READABLE, json.dumps([str(tmp_path / "set")]))
+    assert splits(tmp_path / "set") == {"": 1}
 
 
 @pytest.mark.parametrize("encoding", ["none", "gray", "png", "jpg"])

@@ -117,7 +117,7 @@ def run_card(path: Path, image: Tensor) -> Tensor:
 
 
 def card_of(path: Path) -> str:
-    return (path.parent / "README.md").read_text()
+    return path.with_name(f"{path.name}.README.md").read_text()
 
 
 def assert_restores(folder: JobFolder, format: ExportFormat) -> None:
@@ -243,7 +243,7 @@ def test_card_has_scores_data_network_and_licence(home: Path) -> None:
         log.append("facts", dataset_hash="0123abcd")
     snapshots.weights_of(folder, "epoch-0001").rename(snapshots.weights_of(folder, "epoch-0002"))
     answer = export(folder, "last", "safetensors", 'cc-by-4.0 "mine"')
-    assert answer["card"] == "exports/README.md"
+    assert answer["card"] == "exports/epoch-0002.safetensors.README.md"
     card = (folder.path / answer["card"]).read_text()
     lines = card.split("---\n")[1].splitlines()
     head = {key: json.loads(value) for key, value in (line.split(": ", 1) for line in lines)}
@@ -259,8 +259,20 @@ def test_card_has_scores_data_network_and_licence(home: Path) -> None:
     ):
         assert text in card
     assert "SSIM" not in card.split("## Scores")[1].split("## ")[0]
-    export(folder, "last", "onnx")
-    assert 'license: "unknown"' in (folder.path / answer["card"]).read_text()
+    other = export(folder, "last", "torchscript", "mit\n# A heading")
+    assert 'license: "mit # A heading"' in (folder.path / other["card"]).read_text()
+    assert (folder.path / answer["card"]).read_text() == card
+
+
+def test_the_name_of_a_layer_cannot_add_code_to_the_card(home: Path) -> None:
+    name = 'a"]if print("run")else w["b'
+    quoted = name.replace('"', '\\"')
+    text = (
+        f'layer {{ name: "{quoted}" type: "Convolution" bottom: "data" top: "out" '
+        "convolution_param { num_output: 1 kernel_size: 3 pad: 1 } }"
+    )
+    folder = make_model(home, {"name": "custom", "prototxt": text, "start": "paper"})
+    assert_restores(folder, "safetensors")
 
 
 # Refused exports.
@@ -288,7 +300,7 @@ def test_a_file_with_another_output_than_torch_is_removed(
         export(folder, "best", "torchscript")
     assert message in str(error.value)
     names = sorted(path.name for path in folder.exports.iterdir())
-    assert names == [".lock", "README.md", "epoch-0001.pt"]
+    assert names == [".lock", "epoch-0001.pt", "epoch-0001.pt.README.md"]
     assert (folder.path / before["file"]).stat().st_size == before["size"], (
         "the previous file changed"
     )
@@ -450,7 +462,7 @@ def test_concurrent_exports_wait_and_overwrite_the_file_of_a_killed_export(
         assert draft.read_bytes() == b"half", "an export did not wait"
     assert [answer_of(process)["difference"] < 1e-6 for process in exports] == [True, True]
     names = sorted(path.name for path in folder.exports.iterdir())
-    assert names == [".lock", "README.md", "epoch-0001.pt"]
+    assert names == [".lock", "epoch-0001.pt", "epoch-0001.pt.README.md"]
 
 
 def waiting_for(lock: int) -> int:

@@ -13,11 +13,13 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from jobs.core.errors import JobError
+from jobs.core.events import NoLog
 from jobs.core.folder import JobFolder
 from jobs.core.paths import READABLE
+from jobs.core.report import Report
 from jobs.networks import snapshots
 from jobs.networks.export import export
-from jobs.networks.pretrained import load, match, read_weights, sentences
+from jobs.networks.pretrained import load, match, read_weights, sentences, start_from_file
 from models.build import GraphNetwork
 from models.definitions.networks import ecbnet, srcnn_915
 from tests.conftest import Clip
@@ -47,6 +49,7 @@ def prefixed(weights: Weights, prefix: str) -> Weights:
         ({"params": weights()}, "params"),
         ({"params": {}, "params_ema": weights()}, "params_ema"),
         ({"epoch": 3, "optimizer": {"lr": 0.1}, "state_dict": weights()}, "state_dict"),
+        ({"model": weights(), "rng_state": torch.zeros(8)}, "model"),
     ],
 )
 @pytest.mark.parametrize("new_format", [True, False])
@@ -67,6 +70,19 @@ def test_names_match_below_common_prefixes(prefix: str) -> None:
     matches = match(prefixed(weights(), prefix), network().state_dict())
     assert matches.taken.keys() == weights().keys()
     assert [matches.untouched, matches.other_shapes, matches.unknown] == [[], [], []]
+
+
+def test_the_average_of_torch_matches() -> None:
+    average = {"n_averaged": torch.tensor(3), **prefixed(weights(), "module.")}
+    assert match(average, network().state_dict()).taken.keys() == weights().keys()
+
+
+def test_weights_that_are_not_finite_are_refused(tmp_path: Path) -> None:
+    broken = weights()
+    broken["conv2.bias"][1] = torch.nan
+    torch.save(broken, tmp_path / "net.pth")
+    with pytest.raises(JobError, match=r"not finite in conv2\.bias"):
+        start_from_file(network(), tmp_path / "net.pth", Report(NoLog()))
 
 
 def test_each_name_is_listed() -> None:
