@@ -148,7 +148,7 @@ class ModelSpec(Spec):
         None,
         "Validation interval",
         "Epochs between validations; can be a fraction. Empty: every epoch, or in a run of minutes "
-        "every 10 s at first, for at most a tenth of the time.",
+        "every 10 s at first; fewer where they would take more than a tenth of the time.",
         unit="epochs",
         more=True,
         gt=0,
