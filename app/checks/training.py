@@ -172,8 +172,8 @@ def _python(field: str, path: str, settings: Settings, problems: Problems) -> st
     """The real path of a Python file of a user."""
     if not settings.allow_user_code:
         problems[field] = (
-            "This server does not run Python files of users. "
-            "To allow them, restart it with --allow-user-code."
+            "Python files of users are not run here. "
+            "To allow them, start the server, or the command, with --allow-user-code."
         )
         return path
     try:

@@ -16,7 +16,7 @@ class Preset:
 
 def _fine_tuning(title: str, starter: Starter, depth: int, maps: int, about: str) -> Preset:
     """A minute of training from a starter of this shape."""
-    gain = f"+{facts_of(starter).gain:.2f} dB at QP 37 before any training"
+    gain = f"+{facts_of(starter).gain:.2f} dB of Y at QP 37 before any training"
     values: Values = {
         "network": {"name": "ecbnet", "start": "starter", "depth": depth, "maps": maps},
         "channels": "y",
