@@ -90,6 +90,7 @@ def pages_of(server: Server, work: Path) -> dict[str, str]:
         "pair": f"/datasets/{dataset}/pairs/train/0",
         "model form": "/models/new",
         "model": f"/models/{model}",
+        "try in the browser": f"/models/{model}/browser",
         "choose what to compare": f"/compare?ids={model}",
         "compare": f"/compare?ids={model},{other}",
         "test form": f"/models/{model}/test",

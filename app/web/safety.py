@@ -122,14 +122,21 @@ def style_nonce() -> str:
     """The nonce of this response for style elements: the code editor makes its own."""
     if "style_nonce" not in g:
         g.style_nonce = secrets.token_urlsafe(16)
+        allow("style-src", f"'nonce-{g.style_nonce}'")
     return str(g.style_nonce)
+
+
+def allow(directive: str, source: str) -> None:
+    """Allow one more source of a directive in the policy of this response only."""
+    g.setdefault("allowed", {})[directive] = source
 
 
 def add_headers(response: Response) -> Response:
     response.headers.update(HEADERS)
-    if "style_nonce" in g:
-        policy = HEADERS["Content-Security-Policy"]
-        response.headers["Content-Security-Policy"] = policy.replace(
-            "style-src 'self'", f"style-src 'self' 'nonce-{g.style_nonce}'"
-        )
+    policy = HEADERS["Content-Security-Policy"]
+    for directive, source in g.get("allowed", {}).items():
+        own = f"{directive} 'self'"
+        policy = policy if own in policy else f"{policy}; {own}"
+        policy = policy.replace(own, f"{own} {source}")
+    response.headers["Content-Security-Policy"] = policy
     return response

@@ -80,6 +80,7 @@ def named(
                 f"/datasets/new?clone={dataset}",
                 f"/datasets/{aborted}",
                 f"/models/{model}",
+                f"/models/{model}/browser",
                 f"/models/new?clone={model}",
                 *(
                     f"/models/{model}/test?kind={kind}&image={quote(image)}"

@@ -90,7 +90,7 @@ export function viewer(holder, pictures, qpMap) {
 /**
  * Create a viewer of surfaces that change, such as frames of videos.
  * @param {HTMLElement} holder
- * @param {Picture[]} pictures At least two, whose URLs are offered as files.
+ * @param {Picture[]} pictures At least two, whose URLs are offered as files if they have one.
  * @param {Surface[]} loaded Of one size.
  * @returns {{ stage: HTMLElement, redraw: () => void }} `redraw` shows what the surfaces have now.
  */
@@ -180,9 +180,10 @@ function build(pictures, images) {
 
 /**
  * @param {Picture[]} pictures
- * @param {string[]} urls Of the pictures now.
+ * @param {string[]} urls Of the pictures now; empty for those that are no files.
  */
 function fileLinks(pictures, urls) {
+  if (!urls.some(Boolean)) return [];
   const links = pictures.map(({ role, label }, index) => {
     const [path] = urls[index].split("?");
     const extension = path.slice(path.lastIndexOf(".") + 1);

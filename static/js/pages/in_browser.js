@@ -1,0 +1,202 @@
+// The page that restores a picture from the person's disk in this browser: the file stays here.
+import { withRoot } from "../base/address.js";
+import { messageOf, post, request } from "../base/api.js";
+import { context2d, find, pageData } from "../base/dom.js";
+import { milliseconds } from "../base/format.js";
+import { startNetwork } from "../network/network.js";
+import { restore } from "../network/restore.js";
+import { liveViewer } from "../viewer/viewer.js";
+
+/** @import { ExportFile } from "../base/types.js" */
+/** @import { Network, Runtime } from "../network/network.js" */
+/** @import { Reach } from "../network/tiles.js" */
+
+const OPAQUE = 255;
+
+/**
+ * @type {{ model: string, reaches: [Reach, Reach] | null, worker: string,
+ *   runtimes: { webgpu: Runtime, wasm: Runtime } }}
+ */
+const { model, reaches, worker, runtimes } = pageData("network");
+const fileField = find(document, "#file", HTMLInputElement);
+const snapshotField = find(document, "#snapshot", HTMLSelectElement);
+const qpField = find(document, "#qp", HTMLInputElement);
+const state = find(document, "#state");
+const problem = find(document, "#problem");
+const bar = find(document, "#progress", HTMLProgressElement);
+const save = find(document, "#save", HTMLAnchorElement);
+const result = find(document, "#result");
+
+/** @type {{ snapshot: string, started: Promise<Network> } | null} */
+let current = null;
+let work = new AbortController();
+
+for (const field of [fileField, snapshotField, qpField])
+  field.addEventListener("change", () => begin());
+find(document, "#choice").addEventListener("submit", (event) => event.preventDefault());
+
+/** Restore the chosen file; what was restored before gives way to it. */
+async function begin() {
+  work.abort();
+  work = new AbortController();
+  const { signal } = work;
+  clear();
+  const file = fileField.files?.[0];
+  if (!file || !qpField.reportValidity()) return;
+  try {
+    await showPicture(file, signal);
+  } catch (error) {
+    if (signal.aborted) return;
+    clear();
+    problem.textContent = messageOf(error);
+    problem.hidden = false;
+  }
+}
+
+function clear() {
+  state.textContent = "";
+  for (const part of [problem, bar, save, result]) part.hidden = true;
+  result.replaceChildren();
+  URL.revokeObjectURL(save.href);
+}
+
+/**
+ * @param {File} file
+ * @param {AbortSignal} signal
+ */
+async function showPicture(file, signal) {
+  const input = await pictureIn(file);
+  const network = await networkOf(snapshotField.value);
+  signal.throwIfAborted();
+  const { width, height } = input.canvas;
+  state.textContent = `Restoring ${width}×${height} ${onDevice(network)}…`;
+  bar.hidden = false;
+  bar.value = 0;
+  const began = performance.now();
+  const pixels = await restore(input.getImageData(0, 0, width, height), network, {
+    reaches,
+    qp: qpField.valueAsNumber || 0,
+    signal,
+    progress: (done, total) => (bar.value = done / total),
+  });
+  const took = (performance.now() - began) / 1000;
+  const output = canvasOf(width, height);
+  output.putImageData(pixels, 0, 0);
+  const png = await pngOf(output.canvas);
+  signal.throwIfAborted();
+  bar.hidden = true;
+  state.textContent = `Restored ${width}×${height} in ${milliseconds(took)} ${onDevice(network)}.`;
+  save.href = URL.createObjectURL(png);
+  save.download = `${file.name.replace(/\.[^.]*$/, "")}-restored.png`;
+  save.hidden = false;
+  showViewer([input.canvas, output.canvas]);
+}
+
+/**
+ * The pixels of an image file as they are stored, turned as its EXIF data says.
+ * @param {File} file
+ */
+async function pictureIn(file) {
+  let bitmap;
+  try {
+    bitmap = await createImageBitmap(file, { colorSpaceConversion: "none" });
+  } catch {
+    throw new Error(
+      `This browser cannot read ${file.name} as a picture. ` +
+        "Choose a PNG, JPEG or WebP file, or use Test one.",
+    );
+  }
+  const context = canvasOf(bitmap.width, bitmap.height);
+  context.drawImage(bitmap, 0, 0);
+  bitmap.close();
+  const { data } = context.getImageData(0, 0, context.canvas.width, context.canvas.height);
+  for (let at = 3; at < data.length; at += 4)
+    if (data[at] !== OPAQUE)
+      throw new Error(
+        `${file.name} has transparent pixels. Flatten the image first: the network needs ` +
+          "opaque colours.",
+      );
+  return context;
+}
+
+/**
+ * @param {number} width
+ * @param {number} height
+ */
+const canvasOf = (width, height) =>
+  context2d(Object.assign(document.createElement("canvas"), { width, height }), {
+    willReadFrequently: true,
+  });
+
+/**
+ * @param {HTMLCanvasElement} canvas
+ * @returns {Promise<Blob>}
+ */
+const pngOf = (canvas) =>
+  new Promise((resolve, reject) =>
+    canvas.toBlob((blob) =>
+      blob ? resolve(blob) : reject(new Error("The browser cannot write a PNG of this size.")),
+    ),
+  );
+
+/** @param {HTMLCanvasElement[]} surfaces Input and output. */
+function showViewer(surfaces) {
+  result.hidden = false;
+  const pictures = [
+    { role: "input", label: "Input", url: "" },
+    { role: "output", label: "Output", url: "" },
+  ];
+  return liveViewer(result, pictures, surfaces);
+}
+
+/**
+ * The network of a snapshot, loaded once.
+ * @param {string} snapshot
+ * @returns {Promise<Network>}
+ */
+async function networkOf(snapshot) {
+  if (current?.snapshot !== snapshot) {
+    current?.started.then(({ end }) => end()).catch(() => {});
+    current = { snapshot, started: load(snapshot) };
+  }
+  try {
+    return await current.started;
+  } catch (error) {
+    current = null; // The next file tries again.
+    throw error;
+  }
+}
+
+/**
+ * @param {string} snapshot
+ * @returns {Promise<Network>}
+ */
+async function load(snapshot) {
+  const address = await exportOf(snapshot);
+  state.textContent = `Loading ${snapshot}…`;
+  const network = await startNetwork(worker, { model: withRoot(address), runtimes });
+  find(document, "#qp-field").hidden = network.planes % 2 === 1;
+  return network;
+}
+
+/**
+ * The address of a snapshot's ONNX file, which the server makes at the first request.
+ * @param {string} snapshot
+ * @returns {Promise<string>}
+ */
+async function exportOf(snapshot) {
+  /** @type {{ exports: ExportFile[] }} */
+  const { exports } = await request(`/models/${model}/exports`);
+  const existing = exports.find((file) => file.format === "onnx" && file.snapshot === snapshot);
+  if (existing) return existing.url;
+  state.textContent = `The server exports ${snapshot} as ONNX…`;
+  const { url } = await post(`/models/${model}/exports`, { snapshot, format: "onnx" });
+  return url;
+}
+
+/**
+ * Where the network runs, and why not on the GPU.
+ * @param {Network} network
+ */
+const onDevice = ({ device, reason }) =>
+  device === "webgpu" ? "on the GPU (WebGPU)" : `on the CPU (WASM: ${reason})`;
