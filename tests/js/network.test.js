@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
+import { meter, ratesText } from "../../static/js/network/frames.js";
 import { keep, restore, valuesOf } from "../../static/js/network/restore.js";
 import { partsOf, tilesOf } from "../../static/js/network/tiles.js";
 
@@ -65,4 +66,19 @@ test("a picture that is too large to be restored whole is refused with its size"
     restore(picture, network, { reaches: null, qp: 0, signal: new AbortController().signal }),
     /at most 4,194,304 pixels here. This one has 6,000,000/,
   );
+});
+
+test("rates of the last seconds say how many frames are restored", () => {
+  const [shown, restored] = [meter(), meter()];
+  assert.equal(ratesText(restored.rate(), shown.rate()), "");
+  for (let time = 0; time <= 10_000; time += 40) shown.add(time, time / 40);
+  for (let time = 0; time <= 10_000; time += 250) restored.add(time);
+  assert.equal(
+    ratesText(restored.rate(), shown.rate()),
+    "4 of 25 frames/s are restored, the others are skipped.",
+  );
+  assert.equal(ratesText(shown.rate(), shown.rate()), "25 of 25 frames/s.");
+  restored.clear();
+  for (const time of [0, 20_000]) restored.add(time);
+  assert.equal(restored.rate(), 0.05);
 });

@@ -1,17 +1,18 @@
-// The page that restores a picture from the person's disk in this browser: the file stays here.
+// The page that restores a picture or a video from the person's disk in this browser, where it stays.
 import { withRoot } from "../base/address.js";
 import { messageOf, post, request } from "../base/api.js";
-import { context2d, find, pageData } from "../base/dom.js";
+import { element, find, pageData } from "../base/dom.js";
 import { milliseconds } from "../base/format.js";
+import { canvasOf, pictureIn, pngOf, videoIn } from "../network/files.js";
+import { restoreFrames } from "../network/frames.js";
 import { startNetwork } from "../network/network.js";
 import { restore } from "../network/restore.js";
+import { drawPixels } from "../viewer/stage.js";
 import { liveViewer } from "../viewer/viewer.js";
 
 /** @import { ExportFile } from "../base/types.js" */
 /** @import { Network, Runtime } from "../network/network.js" */
 /** @import { Reach } from "../network/tiles.js" */
-
-const OPAQUE = 255;
 
 /**
  * @type {{ model: string, reaches: [Reach, Reach] | null, worker: string,
@@ -22,6 +23,7 @@ const fileField = find(document, "#file", HTMLInputElement);
 const snapshotField = find(document, "#snapshot", HTMLSelectElement);
 const qpField = find(document, "#qp", HTMLInputElement);
 const state = find(document, "#state");
+const rates = find(document, "#rates");
 const problem = find(document, "#problem");
 const bar = find(document, "#progress", HTMLProgressElement);
 const save = find(document, "#save", HTMLAnchorElement);
@@ -31,8 +33,11 @@ const result = find(document, "#result");
 let current = null;
 let work = new AbortController();
 
-for (const field of [fileField, snapshotField, qpField])
-  field.addEventListener("change", () => begin());
+/** @type {(() => void) | null} Restores the shown frame of a video again. */
+let again = null;
+
+for (const field of [fileField, snapshotField]) field.addEventListener("change", () => begin());
+qpField.addEventListener("change", () => (again && qpField.reportValidity() ? again() : begin()));
 find(document, "#choice").addEventListener("submit", (event) => event.preventDefault());
 
 /** Restore the chosen file; what was restored before gives way to it. */
@@ -44,17 +49,24 @@ async function begin() {
   const file = fileField.files?.[0];
   if (!file || !qpField.reportValidity()) return;
   try {
-    await showPicture(file, signal);
+    if (file.type.startsWith("video/")) await showVideo(file, signal);
+    else await showPicture(file, signal);
   } catch (error) {
-    if (signal.aborted) return;
-    clear();
-    problem.textContent = messageOf(error);
-    problem.hidden = false;
+    if (!signal.aborted) showProblem(error);
   }
 }
 
+/** @param {unknown} error */
+function showProblem(error) {
+  work.abort();
+  clear();
+  problem.textContent = messageOf(error);
+  problem.hidden = false;
+}
+
 function clear() {
-  state.textContent = "";
+  again = null;
+  for (const text of [state, rates]) text.textContent = "";
   for (const part of [problem, bar, save, result]) part.hidden = true;
   result.replaceChildren();
   URL.revokeObjectURL(save.href);
@@ -75,7 +87,7 @@ async function showPicture(file, signal) {
   const began = performance.now();
   const pixels = await restore(input.getImageData(0, 0, width, height), network, {
     reaches,
-    qp: qpField.valueAsNumber || 0,
+    qp: qp(),
     signal,
     progress: (done, total) => (bar.value = done / total),
   });
@@ -93,51 +105,34 @@ async function showPicture(file, signal) {
 }
 
 /**
- * The pixels of an image file as they are stored, turned as its EXIF data says.
  * @param {File} file
+ * @param {AbortSignal} signal
  */
-async function pictureIn(file) {
-  let bitmap;
-  try {
-    bitmap = await createImageBitmap(file, { colorSpaceConversion: "none" });
-  } catch {
-    throw new Error(
-      `This browser cannot read ${file.name} as a picture. ` +
-        "Choose a PNG, JPEG or WebP file, or use Test one.",
-    );
-  }
-  const context = canvasOf(bitmap.width, bitmap.height);
-  context.drawImage(bitmap, 0, 0);
-  bitmap.close();
-  const { data } = context.getImageData(0, 0, context.canvas.width, context.canvas.height);
-  for (let at = 3; at < data.length; at += 4)
-    if (data[at] !== OPAQUE)
-      throw new Error(
-        `${file.name} has transparent pixels. Flatten the image first: the network needs ` +
-          "opaque colours.",
-      );
-  return context;
+async function showVideo(file, signal) {
+  const video = await videoIn(file, signal);
+  const network = await networkOf(snapshotField.value);
+  signal.throwIfAborted();
+  const size = { width: video.videoWidth, height: video.videoHeight };
+  state.textContent = `${size.width}×${size.height}, restored ${onDevice(network)}.`;
+  const surfaces = [0, 1].map(() => canvasOf(size.width, size.height).canvas);
+  const { redraw } = showViewer(surfaces);
+  result.prepend(video);
+  again = restoreFrames(
+    video,
+    {
+      restore: (pixels) => restore(pixels, network, { reaches, qp: qp(), signal }),
+      show: (...pictures) => {
+        pictures.forEach((pixels, index) => drawPixels(surfaces[index], pixels));
+        redraw();
+      },
+      report: (text) => (rates.textContent = text),
+      fail: showProblem,
+    },
+    signal,
+  );
 }
 
-/**
- * @param {number} width
- * @param {number} height
- */
-const canvasOf = (width, height) =>
-  context2d(Object.assign(document.createElement("canvas"), { width, height }), {
-    willReadFrequently: true,
-  });
-
-/**
- * @param {HTMLCanvasElement} canvas
- * @returns {Promise<Blob>}
- */
-const pngOf = (canvas) =>
-  new Promise((resolve, reject) =>
-    canvas.toBlob((blob) =>
-      blob ? resolve(blob) : reject(new Error("The browser cannot write a PNG of this size.")),
-    ),
-  );
+const qp = () => qpField.valueAsNumber || 0;
 
 /** @param {HTMLCanvasElement[]} surfaces Input and output. */
 function showViewer(surfaces) {
@@ -146,7 +141,9 @@ function showViewer(surfaces) {
     { role: "input", label: "Input", url: "" },
     { role: "output", label: "Output", url: "" },
   ];
-  return liveViewer(result, pictures, surfaces);
+  const room = element("div");
+  result.replaceChildren(room);
+  return liveViewer(room, pictures, surfaces);
 }
 
 /**

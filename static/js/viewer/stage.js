@@ -51,6 +51,16 @@ export function drawFrame(surface, video) {
 }
 
 /**
+ * Draw pixels onto a surface of their size.
+ * @param {Surface} surface
+ * @param {ImageData} pixels
+ */
+export function drawPixels(surface, pixels) {
+  context2d(surface).putImageData(pixels, 0, 0);
+  values.delete(surface);
+}
+
+/**
  * The enlarged difference of two surfaces.
  * @param {Surface} a
  * @param {Surface} b
