@@ -4,6 +4,8 @@
 /** @import { InferenceSession } from "onnxruntime-web" */
 /** @import { Facts, Loading, Running } from "./network.js" */
 
+/** @typedef {{ isFallbackAdapter?: boolean, info?: GpuAdapter }} GpuAdapter */
+
 /** @type {typeof import("onnxruntime-web")} */
 let runtime;
 /** @type {InferenceSession} */
@@ -43,12 +45,18 @@ async function load({ model, runtimes }) {
   }
 }
 
-/** Fails before anything is loaded: many browsers have WebGPU, but no GPU that it can use. */
+/**
+ * Fails before anything is loaded: many browsers have WebGPU, but no GPU that it can use. On a GPU
+ * in software, a network is slower than as WASM.
+ */
 async function requireGpu() {
-  /** @type {{ requestAdapter: () => Promise<object | null> } | undefined} */
+  /** @type {{ requestAdapter: () => Promise<GpuAdapter | null> } | undefined} */
   const gpu = "gpu" in navigator ? /** @type {any} */ (navigator).gpu : undefined;
   if (!gpu) throw new Error("this browser has no WebGPU");
-  if (!(await gpu.requestAdapter())) throw new Error("WebGPU finds no graphics card");
+  const adapter = await gpu.requestAdapter();
+  if (!adapter) throw new Error("WebGPU finds no graphics card");
+  if (adapter.isFallbackAdapter || adapter.info?.isFallbackAdapter)
+    throw new Error("WebGPU has only a graphics card in software");
 }
 
 /**
