@@ -27,7 +27,7 @@ COMMANDS = {
     "export": (
         "commands.export",
         "export",
-        "Export a snapshot to ONNX, TorchScript, torch.export, safetensors or a shader.",
+        "Export a snapshot to ONNX, TorchScript, torch.export, safetensors or an mpv shader.",
     ),
     "jobs": (
         "commands.managing.jobs",

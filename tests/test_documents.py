@@ -13,7 +13,6 @@ from pathlib import Path
 import click
 import pytest
 from flask.testing import FlaskClient
-from playwright.sync_api import Browser
 
 from app.application import create_app
 from app.forms.help import FIELDS, FORMS
@@ -23,13 +22,9 @@ from app.web.safety import HEADERS
 from commands import main
 from commands.server_options import with_settings
 from jobs.core.paths import ROOT
-from tests.browser.conftest import browser, watched
 from tests.conftest import Clip
 from tests.support.server import Server, free_port
 
-__all__ = ["browser"]
-
-TOKEN = "a-token-for-these-tests"  # noqa: S105
 POLICY = HEADERS["Content-Security-Policy"]
 
 
@@ -87,22 +82,6 @@ def test_without_built_pages_the_server_says_how_to_build_them(
     answer = client.get("/help/")
     assert answer.status_code == 404
     assert "Run `make docs`" in answer.text
-
-
-def test_the_pages_work_in_a_browser_below_a_prefix(
-    pages: Path, browser: Browser, home: Path
-) -> None:
-    """Search, theme and icons, without an error of the policy in the console."""
-    server = Server(home, [home.parent], free_port())
-    server.options = ["--prefix=/clips", f"--token={TOKEN}"]
-    with server, watched(browser, "help") as page:
-        page.goto(f"{server.url}/clips/?token={TOKEN}")
-        page.get_by_role("link", name="Help").click()
-        page.get_by_role("link", name="Learning rate decay").first.click()
-        page.get_by_placeholder("Search").fill("worker.lock")
-        page.get_by_placeholder("Search").press("Enter")
-        page.locator("#search-results a", has_text="Architecture").first.click()
-        page.get_by_role("heading", name="Locks").wait_for()
 
 
 RUN = re.compile(r"^```(sh|python)\n(.*?)^```", re.DOTALL | re.MULTILINE)

@@ -156,14 +156,14 @@ def test_a_dropped_folder_stays_a_folder_and_skipped_files_are_reported(
     for name in ("frame1.bmp.gz", "frame2.bmp.gz", "deep/frame3.bmp.gz"):
         (folder / name).write_bytes(image.read_bytes())
     (folder / ".DS_Store").write_bytes(b"\0\0\0\1Bud1")
-    (folder / "readme.md").write_text("words")
+    (folder / "notes.doc").write_text("words")
     drop(form, ORIGINALS, folder)
     place = value(form, ORIGINALS)
     assert place.name == "frames"
     arrived = sorted(str(path.relative_to(place)) for path in place.rglob("*") if path.is_file())
     assert arrived == ["deep/frame3.bmp.gz", "frame1.bmp.gz", "frame2.bmp.gz"]
     error = form.locator(".field", has=form.locator(ORIGINALS)).get_by_role("alert")
-    expect(error).to_contain_text("Left out of frames: readme.md contains text")
+    expect(error).to_contain_text("Left out of frames: notes.doc contains text")
 
 
 def test_a_drop_outside_a_field_does_not_leave_the_page(form: Page, clip: Clip) -> None:
