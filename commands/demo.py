@@ -55,6 +55,7 @@ def demo(
         raise click.UsageError(
             "Set both the stream (CLIP) and the folder of its originals (ORIGINALS), or neither."
         )
+    home = home.resolve()  # The process that creates the sample clip has another current folder.
     with socket.socket() as probe:
         if probe.connect_ex(("127.0.0.1", port)) == 0:
             raise click.ClickException(

@@ -219,7 +219,7 @@ def test_a_sweep_is_compared_on_one_page_and_names_are_escaped(
         expect(row.locator(".gain")).to_contain_text("dB")
     expect(page.locator("#verdict")).to_contain_text("Best so far:")
     expect(page.locator("tr.best")).to_have_count(1)
-    assert page.locator("main img").count() == 0
+    expect(page.locator("main img")).to_have_count(0)
     page.screenshot(path=ARTIFACTS / "sweep.png", full_page=True)
 
 

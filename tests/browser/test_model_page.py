@@ -288,7 +288,7 @@ def test_a_sample_opens_in_the_viewer_with_a_slider_through_the_validations(
     page.keyboard.press("Home")
     expect(dialog.locator("output").first).to_contain_text("epoch 0, step 0 · 1 of ")
     expect(dialog.locator(".files a").nth(1)).not_to_have_attribute("href", str(newest))
-    assert page.evaluate(picture) != before
+    page.wait_for_function(f"before => {picture} !== before", arg=before)
     expect(zoom).to_have_text(scale)
     assert serious_findings(page) == []
     page.screenshot(path=ARTIFACTS / "sample-viewer.png")
@@ -391,7 +391,8 @@ def test_models_are_compared_and_tested_on_one_image(page: Page, prepared: Prepa
     expect(settings.filter(has_text="Epochs")).to_have_count(1)
     expect(settings.filter(has_text="Batch size")).to_have_count(0)
     until(page, "Number(document.querySelector('.chart').dataset.points) >= 4")
-    assert Chart(page, "PSNR of validation, dB").figure.locator(".legend button").count() == 3
+    legend = Chart(page, "PSNR of validation, dB").figure.locator(".legend button")
+    expect(legend).to_have_count(3)
     page.get_by_role("radio", name="A validation pair").check()
     page.get_by_label("Validation pair", exact=True).fill("1")
     page.get_by_role("button", name="Test all").click()

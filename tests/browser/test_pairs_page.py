@@ -65,6 +65,7 @@ def test_the_gallery_is_sorted_and_paged_by_keys(page: Page, server: Server, cli
     page.get_by_role("link", name="PSNR").click()
     page.get_by_role("link", name="PSNR").click()
     expect(page).to_have_url(re.compile("sort=psnr&order=desc"))
+    expect(page.locator(".gallery li")).to_have_count(23)
     texts = page.locator(".measured span:first-child").all_inner_texts()
     psnrs = [float(text.removesuffix(" dB")) for text in texts]
     assert psnrs == sorted(psnrs, reverse=True)
