@@ -21,7 +21,7 @@ from commands.running.there import There
 from jobs.core.errors import JobError
 from jobs.core.folder import JobFolder
 from jobs.core.launcher import USER_CODE
-from jobs.core.processes import GPU_ORDER, keep_freed_memory
+from jobs.core.processes import GPU_ORDER, perform_as_workers
 from jobs.core.suffixes import is_image
 from jobs.networks.user_code import errors_of_user_code
 from jobs.restoring.output_file import check_video
@@ -191,13 +191,13 @@ def _folder(options: Options) -> JobFolder | None:
 
 def _model(folder: JobFolder | None, options: Options) -> "Model":
     """The model of a folder, or the starter if there is no folder. Raises JobError."""
+    perform_as_workers()
     from jobs.networks import snapshots, starters
     from jobs.networks.device import choose_device
     from jobs.restoring.network import Model
     from models.memory import free_memory
     from models.tiles import device_of
 
-    keep_freed_memory()
     if folder is None:
         restorer, channels = starters.load(options.starter)
     else:

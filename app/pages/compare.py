@@ -1,5 +1,6 @@
 """Comparison of selected models, or of the models of a sweep."""
 
+from operator import itemgetter
 from typing import Any
 
 from flask import Blueprint, abort, render_template, request
@@ -10,6 +11,7 @@ from app.current import catalog
 from app.forms import comparing
 from app.forms.fields import fields_of
 from app.pages.common import MOST_CHOICES, jobs, with_chosen
+from jobs.core.view import gain_of
 from jobs.specs import ImageTest
 
 blueprint = Blueprint("compare", __name__)
@@ -55,11 +57,14 @@ def _name_of(id: str) -> str:
 
 
 def _comparison(title: str, models: list[Job], dropped: int = 0) -> str:
+    gains = [(gain_of(model["summary"].get("best")), model) for model in models]
+    known = [(gain, model) for gain, model in gains if gain is not None]
     return render_template(
         "models/compare.html",
         title=title,
         active="compare",
         jobs=models,
+        winner=max(known, key=itemgetter(0))[1] if known else None,
         dropped=dropped,
         settings=comparing.compared_settings(models, _name_of),
         same_datasets=comparing.same_datasets(models),

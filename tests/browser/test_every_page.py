@@ -124,51 +124,25 @@ def unfolded(page: Page, root: str, addresses: list[str]) -> Iterator[tuple[Page
         yield from opened
 
 
-def test_markup_in_names_and_paths_is_text_on_every_page(
-    page: Page, named: tuple[Server, list[str]]
-) -> None:
-    server, addresses = named
-    for tab, address in unfolded(page, server.url, addresses):
-        check_escaped(tab, address)
-        if address == "/":
-            expect(tab.get_by_text(MARKUP).nth(2)).to_be_attached()
-
-
-@pytest.mark.parametrize("size", [(1440, 900), (390, 844)])
-def test_nothing_moves_while_a_page_of_datasets_or_tests_loads(
-    page: Page, named: tuple[Server, list[str]], size: tuple[int, int]
-) -> None:
-    server, addresses = named
-    page.set_viewport_size({"width": size[0], "height": size[1]})
-    moved = {}
-    for address in addresses:
-        if address.startswith(("/datasets/", "/tests/")) or "/test?" in address:
-            page.goto(server.url + address)
-            page.wait_for_load_state("networkidle")
-            moved[address] = layout_shift(page)
-    assert {address: shift for address, shift in moved.items() if shift >= 0.02} == {}
-
-
-def test_a_page_takes_less_than_25_requests_and_350_kb_before_its_pictures(
-    page: Page, named: tuple[Server, list[str]]
+def test_a_first_visit_of_a_phone_takes_few_requests_and_moves_nothing(
+    browser: Browser, named: tuple[Server, list[str]]
 ) -> None:
     server, addresses = named
     bundles.cache_clear()  # The sources of a test run do not change, but the fixture makes them.
     if not bundles():
         pytest.skip("without node, there are no bundles")
-    taken = {address: traffic(page, server.url + address) for address in addresses}
+    visits = {address: first_visit(browser, server.url + address) for address in addresses}
     assert {
-        address: (number, kilobytes)
-        for address, (number, kilobytes) in taken.items()
-        if number >= 25 or kilobytes >= 350
+        address: (number, kilobytes, shift)
+        for address, (number, kilobytes, shift) in visits.items()
+        if number >= 25 or kilobytes >= 350 or shift >= 0.02
     } == {}
 
 
-def traffic(page: Page, url: str) -> tuple[int, float]:
-    """Requests and kilobytes of a first visit, without pictures and video."""
+def first_visit(browser: Browser, url: str) -> tuple[int, float, float]:
+    """Requests and kilobytes of a page without pictures and video, and how far its parts move."""
     requests, sockets = list[Request](), list[WebSocket]()
-    assert page.context.browser is not None
-    context = page.context.browser.new_context()
+    context = browser.new_context(viewport={"width": 390, "height": 844})
     tab = context.new_page()
     tab.on("requestfinished", lambda request: requests.append(request))
     tab.on("websocket", lambda socket: sockets.append(socket))
@@ -176,9 +150,10 @@ def traffic(page: Page, url: str) -> tuple[int, float]:
     tab.wait_for_load_state("networkidle")
     files = [request for request in requests if request.resource_type not in ("image", "media")]
     sizes = [request.sizes() for request in files]
-    context.close()
     kilobytes = sum(size["responseHeadersSize"] + size["responseBodySize"] for size in sizes) / 1000
-    return len(files) + len(sockets), kilobytes
+    shift = layout_shift(tab)
+    context.close()
+    return len(files) + len(sockets), kilobytes, shift
 
 
 def test_markup_in_error_messages_is_text(page: Page, named: tuple[Server, list[str]]) -> None:
@@ -207,7 +182,7 @@ def prefixed(named: tuple[Server, list[str]]) -> Iterator[tuple[Server, str, lis
             yield server, f"{server.url}/clips/clearframe", addresses
 
 
-def test_all_requests_and_links_stay_below_the_prefix(
+def test_markup_is_text_and_requests_and_links_stay_below_the_prefix_on_every_page(
     prefixed: tuple[Server, str, list[str]], page: Page
 ) -> None:
     _, root, addresses = prefixed
@@ -221,6 +196,9 @@ def test_all_requests_and_links_stay_below_the_prefix(
     watch(page)
     page.context.on("page", watch)
     for tab, address in unfolded(page, root, addresses):
+        check_escaped(tab, address)
+        if address == "/":
+            expect(tab.get_by_text(MARKUP).nth(2)).to_be_attached()
         assert tab.evaluate(LINKS_OUTSIDE, "/clips/clearframe/") == [], address
     assert [url for url in urls if not url.startswith((f"{root}/", "blob:", "data:"))] == []
     assert any("/socket.io/" in url for url in urls)

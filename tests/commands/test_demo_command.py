@@ -14,5 +14,7 @@ def test_the_demo_runs_in_any_folder(tmp_path: Path) -> None:
         [*command, f"--port={free_port()}"], cwd=tmp_path, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
-    assert re.search(r"^One image PSNR \d\d\.\d\d dB before, \d\d\.\d\d dB after", done.stdout, re.M)
+    assert re.search(
+        r"^One image PSNR \d\d\.\d\d dB before, \d\d\.\d\d dB after", done.stdout, re.M
+    )
     assert (tmp_path / "data/uploads/sample/clip.h264").exists()

@@ -46,7 +46,8 @@ const MAX_POINTS = 600;
 const jobs = pageData("jobs");
 /** @type {ComparedModel[]} */
 const models = jobs.map(({ id, name, state, reason, summary }) => {
-  return { id, name, state, reason, summary, snapshots: [], curves: curvesOf() };
+  const snapshots = summary.best ? [summary.best] : [];
+  return { id, name, state, reason, summary, snapshots, curves: curvesOf() };
 });
 
 const chartsHolder = find(document, "[data-charts]");
