@@ -5,6 +5,7 @@ Light: the server imports it.
 
 import math
 from array import array
+from bisect import bisect_right
 from collections.abc import Callable
 from typing import Literal
 
@@ -122,18 +123,19 @@ def _median(values: "array[float]") -> float | None:
 def histogram(values: "array[float]") -> Histogram:
     """Counts per bar and the edges of the bars.
 
-    Edges are multiples of a round step: zero is an edge if values are on both sides of it.
+    Edges are multiples of a round step: zero is an edge if values are on both sides of it. The
+    first bar holds the lowest value, the last bar the highest.
     """
     low, high = min(values), max(values)
     step = _round_up(max((high - low) / BARS, LEAST_GAIN))
-    first = math.floor(low / step)
-    counts = [0] * (math.floor(high / step) + 1 - first)
+    # One more on each side: a quotient is rounded, and a value at an edge belongs above it.
+    places = range(math.floor(low / step) - 1, math.floor(high / step) + 3)
+    edges = [round(place * step, 6) for place in places]
+    counts = [0] * (len(edges) - 1)
     for value in values:
-        counts[math.floor(value / step) - first] += 1
-    return {
-        "counts": counts,
-        "edges": [round(place * step, 6) for place in range(first, first + len(counts) + 1)],
-    }
+        counts[bisect_right(edges, value) - 1] += 1
+    first, last = bisect_right(edges, low) - 1, bisect_right(edges, high)
+    return {"counts": counts[first:last], "edges": edges[first : last + 1]}
 
 
 def _round_up(step: float) -> float:

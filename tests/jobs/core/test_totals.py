@@ -1,6 +1,7 @@
 """Totals over many restored images."""
 
 import math
+from array import array
 from typing import Any
 
 import pytest
@@ -74,16 +75,26 @@ def test_totals_without_measurements_have_neither_means_nor_a_gain() -> None:
 
 
 @pytest.mark.parametrize(
-    "values", [[-0.4, 0.1, 0.9], [0.2], [-3.0, -2.9999], [1e-9, 50.0], [0.0, 0.0]]
+    "values",
+    [
+        [-0.4, 0.1, 0.9],
+        [0.2],
+        [-3.0, -2.9999],
+        [1e-9, 50.0],
+        [0.0, 0.0],
+        [0.3, 0.5, 1.9],  # 0.3 / 0.1 is a little less than 3.
+        [math.nextafter(0.3, 0), 1.9, 2.3],
+    ],
 )
-def test_every_gain_is_in_its_bar_and_zero_is_an_edge(values: list[float]) -> None:
-    from array import array
-
+def test_every_gain_is_in_its_bar_and_the_first_bar_holds_the_worst(values: list[float]) -> None:
     result = histogram(array("d", values))
     counts, edges = result["counts"], result["edges"]
     assert len(edges) == len(counts) + 1
     for low, high, count in zip(edges, edges[1:], counts, strict=False):
         assert count == sum(low <= value < high for value in values)
     assert sum(counts) == len(values)
+    assert counts[0] > 0
+    assert counts[-1] > 0
+    assert edges[0] <= min(values) < edges[1]
     if min(values) < 0 < max(values):
         assert 0 in edges
