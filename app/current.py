@@ -40,7 +40,11 @@ def user() -> User:
 
 def may_change(row: JobRow) -> bool:
     """Whether the user may change, abort or delete a job: who made it, and administrators."""
-    return not row.owner or user().is_admin or user().name == row.owner
+    return may_change_jobs_of(row.owner)
+
+
+def may_change_jobs_of(owner: str) -> bool:
+    return not owner or user().is_admin or user().name == owner
 
 
 def why_not(row: JobRow) -> str:

@@ -10,13 +10,14 @@ from app.actions import create_dataset, create_models, delete, describe
 from app.catalog.catalog import Refused
 from app.catalog.database import JobRow
 from app.catalog.lists import COLUMNS, STATES, Column, ListQuery, Page, groups, owners, page, tags
-from app.current import catalog, may_change, settings, why_not
+from app.current import catalog, may_change, may_change_jobs_of, settings, why_not
 from app.forms.presets import PRESETS, SAMPLE
 from app.runner import sample
 from app.temporary_failures import is_full
 from app.validation_errors import Invalid
 
 blueprint = Blueprint("home", __name__)
+blueprint.add_app_template_global(may_change_jobs_of)
 
 MOST_RUNNING = 50
 YEAR = 365 * 86400
@@ -96,6 +97,7 @@ def _running(row: JobRow) -> dict[str, Any]:
         "id": row.id,
         "kind": row.kind,
         "name": row.name,
+        "owner": row.owner,
         "gain": row.gain,
         "progress": view["progress"],
         "losses": view["losses"],

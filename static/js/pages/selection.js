@@ -27,12 +27,27 @@ export function showSelection() {
   }
 }
 
+/**
+ * How many jobs are chosen, and why the user may not change all of them.
+ * @param {number} number
+ * @param {number} ofOthers
+ */
+export function chosenText(number, ofOthers) {
+  if (!number) return "";
+  if (!ofOthers) return `${number} chosen`;
+  return `${number} chosen, ${ofOthers} made by others: only they or an administrator can change ${ofOthers === 1 ? "it" : "them"}`;
+}
+
 /** @param {HTMLElement} list */
 function showActions(list) {
   const boxes = boxesOf(list);
-  const ids = boxes.filter(({ checked }) => checked).map(({ value }) => value);
+  const chosen = boxes.filter(({ checked }) => checked);
+  const ids = chosen.map(({ value }) => value);
   const number = ids.length;
-  find(list, ".how-many").textContent = number ? `${number} chosen` : "";
+  const ofOthers = chosen.filter(({ dataset }) => "ofOthers" in dataset).length;
+  find(list, ".how-many").textContent = chosenText(number, ofOthers);
+  for (const button of findAll(list, "button[name=action]", HTMLButtonElement))
+    button.disabled = ofOthers > 0;
   const all = find(list, "[data-all]", HTMLInputElement);
   all.checked = number > 0 && boxes.filter(isShown).every(({ checked }) => checked);
   all.indeterminate = number > 0 && !all.checked;

@@ -20,6 +20,7 @@ from app.settings import Settings
 from app.web.access import guarded
 from app.web.users import ENVIRON, User, Users, read_users
 from jobs.core import folder as folders
+from jobs.core.events import EventLog
 from jobs.core.paths import ROOT as ROOT_FOLDER
 from jobs.specs import ModelSpec
 from tests.conftest import Clip
@@ -102,6 +103,25 @@ def test_only_the_owner_and_administrators_change_a_job(app: Flask, client: Flas
     assert '"may_change": false' in seen  # Snapshots offer no changes.
     assert "/abort" in client.get(f"/models/{id}", headers=as_user(ANNA)).text
     assert client.delete(changes, headers=as_user(ROOT)).status_code == 204
+
+
+def test_lists_and_queue_offer_changes_to_those_who_may_make_them(
+    app: Flask, client: FlaskClient
+) -> None:
+    home = app.extensions["settings"].home
+    spec = ModelSpec(name="waits", dataset="abcdefgh")
+    id = folders.create(home, "model", spec, owner="anna").id
+    running = folders.create(home, "model", spec.model_copy(update={"name": "runs"}), owner="anna")
+    with EventLog(running.events) as log:
+        log.append("state", state="running", reason="")
+    app.extensions["catalog"].sync_folders()
+    for user, may in ((BERT, False), (ANNA, True), (ROOT, True)):
+        lists = client.get("/", headers=as_user(user)).text
+        assert lists.count("data-of-others") == (0 if may else 2)
+        assert ('aria-label="Abort runs"' in lists) is may
+        queue = client.get("/queue", headers=as_user(user)).text
+        assert (f'action="/jobs/{id}/queue"' in queue) is may
+        assert ("anna or an administrator" in queue) is not may
 
 
 def test_jobs_without_an_owner_belong_to_all(app: Flask, client: FlaskClient) -> None:
