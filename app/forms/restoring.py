@@ -1,4 +1,4 @@
-"""Form of the page that restores with a starter: starters to choose, fields, spec of the test."""
+"""Form of the page that restores: networks to choose, fields, spec of the test."""
 
 import re
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ STARTERS: tuple[Starter, ...] = get_args(Starter)
 CARDS = ROOT / "models" / "starters"
 """Weights of the starters and their model cards."""
 
-FILE, ORIGINAL, QP = "file", "original", "qp"
+FILE, ORIGINAL, QP, MODEL = "file", "original", "qp", "model"
 INPUTS = {"image": ("image", "target"), "video": ("video", "originals")}
 """The fields of a spec that get the file and its original, by kind of test."""
 
@@ -50,8 +50,11 @@ def card(name: Starter) -> str:
     return (CARDS / f"{name}.md").read_text(encoding="utf-8")
 
 
-def fields(values: Values, problems: Problems) -> list[Field]:
-    """The file, its original and the QP to assume, with the given values and their errors."""
+def fields(values: Values, problems: Problems, models: list[tuple[str, str]]) -> list[Field]:
+    """The file, its original, the QP to assume and the model, with their values and errors.
+
+    `models`: ids and labels of the models to choose from, which a starter does without.
+    """
     file = Field(
         FILE,
         "Video or image",
@@ -67,11 +70,12 @@ def fields(values: Values, problems: Problems) -> list[Field]:
         "any",
         more=True,
     )
-    for field in (file, original):
+    model = Field(MODEL, "Trained model", "Its best snapshot restores.", "select", choices=models)
+    for field in (file, original, model):
         field.value = values.get(field.name, "")
         field.error = problems.get(field.name, "")
     qp = next(field for field in fields_of(VideoTest, values, problems) if field.name == QP)
-    return [file, original, qp]
+    return [file, original, qp, model]
 
 
 def spec_values(form: Mapping[str, str]) -> Values:
@@ -79,9 +83,11 @@ def spec_values(form: Mapping[str, str]) -> Values:
     file = form.get(FILE, "").strip()
     kind = "image" if is_url(file) or is_image(file.rsplit("/", 1)[-1]) else "video"
     input, truth = INPUTS[kind]
+    starter = form.get("starter", STARTERS[0])
     values = {
         "kind": kind,
-        "starter": form.get("starter", STARTERS[0]),
+        "starter": starter or None,
+        MODEL: None if starter else form.get(MODEL) or None,
         input: file,
         truth: form.get(ORIGINAL, "").strip() or None,
         QP: form.get(QP, "").strip() or None,
@@ -96,4 +102,5 @@ def form_problems(problems: Problems) -> Problems:
         for inputs in INPUTS.values()
         for name, field in zip(inputs, (FILE, ORIGINAL), strict=True)
     }
+    names["snapshot"] = MODEL  # The form offers no snapshots: the best one restores.
     return {names.get(name, name): text for name, text in problems.items()}

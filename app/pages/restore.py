@@ -1,13 +1,14 @@
-"""Page that restores a video or an image with a starter, and the model cards of the starters."""
+"""Page that restores a video or an image, and the model cards of the starters."""
 
 from typing import Any
 
 from flask import Blueprint, abort, redirect, render_template, request, url_for
 
 from app.actions import create_test, keep_upload
-from app.forms.fields import UPLOAD
+from app.forms.fields import UPLOAD, Values
 from app.forms.restoring import (
     FILE,
+    MODEL,
     ORIGINAL,
     STARTERS,
     card,
@@ -16,8 +17,10 @@ from app.forms.restoring import (
     form_problems,
     spec_values,
 )
-from app.pages.common import form_page
+from app.pages.common import MOST_CHOICES, form_page, jobs, with_chosen
+from app.pages.formatting import gain
 from app.validation_errors import Invalid, Problems
+from jobs.core.view import gain_of
 
 blueprint = Blueprint("restore", __name__)
 
@@ -38,11 +41,21 @@ def restore() -> Any:
         "inference/restore.html",
         "Restore a video",
         "restore",
-        fields(form, problems),
+        fields(form, problems, _models(form)),
         problems,
         starters=[facts_of(name) for name in STARTERS],
-        selected=form.get("starter", STARTERS[0]),
+        selected=form.get("starter", "" if MODEL in form else STARTERS[0]),
     )
+
+
+def _models(form: Values) -> list[tuple[str, str]]:
+    """Id and label of the models that have a snapshot, the newest first: "first, +0.31 dB"."""
+    trained = with_chosen(jobs("model", limit=MOST_CHOICES), form, MODEL)
+    return [
+        (job["id"], f"{job['name']}, {gain(gain_of(best))}")
+        for job in trained
+        if (best := job["summary"].get("best"))
+    ]
 
 
 @blueprint.get("/starters/<name>")

@@ -1,4 +1,4 @@
-"""Tests of the page that restores with a starter, and of the model cards of the starters."""
+"""Tests of the page that restores, and of the model cards of the starters."""
 
 import io
 import re
@@ -8,12 +8,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from flask.testing import FlaskClient
 from PIL import Image
 
+from app.catalog.catalog import Catalog
 from app.forms.restoring import STARTERS, card, facts_of
 from jobs.media.images import read_image
+from tests.app.pages.test_home import model
+from tests.app.test_server import app, catalog, client
 from tests.conftest import Clip
 from tests.support.server import Server
+
+__all__ = ["app", "catalog", "client"]
 
 
 @pytest.mark.parametrize("name", STARTERS)
@@ -96,3 +102,28 @@ def test_errors_are_at_the_fields_of_the_form(server: Server, clip: Clip, tmp_pa
         assert (status, message in page) == (422, True), page
         assert re.search(rf"<li>(<a[^>]*>)?{label}(</a>)?: ", page), page
         assert f'value="{fields.get("file", "")}"' in page
+
+
+def test_a_trained_model_restores_in_place_of_a_starter(
+    client: FlaskClient, catalog: Catalog, clip: Clip
+) -> None:
+    untrained = model(catalog, "without a snapshot")
+    assert "Your own" not in client.get("/restore").text
+    trained = model(catalog, "mine", 0.25)
+    page = client.get("/restore").text
+    assert f'<option value="{trained}">mine, +0.25 dB</option>' in page
+    assert "without a snapshot" not in page
+    form = {"file": str(clip[0]), "starter": "", "model": trained}
+    address = client.post("/restore", data=form).location
+    row = catalog.get(address.rsplit("/", 1)[1])
+    assert row is not None
+    network = [row.spec[name] for name in ("kind", "model", "starter", "snapshot")]
+    assert network == ["video", trained, None, "best"]
+    page = client.get(f"/restore?model={trained}").text
+    assert re.search(r'value="" checked', page)
+    refused = client.post("/restore", data={**form, "model": untrained})
+    assert (refused.status_code, "has no snapshot yet" in refused.text) == (422, True)
+    starter = client.post("/restore", data={**form, "starter": "good"}).location
+    row = catalog.get(starter.rsplit("/", 1)[1])
+    assert row is not None
+    assert (row.spec["model"], row.spec["starter"]) == (None, "good")
