@@ -1,7 +1,7 @@
 """`clearframe jobs`: list, show, follow and change the jobs of a home or of a server."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, get_args
 
@@ -93,12 +93,9 @@ def show_job(job: str, home: Path, server: str | None, as_json: bool) -> None:
     rows.append(["state", shown["state"] + (f": {shown['reason']}" if shown["reason"] else "")])
     if shown["progress"] and shown["state"] == "running":
         rows.append(["progress", progress(shown["progress"])])
-    rows += [["result", line] for line in _results(shown)]
+    lines = summary_lines({**shown, "state": "done"}, place.file)
+    rows += [["result", line] for line in lines]
     table([*rows, ["place", place.address(shown["id"])]])
-
-
-def _results(job: Mapping[str, Any]) -> list[str]:
-    return summary_lines({**job, "state": "done"})
 
 
 @jobs.command("log")

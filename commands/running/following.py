@@ -49,6 +49,7 @@ def follow(
     Raises ClickException if one fails, and KeyboardInterrupt after Ctrl-C.
     """
     failed: Job | None = None
+    results.file = place.file
     for id in ids:
         click.echo(f"{id}  {place.address(id)}", err=True)
         try:

@@ -70,6 +70,10 @@ class Here:
         """Where the job is, for a person."""
         return str(self.home / "jobs" / id)
 
+    def file(self, url: str) -> str:
+        """The path of a job's file, for a person; `url` is as in a summary."""
+        return str(self.home / url.removeprefix("/").replace("/files/", "/", 1))
+
     def create(self, kind: str, spec: JobSpec) -> str:
         """Create a job and start its worker."""
         folder = folders.create(self.home, kind, spec)

@@ -1,7 +1,7 @@
 """What a command that creates jobs prints to stdout: ids and short summaries, or JSON."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,10 +16,14 @@ json_option = click.option(
 
 @dataclass
 class Results:
-    """The jobs of a command. `several`: JSON is a list of them, else the only one."""
+    """The jobs of a command. `several`: JSON is a list of them, else the only one.
+
+    `file`: where a person opens a file of a job, by its URL in the summary.
+    """
 
     as_json: bool
     several: bool = False
+    file: Callable[[str], str] = str
     _jobs: list[Job] = field(default_factory=list)
 
     def __enter__(self) -> "Results":
@@ -40,7 +44,7 @@ class Results:
         if self.as_json:
             self._jobs.append(job)
         else:
-            for line in summary_lines(job):
+            for line in summary_lines(job, self.file):
                 click.echo(line)
 
 
@@ -48,10 +52,12 @@ def print_json(value: Any) -> None:
     click.echo(json.dumps(value, indent=1, ensure_ascii=False))
 
 
-def summary_lines(job: Job) -> list[str]:
-    """The result of a job for a person, in a few lines."""
+def summary_lines(job: Job, file: Callable[[str], str]) -> list[str]:
+    """The result of a job for a person, in a few lines; `file` as of Results."""
     summary = job["summary"]
     lines = {"dataset": _dataset, "model": _model, "test": _test}[job["kind"]](summary)
+    if output := summary.get("file") or summary.get("output"):
+        lines.append(f"output: {file(output)}")
     state = job["state"] if job["state"] != "error" else "failed"
     return lines if state == "done" else [f"{job['name']}: {state}", *lines]
 
@@ -63,7 +69,7 @@ def _dataset(summary: Mapping[str, Any]) -> list[str]:
     parts = ", ".join(f"{split} {count:,}" for split, count in pairs.items())
     text = f"{sum(pairs.values()):,} pairs ({parts})"
     if "width" in summary:
-        text += f" of {summary['width']}x{summary['height']}"
+        text += f" of {summary['width']}×{summary['height']}"
     return [text + (f", input {_db(summary['psnr_input'])}" if "psnr_input" in summary else "")]
 
 
@@ -84,8 +90,7 @@ def _test(summary: Mapping[str, Any]) -> list[str]:
     means = summary.get("mean") or summary
     if means.get("psnr_output") is not None:
         lines.append(_gain(means.get("psnr_input"), means["psnr_output"]))
-    output = summary.get("file") or summary.get("output")
-    return [*lines, *([f"output: {output}"] if output else [])]
+    return lines
 
 
 def _gain(before: float | None, after: float | None) -> str:

@@ -41,6 +41,10 @@ class There:
     def address(self, id: str) -> str:
         return self._job(id).url
 
+    def file(self, url: str) -> str:
+        """The address of a job's file, for a person; `url` is as in a summary."""
+        return self.client.connection.server + url
+
     def events(self, id: str, since: int = 0) -> Iterator[JobEvent]:
         yield from self._job(id).events(since)
 

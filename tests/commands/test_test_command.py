@@ -1,6 +1,7 @@
 """Tests of `clearframe test` as a process."""
 
 import json
+import re
 from pathlib import Path
 
 from jobs.core.folder import JobFolder
@@ -28,6 +29,11 @@ def test_image_and_split_locally(
     assert "--pair: The validation pair 99 does not exist" in wrong.stderr
     nothing = clearframe("test", "split", "abcdefgh", "--home", home)
     assert "--model: This model does not exist." in nothing.stderr
+
+    again = clearframe("test", "image", model.id, "--pair", "0", "--no-layers", "--home", home)
+    output = re.search(r"^output: (.*)$", again.stdout, re.MULTILINE)
+    assert output is not None
+    assert Path(output[1]).is_file()
 
     split = clearframe("test", "split", model.id, "--home", home)
     assert split.returncode == 0, split.stderr
