@@ -28,3 +28,5 @@ def test_the_pages_work_in_a_browser_below_a_prefix(browser: Browser, tmp_path: 
         page.get_by_placeholder("Search").press("Enter")
         page.locator("#search-results a", has_text="Architecture").first.click()
         page.get_by_role("heading", name="Locks").wait_for()
+        page.get_by_role("link", name="Back to the program").click()
+        page.wait_for_url(f"{server.url}/clips/")

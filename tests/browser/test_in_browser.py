@@ -125,11 +125,13 @@ def test_the_frames_of_a_video_are_restored_while_it_plays_and_at_rest(
     page.goto(f"{prepared.server.url}/models/{prepared.model}/browser")
     page.get_by_label("Picture or video").set_input_files(prepared.video)
     expect(page.locator("#state")).to_contain_text("96×64, restored on the CPU")
+    expect(page.locator("#state")).to_contain_text("The QP is 0, which is unknown")
     video = page.locator("#result video")
     video.evaluate("video => { video.currentTime = 1.02; }")  # Frame 25.
     page.get_by_label("QP", exact=True).fill(str(QP))  # Without, this network changes nothing.
     page.keyboard.press("Tab")
     expect_level(page, 16 + 4 * 25)
+    expect(page.locator("#state")).not_to_contain_text("unknown")
     video.evaluate("video => { video.currentTime = 0; }")
     video.evaluate("video => video.play()")
     expect(page.locator("#rates")).to_have_text(re.compile(r"^[\d.]+ of [\d.]+ frames/s"))

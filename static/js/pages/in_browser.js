@@ -97,7 +97,8 @@ async function showPicture(file, signal) {
   const png = await pngOf(output.canvas);
   signal.throwIfAborted();
   bar.hidden = true;
-  state.textContent = `Restored ${width}×${height} in ${milliseconds(took)} ${onDevice(network)}.`;
+  const time = milliseconds(took);
+  state.textContent = `Restored ${width}×${height} in ${time} ${onDevice(network)}.${onQp(network)}`;
   save.href = URL.createObjectURL(png);
   save.download = `${file.name.replace(/\.[^.]*$/, "")}-restored.png`;
   save.hidden = false;
@@ -113,11 +114,13 @@ async function showVideo(file, signal) {
   const network = await networkOf(snapshotField.value);
   signal.throwIfAborted();
   const size = { width: video.videoWidth, height: video.videoHeight };
-  state.textContent = `${size.width}×${size.height}, restored ${onDevice(network)}.`;
+  const describe = () =>
+    (state.textContent = `${size.width}×${size.height}, restored ${onDevice(network)}.${onQp(network)}`);
+  describe();
   const surfaces = [0, 1].map(() => canvasOf(size.width, size.height).canvas);
   const { redraw } = showViewer(surfaces);
   result.prepend(video);
-  again = restoreFrames(
+  const restoreAgain = restoreFrames(
     video,
     {
       restore: (pixels) => restore(pixels, network, { reaches, qp: qp(), signal }),
@@ -130,6 +133,10 @@ async function showVideo(file, signal) {
     },
     signal,
   );
+  again = () => {
+    describe();
+    restoreAgain();
+  };
 }
 
 const qp = () => qpField.valueAsNumber || 0;
@@ -172,7 +179,7 @@ async function load(snapshot) {
   const address = await exportOf(snapshot);
   state.textContent = `Loading ${snapshot}…`;
   const network = await startNetwork(worker, { model: withRoot(address), runtimes });
-  find(document, "#qp-field").hidden = network.planes % 2 === 1;
+  find(document, "#qp-field").hidden = !takesQp(network);
   return network;
 }
 
@@ -190,6 +197,21 @@ async function exportOf(snapshot) {
   const { url } = await post(`/models/${model}/exports`, { snapshot, format: "onnx" });
   return url;
 }
+
+/**
+ * Whether the QP is one more plane of the network's input.
+ * @param {Network} network
+ */
+const takesQp = ({ planes }) => planes % 2 === 0;
+
+/**
+ * Why the result may look like the input, if it may.
+ * @param {Network} network
+ */
+const onQp = (network) =>
+  takesQp(network) && qp() === 0
+    ? " The QP is 0, which is unknown: this network may change nothing. Type the QP of the file."
+    : "";
 
 /**
  * Where the network runs, and why not on the GPU.
