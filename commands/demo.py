@@ -89,7 +89,7 @@ def run(base: str, clip: Path, originals: Path, epochs: int | None) -> None:
     source = {"kind": "stream", "stream": str(clip), "originals": str(originals)}
     dataset = run_job(base, "/datasets", {"name": f"demo {clip.stem}", "source": source})
     facts = dataset["summary"]
-    pairs, size = facts["pairs"], f"{facts['width']}x{facts['height']}"
+    pairs, size = facts["pairs"], f"{facts['width']}×{facts['height']}"
     click.echo(
         f"Dataset   {pairs['train']} + {pairs['val']} pairs of {size}, "
         f"{facts['pairs_per_second']:.0f} frames/s"

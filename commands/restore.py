@@ -172,7 +172,7 @@ def _fail_if_incomplete(restored: "Restored", report: "Report") -> None:
 
 def _line(restored: "Restored") -> str:
     return (
-        f"{restored.out}: {restored.frames:,} of {restored.width}x{restored.height} in "
+        f"{restored.out}: {restored.frames:,} of {restored.width}×{restored.height} in "
         f"{restored.seconds:.1f} s, {restored.frames_per_second:.1f}/s"
     )
 

@@ -25,7 +25,7 @@ def ssim_maps(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
     """
     if min(a.shape[-2:]) < WINDOW:
         raise ValueError(
-            f"SSIM needs at least {WINDOW}x{WINDOW} pixels, not {a.shape[-1]}x{a.shape[-2]}"
+            f"SSIM needs at least {WINDOW}×{WINDOW} pixels, not {a.shape[-1]}×{a.shape[-2]}"
         )
     light, contrast = _light_and_contrast(a, b, blur)
     return light * contrast, contrast

@@ -152,7 +152,7 @@ def largest(restorer: Restorer, shape: torch.Size | tuple[int, ...], limit: int)
         return whole(shape)
     if reaches is None:
         raise TooLarge(
-            f"An image of {width}x{height} would take about "
+            f"An image of {width}×{height} would take about "
             f"{height * width * number * bytes / 2**20:,.0f} MiB in this network, "
             f"but the limit is {limit / 2**20:,.0f} MiB. "
             "It cannot be cut into tiles: the network's receptive field is unknown. "
@@ -162,7 +162,7 @@ def largest(restorer: Restorer, shape: torch.Size | tuple[int, ...], limit: int)
     if not len(tiling):
         least = [reach.before + reach.behind + reach.step for reach in reaches]
         raise TooLarge(
-            f"A tile of this network needs at least {least[0]}x{least[1]} pixels. "
+            f"A tile of this network needs at least {least[0]}×{least[1]} pixels. "
             f"{limit / 2**20:,.1f} MiB are too little for that "
             f"with {number} image{'s' * (number > 1)} at a time. "
             "Allow more memory, or use fewer images at a time."
@@ -211,7 +211,7 @@ def _same_size(output: Tensor, tile: Tensor) -> Tensor:
     if output.shape[-2:] != tile.shape[-2:]:
         (height, width), (high, wide) = output.shape[-2:], tile.shape[-2:]
         raise TooLarge(
-            f"The network turns an image of {wide}x{high} into {width}x{height}: "
+            f"The network turns an image of {wide}×{high} into {width}×{height}: "
             "the sizes must be equal. Check its pads and strides."
         )
     return output

@@ -56,7 +56,8 @@ def _print(found: Mapping[str, Any]) -> None:
         about = "" if found.get("counted") else "about "
         click.echo(f"{about}{found['frames']:,} inputs, {found['originals']:,} originals")
     if "input_size" in found:
-        click.echo(f"input {found['input_size']}, original {found.get('target_size', 'unknown')}")
+        sizes = f"input {found['input_size']}, original {found.get('target_size', 'unknown')}"
+        click.echo(sizes.replace("x", "×"))
     first = found.get("first") or {}
     if first.get("psnr") is not None:
         click.echo(f"first pair: PSNR {first['psnr']:.2f} dB")

@@ -115,6 +115,6 @@ def too_large(width: int, height: int) -> str:
     if width * height * 3 <= max_image_bytes():
         return ""
     return (
-        f"it is {width}x{height}, more than the {max_image_mb()} MiB that a picture may use "
+        f"it is {width}×{height}, more than the {max_image_mb()} MiB that a picture may use "
         "(--max-image-mb)"
     )

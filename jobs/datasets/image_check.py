@@ -171,7 +171,7 @@ def _subject(originals: Images, names: list[str]) -> str:
 
 
 def _text(size: Size) -> str:
-    return f"{size[0]}x{size[1]}"
+    return f"{size[0]}×{size[1]}"
 
 
 def require_fitting(check: ImageCheck, report: Report) -> None:

@@ -185,7 +185,7 @@ def _cut(
     height, width = target.shape[:2]
     if side > min(height, width):
         raise JobError(
-            f"Patches of {side}x{side} do not fit into {item.original}, which is {size(target)}. "
+            f"Patches of {side}×{side} do not fit into {item.original}, which is {size(target)}. "
             "Use a smaller patch size."
         )
     for top in range(0, height - side + 1, stride):

@@ -30,7 +30,7 @@ from jobs.datasets.sources import Sequence
 from jobs.media import video
 from jobs.media.encodings import encode as encode_pair
 from jobs.media.h264 import encode, options_of, rates_of
-from jobs.media.images import Picture, size, to_rgb
+from jobs.media.images import Picture, to_rgb
 from jobs.media.originals import Images, Video, originals_of
 from jobs.media.png import encode_png
 from jobs.media.quality import psnr, ssim
@@ -173,8 +173,13 @@ def _first_pair(sequence: Sequence, spec: DatasetSpec, answer: Answer, count: in
             "Give a stream that contains pictures."
         )
     input, target = load_input(), load_original()
-    answer["input_size"], answer["target_size"] = size(input), size(target)
+    answer["input_size"], answer["target_size"] = _size(input), _size(target)
     _add_pair(input, target, spec, answer, count)
+
+
+def _size(picture: Picture) -> str:
+    """The size as the API has it, for programs: 352x288, with the letter x."""
+    return f"{picture.shape[1]}x{picture.shape[0]}"
 
 
 def _add_pair(
@@ -251,7 +256,7 @@ def _probe_compress(spec: DatasetSpec, source: CompressSource, answer: Answer, g
         raise JobError(
             f"No frame of {originals.place} could be decoded. Give originals that contain pictures."
         )
-    answer["target_size"] = size(pictures[0])
+    answer["target_size"] = _size(pictures[0])
     answer["rates"] = []
     rates = rates_of(source)
     for _, options in rates:

@@ -39,7 +39,7 @@ def find_originals(path: Path, source: Path, facts: Facts, go_on: GoOn) -> Origi
     if not _fits(first, facts.height, facts.width):
         raise JobError(
             f"{originals.name(0)} is {size(first)}, but {source.name} is "
-            f"{facts.width}x{facts.height}. Give the originals of this video, or none."
+            f"{facts.width}×{facts.height}. Give the originals of this video, or none."
         )
     return originals
 

@@ -231,8 +231,8 @@ def _checked_map(map: Picture, path: Path, height: int, width: int) -> QpMap:
     rows, columns = -(-height // BLOCK), -(-width // BLOCK)
     if map.shape[:2] != (rows, columns) or map.max() > MAX_QP:
         raise JobError(
-            f"{path} has no QPs of a picture of {width}x{height}: they are a gray picture of "
-            f"{columns}x{rows} pixels with values up to {MAX_QP}. Correct it, or remove it."
+            f"{path} has no QPs of a picture of {width}×{height}: they are a gray picture of "
+            f"{columns}×{rows} pixels with values up to {MAX_QP}. Correct it, or remove it."
         )
     return map[:, :, 0]
 
@@ -415,8 +415,8 @@ def _opaque(name: str, image: Image.Image, keep_gray: bool) -> Image.Image:
 
 
 def size(picture: Picture) -> str:
-    """The size as text, such as 352x288 (width x height)."""
-    return f"{picture.shape[1]}x{picture.shape[0]}"
+    """The size in a sentence: 352×288, which is width × height."""
+    return f"{picture.shape[1]}×{picture.shape[0]}"
 
 
 LUMA = {"BT.601": (19595, 38470, 7471), "BT.709": (13933, 46871, 4732)}

@@ -174,7 +174,7 @@ def _raw_options(path: Path, raw: RawVideo) -> dict[str, str]:
     if path.stat().st_size % size:
         raise JobError(
             f"{path.name} has {path.stat().st_size:,} bytes, which is not a multiple of a frame "
-            f"of {width}x{height} in {raw.pixel_format} ({size:,} bytes). Correct the size or "
+            f"of {width}×{height} in {raw.pixel_format} ({size:,} bytes). Correct the size or "
             "the pixel format."
         )
     return {"video_size": f"{width}x{height}", "pixel_format": raw.pixel_format}

@@ -145,7 +145,7 @@ def _network(spec: ModelSpec, restorer: Restorer) -> str:
     ]
     if isinstance(restorer.net, GraphNetwork):
         rows, columns = restorer.net.graph.receptive_field()
-        lines.append(f"- receptive field {columns}x{rows} px")
+        lines.append(f"- receptive field {columns}×{rows} px")
     if isinstance(spec.network, PythonFile):
         lines.append("- the module is in a Python file of its author")
     return "\n".join(lines)
@@ -159,7 +159,7 @@ def _colours(restorer: Restorer) -> str:
 def _training(spec: ModelSpec, snapshot: Snapshot) -> str:
     return (
         f"{snapshot['step']:,} optimizer steps ({snapshot['epoch']:.4g} epochs), batches of "
-        f"{spec.batch_size} patches of {spec.patch_size}x{spec.patch_size} px, loss "
+        f"{spec.batch_size} patches of {spec.patch_size}×{spec.patch_size} px, loss "
         f"{spec.loss.name}, {spec.solver.name}, learning rate {spec.solver.learning_rate:g} "
         f"({spec.lr_policy.name}), seed {spec.seed}.{_start(spec)}"
     )

@@ -173,7 +173,7 @@ def image(size: tuple[int, int, int], planes: int) -> Tensor:
 
 
 def _size(image: Tensor) -> str:
-    return f"{image.shape[-1]}x{image.shape[-2]}"
+    return f"{image.shape[-1]}×{image.shape[-2]}"
 
 
 def _first_lines(error: BaseException) -> str:

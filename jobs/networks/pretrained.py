@@ -166,7 +166,7 @@ def _by_name(weights: Weights, network: Mapping[str, Tensor]) -> Matches:
 
 
 def _shape(value: Tensor) -> str:
-    return "x".join(map(str, value.shape)) or "a number"
+    return "×".join(map(str, value.shape)) or "a number"
 
 
 @torch.no_grad()

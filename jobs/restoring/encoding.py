@@ -86,7 +86,7 @@ class Encoding:
         no_chroma = self.layout.halved is None
         columns, rows = (1, 1) if self.for_browsers or no_chroma else self.layout.halved or (1, 1)
         self.width, self.height = self.width >> columns << columns, self.height >> rows << rows
-        size = f"{self.layout.width}x{self.layout.height}"
+        size = f"{self.layout.width}×{self.layout.height}"
         if min(self.width, self.height) < self.encoder.least:
             raise JobError(
                 f"The video is {size}: too small for {self.encoder.codec}. Use the codec ffv1."

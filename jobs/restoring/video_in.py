@@ -162,8 +162,8 @@ class VideoIn:
                 break
             if (frame.width, frame.height) != (layout.width, layout.height):
                 self._note_break(
-                    f"Frame {self._count} of {self._name} is {frame.width}x{frame.height}, but "
-                    f"the first frame is {layout.width}x{layout.height}, and the output can have "
+                    f"Frame {self._count} of {self._name} is {frame.width}×{frame.height}, but "
+                    f"the first frame is {layout.width}×{layout.height}, and the output can have "
                     "only one size. The frames before it are restored."
                 )
                 break

@@ -102,7 +102,7 @@ class Plan:
         height, width = min(sizes, key=min)
         if side > min(height, width):
             raise JobError(
-                f"Patches of {side}x{side} do not fit into frames of {width}x{height}. "
+                f"Patches of {side}×{side} do not fit into frames of {width}×{height}. "
                 "Give a smaller patch size."
             )
         self._sizes = torch.tensor(sizes)

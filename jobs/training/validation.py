@@ -129,7 +129,7 @@ class Validation:
         except tiles.TooLarge as error:
             height, width = image.shape[-2:]
             raise JobError(
-                f"The memory is too small to validate a frame of {width}x{height}. {error} "
+                f"The memory is too small to validate a frame of {width}×{height}. {error} "
                 "The last snapshot is kept."
             ) from error
 

@@ -15,7 +15,7 @@ class Shape:
     width: int
 
     def __str__(self) -> str:
-        return f"{self.channels}x{self.height}x{self.width}"
+        return f"{self.channels}×{self.height}×{self.width}"
 
 
 def shape_of(node: Node, inputs: list[Shape]) -> Shape:

@@ -66,7 +66,7 @@ def test_the_form_warns_that_random_frames_leak(form: Page) -> None:
 def test_the_probe_shows_the_dataset_before_it_is_created(form: Page, clip: Clip) -> None:
     name_clip(form, clip)
     probe = form.locator("#probe")
-    expect(probe).to_contain_text("24 inputs and 24 originals, both 96x64, aligned at offset 0")
+    expect(probe).to_contain_text("24 inputs and 24 originals, both 96×64, aligned at offset 0")
     expect(probe).to_contain_text("H.264")
     expect(probe).to_contain_text("yuv420p")
     expect(probe).to_contain_text(re.compile(r"First pair: \d\d\.\d\d dB"))
@@ -248,7 +248,7 @@ def test_what_is_known_to_fail_is_not_sent(form: Page, clip: Clip, tmp_path: Pat
     address = form.url
     form.get_by_role("button", name="Create dataset").click()
     expect(form.locator(".field.wrong #f-stream-source-originals")).to_be_focused()
-    expect(form.locator(".field.wrong .error")).to_contain_text("64x48")
+    expect(form.locator(".field.wrong .error")).to_contain_text("64×48")
     assert form.url == address
     shutil.move(others, tmp_path / "away")
     shutil.copytree(clip[1], others)

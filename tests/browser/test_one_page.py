@@ -195,7 +195,7 @@ def test_a_ground_truth_of_another_size_is_refused_until_it_is_corrected(
     expect(page.locator("#chosen figcaption")).to_have_text(["Image, 64×48", "Ground truth, 64×50"])
     start(page)
     expect(page.locator("#reason")).to_contain_text(
-        "The ground truth is 64x50, but the image is 64x48."
+        "The ground truth is 64×50, but the image is 64×48."
     )
     Image.new("RGB", (64, 48), "gray").save(truth)
     page.get_by_role("button", name="Try again").click()

@@ -197,9 +197,9 @@ def test_all_misfits_of_two_folders_are_listed_at_once(tmp_path: Path) -> None:
     (inputs / "7.png").write_bytes(b"no picture")
     (targets / "8.png").write_bytes(b"")
     expected = [
-        f"{targets}/3.png is 32x20, but {inputs}/3.png is 32x24. "
+        f"{targets}/3.png is 32×20, but {inputs}/3.png is 32×24. "
         "Remove the files, or choose the matching folder.",
-        f"2 images of {targets} (5.png, 6.png) are 32x24, but their inputs in {inputs} are 16x24. "
+        f"2 images of {targets} (5.png, 6.png) are 32×24, but their inputs in {inputs} are 16×24. "
         "Remove the files, or choose the matching folder.",
         f"{inputs}/7.png cannot be read as an image: it is not a BMP, PNG, TIFF, JPEG or WebP "
         "file. Replace or remove it.",
@@ -221,7 +221,7 @@ def test_originals_to_compress_must_have_one_size(tmp_path: Path) -> None:
         save_sized(tmp_path / f"{number}.png", (32, 24) if number % 3 else (32, 32))
     source = {"kind": "compress", "originals": str(tmp_path)}
     (problem,) = probe_source(source)["problems"]
-    assert problem.startswith(f"4 images of {tmp_path} (1.png, 2.png, 4.png, 5.png) are 32x24, ")
+    assert problem.startswith(f"4 images of {tmp_path} (1.png, 2.png, 4.png, 5.png) are 32×24, ")
     folder = run_dataset(tmp_path / "home", source)
     assert end_of(folder)["reason"] == problem
 
@@ -264,7 +264,7 @@ def test_misfits_of_separate_sources_are_listed(tmp_path: Path) -> None:
     (problem,) = probe_source(source, validation={"method": "separate", "source": validation})[
         "problems"
     ]
-    assert problem.startswith(f"{tmp_path}/val_gt/a.png is 32x20, but {tmp_path}/val_in/a.png")
+    assert problem.startswith(f"{tmp_path}/val_gt/a.png is 32×20, but {tmp_path}/val_in/a.png")
 
 
 def test_a_header_is_read_without_the_pixels(tmp_path: Path) -> None:

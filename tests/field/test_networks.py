@@ -397,7 +397,7 @@ PADS = {
         "must be equal. Set the pads of “a”, “b”, “c” to 4, 0, 2.",
     ),
     "deconvolution": (srcnn().replace("Convolution", "Deconvolution"), "to 4, 0, 2."),
-    "pooled": (srcnn() + POOL, "“pool” to 4, 0, 2, 1x0."),
+    "pooled": (srcnn() + POOL, "“pool” to 4, 0, 2, 1×0."),
     "same everywhere": (CONV.replace("pad: 1", ""), "Set pad: 1 in each convolution."),
 }
 

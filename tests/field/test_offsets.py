@@ -169,4 +169,4 @@ def test_wrong_sizes_are_reported_before_wrong_numbers(clip: Clip, tmp_path: Pat
         Image.new("RGB", (64, 48)).save(originals / f"{number}.png")
     end = end_of(run_dataset(tmp_path / "home", source_of(clip[0], originals)))
     assert end["state"] == "error"
-    assert "are 64x48, but their frames" in str(end["reason"])
+    assert "are 64×48, but their frames" in str(end["reason"])

@@ -152,19 +152,19 @@ def test_unknown_receptive_field_gets_the_whole_image_or_an_error() -> None:
     restorer, image = Restorer(WholeImageMean(), "rgb").eval(), torch.rand(1, 3, 50, 70)
     with torch.inference_mode():
         assert torch.equal(restore(restorer, image), restorer(image))
-    with pytest.raises(TooLarge, match=r"70x50 would take about .* cannot be cut into tiles"):
+    with pytest.raises(TooLarge, match=r"70×50 would take about .* cannot be cut into tiles"):
         restore(restorer, image, 1000)
 
 
 def test_too_little_memory_for_the_smallest_tile_is_an_error() -> None:
     restorer = Restorer(moved(NETWORKS["srcnn-9-1-5"].graph(3)), "rgb").eval()
-    with pytest.raises(TooLarge, match="needs at least 13x13 pixels"):
+    with pytest.raises(TooLarge, match="needs at least 13×13 pixels"):
         restore(restorer, torch.rand(1, 3, 100, 100), enough_for(restorer, 3, 100))
 
 
 def test_rejects_output_of_another_size() -> None:
     restorer = Restorer(nn.Conv2d(3, 3, 3), "rgb").eval()
-    with pytest.raises(TooLarge, match="turns an image of 8x10 into 6x8"):
+    with pytest.raises(TooLarge, match="turns an image of 8×10 into 6×8"):
         restore(restorer, torch.rand(1, 3, 10, 8))
 
 

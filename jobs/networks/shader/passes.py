@@ -169,7 +169,7 @@ def _check_fits(title: str, textures: int, products: int) -> None:
     if products > MAX_PRODUCTS:
         raise JobError(
             "The network is too large for a shader: it takes more than "
-            f"{MAX_PRODUCTS:,} products of 4x4 weights. Choose another format."
+            f"{MAX_PRODUCTS:,} products of 4×4 weights. Choose another format."
         )
 
 

@@ -20,7 +20,7 @@ def advice(graph: Graph) -> str:
         return ""
     layers = {node.name: pad for node in graph.nodes if (pad := _centring_pad(node)) is not None}
     pads = [
-        f"{rows}" if rows == columns else f"{rows}x{columns}" for rows, columns in layers.values()
+        f"{rows}" if rows == columns else f"{rows}×{columns}" for rows, columns in layers.values()
     ]
     if len(set(pads)) == 1:
         return f"Set pad: {pads[0]} in each convolution."

@@ -141,7 +141,7 @@ def _check(graph: Graph) -> None:
         shape = shapes[node.name]
         if max(shape.height, shape.width) > 64 * MAX_ENLARGEMENT:
             raise GraphError(
-                f"“{node.name}” turns an image of 64x64 into {shape}: "
+                f"“{node.name}” turns an image of 64×64 into {shape}: "
                 f"at most {MAX_ENLARGEMENT} times its size is allowed. Use smaller strides.",
                 node.line,
             )

@@ -141,10 +141,11 @@ const notice = (kind, sentences, more) =>
 /** @param {Probe} probe */
 function matchText({ rates, counted, frames, originals, target_size, alignment }) {
   const about = counted ? "" : "about ";
-  if (rates) return `${about}${count(originals)} originals, ${target_size}`;
+  const size = (target_size ?? "").replace("x", "×");
+  if (rates) return `${about}${count(originals)} originals, ${size}`;
   const aligned = alignment ? `, aligned at offset ${alignment.best}` : "";
   const counts = `${about}${count(frames)} inputs and ${count(originals)} originals`;
-  return `${counts}, both ${target_size}${aligned}`;
+  return `${counts}, both ${size}${aligned}`;
 }
 
 /**

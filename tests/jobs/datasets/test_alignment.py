@@ -130,7 +130,7 @@ def test_the_probe_reports_files_that_do_not_match(
 ) -> None:
     other = str(media / "h264" / "Static.264")
     assert (
-        "is 152x100, but the frames of clip.h264 are 96x64"
+        "is 152×100, but the frames of clip.h264 are 96×64"
         in probe_source(stream=str(clip[0]), originals=other)["problems"][0]
     )
     (tmp_path / "text.264").write_text("no video")

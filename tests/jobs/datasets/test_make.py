@@ -179,7 +179,7 @@ def test_the_error_for_an_original_of_another_size_has_both_sizes(
     Image.new("RGB", (96, 60)).save(copy[1] / "000009.png")
     (copy[1] / "000011.bmp.gz").write_bytes(b"not gzip data")
     folder = make_dataset(copy)
-    assert f"{copy[1]}/000009.png is 96x60, but frame 9 of clip.h264 is 96x64" in reason(folder)
+    assert f"{copy[1]}/000009.png is 96×60, but frame 9 of clip.h264 is 96×64" in reason(folder)
     assert f"{copy[1]}/000011.bmp.gz cannot be read as an image" in reason(folder)
     assert not folder.store("train").exists(), "all misfits are found before the first pair"
 
@@ -218,7 +218,7 @@ def test_the_error_for_a_real_stream_whose_size_changes_lists_the_originals(
         Image.new("RGB", (640, 480)).save(tmp_path / f"{number}.png")
         last = frame
     assert last.shape != (480, 640, 3)
-    assert "in Error_I_P.264 are 352x288" in reason(make_dataset((stream, tmp_path)))
+    assert "in Error_I_P.264 are 352×288" in reason(make_dataset((stream, tmp_path)))
 
 
 def test_near_duplicates_and_kept_files_are_separate_for_each_sequence(

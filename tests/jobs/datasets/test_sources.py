@@ -333,7 +333,7 @@ def test_patches_are_cut_by_stride_and_flat_ones_dropped(tmp_path: Path, run: Ru
         (y, x) for y in (0, 16, 32) for x in (0, 16, 32)
     }
     assert metas(textured, "val")[0]["patch"] is None
-    assert "Patches of 80x80 do not fit into 0.png" in reason(run(source, patches={"size": 80}))
+    assert "Patches of 80×80 do not fit into 0.png" in reason(run(source, patches={"size": 80}))
 
 
 def test_grayscale_converts_both_sides_alike(clip: Clip, run: Run) -> None:

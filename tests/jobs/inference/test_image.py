@@ -155,7 +155,7 @@ def test_ground_truth_of_another_size_is_rejected(model: JobFolder, tmp_path: Pa
     for name, size in (("a.png", (20, 20)), ("b.png", (20, 24))):
         Image.new("RGB", size).save(tmp_path / name)
     test = run_test(model, image=str(tmp_path / "a.png"), target=str(tmp_path / "b.png"))
-    assert "20x24, but the image is 20x20" in reason_of(test)
+    assert "20×24, but the image is 20×20" in reason_of(test)
 
 
 def test_missing_snapshot_is_reported_with_the_existing_snapshots(model: JobFolder) -> None:

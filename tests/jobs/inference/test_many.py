@@ -92,7 +92,7 @@ def test_images_that_fail_are_logged_and_skipped(
     assert by_name["0.jpg"]["psnr_input"] > 20
     assert "1.jpg cannot be read as an image" in by_name["1.jpg"]["why"]
     assert by_name["2.jpg"]["why"] == f"{true} has no image named 2."
-    assert by_name["3.jpg"]["why"].startswith("The ground truth is 96x66, but the image is 96x64.")
+    assert by_name["3.jpg"]["why"].startswith("The ground truth is 96×66, but the image is 96×64.")
     assert [summary(test)[name] for name in ("images", "failed", "measured")] == [1, 3, 1]
 
 

@@ -103,7 +103,7 @@ def test_originals_of_another_size_are_rejected_before_the_restoration(
 ) -> None:
     Image.new("RGB", (96, 80)).save(tmp_path / "0.png")
     test = run_test(model, clip[0], originals=str(tmp_path))
-    assert "is 96x80, but" in reason_of(test)
+    assert "is 96×80, but" in reason_of(test)
     assert not (test.path / "results").exists()
 
 

@@ -135,8 +135,8 @@ def test_qps_that_do_not_belong_to_the_picture_are_refused(
         (tmp_path / "set" / side / "0.png").write_bytes(png(0))  # Of 24x16, two macroblocks.
     Image.fromarray(np.full(shape, value, np.uint8)).save(tmp_path / "set" / "qp_map" / "0.png")
     folder = run_dataset(tmp_path, {"kind": "import", "pairs": str(tmp_path / "set")})
-    assert "0.png has no QPs of a picture of 24x16" in end_of(folder)["reason"]
-    assert "2x1 pixels with values up to 51" in end_of(folder)["reason"]
+    assert "0.png has no QPs of a picture of 24×16" in end_of(folder)["reason"]
+    assert "2×1 pixels with values up to 51" in end_of(folder)["reason"]
 
 
 def test_a_negative_size_in_a_tar_archive_is_an_error(tmp_path: Path) -> None:
@@ -362,4 +362,4 @@ def test_sizes_must_match(tmp_path: Path) -> None:
         values: dict[str, Any] = {str(number): value for number in range(3)}
         write_lmdb(tmp_path / "set" / name, values, meta_info=True)
     folder = run_dataset(tmp_path, {"kind": "import", "pairs": str(tmp_path / "set")})
-    assert "0 is 48x32, but 0 is 24x16" in end_of(folder)["reason"]
+    assert "0 is 48×32, but 0 is 24×16" in end_of(folder)["reason"]

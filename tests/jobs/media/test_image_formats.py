@@ -248,7 +248,7 @@ def test_an_image_over_the_memory_limit_is_refused(
 ) -> None:
     monkeypatch.setattr(limits, "max_image_bytes", lambda: 12 * 16 * 3 - 1)
     Image.fromarray(COLOUR).save(tmp_path / "large.png")
-    with pytest.raises(JobError, match=r"large.png is refused: it is 16x12, more than"):
+    with pytest.raises(JobError, match=r"large.png is refused: it is 16×12, more than"):
         read_both(tmp_path / "large.png")
 
 

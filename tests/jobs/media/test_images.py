@@ -48,7 +48,7 @@ def test_a_png_of_gigabytes_is_refused_before_it_is_unpacked(tmp_path: Path) -> 
     assert bomb.stat().st_size < 200_000
     with pytest.raises(
         JobError,
-        match=r"bomb.png is refused: it is 30000x30000, more than the 512 MiB .*--max-image-mb",
+        match=r"bomb.png is refused: it is 30000×30000, more than the 512 MiB .*--max-image-mb",
     ):
         read_image(bomb)
 

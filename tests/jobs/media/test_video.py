@@ -156,7 +156,7 @@ def test_an_odd_last_row_and_column_are_left_out(tmp_path: Path) -> None:
 
 def test_pictures_of_different_sizes_are_refused(tmp_path: Path) -> None:
     sizes: list[Picture] = [np.zeros((64, 96, 3), np.uint8), np.zeros((64, 98, 3), np.uint8)]
-    with pytest.raises(JobError, match="Original 1 is 98x64, but the first is 96x64"):
+    with pytest.raises(JobError, match="Original 1 is 98×64, but the first is 96×64"):
         encode(iter(sizes), tmp_path / "two.h264", {"qp": "20"})
 
 
@@ -180,7 +180,7 @@ def test_the_size_of_raw_video_comes_from_its_name_or_the_settings(
     assert facts(unnamed, RawVideo(width=320, height=192)).frames == 9
     with pytest.raises(JobError, match=r"raw.yuv is raw video without a size in its name"):
         facts(unnamed)
-    with pytest.raises(JobError, match="not a multiple of a frame of 322x192"):
+    with pytest.raises(JobError, match="not a multiple of a frame of 322×192"):
         facts(unnamed, RawVideo(width=322, height=192))
 
 

@@ -254,7 +254,7 @@ def test_card_has_scores_data_network_and_licence(home: Path) -> None:
         "- a dataset that was deleted (abcdefgh)",
         "- SHA-256 of all pairs: 0123abcd",
         "SRCNN 9-1-5 (start identity, skip True, maps1 4, maps2 4), ",
-        "- receptive field 13x13 px",
+        "- receptive field 13×13 px",
         "12 optimizer steps (2 epochs)",
     ):
         assert text in card
@@ -340,7 +340,7 @@ def test_a_network_that_depends_on_the_traced_size_is_refused(
         export(folder, "best", "torchscript")
     with pytest.raises(
         JobError,
-        match=r"onnxruntime cannot run .* on an image of 101x77: .* The file was removed",
+        match=r"onnxruntime cannot run .* on an image of 101×77: .* The file was removed",
     ):
         export(folder, "best", "onnx")
     assert not list(folder.exports.glob("epoch*"))
@@ -366,7 +366,7 @@ def test_a_network_that_pads_to_even_sides_exports_if_the_format_supports_it(
     folder = make_model(home, code_of(tmp_path, EVEN))
     assert_restores(folder, "onnx")
     assert_restores(folder, "torchscript")
-    with pytest.raises(JobError, match=r"torch cannot run .* on an image of 101x77"):
+    with pytest.raises(JobError, match=r"torch cannot run .* on an image of 101×77"):
         export(folder, "best", "torch.export")
 
 

@@ -93,7 +93,7 @@ def test_each_name_is_listed() -> None:
     assert sentences(matches, "net.pth", "params") == [
         "Starts from net.pth (params): 4 of 6 weights taken: "
         "conv1.bias, conv2.weight, conv2.bias, conv3.weight.",
-        "Not taken, because the shape differs: conv1.weight (4x3x9x9, here 4x1x9x9).",
+        "Not taken, because the shape differs: conv1.weight (4×3×9×9, here 4×1×9×9).",
         "Not in the file, so they start as in a new training: conv3.bias.",
         "Not taken, because the network has no such weight: upsample.weight.",
     ]

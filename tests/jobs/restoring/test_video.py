@@ -380,7 +380,7 @@ def test_undecodable_packets_are_skipped_and_reported(tmp_path: Path) -> None:
 
 def test_output_ends_where_the_size_changes(media: Path, tmp_path: Path) -> None:
     done = run(media / "h264" / "Error_I_P.264", tmp_path / "out.mp4", identity())
-    assert "Frame 2 of Error_I_P.264 is 640x480, but the first frame is 352x288" in done.why
+    assert "Frame 2 of Error_I_P.264 is 640×480, but the first frame is 352×288" in done.why
     assert len(decoded(tmp_path / "out.mp4")) == done.frames == 2
 
 
@@ -395,7 +395,7 @@ def test_odd_sizes_are_reported(tmp_path: Path) -> None:
     done = run(source, tmp_path / "odd.mp4", identity(), log=log)
     assert (done.width, done.height) == (96, 64)
     (message,) = log.messages
-    assert message.startswith("The video is 97x65: its odd last row or column is removed")
+    assert message.startswith("The video is 97×65: its odd last row or column is removed")
     run(source, tmp_path / "same.mkv", identity("rgb"), "ffv1")
     assert all(
         equal_planes(old, new)

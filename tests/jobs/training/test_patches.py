@@ -102,5 +102,5 @@ def orientations(square: Tensor) -> dict[str, Tensor]:
 
 
 def test_patches_larger_than_the_smallest_frame_are_rejected() -> None:
-    with pytest.raises(JobError, match="Patches of 34x34 do not fit into frames of 71x33"):
+    with pytest.raises(JobError, match="Patches of 34×34 do not fit into frames of 71×33"):
         Plan(SIZES, 34, 1, 8, 0)

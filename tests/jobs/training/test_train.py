@@ -468,7 +468,7 @@ def test_loss_that_is_not_finite_keeps_the_last_good_snapshot(
 
 def test_patches_larger_than_the_frames_are_rejected(dataset: JobFolder, make_model: Make) -> None:
     model = make_model(dataset, patch_size=80)
-    assert ended(model)["reason"].startswith("Patches of 80x80 do not fit into frames of 96x64")
+    assert ended(model)["reason"].startswith("Patches of 80×80 do not fit into frames of 96×64")
 
 
 def test_too_little_memory_halves_the_batch_and_keeps_the_losses(
@@ -631,7 +631,7 @@ def test_training_with_frames_of_several_sizes(
     assert run_worker(str(dataset.path)) == 0
     assert ended(make_model(dataset, epochs=1))["state"] == "done"
     assert (
-        "do not fit into frames of 40x48"
+        "do not fit into frames of 40×48"
         in ended(make_model(dataset, epochs=1, patch_size=44))["reason"]
     )
 

@@ -127,7 +127,7 @@ def test_spec_keeps_depth() -> None:
 
 def test_check_rejects_wrong_output_size() -> None:
     conv = Node("conv", Conv(3, (2, 2), pad=(1, 1)), ("input",))
-    with pytest.raises(GraphError, match="“conv”, is 3x65x65 for an image of 3x64x64"):
+    with pytest.raises(GraphError, match="“conv”, is 3×65×65 for an image of 3×64×64"):
         Graph((conv,), "conv", 3).check()
 
 
@@ -135,7 +135,7 @@ def test_check_rejects_sum_of_unequal_shapes() -> None:
     conv = Node("conv", Conv(8, (3, 3), pad=(1, 1)), ("input",))
     sum = Node("sum", Combine(), ("input", "conv"), line=7)
     with pytest.raises(
-        GraphError, match="“sum” combines “input” of 3x64x64 with “conv” of 8x64x64"
+        GraphError, match="“sum” combines “input” of 3×64×64 with “conv” of 8×64×64"
     ) as error:
         Graph((conv, sum), "sum", 3).check()
     assert error.value.line == 7

@@ -226,8 +226,8 @@ def test_parses_every_supported_layer() -> None:
     assert (first.dilation, first.bias) == ((2, 2), False)
     shapes = parsed.graph.shapes(10, 12)
     assert (str(shapes["d" if "d" in shapes else "de"]), str(shapes["co"])) == (
-        "2x20x24",
-        "3x10x12",
+        "2×20×24",
+        "3×10×12",
     )
     image = torch.rand(2, 1, 10, 12)
     assert GraphNetwork(parsed.graph, "paper").eval()(image).shape == image.shape
