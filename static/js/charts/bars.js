@@ -6,6 +6,7 @@ import { count, decimals } from "../base/format.js";
 
 const [WIDTH, HEIGHT, BOTTOM, TOP] = [640, 190, 24, 20];
 const ROOM = HEIGHT - BOTTOM - TOP;
+const LEAST_HEIGHT = 3;
 
 /**
  * The text of an edge, with as many decimals as tell it from the next one.
@@ -13,6 +14,14 @@ const ROOM = HEIGHT - BOTTOM - TOP;
  * @param {number} step From edge to edge.
  */
 export const edgeText = (value, step) => `${decimals(value, step < 0.01 ? 3 : 2)} dB`;
+
+/**
+ * The height of a bar: that of the worst of a thousand images can still be seen and clicked.
+ * @param {number} count
+ * @param {number} most The highest count.
+ */
+export const heightOf = (count, most) =>
+  count ? Math.max((ROOM * count) / most, LEAST_HEIGHT) : 0;
 
 /**
  * The SVG of a histogram. Bars below zero are marked as losses.
@@ -33,7 +42,7 @@ function bars({ counts, edges }, things, filters) {
   const most = Math.max(...counts);
   const step = WIDTH / counts.length;
   counts.forEach((value, index) => {
-    const height = (ROOM * value) / most;
+    const height = heightOf(value, most);
     const bar = svg("rect", {
       x: index * step + 1,
       y: HEIGHT - BOTTOM - height,
