@@ -1,7 +1,9 @@
 """`clearframe dataset`: create, export and import datasets, locally or on a server."""
 
-from collections.abc import Iterator
+import functools
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, TextIO, get_args
@@ -43,64 +45,61 @@ def dataset() -> None:
     """Create, export and import datasets of (decoded, original) pairs."""
 
 
+@dataclass(frozen=True)
+class Creation:
+    """The options of a command that creates a dataset, besides those of its spec."""
+
+    spec_file: TextIO | None
+    home: Path
+    server: str | None
+    wait: bool
+    as_json: bool
+
+
+def _creates(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options of Creation and of a dataset; call the command with both."""
+
+    @functools.wraps(command)
+    def run(
+        spec_file: TextIO | None,
+        home: Path,
+        server: str | None,
+        wait: bool,
+        as_json: bool,
+        **given: Any,
+    ) -> None:
+        command(Creation(spec_file, home, server, wait, as_json), **given)
+
+    own = home_option()(server_option("Create it")(wait_option(json_option(run))))
+    return options(DatasetSpec)(spec_option(own))
+
+
 @dataset.command("create")
-@options(DatasetSpec)
-@spec_option
-@home_option()
-@server_option("Create it")
-@wait_option
-@json_option
-def create_dataset(
-    spec_file: TextIO | None,
-    home: Path,
-    server: str | None,
-    wait: bool,
-    as_json: bool,
-    **given: Any,
-) -> None:
+@_creates
+def create_dataset(creation: Creation, **given: Any) -> None:
     """Create a dataset.
 
     Set its source: --stream and --originals, --input and --target, only --originals,
     --manifest, or --pairs. The id is the first line of the output.
     """
-    _create(spec_file, home, server, wait, as_json, given)
+    _create(creation, given)
 
 
 @dataset.command("import")
 @click.argument("path", metavar="PATH")
-@options(DatasetSpec)
-@spec_option
-@home_option()
-@server_option("Import it to")
-@wait_option
-@json_option
-def import_dataset(
-    path: str,
-    spec_file: TextIO | None,
-    home: Path,
-    server: str | None,
-    wait: bool,
-    as_json: bool,
-    **given: Any,
-) -> None:
+@_creates
+def import_dataset(creation: Creation, path: str, **given: Any) -> None:
     """Import a dataset of another program with its splits: the same as create --pairs PATH.
 
     PATH is a folder of PNG, BasicSR's or Caffe's LMDB, tar shards of WebDataset, or Parquet files;
     what it is shows in what it contains. The id is the first line of the output.
     """
-    _create(spec_file, home, server, wait, as_json, {**given, "source__pairs": path})
+    _create(creation, {**given, "source__pairs": path})
 
 
-def _create(
-    spec_file: TextIO | None,
-    home: Path,
-    server: str | None,
-    wait: bool,
-    as_json: bool,
-    given: dict[str, Any],
-) -> None:
-    values = requested_dataset(DatasetSpec, given, read_spec(spec_file))
-    place = place_of(server, home)
+def _create(creation: Creation, given: dict[str, Any]) -> None:
+    values = requested_dataset(DatasetSpec, given, read_spec(creation.spec_file))
+    place = place_of(creation.server, creation.home)
     with refusals():
         if isinstance(place, There):
             id = place.post("/datasets", values, DatasetSpec)["id"]
@@ -108,7 +107,7 @@ def _create(
             # The command may read all local paths that its user may read.
             spec = checked_dataset(validate(DatasetSpec, values), (Path.cwd(), Path("/")))
             id = place.create("dataset", spec)
-        created(place, [id], Results(as_json), wait)
+        created(place, [id], Results(creation.as_json), creation.wait)
 
 
 @dataset.command("export")
@@ -172,7 +171,8 @@ def requested_dataset(
 ) -> dict[str, Any]:
     """The settings of a dataset: options over the file, with the default name of the form."""
     typed = typed_values(spec, _with_kinds(given, from_file))
-    return overlaid(typed, {"name": _name(given), **from_file})
+    name = _name(given)
+    return overlaid(typed, {**({"name": name} if name else {}), **from_file})
 
 
 def _with_kinds(given: dict[str, Any], from_file: dict[str, Any]) -> dict[str, Any]:

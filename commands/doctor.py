@@ -16,6 +16,7 @@ import psutil
 from sqlalchemy import create_engine
 from sqlalchemy.exc import SQLAlchemyError
 
+from commands.running.results import json_option, print_json
 from jobs.core.errors import JobError
 
 GIB = 2**30
@@ -44,7 +45,8 @@ class Finding(NamedTuple):
     show_default=True,
     help="Check this home folder.",
 )
-def doctor(home: Path) -> None:
+@json_option
+def doctor(home: Path, as_json: bool) -> None:
     """Check devices, codecs, disk and limits. Exit with status 1 if anything is missing."""
     findings = [
         *_machine(),
@@ -54,7 +56,9 @@ def doctor(home: Path) -> None:
         *_database(),
         *_limits(),
     ]
-    for level, subject, text in findings:
+    if as_json:
+        print_json([finding._asdict() for finding in findings])
+    for level, subject, text in () if as_json else findings:
         click.echo(click.style(level.ljust(8), fg=COLOURS[level]) + subject.ljust(12) + text)
     if any(level == "missing" for level, _, _ in findings):
         raise SystemExit(1)

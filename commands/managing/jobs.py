@@ -55,10 +55,13 @@ def list_jobs(
 ) -> None:
     """List jobs, newest first: id, kind, state, age and name."""
     with refusals():
-        found = list(place_of(server, home).jobs(kind or "", state or "", text, limit))
+        place = place_of(server, home)
+        found = list(place.jobs(kind or "", state or "", text, limit))
     if as_json:
         print_json(found)
-    elif found:
+    elif not found:
+        click.echo(f"No such job {place.where}.", err=True)
+    else:
         now = time.time()
         table(
             [

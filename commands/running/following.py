@@ -92,8 +92,7 @@ def find_job(place: Place, text: str, kind: str = "") -> str:
         return found[0]
     if ID.fullmatch(text):  # The check of the spec has a better sentence.
         return text
-    where = f"on {place.server}" if isinstance(place, There) else f"in {place.home}"
-    raise WrongValue(f"No {kind or 'job'} {where} has the name or the id {text}.")
+    raise WrongValue(f"No {kind or 'job'} {place.where} has the name or the id {text}.")
 
 
 def _ids(place: Place, text: str, kind: str) -> list[str]:

@@ -1,6 +1,7 @@
 """The jobs of a local home, without a server: their folders, and their workers on this machine."""
 
 import functools
+import shlex
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -34,6 +35,10 @@ class Here:
     """A home and what can be done with its jobs."""
 
     home: Path
+
+    @property
+    def where(self) -> str:
+        return f"in {self.home}"
 
     def find(self, id: str) -> JobRow | None:
         """The job with that id, with the state from its log; None if it does not exist."""
@@ -108,10 +113,8 @@ class Here:
     def interrupt(self, id: str) -> str:
         """Ctrl-C aborts a job of this machine. Returns a sentence for the user."""
         launcher.stop(JobFolder(self.home / "jobs" / id))
-        return (
-            f"Aborted. Finished work is kept: `clearframe jobs resume {id} --home {self.home}` "
-            "continues it."
-        )
+        resume = f"clearframe jobs resume {id} --home {shlex.quote(str(self.home))}"
+        return f"Aborted. Finished work is kept: `{resume}` continues it."
 
     def log(self, id: str) -> str:
         self._row(id)

@@ -21,6 +21,7 @@ class ProgressLine:
     def __init__(self) -> None:
         self._bar = Bar() if sys.stderr.isatty() else None
         self._last = -1
+        self._done = -1
 
     def show(self, event: "JobEvent") -> None:
         if event["type"] == "message":
@@ -48,9 +49,9 @@ class ProgressLine:
                 self.close()
             return
         part = PLAIN_LINES * done // total if total else self._last + 1
-        if part != self._last or done == total:
+        if done != self._done and (part != self._last or done == total):
             click.echo(progress(fields), err=True)
-        self._last = part
+        self._last, self._done = part, done
 
 
 class Bar:

@@ -9,9 +9,7 @@ import click
 
 Job = Mapping[str, Any]
 
-json_option = click.option(
-    "--json", "as_json", is_flag=True, help="Print one JSON document, as the API has it."
-)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 
 
 @dataclass

@@ -29,6 +29,10 @@ class There:
     def __post_init__(self) -> None:
         self.client = Client(self.server, patience=PATIENCE, notify=_say)
 
+    @property
+    def where(self) -> str:
+        return f"on {self.server}"
+
     def jobs(
         self, kind: str = "", state: str = "", text: str = "", limit: int | None = None
     ) -> Iterator[Mapping[str, Any]]:

@@ -1,5 +1,6 @@
 """Tests of `clearframe doctor`."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,14 @@ def test_complete_machine_passes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ):
         assert subject in output
     assert not (tmp_path / "not").exists()
+
+
+def test_json_has_each_finding(tmp_path: Path) -> None:
+    status, output = doctor("--home", str(tmp_path), "--json")
+    assert status == 0
+    levels = {finding["subject"]: finding["level"] for finding in json.loads(output)}
+    assert levels["Home"] in ("ok", "note")
+    assert levels["Codec"] == "ok"
 
 
 def test_reports_what_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -53,6 +53,11 @@ def test_jobs_of_a_home(clip: Clip, home: Path, make_dataset: Make, make_model: 
     assert lines("jobs", "delete", "second", model.id, *here) == [second, model.id]
     assert lines("jobs", "delete", dataset.id, *here) == [dataset.id]
     assert lines("jobs", "list", *here) == []
+    refused = clearframe("probe", *here)
+    assert (refused.returncode, refused.stderr) == (
+        2,
+        "Error: --stream: This field is required.\n--originals: This field is required.\n",
+    )
 
 
 def test_two_jobs_of_a_name_need_an_id(clip: Clip, home: Path, make_dataset: Make) -> None:

@@ -9,7 +9,7 @@ from jobs.core.paths import ROOT
 CODE = """
 from commands.running.progress import ProgressLine
 line = ProgressLine()
-for done in (1, 30, 60):
+for done in (1, 30, 60, 60):
     line.show({"type": "progress", "done": done, "total": 60, "unit": "frames", "rate": 2.0,
                "eta": 60 - done})
     if done == 30:
