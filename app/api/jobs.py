@@ -8,12 +8,12 @@ import json
 import sys
 from collections.abc import Iterable, Iterator
 
-from flask import Blueprint, Response, jsonify, request
+from flask import Blueprint, Response, request
 
 from app.actions import delete, describe, queue, zip_of_job
 from app.answers import EventList, ScalarsResponse, WorkerLog
 from app.api import event_stream
-from app.api.replies import arguments, body
+from app.api.replies import arguments, body, with_etag
 from app.api.routes import EVENT_STREAM, JSON, ZIP, EventStream, Text, Zip, route
 from app.api.typed import JobDetails, JobPage, Record
 from app.bodies import JobChanges, Move, Resume
@@ -33,9 +33,12 @@ blueprint = Blueprint("jobs", __name__)
 POINTS_PER_PART = 2000
 
 
-@route(blueprint, "GET", "/jobs", query=JobsQuery)
-def list_jobs() -> JobPage:
-    """Jobs, newest first."""
+@route(blueprint, "GET", "/jobs", query=JobsQuery, answers={JSON: JobPage})
+def list_jobs() -> Response:
+    """Jobs, newest first.
+
+    The answer has an ETag. A request with it in If-None-Match gets 304 while nothing has changed.
+    """
     query = arguments(JobsQuery)
     rows = catalog().find(
         query.kind or "",
@@ -46,10 +49,9 @@ def list_jobs() -> JobPage:
         query.tag,
         query.owner,
     )
-    return {
-        "jobs": [as_json(row, brief=True) for row in rows],
-        "cursor": rows[-1].id if len(rows) == query.limit else None,
-    }
+    cursor = rows[-1].id if len(rows) == query.limit else None
+    page: JobPage = {"jobs": [as_json(row, brief=True) for row in rows], "cursor": cursor}
+    return with_etag(page)
 
 
 @route(blueprint, "GET", "/jobs/<id>", answers={JSON: JobDetails})
@@ -59,10 +61,7 @@ def show_job(id: Id) -> Response:
     The answer has an ETag. A request with it in If-None-Match gets 304 while nothing has changed.
     """
     row = row_or_404(id)
-    response = jsonify({**as_json(row), "waiting_for": waiting_reason(row, catalog())})
-    response.add_etag()
-    response.make_conditional(request)
-    return response
+    return with_etag({**as_json(row), "waiting_for": waiting_reason(row, catalog())})
 
 
 @route(blueprint, "PATCH", "/jobs/<id>", body=JobChanges)
@@ -191,10 +190,13 @@ def scalars_csv(id: Id) -> Response:
     return streamed(lines, "text/csv", f"{row.file_name}.csv")
 
 
-@route(blueprint, "GET", "/jobs/<id>/record")
-def job_record(id: Id) -> Record:
-    """Spec, command, facts and summary to reproduce a job."""
-    return record(row_or_404(id), catalog())
+@route(blueprint, "GET", "/jobs/<id>/record", answers={JSON: Record})
+def job_record(id: Id) -> Response:
+    """Spec, command, facts and summary to reproduce a job.
+
+    The answer has an ETag. A request with it in If-None-Match gets 304 while nothing has changed.
+    """
+    return with_etag(record(row_or_404(id), catalog()))
 
 
 @route(blueprint, "GET", "/jobs/<id>/zip", answers={ZIP: Zip})

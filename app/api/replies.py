@@ -1,5 +1,6 @@
 """Helpers of the JSON API routes: reading requests, and the format of errors."""
 
+from collections.abc import Iterable
 from typing import Any, TypeVar
 
 from flask import Response, jsonify, request
@@ -78,9 +79,24 @@ def arguments(kind: type[Query]) -> Query:
         if any(texts)
     }
     names = {field.alias or name for name, field in kind.model_fields.items()}
-    unknown = dict.fromkeys(
-        sorted(given.keys() - names), f"Unknown parameter. Available: {', '.join(sorted(names))}."
-    )
+    _refuse_unknown(given.keys() - names, f"Available: {', '.join(sorted(names))}.")
+    return validate(kind, given)
+
+
+def no_arguments() -> None:
+    """Refuse a query string where there is none, so that no typo is ignored. Raises Invalid."""
+    _refuse_unknown(request.args.keys(), "This address has no parameters.")
+
+
+def _refuse_unknown(names: Iterable[str], text: str) -> None:
+    unknown = dict.fromkeys(sorted(names), f"Unknown parameter. {text}")
     if unknown:
         raise Invalid(unknown)
-    return validate(kind, given)
+
+
+def with_etag(answer: Any) -> Response:
+    """The JSON of an answer with an ETag; 304 if the request has it in If-None-Match."""
+    response = jsonify(answer)
+    response.add_etag()
+    response.make_conditional(request)
+    return response

@@ -5,15 +5,18 @@ function's name is the operationId, the annotations are the schemas of its param
 and of its answer, `query` and `body` those of the rest of the request.
 """
 
+import functools
 import inspect
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, TypeVar, cast, get_args, get_origin, get_type_hints
 
 from flask import Blueprint, Response
 from flask.typing import ResponseReturnValue
+
+from app.api.replies import no_arguments
 
 View = TypeVar("View", bound=Callable[..., ResponseReturnValue])
 
@@ -152,9 +155,18 @@ def route(
             answers=_answers(view, status) if answers is None else answers,
         )
         ROUTES.append(described)
-        return blueprint.route(rule, methods=[method])(view)
+        return blueprint.route(rule, methods=[method])(view if query else _without_query(view))
 
     return register
+
+
+def _without_query(view: View) -> View:
+    @functools.wraps(view)
+    def checked(**parts: Any) -> ResponseReturnValue:
+        no_arguments()
+        return view(**parts)
+
+    return cast(View, checked)
 
 
 def _answers(view: Callable[..., Any], status: int) -> dict[str, Any]:

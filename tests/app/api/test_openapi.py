@@ -8,6 +8,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from app.api import openapi
+from app.api.routes import ROUTES, Route
 from app.parameters import EventType
 from app.settings import Settings
 from jobs.core.types.events import JobEvent
@@ -137,6 +138,18 @@ def test_wrong_parameters_are_refused(
     assert problem[1].startswith(sentence)
 
 
+@pytest.mark.parametrize(
+    "route", [pytest.param(route, id=route.id) for route in ROUTES if route.method == "get"]
+)
+def test_no_address_ignores_an_unknown_parameter(route: Route, client: FlaskClient) -> None:
+    path = re.sub("{(number|channel|index)}", "1", route.path)
+    answer = client.get(f"/api/v1{re.sub('{.*?}', 'x', path)}?colour=x")
+    # Addresses with an id look for the job first.
+    expected = 404 if route.path_types and route.query else 422
+    assert answer.status_code == expected
+    assert expected == 404 or "colour" in answer.json["error"]["fields"]
+
+
 def test_an_empty_parameter_is_as_good_as_none(client: FlaskClient) -> None:
     assert client.get("/api/v1/jobs?kind=&state=&q=&limit=&cursor=").status_code == 200
     assert client.get("/api/v1/jobs?state=done&state=error,waiting").status_code == 200
@@ -144,10 +157,10 @@ def test_an_empty_parameter_is_as_good_as_none(client: FlaskClient) -> None:
 
 def test_an_unchanged_job_is_not_sent_again(client: FlaskClient, clip: Clip) -> None:
     id = dataset(client, clip)
-    first = client.get(f"/api/v1/jobs/{id}")
-    tag = {"If-None-Match": first.headers["ETag"]}
-    again = client.get(f"/api/v1/jobs/{id}", headers=tag)
-    assert (again.status_code, again.data) == (304, b"")
+    for url in ("/api/v1/jobs", f"/api/v1/jobs/{id}/record", f"/api/v1/jobs/{id}"):
+        tag = {"If-None-Match": client.get(url).headers["ETag"]}
+        again = client.get(url, headers=tag)
+        assert (again.status_code, again.data) == (304, b"")
     client.patch(f"/api/v1/jobs/{id}", json={"name": "other"})
     changed = client.get(f"/api/v1/jobs/{id}", headers=tag)
     assert (changed.status_code, changed.json["name"]) == (200, "other")
