@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -24,7 +25,7 @@ from app.files.content import Unusable
 from app.forms.extending import new_length
 from app.forms.record import as_files, record
 from app.live.sockets import JOB_DELETED
-from app.runner import probing
+from app.runner import pair_exports, probing
 from app.temporary_failures import TooManyUploads
 from app.threads import in_thread, in_thread_at_paths
 from app.validation_errors import Invalid, Problems, validate
@@ -32,6 +33,7 @@ from jobs.core.durable_files import write_whole
 from jobs.core.folder import JobFolder
 from jobs.core.types.samples import Pinned, PinnedFile, ResultRow
 from jobs.specs import TESTS, AnyTest, DatasetSpec, JobSpec, ModelSpec, spec_of
+from jobs.specs.export import DatasetFormat
 from jobs.specs.samples import MOST_PINNED, PinnedSample
 
 RECENT_STATES, MOST_RECENT = frozenset({"waiting", "running", "done"}), 100
@@ -208,14 +210,20 @@ def zip_of_job(row: JobRow) -> Response:
     """All files of a job, and the record to reproduce it."""
     added = as_files(record(row, catalog()))
     return zips.zip_response(
-        job_zip.stream(catalog().folder(row.id), row.file_name, added), row.file_name
+        job_zip.stream(catalog().folder(row.id).path, row.file_name, added), row.file_name
     )
 
 
-def zip_of_pairs(row: JobRow) -> Response:
-    """The pictures of a dataset and their metadata. Raises Refused."""
+def zip_of_pairs(row: JobRow, format: DatasetFormat) -> Response:
+    """The pictures of a dataset and their metadata, as other programs read them. Raises Refused."""
     folder = pairs.finished(row, catalog().folder(row.id))
-    return zips.zip_response(pair_zip.stream(folder), row.file_name)
+    if format == "png":
+        return zips.zip_response(pair_zip.stream(folder), row.file_name)
+    exported = pair_exports.export(folder, row.name, format, settings().exports)
+    name = f"{row.file_name}-{format}"
+    response = zips.zip_response(job_zip.stream(exported, name, {}), name)
+    response.call_on_close(partial(pair_exports.remove, [exported]))
+    return response
 
 
 def keep_upload(sent: FileStorage, field: str) -> Path:

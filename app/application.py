@@ -32,7 +32,7 @@ from app.pages import (
     queue,
     restore,
 )
-from app.runner import gpus
+from app.runner import gpus, pair_exports
 from app.runner.follower import Follower
 from app.runner.fork_server import ForkServer
 from app.runner.loops import repeat
@@ -156,6 +156,7 @@ def _start_background(
     gevent.spawn(
         repeat, CLEANING_INTERVAL, partial(in_thread, uploads.remove_old, settings.uploads)
     )
+    gevent.spawn(pair_exports.remove, pair_exports.leftovers(settings.exports))
     for background in (follower, listeners, scheduler, fork_server):
         gevent.spawn(background.run)
 

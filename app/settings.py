@@ -275,6 +275,11 @@ class Settings(BaseSettings):
         return self.home / "uploads"
 
     @property
+    def exports(self) -> Path:
+        """Exports of datasets, while they are sent."""
+        return self.home / "exports"
+
+    @property
     def database(self) -> str:
         return self.database_url or f"sqlite:///{self.home / 'clearframe.db'}"
 

@@ -92,6 +92,11 @@ class Datasets(_Part):
         spec = {"name": name, "source": source, **settings}
         return Job(self._connection, self._connection.create("/datasets", spec)["id"])
 
+    def export(self, dataset: str | Job, out: Path, format: str = "png") -> None:
+        """Download its pairs as a ZIP: png, basicsr, caffe, webdataset or parquet."""
+        path = f"/api/v1/datasets/{quote(_id(dataset), safe='')}/pairs/zip"
+        self._connection.download(f"{path}?{urlencode({'format': format})}", out)
+
     def probe(self, source: dict[str, Any], **settings: Any) -> "Probe":
         """Look at the sources of a dataset without creating it."""
         found: Probe = self._connection.call("/probe", {"source": source, **settings})

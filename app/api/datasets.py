@@ -42,10 +42,10 @@ def list_pairs(id: Id) -> PairPage:
     )
 
 
-@route(blueprint, "GET", "/datasets/<id>/pairs/zip", answers={ZIP: Zip})
+@route(blueprint, "GET", "/datasets/<id>/pairs/zip", query=pairs.ExportQuery, answers={ZIP: Zip})
 def zip_dataset_pairs(id: Id) -> Response:
     """All pictures of a dataset and their metadata, as a ZIP archive."""
-    return zip_of_pairs(row_or_404(id, "dataset"))
+    return zip_of_pairs(row_or_404(id, "dataset"), arguments(pairs.ExportQuery).format)
 
 
 @route(blueprint, "GET", "/files", query=FilesQuery)

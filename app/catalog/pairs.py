@@ -12,6 +12,7 @@ from app.catalog.catalog import Refused
 from app.catalog.database import JobRow
 from app.validation_errors import Invalid
 from jobs.core.folder import JobFolder
+from jobs.specs.export import DatasetFormat
 
 PAIRS_A_PAGE = 24
 SPLITS = ("train", "val", "test")
@@ -34,6 +35,16 @@ class PairsQuery(Sorting):
 
     split: Split = Field("train", description="Only pairs of this split.")
     page: int = Field(1, ge=1, description="Number of the page, from 1.")
+
+
+class ExportQuery(BaseModel):
+    """How the pairs of a dataset are exported."""
+
+    format: DatasetFormat = Field(
+        "png",
+        description="The program that reads them. png: folders of images, sent as they are read; "
+        "the server writes the others into its home before it sends them.",
+    )
 
 
 @dataclass(frozen=True)
@@ -133,13 +144,14 @@ def picture(store: Path, number: int, role: str) -> tuple[bytes, str]:
     """A picture of a pair, as a file, and its extension, png or jpg. Raises IndexError.
 
     The file is as stored; raw pixels are encoded as PNG. The role `qp` is the map of the input's
-    QPs; the file is empty if they are unknown.
+    QPs, `qp_map` that for other programs; the file is empty if they are unknown.
     """
     from jobs.core.stored import opened
 
     with opened(store) as pairs:
-        meta, value = pairs.meta(number), pairs.value(role, number)
-    if role == "qp":
+        meta = pairs.meta(number)
+        value = pairs.qp_map(number) if role == "qp_map" else pairs.value(role, number)
+    if role in ("qp", "qp_map"):
         return value, "png"
     data = value if meta[f"{role}_encoding"] != "none" else _png(value, meta)
     return data, extension(meta, role)

@@ -11,7 +11,6 @@ from typing import BinaryIO
 from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
 
 from app.files.zips import Outbox
-from jobs.core.folder import JobFolder
 
 BLOCK = 256 * 1024
 
@@ -21,7 +20,7 @@ COMPRESSED = frozenset({".json", ".jsonl", ".log", ".txt", ".csv", ".prototxt", 
 LOCK = "worker.lock"
 
 
-def stream(folder: JobFolder, top: str, added: Mapping[str, str]) -> Iterator[bytes]:
+def stream(folder: Path, top: str, added: Mapping[str, str]) -> Iterator[bytes]:
     """Yield the parts of the ZIP, some of them empty. All files are in the folder `top`.
 
     `added` has additional text files by name, which come first.
@@ -31,7 +30,7 @@ def stream(folder: JobFolder, top: str, added: Mapping[str, str]) -> Iterator[by
         for name, text in added.items():
             archive.writestr(f"{top}/{name}", text)
             yield outbox.take()
-        root = folder.path.resolve()
+        root = folder.resolve()
         for path in _files(root):
             # File names may not be valid UTF-8; zipfile takes only valid text.
             name = os.fsencode(path.relative_to(root)).decode("utf-8", "replace")

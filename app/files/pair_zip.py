@@ -14,11 +14,14 @@ from app.files.zips import Outbox
 from jobs.core.folder import JobFolder
 
 ROLES = ("input", "target")
+QPS = "qp_map"
 METAS_PER_PART = 200
 
 
 def stream(folder: JobFolder) -> Iterator[bytes]:
     """Yield the parts of the ZIP: pairs.csv, then train/input/000000.png and so on.
+
+    train/qp_map has the QPs of inputs where they are known, as other exports have them.
 
     Entries are stored without compression, because images already are compressed.
     """
@@ -30,9 +33,10 @@ def stream(folder: JobFolder) -> Iterator[bytes]:
                 yield outbox.take()
         for split, count in counts.items():
             for number in range(count):
-                for role in ROLES:
+                for role in (*ROLES, QPS):
                     data, extension = picture(folder.store(split), number, role)
-                    archive.writestr(_name(split, role, number, extension), data)
+                    if data:
+                        archive.writestr(_name(split, role, number, extension), data)
                     yield outbox.take()
     yield outbox.take()
 

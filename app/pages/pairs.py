@@ -4,11 +4,11 @@ from typing import Any
 
 from flask import Blueprint, Response, abort, render_template, request, url_for
 
+from app.actions import zip_of_pairs
 from app.catalog import pairs
 from app.catalog.catalog import Refused
 from app.catalog.pairs import Sorting
 from app.current import catalog, row_or_404
-from app.files import pair_zip, zips
 from app.validation_errors import Invalid, validate
 
 blueprint = Blueprint("pairs", __name__, url_prefix="/datasets/<id>")
@@ -81,9 +81,8 @@ def picture(id: str, split: str, number: int, role: str, extension: str) -> Resp
 
 @blueprint.get("/pairs.zip")
 def as_zip(id: str) -> Response:
-    row = row_or_404(id, "dataset")
-    folder = pairs.finished(row, catalog().folder(id))
-    return zips.zip_response(pair_zip.stream(folder), row.file_name)
+    query = validate(pairs.ExportQuery, request.args.to_dict())
+    return zip_of_pairs(row_or_404(id, "dataset"), query.format)
 
 
 @blueprint.errorhandler(Invalid)

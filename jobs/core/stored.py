@@ -22,6 +22,8 @@ DATABASES = (*PICTURES_AND_META, "qp")
 
 METAS_PER_READ = 1000
 
+MACROBLOCK = 16
+
 _lock = threading.Lock()
 
 
@@ -61,6 +63,15 @@ class StoredPairs:
             return b""
         with self._env.begin() as transaction:
             return bytes(transaction.get(key(number), b"", db=self._databases[name]))
+
+    def qp_map(self, number: int) -> bytes:
+        """The QPs of an input for other programs: a gray PNG, a pixel a macroblock.
+
+        None where they are unknown. Importers take the first macroblock to begin at the corner of
+        the picture, so patches that begin within one have none either.
+        """
+        corner = self.meta(number).get("patch") or ()
+        return b"" if any(side % MACROBLOCK for side in corner) else self.value("qp", number)
 
     def close(self) -> None:
         self._env.close()

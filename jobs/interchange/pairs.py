@@ -21,7 +21,6 @@ from jobs.core.folder import JobFolder
 from jobs.core.stored import StoredPairs, opened
 from jobs.media.encodings import decode
 from jobs.media.png import encode_png
-from jobs.media.qp_maps import BLOCK
 
 SPLITS = ("train", "val", "test")
 PAIRS_PER_READ = 8
@@ -98,15 +97,13 @@ def _stored_pair(pairs: StoredPairs, split: str, number: int) -> ExportedPair:
         value, encoding = pairs.value(role, number), meta[f"{role}_encoding"]
         return value if encoding == "png" else encode_png(decode(value, encoding, shape))
 
-    # Importers take the first macroblock to begin at the corner of the picture.
-    aligned = not any(side % BLOCK for side in meta.get("patch") or ())
     return ExportedPair(
         split,
         number,
         picture("input"),
         picture("target"),
         {key: meta.get(key) for key in FACTS},
-        pairs.value("qp", number) if aligned else b"",
+        pairs.qp_map(number),
     )
 
 
@@ -126,10 +123,14 @@ def from_zip(path: Path) -> Iterator[Pairs]:
 
 
 def _zipped(archive: ZipFile) -> Iterator[ExportedPair]:
+    known = frozenset(archive.namelist())
     with archive.open("pairs.csv") as table:
         for row in csv.DictReader(io.TextIOWrapper(table, encoding="utf-8")):
             input, target = (_as_png(archive.read(row[role])) for role in ("input", "target"))
-            yield ExportedPair(row["split"], int(row["number"]), input, target, _facts(row))
+            number = int(row["number"])
+            qps = f"{row['split']}/qp_map/{number:06d}.png"
+            qp_map = archive.read(qps) if qps in known else b""
+            yield ExportedPair(row["split"], number, input, target, _facts(row), qp_map)
 
 
 def _as_png(data: bytes) -> bytes:

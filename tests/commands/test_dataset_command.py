@@ -192,12 +192,9 @@ def test_exports_from_a_home_and_from_a_server(
         done = run_dataset_command("export", id, out, "--format", "png", *place)
         assert (done.returncode, done.stdout) == (0, f"{out}\n"), done.stderr
         assert "24 of 24 pairs" in done.stderr
-        pictures[name] = {
-            path.relative_to(out): path.read_bytes()
-            for path in out.rglob("*.png")
-            if path.parent.name != "qp_map"
-        }
-    assert len(pictures["here"]) == 48
+        pictures[name] = {path.relative_to(out): path.read_bytes() for path in out.rglob("*.png")}
+    assert len(pictures["here"]) == 72
+    assert sum(path.parent.name == "qp_map" for path in pictures["here"]) == 24
     assert pictures["here"] == pictures["there"]
     assert not list(tmp_path.glob(".there*"))
     done = run_dataset_command("import", tmp_path / "here", "--home", tmp_path / "new", "--json")

@@ -208,7 +208,7 @@ def test_locks_drafts_and_links_out_of_the_folder_are_left_out(
     for name, target in links.items():
         (folder.path / name).symlink_to(target)
     os.mkfifo(folder.path / "pipe.log")
-    archive = archive_of(job_zip.stream(folder, "top", {"command.txt": "clearframe\n"}))
+    archive = archive_of(job_zip.stream(folder.path, "top", {"command.txt": "clearframe\n"}))
     assert names(archive) == [
         "command.txt",
         "events.jsonl",
@@ -223,7 +223,7 @@ def test_locks_drafts_and_links_out_of_the_folder_are_left_out(
 
 def test_a_growing_log_is_archived_up_to_its_last_complete_line(folder: JobFolder) -> None:
     (folder.path / "worker.log").write_bytes(b"a" * 3 * job_zip.BLOCK)
-    parts = job_zip.stream(folder, "top", {})
+    parts = job_zip.stream(folder.path, "top", {})
     taken = until(parts, b"top/worker.log")
     with folder.worker_log.open("ab") as log, folder.events.open("ab") as events:
         log.write(b"b" * job_zip.BLOCK)
@@ -235,15 +235,18 @@ def test_a_growing_log_is_archived_up_to_its_last_complete_line(folder: JobFolde
 
 def test_a_long_incomplete_line_is_left_out(folder: JobFolder) -> None:
     folder.events.write_bytes(b'{"seq":1}\n' + b"a" * 2 * job_zip.BLOCK)
-    assert archive_of(job_zip.stream(folder, "top", {})).read("top/events.jsonl") == b'{"seq":1}\n'
+    assert (
+        archive_of(job_zip.stream(folder.path, "top", {})).read("top/events.jsonl")
+        == b'{"seq":1}\n'
+    )
     folder.events.write_bytes(b"a" * 2 * job_zip.BLOCK)
-    assert archive_of(job_zip.stream(folder, "top", {})).read("top/events.jsonl") == b""
+    assert archive_of(job_zip.stream(folder.path, "top", {})).read("top/events.jsonl") == b""
 
 
 def test_files_removed_or_truncated_during_the_download(folder: JobFolder) -> None:
     first = folder.snapshots / "epoch-0.safetensors"
     first.write_bytes(bytes(3 * job_zip.BLOCK))
-    parts = job_zip.stream(folder, "top", {})
+    parts = job_zip.stream(folder.path, "top", {})
     taken = until(parts, b"snapshots/epoch-0.safetensors")
     (folder.snapshots / "epoch-1.safetensors").unlink()
     os.truncate(first, job_zip.BLOCK)
@@ -260,13 +263,13 @@ def test_a_file_removed_between_listing_and_opening(
         return True
 
     monkeypatch.setattr(job_zip, "_belongs", belongs)
-    assert names(archive_of(job_zip.stream(folder, "top", {}))) == []
+    assert names(archive_of(job_zip.stream(folder.path, "top", {}))) == []
 
 
 def test_a_job_deleted_during_the_download_ends_the_zip(folder: JobFolder) -> None:
     import shutil
 
-    parts = job_zip.stream(folder, "top", {})
+    parts = job_zip.stream(folder.path, "top", {})
     taken = until(parts, b"top/job.json")
     shutil.rmtree(folder.path)
     assert names(archive_of(itertools.chain(taken, parts))) == ["events.jsonl", "job.json"]
@@ -275,7 +278,7 @@ def test_a_job_deleted_during_the_download_ends_the_zip(folder: JobFolder) -> No
 def test_a_cancelled_download_leaves_no_file_open(folder: JobFolder) -> None:
     folder.worker_log.write_bytes(bytes(3 * job_zip.BLOCK))
     before = psutil.Process().num_fds()
-    parts = job_zip.stream(folder, "top", {})
+    parts = job_zip.stream(folder.path, "top", {})
     until(parts, b"top/worker.log")
     assert psutil.Process().num_fds() == before + 1
     parts.close()  # type: ignore[attr-defined]
@@ -286,7 +289,7 @@ def test_times_before_1980_and_names_that_are_not_utf_8(folder: JobFolder) -> No
     os.utime(folder.path / "job.json", (0, 0))
     with open(os.fsencode(folder.path) + b"/clip\xff.txt", "wb") as file:
         file.write(b"a")
-    archive = archive_of(job_zip.stream(folder, "top", {}))
+    archive = archive_of(job_zip.stream(folder.path, "top", {}))
     assert archive.read("top/clip\ufffd.txt") == b"a"
     assert archive.getinfo("top/job.json").date_time[0] == 1980
 
@@ -296,7 +299,7 @@ def test_files_larger_than_four_gigabytes(
 ) -> None:
     """With a lower limit, because files above the real one take half a minute."""
     monkeypatch.setattr(zipfile, "ZIP64_LIMIT", 900)
-    archive = archive_of(job_zip.stream(folder, "top", {}))
+    archive = archive_of(job_zip.stream(folder.path, "top", {}))
     assert archive.read("top/snapshots/epoch-2.safetensors") == b"\2" * 1000
 
 

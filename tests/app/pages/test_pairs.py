@@ -14,7 +14,9 @@ import pytest
 from PIL import Image
 
 from jobs.datasets.store import PairReader
+from jobs.interchange.importing import Split, splits_of
 from tests.support.server import Server
+from tests.support.waiting import wait_until
 
 Clip = tuple[Path, Path]
 
@@ -181,14 +183,33 @@ def test_all_pairs_are_served_as_a_zip(server: Server, dataset: str) -> None:
         assert archive.testzip() is None
         rows = list(csv.DictReader(io.TextIOWrapper(archive.open("pairs.csv"), newline="")))
         assert sorted(int(row["frame"]) for row in rows) == list(range(24))
-        assert {row[role] for row in rows for role in ("input", "target")} == set(
-            archive.namelist()
-        ) - {"pairs.csv"}
+        pictures = {name for name in archive.namelist() if "/qp_map/" not in name} - {"pairs.csv"}
+        assert {row[role] for row in rows for role in ("input", "target")} == pictures
+        qps = {f"{row['split']}/qp_map/{int(row['number']):06d}.png" for row in rows}
+        assert qps == set(archive.namelist()) - pictures - {"pairs.csv"}
         assert {"train/input/000000.png", "val/target/000011.jpg"} <= set(archive.namelist())
         row = rows[5]
         reader = PairReader(server.home / "jobs" / dataset / "train.lmdb")
         assert np.array_equal(np.asarray(Image.open(archive.open(row["input"]))), reader[5][0])
         reader.close()
+
+
+def test_pairs_are_served_in_the_formats_of_other_programs(
+    server: Server, dataset: str, tmp_path: Path
+) -> None:
+    for format in ("basicsr", "caffe", "webdataset", "parquet"):
+        _, headers, body = get(server, f"/datasets/{dataset}/pairs.zip?format={format}")
+        assert f"clip-{format}.zip" in headers["Content-Disposition"]
+        with zipfile.ZipFile(io.BytesIO(body)) as archive:
+            archive.extractall(tmp_path)
+        splits = splits_of(tmp_path / f"clip-{format}")
+        packed = [split for split in splits if isinstance(split, Split)]
+        sizes = [(split.name, len(list(split.input.load()))) for split in packed]
+        assert sizes == [("train", 12), ("val", 12)]
+    exports = server.home / "exports"
+    wait_until(lambda: not list(exports.iterdir()), "what was sent is removed")
+    status, _, page = get(server, f"/datasets/{dataset}/pairs.zip?format=zarr")
+    assert (status, "format: Must be one of" in page.decode()) == (422, True)
 
 
 def test_a_missing_pair_index_is_rebuilt(server: Server, dataset: str) -> None:
