@@ -1,6 +1,5 @@
 """Actions of forms and API: validate a request, create or change a job, store an upload."""
 
-import json
 import os
 import shutil
 from functools import partial
@@ -12,7 +11,7 @@ from werkzeug.datastructures import FileStorage
 
 from app.answers import Probe
 from app.bodies import ProbeRequest
-from app.catalog import pairs
+from app.catalog import pairs, pins
 from app.catalog.database import JobRow
 from app.catalog.queue import Queue
 from app.checks import sweeps
@@ -29,12 +28,10 @@ from app.runner import pair_exports, probing
 from app.temporary_failures import TooManyUploads
 from app.threads import in_thread, in_thread_at_paths
 from app.validation_errors import Invalid, Problems, validate
-from jobs.core.durable_files import write_whole
-from jobs.core.folder import JobFolder
-from jobs.core.types.samples import Pinned, PinnedFile, ResultRow
+from jobs.core.types.samples import Pinned, ResultRow
 from jobs.specs import TESTS, AnyTest, DatasetSpec, JobSpec, ModelSpec, spec_of
 from jobs.specs.export import DatasetFormat
-from jobs.specs.samples import MOST_PINNED, PinnedSample
+from jobs.specs.samples import PinnedSample
 
 RECENT_STATES, MOST_RECENT = frozenset({"waiting", "running", "done"}), 100
 """Among these many newest tests, in these states, an equal one is shown in place of a new one."""
@@ -164,26 +161,12 @@ def pin(row: JobRow, values: Any) -> Pinned:
     Raises Invalid.
     """
     spec = checked_pin(validate(PinnedSample, values), row, catalog())
-    folder = catalog().folder(row.id)
-    kept = folder.pinned()
-    if len(kept["samples"]) >= MOST_PINNED:
-        raise Invalid({"pair": f"{MOST_PINNED} samples are pinned. Unpin one of them first."})
-    pinned = cast(Pinned, {"index": kept["next"], **spec.model_dump()})
-    _write_pinned(folder, {"next": kept["next"] + 1, "samples": [*kept["samples"], pinned]})
-    return pinned
+    return pins.add(catalog().folder(row.id), spec)
 
 
 def unpin(row: JobRow, index: int) -> bool:
     """Whether a sample was pinned; the training does not show it any more."""
-    folder = catalog().folder(row.id)
-    kept = folder.pinned()
-    left = [sample for sample in kept["samples"] if sample["index"] != index]
-    _write_pinned(folder, {"next": kept["next"], "samples": left})
-    return len(left) < len(kept["samples"])
-
-
-def _write_pinned(folder: JobFolder, pinned: PinnedFile) -> None:
-    write_whole(folder.pinned_file, json.dumps(pinned), durable=True)
+    return pins.remove(catalog().folder(row.id), index)
 
 
 def extend(row: JobRow, values: dict[str, Any]) -> None:

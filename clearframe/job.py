@@ -12,6 +12,7 @@ from clearframe.connection import Connection
 if TYPE_CHECKING:
     from app.answers import Job as JobAnswer
     from jobs.core.types.events import JobEvent
+    from jobs.core.types.samples import Pinned
     from jobs.core.types.summaries import JobSummary
 
 FINAL = frozenset({"done", "error", "aborted"})
@@ -114,6 +115,23 @@ class Job:
         """Change its name, group, tags or notes."""
         self._call("", labels, "PATCH")
 
+    def pinned(self) -> "list[Pinned]":
+        """The samples of a training that users have pinned."""
+        return list(self._call("/samples", of="models")["samples"])
+
+    def pin(self, pair: int, region: dict[str, int] | None = None) -> "Pinned":
+        """Pin a validation pair, or a region of it: the training shows it from then on.
+
+        A region is such as {"left": 64, "top": 0, "width": 128, "height": 128}, in pixels.
+        """
+        body = {"pair": pair, "region": region}
+        pinned: Pinned = self._call("/samples", body, of="models")
+        return pinned
+
+    def unpin(self, index: int) -> None:
+        """Unpin the sample with this index."""
+        self._call(f"/samples/{index}", method="DELETE", of="models")
+
     def delete(self) -> None:
         """Delete it and its files."""
         self._call("", method="DELETE")
@@ -122,5 +140,7 @@ class Job:
         """Download a file that its summary names, such as `output`."""
         self._connection.download(url, out)
 
-    def _call(self, path: str, body: Any = None, method: str | None = None) -> Any:
-        return self._connection.call(f"/jobs/{quote(self.id, safe='')}{path}", body, method)
+    def _call(
+        self, path: str, body: Any = None, method: str | None = None, of: str = "jobs"
+    ) -> Any:
+        return self._connection.call(f"/{of}/{quote(self.id, safe='')}{path}", body, method)

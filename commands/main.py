@@ -32,7 +32,7 @@ COMMANDS = {
     "jobs": (
         "commands.managing.jobs",
         "jobs",
-        "List, show, follow, abort, resume, extend and delete jobs.",
+        "List, show, follow, abort, resume, extend, pin and delete jobs.",
     ),
     "probe": (
         "commands.managing.probe",

@@ -21,6 +21,7 @@ from commands.running.results import (
 from jobs.core.types.fields import JobState, Kind
 
 Command = Callable[..., Any]
+SIDES = ("left", "top", "width", "height")
 
 kind_option = click.option("--kind", type=click.Choice(get_args(Kind)), help="Only this kind.")
 
@@ -33,7 +34,7 @@ def _with_jobs(command: Command) -> Command:
 
 @click.group()
 def jobs() -> None:
-    """List, show, follow, abort, resume, extend and delete jobs. JOB is an id or a name."""
+    """List, show, follow, abort, resume, extend, pin and delete jobs. JOB is an id or a name."""
 
 
 @jobs.command("list")
@@ -188,3 +189,72 @@ def wait_for_jobs(jobs: tuple[str, ...], home: Path, server: str | None, as_json
     with refusals(), Results(as_json, len(jobs) > 1) as results:
         place = place_of(server, home)
         follow(place, [find_job(place, job) for job in jobs], results, owns=False)
+
+
+@jobs.command("pins")
+@click.argument("model")
+@home_option()
+@server_option("Show the pins")
+@json_option
+def list_pins(model: str, home: Path, server: str | None, as_json: bool) -> None:
+    """Show the validation pairs that are pinned to a training: index, pair and region."""
+    with refusals():
+        place = place_of(server, home)
+        pinned = place.pinned(find_job(place, model, "model"))
+    if as_json:
+        print_json(pinned)
+    for sample in () if as_json else pinned:
+        click.echo(f"{sample['index']}  pair {sample['pair']}  {_region(sample['region'])}")
+
+
+def _region(region: Any) -> str:
+    if region is None:
+        return "whole frame"
+    return f"{region['width']}x{region['height']} at {region['left']},{region['top']}"
+
+
+@jobs.command("pin")
+@click.argument("model")
+@click.option("--pair", type=click.IntRange(0), required=True, help="Number of the pair, from 0.")
+@click.option(
+    "--region",
+    metavar="LEFT,TOP,WIDTH,HEIGHT",
+    help="Only this part of the frame, in pixels. [default: the whole frame]",
+)
+@home_option()
+@server_option("Pin it")
+@json_option
+def pin_pair(
+    model: str, pair: int, region: str | None, home: Path, server: str | None, as_json: bool
+) -> None:
+    """Pin a validation pair to a training, which shows it from its next validation on.
+
+    The output is the index of the pin.
+    """
+    part = None if region is None else _parsed_region(region)
+    with refusals():
+        place = place_of(server, home)
+        pinned = place.pin(find_job(place, model, "model"), pair, part)
+    if as_json:
+        print_json(pinned)
+    else:
+        click.echo(pinned["index"])
+
+
+def _parsed_region(text: str) -> dict[str, int]:
+    parts = text.replace(" ", "").split(",")
+    if len(parts) != len(SIDES) or not all(part.isdecimal() for part in parts):
+        raise click.UsageError(f"--region: {text} is not {', '.join(SIDES)}, such as 64,0,128,128.")
+    return dict(zip(SIDES, map(int, parts), strict=True))
+
+
+@jobs.command("unpin")
+@click.argument("model")
+@click.argument("index", type=click.IntRange(0))
+@home_option()
+@server_option("Unpin it")
+def unpin_pair(model: str, index: int, home: Path, server: str | None) -> None:
+    """Unpin the pair with this index: later validations do not show it."""
+    with refusals():
+        place = place_of(server, home)
+        place.unpin(find_job(place, model, "model"), index)

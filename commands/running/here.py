@@ -10,19 +10,23 @@ from typing import Any
 
 import click
 
-from app.catalog import home_lock, worker_log
+from app.catalog import home_lock, pins, worker_log
 from app.catalog.catalog import BY_USER, Catalog
 from app.catalog.database import JobRow, connect
 from app.catalog.home_lock import HomeInUse
 from app.catalog.index import as_json, row_of
+from app.checks.inference import checked_pin
 from app.forms.extending import new_length
 from app.settings import Settings
+from app.validation_errors import validate
 from jobs.core import folder as folders
 from jobs.core import launcher
 from jobs.core.events import FINAL_STATES, read_from
 from jobs.core.folder import JobFolder
 from jobs.core.types.events import JobEvent
+from jobs.core.types.samples import Pinned
 from jobs.specs import JobSpec
+from jobs.specs.samples import PinnedSample
 
 INTERVAL = 0.1
 """Seconds between two reads of the events."""
@@ -141,6 +145,20 @@ class Here:
     def delete(self, id: str) -> None:
         self._row(id)
         self._catalog.delete(id)
+
+    def pinned(self, id: str) -> list[Pinned]:
+        self._row(id)
+        return JobFolder(self.home / "jobs" / id).pinned()["samples"]
+
+    def pin(self, id: str, pair: int, region: dict[str, int] | None) -> Pinned:
+        sample = validate(PinnedSample, {"pair": pair, "region": region})
+        checked = checked_pin(sample, self._row(id), self._catalog)
+        return pins.add(JobFolder(self.home / "jobs" / id), checked)
+
+    def unpin(self, id: str, index: int) -> None:
+        self._row(id)
+        if self._catalog and not pins.remove(JobFolder(self.home / "jobs" / id), index):
+            raise click.ClickException(f"No sample {index} is pinned.")
 
     @functools.cached_property
     def _catalog(self) -> Catalog:

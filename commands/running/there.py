@@ -14,6 +14,7 @@ from commands.running.local_files import Values, absolute, local_files, path_fie
 from commands.running.progress import ProgressLine
 from commands.running.refusals import UNPROCESSABLE, Interrupted
 from jobs.core.types.events import JobEvent
+from jobs.core.types.samples import Pinned
 
 PATIENCE = 600.0
 """Seconds to wait for a server that restarts."""
@@ -76,6 +77,15 @@ class There:
 
     def delete(self, id: str) -> None:
         self._job(id).delete()
+
+    def pinned(self, id: str) -> list[Pinned]:
+        return self._job(id).pinned()
+
+    def pin(self, id: str, pair: int, region: dict[str, int] | None) -> Pinned:
+        return self._job(id).pin(pair, region)
+
+    def unpin(self, id: str, index: int) -> None:
+        self._job(id).unpin(index)
 
     def _job(self, id: str) -> Job:
         return self.client.jobs.get(id)

@@ -7,6 +7,7 @@ import sys
 from functools import partial
 from pathlib import Path
 
+from clearframe import Client
 from jobs.core.folder import JobFolder
 from jobs.core.paths import ROOT
 from tests.commands.test_train_command import SMALL, clearframe
@@ -40,7 +41,10 @@ def test_jobs_of_a_home(clip: Clip, home: Path, make_dataset: Make, make_model: 
     assert (extended[0], "epoch-0002" in extended[1]) == (second, True)
     table = lines("compare", model.id, "second", *here)
     assert any(line.split()[-2:] == ["0.001", "0.0005"] for line in table)
+    assert lines("jobs", "pin", "second", "--pair", "1", "--region", "0,16,32,16", *here) == ["100"]
+    assert lines("jobs", "pins", "second", *here) == ["100  pair 1  32x16 at 0,16"]
     for arguments, status, message in (
+        (("jobs", "unpin", "second", "101"), 1, "No sample 101 is pinned."),
         (("jobs", "resume", "second"), 1, "Only a job that failed or was aborted can be resumed."),
         (("jobs", "delete", dataset.id), 1, "is used by the models"),
         (("jobs", "extend", "second", "--epochs", "1"), 2, "--epochs: The training was planned"),
@@ -90,6 +94,11 @@ def test_jobs_of_a_server(clip: Clip, server: Server) -> None:
     assert watching.returncode == 130
     assert f"clearframe jobs abort {id} --server {server.url}" in stderr
     assert server.job(id)["state"] == "running"
+    training = Client(server.url).jobs.get(id)
+    assert training.pin(0) == {"index": 100, "pair": 0, "region": None}
+    assert lines("jobs", "pins", "long", *there) == ["100  pair 0  whole frame"]
+    training.unpin(100)
+    assert training.pinned() == []
     assert lines("jobs", "abort", "long", *there) == [id]
     ended = clearframe("jobs", "wait", id, "--json", *there)
     assert ended.returncode == 1
