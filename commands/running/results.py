@@ -88,6 +88,9 @@ def _test(summary: Mapping[str, Any]) -> list[str]:
     means = summary.get("mean") or summary
     if means.get("psnr_output") is not None:
         lines.append(_gain(means.get("psnr_input"), means["psnr_output"]))
+    for name, label, unit in (("vmaf", "VMAF", ""), ("fluctuation", "fluctuation", " dB")):
+        if both := summary.get(name):
+            lines.append(f"{label} {both['output']:.2f}{unit}, input {both['input']:.2f}{unit}")
     return lines
 
 

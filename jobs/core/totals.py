@@ -6,13 +6,15 @@ Light: the server imports it.
 import math
 from array import array
 from bisect import bisect_right
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Hashable
+from statistics import fmean, pstdev
 from typing import Literal
 
 from jobs.core.report import finite
 from jobs.core.types.facts import GainTotals, ManyFacts
 from jobs.core.types.layers import Histogram
-from jobs.core.types.samples import ResultRow, Scores
+from jobs.core.types.samples import BeforeAfter, ResultRow, Scores
 
 Score = Literal["psnr_input", "psnr_output", "ssim_input", "ssim_output"]
 PSNRS: tuple[Score, Score] = ("psnr_input", "psnr_output")
@@ -107,6 +109,33 @@ class Totals:
             "improved": self._better / self._measured,
             "histogram": histogram(self._gains),
         }
+
+
+class Fluctuation:
+    """How much the quality changes from frame to frame: the standard deviation of the PSNR.
+
+    Viewers see such changes as flicker. Source: Guan et al., "MFQE 2.0", IEEE TPAMI 2019, 5.3.
+    """
+
+    def __init__(self) -> None:
+        self._streams: defaultdict[Hashable, tuple[array[float], array[float]]] = defaultdict(
+            lambda: (array("d"), array("d"))
+        )
+
+    def add(self, stream: Hashable, before: float | None, after: float | None) -> None:
+        """Add a frame of a stream, unless one of the two is not finite: it equals its original."""
+        if before is not None and after is not None and math.isfinite(before + after):
+            inputs, outputs = self._streams[stream]
+            inputs.append(before)
+            outputs.append(after)
+
+    def mean(self) -> BeforeAfter | None:
+        """The mean over the streams with at least two frames; None if there are none."""
+        sides = [sides for sides in self._streams.values() if len(sides[0]) > 1]
+        if not sides:
+            return None
+        input, output = (fmean(map(pstdev, values)) for values in zip(*sides, strict=True))
+        return {"input": input, "output": output}
 
 
 def _mean(values: "array[float]") -> float | None:

@@ -6,12 +6,14 @@ from pathlib import Path
 
 from jobs.core.errors import JobError
 from jobs.core.report import Report, finite
+from jobs.core.totals import Fluctuation
 from jobs.core.types.facts import FrameTotals, WorstFrame
-from jobs.media import video
+from jobs.media import video, vmaf
 from jobs.media.images import Picture, size, to_gray, to_rgb
 from jobs.media.originals import Images, Video, originals_of
 from jobs.media.video import Facts, GoOn
 from jobs.networks.pictures import as_tensor
+from jobs.restoring.video import Restored
 from models.metrics import psnr, ssim
 
 UNIT = "frames measured"
@@ -76,6 +78,7 @@ class _Means:
     counts: dict[str, int] = field(default_factory=dict)
     frames: int = 0
     worst: WorstFrame | None = None
+    fluctuation: Fluctuation = field(default_factory=Fluctuation)
 
     def add(self, number: int, scores: dict[str, float]) -> None:
         self.frames += 1
@@ -83,13 +86,15 @@ class _Means:
             if finite(value) is not None:
                 self.sums[key] = self.sums.get(key, 0.0) + value
                 self.counts[key] = self.counts.get(key, 0) + 1
-        gain = finite(scores["output/psnr"] - scores["input/psnr"])
+        before, after = scores["input/psnr"], scores["output/psnr"]
+        self.fluctuation.add("", before, after)
+        gain = finite(after - before)
         if gain is not None and (self.worst is None or gain < self.worst["gain"]):
             self.worst = {"frame": number, "gain": gain}
 
     def facts(self) -> FrameTotals:
         """The fields of a `facts` event; the names are those of tests of images."""
-        return {
+        totals: FrameTotals = {
             "psnr_input": self._mean("input/psnr"),
             "psnr_output": self._mean("output/psnr"),
             "ssim_input": self._mean("input/ssim"),
@@ -97,39 +102,48 @@ class _Means:
             "measured": self.frames,
             "worst": self.worst,
         }
+        if fluctuation := self.fluctuation.mean():
+            totals["fluctuation"] = fluctuation
+        return totals
 
     def _mean(self, key: str) -> float | None:
         return self.sums[key] / self.counts[key] if key in self.sums else None
 
 
 def measure(
-    source: Path, output: Path, originals: Originals, channels: int, frames: int, report: Report
+    source: Path, restored: Restored, originals: Originals, channels: int, report: Report
 ) -> None:
     """Log the scores of each frame as `scalars` and their means as `facts`.
 
-    The means are logged even if the work ends early. Raises JobError for an original of another
-    size.
+    The means are logged even if the work ends early; VMAF only of all frames, and only if this
+    machine has an ffmpeg with libvmaf. Raises JobError for an original of another size.
     """
     means = _Means()
-    total = min(frames, originals.count)
+    total = min(restored.frames, originals.count)
     report.begin(0)
-    try:
-        for number, (input, restored, original) in enumerate(
-            _triples(source, output, originals, channels)
-        ):
-            report.check()
-            truth = as_tensor(original)
-            scores = {
-                f"{side}/{metric.__name__}": metric(as_tensor(picture), truth)
-                for side, picture in (("input", input), ("output", restored))
-                for metric in (psnr, ssim)
-            }
-            means.add(number, scores)
-            report.scalars(number, 0.0, scores)
-            report.progress(number + 1, total, UNIT)
-    finally:
-        if means.frames:
-            report.log.append("facts", **means.facts())
+    with vmaf.meter(restored.height, restored.width) as meter:
+        try:
+            for number, pictures in enumerate(_triples(source, restored.out, originals, channels)):
+                report.check()
+                scores = _scores(*pictures)
+                meter.add(*pictures)
+                means.add(number, scores)
+                report.scalars(number, 0.0, scores)
+                report.progress(number + 1, total, UNIT)
+        finally:
+            if means.frames:
+                report.log.append("facts", **means.facts())
+        if scored := meter.scores():
+            report.log.append("facts", vmaf=scored)
+
+
+def _scores(input: Picture, output: Picture, original: Picture) -> dict[str, float]:
+    truth = as_tensor(original)
+    return {
+        f"{side}/{metric.__name__}": metric(as_tensor(picture), truth)
+        for side, picture in (("input", input), ("output", output))
+        for metric in (psnr, ssim)
+    }
 
 
 def _triples(

@@ -9,6 +9,7 @@ from collections.abc import Generator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, suppress
 from pathlib import Path
+from typing import ClassVar
 
 import torch
 
@@ -20,7 +21,7 @@ from jobs.core.report import Report, finite
 from jobs.core.totals import gain_of_image
 from jobs.core.types.samples import ResultRow
 from jobs.core.types.summaries import TestSummary
-from jobs.datasets.pair_sets import PairSet
+from jobs.datasets.pair_sets import PairSet, Stream
 from jobs.datasets.rates import Rates
 from jobs.inference.filters import TUNING_PAIRS, Baselines
 from jobs.inference.image import ShowMessage, datasets_of, image_of, in_channels, restored, scores
@@ -55,7 +56,7 @@ def test_many(folder: JobFolder, spec: ImagesTest | SplitTest, report: Report) -
         source = Pairs(PairSet.of(folder, datasets_of(folder, spec), spec.split, qps))
 
     baselines = Baselines(_tuning(folder, spec, source), report.check) if spec.filters else None
-    results, remaining = ResultLog(report, source.rates, baselines), []
+    results, remaining = ResultLog(report, source.rates, source.streams, baselines), []
     for number in range(len(source)):
         if number in rows and rows[number].items() >= source.row(number).items():
             results.count(rows[number])
@@ -73,7 +74,7 @@ def test_many(folder: JobFolder, spec: ImagesTest | SplitTest, report: Report) -
                 report.progress(done, len(source), source.unit)
     finally:
         results.end()
-    results.log_rates()
+    results.log_streams()
     if not results.totals.restored:
         raise JobError(
             f"None of the {len(source):,} {source.unit} could be restored. First error: {why}"
@@ -156,6 +157,7 @@ class Images:
     """
 
     unit, rates = "images", None
+    streams: ClassVar[list[Stream | None]] = []
 
     def __init__(self, spec: ImagesTest, channels: int, qps: bool) -> None:
         self._channels, self._qps, self._unknown_qp = channels, qps, spec.qp
@@ -237,7 +239,7 @@ class Pairs:
             raise JobError(
                 "The model's datasets have no pairs in this split. Choose another split."
             )
-        self._pairs, self.rates = pairs, Rates(pairs)
+        self._pairs, self.rates, self.streams = pairs, Rates(pairs), pairs.streams
 
     def __len__(self) -> int:
         return len(self._pairs)

@@ -4,8 +4,9 @@ import math
 import time
 
 from jobs.core.report import Report
-from jobs.core.totals import Totals
+from jobs.core.totals import Fluctuation, Totals
 from jobs.core.types.samples import ResultRow
+from jobs.datasets.pair_sets import Stream
 from jobs.datasets.rates import Rates
 from jobs.inference.filters import Baselines
 
@@ -17,9 +18,17 @@ FACTS_INTERVAL = 2.0
 class ResultLog:
     """Logs rows and totals: the first ones immediately, the next ones at intervals."""
 
-    def __init__(self, report: Report, rates: Rates | None, baselines: Baselines | None) -> None:
+    def __init__(
+        self,
+        report: Report,
+        rates: Rates | None,
+        streams: list[Stream | None],
+        baselines: Baselines | None,
+    ) -> None:
+        """`streams`: the stream of each row, by its index; empty for a test of images."""
         self._log, self.totals = report.log, Totals()
-        self._rates, self._baselines = rates, baselines
+        self._rates, self._streams, self._baselines = rates, streams, baselines
+        self._fluctuation = Fluctuation()
         self._rows: list[ResultRow] = []
         self._rows_logged = self._facts_logged = -math.inf
 
@@ -28,6 +37,8 @@ class ResultLog:
         self.totals.add(row)
         if self._rates is not None:
             self._rates.add(row["index"], row.get("psnr_y_input"), row.get("psnr_y_output"))
+        if self._streams and (stream := self._streams[row["index"]]):
+            self._fluctuation.add(stream, row.get("psnr_input"), row.get("psnr_output"))
         if self._baselines is not None:
             self._baselines.count(row)
 
@@ -46,8 +57,10 @@ class ResultLog:
         self._log_rows(now)
         self._log_facts(now)
 
-    def log_rates(self) -> None:
-        """Log the rate-distortion curves. Before the end, streams have different frames."""
+    def log_streams(self) -> None:
+        """Log what is of whole streams: the rate-distortion curves and the fluctuation."""
+        if fluctuation := self._fluctuation.mean():
+            self._log.append("facts", fluctuation=fluctuation)
         if self._rates is not None and (curves := self._rates.curves()):
             self._log.append("facts", rates=curves)
 

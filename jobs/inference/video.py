@@ -68,9 +68,7 @@ def test_video(folder: JobFolder, spec: VideoTest, report: Report) -> TestSummar
         truth, times = results / "truth.mp4", frame_times(copies.input)
         copy_originals(originals, times, truth, report)
         report.log.append("facts", shown={**output_facts["shown"], "truth": _url(folder, truth)})
-        frame_scores.measure(
-            source, restored.out, originals, loaded.channels, restored.frames, report
-        )
+        frame_scores.measure(source, restored, originals, loaded.channels, report)
     if restored.why:
         raise JobError(f"{restored.why} The finished part is kept.")
     return {}

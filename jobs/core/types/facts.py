@@ -7,7 +7,7 @@ from typing_extensions import TypedDict
 from jobs.core.types.fields import Bytes, Leader, Pixels, Psnr, Ssim, Two, Url, doc
 from jobs.core.types.layers import Histogram, LayersRegion
 from jobs.core.types.rates import RateDistortion
-from jobs.core.types.samples import Scores
+from jobs.core.types.samples import BeforeAfter, Scores
 
 
 class Machine(TypedDict):
@@ -55,6 +55,11 @@ class GainTotals(TypedDict):
     histogram: Histogram
 
 
+Fluctuation = Annotated[
+    BeforeAfter, doc("Standard deviation of the PSNR over the frames of a video, in dB.")
+]
+
+
 class FilterFacts(TypedDict):
     """A filter that a network is compared with."""
 
@@ -77,6 +82,9 @@ class ManyFacts(TypedDict, total=False):
     gain: Annotated[GainTotals | None, doc("Null if no image has a finite gain.")]
     filters: Annotated[list[FilterFacts], doc("Absent if the test does not compare with them.")]
     rates: Annotated[RateDistortion, doc("Of a split; absent where no scene has four rates.")]
+    fluctuation: Annotated[
+        Fluctuation, doc("Of a split: the mean over its streams; absent without two frames of one.")
+    ]
 
 
 class VideoInput(TypedDict):
@@ -113,6 +121,7 @@ class FrameTotals(Scores):
 
     measured: Annotated[int, doc("Frames that were compared with their original.")]
     worst: Annotated[WorstFrame | None, doc("Null if no frame has a gain.")]
+    fluctuation: NotRequired[Annotated[Fluctuation, doc("Absent without two frames.")]]
 
 
 class RestoredVideo(TypedDict, total=False):
@@ -126,6 +135,7 @@ class RestoredVideo(TypedDict, total=False):
     sound: Annotated[bool, doc("Whether the video has sound.")]
     shown: Annotated[VideoFiles, doc("What the page compares.")]
     worst: Annotated[WorstFrame | None, doc("Null if no frame has a gain.")]
+    vmaf: Annotated[BeforeAfter, doc("0 to 100; absent without an ffmpeg that has libvmaf.")]
 
 
 class TestFacts(ManyFacts, RestoredVideo, total=False):

@@ -28,6 +28,13 @@ class Scores(TypedDict):
     ssim_output: Ssim
 
 
+class BeforeAfter(TypedDict):
+    """A number of the input, and of the restored output."""
+
+    input: float
+    output: float
+
+
 class RestoredPicture(Scores):
     """A restored image next to its input."""
 

@@ -204,6 +204,12 @@
  */
 
 /**
+ * @typedef {object} BeforeAfter A number of the input, and of the restored output.
+ * @property {number} input
+ * @property {number} output
+ */
+
+/**
  * @typedef {object} RestoredPicture A restored image next to its input.
  * @property {number | null} psnr_input dB; null if the pictures are equal or the truth is unknown.
  * @property {number | null} psnr_output dB; null if the pictures are equal or the truth is unknown.
@@ -391,6 +397,8 @@
  * @property {GainTotals | null} [gain] Null if no image has a finite gain.
  * @property {FilterFacts[]} [filters] Absent if the test does not compare with them.
  * @property {RateDistortion} [rates] Of a split; absent where no scene has four rates.
+ * @property {BeforeAfter} [fluctuation] Of a split: the mean over its streams; absent without two
+ *   frames of one.
  */
 
 /**
@@ -430,6 +438,7 @@
  * @property {number | null} ssim_output -1 to 1; null if it cannot be computed.
  * @property {number} measured Frames that were compared with their original.
  * @property {WorstFrame | null} worst Null if no frame has a gain.
+ * @property {BeforeAfter} [fluctuation] Absent without two frames.
  */
 
 /**
@@ -442,6 +451,7 @@
  * @property {boolean} [sound] Whether the video has sound.
  * @property {VideoFiles} [shown] What the page compares.
  * @property {WorstFrame | null} [worst] Null if no frame has a gain.
+ * @property {BeforeAfter} [vmaf] 0 to 100; absent without an ffmpeg that has libvmaf.
  */
 
 /**
@@ -456,6 +466,8 @@
  * @property {GainTotals | null} [gain] Null if no image has a finite gain.
  * @property {FilterFacts[]} [filters] Absent if the test does not compare with them.
  * @property {RateDistortion} [rates] Of a split; absent where no scene has four rates.
+ * @property {BeforeAfter} [fluctuation] Of a split: the mean over its streams; absent without two
+ *   frames of one.
  * @property {string} [note] A sentence if frames and originals differ in number, else empty.
  * @property {number} [frames] Frames of the restored video.
  * @property {number} [frames_per_second] Speed of the restoration.
@@ -464,6 +476,7 @@
  * @property {boolean} [sound] Whether the video has sound.
  * @property {VideoFiles} [shown] What the page compares.
  * @property {WorstFrame | null} [worst] Null if no frame has a gain.
+ * @property {BeforeAfter} [vmaf] 0 to 100; absent without an ffmpeg that has libvmaf.
  * @property {string} [snapshot] Name of the tested snapshot.
  * @property {LayersRegion} [layers_of] The shown part; absent if the layers are whole.
  * @property {number | null} [psnr_output] dB; null if the pictures are equal or the truth is
@@ -663,6 +676,8 @@
  * @property {GainTotals | null} [gain] Null if no image has a finite gain.
  * @property {FilterFacts[]} [filters] Absent if the test does not compare with them.
  * @property {RateDistortion} [rates] Of a split; absent where no scene has four rates.
+ * @property {BeforeAfter} [fluctuation] Of a split: the mean over its streams; absent without two
+ *   frames of one.
  * @property {string} [note] A sentence if frames and originals differ in number, else empty.
  * @property {number} [frames] Frames of the restored video.
  * @property {number} [frames_per_second] Speed of the restoration.
@@ -671,6 +686,7 @@
  * @property {boolean} [sound] Whether the video has sound.
  * @property {VideoFiles} [shown] What the page compares.
  * @property {WorstFrame | null} [worst] Null if no frame has a gain.
+ * @property {BeforeAfter} [vmaf] 0 to 100; absent without an ffmpeg that has libvmaf.
  * @property {string} [snapshot] Name of the tested snapshot.
  * @property {LayersRegion} [layers_of] The shown part; absent if the layers are whole.
  * @property {number | null} [psnr_output] dB; null if the pictures are equal or the truth is
@@ -758,6 +774,8 @@
  * @property {GainTotals | null} [gain] Null if no image has a finite gain.
  * @property {FilterFacts[]} [filters] Absent if the test does not compare with them.
  * @property {RateDistortion} [rates] Of a split; absent where no scene has four rates.
+ * @property {BeforeAfter} [fluctuation] Of a split: the mean over its streams; absent without two
+ *   frames of one.
  * @property {string} [note] A sentence if frames and originals differ in number, else empty.
  * @property {number} [frames] Frames of the restored video.
  * @property {number} [frames_per_second] Speed of the restoration.
@@ -766,6 +784,7 @@
  * @property {boolean} [sound] Whether the video has sound.
  * @property {VideoFiles} [shown] What the page compares.
  * @property {WorstFrame | null} [worst] Null if no frame has a gain.
+ * @property {BeforeAfter} [vmaf] 0 to 100; absent without an ffmpeg that has libvmaf.
  * @property {string} [snapshot] Name of the tested snapshot.
  * @property {LayersRegion} [layers_of] The shown part; absent if the layers are whole.
  * @property {number | null} [psnr_output] dB; null if the pictures are equal or the truth is
@@ -835,6 +854,8 @@
  * @property {Scores} [median] Medians over the measured images.
  * @property {GainTotals | null} [gain] Null if no image has a finite gain.
  * @property {FilterFacts[]} [filters] Absent if the test does not compare with them.
+ * @property {BeforeAfter} [fluctuation] Of a split: the mean over its streams; absent without two
+ *   frames of one.
  * @property {string} [note] A sentence if frames and originals differ in number, else empty.
  * @property {number} [frames] Frames of the restored video.
  * @property {number} [frames_per_second] Speed of the restoration.
@@ -843,6 +864,7 @@
  * @property {boolean} [sound] Whether the video has sound.
  * @property {VideoFiles} [shown] What the page compares.
  * @property {WorstFrame | null} [worst] Null if no frame has a gain.
+ * @property {BeforeAfter} [vmaf] 0 to 100; absent without an ffmpeg that has libvmaf.
  * @property {string} [snapshot] Name of the tested snapshot.
  * @property {LayersRegion} [layers_of] The shown part; absent if the layers are whole.
  * @property {number | null} [psnr_output] dB; null if the pictures are equal or the truth is
@@ -966,6 +988,8 @@
  * @property {Scores} [median] Medians over the measured images.
  * @property {GainTotals | null} [gain] Null if no image has a finite gain.
  * @property {FilterFacts[]} [filters] Absent if the test does not compare with them.
+ * @property {BeforeAfter} [fluctuation] Of a split: the mean over its streams; absent without two
+ *   frames of one.
  * @property {string} [note] A sentence if frames and originals differ in number, else empty.
  * @property {number} [frames] Frames of the restored video.
  * @property {number} [frames_per_second] Speed of the restoration.
@@ -974,6 +998,7 @@
  * @property {boolean} [sound] Whether the video has sound.
  * @property {VideoFiles} [shown] What the page compares.
  * @property {WorstFrame | null} [worst] Null if no frame has a gain.
+ * @property {BeforeAfter} [vmaf] 0 to 100; absent without an ffmpeg that has libvmaf.
  * @property {string} [snapshot] Name of the tested snapshot.
  * @property {LayersRegion} [layers_of] The shown part; absent if the layers are whole.
  * @property {number | null} [psnr_output] dB; null if the pictures are equal or the truth is

@@ -14,6 +14,7 @@ from PIL import Image
 from werkzeug.test import TestResponse
 
 from app.catalog.catalog import Catalog
+from commands.running.results import summary_lines
 from jobs.specs import ImageTest, ModelSpec, VideoTest
 from tests.app.test_server import app, catalog, client, log
 
@@ -54,6 +55,28 @@ def test_a_restored_video_can_be_downloaded(
     assert row is not None
     catalog.catch_up(row)
     assert file in client.get(f"/tests/{id}").text
+
+
+def test_the_page_and_the_command_have_vmaf_and_the_fluctuation(
+    client: FlaskClient, catalog: Catalog
+) -> None:
+    id = catalog.create("test", VideoTest(model="abcdefgh", video="/a.mp4", originals="/o"))
+    facts = {
+        "measured": 9,
+        **{"psnr_input": 32.0, "psnr_output": 32.5, "ssim_input": 0.9, "ssim_output": 0.91},
+        "fluctuation": {"input": 0.456, "output": 0.321},
+        "vmaf": {"input": 71.234, "output": 73.456},
+    }
+    log(catalog, id, "facts", **facts)
+    row = catalog.get(id)
+    assert row is not None
+    catalog.catch_up(row)
+    text = " ".join(client.get(f"/tests/{id}").text.split())
+    assert "VMAF 71.23 → 73.46" in text
+    assert "from frame to frame): 0.46 → 0.32 dB" in text
+    lines = summary_lines({"kind": "test", "state": "done", "name": "t", "summary": facts})
+    assert "VMAF 73.46, input 71.23" in lines
+    assert "fluctuation 0.32 dB, input 0.46 dB" in lines
 
 
 def test_a_test_of_the_first_pair_is_edited_with_its_pair(

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from jobs.core.totals import Totals, gain_of_image, histogram
+from jobs.core.totals import Fluctuation, Totals, gain_of_image, histogram
 
 
 def row(before: float | None, after: float | None, **fields: Any) -> Any:
@@ -98,3 +98,19 @@ def test_every_gain_is_in_its_bar_and_the_first_bar_holds_the_worst(values: list
     assert edges[0] <= min(values) < edges[1]
     if min(values) < 0 < max(values):
         assert 0 in edges
+
+
+def test_fluctuation_is_the_mean_deviation_of_streams_with_two_frames() -> None:
+    fluctuation = Fluctuation()
+    assert fluctuation.mean() is None
+    for stream, before, after in (
+        ("a", 30.0, 31.0),
+        ("a", 34.0, 33.0),
+        ("a", 40.0, math.inf),
+        ("a", None, 40.0),
+        ("b", 20.0, 20.0),
+        ("b", 21.0, 20.0),
+        ("single", 50.0, 10.0),
+    ):
+        fluctuation.add(stream, before, after)
+    assert fluctuation.mean() == {"input": (2 + 0.5) / 2, "output": (1 + 0) / 2}

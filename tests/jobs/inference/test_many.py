@@ -72,6 +72,9 @@ def test_all_pairs_of_a_split_are_measured(model: JobFolder, dataset: JobFolder)
         np.mean([row["psnr_output"] for row in logged])
     )
     assert logged[0]["gain"] == pytest.approx(logged[0]["psnr_output"] - logged[0]["psnr_input"])
+    for side in ("input", "output"):  # Of one stream.
+        deviation = np.std([row[f"psnr_{side}"] for row in logged])
+        assert facts["fluctuation"][side] == pytest.approx(deviation)
 
 
 def test_split_without_pairs_is_rejected(model: JobFolder) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import av
+import numpy as np
 import pytest
 from PIL import Image
 from skimage.metrics import peak_signal_noise_ratio
@@ -13,6 +14,7 @@ from jobs.core import folder as folders
 from jobs.core.events import read
 from jobs.core.folder import JobFolder
 from jobs.inference.video import frame_times
+from jobs.media import vmaf
 from jobs.media.images import list_images, read_image, to_gray
 from jobs.media.video import decode
 from jobs.run import main as run_worker
@@ -73,6 +75,10 @@ def test_frames_are_measured_against_their_originals(model: JobFolder, clip: Cli
     facts, frames = summary(test), scores(test)
     assert (facts["measured"], facts["note"], len(frames)) == (24, "", 24)
     assert facts["psnr_output"] == pytest.approx(sum(frame["output/psnr"] for frame in frames) / 24)
+    for side in ("input", "output"):
+        deviation = np.std([frame[f"{side}/psnr"] for frame in frames])
+        assert facts["fluctuation"][side] == pytest.approx(deviation)
+    assert ("vmaf" in facts) == (vmaf.program() is not None)
     worst = min(
         range(24), key=lambda number: frames[number]["output/psnr"] - frames[number]["input/psnr"]
     )
