@@ -74,7 +74,8 @@ def test_the_page_and_the_command_have_vmaf_and_the_fluctuation(
     text = " ".join(client.get(f"/tests/{id}").text.split())
     assert "VMAF 71.23 → 73.46" in text
     assert "from frame to frame): 0.46 → 0.32 dB" in text
-    lines = summary_lines({"kind": "test", "state": "done", "name": "t", "summary": facts})
+    job = {"kind": "test", "state": "done", "name": "t", "summary": facts}
+    lines = summary_lines(job, str)
     assert "VMAF 73.46, input 71.23" in lines
     assert "fluctuation 0.32 dB, input 0.46 dB" in lines
 
