@@ -4,17 +4,28 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    ConsoleMessage,
+    Error,
+    Locator,
+    Page,
+    expect,
+    sync_playwright,
+)
 
 from jobs.core.paths import ROOT
 from tests.support.server import Server
 
 ARTIFACTS = ROOT / "artifacts"
+KEEP_PICTURES = bool(os.environ.get("TEST_PICTURES"))
+"""Whether a person wants to look at the pages; otherwise only those of failures are kept."""
+open_pages: list[Page] = []
 
 QUIET = [
     "--no-sandbox",
@@ -65,8 +76,8 @@ def page(browser: Browser, server: Server, request: pytest.FixtureRequest) -> It
 def watched(browser: Browser, name: str, expected: str = "no such error") -> Iterator[Page]:
     """A page that fails the test on any error in the console of it or its context's other pages.
 
-    Errors of refused values, and errors that contain `expected`, are allowed. A final screenshot
-    is kept as an artifact.
+    Errors of refused values, and errors that contain `expected`, are allowed. A test that fails
+    leaves a picture of it in ARTIFACTS.
     """
     context = browser.new_context(viewport={"width": 1440, "height": 900})
     problems: list[str] = []
@@ -90,8 +101,33 @@ def watched(browser: Browser, name: str, expected: str = "no such error") -> Ite
     context.on("page", watch)
     context.set_default_timeout(60_000)
     page = context.new_page()
-    ARTIFACTS.mkdir(exist_ok=True)
+    open_pages.append(page)
     yield page
-    page.screenshot(path=ARTIFACTS / f"{name}.png", full_page=True)
+    keep_picture(page, name, full_page=True)
+    if page in open_pages:  # A failed test has left the list.
+        open_pages.remove(page)
     context.close()
     assert not problems
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Keep pictures of the pages of a test that fails."""
+    report = yield
+    if report.when == "call" and report.failed:
+        for page in open_pages:
+            with suppress(Error):  # The test may have closed it, or its process has ended.
+                page.screenshot(path=ARTIFACTS / f"failed-{item.name}.png", full_page=True)
+        open_pages.clear()
+    return report
+
+
+def keep_picture(target: Page | Locator, name: str, full_page: bool = False) -> None:
+    """Keep a picture for a person to look at, where TEST_PICTURES is set."""
+    path = ARTIFACTS / f"{name}.png"
+    if KEEP_PICTURES and isinstance(target, Page):
+        target.screenshot(path=path, full_page=full_page)
+    elif KEEP_PICTURES:
+        target.screenshot(path=path)

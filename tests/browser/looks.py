@@ -6,7 +6,7 @@ from pathlib import Path
 
 from playwright.sync_api import Page
 
-from tests.browser.conftest import ARTIFACTS
+from tests.browser.conftest import keep_picture
 
 AXE = Path(__file__).parent.parent.parent / "node_modules" / "axe-core" / "axe.min.js"
 
@@ -30,7 +30,7 @@ def check_looks(page: Page, name: str) -> None:
         for width in (1440, 360):
             page.set_viewport_size({"width": width, "height": 844})
             until(page, "document.documentElement.scrollWidth <= innerWidth")
-            page.screenshot(path=ARTIFACTS / f"{name}-{width}-{scheme}.png", full_page=True)
+            keep_picture(page, f"{name}-{width}-{scheme}", full_page=True)
         # Only the contrast of colours differs between the two.
         assert serious_findings(page, ["color-contrast"] if scheme == "dark" else None) == []
     page.emulate_media(color_scheme="light")

@@ -15,7 +15,7 @@ from jobs.core.folder import JobFolder
 from jobs.media.sample_clip import make_clip
 from jobs.run import run_with_lock
 from jobs.specs import DatasetSpec
-from tests.browser.conftest import ARTIFACTS, watched
+from tests.browser.conftest import keep_picture, watched
 from tests.browser.looks import until
 from tests.conftest import Clip
 from tests.support.server import Server
@@ -48,7 +48,7 @@ def test_only_the_fields_of_the_chosen_source_are_shown(form: Page) -> None:
         choose_source(form, title)
         expect(form.locator(visible)).to_be_visible()
         expect(form.locator(hidden)).to_be_hidden()
-        form.screenshot(path=ARTIFACTS / f"form-{visible.split('-')[1]}.png", full_page=True)
+        keep_picture(form, f"form-{visible.split('-')[1]}", full_page=True)
 
 
 def test_the_form_warns_that_random_frames_leak(form: Page) -> None:

@@ -6,6 +6,7 @@ keeps its script short and its parts in place.
 
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -20,7 +21,7 @@ from app.web.bundles import bundles
 from jobs.core import folder as folders
 from jobs.core.events import EventLog, read
 from jobs.core.folder import JobFolder
-from tests.browser.conftest import watched
+from tests.browser.conftest import keep_picture, watched
 from tests.browser.looks import layout_shift, serious_findings
 from tests.browser.test_uploads import STREAM, choose, value
 from tests.conftest import Clip
@@ -352,12 +353,12 @@ def test_every_page_in_every_state_is_accessible_quick_and_still(
             found = [f"a task of {longest:.0f} ms"] if longest > LONGEST_TASK_MS else []
             if (shift := layout_shift(page)) >= 0.02:
                 found.append(f"moves by {shift:.3f}")
-            found += accessibility(page)
+            found += accessibility(page, name)
             found += [text for text in said if "status of 404" not in text]
             if found:
                 problems[f"{name}, {path}"] = found
         for path in FORMS[kind]:
-            if found := accessibility(refused(page, named[0].url + path)):
+            if found := accessibility(refused(page, named[0].url + path), f"{path} with errors"):
                 problems[f"{path} with errors"] = found
     assert not problems, json.dumps(problems, indent=1)
 
@@ -399,16 +400,19 @@ def longest_task(browser: Browser, page: Page, url: str) -> float:
     return float(max(tasks) / 1000)
 
 
-def accessibility(page: Page) -> list[str]:
+def accessibility(page: Page, name: str) -> list[str]:
     """Findings of axe-core on a page with all its folded parts, wide and light, narrow and dark."""
+    name = "every" + re.sub("[^a-z0-9]+", "-", name)[:60]
     page.evaluate(
         "for (const part of document.querySelectorAll('main details:not(.menu)')) part.open = true"
     )
     found = serious_findings(page)
+    keep_picture(page, f"{name}-wide", full_page=True)
     page.emulate_media(color_scheme="dark")
-    page.set_viewport_size({"width": 390, "height": 844})
+    page.set_viewport_size({"width": 360, "height": 844})
     found += wider_than_the_window(page)
     found += serious_findings(page, NARROW_RULES)
+    keep_picture(page, f"{name}-narrow", full_page=True)
     page.emulate_media(color_scheme="light")
     page.set_viewport_size({"width": 1440, "height": 900})
     return found

@@ -8,8 +8,8 @@ from playwright.sync_api import Browser, Page, expect
 from jobs.core.events import read
 from jobs.core.folder import JobFolder
 from jobs.core.suffixes import natural
-from tests.browser.conftest import ARTIFACTS
-from tests.browser.looks import check_looks, until
+from tests.browser.conftest import keep_picture
+from tests.browser.looks import until
 from tests.support.real import real_clip
 from tests.support.server import Server
 from tests.support.waiting import wait_until
@@ -62,7 +62,7 @@ def five_steps(
         str(max(originals.iterdir(), key=lambda path: natural(path.name)))
     )
     page.get_by_label("Show visualizations and statistics").check()
-    page.screenshot(path=ARTIFACTS / f"model-{patch}.png", full_page=True)
+    keep_picture(page, f"model-{patch}", full_page=True)
     page.get_by_role("button", name="Run test").click()
 
     for role in ("input", "output", "target"):
@@ -178,16 +178,3 @@ def test_a_failed_dataset_shows_the_reason(
     expect(page.locator("#reason")).to_contain_text("words.mp4 cannot be read as a video")
     expect(page.locator("#state")).to_have_text("error")
     expect(page.get_by_role("button", name="Resume")).to_be_visible()
-
-
-def test_forms_and_a_dataset_look_right(page: Page, server: Server, clip: Clip) -> None:
-    dataset = server.dataset(clip)
-    server.wait(dataset, "done")
-    for path, name in (
-        ("/datasets/new", "dataset-form"),
-        ("/models/new", "model-form"),
-        (f"/datasets/{dataset}", "dataset"),
-    ):
-        page.goto(server.url + path)
-        page.wait_for_load_state("networkidle")
-        check_looks(page, name)

@@ -4,7 +4,7 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from jobs.core.paths import ROOT
-from tests.browser.conftest import ARTIFACTS
+from tests.browser.conftest import keep_picture
 from tests.browser.looks import until
 from tests.conftest import Clip
 from tests.support.server import Server
@@ -43,7 +43,7 @@ def values(page: Page, name: str) -> list[str]:
 def test_a_network_is_drawn_and_counted_when_it_is_chosen(form: Page) -> None:
     expect(part(form, "graph").locator("rect")).to_have_count(7)
     expect(part(form, "paper")).to_contain_text("ECCV 2014")
-    form.screenshot(path=ARTIFACTS / "model-form-wide.png", full_page=True)
+    keep_picture(form, "model-form-wide", full_page=True)
     choose(form, "Network", "vdsr")
     expect(part(form, "network")).to_contain_text("665,921")
     expect(part(form, "network")).to_contain_text("41×41 px")
@@ -72,7 +72,7 @@ def test_the_form_warns_of_a_rate_that_falls_too_soon(form: Page) -> None:
     expect(warning).to_be_hidden()
     choose(form, "Decay per", "percent")
     expect(warning).to_contain_text("falls under 1 % of its base after 2 % of the run")
-    form.screenshot(path=ARTIFACTS / "model-form-warning.png")
+    keep_picture(form, "model-form-warning")
     choose(form, "Rate policy", "cosine")
     expect(warning).to_be_hidden()
 
@@ -123,7 +123,7 @@ def test_errors_of_a_pasted_network_are_marked_at_their_lines(form: Page) -> Non
     expect(form.locator(".cm-lintRange-error")).to_have_text("wrong")
     expect(form.locator(".error.live")).to_contain_text("Line 1: Unknown field “wrong”")
     expect(part(form, "graph").locator("rect")).to_have_count(0)
-    form.screenshot(path=ARTIFACTS / "model-form-editor.png")
+    keep_picture(form, "model-form-editor")
     assert values(form, "network.prototxt")[0].startswith("wrong\n#")
     editor.press("Control+Home")
     editor.press("Control+Delete")
@@ -151,7 +151,7 @@ def test_a_refused_form_keeps_the_entered_values(form: Page, server: Server, cli
     assert values(form, "solver.learning_rate") == ["0.01, 0.02"]
     assert values(form, "network.prototxt")[0].splitlines() == ["# mine", "layer {", "  type: 1"]
     expect(form.locator(".cm-line").nth(1)).to_have_text("layer {")
-    form.screenshot(path=ARTIFACTS / "model-form-refused.png", full_page=True)
+    keep_picture(form, "model-form-refused", full_page=True)
 
 
 def test_the_form_works_without_javascript(browser: Browser, server: Server, dataset: str) -> None:
@@ -185,12 +185,12 @@ def test_a_narrow_dark_page_does_not_scroll_sideways(form: Page, network: str) -
     if network == "custom":
         form.get_by_role("button", name="plain").click()
     expect(part(form, "graph").locator("rect").first).to_be_visible()
-    form.screenshot(path=ARTIFACTS / f"model-form-dark-{network}.png")
+    keep_picture(form, f"model-form-dark-{network}")
     form.set_viewport_size({"width": 390, "height": 844})
     for fold in form.locator("#model-form summary").all():
         fold.click()
     until(form, "document.documentElement.scrollWidth <= 390")
-    form.screenshot(path=ARTIFACTS / f"model-form-narrow-{network}.png", full_page=True)
+    keep_picture(form, f"model-form-narrow-{network}", full_page=True)
 
 
 def test_a_sweep_is_compared_on_one_page_and_names_are_escaped(
@@ -220,7 +220,7 @@ def test_a_sweep_is_compared_on_one_page_and_names_are_escaped(
     expect(page.locator("#verdict")).to_contain_text("Best so far:")
     expect(page.locator("tr.best")).to_have_count(1)
     expect(page.locator("main img")).to_have_count(0)
-    page.screenshot(path=ARTIFACTS / "sweep.png", full_page=True)
+    keep_picture(page, "sweep", full_page=True)
 
 
 def test_an_error_of_the_server_disappears_when_the_field_changes(form: Page) -> None:

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, Page, Route, expect
 
-from tests.browser.conftest import ARTIFACTS, watched
+from tests.browser.conftest import keep_picture, watched
 from tests.browser.looks import check_looks, serious_findings, until
 from tests.support.server import Server, free_port
 
@@ -91,23 +91,6 @@ class Chart:
 def open_model(page: Page, prepared: Prepared, id: str) -> None:
     page.goto(f"{prepared.server.url}/models/{id}")
     until(page, "Number(document.querySelector('.chart')?.dataset.points) >= 1")
-
-
-@pytest.mark.parametrize("state", ["done", "failed", "compare", "choose", "test", "new"])
-def test_pages_are_accessible_and_fit_the_window(
-    page: Page, prepared: Prepared, state: str
-) -> None:
-    path = {
-        "done": f"/models/{prepared.done}",
-        "failed": f"/models/{prepared.failed}",
-        "compare": f"/compare?ids={prepared.done},{prepared.other},{prepared.failed}",
-        "choose": f"/compare?ids={prepared.done}",
-        "test": f"/models/{prepared.done}/test",
-        "new": f"/models/new?clone={prepared.done}",
-    }[state]
-    page.goto(prepared.server.url + path)
-    page.wait_for_load_state("networkidle")
-    check_looks(page, f"page-{state}")
 
 
 def test_the_verdict_is_shown_without_javascript(browser: Browser, prepared: Prepared) -> None:
@@ -291,9 +274,9 @@ def test_a_sample_opens_in_the_viewer_with_a_slider_through_the_validations(
     page.wait_for_function(f"before => {picture} !== before", arg=before)
     expect(zoom).to_have_text(scale)
     assert serious_findings(page) == []
-    page.screenshot(path=ARTIFACTS / "sample-viewer.png")
+    keep_picture(page, "sample-viewer")
     page.set_viewport_size({"width": 390, "height": 844})
-    page.screenshot(path=ARTIFACTS / "sample-viewer-narrow.png")
+    keep_picture(page, "sample-viewer-narrow")
     dialog.get_by_role("button", name="Close").click()
     expect(dialog).to_be_hidden()
 
@@ -342,7 +325,7 @@ def test_a_snapshot_is_exported_and_the_file_loads(page: Page, prepared: Prepare
     open_model(page, prepared, prepared.done)
     row = page.locator("#snapshots tr.best")
     row.get_by_label(re.compile("^More for")).click()
-    page.screenshot(path=ARTIFACTS / "snapshot-menu.png")
+    keep_picture(page, "snapshot-menu")
     row.get_by_role("button", name="Export as ONNX").click()
     expect(page.locator("#export")).to_contain_text("comparing it with torch")
     link = page.locator("#export a").first  # The second is the model card.
@@ -404,7 +387,7 @@ def test_models_are_compared_and_tested_on_one_image(page: Page, prepared: Prepa
     )
     page.reload()
     expect(page.locator("#results .state")).to_have_text(["done", "done"])
-    page.screenshot(path=ARTIFACTS / "compare-tested.png", full_page=True)
+    keep_picture(page, "compare-tested", full_page=True)
 
 
 def test_runs_and_settings_of_a_comparison_are_searched(page: Page, prepared: Prepared) -> None:
@@ -548,7 +531,7 @@ def test_panels_are_searched_hidden_and_moved(page: Page, prepared: Prepared) ->
     expect(titles.nth(3)).to_have_text("Gain over the input, dB")
     expect(titles.filter(has_text="SSIM")).to_have_count(0)
     page.get_by_text("Panels: ").click()
-    page.screenshot(path=ARTIFACTS / "panels.png")
+    keep_picture(page, "panels")
     page.get_by_role("button", name="Show all in the usual order").click()
     expect(titles.nth(2)).to_have_text("Gain over the input, dB")
     expect(titles.filter(has_text="SSIM")).to_have_count(1)
@@ -563,7 +546,7 @@ def test_weights_and_gradients_of_each_layer_are_drawn(page: Page, prepared: Pre
     page.get_by_text("Gradients", exact=True).click()
     expect(maps.first).to_have_attribute("aria-label", re.compile("^gradients of "))
     assert int(maps.first.get_attribute("width") or 0) >= 2
-    page.locator("#weights-section").screenshot(path=ARTIFACTS / "weights.png")
+    keep_picture(page.locator("#weights-section"), "weights")
     assert serious_findings(page) == []
 
 
@@ -572,7 +555,7 @@ def test_keyboard_shortcuts_match_their_list(page: Page, prepared: Prepared) -> 
     page.keyboard.press("?")
     expect(page.locator("dialog.key-list")).to_contain_text("Test one")
     expect(page.locator("dialog.key-list")).to_contain_text("On a chart")
-    page.screenshot(path=ARTIFACTS / "keys.png")
+    keep_picture(page, "keys")
     assert serious_findings(page) == []
     page.keyboard.press("Escape")
     page.get_by_role("button", name="Keyboard shortcuts").click()
@@ -639,7 +622,7 @@ def test_a_training_is_named_aborted_resumed_trained_longer_and_deleted(
     live.goto(f"{server.url}/models/{second}")
     expect(live.locator("#progress")).to_have_text("Waiting for its turn: “m” is running.")
     expect(live.locator("#verdict")).to_have_text("Not started yet.")
-    live.screenshot(path=ARTIFACTS / "page-waiting.png", full_page=True)
+    keep_picture(live, "page-waiting", full_page=True)
     assert serious_findings(live) == []
 
     live.goto(f"{server.url}/models/{model}")
@@ -651,12 +634,12 @@ def test_a_training_is_named_aborted_resumed_trained_longer_and_deleted(
     live.get_by_role("button", name="Save", exact=True).click()
     expect(live.locator("h1")).to_contain_text("<b>renamed</b>")
     expect(live.locator(".notes")).to_have_text("kept")
-    live.screenshot(path=ARTIFACTS / "page-running.png", full_page=True)
+    keep_picture(live, "page-running", full_page=True)
     assert serious_findings(live) == []
 
     live.get_by_role("button", name="Abort").click()
     expect(live.locator("#state")).to_have_text("aborted", timeout=60_000)
-    live.screenshot(path=ARTIFACTS / "page-aborted.png", full_page=True)
+    keep_picture(live, "page-aborted", full_page=True)
     assert serious_findings(live) == []
     server.wait(second, "done")
     delete_a_snapshot(live)

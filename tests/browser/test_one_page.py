@@ -100,7 +100,6 @@ def test_the_error_map_shows_the_error_of_each_pixel(page: Page, prepared: Prepa
     id = prepared.server.create(f"/models/{prepared.model}/tests", {"pair": 0})
     page.goto(f"{prepared.server.url}/tests/{id}")
     wait_restored(page)
-    check_looks(page, "test-one")
     page.get_by_role("button", name="Error map").click()
     page.get_by_label("Compared pictures").select_option(label="Output | Ground truth")
     expect(page.locator(".tags")).to_have_text("Error of output")

@@ -9,7 +9,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from jobs.datasets.store import PairReader
 from jobs.media.sample_clip import make_clip
-from tests.browser.conftest import ARTIFACTS
+from tests.browser.conftest import keep_picture
 from tests.browser.looks import layout_shift, until
 from tests.support.server import Server
 
@@ -232,11 +232,11 @@ def test_pages_of_pairs_fit_their_window(
         if name == "pair":
             wait_loaded(page)
         assert page.evaluate("document.documentElement.scrollWidth") <= width
-        page.screenshot(path=ARTIFACTS / f"{name}-{width}-{scheme}.png", full_page=True)
+        keep_picture(page, f"{name}-{width}-{scheme}", full_page=True)
     for mode in ("Side by side", "Difference", "QP map"):
         page.get_by_role("button", name=mode).click()
         assert page.evaluate("document.documentElement.scrollWidth") <= width
-        page.screenshot(path=ARTIFACTS / f"pair-{mode}-{width}-{scheme}.png")
+        keep_picture(page, f"pair-{mode}-{width}-{scheme}")
 
 
 @pytest.mark.parametrize("width", [1440, 390])

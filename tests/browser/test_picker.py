@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser.conftest import ARTIFACTS
+from tests.browser.conftest import keep_picture
 from tests.conftest import Clip
 from tests.support.server import Server
 
@@ -48,7 +48,7 @@ def test_a_stream_is_chosen_with_the_mouse(
     assert names(dialog) == ["empty", "frames", "clip.h264", "notes.md"]
     expect(dialog.get_by_role("button", name="notes.md")).to_be_disabled()
     expect(dialog.get_by_role("button", name="clip.h264")).to_contain_text("stream · 1.5 kB")
-    page.screenshot(path=ARTIFACTS / f"picker-{width}-{scheme}.png")
+    keep_picture(page, f"picker-{width}-{scheme}")
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     dialog.get_by_role("button", name="clip.h264").click()
     expect(dialog).to_be_hidden()

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import ARTIFACTS
+from tests.browser.conftest import keep_picture
 from tests.browser.looks import until
 from tests.conftest import Clip
 from tests.support.server import Server
@@ -78,7 +78,7 @@ def test_unusable_content_is_refused_at_the_field(form: Page) -> None:
     error = form.locator(".field", has=form.locator(STREAM)).get_by_role("alert")
     expect(error).to_contain_text("program.h264 is not in a supported format")
     expect(form.locator(STREAM)).to_have_value("")
-    form.screenshot(path=ARTIFACTS / "upload-refused.png")
+    keep_picture(form, "upload-refused")
 
 
 @pytest.fixture
@@ -101,7 +101,7 @@ def test_an_upload_survives_a_killed_server(form: Page, server: Server, large: P
     choose(form, STREAM, large)
     until(form, "document.querySelector('.transfer progress')?.position > 0.3")
     expect(form.locator(".transfer")).to_contain_text("MB/s")
-    form.screenshot(path=ARTIFACTS / "upload-running.png")
+    keep_picture(form, "upload-running")
     server.kill()
     received = sum(
         path.stat().st_size

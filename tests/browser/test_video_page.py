@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from jobs.media.images import list_images, read_image
 from jobs.media.video import decode
-from tests.browser.conftest import ARTIFACTS, watched
+from tests.browser.conftest import keep_picture, watched
 from tests.browser.looks import check_looks, serious_findings, until
 from tests.browser.test_one_page import Prepared, prepared
 
@@ -114,7 +114,7 @@ def test_a_video_has_all_modes_of_the_viewer_and_the_numbers_of_its_frame(
         expect(tags).to_have_text(labels)
         pictures.add(page.evaluate(canvas))
         assert serious_findings(page) == []
-        page.locator("#player").screenshot(path=ARTIFACTS / f"video-{mode}.png")
+        keep_picture(page.locator("#player"), f"video-{mode}")
     assert len(pictures) == 4
     page.get_by_role("button", name="Error map").click()
     before = page.evaluate(canvas)
