@@ -17,14 +17,14 @@ from app.catalog.queue import Queue
 from app.checks import sweeps
 from app.checks.dataset import checked_dataset, without_entries
 from app.checks.inference import checked_pin, checked_test
-from app.checks.training import checked_training, with_network_loss
+from app.checks.training import checked_training, image_channels, with_network_loss
 from app.current import catalog, listeners, settings, user
 from app.files import job_zip, pair_zip, uploads, zips
 from app.files.content import Unusable
 from app.forms.extending import new_length
 from app.forms.record import as_files, record
 from app.live.sockets import JOB_DELETED
-from app.runner import pair_exports, probing
+from app.runner import pair_exports, probing, start_check
 from app.temporary_failures import TooManyUploads
 from app.threads import in_thread, in_thread_at_paths
 from app.validation_errors import Invalid, Problems, validate
@@ -90,6 +90,19 @@ def create_models(values: Any) -> tuple[list[str], str]:
     runs = [with_network_loss(run, catalog().get) for run in sweeps.expand(values)]
     specs = [checked_training(validate(ModelSpec, run), catalog().get, settings()) for run in runs]
     return [_created("model", spec) for spec in specs], specs[0].sweep
+
+
+def check_start_file(values: Any) -> list[str]:
+    """What the network of a training would take from its weights file, in words. Raises Invalid.
+
+    Of a sweep, the first training counts.
+    """
+    first = {"name": "start", **sweeps.expand(values)[0]}
+    spec = checked_training(validate(ModelSpec, first), catalog().get, settings())
+    if spec.start_file is None:
+        raise Invalid({"start_file": "Give a file of weights."})
+    channels = image_channels(catalog().get(spec.dataset))
+    return start_check.sentences(spec, channels, settings().allow_user_code)
 
 
 def create_test(values: Any, **network: str) -> str:

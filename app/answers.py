@@ -372,6 +372,12 @@ class Preview(TypedDict):
     lines: Annotated[dict[str, int], doc("Line numbers of errors in code, by field.")]
 
 
+class StartFile(TypedDict):
+    """What a network takes from the weights file of a training."""
+
+    sentences: Annotated[list[str], doc("What was taken, and what was not, with all names.")]
+
+
 class ExportFile(TypedDict):
     """An exported snapshot."""
 

@@ -124,6 +124,11 @@ class Models(_Part):
         shown: Preview = self._connection.call("/models/preview", settings)
         return shown
 
+    def check_start(self, dataset: str | Job, start_file: str, **settings: Any) -> list[str]:
+        """What a training would take from a file of weights, in words: nothing is created."""
+        spec = {"dataset": _id(dataset), "start_file": start_file, "name": "start", **settings}
+        return list(self._connection.call("/models/start-file", spec)["sentences"])
+
     def export(
         self, model: str | Job, format: str = "onnx", out: Path | None = None, **settings: Any
     ) -> "Exported":

@@ -7,17 +7,18 @@ from typing import Any, TextIO
 import click
 
 from app.checks import sweeps
-from app.checks.training import checked_training, with_network_loss
+from app.checks.training import checked_training, image_channels, with_network_loss
 from app.forms.preview import warnings_in, warnings_of
 from app.forms.training import LENGTHS
+from app.runner import start_check
 from app.settings import Settings
 from app.validation_errors import validate
 from commands.common_options import home_option, server_option, user_code_option, wait_option
 from commands.options import options, typed_values
-from commands.running.following import created, follow, place_of, with_ids
+from commands.running.following import Place, created, follow, place_of, with_ids
 from commands.running.here import Here
 from commands.running.refusals import refusals
-from commands.running.results import Results, json_option
+from commands.running.results import Results, json_option, print_json
 from commands.running.there import There
 from commands.spec_file import overlaid, read_spec, set_missing, spec_option
 from jobs.core.launcher import USER_CODE
@@ -35,6 +36,11 @@ UNIONS = ("network", "loss", "solver", "lr_policy")
 @wait_option
 @json_option
 @user_code_option("Python file of a network or loss")
+@click.option(
+    "--check",
+    is_flag=True,
+    help="Print which weights of --start-file the network takes, instead of training.",
+)
 def train(
     spec_file: TextIO | None,
     home: Path,
@@ -42,6 +48,7 @@ def train(
     wait: bool,
     as_json: bool,
     allow_user_code: bool,
+    check: bool,
     **given: Any,
 ) -> None:
     """Train a network on a dataset, for example: --dataset ID --name first.
@@ -53,7 +60,10 @@ def train(
     place = place_of(server, home)
     with refusals():
         values = with_ids(place, ModelSpec, values)
-        if isinstance(place, There):
+        if check:
+            found = _checked_start(place, values, allow_user_code)
+            print_json(found) if as_json else click.echo("\n".join(found))
+        elif isinstance(place, There):
             _warn(_warnings_on(place, values))
             ids = place.post("/models", values, ModelSpec)["ids"]
             created(place, ids, Results(as_json, len(ids) > 1), wait)
@@ -71,6 +81,19 @@ def _train_here(place: Here, values: dict[str, Any], user_code: bool, as_json: b
             id = place.create("model", spec)
             results.created(id)
             follow(place, [id], results)
+
+
+def _checked_start(place: Place, values: dict[str, Any], user_code: bool) -> list[str]:
+    """What the network takes from the file of weights, in words. Raises Invalid, ApiError."""
+    if not values.get("start_file"):
+        raise click.UsageError("--check needs --start-file.")
+    values = {"name": "start", **values}
+    if isinstance(place, There):
+        texts: list[str] = place.post("/models/start-file", values, ModelSpec)["sentences"]
+        return texts
+    spec = _trainings(values, place, user_code)[0]
+    channels = image_channels(place.find(spec.dataset))
+    return start_check.sentences(spec, channels, user_code)
 
 
 def _warnings_on(place: There, values: dict[str, Any]) -> list[str]:

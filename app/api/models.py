@@ -4,7 +4,15 @@ from typing import cast
 
 from flask import Blueprint, abort
 
-from app.actions import create_models, create_test, extend, pin, remove_snapshot, unpin
+from app.actions import (
+    check_start_file,
+    create_models,
+    create_test,
+    extend,
+    pin,
+    remove_snapshot,
+    unpin,
+)
 from app.answers import (
     Created,
     CreatedModels,
@@ -13,6 +21,7 @@ from app.answers import (
     ExportList,
     PinnedList,
     Preview,
+    StartFile,
 )
 from app.api.replies import body, spec_in_body
 from app.api.routes import route
@@ -46,6 +55,15 @@ def post_model() -> tuple[CreatedModels, int]:
 def post_preview() -> Preview:
     """Preview a training without creating it; values may be missing or wrong."""
     return preview(body(), catalog())
+
+
+@route(blueprint, "POST", "/models/start-file", body=ModelSpec)
+def post_start_file() -> StartFile:
+    """Check the weights file of a training without creating it.
+
+    The answer says which weights the network takes, and which not.
+    """
+    return {"sentences": check_start_file(spec_in_body("model"))}
 
 
 @route(blueprint, "POST", "/jobs/<id>/extend", body=NewLength, status=202)

@@ -82,8 +82,13 @@ def with_network_loss(values: dict[str, Any], find: Find) -> dict[str, Any]:
 
 def channels_seen(spec: ModelSpec, dataset: JobRow | None) -> int:
     """The number of input channels of the network: 1 for Y alone or a grayscale dataset, else 3."""
+    return 1 if spec.channels == "y" else image_channels(dataset)
+
+
+def image_channels(dataset: JobRow | None) -> int:
+    """The number of channels of the images of a dataset: 1 for a grayscale dataset, else 3."""
     gray = dataset is not None and dataset.view["summary"].get("channels") == 1
-    return 1 if gray or spec.channels == "y" else 3
+    return 1 if gray else 3
 
 
 def read_custom(network: Custom, channels: int) -> str:

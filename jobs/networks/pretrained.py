@@ -2,9 +2,15 @@
 
 Nothing in a file is executed: torch reads a pickle with `weights_only`, which makes tensors,
 numbers, lists and dicts only.
+
+`python -m jobs.networks.pretrained` reads {"spec", "channels"} of a training and its images as
+JSON and prints what would match, {"sentences"}, or {"error"} with a message.
 """
 
 import io
+import json
+import os
+import sys
 import warnings
 from collections import Counter
 from collections.abc import Mapping
@@ -18,10 +24,13 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
+from jobs.core import limits
 from jobs.core.errors import JobError
 from jobs.core.paths import open_file
 from jobs.core.report import Report
-from jobs.networks.snapshots import DAMAGE
+from jobs.networks.snapshots import DAMAGE, Kind
+from jobs.networks.user_code import errors_of_user_code
+from jobs.specs import ModelSpec
 from models.branches import BranchedConv
 
 PARTS = ("params_ema", "params", "state_dict", "model_state_dict", "model", "net", "weights")
@@ -50,6 +59,14 @@ class Matches:
 
 def start_from_file(net: nn.Module, path: Path, report: Report) -> None:
     """Copy the weights of a file into a network, and report what matched. Raises JobError."""
+    taken, texts = matched(net, path)
+    load(net, taken)
+    for text in texts:
+        report.message(text)
+
+
+def matched(net: nn.Module, path: Path) -> tuple[Weights, list[str]]:
+    """The weights of a file that a network takes, and what matched in words. Raises JobError."""
     weights, part = read_weights(path)
     matches = match(weights, net.state_dict())
     if not matches.taken:
@@ -64,9 +81,7 @@ def start_from_file(net: nn.Module, path: Path, report: Report) -> None:
             f"{path.name} has values that are not finite in {_names(broken, 5)}. Choose another "
             "file."
         )
-    load(net, matches.taken)
-    for text in sentences(matches, path.name, part):
-        report.message(text)
+    return matches.taken, sentences(matches, path.name, part)
 
 
 def read_weights(path: Path) -> tuple[Weights, str]:
@@ -202,3 +217,29 @@ def sentences(matches: Matches, file: str, part: str) -> list[str]:
 def _names(names: list[str], most: int = MAX_NAMES) -> str:
     more = f" and {len(names) - most:,} more" if len(names) > most else ""
     return ", ".join(names[:most]) + more
+
+
+@errors_of_user_code()
+def check(spec: ModelSpec, image_channels: int) -> list[str]:
+    """What the network of a training takes from its weights file, in words. Raises JobError."""
+    assert spec.start_file is not None
+    net = Kind(spec.network, spec.channels, image_channels).restorer().net
+    return matched(net, Path(spec.start_file))[1]
+
+
+def main() -> None:
+    """Answer a request on stdin. Prints of torch and user code go to stderr, not to stdout."""
+    with os.fdopen(os.dup(1), "w") as stdout:
+        os.dup2(2, 1)
+        limits.limit_memory(computes=False)
+        request = json.load(sys.stdin)
+        try:
+            spec = ModelSpec.model_validate(request["spec"])
+            answer: dict[str, Any] = {"sentences": check(spec, request["channels"])}
+        except JobError as error:
+            answer = {"error": str(error)}
+        json.dump(answer, stdout)
+
+
+if __name__ == "__main__":
+    main()

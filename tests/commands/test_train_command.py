@@ -146,6 +146,7 @@ def test_rejects_bad_settings_before_it_creates_a_job(
         (("--start-from", "abcdefgh"), "--start-from: This model does not exist."),
         (("--patch-size", "512"), "--patch-size: The smallest frame side of “clip” is 64 px"),
         (("--spec", spec), "--network: "),
+        (("--check", "--start-file", clip[0]), "--start-file: clip.h264 is not a file of weights."),
     ):
         done = clearframe(*options, *more)
         assert (done.returncode, message in done.stderr) == (2, True), done.stderr

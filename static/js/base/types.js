@@ -1516,6 +1516,11 @@
  */
 
 /**
+ * @typedef {object} StartFile What a network takes from the weights file of a training.
+ * @property {string[]} sentences What was taken, and what was not, with all names.
+ */
+
+/**
  * @typedef {object} ExportFile An exported snapshot.
  * @property {string} name
  * @property {string} snapshot

@@ -14,6 +14,7 @@ import { nested } from "./form_values.js";
 import { drawing } from "./graph.js";
 import { rateCurve } from "../charts/ratecurve.js";
 
+/** @import { RequestError } from "../base/api.js" */
 /** @import { Preview, PreviewNetwork } from "../base/types.js" */
 
 const DELAY_MS = 250;
@@ -30,6 +31,7 @@ let timer;
 let latest = 0;
 let requested = "";
 let drawn = "";
+let checked = "";
 
 form.addEventListener("input", removeError);
 form.addEventListener("input", updateSoon);
@@ -53,11 +55,38 @@ async function update() {
   part("silence").hidden = Boolean(preview);
   if (preview) {
     show(preview);
+    checkStartFile(values, preview);
     return;
   }
   requested = "";
   timer = setTimeout(update, RETRY_MS);
 }
+
+/**
+ * Show what the network takes from the weights file, once both are chosen.
+ * @param {Record<string, any>} values
+ * @param {Preview} preview
+ */
+async function checkStartFile(values, { problems }) {
+  const { start_file: file, network, dataset, channels } = values;
+  const needed = JSON.stringify([file, network, dataset, channels, problems]);
+  if (needed === checked) return;
+  checked = needed;
+  const texts =
+    file && !Object.keys(problems).length
+      ? await post("/models/start-file", values).then(({ sentences }) => sentences, reasons)
+      : [];
+  if (needed !== checked) return;
+  part("start").replaceChildren(
+    ...texts.map((/** @type {string} */ text) => element("li", {}, text)),
+  );
+}
+
+/**
+ * What is wrong with the weights file; other problems are shown at their fields.
+ * @param {RequestError} error
+ */
+const reasons = ({ fields }) => ("start_file" in fields ? [fields.start_file] : []);
 
 /**
  * Remove the error that the server reported for a field: the field was changed.

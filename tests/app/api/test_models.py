@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from app.checks import sweeps
 from app.validation_errors import Invalid
@@ -26,6 +27,23 @@ def refused(server: Server, **values: Any) -> dict[str, str]:
     assert status == 422, response
     fields: dict[str, str] = response["error"]["fields"]
     return fields
+
+
+def _check_start_files(server: Server, dataset: str, folder: Path) -> None:
+    file = folder / "start.pth"
+    torch.save({"conv1.bias": torch.zeros(8), "other": torch.zeros(1)}, file)
+    training = {**SMALL, "dataset": dataset, "start_file": str(file)}
+    status, answer = server.call("/models/start-file", training)
+    assert (status, answer["sentences"][0]) == (
+        200,
+        "Starts from start.pth: 1 of 6 weights taken: conv1.bias.",
+    )
+    assert answer["sentences"][-1].endswith("no such weight: other.")
+    file.write_text("no weights")
+    for start_file, sentence in ((str(file), "cannot be read as weights"), (None, "Give a file")):
+        status, answer = server.call("/models/start-file", {**training, "start_file": start_file})
+        assert (status, list(answer["error"]["fields"])) == (422, ["start_file"])
+        assert sentence in answer["error"]["message"]
 
 
 def test_wrong_trainings_are_refused_with_an_error_at_the_field(
@@ -52,6 +70,7 @@ def test_wrong_trainings_are_refused_with_an_error_at_the_field(
         ".pth, .pt, .ckpt or .bin."
     }
     assert "does not exist" in refused(server, dataset=dataset, start_file="no.pth")["start_file"]
+    _check_start_files(server, dataset, clip[0].parent)
     assert (
         "--allow-user-code"
         in refused(server, dataset=dataset, network={"name": "python", "file": str(code)})[

@@ -56,7 +56,7 @@ def options_of(line: str, *commands: str) -> Values:
     return {
         key: value
         for key, value in params.items()
-        if key not in ("home", "server", "wait", "as_json", "allow_user_code")
+        if key not in ("home", "server", "wait", "as_json", "allow_user_code", "check")
     }
 
 
