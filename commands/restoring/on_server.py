@@ -12,6 +12,7 @@ from commands.running.following import find_job, follow
 from commands.running.results import Results
 from commands.running.there import There
 from jobs.core.suffixes import is_image
+from jobs.restoring.output_file import check_free
 from jobs.specs import ImageTest, VideoTest
 
 
@@ -22,8 +23,8 @@ def restore_there(
     results: Results,
 ) -> None:
     """Restore each input, and write its output."""
-    for _, out in found:
-        _check(out, options.overwrite)
+    for source, out in found:
+        _check(source, out, options)
     model, starter = options.model_id, options.starter
     network = f"/models/{quote(find_job(place, model, 'model'), safe='')}" if model else ""
     settings: dict[str, Any] = {"qp": options.qp} if options.qp is not None else {}
@@ -33,8 +34,6 @@ def restore_there(
     for source, out in found:
         path = f"{network or f'/starters/{starter}'}/tests"
         if is_image(source.name):
-            if out.suffix.lower() != ".png":
-                raise click.UsageError(f"{out}: a server writes images as PNG. Name it .png.")
             values = {"kind": "image", "image": str(source), "layers": False, **settings}
             id = place.post(path, values, ImageTest)["id"]
         else:
@@ -47,6 +46,12 @@ def restore_there(
         click.echo(f"Wrote {out}", err=True)
 
 
-def _check(out: Path, overwrite: bool) -> None:
-    if out.exists() and not overwrite:
-        raise click.ClickException(f"{out} already exists. Give another name, or --overwrite.")
+def _check(source: Path, out: Path, options: Options) -> None:
+    """Refuse an output before anything is uploaded. Raises UsageError, JobError."""
+    kind, extensions = "images as PNG", (".png",)
+    if not is_image(source.name):
+        extensions = (".mkv",) if options.codec == "ffv1" else (".mp4", ".m4v")
+        kind = f"{options.codec} as {'Matroska' if options.codec == 'ffv1' else 'MP4'}"
+    if out.suffix.lower() not in extensions and not out.is_dir():
+        raise click.UsageError(f"{out}: a server writes {kind}. Name it {extensions[0]}.")
+    check_free(source, out, options.overwrite)

@@ -12,7 +12,7 @@ Target = tuple[Path, Path]
 def targets(sources: list[Path], out: Path, codec: str, as_files: bool = False) -> list[Target]:
     """Each input with its output. Of several inputs, or of a folder of videos, `out` is a folder.
 
-    A folder with images is one input, unless `as_files`. Raises click.UsageError.
+    A folder with images is one input, unless `as_files`, for a server. Raises click.UsageError.
     """
     for source in sources:
         if not source.exists():
@@ -22,7 +22,7 @@ def targets(sources: list[Path], out: Path, codec: str, as_files: bool = False) 
         return [(sources[0], out)]
     if out.exists() and not out.is_dir():
         raise click.UsageError(f"{out} is a file. Give a folder for the outputs of several inputs.")
-    found = [(file, out / _name(file, codec)) for file in files]
+    found = [(file, out / _name(file, codec, as_files)) for file in files]
     names = [target.name.lower() for _, target in found]
     for file, target in found:
         if names.count(target.name.lower()) > 1:
@@ -43,11 +43,13 @@ def _expanded(source: Path, as_files: bool) -> list[Path]:
     return [source / name for name in names if is_video(name) or is_image(name)] or [source]
 
 
-def _name(source: Path, codec: str) -> str:
+def _name(source: Path, codec: str, as_files: bool) -> str:
     if source.is_dir():
         return source.resolve().name
     if is_image(source.name):
         lower = source.name.lower()
         extension = next(extension for extension in IMAGES if lower.endswith(extension))
         return f"{source.name[: -len(extension)]}.png"
-    return f"{source.stem}{'.mkv' if 'ffv1' in codec or source.suffix == '.mkv' else '.mp4'}"
+    # A server writes all videos but FFV1 as MP4.
+    is_matroska = codec == "ffv1" or (source.suffix == ".mkv" and not as_files)
+    return f"{source.stem}{'.mkv' if is_matroska else '.mp4'}"

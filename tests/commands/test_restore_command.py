@@ -262,5 +262,13 @@ def test_a_server_restores_files_that_it_cannot_see(
     assert [(spec["kind"], spec["qp"]) for spec in specs] == [("video", 30), ("image", 30)]
     assert len(list(decode_frames(folder / "out/a.mp4"))) == 24
     assert read_image(folder / "out/b.png").shape == read_image(folder / "b.bmp.gz").shape
-    refused = clearframe(folder, "a.h264", "c.mp4", "--memory", "100", *there)
-    assert (refused.returncode, "for this machine only" in refused.stderr) == (2, True)
+    jobs = server.call("/jobs")[1]["jobs"]
+    for arguments, status, message in (
+        (("a.h264", "c.mp4", "--memory", "100"), 2, "for this machine only"),
+        (("a.h264", "no/c.mp4"), 1, "The folder no does not exist"),
+        (("a.h264", "c.mkv"), 2, "c.mkv: a server writes h264 as MP4. Name it .mp4."),
+        (("a.h264", "out", "--overwrite"), 1, "out is a folder. Give the name of a file."),
+    ):
+        refused = clearframe(folder, *arguments, *there)
+        assert (refused.returncode, message in refused.stderr) == (status, True), refused.stderr
+    assert server.call("/jobs")[1]["jobs"] == jobs
