@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from benchmarks.quality import CLIPS
+from benchmarks.clips import CLIPS
 from benchmarks.record import print_progress, print_record, skip
 from jobs.media.video import decode_frames, to_picture
 from jobs.restoring.encoding import ENCODERS

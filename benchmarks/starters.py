@@ -1,4 +1,4 @@
-"""Benchmark: gain of the starters over H.264 on the clips of benchmarks/quality.py.
+"""Benchmark: gain of the starters over H.264 on the clips of benchmarks/clips.py.
 
     python benchmarks/starters.py [--starter NAME] [--every 8] [--blind] [--only CLIP]...
                                   [--left-out FOLDER]
@@ -16,7 +16,6 @@ import sys
 import time
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from statistics import mean
@@ -30,7 +29,7 @@ from numpy.typing import NDArray
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from benchmarks.quality import CLIPS, SEQUENCES, frames
+from benchmarks.clips import CLIPS, SEQUENCES, frames
 from benchmarks.record import print_progress, print_record, skip
 from jobs.media.video import to_picture
 from jobs.networks import starters
@@ -67,7 +66,7 @@ def main(
     rows: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
     for name in only or SEQUENCES:
         restorer = _restorer(starter, name, left_out)
-        originals = [np.asarray(frame) for frame in frames(replace(SEQUENCES[name], every=1))]
+        originals = [np.asarray(frame) for frame in frames(name)]
         for rate in RATES:
             row = measure(restorer, originals, rate, every, blind)
             label = " ".join(f"{kind} {value}" for kind, value in rate.items())

@@ -2,7 +2,7 @@
 
     python benchmarks/time_to_quality.py [--gain 0.3] [--seconds 40] [--left-out CLIP] [--qp 37]
 
-Trains on the clips of benchmarks/quality.py, 30 consecutive frames each by libx264, except one:
+Trains on the clips of benchmarks/clips.py, 30 consecutive frames each by libx264, except one:
 its frames are the validation pairs. From nothing: the network of the form, and the best of
 docs/quality.md. From the starter: the small ECB network; the starter has seen the clip, so its
 seconds say how soon a training that starts from it shows its first gain. Each training has
@@ -23,7 +23,7 @@ import click
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from benchmarks.quality import CLIPS, SEQUENCES, dataset, finish, originals
+from benchmarks.clips import CLIPS, SEQUENCES, dataset, finish, originals
 from benchmarks.record import print_progress, print_record, skip
 from jobs.core import folder as folders
 from jobs.core import launcher

@@ -1,6 +1,6 @@
 """Plot docs/decay.svg: learning rate and PSNR gain for both readings of the example's gamma.
 
-python scripts/plot_decay.py RESULTS [LEFT_OUT]     RESULTS: a file of benchmarks/quality.py
+python scripts/plot_decay.py RESULTS     RESULTS: a file of benchmarks/quality.py
 """
 
 import json
@@ -15,7 +15,7 @@ WIDTH, HEIGHT, LEFT, TOP, GAP = 330, 180, 64, 34, 84
 Points = list[tuple[float, float]]
 
 
-def main(results: str, left_out: str = "carphone") -> None:
+def main(results: str) -> None:
     rows = [json.loads(line) for line in Path(results).read_text().splitlines()]
     rates, gains = {}, {}
     for per in READINGS:
@@ -24,11 +24,7 @@ def main(results: str, left_out: str = "carphone") -> None:
             (float(percent), rate(0.001, "exponential", percent / 100, settings))
             for percent in range(101)
         ]
-        row = next(
-            row
-            for row in rows
-            if row["row"] == f"9-1-5 plain, decay per {per}" and row["left_out"] == left_out
-        )
+        row = next(row for row in rows if row["row"] == f"9-1-5 plain, decay per {per}")
         last = row["curve"][-1][0]
         gains[per] = [(100 * step / last, gain) for step, gain in row["curve"]]
     # A multiple of 4, so that the axis has four intervals of integers.

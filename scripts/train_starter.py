@@ -7,7 +7,7 @@
 Photographs and clips become shards of coded patches in the work folder (scripts/
 starter_material.py), once for all starters. A network is trained on shots of photographs first,
 then mostly on clips, and at last with drawings as well. All but the first is done three times:
-without each of FOLDS, to measure the clips of benchmarks/starters.py by weights that have not seen
+without each of FOLDS, to measure the clips of benchmarks/clips.py by weights that have not seen
 them, and with all clips, for the starter. Each part runs for a number of steps on one thread, so
 the result depends on its seed alone, not on the time.
 

@@ -1,24 +1,35 @@
 """Benchmarks run after `make setup` alone and print one JSON document each."""
 
 import json
+import math
+import re
 import runpy
 import subprocess
 import sys
+from collections.abc import Iterable
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
 import benchmarks.__main__ as runner
 from benchmarks import quality
+from benchmarks.clips import SEQUENCES
 from benchmarks.listener import Listener
+from benchmarks.quality_tables import QPS, complete, gain
+from benchmarks.quality_tables import tables as tables_of
 from benchmarks.record import print_record, record, skip
 from benchmarks.roofline import bytes_per_patch, operations_per_patch
 from jobs.core.paths import ROOT
 from tests.conftest import Clip
 from tests.support.server import Server
 
-SHARED = {"__main__", "browser", "listener", "live_clients", "record", "roofline"}
+SHARED = {
+    *("__main__", "basicsr_worker", "browser", "clips", "listener", "live_clients"),
+    *("quality_tables", "record", "roofline"),
+}
 TEST_EXTRA = (
     "hypothesis",
     "playwright",
@@ -124,9 +135,76 @@ def test_the_roofline_of_9_1_5_equals_the_calculation_for_an_h100() -> None:
 
 
 def test_the_quality_document_has_the_tables_of_its_results() -> None:
-    """Without empty cells, and those on most sequences first."""
-    tables = quality.tables(quality.read(quality.RESULTS))
+    """Each row has all clips at all rates, and the most bits saved come first."""
+    results = quality.read(quality.RESULTS)
+    tables = tables_of(results)
     assert tables in quality.DOCUMENT.read_text(encoding="utf-8")
-    assert "|  |" not in tables
-    first_row = tables.partition("QP 37")[2].splitlines()[4]
-    assert "| all |" in first_row
+    assert not re.search(r"\| *\|(?! bits| RGB| carphone)", tables)
+    bits = [float(cell.replace("−", "-")) for cell in re.findall(r"\| (\S+) % \|", tables)]
+    assert len(bits) > 4
+    assert bits == sorted(bits)
+    for clips in (clips for seeds in complete(results).values() for clips in seeds):
+        assert clips.keys() == SEQUENCES.keys()
+        assert all(clip.keys() == set(map(str, QPS)) for clip in clips.values())
+
+
+def test_what_is_measured_is_not_measured_again() -> None:
+    names = ("9-1-5 (*Example*)", "nlmeans")
+    asked = list(quality.requests(names, [0, 1], 40))
+    seeds = [(request["row"], request.get("seed"), request["fold"][0]) for request in asked]
+    assert seeds == [
+        (names[0], 0, "carphone"),
+        (names[0], 0, "bikes"),
+        (names[1], None, "carphone"),
+        (names[1], None, "bikes"),
+        (names[0], 1, "carphone"),
+        (names[0], 1, "bikes"),
+    ]
+    kept = {quality.key(json.loads(json.dumps({**request, "clips": {}}))) for request in asked}
+    assert kept == {quality.key(request) for request in asked}
+    assert kept.isdisjoint(map(quality.key, quality.requests(names[:1], [0], 41)))
+
+
+def test_a_row_without_a_clip_is_in_no_table() -> None:
+    scores = {"psnr_y": 30.0, "psnr": 30.0, "ssim": 0.9, "vmaf": 70.0, "fluctuation": 0.1}
+
+    def clip(gain: float) -> dict[str, Any]:
+        return {
+            str(qp): {
+                "bits": 2.0 ** (20 - qp / 6),
+                "seconds": 1.0,
+                "input": {**scores, "psnr_y": 60.0 - qp},
+                "output": {**scores, "psnr_y": 60.0 - qp + gain},
+            }
+            for qp in QPS
+        }
+
+    def line(row: str, gain: float, names: Iterable[str]) -> dict[str, Any]:
+        return {"row": row, "clips": {name: clip(gain) for name in names}}
+
+    some, others = list(SEQUENCES)[:4], list(SEQUENCES)[4:]
+    lines = [
+        *(line("good", 0.2, names) for names in (some, others)),
+        *(line("better", 0.5, names) for names in (some, others)),
+        line("incomplete", 0.9, some),
+    ]
+    assert list(complete(lines)) == ["better", "good"]
+    assert "| better | −5.6 % | +0.50 |" in tables_of(lines)
+
+
+def test_the_measured_scores_are_those_of_the_frames() -> None:
+    random = np.random.default_rng(1)
+    targets = [random.integers(60, 200, (48, 64, 3), np.uint8) for _ in range(3)]
+    errors = (4, 6, 8)
+    inputs = [
+        np.concatenate([target + error, np.full((48, 64, 1), 185, np.uint8)], 2).astype(np.uint8)
+        for target, error in zip(targets, errors, strict=True)
+    ]
+    pairs = quality.Coded(1000.0, inputs, targets)
+    found = quality.measured(lambda frames: [frame[:, :, :3] - 2 for frame in frames], pairs, 10)
+    before = [20 * math.log10(255 / error) for error in errors]
+    after = [20 * math.log10(255 / (error - 2)) for error in errors]
+    for side, expected in (("input", before), ("output", after)):
+        assert found[side]["psnr"] == pytest.approx(np.mean(expected))
+        assert found[side]["fluctuation"] == pytest.approx(np.std(expected), abs=0.01)
+    assert gain(found) == pytest.approx(np.mean(after) - np.mean(before), abs=0.01)

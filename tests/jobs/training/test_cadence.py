@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import pytest
+
 from jobs.specs import ModelSpec
 from jobs.training.cadence import SHARE, Cadence, WeightsShown
 from jobs.training.clock import Clock
@@ -30,6 +32,16 @@ def validated_steps(
         step, seconds = step + 1, seconds + seconds_a_step
         clock.tick(seconds)
     return validations
+
+
+def test_the_clock_counts_the_time_that_it_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    times = iter((100.0, 130.0, 165.0))  # Of the start, and of two steps.
+    monkeypatch.setattr(Clock, "now", staticmethod(lambda: next(times)))
+    clock = Clock(ModelSpec(name="m", dataset="00000000", minutes=1), STEPS_AN_EPOCH)
+    clock.tick()
+    assert (clock.progress(1), clock.over(1)) == (0.5, False)
+    clock.tick()
+    assert clock.over(2)
 
 
 def test_an_interval_of_the_spec_is_kept_whatever_it_costs() -> None:
