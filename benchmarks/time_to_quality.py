@@ -1,21 +1,31 @@
 """Benchmark: seconds from the click on *Train* to a gain in Y on a clip that training has not seen.
 
     python benchmarks/time_to_quality.py [--gain 0.3] [--seconds 40] [--left-out CLIP] [--qp 37]
+                                         [--basicsr FOLDER]
 
-Trains on the clips of benchmarks/clips.py, 30 consecutive frames each by libx264, except one:
-its frames are the validation pairs. From nothing: the network of the form, and the best of
-docs/quality.md. From the starter: the small ECB network; the starter has seen the clip, so its
-seconds say how soon a training that starts from it shows its first gain. Each training has
+Trains on the clips of benchmarks/clips.py, up to 30 consecutive frames each by libx264, except one:
+its frames are the validation pairs. From nothing: the network of the form, in Y and in RGB, and the
+best of docs/quality.md. From the starter: the small ECB network; the starter has seen the clip, so
+its seconds say how soon a training that starts from it shows its first gain. Each training has
 `--seconds` of a time budget, and is stopped when it has reached the gain.
+
+`--basicsr` is a folder with the source of BasicSR: its own loop (benchmarks/basicsr_worker.py)
+then trains the same network in RGB on the same pairs in its LMDB, with the same batches, rate and
+loss and two workers, and validates at the steps at which a validation here would be about due. It
+needs the packages opencv-python-headless and PyYAML.
 
 Seconds are those of a clock, from the creation of the job to the validation: they include the start
 of the worker and the loading of the pairs, and need an idle machine. Prints a JSON object.
 """
 
 import csv
+import json
+import re
+import subprocess
 import sys
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -32,10 +42,15 @@ from jobs.core.folder import JobFolder
 from jobs.specs import DatasetSpec, ModelSpec
 
 NETWORKS: dict[str, dict[str, Any]] = {
-    "9-1-5": {"name": "srcnn-9-1-5"},
-    "DnCNN, 8 layers of 32": {"name": "dncnn", "depth": 8, "maps": 32},
-    "ECB, from the starter": {"name": "ecbnet", "start": "starter"},
+    "9-1-5": {"network": {"name": "srcnn-9-1-5"}},
+    "9-1-5 in RGB": {"network": {"name": "srcnn-9-1-5"}, "channels": "rgb"},
+    "DnCNN, 8 layers of 32": {"network": {"name": "dncnn", "depth": 8, "maps": 32}},
+    "ECB, from the starter": {"network": {"name": "ecbnet", "start": "starter"}},
 }
+VALIDATIONS = 10
+"""Of a training by BasicSR: it validates at steps, not by the clock."""
+STEPS_PER_SECOND = 5
+"""The pace of BasicSR on two cores, about: the interval of its validations follows from it."""
 Point = tuple[float, float]
 """Seconds after the click, and the gain of Y in dB."""
 
@@ -47,14 +62,22 @@ Point = tuple[float, float]
 @click.option(
     "--left-out", type=click.Choice(list(SEQUENCES)), default="carphone", show_default=True
 )
-def main(gain: float, seconds: float, qp: int, left_out: str) -> None:
+@click.option("--basicsr", type=click.Path(path_type=Path, exists=True), help="Its source.")
+def main(gain: float, seconds: float, qp: int, left_out: str, basicsr: Path | None) -> None:
     if not CLIPS.is_dir():
         skip(f"The real clips are not there: {CLIPS}")
     with tempfile.TemporaryDirectory() as work:
         pairs = all_pairs(Path(work), left_out, qp)
         runs = {}
-        for name, network in NETWORKS.items():
-            points = trained(Path(work), pairs, network, gain, seconds)
+        trainings = {
+            name: partial(trained, Path(work), pairs, settings)
+            for name, settings in NETWORKS.items()
+        }
+        if basicsr is not None:
+            lmdb = exported(Path(work), pairs)
+            trainings["9-1-5 in RGB, BasicSR"] = partial(trained_by_basicsr, basicsr, lmdb)
+        for name, training in trainings.items():
+            points = training(gain, seconds)
             runs[name] = {"seconds": reached(points, gain), "gains": points}
             print_progress(f"{name}: {runs[name]['seconds']} s")
     print_record(gain=gain, left_out=left_out, qp=qp, budget=seconds, runs=runs)
@@ -78,17 +101,17 @@ def all_pairs(work: Path, left_out: str, qp: int) -> str:
 
 
 def trained(
-    work: Path, pairs: str, network: dict[str, Any], gain: float, seconds: float
+    work: Path, pairs: str, settings: dict[str, Any], gain: float, seconds: float
 ) -> list[Point]:
     """Train until a validation reaches the gain, or the time is over."""
     began = time.time()
     spec = {
         "name": "time to quality",
         "dataset": pairs,
-        "network": network,
         "loss": {"name": "l2"},
         "patches_per_frame": 16,
         "minutes": seconds / 60,
+        **settings,
     }
     model = folders.create(work, "model", ModelSpec.model_validate(spec))
     launcher.start(model)
@@ -96,6 +119,83 @@ def trained(
         time.sleep(0.1)
     launcher.stop(model)
     return gains(model, began)
+
+
+def exported(work: Path, pairs: str) -> Path:
+    """The pairs of a dataset in the LMDB of BasicSR, as *Export* writes them."""
+    from jobs.interchange.exporting import export
+    from jobs.interchange.pairs import from_job
+
+    folder = work / "basicsr"
+    export(from_job(JobFolder(work / "jobs" / pairs)), folder, "basicsr", "all", lambda _: None)
+    return folder
+
+
+def trained_by_basicsr(source: Path, lmdb: Path, gain: float, seconds: float) -> list[Point]:
+    """The same by BasicSR. The time for the export of the pairs does not count."""
+    options = lmdb / "options.yml"
+    options.write_text(json.dumps(options_of_basicsr(lmdb, seconds)))  # JSON is YAML.
+    worker = Path(__file__).with_name("basicsr_worker.py").resolve()
+    command = [sys.executable, str(worker), str(source.resolve()), "-opt", str(options)]
+    began, points, lines, input = time.time(), list[Point](), list[str](), 0.0
+    with subprocess.Popen(
+        command, cwd=lmdb, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            passed = time.time() - began
+            lines.append(line)
+            if found := re.search(r"(input )?psnr: ([\d.]+)", line):
+                psnr = float(found[2])
+                input = psnr if found[1] else input
+                points.append((round(passed, 2), round(psnr - input, 3)))
+            if passed > seconds or reached(points, gain) is not None:
+                break
+        process.terminate()
+    if not points:
+        raise SystemExit("".join(lines))
+    return points
+
+
+def options_of_basicsr(lmdb: Path, seconds: float) -> dict[str, Any]:
+    def pairs(split: str) -> dict[str, Any]:
+        paths = {f"dataroot_{role}": str(lmdb / split / f"{role}.lmdb") for role in ("gt", "lq")}
+        kind = {"name": split, "type": "PairedImageDataset", "scale": 1, "phase": split}
+        return {**kind, **paths, "io_backend": {"type": "lmdb"}}
+
+    train = {
+        "gt_size": 64,
+        "use_hflip": True,
+        "use_rot": False,
+        "batch_size_per_gpu": 16,
+        "num_worker_per_gpu": 2,
+        "dataset_enlarge_ratio": 100,
+    }
+    return {
+        "name": "clearframe",
+        "model_type": "SRModel",
+        "scale": 1,
+        "num_gpu": 0,
+        "manual_seed": 0,
+        "datasets": {"train": {**pairs("train"), **train}, "val": pairs("val")},
+        "network_g": {"type": "clearframe_network", "name": "srcnn-9-1-5"},
+        "path": {"pretrain_network_g": None, "resume_state": None},
+        "train": {
+            "optim_g": {"type": "Adam", "lr": 0.001},
+            "scheduler": {"type": "MultiStepLR", "milestones": [10**9], "gamma": 1},
+            "total_iter": 10**7,
+            "pixel_opt": {"type": "MSELoss", "loss_weight": 1.0, "reduction": "mean"},
+        },
+        "val": {
+            "val_freq": max(1, round(STEPS_PER_SECOND * seconds / VALIDATIONS)),
+            "save_img": False,
+            "pbar": False,
+            "metrics": {
+                "psnr": {"type": "calculate_psnr", "crop_border": 0, "test_y_channel": True}
+            },
+        },
+        "logger": {"print_freq": 10, "save_checkpoint_freq": 10**9, "use_tb_logger": False},
+    }
 
 
 def gains(model: JobFolder, began: float) -> list[Point]:

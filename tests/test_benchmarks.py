@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 import benchmarks.__main__ as runner
-from benchmarks import quality
+from benchmarks import quality, time_to_quality
 from benchmarks.clips import SEQUENCES
 from benchmarks.listener import Listener
 from benchmarks.quality_tables import QPS, complete, gain
@@ -208,3 +208,30 @@ def test_the_measured_scores_are_those_of_the_frames() -> None:
         assert found[side]["psnr"] == pytest.approx(np.mean(expected))
         assert found[side]["fluctuation"] == pytest.approx(np.std(expected), abs=0.01)
     assert gain(found) == pytest.approx(np.mean(after) - np.mean(before), abs=0.01)
+
+
+FAKE_BASICSR = {
+    "__init__": "",
+    "utils/__init__": "tensor2img = float",
+    "utils/options": "import json, sys\n"
+    "def parse_options(root): return json.load(open(sys.argv[sys.argv.index('-opt') + 1])), None",
+    "utils/registry": "class ARCH_REGISTRY:\n    register = staticmethod(lambda network: None)",
+    "data/__init__": "",
+    "data/paired_image_dataset": "def PairedImageDataset(options): return [{'lq': 30, 'gt': 1}]",
+    "metrics/__init__": "",
+    "metrics/psnr_ssim": "def calculate_psnr(a, b, crop, test_y_channel): return a",
+    "train": "from torchvision.transforms.functional_tensor import rgb_to_grayscale\n"
+    "def train_pipeline(root):\n"
+    "    for psnr in (29.5, 30.25, 30.5): print('Validation val\\n # psnr: %.4f' % psnr)",
+}
+
+
+def test_a_training_by_basicsr_ends_at_its_first_validation_with_the_gain(tmp_path: Path) -> None:
+    """Its release imports a module that torchvision no longer has."""
+    for name, text in FAKE_BASICSR.items():
+        path = tmp_path / "source/basicsr" / f"{name}.py"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    points = time_to_quality.trained_by_basicsr(tmp_path / "source", tmp_path, 0.2, 1000)
+    assert [gain for _, gain in points] == [0.0, -0.5, 0.25]
+    assert time_to_quality.reached(points, 0.2) == points[-1][0]
