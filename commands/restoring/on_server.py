@@ -48,10 +48,13 @@ def restore_there(
 
 def _check(source: Path, out: Path, options: Options) -> None:
     """Refuse an output before anything is uploaded. Raises UsageError, JobError."""
-    kind, extensions = "images as PNG", (".png",)
-    if not is_image(source.name):
-        extensions = (".mkv",) if options.codec == "ffv1" else (".mp4", ".m4v")
-        kind = f"{options.codec} as {'Matroska' if options.codec == 'ffv1' else 'MP4'}"
+    extensions: tuple[str, ...]
+    if is_image(source.name):
+        kind, extensions = "images as PNG", (".png",)
+    elif options.codec == "ffv1":
+        kind, extensions = "ffv1 as Matroska", (".mkv",)
+    else:
+        kind, extensions = f"{options.codec} as MP4", (".mp4", ".m4v")
     if out.suffix.lower() not in extensions and not out.is_dir():
         raise click.UsageError(f"{out}: a server writes {kind}. Name it {extensions[0]}.")
     check_free(source, out, options.overwrite)
