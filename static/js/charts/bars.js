@@ -17,11 +17,10 @@ export const edgeText = (value, step) => `${decimals(value, step < 0.01 ? 3 : 2)
 
 /**
  * The height of a bar: that of the worst of a thousand images can still be seen and clicked.
- * @param {number} count
+ * @param {number} value
  * @param {number} most The highest count.
  */
-export const heightOf = (count, most) =>
-  count ? Math.max((ROOM * count) / most, LEAST_HEIGHT) : 0;
+export const heightOf = (value, most) => value && Math.max((ROOM * value) / most, LEAST_HEIGHT);
 
 /**
  * The SVG of a histogram. Bars below zero are marked as losses.
