@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Any
 from benchmarks.browser import QUIET, browser_path, missing_browser
 from benchmarks.record import print_progress, print_record, skip
 from benchmarks.test_one import train_model
+from jobs.core.paths import HELP
 from jobs.media.sample_clip import make_clip
 from tests.support.server import Server, free_port
 
@@ -82,10 +83,13 @@ def pages_of(server: Server, work: Path) -> dict[str, str]:
     again = {"name": "again", "dataset": dataset, "steps": 4, "batch_size": 4, "patch_size": 32}
     other = server.create("/models", again)
     server.wait(other, "done")
+    rates = server.create("/datasets", {"name": "rates", "source": rates_of(originals)})
+    server.wait(rates, "done")
     return {
         "home": "/",
         "dataset form": "/datasets/new",
         "dataset": f"/datasets/{dataset}",
+        "dataset at several rates": f"/datasets/{rates}",
         "pairs": f"/datasets/{dataset}/pairs",
         "pair": f"/datasets/{dataset}/pairs/train/0",
         "model form": "/models/new",
@@ -102,8 +106,14 @@ def pages_of(server: Server, work: Path) -> dict[str, str]:
         "model card": "/starters/fast",
         "queue": "/queue",
         "API": "/docs",
+        **({"help": "/help/tutorial.html"} if (HELP / "index.html").is_file() else {}),
         "no such page": "/nowhere",
     }
+
+
+def rates_of(originals: Path) -> dict[str, Any]:
+    """A source of pairs that are coded at several rates."""
+    return {"kind": "compress", "originals": str(originals), "qp": [22, 27, 32, 37]}
 
 
 def measured(url: str, pages: dict[str, str], args: argparse.Namespace) -> dict[str, Any]:

@@ -11,6 +11,10 @@ from isal import isal_zlib
 from werkzeug.wsgi import ClosingIterator
 
 MIMETYPES = frozenset({"text/html", "application/json", "text/csv", "text/plain", "image/svg+xml"})
+FILES = MIMETYPES | {"text/css", "text/javascript"}
+FILE_ENDPOINTS = frozenset({"static", "docs.help"})
+"""Their files are compressed as well: documents, and styles and scripts without a bundle. Files of
+jobs are not: their downloads have a length, and can be continued."""
 SMALLEST = 500
 """Bytes from which compression pays."""
 GZIP = 31
@@ -23,13 +27,14 @@ def init_app(app: Flask) -> None:
 
 def compress(response: Response) -> Response:
     """Compress a text while it is sent, if the client accepts gzip."""
-    if response.mimetype not in MIMETYPES or response.status_code != 200:
+    is_file = request.endpoint in FILE_ENDPOINTS
+    if response.mimetype not in (FILES if is_file else MIMETYPES) or response.status_code != 200:
         return response
     response.vary.add("Accept-Encoding")
     is_small = response.is_sequence and (response.content_length or 0) < SMALLEST
     if (
         is_small
-        or response.direct_passthrough
+        or (response.direct_passthrough and not is_file)
         or response.content_encoding
         or request.accept_encodings.quality("gzip") == 0
     ):
@@ -40,6 +45,9 @@ def compress(response: Response) -> Response:
     else:
         close = getattr(response.response, "close", None)
         response.response = ClosingIterator(compressed(parts), close)
+        response.direct_passthrough = False
+        for name in ("Content-Length", "Accept-Ranges"):
+            response.headers.pop(name, None)
     response.content_encoding = "gzip"
     return response
 

@@ -37,6 +37,7 @@ def client(tmp_path: Path) -> FlaskClient:
         "csv": lambda: streamed(Parts(), "text/csv"),
         "parts": lambda: Response(Parts(), mimetype="text/csv"),
         "file": lambda: send_file(file),
+        "docs.help": lambda: send_file(file, mimetype="text/css"),
         "png": lambda: Response(TEXT, mimetype="image/png"),
         "error": lambda: (TEXT, 404),
     }
@@ -45,10 +46,10 @@ def client(tmp_path: Path) -> FlaskClient:
     return app.test_client()
 
 
-@pytest.mark.parametrize("path", ["page", "json", "csv", "parts"])
+@pytest.mark.parametrize("path", ["page", "json", "csv", "parts", "docs.help"])
 def test_texts_are_compressed_for_clients_that_accept_it(client: FlaskClient, path: str) -> None:
-    plain = client.get(f"/{path}")
-    sent = client.get(f"/{path}", headers={"Accept-Encoding": "br, gzip"})
+    plain = client.get(f"/{path}", buffered=True)
+    sent = client.get(f"/{path}", headers={"Accept-Encoding": "br, gzip"}, buffered=True)
     assert plain.headers.get("Content-Encoding") is None
     assert sent.headers["Content-Encoding"] == "gzip"
     assert gzip.decompress(sent.data) == plain.data
