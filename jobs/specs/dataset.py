@@ -205,7 +205,7 @@ class DatasetSpec(Spec):
     target_encoding: Encoding = setting(
         "png",
         "Encoding of targets",
-        "The same choices as for inputs. jpeg damages the ground truth.",
+        "The same choices as for inputs. jpeg damages the originals.",
         more=True,
     )
     jpeg_quality: int = setting(
