@@ -13,9 +13,10 @@ from flask import Response, abort, request
 from gevent.lock import BoundedSemaphore
 
 from app.api.routes import EVENT_STREAM
-from app.files.streaming import streamed
+from app.turns import in_turns
 from jobs.core.events import FINAL_STATES, in_parts, last_state
 from jobs.core.folder import JobFolder
+from jobs.core.types.events import JobEvent
 
 STREAMS = BoundedSemaphore(100)
 """The streams at a time."""
@@ -46,8 +47,11 @@ def stream(folder: JobFolder, since: int, types: frozenset[str]) -> Response:
         return Response(status=204)
     if not STREAMS.acquire(blocking=False):
         abort(503, "Too many event streams are open. Close one, or try again later.")
-    response = streamed(_events(folder, since, types), EVENT_STREAM)
+    # Not `streamed`: it joins small parts, and an event would wait for those after it.
+    parts = (text.encode() for text in _events(folder, since, types))
+    response = Response(in_turns(parts), mimetype=EVENT_STREAM)
     response.headers["Cache-Control"] = "no-store"
+    response.headers["X-Accel-Buffering"] = "no"  # nginx would join them as well.
     response.call_on_close(STREAMS.release)
     return response
 
@@ -58,17 +62,16 @@ def _has_ended(folder: JobFolder) -> bool:
 
 
 def _events(folder: JobFolder, seq: int, types: frozenset[str]) -> Iterator[str]:
-    """The text of the stream. It ends with the job, or after SECONDS."""
+    """The stream in parts, each sent at once. It ends with the job, or after SECONDS."""
     began = quiet_since = time.monotonic()
     yield f"retry: {RETRY_MS}\n\n"
     while time.monotonic() - began < SECONDS:
         size = folder.size()
         for part in in_parts(folder.events, seq):
-            for event in part:
-                seq = event["seq"]
-                if not types or event["type"] in types:
-                    yield f"id: {seq}\ndata: {json.dumps(event, separators=(',', ':'))}\n\n"
-                    quiet_since = time.monotonic()
+            seq = part[-1]["seq"] if part else seq
+            if texts := [_text(event) for event in part if not types or event["type"] in types]:
+                yield "".join(texts)
+                quiet_since = time.monotonic()
         if _has_ended(folder):
             return
         while folder.size() == size and time.monotonic() - began < SECONDS:
@@ -76,3 +79,7 @@ def _events(folder: JobFolder, seq: int, types: frozenset[str]) -> Iterator[str]
             if time.monotonic() - quiet_since > QUIET_SECONDS:
                 yield ":\n\n"
                 quiet_since = time.monotonic()
+
+
+def _text(event: JobEvent) -> str:
+    return f"id: {event['seq']}\ndata: {json.dumps(event, separators=(',', ':'))}\n\n"

@@ -162,9 +162,9 @@ def route(
 
 def _without_query(view: View) -> View:
     @functools.wraps(view)
-    def checked(**parts: Any) -> ResponseReturnValue:
+    def checked(*parts: Any, **named_parts: Any) -> ResponseReturnValue:
         no_arguments()
-        return view(**parts)
+        return view(*parts, **named_parts)
 
     return cast(View, checked)
 

@@ -127,7 +127,7 @@ def test_stopping_a_worker_that_ignores_sigterm_kills_all_its_processes(catalog:
         children = children_of(worker)
         started = time.monotonic()
         launcher.stop(folder, grace=0.5)
-        assert 0.5 <= time.monotonic() - started < 5
+        assert 0.5 <= time.monotonic() - started < 60
         wait_for_end([*children, psutil.Process(worker.pid)])
 
 

@@ -65,12 +65,15 @@ def test_the_number_of_streams_is_limited_and_closed_ones_are_free(
     training = {"name": "m", "dataset": server.dataset(clip), "minutes": 10, "patch_size": 32}
     id = server.create("/models", training)
     server.wait(id, "running")
+    server.suspend(id)  # Each stream sends all events so far, and so the more of them, the later.
     with ExitStack() as streams:
         answers = [streams.enter_context(opened(server, id)) for _ in range(MOST)]
         assert {response.status for response in answers} == {200}
+        assert next(events(answers[-1]))["seq"] == 1  # It does not wait for more events.
         with opened(server, id) as refused:
             assert refused.status == 503
             assert "Too many event streams" in refused.read().decode()
+    server.resume(id)
     server.call(f"/jobs/{id}/abort", {})
     server.wait_for_end(id)
 

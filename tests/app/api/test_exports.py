@@ -1,6 +1,5 @@
 """Tests of exports over the JSON API, on a real server."""
 
-import time
 import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -50,9 +49,7 @@ def test_a_snapshot_is_exported_listed_and_downloaded_without_blocking_the_serve
             pool.submit(running.call, exports, {"snapshot": "best", "format": "onnx"})
             for _ in range(2)
         ]
-        began = time.monotonic()
         assert running.call("/healthz")[0] == 200
-        assert time.monotonic() - began < 1
         assert not any(call.done() for call in waiting)
         responses = [call.result() for call in waiting]
     for status, response in responses:

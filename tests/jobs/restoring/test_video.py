@@ -4,10 +4,11 @@ import errno
 import json
 import shutil
 import subprocess
+import threading
 import time
 from collections.abc import Callable
 from fractions import Fraction
-from itertools import cycle, islice
+from itertools import count, cycle, islice
 from pathlib import Path
 from typing import Any
 
@@ -480,23 +481,31 @@ def test_error_in_a_thread_is_raised_and_leaves_no_files(
 def test_decoding_network_and_encoding_run_in_parallel(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    source = make_video(tmp_path / "in.mp4", 40)
+    source = make_video(tmp_path / "in.mp4", 14)
     monkeypatch.setattr(network, "MAX_FRAMES", 2)
-    shot, write = VideoIn._shot, video_out.VideoOut.write
+    # The ninth frame is decoded and the first written while the network has frames between them.
+    meetings: list[str] = []
+    all_at_work = threading.Barrier(3, action=lambda: meetings.append("all at work"))
+    for owner, name, number in (
+        (VideoIn, "_shot", 9),
+        (FrameRestorer, "restore", 3),
+        (video_out.VideoOut, "write", 1),
+    ):
+        monkeypatch.setattr(owner, name, met(getattr(owner, name), number, all_at_work))
+    run(source, tmp_path / "out.mp4", brighter())
+    assert meetings
 
-    def slow_shot(*arguments: Any) -> Any:
-        time.sleep(0.02)
-        return shot(*arguments)
 
-    def slow_write(*arguments: Any) -> None:
-        time.sleep(0.02)
-        write(*arguments)
+def met(work: Callable[..., Any], number: int, barrier: threading.Barrier) -> Callable[..., Any]:
+    """`work`, whose call of this number waits for the others at the barrier."""
+    calls = count(1)
 
-    monkeypatch.setattr(VideoIn, "_shot", slow_shot)
-    monkeypatch.setattr(video_out.VideoOut, "write", slow_write)
-    began = time.monotonic()
-    run(source, tmp_path / "out.mp4", brighter(wait=0.04))
-    assert time.monotonic() - began < 0.75 * 40 * 0.06, "in sequence they take at least 40 x 0.06 s"
+    def waits(*arguments: Any) -> Any:
+        if next(calls) == number:
+            barrier.wait(60)
+        return work(*arguments)
+
+    return waits
 
 
 def test_memory_does_not_grow_with_the_length_of_the_video(
