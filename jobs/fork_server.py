@@ -36,7 +36,7 @@ from jobs.core.launcher import JOB
 from jobs.core.paths import ROOT
 from jobs.core.processes import receive, send
 
-MODULES = (
+MODULES: tuple[str, ...] = (
     "jobs.datasets.make",
     "jobs.datasets.probe",
     "jobs.datasets.pair_processes",

@@ -12,7 +12,6 @@ import pytest
 from hypothesis import settings
 from socketio.base_client import reconnecting_clients
 
-from app.runner.fork_server import start_fork_server
 from jobs.core import folder as folders
 from jobs.core import launcher
 from jobs.core.folder import JobFolder
@@ -21,6 +20,7 @@ from jobs.core.processes import FORK_SERVER
 from jobs.media.sample_clip import make_clip
 from jobs.run import main as run_worker
 from jobs.specs import DatasetSpec, ModelSpec
+from tests.support.fork_server import start as start_fork_server
 from tests.support.server import Server
 from tests.support.server import free_port as find_free_port
 
@@ -59,7 +59,7 @@ def fork_server() -> Iterator[None]:
         yield
         return
     path = Path(tempfile.mkdtemp(prefix="clearframe-tests-")) / "socket"
-    process = start_fork_server(path, 0)
+    process = start_fork_server(path)
     deadline = time.monotonic() + 60
     while not path.exists():
         assert process.poll() is None, "the fork server ended"

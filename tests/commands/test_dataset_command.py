@@ -18,6 +18,7 @@ from jobs.core.folder import JobFolder
 from jobs.core.paths import ROOT
 from jobs.media.sample_clip import make_clip
 from tests.conftest import Clip
+from tests.support.command_line import clearframe
 from tests.support.server import Server
 
 
@@ -26,16 +27,13 @@ def command(*arguments: str | Path) -> list[str]:
 
 
 def run_dataset_command(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    line = [sys.executable, "-m", "commands.main", "dataset", *map(str, arguments)]
-    return subprocess.run(line, capture_output=True, text=True, cwd=ROOT, check=False)
+    return clearframe("dataset", *arguments)
 
 
 @pytest.fixture
 def create() -> Callable[..., subprocess.CompletedProcess[str]]:
     def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            command(*arguments, "--json"), capture_output=True, text=True, cwd=ROOT, check=False
-        )
+        return clearframe("dataset", "create", *arguments, "--json")
 
     return run
 

@@ -1,15 +1,13 @@
 """Tests of `clearframe export` as a process, locally and on a server."""
 
 import json
-import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from jobs.core.folder import JobFolder
-from jobs.core.paths import ROOT
+from tests.support.command_line import clearframe
 from tests.support.exported import make_model
 from tests.support.server import Server
 
@@ -19,17 +17,12 @@ def trained(home: Path) -> JobFolder:
     return make_model(home)
 
 
-def clearframe(folder: Path, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    """Run `clearframe export` in a folder."""
-    command = [sys.executable, "-m", "commands.main", "export", *map(str, arguments), "--json"]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    return subprocess.run(
-        command, capture_output=True, text=True, cwd=folder, env=environment, check=False
-    )
+def export(folder: Path, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    return clearframe("export", *arguments, "--json", folder=folder)
 
 
 def test_exports_a_snapshot_locally(trained: JobFolder, home: Path, tmp_path: Path) -> None:
-    done = clearframe(tmp_path, trained.id, "--home", home)
+    done = export(tmp_path, trained.id, "--home", home)
     assert done.returncode == 0, done.stderr
     exported = json.loads(done.stdout)
     assert (exported["out"], exported["file"], exported["difference"] < 1e-5) == (
@@ -44,7 +37,7 @@ def test_exports_a_snapshot_locally(trained: JobFolder, home: Path, tmp_path: Pa
     assert exported["card_out"] == "README.md"
     assert "InferenceSession('tiny-epoch-0001.onnx')" in card
     out = tmp_path / "mine.bin"
-    done = clearframe(
+    done = export(
         tmp_path,
         trained.id,
         "--format",
@@ -69,7 +62,7 @@ def test_exports_a_snapshot_on_a_server(
 ) -> None:
     with Server(home, [tmp_path], free_port) as running:
         options = (trained.id, "--server", running.url)
-        done = clearframe(tmp_path, *options, "--format", "torchscript")
+        done = export(tmp_path, *options, "--format", "torchscript")
         assert done.returncode == 0, done.stderr
         assert json.loads(done.stdout)["url"] == f"/jobs/{trained.id}/files/exports/epoch-0001.pt"
         assert (tmp_path / "tiny-epoch-0001.pt").read_bytes() == (
@@ -88,7 +81,7 @@ def test_exports_a_snapshot_on_a_server(
                 "cannot be written: No such file",
             ),
         ):
-            done = clearframe(tmp_path, *arguments)
+            done = export(tmp_path, *arguments)
             assert (done.returncode, "Traceback" in done.stderr, message in done.stderr) == (
                 status,
                 False,
@@ -109,9 +102,9 @@ def test_error_names_the_option(trained: JobFolder, home: Path, tmp_path: Path) 
             f"No model abcdefgh in {home}. Set --home or --server.",
         ),
     ):
-        done = clearframe(tmp_path, *arguments)
+        done = export(tmp_path, *arguments)
         assert (done.returncode, message in done.stderr) == (status, True), done.stderr
-    assert clearframe(tmp_path, trained.id, "--home", home, "--format", "caffe").returncode == 2
+    assert export(tmp_path, trained.id, "--home", home, "--format", "caffe").returncode == 2
 
 
 def test_user_code_runs_only_if_allowed(
@@ -127,6 +120,6 @@ def test_user_code_runs_only_if_allowed(
         allowed.setenv("CLEARFRAME_USER_CODE", "1")
         folder = make_model(home, {"name": "python", "file": str(code)})
     options = (folder.id, "--home", home, "--format", "torchscript")
-    done = clearframe(tmp_path, *options)
+    done = export(tmp_path, *options)
     assert (done.returncode, "--allow-user-code" in done.stderr) == (1, True), done.stderr
-    assert clearframe(tmp_path, *options, "--allow-user-code").returncode == 0
+    assert export(tmp_path, *options, "--allow-user-code").returncode == 0

@@ -10,8 +10,9 @@ from pathlib import Path
 from clearframe import Client
 from jobs.core.folder import JobFolder
 from jobs.core.paths import ROOT
-from tests.commands.test_train_command import SMALL, clearframe
+from tests.commands.test_train_command import SMALL
 from tests.conftest import Clip, Make
+from tests.support.command_line import clearframe
 from tests.support.server import Server
 
 

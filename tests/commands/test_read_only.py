@@ -1,6 +1,5 @@
 """Every command on folders without write permission: a sentence, and never a traceback."""
 
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +8,8 @@ from PIL import Image
 
 from commands.main import COMMANDS
 from tests.conftest import Clip
-from tests.support.permissions import run_as_ordinary_user, skip_unless_permissions_hold
+from tests.support.command_line import clearframe
+from tests.support.permissions import skip_unless_permissions_hold
 from tests.support.server import free_port
 
 SMALL = ["--steps", "1", "--patch-size", "32", "--network-maps1", "2", "--network-maps2", "2"]
@@ -39,8 +39,8 @@ class Place:
 
     def run(self, *arguments: str) -> tuple[int, str]:
         """The status and the errors of a command in the read-only folder."""
-        command = [sys.executable, "-P", "-m", "commands.main", *arguments]
-        done = run_as_ordinary_user(command, self.folder, PYTHONDONTWRITEBYTECODE="1")
+        env = {"PYTHONDONTWRITEBYTECODE": "1"}
+        done = clearframe(*arguments, folder=self.folder, env=env, held=True)
         return done.returncode, done.stdout + done.stderr
 
     def done(self, *arguments: str) -> None:

@@ -25,6 +25,7 @@ from jobs.media.video import decode_frames
 from jobs.networks.snapshots import Kind, save
 from jobs.restoring.planes import planes_of
 from jobs.specs.networks import Network
+from tests.support.command_line import clearframe
 from tests.support.exported import TINY, make_model
 from tests.support.server import Server
 
@@ -58,22 +59,15 @@ def command(*arguments: str | Path) -> list[str]:
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
 
 
-def clearframe(folder: Path, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        command(*arguments),
-        capture_output=True,
-        text=True,
-        cwd=folder,
-        env=ENVIRONMENT,
-        check=False,
-    )
+def run_restore(folder: Path, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    return clearframe("restore", *arguments, "--json", folder=folder)
 
 
 def test_restores_a_stream_and_prints_json(
     untrained: JobFolder, home: Path, clip: Clip, tmp_path: Path
 ) -> None:
     options = ("--model", untrained.id, "--home", home, "--device", "cpu")
-    done = clearframe(tmp_path, clip[0], "out.mkv", "--codec", "ffv1", *options)
+    done = run_restore(tmp_path, clip[0], "out.mkv", "--codec", "ffv1", *options)
     assert done.returncode == 0, done.stderr
     printed = json.loads(done.stdout)
     assert {key: printed[key] for key in ("frames", "width", "height", "codec", "out", "why")} == {
@@ -91,9 +85,9 @@ def test_restores_a_stream_and_prints_json(
             np.array_equal(before, after)
             for before, after in zip(planes_of(old), planes_of(new), strict=True)
         )
-    again = clearframe(tmp_path, clip[0], "out.mkv", "--codec", "ffv1", *options)
+    again = run_restore(tmp_path, clip[0], "out.mkv", "--codec", "ffv1", *options)
     assert (again.returncode, "out.mkv already exists" in again.stderr) == (1, True)
-    other = clearframe(
+    other = run_restore(
         tmp_path, clip[0], "out.mkv", "--overwrite", "--snapshot", "epoch-0001", *options
     )
     assert other.returncode == 0, other.stderr
@@ -104,14 +98,14 @@ def test_restores_images_and_folders(
     untrained: JobFolder, home: Path, clip: Clip, tmp_path: Path
 ) -> None:
     options = ("--model", untrained.id, "--home", home)
-    done = clearframe(tmp_path, clip[1] / "000001.bmp.gz", "one.png", *options)
+    done = run_restore(tmp_path, clip[1] / "000001.bmp.gz", "one.png", *options)
     assert done.returncode == 0, done.stderr
     assert np.array_equal(read_image(tmp_path / "one.png"), read_image(clip[1] / "000001.bmp.gz"))
     mixed = tmp_path / "mixed"
     mixed.mkdir()
     Image.new("RGB", (20, 30), "teal").save(mixed / "a.png")
     (mixed / "b.png").write_text("no image")
-    done = clearframe(tmp_path, mixed, "all", *options)
+    done = run_restore(tmp_path, mixed, "all", *options)
     assert (done.returncode, json.loads(done.stdout)["frames"]) == (1, 1)
     assert "b.png cannot be read as an image" in done.stderr
     assert [path.name for path in (tmp_path / "all").iterdir()] == ["a.png"]
@@ -143,7 +137,7 @@ def test_errors_are_sentences(
         # In this process: the command fails before it installs its handler for Ctrl-C.
         refused = CliRunner().invoke(restore, [*map(str, arguments), "--home", str(home)])
         assert (refused.exit_code, message in refused.stderr) == (1, True), refused.output
-    done = clearframe(tmp_path, "words.mp4", "out.mp4", "--model", untrained.id, "--home", home)
+    done = run_restore(tmp_path, "words.mp4", "out.mp4", "--model", untrained.id, "--home", home)
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith("Error: words.mp4 cannot be read as a video")
     assert not (tmp_path / "out.mp4").exists()
@@ -151,7 +145,7 @@ def test_errors_are_sentences(
 
 @pytest.mark.parametrize("options", [(), ("--starter", "fast")])
 def test_restores_without_a_model(options: tuple[str, ...], clip: Clip, tmp_path: Path) -> None:
-    done = clearframe(tmp_path, clip[0], "out.mkv", "--codec", "ffv1", *options)
+    done = run_restore(tmp_path, clip[0], "out.mkv", "--codec", "ffv1", *options)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["frames"] == 24
     # Starters change Y only. tests/jobs/networks/test_starters.py measures their gain.
@@ -192,7 +186,7 @@ def test_several_inputs_and_folders_of_videos_become_files_of_a_folder(
     clip: Clip, tmp_path: Path
 ) -> None:
     image = clip[1] / "000001.bmp.gz"
-    both = clearframe(tmp_path, clip[0], image, "out", "--codec", "ffv1")
+    both = run_restore(tmp_path, clip[0], image, "out", "--codec", "ffv1")
     assert both.returncode == 0, both.stderr
     assert [Path(done["out"]).name for done in json.loads(both.stdout)] == [
         "clip.mkv",
@@ -200,7 +194,7 @@ def test_several_inputs_and_folders_of_videos_become_files_of_a_folder(
     ]
     (tmp_path / "videos").mkdir()
     (tmp_path / "videos/a.h264").write_bytes(clip[0].read_bytes())
-    folder = clearframe(tmp_path, "videos", "restored")
+    folder = run_restore(tmp_path, "videos", "restored")
     assert folder.returncode == 0, folder.stderr
     assert [path.name for path in (tmp_path / "restored").iterdir()] == ["a.mp4"]
     for arguments, message in (
@@ -233,7 +227,7 @@ def test_a_pipe_restores_y4m_as_a_file_is_restored(
     assert piped.returncode == 0, piped.stderr
     assert piped.stdout[:40] == y4m.read_bytes()[:40]
     (tmp_path / "out.y4m").write_bytes(piped.stdout)
-    done = clearframe(tmp_path, "in.mkv", "out.mkv", "--codec", "ffv1", "--qp", "37")
+    done = run_restore(tmp_path, "in.mkv", "out.mkv", "--codec", "ffv1", "--qp", "37")
     assert done.returncode == 0, done.stderr
     frames = 0
     for old, new in zip(
@@ -256,7 +250,7 @@ def test_a_server_restores_files_that_it_cannot_see(
     (folder / "a.h264").write_bytes(clip[0].read_bytes())
     (folder / "b.bmp.gz").write_bytes((clip[1] / "000001.bmp.gz").read_bytes())
     there = ("--server", server.url)
-    done = clearframe(folder, "a.h264", "b.bmp.gz", "out", "--qp", "30", *there)
+    done = run_restore(folder, "a.h264", "b.bmp.gz", "out", "--qp", "30", *there)
     assert done.returncode == 0, done.stderr
     specs = [job["spec"] for job in json.loads(done.stdout)]
     assert [(spec["kind"], spec["qp"]) for spec in specs] == [("video", 30), ("image", 30)]
@@ -269,6 +263,6 @@ def test_a_server_restores_files_that_it_cannot_see(
         (("a.h264", "c.mkv"), 2, "c.mkv: a server writes h264 as MP4. Name it .mp4."),
         (("a.h264", "out", "--overwrite"), 1, "out is a folder. Give the name of a file."),
     ):
-        refused = clearframe(folder, *arguments, *there)
+        refused = run_restore(folder, *arguments, *there)
         assert (refused.returncode, message in refused.stderr) == (status, True), refused.stderr
     assert server.call("/jobs")[1]["jobs"] == jobs

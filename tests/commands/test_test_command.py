@@ -5,8 +5,8 @@ import re
 from pathlib import Path
 
 from jobs.core.folder import JobFolder
-from tests.commands.test_train_command import clearframe
 from tests.conftest import Clip, Make
+from tests.support.command_line import clearframe
 
 
 def test_image_and_split_locally(

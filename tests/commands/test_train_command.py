@@ -1,8 +1,6 @@
 """Tests of `clearframe train` as a process, locally and on a server."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +10,9 @@ from app.forms.command_line import option_name
 from app.forms.fields import fields_of
 from commands.train import _requested_training, train
 from jobs.core.folder import JobFolder
-from jobs.core.paths import ROOT
 from jobs.specs import ModelSpec
 from tests.conftest import Clip
+from tests.support.command_line import clearframe
 from tests.support.server import Server
 
 SMALL = (
@@ -29,11 +27,6 @@ SMALL = (
     "--network-maps2",
     "4",
 )
-
-
-def clearframe(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "commands.main", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
 
 
 def test_dataset_and_sweep_locally(clip: Clip, home: Path) -> None:

@@ -10,8 +10,10 @@ import pytest
 from jobs.core.processes import FORK_SERVER
 
 DROP_FROM_BOUNDING_SET = 24
+CAPABILITY_VERSION_3 = 0x20080522
 OVERRIDE_PERMISSIONS = (1, 2)
-"""PR_CAPBSET_DROP of prctl(2); CAP_DAC_OVERRIDE and CAP_DAC_READ_SEARCH of capabilities(7)."""
+"""PR_CAPBSET_DROP of prctl(2); _LINUX_CAPABILITY_VERSION_3 of capget(2); CAP_DAC_OVERRIDE and
+CAP_DAC_READ_SEARCH of capabilities(7)."""
 
 
 def run_as_ordinary_user(
@@ -35,13 +37,19 @@ def run_as_ordinary_user(
 
 
 def hold_to_permissions() -> None:
-    """Let permissions of files hold for what this process executes next. Raises OSError."""
+    """Let permissions of files hold for this process and what it executes. Raises OSError."""
     if os.geteuid() != 0:
         return
-    prctl = ctypes.CDLL(None, use_errno=True).prctl
+    libc = ctypes.CDLL(None, use_errno=True)
+    header = (ctypes.c_uint32 * 2)(CAPABILITY_VERSION_3, 0)
+    sets = (ctypes.c_uint32 * 6)()  # Effective, permitted, inheritable: the lower 32, the higher.
+    failed = libc.capget(header, sets)
     for capability in OVERRIDE_PERMISSIONS:
-        if prctl(DROP_FROM_BOUNDING_SET, capability, 0, 0, 0):
-            raise OSError(ctypes.get_errno(), "prctl")
+        failed |= libc.prctl(DROP_FROM_BOUNDING_SET, capability, 0, 0, 0)
+        for which in range(3):
+            sets[which] &= ~(1 << capability)
+    if failed or libc.capset(header, sets):
+        raise OSError(ctypes.get_errno(), "capabilities(7)")
 
 
 def skip_unless_permissions_hold(folder: Path) -> None:

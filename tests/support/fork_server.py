@@ -1,0 +1,33 @@
+"""The fork server of a test run: it has imported the commands as well as the workers."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from app.runner.fork_server import ROOM
+from commands.main import COMMANDS
+from jobs import fork_server
+from jobs.core.paths import ROOT
+from jobs.core.processes import PERFORMANCE
+
+
+def start(path: Path) -> "subprocess.Popen[bytes]":
+    """Start it. It ends when the other end of its `stdin` is closed."""
+    return subprocess.Popen(
+        [sys.executable, "-m", __name__, str(path)],
+        env={**os.environ, **PERFORMANCE, **ROOM, "PYTHONUNBUFFERED": "1"},
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        start_new_session=True,
+    )
+
+
+def main(path: str) -> None:
+    commands = (module for module, _, _ in COMMANDS.values())
+    fork_server.MODULES = (*fork_server.MODULES, *commands, "tests.support.command_line")
+    fork_server.main(path, "0")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
