@@ -24,6 +24,7 @@ from commands.server_options import with_settings
 from jobs.core.paths import ROOT
 from tests.conftest import Clip
 from tests.support.server import Server, free_port
+from tests.support.shell import put_on_path
 
 POLICY = HEADERS["Content-Security-Policy"]
 
@@ -128,7 +129,7 @@ class Workplace:
     def environment(self) -> dict[str, str]:
         return {
             **os.environ,
-            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+            "PATH": put_on_path(self.files.parent),
             "PYTHONPATH": str(ROOT),
             "CLEARFRAME_COMMANDS": str(self.files.parent / "small.toml"),
         }

@@ -11,18 +11,19 @@ import pytest
 
 from jobs.core.paths import ROOT
 from tests.conftest import Clip
-
-ENVIRONMENT = {
-    **os.environ,
-    "PYTHONPATH": str(ROOT),
-    "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-    "EPOCHS": "1",
-}
+from tests.support.shell import put_on_path
 
 
-def run(*command: str | Path, cwd: Path = ROOT) -> str:
+def run(folder: Path, *command: str | Path) -> str:
+    """The output of a program. `folder` is for the `clearframe` that it calls."""
+    environment = {"PYTHONPATH": str(ROOT), "PATH": put_on_path(folder), "EPOCHS": "1"}
     done = subprocess.run(
-        command, capture_output=True, text=True, cwd=cwd, env=ENVIRONMENT, check=False
+        command,
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env={**os.environ, **environment},
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -35,7 +36,7 @@ def test_the_shell_script_does_the_whole_job(
     where = tmp_path / "home"
     url = request.getfixturevalue("server").url if place == "--server" else str(where)
     out = tmp_path / "results"
-    printed = run(ROOT / "examples/whole_job.sh", *clip, out, place, url)
+    printed = run(tmp_path, ROOT / "examples/whole_job.sh", *clip, out, place, url)
     assert re.fullmatch(r"gain: -?[\d.e-]+ dB\n", printed)
     test = json.loads((out / "test.json").read_text())
     assert (test["kind"], test["state"]) == ("test", "done")
@@ -46,5 +47,5 @@ def test_the_shell_script_does_the_whole_job(
 
 def test_a_training_in_plain_python(clip: Clip, tmp_path: Path) -> None:
     script = ROOT / "examples/train_without_server.py"
-    printed = run(sys.executable, script, *clip, tmp_path / "home", "1")
+    printed = run(tmp_path, sys.executable, script, *clip, tmp_path / "home", "1")
     assert re.fullmatch(r"[0-9a-z]{22}: [\d.]+ dB, input [\d.]+ dB \([+-][\d.]+ dB\)\n", printed)

@@ -8,7 +8,6 @@ from pathlib import Path
 
 from jobs.core import processes
 from jobs.core.paths import ROOT
-from tests.support.permissions import hold_to_permissions
 
 
 def clearframe(
@@ -31,6 +30,7 @@ def _lines(text: str) -> str:
 def main(folder: str, held: str, *arguments: str) -> int:
     """Become the command, in its process."""
     from commands.main import main as command
+    from tests.support.permissions import hold_to_permissions
 
     if held:
         hold_to_permissions()
@@ -43,5 +43,5 @@ def main(folder: str, held: str, *arguments: str) -> int:
     return 0
 
 
-if __name__ == "__main__":
+if __name__ == "__main__":  # Without a fork server.
     sys.exit(main(*sys.argv[1:]))
