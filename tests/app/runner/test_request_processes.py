@@ -1,6 +1,8 @@
 """Tests of processes that requests wait for: limited memory, and ended with their client."""
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from flask import Flask
@@ -26,11 +28,11 @@ def test_a_process_ends_when_its_client_has_gone(
     started: list[processes.Process] = []
     start = processes.start
 
-    def recorded(*args: object, **options: object) -> processes.Process:
-        started.append(start(*args, **options))  # type: ignore[arg-type]
+    def endless(module: str, arguments: Sequence[str], *more: Any) -> processes.Process:
+        started.append(start("tests.support.forked", ["sleep"], *more))
         return started[-1]
 
-    monkeypatch.setattr(processes, "start", recorded)
+    monkeypatch.setattr(processes, "start", endless)
     monkeypatch.setattr(processes, "CHECK_SECONDS", 0.0)
     free = BoundedSemaphore(1)
     if not slots:
