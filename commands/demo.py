@@ -63,7 +63,7 @@ def demo(
                 f"Use another port: --port {port + 1} (make demo PORT={port + 1})"
             )
     if clip is None or originals is None:
-        click.echo("The sample clip: 96 frames of 320x192 at QP 37")
+        click.echo("The sample clip: 96 frames of 320×192 at QP 37")
         with refusals_as_sentences():
             clip, originals = sample.clip(home / "uploads/sample")
     clip, originals = clip.resolve(), originals.resolve()

@@ -18,7 +18,7 @@ from jobs.core.errors import Aborted, JobError, disk_full, is_disk_full, refused
 from jobs.core.events import EventLog, NoLog, last_state
 from jobs.core.folder import JobFolder
 from jobs.core.launcher import GPUS, LOCK_VARIABLE
-from jobs.core.processes import GPU_ORDER
+from jobs.core.processes import GPU_ORDER, run_to_end
 from jobs.core.report import Report
 from jobs.core.types.events import StateFields
 from jobs.core.types.fields import JobState
@@ -190,4 +190,4 @@ def work(folder: JobFolder, report: Report) -> DatasetSummary | ModelSummary | T
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1]))
+    run_to_end(main, sys.argv[1:])

@@ -31,6 +31,7 @@ from jobs.core import limits
 from jobs.core.errors import JobError
 from jobs.core.events import EventLog
 from jobs.core.folder import JobFolder
+from jobs.core.processes import run_to_end
 from jobs.run import run_with_lock
 from jobs.specs import ImageTest
 
@@ -112,4 +113,4 @@ def send(server: socket.socket, message: Message) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1]))
+    run_to_end(main, sys.argv[1:])
