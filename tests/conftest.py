@@ -4,7 +4,6 @@ import os
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -23,6 +22,7 @@ from jobs.specs import DatasetSpec, ModelSpec
 from tests.support.fork_server import start as start_fork_server
 from tests.support.server import Server
 from tests.support.server import free_port as find_free_port
+from tests.support.waiting import wait_until
 
 settings.register_profile("long", max_examples=2_000, deadline=None)
 
@@ -46,6 +46,27 @@ def pytest_configure(config: pytest.Config) -> None:
         settings.load_profile("long")
 
 
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Start one fork server for all servers and workers of this test run, while tests are found.
+
+    The processes of pytest-xdist share it: their parent starts it, and they get its environment.
+    """
+    config = session.config
+    if sys.platform != "linux" or hasattr(config, "workerinput") or config.option.collectonly:
+        return
+    path = Path(tempfile.mkdtemp(prefix="clearframe-tests-")) / "socket"
+    process = start_fork_server(path)
+    os.environ[FORK_SERVER] = str(path)
+
+    def end() -> None:
+        del os.environ[FORK_SERVER]
+        assert process.stdin is not None
+        process.stdin.close()
+        assert process.wait(timeout=60) == 0, "the fork server failed"
+
+    config.add_cleanup(end)
+
+
 @pytest.fixture(scope="session")
 def long(pytestconfig: pytest.Config) -> bool:
     """Whether tests by chance (fuzz, chaos, damaged files) try ten times as much: `--long`."""
@@ -53,24 +74,10 @@ def long(pytestconfig: pytest.Config) -> bool:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def fork_server() -> Iterator[None]:
-    """A fork server for all servers and workers of this test run, which so need not load torch."""
-    if sys.platform != "linux":
-        yield
-        return
-    path = Path(tempfile.mkdtemp(prefix="clearframe-tests-")) / "socket"
-    process = start_fork_server(path)
-    deadline = time.monotonic() + 60
-    while not path.exists():
-        assert process.poll() is None, "the fork server ended"
-        assert time.monotonic() < deadline, "the fork server still loads"
-        time.sleep(0.05)
-    os.environ[FORK_SERVER] = str(path)
-    yield
-    assert process.stdin is not None
-    process.stdin.close()
-    assert process.wait(timeout=60) == 0
-    del os.environ[FORK_SERVER]
+def fork_server() -> None:
+    """Wait for the fork server of `pytest_sessionstart`: workers then need not load torch."""
+    if path := os.environ.get(FORK_SERVER):
+        wait_until(Path(path).exists, "the fork server still loads, or has ended", seconds=240)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 import torch
 from pytorch_msssim import ssim as reference_ssim
-from scipy import ndimage
 from torch import Tensor
 
 from jobs.specs.base import members
@@ -54,6 +53,7 @@ def test_ssim_loss_is_one_minus_the_reference() -> None:
 
 def gaussian(image: np.ndarray, sigma: float) -> np.ndarray:
     """Scipy's Gaussian blur, truncated at the borders and normalised there."""
+    from scipy import ndimage
 
     def blurred(array: np.ndarray) -> np.ndarray:
         return np.asarray(
@@ -87,6 +87,8 @@ def test_ms_ssim_l1_equals_the_paper(weight: float) -> None:
 
 
 def test_sobel_is_an_eighth_of_scipy() -> None:
+    from scipy import ndimage
+
     image = images()[0]
     ours = sobel(image).view(2, 3, 2, 22, 22)
     for number, axis in enumerate((1, 0)):

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 from pytorch_msssim import ms_ssim as reference_ms_ssim
-from skimage.color import rgb2ycbcr
-from skimage.metrics import peak_signal_noise_ratio, structural_similarity
+from skimage import color
+from skimage import metrics as reference
 
 from models.metrics import TILE, luma, psnr, ssim, to_uint8
 from models.similarity import ms_ssim, scales_for
@@ -35,7 +35,7 @@ def pictures() -> Pictures:
 def test_psnr_equals_scikit_image(pictures: Pictures) -> None:
     a, b = pictures
     assert psnr(a, b) == pytest.approx(
-        peak_signal_noise_ratio(a.numpy(), b.numpy(), data_range=255), abs=1e-9
+        reference.peak_signal_noise_ratio(a.numpy(), b.numpy(), data_range=255), abs=1e-9
     )
 
 
@@ -57,7 +57,7 @@ def test_ssim_equals_scikit_image_for_any_tiling(height: int, width: int) -> Non
         "channel_axis": 0,
     }
     assert ssim(a, b) == pytest.approx(
-        structural_similarity(a.numpy(), b.numpy(), **options), abs=1e-6
+        reference.structural_similarity(a.numpy(), b.numpy(), **options), abs=1e-6
     )
 
 
@@ -84,6 +84,6 @@ def test_to_uint8_clamps_and_rounds() -> None:
 
 
 def test_luma_equals_full_range_bt601(pictures: Pictures) -> None:
-    limited = rgb2ycbcr(pictures[0].permute(1, 2, 0).numpy())[:, :, 0]
+    limited = color.rgb2ycbcr(pictures[0].permute(1, 2, 0).numpy())[:, :, 0]
     full = (limited - 16) * 255 / 219
     assert np.abs(luma(pictures[0])[0].numpy() - full).max() <= 0.52

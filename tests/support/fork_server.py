@@ -6,8 +6,6 @@ import sys
 from pathlib import Path
 
 from app.runner.fork_server import ROOM
-from commands.main import COMMANDS
-from jobs import fork_server
 from jobs.core.paths import ROOT
 from jobs.core.processes import PERFORMANCE
 
@@ -24,6 +22,10 @@ def start(path: Path) -> "subprocess.Popen[bytes]":
 
 
 def main(path: str) -> None:
+    from commands.main import COMMANDS
+    from jobs import fork_server  # Torch: the processes that only start this one do without.
+
+    fork_server.NICENESS = os.nice(0)  # All tests wait for it.
     commands = (module for module, _, _ in COMMANDS.values())
     fork_server.MODULES = (*fork_server.MODULES, *commands, "tests.support.command_line")
     fork_server.main(path, "0")

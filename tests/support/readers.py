@@ -1,4 +1,7 @@
-"""Readers of exported datasets that share no code with Clearframe."""
+"""Readers of exported datasets that share no code with Clearframe.
+
+Each imports its library when it is called: all processes of a test run import this file.
+"""
 
 import gc
 import io
@@ -8,10 +11,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import datasets
 import lmdb
 import numpy as np
-import webdataset
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from numpy.typing import NDArray
 from PIL import Image
@@ -98,6 +99,8 @@ def caffe_pairs(folder: Path, split: str) -> Iterator[Pair]:
 
 
 def webdataset_pairs(folder: Path, split: str) -> Iterator[Pair]:
+    import webdataset
+
     shards = sorted(str(path) for path in folder.glob(f"{split}-*.tar"))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)  # It leaves shards to the collector.
@@ -109,6 +112,8 @@ def webdataset_pairs(folder: Path, split: str) -> Iterator[Pair]:
 
 
 def parquet_pairs(folder: Path, split: str) -> Iterator[Pair]:
+    import datasets
+
     loaded = datasets.load_dataset(str(folder), cache_dir=str(folder.parent / "cache"))
     for row in loaded["validation" if split == "val" else split]:
         yield np.asarray(row["input"]), np.asarray(row["target"])

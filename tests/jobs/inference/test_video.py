@@ -8,7 +8,7 @@ import av
 import numpy as np
 import pytest
 from PIL import Image
-from skimage.metrics import peak_signal_noise_ratio
+from skimage import metrics as reference
 
 from jobs.core import folder as folders
 from jobs.core.events import read
@@ -84,13 +84,14 @@ def test_frames_are_measured_against_their_originals(model: JobFolder, clip: Cli
     )
     assert facts["worst"]["frame"] == worst
     first, original = next(iter(decode(clip[0]))), read_image(list_images(clip[1])[0])
-    by_scikit = peak_signal_noise_ratio(original, first)  # In RGB, the input of this network.
+    # In RGB, the input of this network.
+    by_scikit = reference.peak_signal_noise_ratio(original, first)
     assert frames[0]["input/psnr"] == pytest.approx(by_scikit, abs=0.01)
     truth = file_of(test, facts["shown"]["truth"])
     times = json.loads(file_of(test, facts["shown"]["times"]).read_text())
     assert frame_times(truth) == pytest.approx(times, abs=1e-4)
     copied = to_gray(next(iter(decode(truth))), "BT.601")  # The copy has its colours in 4:2:0.
-    assert peak_signal_noise_ratio(to_gray(original, "BT.601"), copied) > 35
+    assert reference.peak_signal_noise_ratio(to_gray(original, "BT.601"), copied) > 35
 
 
 def test_only_frames_with_originals_are_measured_with_a_note(

@@ -1,4 +1,8 @@
-"""Imports: what exports wrote, what other programs wrote, and what is no dataset."""
+"""Imports: what exports wrote, what other programs wrote, and what is no dataset.
+
+The libraries of other formats are imported where they are used: all processes of a test run import
+this file.
+"""
 
 import io
 import json
@@ -9,11 +13,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, get_args
 
-import datasets
 import lmdb
 import numpy as np
 import pytest
-import webdataset
 from PIL import Image
 
 from jobs.core.errors import JobError
@@ -184,6 +186,8 @@ def test_datums_of_caffe_and_digits(encoding: str, tmp_path: Path) -> None:
 
 
 def test_shards_of_webdataset(tmp_path: Path) -> None:
+    import webdataset
+
     for shard in range(2):
         with webdataset.TarWriter(str(tmp_path / f"train-{shard:06d}.tar")) as writer:
             for number in range(2):
@@ -199,6 +203,8 @@ def test_shards_of_webdataset(tmp_path: Path) -> None:
 
 
 def test_parquet_of_hugging_face(tmp_path: Path) -> None:
+    import datasets
+
     features = datasets.Features({name: datasets.Image() for name in ("lq", "gt")})
     for split, count in (("train", 3), ("validation", 2)):
         rows = {
@@ -292,10 +298,14 @@ def no_parquet(path: Path) -> None:
 
 
 def other_columns(path: Path) -> None:
+    import datasets
+
     datasets.Dataset.from_dict({"text": ["a"]}).to_parquet(path / "train.parquet")
 
 
 def paths_in_columns(path: Path) -> None:
+    import datasets
+
     rows = {"input": ["/a.png"], "target": ["/b.png"]}
     datasets.Dataset.from_dict(rows).to_parquet(path / "train.parquet")
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from skimage.metrics import peak_signal_noise_ratio, structural_similarity
+from skimage import metrics as reference
 
 from jobs.core.paths import ROOT
 from jobs.media import quality
@@ -29,7 +29,9 @@ def two_pictures(height: int, width: int, channels: int = 3) -> tuple[Picture, P
 @pytest.mark.parametrize("shape", [(64, 96, 3), (1, 1, 3), (33, 17, 1), (270, 480, 3)])
 def test_psnr_equals_that_of_scikit_image(shape: tuple[int, int, int]) -> None:
     a, b = two_pictures(*shape)
-    assert psnr(a, b) == pytest.approx(peak_signal_noise_ratio(a, b, data_range=255), abs=1e-9)
+    assert psnr(a, b) == pytest.approx(
+        reference.peak_signal_noise_ratio(a, b, data_range=255), abs=1e-9
+    )
 
 
 def test_psnr_of_equal_pictures_is_infinite() -> None:
@@ -39,7 +41,7 @@ def test_psnr_of_equal_pictures_is_infinite() -> None:
 
 def scikit_image(a: Picture, b: Picture) -> float:
     return float(
-        structural_similarity(
+        reference.structural_similarity(
             *(a, b),
             gaussian_weights=True,
             sigma=1.5,

@@ -1,6 +1,5 @@
 """Tests of the BD-rate: against another implementation, and where there is none."""
 
-import bjontegaard
 import numpy as np
 import pytest
 
@@ -15,6 +14,8 @@ def shifted(points: list[tuple[float, float]], gain: float) -> list[tuple[float,
 
 @pytest.mark.parametrize("seed", range(20))
 def test_it_equals_that_of_the_package_bjontegaard(seed: int) -> None:
+    import bjontegaard  # Here, since it loads matplotlib.
+
     random, curves = np.random.default_rng(seed), []
     for points in random.integers(4, 8, 2):
         bits = np.cumsum(random.uniform(0.1, 2, points)) + random.uniform(7, 9)

@@ -4,7 +4,6 @@ import pytest
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
-from torch._inductor.exc import InductorError
 from torch.distributed import HashStore  # type: ignore[attr-defined]
 from torch.nn.parallel import DistributedDataParallel
 
@@ -43,6 +42,8 @@ def test_a_run_continues_in_another_precision() -> None:
 
 class WithoutCompiler(nn.Module):
     def forward(self, image: Tensor) -> Tensor:
+        from torch._inductor.exc import InductorError  # Here, since it loads the compiler.
+
         raise InductorError(RuntimeError("Failed to find C compiler"), None)
 
 
