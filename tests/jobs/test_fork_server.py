@@ -8,19 +8,20 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
 import pytest
 
-from app.runner.fork_server import start_fork_server
 from jobs.core import folder as folders
 from jobs.core import launcher, processes
 from jobs.core.events import last_state
 from jobs.core.paths import ROOT
-from jobs.core.processes import FORK_SERVER, ForkedProcess
+from jobs.core.processes import FORK_SERVER, ForkedProcess, Process
 from jobs.specs import DatasetSpec
 from tests.support.server import Server
+from tests.support.waiting import wait_until
 
 MODULE = "tests.support.forked"
 
@@ -29,26 +30,31 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux fork
 Clip = tuple[Path, Path]
 
 
-def wait_until_ready(process: "subprocess.Popen[bytes]", path: Path) -> None:
-    deadline = time.monotonic() + 60
-    while not path.exists():
-        assert process.poll() is None, "the fork server ended"
-        assert time.monotonic() < deadline, "the fork server still loads after a minute"
-        time.sleep(0.02)
+@contextmanager
+def another_fork_server(path: Path, minutes: float) -> Iterator[tuple[Process, int]]:
+    """A fork server that the one of all tests has forked, which so need not load; and its owner.
+
+    The owner is a descriptor, which the test closes.
+    """
+    stdin, owner = os.pipe()
+    process = processes.start("jobs.fork_server", [str(path), str(minutes)], stdin=stdin)
+    os.close(stdin)
+    yield process, owner
+    process.kill()
+    process.wait(timeout=60)
 
 
 @pytest.fixture
 def own_fork_server(
     tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
-) -> Iterator["subprocess.Popen[bytes]"]:
+) -> Iterator[Process]:
     """A fork server that the test may end."""
     path = tmp_path_factory.mktemp("fork") / "socket"
-    process = start_fork_server(path, 0)
-    wait_until_ready(process, path)
-    monkeypatch.setenv(FORK_SERVER, str(path))
-    yield process
-    process.kill()
-    process.communicate()
+    with another_fork_server(path, 0) as (process, owner):
+        wait_until(path.exists, "the fork server still loads")
+        monkeypatch.setenv(FORK_SERVER, str(path))
+        yield process
+        os.close(owner)
 
 
 def report(**options: object) -> dict[str, object]:
@@ -162,7 +168,7 @@ def test_without_a_fork_server_a_process_is_started(
 
 
 def test_a_job_goes_on_when_the_fork_server_is_killed(
-    own_fork_server: "subprocess.Popen[bytes]", home: Path, clip: Clip
+    own_fork_server: Process, home: Path, clip: Clip
 ) -> None:
     process = processes.start(MODULE, ["sleep"])
     own_fork_server.kill()
@@ -183,13 +189,22 @@ def test_a_job_goes_on_when_the_fork_server_is_killed(
 def test_it_ends_with_its_owner_and_after_a_time_without_work(tmp_path: Path) -> None:
     for minutes in (0.0, 0.001):
         path = Path("/tmp") / f"clearframe-test-{os.getpid()}" / "socket"
-        process = start_fork_server(path, minutes)
-        if not minutes:
-            assert process.stdin is not None
-            process.stdin.close()
-        assert process.wait(timeout=60) == 0
-        assert not path.parent.exists()
-        process.communicate()
+        path.parent.mkdir()
+        with another_fork_server(path, minutes) as (process, owner):
+            if not minutes:
+                os.close(owner)
+            assert process.wait(timeout=60) == 0
+            assert not path.parent.exists()
+            if minutes:
+                os.close(owner)
+
+
+def has_ended(process: psutil.Process) -> bool:
+    """Also if nobody asks for its exit status, as where a container has no init."""
+    try:
+        return process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
 
 
 def wait_for_fork_server(server: Server, unlike: int = 0) -> psutil.Process:
@@ -216,7 +231,7 @@ def test_a_server_starts_a_new_fork_server_when_one_is_killed(
         path = Path(second.cmdline()[3])
         server.wait(server.dataset(clip), "done")
     # The server was killed.
-    assert psutil.wait_procs([second], timeout=60)[1] == []
+    wait_until(lambda: has_ended(second), "the fork server goes on without its server")
     assert not path.parent.exists()
 
 

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -21,6 +22,32 @@ def clearframe(
     done = processes.run(__name__, line, env=env)
     done.stdout, done.stderr = map(_lines, (done.stdout, done.stderr))
     return done
+
+
+def between_pipes(
+    *arguments: str, input: bytes, folder: Path = ROOT
+) -> "subprocess.CompletedProcess[bytes]":
+    """Run a command that reads from a pipe and writes to another, to its end."""
+    with (
+        tempfile.TemporaryFile() as given,
+        tempfile.TemporaryFile() as output,
+        tempfile.TemporaryFile() as errors,
+    ):
+        given.write(input)
+        given.seek(0)
+        with (
+            subprocess.Popen("cat", stdin=given, stdout=subprocess.PIPE) as before,
+            subprocess.Popen("cat", stdin=subprocess.PIPE, stdout=output) as after,
+        ):
+            assert before.stdout is not None
+            assert after.stdin is not None
+            with before.stdout as source, after.stdin as target:
+                streams = source.fileno(), target.fileno(), errors.fileno()
+                process = processes.start(__name__, [str(folder), "", *arguments], None, *streams)
+            status = process.wait(timeout=120)
+        for file in (output, errors):
+            file.seek(0)
+        return subprocess.CompletedProcess(arguments, status, output.read(), errors.read())
 
 
 def _lines(text: str) -> str:

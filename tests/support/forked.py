@@ -6,9 +6,6 @@ import sys
 import time
 from pathlib import Path
 
-import numpy
-import torch
-
 
 def main(what: str, *arguments: str) -> int:
     match what:
@@ -31,6 +28,9 @@ def main(what: str, *arguments: str) -> int:
 
 def report(arguments: tuple[str, ...]) -> dict[str, object]:
     """What a forked process must have as its own."""
+    import numpy
+    import torch
+
     square = torch.ones(64, 64, dtype=torch.bfloat16)
     return {
         "arguments": arguments,

@@ -4,9 +4,8 @@ import contextlib
 import fcntl
 import json
 import os
-import subprocess
-import sys
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from jobs.core import processes
 from jobs.core.errors import JobError
 from jobs.core.events import EventLog
 from jobs.core.folder import JobFolder
@@ -408,42 +408,25 @@ def test_weights_too_large_for_onnx_are_refused(
 # The process.
 
 
-def start(
-    folder: JobFolder, format: str = "torchscript", **environment: str
-) -> subprocess.Popen[str]:
-    process = subprocess.Popen(
-        [sys.executable, "-m", "jobs.networks.export"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        cwd=ROOT,
-        env={**os.environ, **environment},
-    )
-    assert process.stdin is not None
-    with process.stdin as stdin:
-        json.dump({"folder": str(folder.path), "snapshot": "best", "format": format}, stdin)
-    return process
-
-
-def answer_of(process: subprocess.Popen[str]) -> dict[str, Any]:
-    assert process.stdout is not None
-    with process.stdout as stdout:
-        facts: dict[str, Any] = json.load(stdout)
-    assert process.wait() == 0
+def answer_of(folder: JobFolder, format: str = "torchscript") -> dict[str, Any]:
+    request = {"folder": str(folder.path), "snapshot": "best", "format": format}
+    done = processes.run("jobs.networks.export", input=json.dumps(request), timeout=120)
+    assert done.returncode == 0, done.stderr
+    facts: dict[str, Any] = json.loads(done.stdout)
     return facts
 
 
-def test_the_process_prints_only_the_answer(home: Path, tmp_path: Path) -> None:
+def test_the_process_prints_only_the_answer(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     loud = (
         "import os\nprint('loud')\nos.write(1, b'louder')\n"
         "class Net(nn.Conv2d):\n"
         "    def __init__(self, channels):\n"
         "        super().__init__(channels, channels, 1)\n"
     )
-    with pytest.MonkeyPatch.context() as allowed:
-        allowed.setenv("CLEARFRAME_USER_CODE", "1")
-        folder = make_model(home, code_of(tmp_path, loud))
-    facts = answer_of(start(folder, "onnx", CLEARFRAME_USER_CODE="1"))
+    monkeypatch.setenv("CLEARFRAME_USER_CODE", "1")
+    facts = answer_of(make_model(home, code_of(tmp_path, loud)), "onnx")
     expected = {"file", "card", "snapshot", "size", "difference", "checked_with", "seconds"}
     assert set(facts) == expected
 
@@ -455,12 +438,13 @@ def test_concurrent_exports_wait_and_overwrite_the_file_of_a_killed_export(
     folder.exports.mkdir()
     draft = folder.exports / ".epoch-0001.pt"
     draft.write_bytes(b"half")
-    with (folder.exports / ".lock").open("ab") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        exports = [start(folder), start(folder)]
-        wait_until(lambda: waiting_for(lock.fileno()) == 2, "two exports do not wait")
-        assert draft.read_bytes() == b"half", "an export did not wait"
-    assert [answer_of(process)["difference"] < 1e-6 for process in exports] == [True, True]
+    with ThreadPoolExecutor() as threads:
+        with (folder.exports / ".lock").open("ab") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            exports = [threads.submit(answer_of, folder) for _ in range(2)]
+            wait_until(lambda: waiting_for(lock.fileno()) == 2, "two exports do not wait")
+            assert draft.read_bytes() == b"half", "an export did not wait"
+        assert [export.result()["difference"] < 1e-6 for export in exports] == [True, True]
     names = sorted(path.name for path in folder.exports.iterdir())
     assert names == [".lock", "epoch-0001.pt", "epoch-0001.pt.README.md"]
 
