@@ -48,6 +48,7 @@ class Totals:
     def __init__(self) -> None:
         self._restored = self._failed = self._measured = self._better = self._worse = 0
         self._gains = array("d")
+        self._infinite = {-math.inf: 0, math.inf: 0}
         self._scores = {key: array("d") for key in (*PSNRS, *SSIMS)}
 
     @property
@@ -67,6 +68,8 @@ class Totals:
         self._worse += gain <= -LEAST_GAIN
         if math.isfinite(gain):
             self._gains.append(gain)
+        else:
+            self._infinite[gain] += 1
         for before, after in (PSNRS, SSIMS):
             # An image with only one of the two scores is left out of both means: they stay
             # comparable.
@@ -99,15 +102,22 @@ class Totals:
         }
 
     def _gain(self) -> GainTotals | None:
+        """The distribution of the gains.
+
+        Only finite ones have means; the outer bars of the histogram count the infinite ones too.
+        """
         if not self._gains:
             return None
+        bars = histogram(self._gains)
+        bars["counts"][0] += self._infinite[-math.inf]
+        bars["counts"][-1] += self._infinite[math.inf]
         return {
             "mean": _mean(self._gains),
             "median": _median(self._gains),
             "best": max(self._gains),
             "worst": min(self._gains),
             "improved": self._better / self._measured,
-            "histogram": histogram(self._gains),
+            "histogram": bars,
         }
 
 

@@ -23,6 +23,18 @@ export const edgeText = (value, step) => `${decimals(value, step < 0.01 ? 3 : 2)
 export const heightOf = (value, most) => value && Math.max((ROOM * value) / most, LEAST_HEIGHT);
 
 /**
+ * The gains of a bar. The outer bars are open: they also count infinite gains, of images whose
+ * input or output equals the ground truth.
+ * @param {number[]} edges
+ * @param {number} index
+ * @returns {{ low?: number, high?: number }}
+ */
+export const gainsOf = (edges, index) => ({
+  ...(index > 0 && { low: edges[index] }),
+  ...(index < edges.length - 2 && { high: edges[index + 1] }),
+});
+
+/**
  * The SVG of a histogram. Bars below zero are marked as losses.
  * @param {Histogram} histogram Edges in dB.
  * @param {string} things What is counted, in the plural.
@@ -51,7 +63,8 @@ function bars({ counts, edges }, things, filters) {
     });
     const range = `${text(edges[index])} to ${text(edges[index + 1])}`;
     bar.append(svg("title", {}, `${range}: ${count(value)} ${things}`));
-    chart.append(filters && value ? linkOf(bar, edges[index], edges[index + 1]) : bar);
+    const isLink = filters && value && counts.length > 1;
+    chart.append(isLink ? linkOf(bar, gainsOf(edges, index)) : bar);
   });
   const zero = edges.indexOf(0);
   if (zero > 0 && zero < counts.length)
@@ -90,16 +103,16 @@ export function drawHistograms(things) {
 /**
  * A bar in a link to the page with the things of this bar only; of the chosen one, to all.
  * @param {SVGElement} bar
- * @param {number} low
- * @param {number} high
+ * @param {{ low?: number, high?: number }} gains
  */
-function linkOf(bar, low, high) {
+function linkOf(bar, gains) {
   const query = new URLSearchParams(location.search);
-  const isChosen = Number(query.get("low")) === low && Number(query.get("high")) === high;
-  query.delete("page");
-  for (const [name, value] of Object.entries({ low, high }))
-    if (isChosen && query.has("low")) query.delete(name);
-    else query.set(name, String(value));
+  const isChosen = [
+    ["low", gains.low],
+    ["high", gains.high],
+  ].every(([name, gain]) => query.get(String(name)) === (gain === undefined ? null : `${gain}`));
+  for (const name of ["page", "low", "high"]) query.delete(name);
+  if (!isChosen) for (const [name, value] of Object.entries(gains)) query.set(name, String(value));
   const link = svg("a", { href: `?${query}`, "aria-label": bar.textContent });
   if (isChosen) link.setAttribute("aria-current", "true");
   link.append(bar);

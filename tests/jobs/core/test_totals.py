@@ -69,6 +69,14 @@ def test_means_need_both_scores_and_better_and_worse_count_all_images() -> None:
     )
 
 
+def test_the_outer_bars_hold_images_that_equalled_their_original_before_or_after() -> None:
+    totals = Totals()
+    for before, after in ((30.0, 29.0), (30.0, 31.0), (None, 40.0), (None, 41.0), (30.0, None)):
+        totals.add(row(before, after))
+    counts = totals.facts()["gain"]["histogram"]["counts"]
+    assert (counts[0], counts[-1], sum(counts)) == (3, 2, 5)
+
+
 def test_totals_without_measurements_have_neither_means_nor_a_gain() -> None:
     facts = Totals().facts()
     assert (facts["mean"]["psnr_input"], facts["gain"]) == (None, None)
