@@ -64,6 +64,14 @@ def document(root: str = "", port: str = "", needs_token: bool = False) -> Schem
     }
 
 
+def routes_by_tag() -> list[tuple[str, str, list[Route]]]:
+    """The routes as a page lists them: each tag with its description and its routes by path."""
+    routes = sorted(ROUTES, key=lambda route: route.path)
+    return [
+        (tag, text, [route for route in routes if route.tag == tag]) for tag, text in TAGS.items()
+    ]
+
+
 def description() -> Schema:
     """The part of the document that is the same for all servers, for FILE."""
     schemas, definitions = _schemas()

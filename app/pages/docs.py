@@ -2,6 +2,7 @@
 
 from flask import Blueprint, Response, abort, render_template, send_from_directory
 
+from app.api import openapi
 from jobs.core.paths import HELP
 
 NOT_BUILT = (
@@ -14,7 +15,8 @@ blueprint = Blueprint("docs", __name__)
 
 @blueprint.get("/docs")
 def docs() -> str:
-    return render_template("docs.html", title="API", active="docs")
+    tags = openapi.routes_by_tag()
+    return render_template("docs.html", title="API", active="docs", tags=tags)
 
 
 @blueprint.get("/help/")

@@ -73,6 +73,7 @@ def named(
             [
                 "/",
                 "/queue",
+                "/docs",
                 f"/restore?file={quote(image)}&original={quote(MARKUP)}",
                 "/starters/fast",
                 f"/datasets/{dataset}",
