@@ -29,6 +29,12 @@ TAGS_OF_FILES = {
 SUFFIXES = {"script": ".js", "style": ".css"}
 STYLES = {'style="display: none;"': 'display="none"', 'style="opacity: 50%"': 'opacity="0.5"'}
 """Style attributes of the icons of furo, and the attributes of SVG that do the same."""
+ACCESSIBLE = {
+    'class="caption" role="heading"': 'class="caption" role="heading" aria-level="2"',
+    "<pre>": '<pre tabindex="0">',
+    '<div class="table-wrapper': '<div tabindex="0" class="table-wrapper',
+}
+"""Headings of the navigation have a level, and the keyboard scrolls wide examples and tables."""
 
 commands = click.Group(
     "clearframe",
@@ -136,7 +142,10 @@ def networks() -> str:
 
 
 def move_inline_parts(app: Sphinx, error: Exception | None) -> None:
-    """Move inline scripts and styles into files: the server's policy forbids them."""
+    """Move inline scripts and styles into files, as the server's policy forbids them.
+
+    The pages become ACCESSIBLE as well.
+    """
     if error or app.builder.name != "html":
         return
     out = Path(app.outdir)
@@ -153,6 +162,6 @@ def move_inline_parts(app: Sphinx, error: Exception | None) -> None:
             return TAGS_OF_FILES[kind].format(root + name)
 
         text = INLINE.sub(moved, text)
-        for style, attribute in STYLES.items():
-            text = text.replace(style, attribute)
+        for old, new in (STYLES | ACCESSIBLE).items():
+            text = text.replace(old, new)
         page.write_text(text, encoding="utf-8")

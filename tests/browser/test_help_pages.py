@@ -7,6 +7,7 @@ from playwright.sync_api import Browser
 
 from jobs.core.paths import ROOT
 from tests.browser.conftest import watched
+from tests.browser.looks import serious_findings
 from tests.support.server import Server, free_port
 
 TOKEN = "a-token-for-these-tests"  # noqa: S105
@@ -17,7 +18,7 @@ TOKEN = "a-token-for-these-tests"  # noqa: S105
     reason="`make docs`, which `make lint` runs, builds them",
 )
 def test_the_pages_work_in_a_browser_below_a_prefix(browser: Browser, tmp_path: Path) -> None:
-    """Search, theme and icons, without an error of the policy in the console."""
+    """Search, theme and icons, without an error of the policy in the console; accessible."""
     server = Server(tmp_path / "home", [tmp_path], free_port())
     server.options = ["--prefix=/clips", f"--token={TOKEN}"]
     with server, watched(browser, "help") as page:
@@ -28,5 +29,8 @@ def test_the_pages_work_in_a_browser_below_a_prefix(browser: Browser, tmp_path: 
         page.get_by_placeholder("Search").press("Enter")
         page.locator("#search-results a", has_text="Architecture").first.click()
         page.get_by_role("heading", name="Locks").wait_for()
+        page.set_viewport_size({"width": 390, "height": 844})  # Its table is wider.
+        assert serious_findings(page) == []
+        page.set_viewport_size({"width": 1440, "height": 900})
         page.get_by_role("link", name="Back to the program").click()
         page.wait_for_url(f"{server.url}/clips/")
