@@ -144,7 +144,7 @@ def test_a_first_visit_of_a_phone_takes_few_requests_and_moves_nothing(
 def first_visit(browser: Browser, url: str) -> tuple[int, float, float]:
     """Requests and kilobytes of a page without pictures and video, and how far its parts move."""
     requests, sockets = list[Request](), list[WebSocket]()
-    context = browser.new_context(viewport={"width": 390, "height": 844})
+    context = browser.new_context(viewport={"width": 360, "height": 844})
     tab = context.new_page()
     tab.on("requestfinished", lambda request: requests.append(request))
     tab.on("websocket", lambda socket: sockets.append(socket))
