@@ -17,8 +17,10 @@ from jobs.media.video import decode_frames
 if TYPE_CHECKING:
     from jobs.datasets.sources import Sequence
 
-MAX_NAMES = 50
-"""Names of images in one sentence, and unreadable images that are listed."""
+MAX_NAMES = 5
+"""Names of images in one sentence."""
+MAX_UNREADABLE = 50
+"""Unreadable images that are listed, in a sentence each."""
 
 DECODE_SECONDS = 5.0
 """Time for decoding a stream whose originals have another size. Few streams change their size."""
@@ -41,9 +43,9 @@ class ImageCheck:
 
     @property
     def misfits(self) -> list[str]:
-        more = len(self.unreadable) - MAX_NAMES
+        more = len(self.unreadable) - MAX_UNREADABLE
         rest = [f"{more:,} more images cannot be read."] if more > 0 else []
-        return [*self.other_sizes, *self.unreadable[:MAX_NAMES], *rest]
+        return [*self.other_sizes, *self.unreadable[:MAX_UNREADABLE], *rest]
 
     def notes(self) -> list[str]:
         """A sentence on each kind of conversion that images and videos need."""

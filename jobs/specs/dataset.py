@@ -144,7 +144,7 @@ class PatchGrid(Spec):
     size: int | None = setting(
         None,
         "Cut into patches",
-        "Side of the square patches that training pairs are cut into; empty for whole frames. "
+        "Side of the square patches that training pairs are cut into. Empty: whole frames. "
         "Validation and test pairs stay whole.",
         unit="px",
         more=True,
