@@ -51,6 +51,12 @@ def test_only_the_fields_of_the_chosen_source_are_shown(form: Page) -> None:
         keep_picture(form, f"form-{visible.split('-')[1]}", full_page=True)
 
 
+def test_a_path_that_loses_the_focus_shows_its_end(form: Page) -> None:
+    form.locator("#f-stream-source-stream").fill(f"/{'folder' * 20}/clip.h264")
+    form.locator("#f-stream-source-originals").focus()
+    until(form, "document.querySelector('#f-stream-source-stream').scrollLeft > 100")
+
+
 def test_the_form_warns_that_random_frames_leak(form: Page) -> None:
     select, help = (
         form.locator("#f-validation-method"),

@@ -138,6 +138,11 @@ def test_a_video_has_all_modes_of_the_viewer_and_the_numbers_of_its_frame(
     decoded = [read_image(path).astype(float) for path in list_images(prepared.clip[1])]
     seen = picture(page, "target")
     assert int(np.argmin([np.abs(seen - each).mean() for each in decoded])) == int(frame)
+    until(page, f"location.search.includes('frame={frame}')")
+    page.reload()  # As a colleague opens the address.
+    expect(tags).to_have_text(["Error of input", "Error of output"])
+    expect(page.get_by_role("slider", name="Frame")).to_have_value(frame)
+    expect(numbers.locator("caption")).to_have_text(f"Frame {frame}")
 
 
 def test_a_broken_video_is_reported_in_place_of_the_player(page: Page, prepared: Prepared) -> None:

@@ -193,8 +193,8 @@ export function chart(figure, { source, look, zoom, point, table }) {
 
   /** @param {number | null} x */
   function pointAt(x) {
-    if (!plot) return;
     cursorX = x;
+    if (!plot) return;
     plot.setCursor(
       x == null
         ? { left: -10, top: -10 }

@@ -15,7 +15,9 @@ for (const input of findAll(document, "input[data-path]", HTMLInputElement)) {
     input.title = input.value;
     if (document.activeElement !== input) input.scrollLeft = input.scrollWidth;
   };
-  for (const type of ["blur", "input", "change"]) input.addEventListener(type, showEnd);
+  for (const type of ["input", "change"]) input.addEventListener(type, showEnd);
+  // Chromium shows the start of a field that loses the focus, after this event.
+  input.addEventListener("blur", () => requestAnimationFrame(showEnd));
   showEnd();
   let latest = 0;
   const complete = async () => {

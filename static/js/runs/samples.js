@@ -62,7 +62,7 @@ const inOrder = ({ samples }) =>
  */
 function card(sample, open, test) {
   const { index, pair, pinned, width, height, input, output, target } = sample;
-  const urls = { input, output, truth: target };
+  const urls = { input, output, "ground truth": target };
   const pictures = Object.entries(urls).map(([role, url]) =>
     element("img", { src: url, width, height, alt: `Validation pair ${pair}, ${role}` }),
   );

@@ -5,6 +5,7 @@ import { element } from "../base/dom.js";
 import { count, decimals } from "../base/format.js";
 import { frameAt, middleOf } from "./frames.js";
 import { drawFrame, emptySurface } from "./stage.js";
+import { frameInAddress, showFrameInAddress } from "./view_address.js";
 import { liveViewer } from "./viewer.js";
 
 /**
@@ -109,7 +110,7 @@ export function videoCompare(
     soundButton,
   );
   const error = element("p", { class: "notice", role: "status", hidden: true });
-  const room = element("div");
+  const room = element("div", { "data-in-address": true });
   const hidden = element("div", { class: "unseen", "aria-hidden": "true" }, ...videos);
   holder.replaceChildren(room, tools, error, hidden);
   const { stage, redraw } = liveViewer(room, pictures, surfaces);
@@ -169,6 +170,7 @@ export function videoCompare(
     const time = decimals(times[frame], 2);
     label.textContent = `frame ${count(frame)} of ${count(times.length)}, ${time} s`;
     slider.setAttribute("aria-valuetext", label.textContent);
+    showFrameInAddress(frame);
     onFrame(frame);
   }
 
@@ -211,6 +213,7 @@ export function videoCompare(
     ",": () => showFrame(currentFrame() - 1),
     ".": () => showFrame(currentFrame() + 1),
   });
+  showFrame(frameInAddress(times.length));
   return showFrame;
 }
 

@@ -96,10 +96,12 @@ export function viewer(holder, pictures, qpMap) {
  */
 export function liveViewer(holder, pictures, loaded) {
   const state = initialState(pictures);
+  const inAddress = "inAddress" in holder.dataset;
+  if (inAddress) Object.assign(state, viewInAddress(pictures));
   restrictMode(state, false);
   const parts = build(pictures, []);
   holder.replaceChildren(parts.holder);
-  const replace = start(state, parts, loaded, false);
+  const replace = start(state, parts, loaded, inAddress);
   return { stage: parts.stage, redraw: () => replace(loaded) };
 }
 
