@@ -93,7 +93,9 @@ def open_model(page: Page, prepared: Prepared, id: str) -> None:
     until(page, "Number(document.querySelector('.chart')?.dataset.points) >= 1")
 
 
-def test_the_verdict_is_shown_without_javascript(browser: Browser, prepared: Prepared) -> None:
+def test_verdict_and_facts_are_shown_without_javascript(
+    browser: Browser, prepared: Prepared
+) -> None:
     context = browser.new_context(java_script_enabled=False)
     page = context.new_page()
     page.goto(f"{prepared.server.url}/models/{prepared.done}")
@@ -104,10 +106,13 @@ def test_the_verdict_is_shown_without_javascript(browser: Browser, prepared: Pre
         len(prepared.server.job(prepared.done)["summary"]["snapshots"])
     )
     verdict = page.locator("#verdict").inner_text()
+    facts = page.locator("#facts div").all_inner_texts()
     context.close()
     with watched(browser, "with-scripts") as page:
         open_model(page, prepared, prepared.done)
         expect(page.locator("#verdict")).to_have_text(verdict)
+        assert page.locator("#facts div").all_inner_texts() == facts
+        assert len(facts) >= 5
 
 
 def test_a_failed_model_shows_the_reason_and_a_remedy(page: Page, prepared: Prepared) -> None:
