@@ -91,9 +91,14 @@ test("a point in an epoch is named after the epoch", () => {
   );
 });
 
-test("ticks of small charts are closer than those of large ones", () => {
-  assert.deepEqual(
-    [80, 400].map((length) => tickSpace(length, 30)),
-    [20, 30],
-  );
+test("small charts have closer ticks, at least two of them wherever their values begin", () => {
+  assert.equal(tickSpace(400, 30, 5), 30);
+  const [length, low] = [80, 0.81459];
+  for (let range = 1e-5; range < 1; range *= 1.07) {
+    const least = (range * tickSpace(length, 30, 5)) / length;
+    const unit = 10 ** Math.floor(Math.log10(least));
+    const step = [1, 2, 5, 10].map((factor) => factor * unit).find((each) => each >= least) ?? 0;
+    const ticks = Math.floor((low + range) / step) - Math.ceil(low / step) + 1;
+    assert.ok(ticks >= 2, `${ticks} from ${low} to ${low + range}`);
+  }
 });

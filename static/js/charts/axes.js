@@ -132,13 +132,13 @@ export function axesOf(lines, { x }, log) {
       ...AXIS,
       size: 28,
       incrs: { time: TIME_STEPS, step: STEPS.filter((step) => step >= 1), epoch: STEPS }[x],
-      space: (_plot, _axis, _min, _max, length) => tickSpace(length, 50),
+      space: (_plot, _axis, _min, _max, length) => tickSpace(length, 50, 4),
       values: (_plot, ticks, _axis, _space, step) => ticks.map((tick) => xLabel(tick, step)),
     },
     {
       ...AXIS,
       size: 60,
-      space: (_plot, _axis, _min, _max, length) => tickSpace(length, 30),
+      space: (_plot, _axis, _min, _max, length) => tickSpace(length, 30, 5),
       ...vertical,
     },
   ];
@@ -252,11 +252,14 @@ export function nearest(column, index) {
 }
 
 /**
- * The least distance of ticks in pixels: four of them fit, so that at least two round values do.
+ * The least distance of ticks in pixels. The next of STEPS is up to 2.5 times as far: where five
+ * least distances fit, two round values are on the axis wherever it begins; where four fit, if it
+ * begins at a round value, as the x axis does, whose texts need more room.
  * @param {number} length Of the axis.
  * @param {number} usual
+ * @param {number} fit How often it fits at least.
  */
-export const tickSpace = (length, usual) => Math.min(usual, Math.floor(length / 4));
+export const tickSpace = (length, usual, fit) => Math.min(usual, Math.floor(length / fit));
 
 /**
  * A value of the x axis as text.
