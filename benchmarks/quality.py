@@ -73,7 +73,7 @@ class Row:
 def _preset(name: str) -> dict[str, Any]:
     """The settings of a preset of the form, from nothing."""
     values = {key: value for key, value in PRESETS[name].values.items() if key != "minutes"}
-    return values | ({"network": {**values["network"], "start": "identity"}} if values else {})
+    return values | {"network": {**values["network"], "start": "identity"}}
 
 
 L2 = {"loss": {"name": "l2"}}
@@ -88,7 +88,7 @@ PLAIN: dict[str, Any] = {
 PER_PERCENT = {"name": "exponential", "gamma": 0.098, "per": "percent"}
 
 ROWS: dict[str, Row] = {
-    "9-1-5 (*Example*)": Row(_preset("example")),
+    "9-1-5 (*Example*), from nothing": Row({}),
     "ECB, 4 layers of 16 (*Fast*), from nothing": Row(_preset("fast")),
     "starter *fast*": Row(starter="fast"),
     "ECB, 4 layers of 16 (*Fast*), from the starter": Row(_preset("fast"), "fast"),
@@ -97,6 +97,8 @@ ROWS: dict[str, Row] = {
     "DnCNN, 8 layers of 32, L2": Row({"network": {"name": "dncnn", "depth": 8, "maps": 32}, **L2}),
     "spp": Row(filter="spp"),
     "BM3D, 2 frames a clip": Row(filter="bm3d", frames=2),
+    "starter *example*": Row(starter="example"),
+    "9-1-5 (*Example*), from the starter": Row({}, "example"),
     "starter *good*": Row(starter="good"),
     "ECB, 8 layers of 24 (*Best*), from the starter": Row(_preset("best"), "good"),
     "VDSR, 8 layers of 32, L2": Row({"network": {"name": "vdsr", "depth": 8, "maps": 32}, **L2}),

@@ -34,7 +34,7 @@ from benchmarks.record import print_progress, print_record, skip
 from jobs.media.video import to_picture
 from jobs.networks import starters
 from jobs.networks.snapshots import read_file, restorer_of
-from jobs.specs.networks import Starter
+from jobs.specs.networks import Start
 from models import tiles
 from models.metrics import luma, psnr, to_uint8
 from models.restorer import Restorer
@@ -50,7 +50,7 @@ Picture = NDArray[np.uint8]
 
 
 @click.command()
-@click.option("--starter", type=click.Choice(get_args(Starter)), default="fast", show_default=True)
+@click.option("--starter", type=click.Choice(get_args(Start)), default="fast", show_default=True)
 @click.option("--every", default=8, show_default=True, help="Measure every n-th frame.")
 @click.option("--blind", is_flag=True, help="Restore without the QP.")
 @click.option(
@@ -58,7 +58,7 @@ Picture = NDArray[np.uint8]
 )
 @click.option("--only", multiple=True, type=click.Choice(list(SEQUENCES)), help="Only this clip.")
 def main(
-    starter: Starter, every: int, blind: bool, left_out: Path | None, only: tuple[str, ...]
+    starter: Start, every: int, blind: bool, left_out: Path | None, only: tuple[str, ...]
 ) -> None:
     if not CLIPS.is_dir():
         skip(f"The real clips are missing: {CLIPS}.")
@@ -91,7 +91,7 @@ def main(
     )
 
 
-def _restorer(starter: Starter, clip: str, left_out: Path | None) -> Restorer:
+def _restorer(starter: Start, clip: str, left_out: Path | None) -> Restorer:
     if left_out is None:
         return starters.load(starter)[0]
     path = weights_without(left_out, starter, clip)

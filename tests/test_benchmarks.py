@@ -149,7 +149,7 @@ def test_the_quality_document_has_the_tables_of_its_results() -> None:
 
 
 def test_what_is_measured_is_not_measured_again() -> None:
-    names = ("9-1-5 (*Example*)", "nlmeans")
+    names = ("9-1-5 (*Example*), from nothing", "nlmeans")
     asked = list(quality.requests(names, [0, 1], 40))
     seeds = [(request["row"], request.get("seed"), request["fold"][0]) for request in asked]
     assert seeds == [

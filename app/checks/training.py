@@ -16,7 +16,16 @@ from jobs.core.errors import JobError
 from jobs.core.suffixes import PYTHON, WEIGHTS
 from jobs.specs import ModelSpec
 from jobs.specs.losses import Loss, PackageLoss, PythonFileLoss
-from jobs.specs.networks import Custom, EcbNet, Network, Package, PythonFile, starter_for
+from jobs.specs.networks import (
+    Custom,
+    EcbNet,
+    Network,
+    Package,
+    PythonFile,
+    Srcnn915,
+    starter_for,
+    what_starts_fit,
+)
 from models.definitions.operations import GraphError
 
 if TYPE_CHECKING:
@@ -139,10 +148,12 @@ def _network(network: Network, channels: int, settings: Settings, problems: Prob
                 read_custom(network, channels)
             except Invalid as invalid:
                 problems.update(invalid.problems)
-        case EcbNet(start="starter") if starter_for(network, channels) is None:
+        case Srcnn915(start="starter") | EcbNet(start="starter") if (
+            starter_for(network, channels) is None
+        ):
             problems["network.start"] = (
-                "No starter has this shape. Train Y alone with the QP as an input and 4 layers of "
-                "16 maps or 8 of 24, or choose the start identity."
+                f"No starter has this shape. {what_starts_fit(network)}, or choose the start "
+                "identity."
             )
         case Package():
             _entry("network.entry", NETWORKS, network.entry, problems)

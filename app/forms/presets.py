@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from app.forms.fields import Values
 from app.forms.restoring import facts_of
-from jobs.specs.networks import Starter
+from jobs.specs.networks import Start
 
 
 @dataclass(frozen=True)
@@ -14,9 +14,12 @@ class Preset:
     values: Values
 
 
-def _fine_tuning(title: str, starter: Starter, depth: int, maps: int, about: str) -> Preset:
+def _gain(starter: Start) -> str:
+    return f"+{facts_of(starter).gain:.2f} dB of Y at QP 37 before any training"
+
+
+def _fine_tuning(title: str, starter: Start, depth: int, maps: int, about: str) -> Preset:
     """A minute of training from a starter of this shape."""
-    gain = f"+{facts_of(starter).gain:.2f} dB of Y at QP 37 before any training"
     values: Values = {
         "network": {"name": "ecbnet", "start": "starter", "depth": depth, "maps": maps},
         "channels": "y",
@@ -24,12 +27,15 @@ def _fine_tuning(title: str, starter: Starter, depth: int, maps: int, about: str
         "lr_policy": {"name": "cosine"},
         "minutes": 1,
     }
-    return Preset(title, f"{about}, from a trained network: {gain}. A minute.", values)
+    return Preset(title, f"{about}, from a trained network: {_gain(starter)}. A minute.", values)
 
 
 PRESETS = {
     "example": Preset(
-        "Example", "The network, loss and rate of the example of DIGITS: SRCNN 9-1-5, L1.", {}
+        "Example",
+        "The network, loss and rate of the example of DIGITS: SRCNN 9-1-5, L1, from a trained "
+        f"network: {_gain('example')}.",
+        {"network": {"name": "srcnn-9-1-5", "start": "starter"}},
     ),
     "fast": _fine_tuning("Fast", "fast", 4, 16, "Small"),
     "best": _fine_tuning("Best", "good", 8, 24, "Six times as large"),

@@ -12,9 +12,10 @@ from app.validation_errors import Problems
 from jobs.core.paths import ROOT
 from jobs.core.suffixes import is_image
 from jobs.specs import VideoTest
-from jobs.specs.networks import Starter
+from jobs.specs.networks import Start, Starter
 
 STARTERS: tuple[Starter, ...] = get_args(Starter)
+STARTS: tuple[Start, ...] = get_args(Start)
 CARDS = ROOT / "models" / "starters"
 """Weights of the starters and their model cards."""
 
@@ -25,19 +26,19 @@ INPUTS = {"image": ("image", "target"), "video": ("video", "originals")}
 
 @dataclass(frozen=True)
 class StarterFacts:
-    """A starter to choose.
+    """A starter to choose, or to start a training from.
 
     `size`: bytes of the weights. `gain`: of the PSNR of Y at QP 37 in dB, mean over the clips of
     its model card.
     """
 
-    name: Starter
+    name: Start
     size: int
     gain: float
 
 
 @cache
-def facts_of(name: Starter) -> StarterFacts:
+def facts_of(name: Start) -> StarterFacts:
     """Size and gain of a starter, from its weights and from the table of its model card."""
     row = re.search(r"^\| QP 37 \| (\S+) \|", card(name), re.MULTILINE)
     assert row is not None, f"the card of the starter {name} has no gain at QP 37"
@@ -45,7 +46,7 @@ def facts_of(name: Starter) -> StarterFacts:
     return StarterFacts(name, size, float(row[1].replace("−", "-")))
 
 
-def card(name: Starter) -> str:
+def card(name: Start) -> str:
     """The model card of a starter, Markdown."""
     return (CARDS / f"{name}.md").read_text(encoding="utf-8")
 

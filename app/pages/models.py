@@ -32,7 +32,8 @@ blueprint = Blueprint("models", __name__)
 
 @blueprint.route("/models/new", methods=["GET", "POST"])
 def new_model() -> Any:
-    preset = request.args.get("preset", "")
+    is_plain = not request.args.keys() - {"dataset"}
+    preset = request.args.get("preset", "example" if is_plain else "")
     values, problems = training_values(request.form or request.args), {}
     if preset in PRESETS and request.method == "GET":
         values |= PRESETS[preset].values
@@ -72,7 +73,7 @@ def new_model() -> Any:
         datasets=datasets,
         suggested=suggested,
         presets=PRESETS,
-        preset=preset or ("" if request.args else "example"),
+        preset=preset,
     )
 
 

@@ -11,6 +11,7 @@ from app.forms.restoring import (
     MODEL,
     ORIGINAL,
     STARTERS,
+    STARTS,
     card,
     facts_of,
     fields,
@@ -60,8 +61,8 @@ def _models(form: Values) -> list[tuple[str, str]]:
 
 @blueprint.get("/starters/<name>")
 def starter(name: str) -> str:
-    if name not in STARTERS:
-        abort(404, f"No starter {name}. Available: {', '.join(STARTERS)}.")
+    if name not in STARTS:
+        abort(404, f"No starter {name}. Available: {', '.join(STARTS)}.")
     return render_template(
         "inference/card.html", title=f"Starter {name}", active="restore", card=card(name)
     )

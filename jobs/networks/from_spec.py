@@ -17,7 +17,15 @@ import models
 from jobs.core.errors import JobError
 from jobs.networks.user_code import errors_of, function_in_file, function_in_package
 from jobs.specs.losses import Loss, PackageLoss, PythonFileLoss
-from jobs.specs.networks import Custom, EcbNet, Network, Package, PythonFile, starter_for
+from jobs.specs.networks import (
+    Custom,
+    EcbNet,
+    Network,
+    Package,
+    PythonFile,
+    Srcnn915,
+    starter_for,
+)
 from models.build import GraphNetwork
 from models.definitions.graph import Graph
 from models.definitions.networks import NETWORKS
@@ -46,7 +54,7 @@ def make_network(spec: Network, channels: int, signed: bool = False) -> nn.Modul
             )
         case PythonFile():
             return _called(function_in_file(spec.file, "network"), spec.file, channels)
-        case EcbNet(start="starter"):
+        case Srcnn915(start="starter") | EcbNet(start="starter"):
             return _from_starter(spec, channels)
         case _:
             settings = spec.model_dump(exclude={"name", "start"})
@@ -54,7 +62,7 @@ def make_network(spec: Network, channels: int, signed: bool = False) -> nn.Modul
             return GraphNetwork(graph, "paper" if spec.start == "paper" else "identity", signed)
 
 
-def _from_starter(spec: EcbNet, channels: int) -> nn.Module:
+def _from_starter(spec: Srcnn915 | EcbNet, channels: int) -> nn.Module:
     starter = starter_for(spec, channels)
     if starter is None:
         raise JobError("No starter has the shape of this network. Choose the start identity.")

@@ -7,7 +7,9 @@ from pydantic import ConfigDict, Field
 from jobs.specs.base import ServerPath, Spec, discriminated_by, setting
 
 Starter = Literal["fast", "good"]
-"""The trained networks of the package (jobs/networks/starters.py)."""
+"""The trained networks of the package that restore as they are (jobs/networks/starters.py)."""
+Start = Literal["fast", "good", "example"]
+"""The trained networks of the package that a training starts from."""
 
 Maps = Annotated[int, Field(ge=1, le=1024)]
 Skip = Annotated[bool, Field()]
@@ -41,12 +43,20 @@ def skip(default: bool) -> Any:
     )
 
 
-class Srcnn915(_Published):
+class Srcnn915(Spec):
     """9×9, 1×1 and 5×5 layers at the size of the input (Dong et al. 2014). Small and fast."""
 
     model_config = ConfigDict(title="SRCNN 9-1-5")
 
     name: Literal["srcnn-9-1-5"] = "srcnn-9-1-5"
+    start: Literal["identity", "paper", "starter"] = setting(
+        "identity",
+        "Start",
+        "Initial weights. identity: the untrained network returns its input. paper: random "
+        "weights as in the paper. starter: a trained network of the package, for Y with the global "
+        "skip and 64 and 32 maps.",
+        more=True,
+    )
     skip: Skip = skip(True)
     maps1: Maps = maps(64, "layer 1")
     maps2: Maps = maps(32, "layer 2")
@@ -155,11 +165,21 @@ class EcbNet(Spec):
     )
 
 
-def starter_for(network: EcbNet, channels: int) -> Starter | None:
+def starter_for(network: Srcnn915 | EcbNet, channels: int) -> Start | None:
     """The starter with the shape of a network that sees `channels` channels; None without one."""
-    shapes: dict[tuple[int, int], Starter] = {(4, 16): "fast", (8, 24): "good"}
-    fits = network.qp and channels == 1
-    return shapes.get((network.depth, network.maps)) if fits else None
+    if channels != 1:
+        return None
+    if isinstance(network, Srcnn915):
+        return "example" if (network.skip, network.maps1, network.maps2) == (True, 64, 32) else None
+    shapes: dict[tuple[int, int], Start] = {(4, 16): "fast", (8, 24): "good"}
+    return shapes.get((network.depth, network.maps)) if network.qp else None
+
+
+def what_starts_fit(network: Srcnn915 | EcbNet) -> str:
+    """A sentence on the networks of this kind that have a starter."""
+    if isinstance(network, Srcnn915):
+        return "Train Y alone with the global skip, 64 maps of layer 1 and 32 of layer 2"
+    return "Train Y alone with the QP as an input and 4 layers of 16 maps or 8 of 24"
 
 
 class Custom(Spec):

@@ -120,6 +120,10 @@ def test_five_steps_on_a_real_clip_end_better_than_the_input(
     assert gain.startswith("+"), gain
     page.get_by_role("link", name="first").click()
     expect(page.locator("#verdict")).to_contain_text("over the input")
+    folder = JobFolder(server.home / "jobs" / page.url.rsplit("/", 1)[1])
+    values = [event["scalars"] for event in read(folder.events, types=frozenset({"scalars"}))]
+    first = next(scalars for scalars in values if "val/psnr" in scalars)
+    assert first["val/psnr"] > first["val/psnr_input"], "the starter has a gain of its own"
 
 
 def test_a_page_catches_up_after_losing_its_server(

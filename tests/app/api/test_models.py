@@ -87,9 +87,15 @@ def test_wrong_trainings_are_refused_with_an_error_at_the_field(
         message == "No installed package has the entry point nobody.has.it in clearframe.networks. "
         "Available: none."
     )
-    network = {"name": "ecbnet", "start": "starter", "maps": "8"}
-    message = refused(server, dataset=dataset, network=network)["network.start"]
-    assert message.startswith("No starter has this shape.")
+    plain = {"name": "srcnn-9-1-5", "start": "starter"}
+    for network, more in (
+        ({"name": "ecbnet", "start": "starter", "maps": "8"}, {}),
+        ({**plain, "skip": "off"}, {}),
+        ({**plain, "maps1": "32"}, {}),
+        (plain, {"channels": "rgb"}),
+    ):
+        message = refused(server, dataset=dataset, network=network, **more)["network.start"]
+        assert message.startswith("No starter has this shape. Train Y alone with ")
     network = {"name": "ecbnet", "start": "starter"}
     assert refused(server, dataset=dataset, network=network, mean_subtraction="pixel") == {
         "mean_subtraction": "Starters were trained without this. Choose none."

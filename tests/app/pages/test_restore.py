@@ -35,6 +35,11 @@ def test_the_page_shows_the_gain_of_the_model_card(name: str, server: Server) ->
     assert "## Limits" in server.page(f"/starters/{name}")
 
 
+def test_the_starter_of_a_training_alone_has_a_card_and_restores_nothing(server: Server) -> None:
+    assert "## Limits" in server.page("/starters/example")
+    assert "example" not in server.page("/restore")
+
+
 def post(server: Server, fields: dict[str, tuple[str, bytes]]) -> tuple[int, str, str]:
     """Send the form like a browser without JavaScript; return status, address and page.
 

@@ -13,12 +13,19 @@ from jobs.media.sample_clip import scene
 from jobs.media.video import decode_frames, to_picture
 from jobs.networks import starters
 from jobs.networks.from_spec import STARTERS, make_network
-from jobs.specs.networks import EcbNet, Starter
+from jobs.specs.networks import EcbNet, Srcnn915, Start, Starter
 from models import tiles
 from models.branches import BranchedConv
 from models.metrics import luma, psnr, to_uint8
 from scripts.starter_material import FRAMES, PER_FRAME
-from scripts.train_starter import KNOTS, fitted_strengths, measured, set_strength
+from scripts.train_starter import (
+    KNOTS,
+    fitted_factor,
+    fitted_strengths,
+    measured,
+    output,
+    set_strength,
+)
 
 CLIP = list(scene(4, 160, 96, 1))
 
@@ -48,24 +55,31 @@ def test_starter_improves_strong_damage_and_keeps_mild(starter: Starter, tmp_pat
     assert gain(starter, tmp_path, 18, known=True) > -0.02
 
 
-@pytest.mark.parametrize("starter", get_args(Starter))
-def test_starter_is_small_folded_and_has_a_card(starter: Starter) -> None:
+@pytest.mark.parametrize("starter", get_args(Start))
+def test_starter_is_small_folded_and_has_a_card(starter: Start) -> None:
     path = STARTERS / f"{starter}.safetensors"
     assert path.stat().st_size < 10**6
     assert path.with_suffix(".md").read_text().startswith("# ")
     restorer, _ = starters.load(starter)
-    assert restorer.takes_qp
+    assert restorer.takes_qp == (starter != "example")
     assert not any(isinstance(module, BranchedConv) for module in restorer.modules())
     assert not restorer.training
 
 
-@pytest.mark.parametrize(("depth", "maps", "starter"), [(4, 16, "fast"), (8, 24, "good")])
+@pytest.mark.parametrize(
+    ("network", "starter"),
+    [
+        (EcbNet(start="starter"), "fast"),
+        (EcbNet(depth=8, maps=24, start="starter"), "good"),
+        (Srcnn915(start="starter"), "example"),
+    ],
+)
 def test_network_starts_from_the_starter_of_its_shape(
-    depth: int, maps: int, starter: Starter
+    network: EcbNet | Srcnn915, starter: Start
 ) -> None:
-    net = make_network(EcbNet(depth=depth, maps=maps, start="starter"), 1).eval()
+    net = make_network(network, 1).eval()
     trained, _ = starters.load(starter)
-    image = torch.rand(1, 2, 20, 31)
+    image = torch.rand(1, 1 + trained.takes_qp, 20, 31)
     with torch.no_grad():
         assert torch.allclose(net(image), trained.net(image), atol=1e-5)
         assert not torch.allclose(net(image), image[:, :1], atol=1e-4)
@@ -76,6 +90,9 @@ def test_starter_of_another_shape_is_refused() -> None:
         (EcbNet(maps=8, start="starter"), 1),
         (EcbNet(start="starter"), 3),
         (EcbNet(qp=False, start="starter"), 1),
+        (Srcnn915(skip=False, start="starter"), 1),
+        (Srcnn915(maps2=16, start="starter"), 1),
+        (Srcnn915(start="starter"), 3),
     ):
         with pytest.raises(JobError, match="No starter has the shape"):
             make_network(spec, channels)
@@ -98,6 +115,25 @@ def test_fitted_strengths_are_those_at_which_no_shot_loses() -> None:
     strengths = fitted_strengths(np.array(list(measured(net, [shard]))))
     best = 4 / 219 / 0.02
     assert strengths == pytest.approx([best, 0, best, best], abs=0.06)
+
+
+def test_the_one_strength_of_a_network_without_qp_prefers_few_losses() -> None:
+    # (QP, squared error, error times change, squared change): two shots gain most at the whole
+    # change, the third only loses.
+    gaining, losing = (30.0, 4e-4, 1e-4, 1e-4), (20.0, 4e-4, 0.0, 1e-4)
+    assert fitted_factor(np.array([gaining] * 3), 10) == pytest.approx(1.0)
+    assert fitted_factor(np.array([gaining, gaining, losing]), 10) == pytest.approx(0.4, abs=0.11)
+    assert fitted_factor(np.array([losing]), 10) == 0
+
+
+def test_the_strength_of_a_network_without_qp_is_that_of_its_last_layer() -> None:
+    torch.manual_seed(0)
+    net = make_network(Srcnn915(start="starter"), 1).eval()
+    image = torch.rand(1, 2, 20, 31)
+    with torch.no_grad():
+        whole = output(net, image) - image[:, :1]
+        set_strength(net, (0.5,))
+        assert torch.allclose(output(net, image) - image[:, :1], whole / 2, atol=1e-6)
 
 
 def test_strength_is_linear_between_the_knots() -> None:
