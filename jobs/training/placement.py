@@ -3,8 +3,10 @@
 The batches are the same for each placement, patch by patch.
 """
 
+import multiprocessing
 import os
 import signal
+import sys
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -160,6 +162,8 @@ class Streamed:
         return prefetched(batches, self._device) if self._device.type == "cuda" else batches
 
     def _batches(self, first_step: int) -> Iterator[Batch]:
+        if sys.platform == "linux":  # Elsewhere a fork of a process with torch loaded is not safe.
+            multiprocessing.set_forkserver_preload([__name__])  # Once for all workers.
         reading = iter(
             DataLoader(
                 PatchDataset(self._pairs, self._plan.side),
