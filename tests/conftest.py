@@ -1,6 +1,7 @@
 """Shared fixtures: small clips, homes, jobs and servers."""
 
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -140,6 +141,22 @@ def make_dataset(home: Path) -> Callable[..., JobFolder]:
         return folder
 
     return make
+
+
+@pytest.fixture(scope="session")
+def finished_dataset(clip: Clip, tmp_path_factory: pytest.TempPathFactory) -> JobFolder:
+    """The dataset of `clip`. Tests use copies of it: see `dataset`."""
+    source = {"kind": "stream", "stream": str(clip[0]), "originals": str(clip[1])}
+    spec = DatasetSpec.model_validate({"name": "clip", "source": source})
+    folder = folders.create(tmp_path_factory.mktemp("finished") / "home", "dataset", spec)
+    run_worker(str(folder.path))
+    return folder
+
+
+@pytest.fixture
+def dataset(finished_dataset: JobFolder, home: Path) -> JobFolder:
+    """The dataset of `clip`, in the home of the test."""
+    return JobFolder(shutil.copytree(finished_dataset.path, home / "jobs" / finished_dataset.id))
 
 
 @pytest.fixture

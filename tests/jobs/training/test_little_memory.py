@@ -23,11 +23,6 @@ Make = Callable[..., JobFolder]
 SETTINGS: dict[str, Any] = {"precision": "float32", "device": "cpu"}
 
 
-@pytest.fixture
-def dataset(clip: Clip, make_dataset: Make) -> JobFolder:
-    return make_dataset(clip)
-
-
 def last_scores(model: JobFolder) -> dict[str, float]:
     events = read(model.events, types=frozenset({"scalars"}))
     scores = [dict(event["scalars"]) for event in events if "val/l1" in event["scalars"]]

@@ -32,11 +32,6 @@ Points = dict[str, dict[int, tuple[float, float]]]
 """The value and the time, by tag and step."""
 
 
-@pytest.fixture
-def dataset(clip: Clip, make_dataset: Make) -> JobFolder:
-    return make_dataset(clip)
-
-
 def loaded(model: JobFolder) -> EventAccumulator:
     return EventAccumulator(
         str(model.tensorboard), {"scalars": 0, "images": 0, "tensors": 0}

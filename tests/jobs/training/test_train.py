@@ -29,11 +29,6 @@ Clip = tuple[Path, Path]
 Make = Callable[..., JobFolder]
 
 
-@pytest.fixture
-def dataset(clip: Clip, make_dataset: Make) -> JobFolder:
-    return make_dataset(clip)
-
-
 def scalars(folder: JobFolder, key: str) -> dict[int, float]:
     events = read(folder.events, types=frozenset({"scalars"}))
     return {event["step"]: event["scalars"][key] for event in events if key in event["scalars"]}
