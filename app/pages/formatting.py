@@ -174,7 +174,7 @@ def progress(event: Progress | None) -> str:
         parts.append(
             f"{count(event['done'])} of {count(event['total'])} {unit}"
             if event["total"]
-            else f"{count(event['done'])} {unit}"
+            else f"{count(event['done'])} {unit.removesuffix('s') if event['done'] == 1 else unit}"
         )
     if event.get("rate"):
         parts.append(f"{small(event['rate'])} {unit}/s")

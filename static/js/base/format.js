@@ -231,7 +231,11 @@ export function progressText(progress) {
   const { done, total, unit, rate, eta, pairs, phase } = progress;
   const parts = phase ? [`${phase[0].toUpperCase()}${phase.slice(1)}`] : [];
   if (done || total || !phase)
-    parts.push(total ? `${count(done)} of ${count(total)} ${unit}` : `${count(done)} ${unit}`);
+    parts.push(
+      total
+        ? `${count(done)} of ${count(total)} ${unit}`
+        : counted(done, unit.replace(/s$/, ""), unit),
+    );
   if (rate) parts.push(`${small(rate)} ${unit}/s`);
   if (eta != null) parts.push(timeLeft(eta));
   if (pairs) {
