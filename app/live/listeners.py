@@ -11,11 +11,12 @@ from collections.abc import Callable
 from itertools import islice, takewhile
 from typing import Any
 
-import gevent
 from gevent.event import Event as Signal
+from sqlalchemy.exc import OperationalError
 
 from app.answers import EventsMessage
 from app.live.extensions import socketio
+from app.runner.loops import repeat
 from jobs.core.events import read
 from jobs.core.folder import JobFolder
 from jobs.core.types.events import JobEvent
@@ -55,8 +56,8 @@ class Listeners:
         """Send a client all events of a job after `since`, and new events from now on."""
         self._sent[job][client] = since
         self._late.add((client, job))
-        self._catch_up(client, job)
         self._any_late.set()
+        self._catch_up(client, job)
 
     def add_to_all(self, client: str, shown: frozenset[str]) -> None:
         """Send a client new states of all jobs, and more events of the jobs that it shows."""
@@ -134,13 +135,21 @@ class Listeners:
 
     def run(self) -> None:
         """Send late clients the events that they miss, as fast as their connections drain."""
-        while True:
-            self._any_late.wait()
-            for client, job in list(self._late):
+        repeat(INTERVAL, self._catch_up_all)
+
+    def _catch_up_all(self) -> None:
+        """Wait for late clients, and send each its next events. Raises the last error, if any."""
+        self._any_late.wait()
+        failure: OSError | OperationalError | None = None
+        for client, job in list(self._late):
+            try:
                 self._catch_up(client, job)
-            if not self._late:
-                self._any_late.clear()
-            gevent.sleep(INTERVAL)
+            except (OSError, OperationalError) as error:
+                failure = error  # The others get their events first.
+        if failure:
+            raise failure
+        if not self._late:
+            self._any_late.clear()
 
     def _catch_up(self, client: str, job: str) -> None:
         if (client, job) not in self._late or _pending(client):
@@ -149,17 +158,32 @@ class Listeners:
             self._late.discard((client, job))
             _emit({"job": ALL, "events": [], "missed": True}, [client])
             return
-        # The log may have more. But a client that learns that a job is done requests its result,
-        # which comes from the database. The follower sends the rest in a moment.
-        last = self._last_read(job)
-        log = read(self._folder(job).events, self._sent[job][client])
+        self._late.discard((client, job))  # New events that come meanwhile make it late again.
+        is_late = True  # After an error, too.
+        try:
+            is_late = self._send_part(client, job)
+        finally:
+            if is_late and client in self._sent.get(job, {}):
+                self._late.add((client, job))
+                self._any_late.set()
+
+    def _send_part(self, client: str, job: str) -> bool:
+        """Send a client its next events from the log. Returns whether the log may have more.
+
+        A client that learns that a job is done requests its result, which comes from the database:
+        events that are not there yet wait. The follower sends them in a moment.
+        """
+        last = self._last_read(job)  # Meanwhile the client may leave.
+        since = self._sent.get(job, {}).get(client)
+        if since is None:
+            return False
+        log = read(self._folder(job).events, since)
         known = takewhile(lambda event: event["seq"] <= last, log)
         events = list(islice(known, EVENTS_PER_MESSAGE))
         if events:
             self._sent[job][client] = events[-1]["seq"]
             _emit({"job": job, "events": events}, [client])
-        if len(events) < EVENTS_PER_MESSAGE:
-            self._late.discard((client, job))
+        return len(events) == EVENTS_PER_MESSAGE
 
 
 def _keeps_up(client: str) -> bool:

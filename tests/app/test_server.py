@@ -5,6 +5,7 @@ No workers run: the tests write the event logs.
 
 import os
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
 from weakref import WeakKeyDictionary
@@ -13,6 +14,7 @@ import gevent
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from sqlalchemy.exc import OperationalError
 
 from app.application import create_app
 from app.catalog.catalog import Catalog
@@ -414,6 +416,68 @@ def test_a_client_gets_missed_events_and_then_new_events(
     log(catalog, id, "message", level="info", text="unheard")
     follow(catalog)
     assert received(socket) == []
+
+
+@pytest.fixture
+def catching_up(catalog: Catalog) -> Iterator[Listeners]:
+    """The listeners, while they send late clients what these miss."""
+    running = gevent.spawn(listeners_of[catalog].run)
+    yield listeners_of[catalog]
+    running.kill()
+
+
+def wait_for(socket: Any, numbers: list[int]) -> None:
+    """Wait until the numbers of all events that a client got are these."""
+    seqs: list[int] = []
+    with gevent.Timeout(60, AssertionError(f"no {numbers}")):
+        while seqs != numbers:
+            seqs += [event["seq"] for event in received(socket)]
+            gevent.sleep(0.01)
+
+
+def test_events_that_come_while_earlier_ones_are_sent_are_not_missed(
+    app: Flask,
+    client: FlaskClient,
+    clip: Clip,
+    catalog: Catalog,
+    catching_up: Listeners,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    id = dataset(client, clip)
+
+    def last_read(job: str) -> int:
+        last = catalog.last_read(job)
+        if last == 1:  # PostgreSQL answers, and meanwhile the follower sends what is new.
+            log(catalog, id, "message", level="info", text="the last one")
+            follow(catalog)
+        return last
+
+    monkeypatch.setattr(catching_up, "_last_read", last_read)
+    socket = socketio.test_client(app, namespace="/jobs")
+    socket.emit("watch", {"job": id, "since": 0}, namespace="/jobs")
+    wait_for(socket, [1, 2])
+
+
+def test_a_client_gets_its_events_after_failures_of_the_database(
+    app: Flask,
+    client: FlaskClient,
+    clip: Clip,
+    catalog: Catalog,
+    catching_up: Listeners,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    id, failures = dataset(client, clip), [1, 2, 3]
+
+    def last_read(job: str) -> int:
+        if failures:
+            raise OperationalError(f"failure {failures.pop()}", None, OSError())
+        return catalog.last_read(job)
+
+    monkeypatch.setattr(catching_up, "_last_read", last_read)
+    socket = socketio.test_client(app, namespace="/jobs")
+    with pytest.raises(OperationalError):
+        socket.emit("watch", {"job": id, "since": 0}, namespace="/jobs")
+    wait_for(socket, [1])
 
 
 @pytest.mark.parametrize(
