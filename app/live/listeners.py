@@ -158,7 +158,7 @@ class Listeners:
             self._late.discard((client, job))
             _emit({"job": ALL, "events": [], "missed": True}, [client])
             return
-        self._late.discard((client, job))  # New events that come meanwhile make it late again.
+        self._late.discard((client, job))  # New events from here on make it late again.
         is_late = True  # After an error, too.
         try:
             is_late = self._send_part(client, job)
@@ -173,7 +173,7 @@ class Listeners:
         A client that learns that a job is done requests its result, which comes from the database:
         events that are not there yet wait. The follower sends them in a moment.
         """
-        last = self._last_read(job)  # Meanwhile the client may leave.
+        last = self._last_read(job)  # The client may leave before it answers.
         since = self._sent.get(job, {}).get(client)
         if since is None:
             return False

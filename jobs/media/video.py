@@ -1,7 +1,7 @@
 """Pictures from videos: opening, decoding, and the metadata of a stream.
 
-Colour: frames become RGB by libswscale, bit for bit as in the ffmpeg command, with the matrix and
-range that the stream signals. Without a signal, BT.601 and limited range apply.
+Colour: frames become RGB by libswscale, bit for bit as `ffmpeg -sws_flags ACCURATE` converts them,
+with the matrix and range that the stream signals. Without a signal, BT.601 and limited range apply.
 """
 
 import re
@@ -9,14 +9,16 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import Any, TypeVar
 
 import av
+import av.filter
 import numpy as np
 from av.container import InputContainer
 from av.stream import Disposition
-from av.video.reformatter import Colorspace, VideoReformatter
+from av.video.reformatter import Colorspace, Interpolation, VideoReformatter
 from numpy.typing import NDArray
 
 from jobs.core.errors import JobError
@@ -249,7 +251,7 @@ def decode(path: Path, warn: Warn = ignore_warning) -> Iterator[Picture]:
 
 
 _thread = threading.local()
-"""A reformatter per thread: it caches tables for the last kind of frame, and is not thread-safe."""
+"""A reformatter and a graph per thread: they serve the last kind of frame, and no other thread."""
 
 
 def reformat(frame: av.VideoFrame, format: str, **options: Any) -> av.VideoFrame:
@@ -260,6 +262,38 @@ def reformat(frame: av.VideoFrame, format: str, **options: Any) -> av.VideoFrame
         frame, format=format, threads=1, **options
     )
     return converted
+
+
+ACCURATE = Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
+"""FFmpeg's `bicubic+accurate_rnd+full_chroma_int`. Without the flags, libswscale makes frames in
+4:2:0 darker, by more than a grey level where they have 8 bits. A network would learn to make them
+brighter, which counts as a gain (0.9 dB at QP 22, 0.1 dB at QP 37) and is none."""
+
+
+TIME_BASE = Fraction(1)
+"""Without meaning here; a graph has one."""
+
+
+def _to_rgb(frame: av.VideoFrame, format: str, **options: Any) -> av.VideoFrame:
+    return reformat(_without_chroma_location(frame), format, interpolation=ACCURATE, **options)
+
+
+def _without_chroma_location(frame: av.VideoFrame) -> av.VideoFrame:
+    """The frame without what it says about the places of its chroma samples.
+
+    Often a stream says it and its originals do not, or another place. Heeded, it would shift the
+    colours of one of them.
+    """
+    width, height, _ = kind = frame.width, frame.height, frame.format.name
+    if getattr(_thread, "kind", None) != kind:
+        graph = av.filter.Graph()
+        source = graph.add_buffer(None, width, height, frame.format, time_base=TIME_BASE)
+        without = graph.add("setparams", "chroma_location=unspecified")
+        graph.link_nodes(source, without, graph.add("buffersink")).configure()
+        _thread.kind, _thread.graph = kind, graph
+    _thread.graph.vpush(frame)
+    same: av.VideoFrame = _thread.graph.vpull()
+    return same
 
 
 def to_picture(frame: av.VideoFrame, fallback_colour: Colour | None = None) -> Picture:
@@ -274,12 +308,12 @@ def to_picture(frame: av.VideoFrame, fallback_colour: Colour | None = None) -> P
             options["src_colorspace"] = SWS_MATRICES[matrix]
         if frame.color_range == 0 and full_range is not None:
             options["src_color_range"] = 2 if full_range else 1
-    return _interleaved(reformat(frame, "rgb24", **options), np.uint8)
+    return _interleaved(_to_rgb(frame, "rgb24", **options), np.uint8)
 
 
 def to_deep_picture(frame: av.VideoFrame) -> NDArray[np.uint16]:
     """Convert a frame to RGB uint16 (H, W, 3), as libswscale does for 16 bits per value."""
-    return _interleaved(reformat(frame, "rgb48le"), np.uint16)
+    return _interleaved(_to_rgb(frame, "rgb48le"), np.uint16)
 
 
 def _interleaved(frame: av.VideoFrame, dtype: type[Value]) -> NDArray[Value]:

@@ -447,7 +447,7 @@ def test_events_that_come_while_earlier_ones_are_sent_are_not_missed(
 
     def last_read(job: str) -> int:
         last = catalog.last_read(job)
-        if last == 1:  # PostgreSQL answers, and meanwhile the follower sends what is new.
+        if last == 1:  # PostgreSQL answers late: the follower sends what is new before.
             log(catalog, id, "message", level="info", text="the last one")
             follow(catalog)
         return last

@@ -39,7 +39,8 @@ def test_jobs_of_a_home(clip: Clip, home: Path, make_dataset: Make, make_model: 
     second = lines(*train, "--name", "second", "--learning-rate", "0.0005")[0]
     assert JobFolder(home / "jobs" / second).spec().dataset == dataset.id
     extended = lines("jobs", "extend", "second", "--epochs", "2", *here)
-    assert (extended[0], "epoch-0002" in extended[1]) == (second, True)
+    assert (extended[0], "best: epoch-000" in extended[1]) == (second, True)
+    assert (home / "jobs" / second / "snapshots" / "epoch-0002.safetensors").exists()
     table = lines("compare", model.id, "second", *here)
     assert any(line.split()[-2:] == ["0.001", "0.0005"] for line in table)
     assert lines("jobs", "pin", "second", "--pair", "1", "--region", "0,16,32,16", *here) == ["100"]

@@ -42,7 +42,9 @@ def test_pairs_have_the_bits_of_their_stream(dataset: JobFolder) -> None:
 def test_a_split_and_a_training_have_the_same_curves(
     dataset: JobFolder, make_model: MakeModel
 ) -> None:
-    model = make_model(dataset, network={"name": "srcnn-9-1-5"}, epochs=1)
+    model = make_model(
+        dataset, network={"name": "ecbnet", "start": "starter"}, channels="y", epochs=1
+    )
     rates = summary_of(model)["rates"]
     (curve,) = rates["curves"]
     assert (curve["scene"], rates["scenes"]) == ("originals", 1)
@@ -86,7 +88,7 @@ def test_three_rates_and_images_have_no_curves(
     clip: tuple[Path, Path], home: Path, make_model: MakeModel
 ) -> None:
     source = {"kind": "compress", "originals": str(clip[1]), "qp": QPS[:3]}
-    model = make_model(run_dataset(home, source), network={"name": "srcnn-9-1-5"}, epochs=1)
+    model = make_model(run_dataset(home, source), network={"name": "srcnn-9-1-5"}, epochs=4)
     assert "rates" not in summary_of(model)
     folder = run_dataset(home, {"kind": "folders", "input": str(clip[1]), "target": str(clip[1])})
     assert {meta["bits"] for meta in metas(folder.store("val"))} == {None}
