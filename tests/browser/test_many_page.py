@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 
+import numpy as np
 import pytest
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect
@@ -96,7 +97,8 @@ def test_many_images_with_a_broken_file(page: Page, prepared: Prepared) -> None:
     for place in (folder, truth):
         place.mkdir()
         for number in range(4):
-            Image.new("RGB", (48, 32), (40 * number, 90, 30)).save(place / f"{number}.png")
+            noise = np.random.default_rng(number).integers(0, 256, (32, 48, 3), np.uint8)
+            Image.fromarray(noise).save(place / f"{number}.png")  # The network changes it.
     (folder / "2.png").write_bytes(b"\x89PNG\r\n\x1a\n and no more")
     page.get_by_role("link", name="Many images").click()
     page.get_by_label("Images", exact=True).fill(f"{folder}\n{prepared.place / 'nothing'}")

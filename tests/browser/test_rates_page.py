@@ -17,6 +17,7 @@ def test_curves_of_four_rates(page: Page, server: Server, clip: Clip) -> None:
     dataset = server.create("/datasets", {"name": "four rates", "source": source})
     server.wait(dataset, "done")
     settings = {"dataset": dataset, "patch_size": 32, "steps": 20, "validation_interval": 1}
+    settings |= {"network": {"name": "ecbnet", "start": "starter"}, "channels": "y"}
     models = [server.create("/models", {**settings, "name": name}) for name in ("one", "two")]
     for model in models:
         server.wait(model, "done")
