@@ -6,7 +6,9 @@ fields are disabled, so that a browser does not send them.
 """
 
 from collections.abc import Iterator, Mapping
+from copy import copy
 from dataclasses import dataclass, field
+from functools import cache
 from types import NoneType
 from typing import Annotated, Any, Literal, get_args, get_origin
 
@@ -88,9 +90,9 @@ def fields_of(
     """The form fields of a spec, with the entered values (else the defaults) and their errors."""
     form_fields: list[Field] = []
     selected: dict[str, str] = {}
-    for setting in _settings(spec):
-        form_field = _field(setting)
-        form_field.default = form_field.value = _as_typed(form_field.value)
+    for blank in _blank_fields(spec):
+        form_field = copy(blank)
+        form_field.choices = [*blank.choices]  # Forms add choices of their own.
         form_field.active = all(selected.get(name) == kind for name, kind in form_field.when)
         typed = _look_up(values or {}, form_field.name) if form_field.active else None
         if typed is not None:
@@ -104,6 +106,20 @@ def fields_of(
             selected[form_field.name] = str(form_field.value)
         form_fields.append(form_field)
     return form_fields
+
+
+@cache
+def _blank_fields(spec: type[BaseModel]) -> tuple[Field, ...]:
+    """The fields with their defaults; made once, since most requests of forms ask for them."""
+    blank = tuple(map(_field, _settings_of(spec)))
+    for form_field in blank:
+        form_field.default = form_field.value = _as_typed(form_field.value)
+    return blank
+
+
+@cache
+def _settings_of(spec: type[BaseModel]) -> tuple[Setting, ...]:
+    return tuple(_settings(spec))
 
 
 def _as_typed(value: Any) -> Any:
@@ -210,7 +226,7 @@ def values_of(spec: type[BaseModel], form: Mapping[str, str]) -> Values:
     Empty fields are omitted. An unticked box is False.
     """
     values: Values = {}
-    for setting in _settings(spec):
+    for setting in _settings_of(spec):
         name, typed = setting.name, _typed(form, setting.name)
         if not all(_look_up(values, tag) == kind for tag, kind in setting.when):
             continue
