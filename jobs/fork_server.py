@@ -102,6 +102,7 @@ def load() -> None:
         # The first optimizer imports as much again (torch._dynamo, sympy).
         torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))])
 
+    gc.disable()  # Nothing of what is loaded goes.
     loading = threading.Thread(target=load_modules)
     loading.start()
     loading.join()
@@ -113,6 +114,7 @@ def load() -> None:
     # The garbage collector writes to all objects that it visits, which would copy their memory.
     gc.collect()
     gc.freeze()
+    gc.enable()
 
 
 def serve(path: str, idle_seconds: float) -> Task | None:

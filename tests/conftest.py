@@ -1,5 +1,6 @@
 """Shared fixtures: small clips, homes, jobs and servers."""
 
+import gc
 import os
 import shutil
 import subprocess
@@ -24,6 +25,8 @@ from tests.support.fork_server import start as start_fork_server
 from tests.support.server import Server
 from tests.support.server import free_port as find_free_port
 from tests.support.waiting import wait_until
+
+gc.disable()  # What is made until all tests are found stays: `pytest_collection_finish` freezes it.
 
 settings.register_profile("long", max_examples=2_000, deadline=None)
 
@@ -66,6 +69,12 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         assert process.wait(timeout=60) == 0, "the fork server failed"
 
     config.add_cleanup(end)
+
+
+def pytest_collection_finish() -> None:
+    gc.freeze()
+    gc.set_threshold(10_000, 20, 50)  # Tests that trace networks were a tenth garbage collection.
+    gc.enable()
 
 
 @pytest.fixture(scope="session")
