@@ -173,21 +173,26 @@ def make_model(home: Path) -> Callable[..., JobFolder]:
     """Run a training job in this process; returns its folder."""
 
     def make(dataset: JobFolder, **fields: object) -> JobFolder:
-        small = {
-            "name": "model",
-            "dataset": dataset.id,
-            "epochs": 2,
-            "batch_size": 8,
-            "patch_size": 32,
-            "patches_per_frame": 2,
-            # Without it, a slow machine would leave validations out.
-            "validation_interval": None if "minutes" in fields else 1,
-        }
-        folder = folders.create(home, "model", ModelSpec.model_validate({**small, **fields}))
-        run_worker(str(folder.path))
-        return folder
+        return train_small(home, dataset, **fields)
 
     return make
+
+
+def train_small(home: Path, dataset: JobFolder, **fields: object) -> JobFolder:
+    """Run a short training in this process; returns its folder."""
+    small = {
+        "name": "model",
+        "dataset": dataset.id,
+        "epochs": 2,
+        "batch_size": 8,
+        "patch_size": 32,
+        "patches_per_frame": 2,
+        # Without it, a slow machine would leave validations out.
+        "validation_interval": None if "minutes" in fields else 1,
+    }
+    folder = folders.create(home, "model", ModelSpec.model_validate({**small, **fields}))
+    run_worker(str(folder.path))
+    return folder
 
 
 @pytest.fixture

@@ -1,7 +1,9 @@
 """Tests of complete small training jobs."""
 
 import json
+import shutil
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any, cast
 
@@ -24,6 +26,7 @@ from jobs.run import main as run_worker
 from jobs.specs import DatasetSpec, ModelSpec
 from jobs.training.learner import Learner
 from jobs.training.validation import Validation
+from tests.conftest import train_small
 
 Clip = tuple[Path, Path]
 Make = Callable[..., JobFolder]
@@ -250,6 +253,21 @@ LONG: dict[str, Any] = {
 }
 
 
+@pytest.fixture(scope="module")
+def uninterrupted(
+    finished_dataset: JobFolder, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[str], JobFolder]:
+    """The training of LONG by each solver, which stopped ones are compared with; made once."""
+    home = tmp_path_factory.mktemp("uninterrupted")
+    path = shutil.copytree(finished_dataset.path, home / "jobs" / finished_dataset.id)
+
+    @cache
+    def trained(solver: str) -> JobFolder:
+        return train_small(home, JobFolder(path), **LONG, solver={"name": solver})
+
+    return trained
+
+
 def stop_at(monkeypatch: pytest.MonkeyPatch, step: int, error: Callable[[], BaseException]) -> None:
     """Make a training raise an error before a step, as if it was killed or asked to stop."""
     learn, steps = Learner.learn, iter(range(1000))
@@ -277,23 +295,30 @@ def assert_equal_runs(uninterrupted: JobFolder, stopped: JobFolder) -> None:
 @pytest.mark.parametrize("step", [1, 9, 20, 32])
 @pytest.mark.parametrize("solver", ["adam", "sgd"])
 def test_resumed_training_equals_an_uninterrupted_training(
-    dataset: JobFolder, make_model: Make, monkeypatch: pytest.MonkeyPatch, step: int, solver: str
+    dataset: JobFolder,
+    make_model: Make,
+    uninterrupted: Callable[[str], JobFolder],
+    monkeypatch: pytest.MonkeyPatch,
+    step: int,
+    solver: str,
 ) -> None:
     settings = {**LONG, "solver": {"name": solver}}
-    uninterrupted = make_model(dataset, **settings)
+    expected = uninterrupted(solver)
     with monkeypatch.context() as patch:
         stop_at(patch, step, Aborted)
         stopped = make_model(dataset, **settings)
     assert ended(stopped)["state"] == "aborted"
     assert len(names(stopped)) == 1 + step // 14, "it writes a snapshot before it ends"
     run_worker(str(stopped.path))
-    assert_equal_runs(uninterrupted, stopped)
+    assert_equal_runs(expected, stopped)
 
 
 def test_killed_training_resumes_from_its_last_snapshot(
-    dataset: JobFolder, make_model: Make, monkeypatch: pytest.MonkeyPatch
+    dataset: JobFolder,
+    make_model: Make,
+    uninterrupted: Callable[[str], JobFolder],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    uninterrupted = make_model(dataset, **LONG)
     with monkeypatch.context() as patch:
         stop_at(patch, 25, lambda: RuntimeError("killed"))
         with pytest.raises(RuntimeError, match="killed"):
@@ -301,13 +326,15 @@ def test_killed_training_resumes_from_its_last_snapshot(
     stopped = JobFolder(max(dataset.path.parent.iterdir()))
     assert names(stopped) == {"epoch-0001"}
     run_worker(str(stopped.path))
-    assert_equal_runs(uninterrupted, stopped)
+    assert_equal_runs(uninterrupted("adam"), stopped)
 
 
 def test_training_resumes_from_the_requested_snapshot(
-    dataset: JobFolder, make_model: Make, monkeypatch: pytest.MonkeyPatch
+    dataset: JobFolder,
+    make_model: Make,
+    uninterrupted: Callable[[str], JobFolder],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    uninterrupted = make_model(dataset, **LONG)
     with monkeypatch.context() as patch:
         stop_at(patch, 35, Aborted)
         stopped = make_model(dataset, **LONG)
@@ -320,13 +347,13 @@ def test_training_resumes_from_the_requested_snapshot(
         if "lr" in event["scalars"]
     ]
     assert steps[35] == 15, "it resumes after the requested snapshot"
-    assert_equal_runs(uninterrupted, stopped)
+    assert_equal_runs(uninterrupted("adam"), stopped)
 
 
 def test_incomplete_snapshots_of_a_killed_run_are_ignored(
-    dataset: JobFolder, make_model: Make
+    dataset: JobFolder, make_model: Make, uninterrupted: Callable[[str], JobFolder]
 ) -> None:
-    uninterrupted, stopped = make_model(dataset, **LONG), make_model(dataset, **LONG)
+    stopped = make_model(dataset, **LONG)
     for name in (".epoch-0003.state.pt", "epoch-0009.state.pt"):
         (stopped.snapshots / name).write_bytes(b"half")
     with EventLog(stopped.events) as log:
@@ -335,7 +362,7 @@ def test_incomplete_snapshots_of_a_killed_run_are_ignored(
     with EventLog(stopped.events) as log:
         log.append("state", state="waiting", reason="")
     run_worker(str(stopped.path))
-    assert_equal_runs(uninterrupted, stopped)
+    assert_equal_runs(uninterrupted("adam"), stopped)
 
 
 def test_aborted_validation_is_repeated_and_the_snapshot_has_its_scores(
