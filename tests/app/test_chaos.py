@@ -221,7 +221,7 @@ def job_makers(chaos: Chaos, clip: Clip) -> list[Callable[[], list[str]]]:
     server = chaos.server
     ready = server.dataset(clip)
     server.wait(ready, "done")
-    small = {"name": "m", "batch_size": 4, "patch_size": 16, "patches_per_frame": 2, "epochs": 60}
+    small = {"name": "m", "batch_size": 4, "patch_size": 16, "patches_per_frame": 2, "epochs": 40}
     model = server.create("/models", {**small, "dataset": ready, "epochs": 1})
     server.wait(model, "done")
     image = str(next(clip[1].glob("*.bmp*")))

@@ -17,6 +17,7 @@ from jobs.datasets import sources
 from jobs.datasets.store import PairReader
 from jobs.media.images import read_image
 from jobs.media.quality import psnr
+from jobs.media.sample_clip import make_clip
 from jobs.media.video import decode
 from jobs.run import main as run_worker
 from jobs.specs import DatasetSpec
@@ -100,26 +101,23 @@ def test_memory_does_not_grow_with_the_number_of_frames(
     A decoded frame takes 0.4 MB.
     """
     code = """
-import resource, subprocess, sys
+import resource
 from pathlib import Path
 from jobs.core import folder
 from jobs.run import main
 from jobs.specs import DatasetSpec
-where, frames = Path({where!r}), {frames}
-make = "import sys; from pathlib import Path; from jobs.media.sample_clip import make_clip"
-make += f"; make_clip(Path(sys.argv[1]), frames={{frames}})"
-subprocess.run([sys.executable, "-c", make, str(where)], check=True)
-stream, originals = str(where / "clip.h264"), str(where / "originals")
-source = {{"kind": "stream", "stream": stream, "originals": originals}}
+source = {{"kind": "stream", "stream": {clip[0]!r}, "originals": {clip[1]!r}}}
 spec = DatasetSpec.model_validate({{"name": "m", "source": source}})
-job = folder.create(where / "home", "dataset", spec)
+job = folder.create(Path({home!r}), "dataset", spec)
 assert main(str(job.path)) == 0, job.events.read_text()
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """
-    small, large = (
-        int(python(code.format(where=str(tmp_path / str(frames)), frames=frames)))
-        for frames in (60, 300)
-    )
+
+    def peak(frames: int) -> int:
+        clip = make_clip(tmp_path / str(frames), frames)
+        return int(python(code.format(clip=[*map(str, clip)], home=f"{tmp_path}/{frames}/home")))
+
+    small, large = peak(60), peak(300)
     # Pages of the LMDB map count as resident: allow for the written data (about 170 kB per pair).
     written = (
         sum(file.stat().st_size for file in (tmp_path / "300" / "home").rglob("data.mdb")) // 1024
