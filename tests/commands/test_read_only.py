@@ -64,7 +64,7 @@ LINES = {
     "test split": "test split {model} --home {home}",
     "test video": "test video {model} --video {stream} --home {home}",
     "export": "export {model} --home {home}",
-    "export --out": "export {model} --home {home} --out {folder}/m.onnx",
+    "export --out": "export {model} --home {home} --format safetensors --out {folder}/m.st",
     "restore image": "restore {image} {folder}/out.png --model {model} --home {home}",
     "restore folder": "restore {pictures} {folder}/out --model {model} --home {home}",
     "restore into": "restore {pictures} {folder} --model {model} --home {home}",

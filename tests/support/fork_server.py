@@ -9,6 +9,10 @@ from app.runner.fork_server import ROOM
 from jobs.core.paths import ROOT
 from jobs.core.processes import PERFORMANCE
 
+FOR_EXPORTS = ("torch.onnx._internal.exporter._core", "onnxscript.function_libs.torch_lib.ops")
+"""What exports to ONNX import at first."""
+OF_TESTS = ("tests.support.command_line", "tests.support.new_store")
+
 
 def start(path: Path) -> "subprocess.Popen[bytes]":
     """Start it. It ends when the other end of its `stdin` is closed."""
@@ -27,7 +31,7 @@ def main(path: str) -> None:
 
     fork_server.NICENESS = os.nice(0)  # All tests wait for it.
     commands = (module for module, _, _ in COMMANDS.values())
-    fork_server.MODULES = (*fork_server.MODULES, *commands, "tests.support.command_line")
+    fork_server.MODULES = (*fork_server.MODULES, *commands, *FOR_EXPORTS, *OF_TESTS)
     fork_server.main(path, "0")
 
 

@@ -7,8 +7,6 @@ import os
 import random
 import shutil
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,7 +16,7 @@ import pytest
 from PIL import Image
 
 from jobs.core import folder as folders
-from jobs.core import launcher
+from jobs.core import launcher, processes
 from jobs.core.errors import JobError
 from jobs.core.events import last_state
 from jobs.core.folder import JobFolder
@@ -147,19 +145,13 @@ def test_creating_a_store_on_a_full_disk_raises_an_os_error(free: int, tmp_path:
         store.mkdir()
         ballast = disk.fill(place)
         os.truncate(ballast, ballast.stat().st_size - free)
-        begin = (
-            "import sys; from pathlib import Path; from jobs.datasets.store import PairWriter; "
-            "PairWriter(Path(sys.argv[1]))"
-        )
-        done = subprocess.run(
-            [sys.executable, "-c", begin, str(store)], capture_output=True, text=True, check=False
-        )
+        done = processes.run("tests.support.new_store", [str(store)])
         assert (done.returncode, "OSError: [Errno 28]" in done.stderr) == (1, True), (
             done.returncode,
             done.stderr,
         )
         ballast.unlink()
-        subprocess.run([sys.executable, "-c", begin, str(store)], check=True)
+        assert processes.run("tests.support.new_store", [str(store)]).returncode == 0
 
 
 def run_to_end(folder: JobFolder, seconds: float = SECONDS_A_STREAM) -> str:
@@ -244,10 +236,10 @@ def mutated(data: bytes, seed: int) -> bytes:
 
 @pytest.mark.parametrize("part", range(4))
 def test_mutated_streams_end(part: int, clip: Clip, tmp_path: Path, home: Path, long: bool) -> None:
-    """100 streams in all. Each job runs in a subprocess, because a crash would end the tests."""
+    """48 streams in all. Each job runs in a subprocess, because a crash would end the tests."""
     data = clip[0].read_bytes()
     states = []
-    for number in range(part, 1000 if long else 100, 4):
+    for number in range(part, 1000 if long else 48, 4):
         stream = tmp_path / f"{number}.h264"
         stream.write_bytes(mutated(data, number))
         folder = folder_for(home, source={"stream": str(stream), "originals": str(clip[1])})
