@@ -115,7 +115,7 @@ def test_five_steps_on_a_real_clip_end_better_than_the_input(
     page: Page, server: Server, media: Path, tmp_path: Path
 ) -> None:
     clip = real_clip(media / "clips" / "carphone_pristine.mp4", tmp_path / "real", frames=48)
-    five_steps(page, server, clip, epochs=6, patch=64, per_frame=8)
+    five_steps(page, server, clip, epochs=5, patch=64, per_frame=8)
     gain = page.locator("#verdict").inner_text()
     assert gain.startswith("+"), gain
     page.get_by_role("link", name="first").click()
@@ -131,7 +131,7 @@ def test_a_page_catches_up_after_losing_its_server(
 ) -> None:
     dataset = server.dataset(clip)
     server.wait(dataset, "done")
-    small = {"epochs": 30, "batch_size": 8, "patch_size": 32, "patches_per_frame": 4}
+    small = {"epochs": 20, "batch_size": 8, "patch_size": 32, "patches_per_frame": 4}
     model = server.create("/models", {"name": "long", "dataset": dataset, **small})
     page = browser.new_page()
     page.goto(f"{server.url}/models/{model}")
