@@ -1,7 +1,17 @@
-// Lines and axes of a chart: data in uPlot's format, ranges, ticks and their labels.
+// Lines and axes of a chart: data in uPlot's format, ranges and axes.
 import { align, smoothed } from "./curves.js";
 import { AXIS, cssColour } from "./styles.js";
-import { rounded, seconds, small, NO_VALUE, withMinus } from "../base/format.js";
+import {
+  evenTickTexts,
+  logTicks,
+  logTickTexts,
+  STEPS,
+  ticksIn,
+  tickText,
+  timeTick,
+  TIME_STEPS,
+} from "./ticks.js";
+import { rounded, seconds, NO_VALUE } from "../base/format.js";
 
 /** @import uPlot from "uplot" */
 /** @import { AxisName, SeriesByKey } from "../base/client_types.js" */
@@ -27,15 +37,16 @@ import { rounded, seconds, small, NO_VALUE, withMinus } from "../base/format.js"
 
 /** Smaller values are not shown on a logarithmic axis: it would need hundreds of powers of ten. */
 const LEAST = 1e-12;
-/** Distances of ticks: 1, 2 and 5 of each power of ten, so that a tick has no more digits than its
- * distance. */
-const STEPS = Array.from({ length: 25 }, (_, index) => Number(`1e${index - 12}`)).flatMap((unit) =>
-  [1, 2, 5].map((factor) => factor * unit),
-);
-/** Distances of ticks of a time axis, in seconds. */
-const TIME_STEPS = [
-  1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 14400, 43200,
-].concat([1, 2, 5, 10, 20, 50, 100].map((days) => 86400 * days));
+/** Pixels from tick to tick: across, where their texts need more room, and up. */
+const [ACROSS, UP, UP_LOG] = [60, 30, 16];
+/** uPlot's own ticks are too few at some zooms. It still tells what a pixel is: step / pixels. */
+const OWN_TICKS = {
+  incrs: STEPS,
+  space: 10,
+  filter: (/** @type {uPlot} */ _plot, /** @type {number[]} */ ticks) => ticks,
+};
+/** The narrowest zoom, as a share of the range of all points. */
+const LEAST_ZOOM = 1e-6;
 /** Curves with fewer points show them: a single point would be invisible otherwise. */
 const FEW_POINTS = 40;
 
@@ -109,40 +120,43 @@ export function strokeOf({ style, faint }) {
  * @returns {uPlot.Axis[]}
  */
 export function axesOf(lines, { x }, log) {
-  /** @type {(tick: number, step: number) => string} */
-  const xLabel = (tick, step) => {
-    if (x === "time") return seconds(tick);
-    return tickText(tick, step);
-  };
-  /** @type {(tick: number, step: number) => string} */
-  const yLabel = lines[0]?.style.formatTick ?? tickText;
-  /** @type {uPlot.Axis} */
-  const vertical = log
-    ? {
-        splits: (_plot, _axis, low, high) => logTicks(low, high),
-        filter: (_plot, ticks) => ticks,
-        values: (_plot, ticks) => logTickTexts(ticks),
-      }
-    : {
-        incrs: STEPS,
-        values: (_plot, ticks, _axis, _space, step) => ticks.map((tick) => yLabel(tick, step)),
-      };
+  const [xFormat, yFormat] = [
+    x === "time" ? timeTick : tickText,
+    lines[0]?.style.formatTick ?? tickText,
+  ];
   return [
     {
       ...AXIS,
+      ...OWN_TICKS,
       size: 28,
-      incrs: { time: TIME_STEPS, step: STEPS.filter((step) => step >= 1), epoch: STEPS }[x],
-      space: (_plot, _axis, _min, _max, length) => tickSpace(length, 50, 4),
-      values: (_plot, ticks, _axis, _space, step) => ticks.map((tick) => xLabel(tick, step)),
+      splits: (_plot, _axis, low, high, step, pixels) =>
+        xTicks(x, low, high, (ACROSS * step) / pixels),
+      values: (_plot, ticks) => evenTickTexts(ticks, xFormat),
     },
     {
       ...AXIS,
+      ...OWN_TICKS,
       size: 60,
-      space: (_plot, _axis, _min, _max, length) => tickSpace(length, 30, 5),
-      ...vertical,
+      splits: (_plot, _axis, low, high, step, pixels) =>
+        log
+          ? logTicks(low, high, ((high - low) * pixels) / step / UP_LOG)
+          : ticksIn(low, high, (UP * step) / pixels),
+      values: (_plot, ticks) => (log ? logTickTexts(ticks) : evenTickTexts(ticks, yFormat)),
     },
   ];
 }
+
+/**
+ * The ticks of the x axis: whole steps and seconds, unless only one is in the range.
+ * @param {AxisName} x
+ * @param {number} low
+ * @param {number} high
+ * @param {number} least Their least distance.
+ */
+export const xTicks = (x, low, high, least) =>
+  x === "epoch"
+    ? ticksIn(low, high, least)
+    : ticksIn(low, high, Math.max(least, 1), x === "time" ? TIME_STEPS : STEPS);
 
 /**
  * The scale of the values: a little more than their range, or up to the style's `top`.
@@ -166,49 +180,6 @@ export function scaleOf(lines, log) {
 }
 
 /**
- * The ticks of a logarithmic axis: 1, 2 and 5 of each power of ten; a few even steps if the range
- * is smaller than a power of ten.
- * @param {number} low
- * @param {number} high
- * @returns {number[]}
- */
-export function logTicks(low, high) {
-  if (high / low < 10) return evenTicks(low, high);
-  const [first, last] = [Math.floor(Math.log10(low)), Math.ceil(Math.log10(high))];
-  const factors = last - first > 4 ? [1] : [1, 2, 5];
-  const powers = Array.from({ length: last - first + 1 }, (_, index) => 10 ** (first + index));
-  const ticks = powers.flatMap((power) => factors.map((factor) => factor * power));
-  return ticks.filter((tick) => tick >= low && tick <= high);
-}
-
-/**
- * Two to six round values in a range, at equal distances.
- * @param {number} low
- * @param {number} high Above `low`.
- * @returns {number[]}
- */
-export function evenTicks(low, high) {
-  const unit = 10 ** Math.floor(Math.log10((high - low) / 2));
-  const steps = [1, 2, 5].map((factor) => factor * unit);
-  const step = steps.find((candidate) => (high - low) / candidate <= 5) ?? 10 * unit;
-  const first = Math.ceil(low / step);
-  return Array.from(
-    { length: Math.floor(high / step) - first + 1 },
-    (_, index) => (first + index) * step,
-  );
-}
-
-/**
- * The texts of ticks that differ from each other.
- * @param {number[]} ticks Of `logTicks` or `evenTicks`.
- * @returns {string[]}
- */
-export function logTickTexts(ticks) {
-  if (ticks.length < 2 || ticks[ticks.length - 1] >= 10 * ticks[0]) return ticks.map(small);
-  return ticks.map((tick) => tickText(tick, ticks[1] - ticks[0]));
-}
-
-/**
  * The range of x that contains all points of some curves; never empty.
  * @param {Record<AxisName, number[]>[]} curves
  * @param {AxisName} x
@@ -219,7 +190,17 @@ export function extentOf(curves, x) {
   if (!columns.length) return [0, 1];
   const first = Math.min(...columns.map((column) => column[0]));
   const last = Math.max(...columns.map((column) => column[column.length - 1]));
-  return first === last ? [first - 0.5, first + 0.5] : [first, last];
+  return first === last ? [Math.max(first - 1, 0), first + 1] : [first, last];
+}
+
+/**
+ * A range that is wide enough for ticks that differ.
+ * @param {Range} range
+ * @param {Range} extent Of all points.
+ * @returns {Range}
+ */
+export function wideEnough([low, high], [first, last]) {
+  return [low, Math.max(high, low + LEAST_ZOOM * (last - first))];
 }
 
 /**
@@ -252,16 +233,6 @@ export function nearest(column, index) {
 }
 
 /**
- * The least distance of ticks in pixels. The next of STEPS is up to 2.5 times as far: where five
- * least distances fit, two round values are on the axis wherever it begins; where four fit, if it
- * begins at a round value, as the x axis does, whose texts need more room.
- * @param {number} length Of the axis.
- * @param {number} usual
- * @param {number} fit How often it fits at least.
- */
-export const tickSpace = (length, usual, fit) => Math.min(usual, Math.floor(length / fit));
-
-/**
  * A value of the x axis as text.
  * @param {number | null | undefined} value
  * @param {AxisName} x
@@ -271,23 +242,4 @@ export function xText(value, x) {
   if (x === "time") return seconds(value);
   // A point lies somewhere in its epoch: "epoch 1", not "epoch 1.09".
   return rounded(x === "epoch" && value >= 1 ? Math.floor(value) : value, x === "epoch" ? 2 : 0);
-}
-
-/**
- * A tick with as many digits as its distance to the next one needs: 20.788, 20.790, 20.792
- * @param {number} tick
- * @param {number} step The distance: 1, 2 or 5 of a power of ten.
- */
-export function tickText(tick, step) {
-  if (Math.abs(tick) < step * 1e-6) return "0";
-  const powerOf = (/** @type {number} */ value) => Math.floor(Math.log10(value) + 1e-6);
-  const size = Math.abs(tick);
-  if (size >= 1e6 || (step < 9e-5 && size < 0.01)) {
-    const digits = Math.min(Math.max(powerOf(size) - powerOf(step), 0), 10);
-    return withMinus(tick.toExponential(digits));
-  }
-  const digits = Math.max(-powerOf(step), 0);
-  return withMinus(
-    tick.toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: digits }),
-  );
 }

@@ -1,5 +1,5 @@
 // All charts of a page: they share the x axis, the zoom, the cursor and the smoothing.
-import { extentOf } from "./axes.js";
+import { extentOf, wideEnough } from "./axes.js";
 import { chart } from "./chart.js";
 import { keepLook, startLook } from "./look_address.js";
 import { bindPanels } from "./panels.js";
@@ -72,10 +72,11 @@ export function charts(root, { source, fetchFiner, saveTable }) {
 
   /**
    * Show a range of x with more points; null for all of it.
-   * @param {Range | null} range
+   * @param {Range | null} wanted
    */
-  async function zoom(range) {
+  async function zoom(wanted) {
     const turn = ++latest;
+    const range = wanted && wideEnough(wanted, look.extent);
     look.zoom = range;
     const before = finer;
     finer = range && finer;

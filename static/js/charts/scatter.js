@@ -1,6 +1,7 @@
 // A scatter chart: a point per thing, with its name, over a logarithmic cost. And the plane of such a
 // chart: dB over a logarithmic axis.
-import { evenTicks, logTicks, logTickTexts, paddedRange, tickText } from "./axes.js";
+import { paddedRange } from "./axes.js";
+import { evenTicks, logTicks, logTickTexts, tickText } from "./ticks.js";
 import { withRoot } from "../base/address.js";
 import { svg } from "../base/dom.js";
 import { NO_VALUE } from "../base/format.js";

@@ -1,6 +1,7 @@
 // Styles of curves: the same quantity has the same name and colour on every page. The scores of the
 // inputs, which every network has to beat, are dashed.
 import { svg } from "../base/dom.js";
+import { bytesTick, percentageTick, percentTick } from "./ticks.js";
 import {
   bytes,
   decibel,
@@ -12,6 +13,8 @@ import {
   similarity,
 } from "../base/format.js";
 
+/** @import { TickFormat } from "./ticks.js" */
+
 /**
  * @typedef {(value: number | null) => string} Formatter
  *
@@ -20,7 +23,7 @@ import {
  * @property {string} colour A custom property of CSS.
  * @property {number[]} [dash]
  * @property {Formatter | null} [format] Of values; null for `small`.
- * @property {(value: number) => string} [formatTick]
+ * @property {TickFormat} [formatTick]
  * @property {boolean} [plain] Whether it is never smoothed.
  * @property {number} [top] The value that the axis reaches at least, from 0.
  */
@@ -49,14 +52,14 @@ const STYLES = {
     label: "waiting",
     colour: "--train",
     format: (value) => (value == null ? NO_VALUE : percent(value)),
-    formatTick: percent,
+    formatTick: percentTick,
     top: 1,
   },
   "hardware/cpu": {
     label: "processor",
     colour: "--train",
     format: percentage,
-    formatTick: percentage,
+    formatTick: percentageTick,
     plain: true,
     top: 100,
   },
@@ -64,7 +67,7 @@ const STYLES = {
     label: "memory",
     colour: "--train",
     format: bytes,
-    formatTick: bytes,
+    formatTick: bytesTick,
     plain: true,
   },
 };
@@ -134,7 +137,7 @@ export function styleOf(key) {
       label: `GPU ${gpu}`,
       ...nthStyle(1 + Number(gpu)),
       format,
-      formatTick: format,
+      formatTick: memory ? bytesTick : percentageTick,
       plain: true,
     };
   }

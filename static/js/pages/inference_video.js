@@ -2,6 +2,7 @@
 import { withRoot } from "../base/address.js";
 import { request } from "../base/api.js";
 import { chart } from "../charts/chart.js";
+import { wideEnough } from "../charts/axes.js";
 import { addEvents, curvesOf } from "../charts/curves.js";
 import { INPUT_STYLE } from "../charts/styles.js";
 import { ancestor, find, findAll, findOptional, pageData } from "../base/dom.js";
@@ -65,7 +66,7 @@ function sourceOf(figure) {
 
 /** @param {Range | null} range */
 function zoom(range) {
-  look.zoom = range;
+  look.zoom = range && wideEnough(range, look.extent);
   draw();
 }
 
