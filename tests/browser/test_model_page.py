@@ -141,6 +141,7 @@ def test_charts_change_axis_scale_and_smoothing(page: Page, prepared: Prepared) 
     expect(loss.figure.get_by_role("button", name=re.compile("^validation"))).to_have_attribute(
         "aria-pressed", "false"
     )
+    until(page, "location.search.includes('smooth=0.9')")
     page.reload()
     expect(page.get_by_role("button", name="Epoch", exact=True)).to_have_attribute(
         "aria-pressed", "true"
@@ -494,6 +495,8 @@ def test_a_link_keeps_axis_log_smoothing_and_zoom(
     page: Page, browser: Browser, prepared: Prepared
 ) -> None:
     open_model(page, prepared, prepared.done)
+    until(page, "location.search === '?axis=step'")
+    usual = page.url
     page.get_by_role("button", name="Epoch", exact=True).click()
     page.get_by_label("Log of losses and rates").check()
     page.get_by_label("Smooth").fill("0.4")
@@ -511,6 +514,11 @@ def test_a_link_keeps_axis_log_smoothing_and_zoom(
         assert other.url == page.url
     page.get_by_role("button", name="Show all", exact=True).click()
     until(page, "!location.search.includes('range=')")
+    page.goto(usual)  # A reader who has used another look sees what the sender saw.
+    expect(page.get_by_role("button", name="Step", exact=True)).to_have_attribute(
+        "aria-pressed", "true"
+    )
+    expect(page.get_by_label("Log of losses and rates")).not_to_be_checked()
 
 
 def test_panels_are_searched_hidden_and_moved(page: Page, prepared: Prepared) -> None:

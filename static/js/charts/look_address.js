@@ -4,6 +4,8 @@
 /** @import { Look, Range } from "./axes.js" */
 
 const AXES = new Set(["step", "epoch", "time"]);
+/** More than a training can have, of steps and seconds. */
+const FURTHEST = 1e12;
 /** Browsers limit how often an address may change. */
 const DELAY_MS = 250;
 
@@ -25,12 +27,13 @@ export function lookOf(search) {
   const smooth = Number(query.get("smooth") ?? NaN);
   if (smooth >= 0 && smooth < 1) look.smooth = smooth;
   const [from, to] = (query.get("range") ?? "").split(",").map(Number);
-  if (from < to) look.zoom = /** @type {Range} */ ([from, to]);
+  if (from < to && Math.max(-from, to) <= FURTHEST) look.zoom = /** @type {Range} */ ([from, to]);
   return look;
 }
 
 /**
- * A query string with a look; the usual look adds nothing to it.
+ * A query string with a look. The axis is always in it: without it, an address opens in the look
+ * that its reader used last. Other parts are in it unless they are as usual.
  * @param {string} search
  * @param {Pick<Look, "x" | "log" | "smooth" | "zoom">} look
  */
@@ -39,7 +42,7 @@ export function withLook(search, { x, log, smooth, zoom }) {
   const digits = (/** @type {number} */ value) => Number(value.toPrecision(8));
   /** @type {Record<string, string>} */
   const values = {
-    axis: x === "step" ? "" : x,
+    axis: x,
     log: log ? "1" : "",
     smooth: smooth ? String(smooth) : "",
     range: zoom ? zoom.map(digits).join(",") : "",
