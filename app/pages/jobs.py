@@ -8,7 +8,7 @@ from app.actions import delete, describe, zip_of_job
 from app.catalog.catalog import Refused
 from app.current import catalog, row_or_404, row_to_change
 from app.pages.common import address, refused_page
-from app.pages.notes import notes_html
+from app.pages.markdown import notes_html
 from app.validation_errors import Invalid
 
 blueprint = Blueprint("jobs", __name__)

@@ -20,6 +20,7 @@ from app.forms.restoring import (
 )
 from app.pages.common import MOST_CHOICES, form_page, jobs, with_chosen
 from app.pages.formatting import gain
+from app.pages.markdown import card_html
 from app.validation_errors import Invalid, Problems
 from jobs.core.view import gain_of
 
@@ -63,6 +64,7 @@ def _models(form: Values) -> list[tuple[str, str]]:
 def starter(name: str) -> str:
     if name not in STARTS:
         abort(404, f"No starter {name}. Available: {', '.join(STARTS)}.")
+    _, _, text = card(name).partition("\n")  # The title is the page's.
     return render_template(
-        "inference/card.html", title=f"Starter {name}", active="restore", card=card(name)
+        "inference/card.html", title=f"Starter {name}", active="restore", card=card_html(text)
     )

@@ -32,11 +32,14 @@ def test_the_page_shows_the_gain_of_the_model_card(name: str, server: Server) ->
     assert f"+{facts.gain:.2f} dB at QP 37" in page
     assert f'href="/starters/{name}"' in page
     assert f"| QP 37 | +{facts.gain:.2f} |" in card(name)
-    assert "## Limits" in server.page(f"/starters/{name}")
+    own = server.page(f"/starters/{name}")
+    assert f"<td>QP 37</td>\n<td>+{facts.gain:.2f}</td>" in own
+    assert "<h2>Limits</h2>" in own
+    assert "<br>" not in own  # The lines of a card are wrapped.
 
 
 def test_the_starter_of_a_training_alone_has_a_card_and_restores_nothing(server: Server) -> None:
-    assert "## Limits" in server.page("/starters/example")
+    assert "<h2>Limits</h2>" in server.page("/starters/example")
     assert "example" not in server.page("/restore")
 
 

@@ -1,10 +1,10 @@
-"""Notes of jobs: Markdown becomes HTML without scripts, pictures, forms or foreign markup."""
+"""Markdown of notes and cards: HTML without scripts, pictures, forms or foreign markup."""
 
 import re
 
 import pytest
 
-from app.pages.notes import notes_html
+from app.pages.markdown import notes_html
 
 
 def test_markdown_becomes_html_below_the_headings_of_the_page() -> None:
@@ -14,6 +14,7 @@ def test_markdown_becomes_html_below_the_headings_of_the_page() -> None:
     assert "<code>four</code>" in html
     assert "<li>five</li>" in html
     assert "<td>1</td>" in html
+    assert re.search(r'<div class="scroll" tabindex="0" [^>]*><table>(.|\n)*</table></div>', html)
 
 
 @pytest.mark.parametrize(
@@ -34,11 +35,12 @@ def test_markdown_becomes_html_below_the_headings_of_the_page() -> None:
         "<style>*{display:none}</style>",
         "```html\n<script>alert(1)</script>\n```",
         "`<img src=x>`",
+        "&lt;table&gt; \\<table> `<table>`",
     ],
 )
 def test_no_markup_of_notes_reaches_the_page(text: str) -> None:
     html = notes_html(text)
-    assert not re.search(r"<(script|img|form|button|iframe|style)", html)
+    assert not re.search(r"<(script|img|form|button|iframe|style|table)", html)
     names = re.sub(r'"[^"]*"', "", " ".join(re.findall(r"<[^>]*>", html)))
     assert not re.search(r"\s(on\w+|style|src)\b", names)
     assert not re.search(r'href="(?!https://)', html)
