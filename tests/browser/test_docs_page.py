@@ -1,7 +1,8 @@
 """Tests of the page of the API: it carries out an operation, and loads from this server alone."""
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
+from tests.browser.conftest import watched
 from tests.browser.looks import serious_findings
 from tests.support.server import Server
 
@@ -22,10 +23,23 @@ def test_the_page_of_the_api_lists_operations_and_carries_one_out(
     assert all(url.startswith((server.url, "data:", "blob:")) for url in requests)
 
 
+def test_without_swagger_ui_the_page_of_the_api_keeps_its_list(
+    browser: Browser, server: Server
+) -> None:
+    with watched(browser, "without-swagger", expected="net::ERR_FAILED") as page:
+        page.route("**/*swagger*.js", lambda route: route.abort())
+        page.goto(f"{server.url}/docs#/api/healthz")
+        expect(page.get_by_role("alert")).to_contain_text("Operations cannot be opened: ")
+        expect(page.get_by_role("link", name="GET /healthz")).to_be_visible()
+
+
 MARKUP_OF_SWAGGER = " nested-interactive: "
 """A rule of axe-core that Swagger UI breaks: an operation's row is a button with buttons."""
 COLOURS_OF_SWAGGER = " color-contrast: "
 """Its light colours are too pale, such as white on green; the dark ones are not."""
+
+EXAMPLE_OF_SWAGGER = ".body-param__example"
+"""It scrolls, by keys too: browsers let such parts have the focus, which axe does not know."""
 
 
 def findings(page: Page, *left_out: str) -> list[str]:
@@ -47,3 +61,8 @@ def test_the_page_of_the_api_is_accessible_and_readable_in_the_dark(
     page.get_by_role("button", name="Switch between light and dark").click()
     expect(name).to_have_css("color", "rgb(59, 65, 81)")
     assert findings(page, COLOURS_OF_SWAGGER) == []
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.locator("#operations-models-post_model .opblock-summary-control").click()
+    expect(page.locator("#operations-models-post_model .responses-table")).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
+    assert findings(page, COLOURS_OF_SWAGGER, EXAMPLE_OF_SWAGGER) == []

@@ -1,6 +1,7 @@
 // The page of the API: a list of operations. The first one that is chosen opens Swagger UI, with the
 // description that the server sends of itself; an address may name one already.
 import { withRoot } from "../base/address.js";
+import { messageOf } from "../base/api.js";
 import { element, find } from "../base/dom.js";
 
 const root = document.documentElement;
@@ -10,14 +11,34 @@ const holder = find(document, "#api");
 if (location.hash.startsWith("#/")) open();
 else addEventListener("hashchange", open, { once: true });
 
-/** Load Swagger UI, and show it in place of the list, at the operation of the address. */
+/**
+ * Load Swagger UI, and show it in place of the list, at the operation of the address. Without it,
+ * the list stays.
+ */
 async function open() {
-  find(document, "#operations").hidden = true;
-  holder.append(element("p", { class: "quiet" }, "Loading the operations…"));
-  const [{ default: SwaggerUI }] = await Promise.all([
-    import("../../vendor/swagger.js"),
-    styles(holder.dataset.styles ?? ""),
-  ]);
+  const operations = find(document, "#list");
+  operations.hidden = true;
+  holder.replaceChildren(element("p", { class: "quiet" }, "Loading the operations…"));
+  try {
+    const [{ default: SwaggerUI }] = await Promise.all([
+      import("../../vendor/swagger.js"),
+      styles(holder.dataset.styles ?? ""),
+    ]);
+    show(SwaggerUI);
+  } catch (error) {
+    holder.replaceChildren(
+      element(
+        "p",
+        { class: "notice", role: "alert" },
+        `Operations cannot be opened: ${messageOf(error)}. Check the connection and reload the page.`,
+      ),
+    );
+    operations.hidden = false;
+  }
+}
+
+/** @param {(options: object) => unknown} SwaggerUI */
+function show(SwaggerUI) {
   SwaggerUI({
     url: withRoot("/api/v1/openapi.json"),
     dom_id: "#api",
@@ -37,7 +58,10 @@ async function open() {
 function styles(href) {
   const link = element("link", { rel: "stylesheet", href });
   document.head.append(link);
-  return new Promise((loaded) => link.addEventListener("load", loaded));
+  return new Promise((loaded, failed) => {
+    link.addEventListener("load", loaded);
+    link.addEventListener("error", () => failed(new Error(`${href} could not be loaded`)));
+  });
 }
 
 /** Swagger UI has a class of its own for dark pages. */
