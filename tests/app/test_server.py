@@ -5,7 +5,8 @@ No workers run: the tests write the event logs.
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 from weakref import WeakKeyDictionary
@@ -418,66 +419,67 @@ def test_a_client_gets_missed_events_and_then_new_events(
     assert received(socket) == []
 
 
+@dataclass
+class LateClient:
+    """A client that watches a dataset, and misses events: the server sends them from the log.
+
+    `last_read` changes the number of the last event that the database answers.
+    """
+
+    id: str
+    socket: Any
+    last_read: Callable[[int], int] = int
+
+    def watch(self) -> None:
+        self.socket.emit("watch", {"job": self.id, "since": 0}, namespace="/jobs")
+
+    def wait_for(self, numbers: list[int]) -> None:
+        """Wait until the numbers of all events that the client got are these."""
+        seqs: list[int] = []
+        with gevent.Timeout(60, AssertionError(f"no {numbers}")):
+            while seqs != numbers:
+                seqs += [event["seq"] for event in received(self.socket)]
+                gevent.sleep(0.01)
+
+
 @pytest.fixture
-def catching_up(catalog: Catalog) -> Iterator[Listeners]:
-    """The listeners, while they send late clients what these miss."""
-    running = gevent.spawn(listeners_of[catalog].run)
-    yield listeners_of[catalog]
+def late(
+    app: Flask, client: FlaskClient, clip: Clip, catalog: Catalog, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[LateClient]:
+    late = LateClient(dataset(client, clip), socketio.test_client(app, namespace="/jobs"))
+    listeners = listeners_of[catalog]
+    monkeypatch.setattr(listeners, "_last_read", lambda job: late.last_read(catalog.last_read(job)))
+    running = gevent.spawn(listeners.run)
+    yield late
     running.kill()
 
 
-def wait_for(socket: Any, numbers: list[int]) -> None:
-    """Wait until the numbers of all events that a client got are these."""
-    seqs: list[int] = []
-    with gevent.Timeout(60, AssertionError(f"no {numbers}")):
-        while seqs != numbers:
-            seqs += [event["seq"] for event in received(socket)]
-            gevent.sleep(0.01)
-
-
 def test_events_that_come_while_earlier_ones_are_sent_are_not_missed(
-    app: Flask,
-    client: FlaskClient,
-    clip: Clip,
-    catalog: Catalog,
-    catching_up: Listeners,
-    monkeypatch: pytest.MonkeyPatch,
+    late: LateClient, catalog: Catalog
 ) -> None:
-    id = dataset(client, clip)
-
-    def last_read(job: str) -> int:
-        last = catalog.last_read(job)
+    def last_read(last: int) -> int:
         if last == 1:  # PostgreSQL answers late: the follower sends what is new before.
-            log(catalog, id, "message", level="info", text="the last one")
+            log(catalog, late.id, "message", level="info", text="the last one")
             follow(catalog)
         return last
 
-    monkeypatch.setattr(catching_up, "_last_read", last_read)
-    socket = socketio.test_client(app, namespace="/jobs")
-    socket.emit("watch", {"job": id, "since": 0}, namespace="/jobs")
-    wait_for(socket, [1, 2])
+    late.last_read = last_read
+    late.watch()
+    late.wait_for([1, 2])
 
 
-def test_a_client_gets_its_events_after_failures_of_the_database(
-    app: Flask,
-    client: FlaskClient,
-    clip: Clip,
-    catalog: Catalog,
-    catching_up: Listeners,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    id, failures = dataset(client, clip), [1, 2, 3]
+def test_a_client_gets_its_events_after_failures_of_the_database(late: LateClient) -> None:
+    failures = [1, 2, 3]
 
-    def last_read(job: str) -> int:
+    def last_read(last: int) -> int:
         if failures:
             raise OperationalError(f"failure {failures.pop()}", None, OSError())
-        return catalog.last_read(job)
+        return last
 
-    monkeypatch.setattr(catching_up, "_last_read", last_read)
-    socket = socketio.test_client(app, namespace="/jobs")
+    late.last_read = last_read
     with pytest.raises(OperationalError):
-        socket.emit("watch", {"job": id, "since": 0}, namespace="/jobs")
-    wait_for(socket, [1])
+        late.watch()
+    late.wait_for([1])
 
 
 @pytest.mark.parametrize(
