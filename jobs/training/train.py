@@ -334,8 +334,6 @@ def validate(run: Run) -> None:
         if run.ranks.rank == 0:
             show_pictures(run)
             show_weights(run)
-    if run.scores["val/l1"] < position.best and (rates := run.validation.rates.curves()):
-        run.report.log.append("facts", rates=rates)
     position.validated = position.step
     position.validations_since_best = (
         0 if run.scores["val/l1"] < position.best else position.validations_since_best + 1
@@ -395,6 +393,10 @@ def snapshot(run: Run) -> None:
         old = snapshots.too_old(run.folder, name, scores, run.spec.keep)
         run.report.snapshot(name, position.step, run.clock.epoch(position.step), size, scores, old)
         snapshots.remove(run.folder, old)
+        # The curves are those of the last validation. The page shows them next to its headline.
+        rates = run.validation.rates.curves() if scores else None
+        if rates and snapshots.find(run.folder, "best") == name:
+            run.report.log.append("facts", rates={**rates, "snapshot": name})
 
 
 def test(run: Run) -> ModelSummary:

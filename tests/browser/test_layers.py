@@ -112,7 +112,7 @@ def test_each_channel_uses_all_colours_and_zero_is_the_middle_of_signed_ones(pag
     for card in (conv, relu):
         card.scroll_into_view_if_needed()
         expect(card.locator("canvas[data-drawn=own]").first).to_be_visible()
-    expect(conv.locator(".colour-scale").first).to_have_text("−max0+max of each channel")
+    expect(conv.locator(".colour-scale").first).to_have_text("−max |x|0max |x| of each channel")
     expect(relu.locator(".colour-scale").first).to_have_text("minmax of each channel")
     # The strongest value of a channel has an end of the diverging colours, one sign is orange or
     # blue throughout; of a ReLU, zeros are dark and the largest value is light.

@@ -25,7 +25,7 @@ def test_curves_of_four_rates(page: Page, server: Server, clip: Clip) -> None:
     page.goto(f"{server.url}/models/{models[0]}")
     expect(page.locator(POINTS)).to_have_count(8)
     expect(page.locator("#rates .legend li")).to_have_text(
-        [re.compile(f"output: {SENTENCE.pattern}")]
+        [re.compile(rf"output: {SENTENCE.pattern} \(snapshot \S+\)")]
     )
     expect(page.locator("#rates select")).to_be_hidden()
     heights = page.evaluate(

@@ -41,7 +41,7 @@ class TrainingFacts(NetworkFacts, total=False):
     packages: Annotated[dict[str, str], doc("Versions by package.")]
     leader: Annotated[Leader, doc("What makes a snapshot the best one.")]
     dataset_hash: Annotated[str, doc("SHA-256 of all pairs of the datasets.")]
-    rates: Annotated[RateDistortion, doc("Of the best validation.")]
+    rates: Annotated[RateDistortion, doc("Of the best snapshot so far.")]
 
 
 class GainTotals(TypedDict):

@@ -1,6 +1,6 @@
 """Types of rate-distortion curves."""
 
-from typing import Annotated
+from typing import Annotated, NotRequired
 
 from typing_extensions import TypedDict
 
@@ -33,3 +33,6 @@ class RateDistortion(TypedDict):
     bd_rate: Annotated[float | None, doc("Mean over the scenes; -0.072 is 7.2 % fewer bits.")]
     scenes: Annotated[int, doc("Number of scenes.")]
     curves: Annotated[list[RateCurve], doc("The first 20 of them.")]
+    snapshot: NotRequired[
+        Annotated[str, doc("Of a training: the snapshot whose validation they are of.")]
+    ]

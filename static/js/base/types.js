@@ -330,6 +330,7 @@
  * @property {number | null} bd_rate Mean over the scenes; -0.072 is 7.2 % fewer bits.
  * @property {number} scenes Number of scenes.
  * @property {RateCurve[]} curves The first 20 of them.
+ * @property {string} [snapshot] Of a training: the snapshot whose validation they are of.
  */
 
 /**
@@ -362,7 +363,7 @@
  * @property {Record<string, string>} [packages] Versions by package.
  * @property {"loss" | "psnr"} [leader] What makes a snapshot the best one.
  * @property {string} [dataset_hash] SHA-256 of all pairs of the datasets.
- * @property {RateDistortion} [rates] Of the best validation.
+ * @property {RateDistortion} [rates] Of the best snapshot so far.
  */
 
 /**
@@ -654,7 +655,7 @@
  * @property {Record<string, string>} [packages] Versions by package.
  * @property {"loss" | "psnr"} [leader] What makes a snapshot the best one.
  * @property {string} [dataset_hash] SHA-256 of all pairs of the datasets.
- * @property {RateDistortion} [rates] Of the best validation.
+ * @property {RateDistortion} [rates] Of the best snapshot so far.
  * @property {Snapshot} [best] The snapshot with the smallest val/l1, or the largest val/psnr: see
  *   `leader`.
  * @property {Snapshot} [last] The newest, from which the training would resume.
@@ -744,7 +745,7 @@
  * @property {Record<string, string>} [packages] Versions by package.
  * @property {"loss" | "psnr"} [leader] What makes a snapshot the best one.
  * @property {string} [dataset_hash] SHA-256 of all pairs of the datasets.
- * @property {RateDistortion} [rates] Of the best validation.
+ * @property {RateDistortion} [rates] Of the best snapshot so far.
  * @property {Snapshot} [best] The snapshot with the smallest val/l1, or the largest val/psnr: see
  *   `leader`.
  * @property {Snapshot} [last] The newest, from which the training would resume.

@@ -44,11 +44,12 @@ export function legend({ map, ends: [from, to] }) {
 }
 
 /**
- * The legend of scales that differ by channel.
+ * The legend of scales that differ by channel. A diverging one ends at the same distance from zero
+ * on both sides, so its ends are not the channel's minimum and maximum.
  * @param {{ min: number, max: number }} layer
  */
 export function ownLegend(layer) {
   const { map } = scaleFor(layer, [layer.min, layer.max]);
   if (map === SEQUENTIAL) return colourScale(map, "min", "max of each channel");
-  return colourScale(map, "−max", "0", "+max of each channel");
+  return colourScale(map, "−max |x|", "0", "max |x| of each channel");
 }

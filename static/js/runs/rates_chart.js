@@ -48,7 +48,9 @@ export function ratesChart(runs) {
 /** @param {RatedRun & { rates: RateDistortion }} run */
 function legendOf({ name, style, rates }) {
   const scenes = rates.scenes > 1 ? `, mean of ${counted(rates.scenes, "scene")}` : "";
-  return element("li", {}, swatch(style), ` ${name}: ${bitsSaved(rates.bd_rate)}${scenes}`);
+  const place = rates.snapshot ? ` (snapshot ${rates.snapshot})` : "";
+  const text = ` ${name}: ${bitsSaved(rates.bd_rate)}${scenes}${place}`;
+  return element("li", {}, swatch(style), text);
 }
 
 /**
