@@ -92,7 +92,7 @@ def test_all_channels_are_shown_by_page_and_dead_channels_are_named(page: Page) 
     conv = layer(page, "conv1")
     look = "canvas => canvas.toDataURL()"
     expect(conv.locator("canvas[data-drawn=own]")).to_be_visible()
-    expect(conv.locator(".colour-scale").first).to_contain_text("max of each channel")
+    expect(conv.locator(".colour-scale").first).to_contain_text("of each channel")
     before = conv.locator("canvas").first.evaluate(look)
     page.get_by_role("button", name="Shared scale").click()
     expect(conv.locator("canvas[data-drawn=shared]")).to_be_visible()
