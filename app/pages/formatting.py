@@ -203,7 +203,7 @@ LEADS = {"loss": "lowest validation loss", "psnr": "highest PSNR"}
 def verdict(best: Snapshot | None, state: str = "running", leader: str = "loss") -> str:
     """The headline of a model's page: the result of its training as a sentence."""
     if not best or best.get("val/l1") is None:
-        return NO_RESULT.get(state, "The training ended before its first snapshot.")
+        return NO_RESULT.get(state, "The training ended before a snapshot was validated.")
     gained = gain_of(best)
     if gained is None:
         return "Validation inputs equal their originals: no gain is possible."

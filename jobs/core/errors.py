@@ -10,6 +10,11 @@ class JobError(Exception):
     """The job cannot continue. The text says what is wrong, where, and what to do."""
 
 
+def counted(number: int, noun: str) -> str:
+    """A number and its noun: "1 frame", "1,204 frames"."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def disk_full(then: str, finished: str = "") -> str:
     """The reason if a disk is full. `then`: what the user does next. `finished`: what is kept."""
     return f"The disk is full{': ' + finished if finished else ''}. Free some space, then {then}."

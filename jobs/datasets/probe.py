@@ -19,7 +19,7 @@ from typing import Any
 import av
 
 from jobs.core import limits
-from jobs.core.errors import JobError
+from jobs.core.errors import JobError, counted
 from jobs.core.report import finite
 from jobs.datasets import sources
 from jobs.datasets.alignment import REACH, Alignment
@@ -148,14 +148,14 @@ def _compare_counts(sequence: Sequence, answer: Answer) -> None:
     frames, originals = sequence.inputs.count, sequence.originals.count
     if abs(frames - originals) > abs(sequence.offset):
         answer["warnings"].append(
-            f"{sequence.inputs.place} has {_count(sequence.inputs)} frames, "
-            f"but {sequence.originals.place} has {_count(sequence.originals)} originals."
+            f"{sequence.inputs.place} has {_count(sequence.inputs, 'frame')}, "
+            f"but {sequence.originals.place} has {_count(sequence.originals, 'original')}."
         )
 
 
-def _count(side: Images | Video) -> str:
-    """Return "120", or "about 120" for an estimate."""
-    return f"{'' if _counted(side) else 'about '}{side.count}"
+def _count(side: Images | Video, noun: str) -> str:
+    """Return "120 frames", or "about 120 frames" for an estimate."""
+    return f"{'' if _counted(side) else 'about '}{counted(side.count, noun)}"
 
 
 def _first_pair(sequence: Sequence, spec: DatasetSpec, answer: Answer, count: int) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from functools import cache, partial
 from pathlib import Path
 
-from jobs.core.errors import JobError
+from jobs.core.errors import JobError, counted
 from jobs.core.folder import JobFolder
 from jobs.core.manifest import entries
 from jobs.core.report import Report
@@ -197,8 +197,10 @@ def _sequence(stream: Path, originals: Images | Video, go_on: GoOn, offset: int 
     facts = video.facts(stream, go_on=go_on)
     if (facts.counted and offset <= -facts.frames) or offset >= originals.count:
         raise JobError(
-            f"The offset {offset} leaves no pair: {stream.name} has {facts.frames} frames, and "
-            f"{originals.place} has {originals.count} originals. Give a smaller offset."
+            f"The offset {offset} leaves no pair: "
+            f"{stream.name} has {counted(facts.frames, 'frame')}, "
+            f"and {originals.place} has {counted(originals.count, 'original')}. "
+            "Give a smaller offset."
         )
     if isinstance(originals, Video):
         originals = replace(originals, fallback_colour=facts.colour)
@@ -342,12 +344,14 @@ def _check_counts(sequence: Sequence, frames: int, originals: int) -> None:
         return  # The offset leaves frames at the ends without a partner.
     if frames < originals:
         raise Miscount(
-            f"{stream} has {frames} frames, but {place} has {originals} originals.",
+            f"{stream} has {counted(frames, 'frame')}, "
+            f"but {place} has {counted(originals, 'original')}.",
             "The stream may be truncated: use the complete stream, or set the last frame to "
             f"{frames - 1 + sequence.offset} to use the available frames.",
         )
     raise Miscount(
-        f"{stream} has {frames} frames, but {place} has only {originals} originals.",
+        f"{stream} has {counted(frames, 'frame')}, "
+        f"but {place} has only {counted(originals, 'original')}.",
         "Add the missing originals, "
         f"or set the last frame to {originals - 1} to use the available originals.",
     )

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from jobs.core.errors import JobError
+from jobs.core.errors import JobError, counted
 from jobs.core.report import Report, finite
 from jobs.core.totals import Fluctuation
 from jobs.core.types.facts import FrameTotals, WorstFrame
@@ -64,8 +64,8 @@ def note(source: Path, frames: int, originals: Originals) -> str:
         return ""
     first = f"the first {compared:,} are" if compared > 1 else "only the first is"
     counts = (
-        f"{source.name} has {frames:,} frames, "
-        f"but {originals.place} has {originals.count:,} originals"
+        f"{source.name} has {counted(frames, 'frame')}, "
+        f"but {originals.place} has {counted(originals.count, 'original')}"
     )
     return f"{counts}: {first} compared, in order."
 

@@ -76,6 +76,8 @@ def test_many(folder: JobFolder, spec: ImagesTest | SplitTest, report: Report) -
         results.end()
     results.log_streams()
     if not results.totals.restored:
+        if len(source) == 1:
+            raise JobError(f"The {source.unit.removesuffix('s')} could not be restored: {why}")
         raise JobError(
             f"None of the {len(source):,} {source.unit} could be restored. First error: {why}"
         )

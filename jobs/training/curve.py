@@ -50,7 +50,7 @@ class Losses:
             raise JobError(
                 f"The loss {problem} at step {step}, with a learning rate of {rate:.3g}. "
                 "Train again with a lower base learning rate. "
-                "The last snapshot was written before that."
+                "Snapshots from before that are kept."
             )
         if self.seen >= SMOOTHING_STEPS:
             self.lowest = min(self.lowest, self.average)

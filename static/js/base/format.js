@@ -289,7 +289,7 @@ export function bitsSaved(bdRate) {
  */
 export function verdict(best, state = "running", leader = "loss") {
   if (best?.["val/l1"] == null)
-    return NOTHING_YET[state] ?? "The training ended before its first snapshot.";
+    return NOTHING_YET[state] ?? "The training ended before a snapshot was validated.";
   const [before, after, gained] = [best["val/psnr_input"], best["val/psnr"], gainOf(best)];
   if (before == null || after == null || gained == null)
     return "Validation inputs equal their originals: no gain is possible.";

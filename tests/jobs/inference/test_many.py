@@ -130,7 +130,7 @@ def test_job_without_restored_images_fails_with_the_first_error(
 ) -> None:
     (tmp_path / "text.png").write_text("no image")
     reason = reason_of(run(create(model, images=[str(tmp_path)])))
-    assert reason.startswith("None of the 1 images could be restored. First error: text.png")
+    assert reason.startswith("The image could not be restored: text.png")
 
 
 def test_two_ground_truths_for_one_image_are_rejected(
