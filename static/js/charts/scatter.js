@@ -18,7 +18,7 @@ import { NO_VALUE } from "../base/format.js";
  */
 
 const HEIGHT = 280;
-const [LEFT, RIGHT, TOP, BOTTOM] = [64, 16, 16, 32];
+const [LEFT, RIGHT, TOP, BOTTOM] = [76, 16, 16, 32];
 /** Pixels; half the height of a mark, and the distance of a name from it. */
 const [MARK, AWAY] = [5, 9];
 /** Estimated pixels of a letter, and of a line of text. */
