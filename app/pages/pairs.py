@@ -89,7 +89,7 @@ def as_zip(id: str) -> Response:
 def invalid(problem: Invalid) -> Any:
     return _error(
         422,
-        "Page not found",
+        "Address not valid",
         " ".join(f"{field}: {text}" for field, text in problem.problems.items()),
     )
 

@@ -98,6 +98,7 @@ def test_a_wrong_query_is_reported_at_its_field(
     assert response["error"]["fields"][field].startswith(sentence)
     status, _, page = get(server, f"/datasets/{dataset}/pairs?{query}")
     assert (status, sentence in page.decode()) == (422, True)
+    assert "<h1>Address not valid</h1>" in page.decode()
 
 
 def test_pages_show_the_pairs_and_their_neighbours(server: Server, dataset: str) -> None:
