@@ -43,6 +43,16 @@ def skip(default: bool) -> Any:
     )
 
 
+def qp_input() -> Any:
+    return setting(
+        True,
+        "QP as an input",
+        "The network sees how strongly each block was quantised, where the dataset has it. One "
+        "network then serves all rates.",
+        more=True,
+    )
+
+
 class Srcnn915(Spec):
     """9×9, 1×1 and 5×5 layers at the size of the input (Dong et al. 2014). Small and fast."""
 
@@ -156,13 +166,20 @@ class EcbNet(Spec):
     )
     depth: int = setting(4, "Layers", "More layers see more pixels.", ge=2, le=100)
     maps: Maps = maps(16, "each layer")
-    qp: bool = setting(
-        True,
-        "QP as an input",
-        "The network sees how strongly each block was quantised, where the dataset has it. One "
-        "network then serves all rates.",
-        more=True,
+    qp: bool = qp_input()
+
+
+class FfdNet(_Published):
+    """3×3 layers at half the height and width, for large pictures (Zhang et al. 2018)."""
+
+    model_config = ConfigDict(title="FFDNet, small")
+
+    name: Literal["ffdnet"] = "ffdnet"
+    depth: int = setting(
+        8, "Layers", "More layers see more pixels. The paper has 15.", ge=2, le=100
     )
+    maps: Maps = maps(32, "each layer")
+    qp: bool = qp_input()
 
 
 def starter_for(network: Srcnn915 | EcbNet, channels: int) -> Start | None:
@@ -245,6 +262,7 @@ Network = Annotated[
     | DnCnn
     | Edsr
     | EcbNet
+    | FfdNet
     | Custom
     | Package
     | PythonFile,

@@ -16,6 +16,7 @@ from models.definitions.operations import (
     Combine,
     Concat,
     Conv,
+    Crop,
     Filler,
     Node,
     Op,
@@ -263,6 +264,32 @@ def ecbnet(channels: int, depth: int = 4, maps: int = 16, qp: bool = True) -> Gr
         net.conv(f"conv{number}", maps, 3, branches=True, weights=small)
         net.relu(f"relu{number}")
     net.conv(f"conv{depth}", channels, 3, branches=True)
+    return net.correction(qp)
+
+
+@network(
+    "ffdnet",
+    "FFDNet, small",
+    "Zhang, Zuo, Zhang: FFDNet: Toward a Fast and Flexible Solution for CNN-Based Image "
+    "Denoising, TIP 27(9), 2018",
+)
+def ffdnet(channels: int, depth: int = 8, maps: int = 32, qp: bool = True) -> Graph:
+    """3x3 layers at half the height and width, with the QP in the place of the noise level.
+
+    The paper moves blocks of 2x2 pixels into channels, and back at the end. A 3x3 layer behind the
+    first of these is a 6x6 layer with stride 2 on the image, and one before the second its
+    transpose, which also fit images of odd size. The paper has no skip of the image.
+    """
+    net = Layers(channels)
+    net.centred(qp)
+    half: dict[str, Any] = {"kernel": (6, 6), "stride": (2, 2)}
+    net.add("conv1", Conv(maps, pad=(3, 3), **half))
+    net.relu("relu1")
+    for number in range(2, depth):
+        net.conv(f"conv{number}", maps, 3)
+        net.relu(f"relu{number}")
+    net.add(f"conv{depth}", Conv(channels, pad=(2, 2), transposed=True, **half))
+    net.add("cropped", Crop((1, 1)), net.last, INPUT)
     return net.correction(qp)
 
 

@@ -4,6 +4,7 @@ import inspect
 
 import pytest
 import torch
+from torch.nn import functional as F
 
 from jobs.specs import networks as specs
 from jobs.specs.base import members
@@ -186,3 +187,24 @@ def test_bilinear_filler_interpolates() -> None:
     fill(weight, Filler("bilinear"))
     line = torch.tensor([0.25, 0.75, 0.75, 0.25])
     assert torch.allclose(weight[0, 0], line[:, None] * line[None, :])
+
+
+@pytest.mark.parametrize("size", [(24, 40), (23, 37)])
+def test_ffdnet_is_the_paper_s_on_blocks_of_two_by_two_pixels(size: tuple[int, int]) -> None:
+    torch.manual_seed(0)
+    net = GraphNetwork(NETWORKS["ffdnet"].graph(1, depth=3, maps=5, qp=False), "paper").eval()
+    first, middle, last = (net.get_parameter(f"conv{number}.weight") for number in (1, 2, 3))
+    biases = [net.get_parameter(f"conv{number}.bias") for number in (1, 2, 3)]
+    inner = first.unflatten(-1, (3, 2)).unflatten(-3, (3, 2))  # (maps, 1, 3, 2, 3, 2)
+    inner = inner.permute(0, 1, 3, 5, 2, 4).flatten(1, 3)
+    outer = last.unflatten(-1, (3, 2)).unflatten(-3, (3, 2)).flip(2, 4)
+    outer = outer.permute(1, 3, 5, 0, 2, 4).flatten(0, 2)
+    image = torch.rand(1, 1, *size)
+    # Blocks begin at the pixel before the image's first, and end with or behind its last.
+    framed = F.pad(4 * image - 2, (1, 1 - size[1] % 2, 1, 1 - size[0] % 2))
+    blocks = F.conv2d(F.pixel_unshuffle(framed, 2), inner, biases[0], padding=1).relu()
+    blocks = F.conv2d(blocks, middle, biases[1], padding=1).relu()
+    change = F.pixel_shuffle(F.conv2d(blocks, outer, biases[2].repeat(4), padding=1), 2)
+    change = change[..., 1 : 1 + size[0], 1 : 1 + size[1]]
+    with torch.no_grad():
+        assert torch.allclose(net(image), image + 0.02 * change, atol=1e-5)
