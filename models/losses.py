@@ -26,6 +26,9 @@ Loss = Callable[[Tensor, Tensor], Tensor]
 SOBEL = (-1.0, 0.0, 1.0, -2.0, 0.0, 2.0, -1.0, 0.0, 1.0)
 """The kernel of the derivative along rows, 3x3."""
 
+PROPORTIONAL = ("l1", "l2", "charbonnier", "sobel-l1")
+"""Losses of the difference alone, so that a unit of the differences weights patches."""
+
 LOSSES: dict[str, Callable[..., Tensor]] = {}
 
 
@@ -39,6 +42,19 @@ def loss(name: str) -> Callable[[Callable[..., Tensor]], Callable[..., Tensor]]:
 
 def loss_of(name: str, settings: dict[str, Any]) -> Loss:
     return partial(LOSSES[name], **settings)
+
+
+def quantiser_unit(qp: Tensor) -> Tensor:
+    """The factor (N, 1, 1, 1) that turns differences of patches into multiples of a quantiser step.
+
+    `qp` has the QP / 51 of each pixel (N, 1, H, W), 0 where it is unknown; or is empty (N, 0, H, W)
+    if that of all is. The step doubles with every 6 QP (ITU-T H.264). The factor is 1 at QP 32, and
+    for patches without a known QP.
+    """
+    known = qp > 0
+    count = known.sum((1, 2, 3), keepdim=True)
+    mean = 51 * qp.sum((1, 2, 3), keepdim=True) / count.clamp(min=1)
+    return torch.exp2((32 - mean) / 6).where(count > 0, 1.0)
 
 
 @loss("l1")

@@ -271,7 +271,7 @@ brighter, which counts as a gain (0.9 dB at QP 22, 0.1 dB at QP 37) and is none.
 
 
 TIME_BASE = Fraction(1)
-"""Without meaning here; a graph has one."""
+"""A graph must have one. Nothing reads the times of its frames."""
 
 
 def _to_rgb(frame: av.VideoFrame, format: str, **options: Any) -> av.VideoFrame:

@@ -53,6 +53,13 @@ class ModelSpec(Spec):
         titles={"y": "Y; colour passes through", "rgb": "RGB", "ycbcr": "YCbCr"},
     )
     loss: Loss = setting(L1(), "Loss", "The function training minimises.")
+    weight_by_qp: bool = setting(
+        True,
+        "Weight by QP",
+        "If the network takes the QP, differences count in quantiser steps, so that strong damage "
+        "does not drown mild damage. For the losses L1, L2, Charbonnier, and L1 and Sobel edges.",
+        more=True,
+    )
     solver: Solver = setting(Adam(), "Solver", "The optimizer.")
     lr_policy: LrPolicy = setting(
         Exponential(), "Rate policy", "The course of the learning rate over the run."

@@ -23,6 +23,7 @@ from jobs.training.validation import to_unit_range
 from models import memory
 from models.average import WeightAverage
 from models.build import GraphNetwork
+from models.losses import PROPORTIONAL, quantiser_unit
 from models.restorer import Restorer
 
 TOO_LITTLE_MEMORY = (
@@ -52,6 +53,7 @@ class Learner:
         self._precision, self._ranks, self._show_message = precision, ranks, show_message
         self.net = restorer.net
         self._loss_of = make_loss(spec.loss)
+        self._weighted = spec.weight_by_qp and restorer.takes_qp and spec.loss.name in PROPORTIONAL
         self._optimizer = make_optimizer(self.net, spec.solver, uses_lr_mult(spec.network))
         self._scaler = precision.scaler()
         self._clip = spec.gradient_clip
@@ -147,16 +149,16 @@ class Learner:
         for number, (input, target) in enumerate(parts):
             share = weight * len(input) / len(batch[0])
             with self._gradients_not_exchanged(number < len(parts) - 1):
-                output = self._restorer.restore(
-                    self._restorer.encode(to_unit_range(input, self._precision.device))
+                seen, wanted = (
+                    self._restorer.encode(to_unit_range(side, self._precision.device))
+                    for side in (input, target)
                 )
+                output = self._restorer.restore(seen)
                 # In float32: shorter formats lose small differences.
-                loss = (
-                    self._loss_of(
-                        output, self._restorer.encode(to_unit_range(target, self._precision.device))
-                    )
-                    * share
-                )
+                if self._weighted:
+                    unit = quantiser_unit(seen[:, wanted.shape[1] :])
+                    output, wanted = output * unit, wanted * unit
+                loss = self._loss_of(output, wanted) * share
                 self._scaler.scale(loss).backward()
             total += loss.detach()
         return total

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from jobs.specs.base import members
 from jobs.specs.model import ModelSpec
-from models.losses import LOSSES, loss_of, sobel
+from models.losses import LOSSES, PROPORTIONAL, loss_of, quantiser_unit, sobel
 
 
 def images(side: int = 24) -> tuple[Tensor, Tensor]:
@@ -41,6 +41,22 @@ def test_gradient_equals_finite_differences(name: str) -> None:
         with torch.no_grad():
             slope = float(loss(output + step, target) - loss(output - step, target)) / 2e-6
         assert float(output.grad[place]) == pytest.approx(slope, rel=1e-3, abs=1e-8)
+
+
+def test_the_unit_of_differences_is_the_mean_quantiser_step_of_a_patch() -> None:
+    qp = torch.tensor([[32, 32], [26, 26], [20, 44], [38, 0], [0, 0]])[:, None, None] / 51
+    units = quantiser_unit(qp)
+    assert units.flatten().tolist() == pytest.approx([1, 2, 1, 0.5, 1], rel=1e-5)
+    assert quantiser_unit(torch.zeros(2, 0, 4, 4)).flatten().tolist() == [1, 1]
+
+
+@pytest.mark.parametrize("name", PROPORTIONAL)
+def test_losses_are_proportional_to_the_unit_of_differences(name: str) -> None:
+    (output, target), loss = images(), loss_of(name, {})
+    power = 2 if name == "l2" else 1
+    assert float(loss(output * 3, target * 3)) == pytest.approx(
+        3**power * float(loss(output, target)), rel=1e-3
+    )
 
 
 def test_ssim_loss_is_one_minus_the_reference() -> None:
