@@ -104,6 +104,7 @@ ROWS: dict[str, Row] = {
     "VDSR, 8 layers of 32, L2": Row({"network": {"name": "vdsr", "depth": 8, "maps": 32}, **L2}),
     "VRCNN, L2": Row({"network": {"name": "vrcnn"}, **L2}),
     "EDSR, 4 blocks of 32, L2": Row({"network": {"name": "edsr", "blocks": 4, "maps": 32}, **L2}),
+    "FFDNet, 8 layers of 32, L2": Row({"network": {"name": "ffdnet"}, **L2}),
     "9-1-5, L2": Row({"network": {"name": "srcnn-9-1-5"}, **L2}),
     "9-5-5, L2": Row({"network": {"name": "srcnn-9-5-5"}, **SLOW, **L2}),
     "AR-CNN, L2": Row({"network": {"name": "ar-cnn"}, **SLOW, **L2}),

@@ -44,17 +44,17 @@ def loss_of(name: str, settings: dict[str, Any]) -> Loss:
     return partial(LOSSES[name], **settings)
 
 
-def quantiser_unit(qp: Tensor) -> Tensor:
-    """The factor (N, 1, 1, 1) that turns differences of patches into multiples of a quantiser step.
+def quantiser_unit(qp: Tensor, reference: float) -> Tensor:
+    """The factor (N, 1, 1, 1) by which differences of patches become those at a QP `reference`.
 
-    `qp` has the QP / 51 of each pixel (N, 1, H, W), 0 where it is unknown; or is empty (N, 0, H, W)
-    if that of all is. The step doubles with every 6 QP (ITU-T H.264). The factor is 1 at QP 32, and
-    for patches without a known QP.
+    It is the quantiser step there, divided by that of the patch: the step doubles with every 6 QP
+    (ITU-T H.264). `qp` has the QP / 51 of each pixel (N, 1, H, W), 0 where it is unknown; or is
+    empty (N, 0, H, W) if that of all is. The factor is 1 for patches without a known QP.
     """
     known = qp > 0
     count = known.sum((1, 2, 3), keepdim=True)
     mean = 51 * qp.sum((1, 2, 3), keepdim=True) / count.clamp(min=1)
-    return torch.exp2((32 - mean) / 6).where(count > 0, 1.0)
+    return torch.exp2((reference - mean) / 6).where(count > 0, 1.0)
 
 
 @loss("l1")

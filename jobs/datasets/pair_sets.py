@@ -1,9 +1,11 @@
 """The pairs of a split of one or more datasets, by number."""
 
+import math
 import os
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from statistics import fmean
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -48,6 +50,8 @@ class PairSet:
         """(height, width) of each pair."""
         self.streams: list[Stream | None] = []
         """The stream of each input; None for images, and pairs from before bits were kept."""
+        self._qps: list[float] = []
+        """The mean QP of each pair that has one."""
         streams: dict[Stream, Stream] = {}
         self._locations: list[tuple[Path, int]] = []
         channels = set()
@@ -56,6 +60,8 @@ class PairSet:
                 self.sizes.append((meta["height"], meta["width"]))
                 self._locations.append((store, number))
                 channels.add(int(meta["channels"]))
+                if (qp := meta.get("qp_mean")) is not None:
+                    self._qps.append(qp)
                 stream = _stream(store, meta)
                 self.streams.append(stream and streams.setdefault(stream, stream))
         if len(channels) > 1:
@@ -89,6 +95,13 @@ class PairSet:
         if self.qps:
             input = np.concatenate((input, reader.qp_plane(index)), 2)
         return torch.from_numpy(input.copy()), torch.from_numpy(target.copy())
+
+    def typical_qp(self) -> float:
+        """The QP of the mean quantiser step of the pairs; 0 if that of none is known.
+
+        The step doubles with every 6 QP (ITU-T H.264).
+        """
+        return 6 * math.log2(fmean(2 ** (qp / 6) for qp in self._qps)) if self._qps else 0.0
 
     def meta(self, number: int) -> Meta:
         """Return the metadata of a pair."""

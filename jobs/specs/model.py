@@ -57,7 +57,8 @@ class ModelSpec(Spec):
         True,
         "Weight by QP",
         "If the network takes the QP, differences count in quantiser steps, so that strong damage "
-        "does not drown mild damage. For the losses L1, L2, Charbonnier, and L1 and Sobel edges.",
+        "does not drown mild damage. For the losses L1, L2, Charbonnier, and L1 and Sobel edges. "
+        "No effect with one rate.",
         more=True,
     )
     solver: Solver = setting(Adam(), "Solver", "The optimizer.")

@@ -39,7 +39,8 @@ class Learner:
 
     `net` is the network as it was built. The steps run through the same network, wrapped for
     several ranks and compiled. `evaluated` is the restorer that is validated and saved: it has the
-    weights themselves, or their moving average.
+    weights themselves, or their moving average. `typical_qp`: that of the training pairs, at which
+    differences count as they are where the loss is weighted by QP.
     """
 
     def __init__(
@@ -49,10 +50,12 @@ class Learner:
         precision: Precision,
         ranks: Ranks,
         show_message: ShowMessage,
+        typical_qp: float = 0.0,
     ) -> None:
         self._precision, self._ranks, self._show_message = precision, ranks, show_message
         self.net = restorer.net
         self._loss_of = make_loss(spec.loss)
+        self._typical_qp = typical_qp
         self._weighted = spec.weight_by_qp and restorer.takes_qp and spec.loss.name in PROPORTIONAL
         self._optimizer = make_optimizer(self.net, spec.solver, uses_lr_mult(spec.network))
         self._scaler = precision.scaler()
@@ -156,7 +159,7 @@ class Learner:
                 output = self._restorer.restore(seen)
                 # In float32: shorter formats lose small differences.
                 if self._weighted:
-                    unit = quantiser_unit(seen[:, wanted.shape[1] :])
+                    unit = quantiser_unit(seen[:, wanted.shape[1] :], self._typical_qp)
                     output, wanted = output * unit, wanted * unit
                 loss = self._loss_of(output, wanted) * share
                 self._scaler.scale(loss).backward()

@@ -142,7 +142,7 @@ def prepare(folder: JobFolder, spec: ModelSpec, report: Report, stack: ExitStack
     state = ranks.broadcast(snapshots.to_resume(folder, report.resume_from))
     if not state:
         _start_new(kind, restorer, folder, spec, report)
-    learner = Learner(restorer, spec, precision, ranks, report.message)
+    learner = Learner(restorer, spec, precision, ranks, report.message, pairs.typical_qp())
 
     position = _position_after(state, spec) if state else Position()
     if state:

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import (
@@ -122,6 +123,11 @@ def pytest_runtest_makereport(
                 page.screenshot(path=ARTIFACTS / f"failed-{item.name}.png", full_page=True)
         open_pages.clear()
     return report
+
+
+def job_of(page: Page) -> str:
+    """The id of the job that a page shows. Its address may have the look of the page too."""
+    return urlsplit(page.url).path.rpartition("/")[2]
 
 
 def keep_picture(target: Page | Locator, name: str, full_page: bool = False) -> None:

@@ -8,7 +8,7 @@ from playwright.sync_api import Browser, Page, expect
 from jobs.core.events import read
 from jobs.core.folder import JobFolder
 from jobs.core.suffixes import natural
-from tests.browser.conftest import keep_picture
+from tests.browser.conftest import job_of, keep_picture
 from tests.browser.looks import until
 from tests.support.real import real_clip
 from tests.support.server import Server
@@ -120,7 +120,7 @@ def test_five_steps_on_a_real_clip_end_better_than_the_input(
     assert gain.startswith("+"), gain
     page.get_by_role("link", name="first").click()
     expect(page.locator("#verdict")).to_contain_text("over the input")
-    folder = JobFolder(server.home / "jobs" / page.url.rsplit("/", 1)[1])
+    folder = JobFolder(server.home / "jobs" / job_of(page))
     values = [event["scalars"] for event in read(folder.events, types=frozenset({"scalars"}))]
     first = next(scalars for scalars in values if "val/psnr" in scalars)
     assert first["val/psnr"] > first["val/psnr_input"], "the starter has a gain of its own"

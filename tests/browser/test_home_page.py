@@ -9,7 +9,7 @@ from jobs.core import folder as folders
 from jobs.core.events import EventLog
 from jobs.core.types.fields import Scalars
 from jobs.specs import ImageTest, ModelSpec
-from tests.browser.conftest import watched
+from tests.browser.conftest import job_of, watched
 from tests.browser.looks import check_looks, until
 from tests.conftest import Clip
 from tests.support.server import Server
@@ -243,7 +243,7 @@ def test_an_empty_page_offers_the_sample_clip(
             320,
             192,
         )
-        model = page.url.rsplit("/", 1)[1]
+        model = job_of(page)
         server.wait_for(model, lambda job: job["state"] == "running")
         assert server.call(f"/jobs/{model}/abort", {})[0] == 202
         page.goto(server.url)

@@ -13,7 +13,7 @@ from jobs.core.events import EventLog
 from jobs.core.folder import JobFolder
 from jobs.core.types.samples import ResultRow
 from jobs.specs import SplitTest
-from tests.browser.conftest import keep_picture, watched
+from tests.browser.conftest import job_of, keep_picture, watched
 from tests.browser.looks import check_looks, until
 from tests.browser.test_one_page import Prepared, prepared, wait_restored
 
@@ -115,7 +115,7 @@ def test_many_images_with_a_broken_file(page: Page, prepared: Prepared) -> None:
     check_looks(page, "test-many")
     page.locator(".results tbody button").first.click()
     wait_restored(page)
-    job = prepared.server.job(page.url.partition("?")[0].rpartition("/")[2])
+    job = prepared.server.job(job_of(page))
     assert re.search(r"/many/\d.png$", job["spec"]["image"])
     assert re.search(r"/truth/\d.png$", job["spec"]["target"])
 

@@ -4,7 +4,7 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from jobs.core.paths import ROOT
-from tests.browser.conftest import keep_picture
+from tests.browser.conftest import job_of, keep_picture
 from tests.browser.looks import until
 from tests.conftest import Clip
 from tests.support.server import Server
@@ -169,7 +169,7 @@ def test_the_form_works_without_javascript(browser: Browser, server: Server, dat
     page.get_by_label("Name", exact=True).fill("no script")
     page.get_by_role("button", name="Start training").click()
     expect(page.get_by_role("heading", level=1)).to_contain_text("no script")
-    spec = server.job(page.url.rsplit("/", 1)[1])["spec"]
+    spec = server.job(job_of(page))["spec"]
     assert (spec["network"]["name"], spec["more_datasets"], spec["minutes"]) == (
         "custom",
         [dataset],
@@ -242,7 +242,7 @@ def test_a_length_in_minutes_or_steps_starts_a_training(form: Page, server: Serv
         form.get_by_label("Length", exact=True).fill(number)
         form.get_by_role("button", name="Start training").click()
         expect(form.locator("#state")).to_be_visible()
-        spec = server.job(form.url.rsplit("/", 1)[1])["spec"]
+        spec = server.job(job_of(form))["spec"]
         assert spec[unit] == float(number)
         assert [spec[other] for other in others] == [None, None]
 

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.conftest import watched
+from tests.browser.conftest import job_of, watched
 from tests.browser.looks import check_looks, layout_shift, until
 from tests.browser.test_pairs_page import painted, values
 from tests.support.server import Server, free_port
@@ -86,9 +86,7 @@ def test_a_pair_is_chosen_from_the_worst_pairs(page: Page, prepared: Prepared) -
     page.get_by_label("Show visualizations and statistics").uncheck()
     start(page)
     wait_restored(page)
-    before = prepared.server.job(page.url.partition("?")[0].rpartition("/")[2])["summary"][
-        "psnr_input"
-    ]
+    before = prepared.server.job(job_of(page))["summary"]["psnr_input"]
     assert before == pytest.approx(psnrs[0], abs=0.006)
     expect(page.locator("#verdict")).to_contain_text(f"({before:.2f} →")
     expect(page.locator("#layers-note")).to_have_text(
@@ -212,7 +210,7 @@ def test_a_killed_worker_is_reported_and_the_test_can_be_retried(
     Image.new("RGB", (1600, 1200), "gray").save(large)
     page.get_by_label("Image", exact=True).fill(str(large))
     start(page)
-    id = page.url.partition("?")[0].rpartition("/")[2]
+    id = job_of(page)
     prepared.server.wait_for(id, lambda job: job["state"] == "running")
     os.kill(int((prepared.server.home / "jobs" / id / "worker.lock").read_text()), signal.SIGKILL)
     expect(page.locator("#reason")).to_contain_text("The worker exited unexpectedly.")

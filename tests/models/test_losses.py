@@ -43,11 +43,11 @@ def test_gradient_equals_finite_differences(name: str) -> None:
         assert float(output.grad[place]) == pytest.approx(slope, rel=1e-3, abs=1e-8)
 
 
-def test_the_unit_of_differences_is_the_mean_quantiser_step_of_a_patch() -> None:
+def test_the_unit_of_differences_is_the_quantiser_step_of_a_patch() -> None:
     qp = torch.tensor([[32, 32], [26, 26], [20, 44], [38, 0], [0, 0]])[:, None, None] / 51
-    units = quantiser_unit(qp)
+    units = quantiser_unit(qp, 32)
     assert units.flatten().tolist() == pytest.approx([1, 2, 1, 0.5, 1], rel=1e-5)
-    assert quantiser_unit(torch.zeros(2, 0, 4, 4)).flatten().tolist() == [1, 1]
+    assert quantiser_unit(torch.zeros(2, 0, 4, 4), 32).flatten().tolist() == [1, 1]
 
 
 @pytest.mark.parametrize("name", PROPORTIONAL)

@@ -52,7 +52,7 @@ def test_a_run_continues_in_another_precision() -> None:
 def test_differences_count_in_quantiser_steps_where_the_network_takes_the_qp(
     network: dict[str, str | bool], loss: str, factor: float
 ) -> None:
-    """At QP 26 a step is half as large as at QP 32, where differences count as they are."""
+    """At QP 26, a step is half as large as at the typical QP."""
     torch.manual_seed(0)
     input, target = torch.randint(0, 255, (2, 4, 4, 16, 16), dtype=torch.uint8)
     input[:, 3] = 5 * 26
@@ -63,7 +63,7 @@ def test_differences_count_in_quantiser_steps_where_the_network_takes_the_qp(
             | {"network": network, "loss": {"name": loss}}
         )
         restorer = Kind(spec.network, spec.channels, 3).restorer()
-        learner = Learner(restorer, spec, Precision("float32", CPU), Ranks(), print)
+        learner = Learner(restorer, spec, Precision("float32", CPU), Ranks(), print, typical_qp=32)
         seen = input if restorer.takes_qp else input[:, :3]
         first[weight] = float(learner.learn((seen, target[:, :3]), 0, 0.001, 1.0))
     assert first[True] == pytest.approx(factor * first[False], rel=1e-4)

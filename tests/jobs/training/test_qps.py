@@ -43,6 +43,18 @@ def test_inputs_have_the_plane_on_request(dataset: JobFolder) -> None:
     assert any(len(np.unique(plane)) > 1 for _, plane in stored)
 
 
+def test_the_typical_qp_is_that_of_the_mean_quantiser_step(clip: Clip, home: Path) -> None:
+    source = {"kind": "compress", "originals": str(clip[1]), "qp": [20, 38]}
+    dataset = run_dataset(home, source)
+    unknown = run_dataset(home, {"kind": "folders", "input": str(clip[1]), "target": str(clip[1])})
+    with PairSet.of(dataset, [dataset.id], "train") as pairs:
+        means = np.array([pairs.meta(number)["qp_mean"] for number in range(len(pairs))])
+        assert means.max() - means.min() > 15
+        assert 2 ** (pairs.typical_qp() / 6) == pytest.approx((2 ** (means / 6)).mean())
+    with PairSet.of(unknown, [unknown.id], "train") as pairs:
+        assert pairs.typical_qp() == 0
+
+
 def test_all_placements_give_the_same_patches_a_third_of_them_blind(dataset: JobFolder) -> None:
     with PairSet.of(dataset, [dataset.id], "train", qps=True) as pairs:
         # Two windows per epoch.
