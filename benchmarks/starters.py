@@ -1,22 +1,25 @@
 """Benchmark: gain of the starters over H.264 on the clips of benchmarks/clips.py.
 
     python benchmarks/starters.py [--starter NAME] [--every 8] [--blind] [--only CLIP]...
-                                  [--left-out FOLDER]
+                                  [--left-out FOLDER] [--others]
 
 libx264 (preset medium) encodes 30 consecutive frames of each clip at each rate, and the gain of
 every n-th frame is measured: PSNR over the decoded frame, in Y and in RGB. The starters have seen
 these clips: `--left-out` is the work folder of scripts/train_starter.py, with weights of trainings
 without some of the clips, and measures each clip by weights that have not seen it. `--blind`
-restores without the QP, as for other codecs. `seconds` is processor time a megapixel. Prints a
+restores without the QP. `--others` measures other codecs instead: Y of frames 1, 5 and 9 of nine.
+`seconds` is processor time a megapixel. Prints a
 JSON object.
 """
 
 import io
+import math
 import sys
 import time
 from collections import defaultdict
 from collections.abc import Iterator
 from fractions import Fraction
+from itertools import islice
 from pathlib import Path
 from statistics import mean
 from typing import Any, get_args
@@ -38,13 +41,29 @@ from jobs.specs.networks import Start
 from models import tiles
 from models.metrics import luma, psnr, to_uint8
 from models.restorer import Restorer
-from scripts.starter_material import qp_of
+from scripts.starter_material import Coder, coded, qp_of
 from scripts.train_starter import weights_without
 
 RATES = [
     *({"qp": str(qp)} for qp in (18, 22, 27, 32, 37, 42)),
     *({"crf": str(crf)} for crf in (18, 28, 40)),
 ]
+
+HEVC = {"x265-params": "log-level=none"}
+OTHERS = {
+    "MPEG-4, quantiser 4": (Coder("mpeg4", {"qmin": "4", "qmax": "4"}, True), None),
+    "MPEG-4, quantiser 10": (Coder("mpeg4", {"qmin": "10", "qmax": "10"}, True), None),
+    "MPEG-2, quantiser 4": (Coder("mpeg2video", {"qmin": "4", "qmax": "4"}, True), None),
+    "MPEG-2, quantiser 12": (Coder("mpeg2video", {"qmin": "12", "qmax": "12"}, True), None),
+    "VP9, CRF 34": (Coder("libvpx-vp9", {"crf": "34", "b": "0", "cpu-used": "4"}, True), None),
+    "VP9, CRF 48": (Coder("libvpx-vp9", {"crf": "48", "b": "0", "cpu-used": "4"}, True), None),
+    "JPEG, quality 75": (Coder("JPEG", {"quality": "75"}, True), None),
+    "JPEG, quality 30": (Coder("JPEG", {"quality": "30"}, True), None),
+    "HEVC, CRF 28, `--qp 27`": (Coder("libx265", {"crf": "28", **HEVC}), 27),
+    "HEVC, CRF 34, `--qp 32`": (Coder("libx265", {"crf": "34", **HEVC}), 32),
+}
+"""By title: the coder, and the QP that is assumed where its decoder reports none."""
+OTHER_FRAMES, EVERY_OTHER = 9, 4
 
 Picture = NDArray[np.uint8]
 
@@ -56,13 +75,22 @@ Picture = NDArray[np.uint8]
 @click.option(
     "--left-out", type=click.Path(path_type=Path, exists=True), help="Work folder of the training."
 )
+@click.option("--others", is_flag=True, help="Other codecs.")
 @click.option("--only", multiple=True, type=click.Choice(list(SEQUENCES)), help="Only this clip.")
 def main(
-    starter: Start, every: int, blind: bool, left_out: Path | None, only: tuple[str, ...]
+    starter: Start,
+    every: int,
+    blind: bool,
+    left_out: Path | None,
+    others: bool,
+    only: tuple[str, ...],
 ) -> None:
     if not CLIPS.is_dir():
         skip(f"The real clips are missing: {CLIPS}.")
     torch.set_num_threads(1)
+    if others:
+        print_record(starter=starter, left_out=left_out is not None, **_others(starter, left_out))
+        return
     rows: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
     for name in only or SEQUENCES:
         restorer = _restorer(starter, name, left_out)
@@ -89,6 +117,36 @@ def main(
         means=means,
         rates=dict(rows),
     )
+
+
+def _others(starter: Start, left_out: Path | None) -> dict[str, dict[str, float]]:
+    """By codec, the mean and the smallest gain of Y over the clips, in dB."""
+    gains: dict[str, list[float]] = {title: [] for title in OTHERS}
+    for name in SEQUENCES:
+        restorer = _restorer(starter, name, left_out)
+        originals = [np.asarray(frame) for frame in islice(frames(name), OTHER_FRAMES)]
+        for title, (coder, assumed) in OTHERS.items():
+            pairs = list(coded(originals, coder))[::EVERY_OTHER]
+            gains[title].append(mean(_gain_of_y(restorer, *pair, assumed) for pair in pairs))
+            print_progress(f"{name}, {title}: {gains[title][-1]:+.3f} dB Y")
+    return {title: {"mean": mean(of), "worst": min(of)} for title, of in gains.items()}
+
+
+@torch.inference_mode()
+def _gain_of_y(
+    restorer: Restorer, input: Picture, target: Picture, qp: Picture, assumed: int | None
+) -> float:
+    """The gain of Y of limited range (H, W), with the QP at each pixel."""
+    planes = np.stack([input, qp if assumed is None else np.full_like(qp, assumed)])[None]
+    image = (torch.from_numpy(planes).float() - torch.tensor([16, 0])[:, None, None]) / (
+        torch.tensor([219, 51])[:, None, None]
+    )
+    restored = (restorer.net(image)[0, 0] * 219 + 16).round().clamp(0, 255).numpy()
+    before, after = (
+        float(np.square(picture - target.astype(np.float32)).mean())
+        for picture in (input, restored)
+    )
+    return 10 * math.log10(before / after)
 
 
 def _restorer(starter: Start, clip: str, left_out: Path | None) -> Restorer:

@@ -86,7 +86,7 @@ class Recipe:
 
 
 RECIPES = {
-    "fast": Recipe({"name": "ecbnet"}, 8000, 4000, 1200),
+    "fast": Recipe({"name": "ecbnet"}, 8000, 12000, 1200, half=True),
     "good": Recipe({"name": "ecbnet", "depth": 8, "maps": 24}, 8000, 8000, 1200, half=True),
     "example": Recipe({"name": "srcnn-9-1-5"}, 2000, 2500, 300, 2e-3, True, 0.03, 10, "fast"),
 }
