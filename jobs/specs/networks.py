@@ -170,7 +170,7 @@ class EcbNet(Spec):
 
 
 class FfdNet(_Published):
-    """3×3 layers at half the height and width, for large pictures (Zhang et al. 2018)."""
+    """3×3 layers at half the height and width, for long trainings (Zhang et al. 2018)."""
 
     model_config = ConfigDict(title="FFDNet, small")
 
