@@ -58,7 +58,7 @@ class ModelSpec(Spec):
         "Weight by QP",
         "If the network takes the QP, differences count in quantiser steps, so that strong damage "
         "does not drown mild damage. For the losses L1, L2, Charbonnier, and L1 and Sobel edges. "
-        "No effect with one rate.",
+        "Hardly any effect with one rate.",
         more=True,
     )
     solver: Solver = setting(Adam(), "Solver", "The optimizer.")
