@@ -3,14 +3,16 @@
 from dataclasses import dataclass, replace
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from jobs.core.errors import JobError
 from jobs.media.qp_maps import Coding, plane_of
+from jobs.networks.device import computes_bfloat16
 from jobs.restoring import planes
 from jobs.restoring.planes import Layout
 from jobs.restoring.video_in import Shot
 from models import memory, tiles
+from models.build import GraphNetwork
 from models.restorer import Restorer
 
 BATCH_PIXELS = {"cpu": 2**17, "cuda": 2**22}
@@ -49,7 +51,9 @@ class FrameRestorer:
     def __init__(self, model: Model) -> None:
         self.model = model
         self._device = tiles.device_of(model.restorer)
-        model.restorer.to(memory_format=torch.channels_last)  # 20 % faster on a CPU.
+        self._restorer = _fast(model.restorer, self._device)
+        self.dtype = self._restorer.dtype
+        """The type that layers compute in, by autocast; None for float32."""
         self._tilings: dict[tuple[int, ...], tiles.Tiling] = {}
         self.threads = 1
         """Threads that may call `restore` at a time. On a GPU they would need its memory twice,
@@ -57,15 +61,18 @@ class FrameRestorer:
         if self._device.type == "cpu" and tiles.can_tile(model.restorer):
             self.threads = torch.get_num_threads()
         self._limit = model.limit // self.threads
-        self.needs_rgb, self.needs_qps = model.channels == 3, model.restorer.takes_qp
+        # A network for Y gets the video's own: a conversion to RGB and back would take a third of
+        # the time of a small network, and only round.
+        self.needs_rgb = model.channels == 3 and model.restorer.channels != "y"
+        self.needs_qps = model.restorer.takes_qp
+        self._channels = 3 if self.needs_rgb else 1
         self.layout: Layout | None = None
 
     def batch_size(self, width: int, height: int) -> int:
         """The number of frames of a batch, for frames of a size."""
         pixels = width * height
         within_limit = self._limit / (
-            memory.bytes_per_pixel(self.model.restorer, self.model.channels + self.needs_qps)
-            * pixels
+            memory.bytes_per_pixel(self.model.restorer, self._channels + self.needs_qps) * pixels
         )
         return max(1, min(MAX_FRAMES, BATCH_PIXELS[self._device.type] // pixels, int(within_limit)))
 
@@ -81,12 +88,8 @@ class FrameRestorer:
         ]
         if self.needs_rgb:
             rgb = planes.stack([shot.rgb for shot in shots if shot.rgb is not None], self._device)
-            restored, before = self._run(rgb, shots), tiles.unit(rgb)
-            if self.model.restorer.channels == "y":
-                outputs = planes.change_of_luma((restored - before)[:, :1], inputs, self.layout)
-            else:
-                change = restored.clamp(0, 1) - before
-                outputs = planes.change_of_rgb(change, inputs, self.layout)
+            change = self._run(rgb, shots).clamp(0, 1) - tiles.unit(rgb)
+            outputs = planes.change_of_rgb(change, inputs, self.layout)
         else:
             gray = planes.gray_of(inputs[0], self.layout)
             change = self._run(gray, shots).clamp(0, 1) - gray
@@ -121,5 +124,25 @@ class FrameRestorer:
             self._tilings.clear()
             self._limit = limit
         if shape not in self._tilings:
-            self._tilings[shape] = tiles.plan(self.model.restorer, shape, limit)
-        return tiles.run(self.model.restorer, image, self._tilings[shape])
+            self._tilings[shape] = tiles.plan(self._restorer, shape, limit)
+        return tiles.run(self._restorer, image, self._tilings[shape])
+
+
+def _fast(restorer: Restorer, device: torch.device) -> Restorer:
+    """The restorer in the memory format, and with the type of values, that are fast for videos.
+
+    The layers of a graph whose output is the image plus a correction compute in bfloat16 on a CPU
+    that has it, in half of the time: its 8 bits are enough for a correction, not for an image.
+    """
+    restorer.to(memory_format=torch.channels_last)  # 20 % faster on a CPU.
+    net = restorer.net
+    if not isinstance(net, GraphNetwork):  # Other modules may need their rows in order.
+        return restorer
+    net.register_forward_pre_hook(_channels_last)  # 10 % faster.
+    is_half = net.graph.corrects_image and device.type == "cpu" and computes_bfloat16(device)
+    dtype = torch.bfloat16 if is_half else restorer.dtype
+    return Restorer(net, restorer.channels, restorer.mean, dtype).eval()
+
+
+def _channels_last(_net: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    return tuple(image.contiguous(memory_format=torch.channels_last) for image in inputs)

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from models.definitions.operations import (
+    Combine,
     Conv,
     Crop,
     GraphError,
@@ -43,6 +44,12 @@ class Graph:
         return any(QP in node.inputs for node in self.nodes) and all(
             node.name != QP for node in self.nodes
         )
+
+    @property
+    def corrects_image(self) -> bool:
+        """Whether the output is the image plus what the layers compute."""
+        last = next(node for node in self.nodes if node.name == self.output)
+        return isinstance(last.op, Combine) and last.op.kind == "sum" and INPUT in last.inputs
 
     @property
     def planes(self) -> int:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from fractions import Fraction
 from itertools import count, cycle, islice
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import av
 import numpy as np
@@ -28,12 +28,15 @@ from jobs.media.h264 import encode
 from jobs.media.images import Picture, read_image
 from jobs.media.sample_clip import scene
 from jobs.media.video import decode_frames, open_video, to_picture
+from jobs.networks import starters
+from jobs.networks.device import computes_bfloat16
 from jobs.restoring import network, output_file, planes, video_out
 from jobs.restoring.images import restore_folder, restore_image
 from jobs.restoring.network import FrameRestorer, Model
 from jobs.restoring.planes import layout_of, planar, planes_of
 from jobs.restoring.video import Restored, restore_video
 from jobs.restoring.video_in import VideoIn
+from jobs.specs.networks import Starter
 from models.build import GraphNetwork
 from models.definitions.networks import NETWORKS
 from models.restorer import Channels, Restorer, channels_seen
@@ -240,6 +243,33 @@ def test_grayscale_network_changes_only_the_brightness(
             assert np.array_equal(cr, new_cr)
             inside = (y > 20) & (y < 200)
             assert set(np.unique((new_y.astype(int) - y)[inside])) <= {21, 22}
+
+
+@pytest.mark.parametrize("starter", get_args(Starter))
+def test_restored_y_is_that_of_the_network_in_float32(starter: Starter, tmp_path: Path) -> None:
+    source = make_video(tmp_path / "in.mkv", 3, size=(160, 96), codec="ffv1")  # Its QP is unknown.
+    restorer, _ = starters.load(starter)
+    run(source, tmp_path / "out.mkv", Model(restorer, 3, 2**30, qp=37), "ffv1")
+    exact, _ = starters.load(starter)
+    changed = 0
+    for (y, *_), (new_y, *_) in zip(decoded(source), decoded(tmp_path / "out.mkv"), strict=True):
+        image = torch.from_numpy((y.astype(np.float32) - 16) / 219)[None, None].clamp(0, 1)
+        seen = torch.cat((image, torch.full_like(image, 37 / 51)), 1)
+        with torch.inference_mode():
+            expected = y + 219 * (exact(seen).clamp(0, 1) - image)[0, 0].numpy()
+        # Rounding: half a level, a quarter in the mean. The rest is bfloat16, where a CPU has it.
+        error = np.abs(new_y - expected.clip(0, 255))
+        assert error.max() < 1
+        assert error.mean() < 0.3
+        changed += int((new_y != y).sum())
+    assert changed > 100
+
+
+def test_networks_whose_output_is_no_correction_compute_in_float32() -> None:
+    for name, dtype in (("ecbnet", torch.bfloat16), ("ar-cnn", None)):
+        model = Model(Restorer(GraphNetwork(NETWORKS[name].graph(1)), "y"), 3, 2**30)
+        expected = dtype if computes_bfloat16(torch.device("cpu")) else None
+        assert FrameRestorer(model).dtype == expected
 
 
 def test_grayscale_video_stays_gray(tmp_path: Path) -> None:
