@@ -42,16 +42,17 @@ def layout_shift(page: Page) -> float:
 
     The sum of the Layout Instability API: 1 if all of the window moved by its whole height.
     """
+    page.wait_for_load_state("networkidle")
     return float(page.evaluate(LAYOUT_SHIFT))
 
 
-LAYOUT_SHIFT = """() => new Promise(resolve => {
-  new PerformanceObserver((list) => {
-    const moved = list.getEntries().filter((entry) => !entry.hadRecentInput);
-    resolve(moved.reduce((sum, entry) => sum + entry.value, 0));
-  }).observe({ type: "layout-shift", buffered: true });
-  setTimeout(() => resolve(0), 300);  // Nothing has moved.
-})"""
+LAYOUT_SHIFT = """() => new Promise(resolve => requestAnimationFrame(() => setTimeout(() => {
+  // All that moved until the frame that has just been painted is in the buffer.
+  const observer = new PerformanceObserver(() => {});
+  observer.observe({ type: "layout-shift", buffered: true });
+  const moved = observer.takeRecords().filter((entry) => !entry.hadRecentInput);
+  resolve(moved.reduce((sum, entry) => sum + entry.value, 0));
+})))"""
 
 
 def serious_findings(page: Page, rules: list[str] | None = None) -> list[str]:
