@@ -8,15 +8,15 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 from urllib.parse import quote
 
 import pytest
-from playwright.sync_api import Browser, Page, Request, WebSocket, expect
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request, WebSocket, expect
 
 from app.web.bundles import bundles
 from jobs.core import folder as folders
@@ -33,6 +33,8 @@ MARKUP = """"'><img src=x onerror=window.hurt=1>{{ 7*7 }}""" + 100 * "w"
 TOKEN = "a-token-for-these-tests"  # noqa: S105
 SMALL = {"batch_size": 4, "patch_size": 16, "patches_per_frame": 1, "steps": 4}
 TABS = 4
+
+T = TypeVar("T")
 
 
 @pytest.fixture(scope="module")
@@ -107,14 +109,19 @@ def page(
         yield page
 
 
+def groups(pages: Sequence[T]) -> list[Sequence[T]]:
+    """As many pages as there are tabs, at a time."""
+    return [pages[first : first + TABS] for first in range(0, len(pages), TABS)]
+
+
 def unfolded(page: Page, root: str, addresses: list[str]) -> Iterator[tuple[Page, str]]:
     """Open each page, with all its folded parts, in `page` or another tab of its context.
 
     Until a page is quiet, others load: most of the time goes into waiting.
     """
     tabs = [page, *(page.context.new_page() for _ in range(TABS - 1))]
-    for first in range(0, len(addresses), TABS):
-        opened = list(zip(tabs, addresses[first : first + TABS], strict=False))
+    for some in groups(addresses):
+        opened = list(zip(tabs, some, strict=False))
         for tab, address in opened:
             response = tab.goto(root + address)
             assert response is not None
@@ -135,39 +142,50 @@ def test_a_first_visit_of_a_phone_takes_few_requests_and_moves_nothing(
     bundles.cache_clear()  # The sources of a test run do not change, but the fixture makes them.
     if not bundles():
         pytest.skip("without node, there are no bundles")
-    visits = {address: first_visit(browser, server.url + address) for address in addresses}
-    assert {
-        address: visit
-        for address, visit in visits.items()
+    visits = [
+        visit for some in groups(addresses) for visit in first_visits(browser, server.url, some)
+    ]
+    assert [
+        visit
+        for visit in visits
         if visit.requests >= 25 or visit.kilobytes >= 350 or visit.shift >= 0.02 or visit.is_wider
-    } == {}
+    ] == []
 
 
 @dataclass
 class Visit:
     """What a page loads, without pictures and video; how far its parts move; whether it fits."""
 
+    address: str
     requests: int
     kilobytes: float
     shift: float
     is_wider: bool
 
 
-def first_visit(browser: Browser, url: str) -> Visit:
+def first_visits(browser: Browser, root: str, addresses: Sequence[str]) -> list[Visit]:
+    """Visit pages without a cache. They load at the same time: most of it goes into waiting."""
+    opened = [open_first(browser, root + address) for address in addresses]
+    return [visited(address, *parts) for address, parts in zip(addresses, opened, strict=True)]
+
+
+def open_first(browser: Browser, url: str) -> tuple[Page, list[Request], list[WebSocket]]:
     requests, sockets = list[Request](), list[WebSocket]()
-    context = browser.new_context(viewport={"width": 360, "height": 844})
-    tab = context.new_page()
+    tab = browser.new_context(viewport={"width": 360, "height": 844}).new_page()
     tab.on("requestfinished", lambda request: requests.append(request))
     tab.on("websocket", lambda socket: sockets.append(socket))
     tab.goto(url)
-    tab.wait_for_load_state("networkidle")
+    return tab, requests, sockets
+
+
+def visited(address: str, tab: Page, requests: list[Request], sockets: list[WebSocket]) -> Visit:
+    shift = layout_shift(tab)
     files = [request for request in requests if request.resource_type not in ("image", "media")]
     sizes = [request.sizes() for request in files]
     kilobytes = sum(size["responseHeadersSize"] + size["responseBodySize"] for size in sizes) / 1000
-    shift = layout_shift(tab)
     is_wider = tab.evaluate("document.documentElement.scrollWidth > innerWidth")
-    context.close()
-    return Visit(len(files) + len(sockets), kilobytes, shift, is_wider)
+    tab.context.close()
+    return Visit(address, len(files) + len(sockets), kilobytes, shift, is_wider)
 
 
 def test_markup_in_error_messages_is_text(page: Page, named: tuple[Server, list[str]]) -> None:
@@ -358,21 +376,29 @@ def test_every_page_in_every_state_is_accessible_quick_and_still(
     }
     assert len(paths) > 5
     with watched(browser, f"states{kind.replace('/', '-')}", expected="status of 404") as page:
-        said = list[str]()
-        page.on("console", lambda message: said.append(f"{message.type}: {message.text}"))
-        for name, path in paths.items():
+        tabs = [page, *(page.context.new_page() for _ in range(TABS - 1))]
+        said = list[ConsoleMessage]()
+        page.context.on("console", lambda message: said.append(message))
+        for some in groups(list(paths.items())):
             said.clear()
-            longest = longest_task(browser, page, named[0].url + path)
-            for _ in range(4):  # Other processes, which share caches, make a task longer.
-                if longest > LONGEST_TASK_MS:
-                    longest = min(longest, longest_task(browser, page, named[0].url + path))
-            found = [f"a task of {longest:.0f} ms"] if longest > LONGEST_TASK_MS else []
-            if (shift := layout_shift(page)) >= 0.02:
-                found.append(f"moves by {shift:.3f}")
-            found += accessibility(page, name)
-            found += [text for text in said if "status of 404" not in text]
-            if found:
-                problems[f"{name}, {path}"] = found
+            urls = {tab: named[0].url + path for tab, (_, path) in zip(tabs, some, strict=False)}
+            together = longest_task(browser, urls)
+            for (tab, url), (name, path) in zip(urls.items(), some, strict=True):
+                longest = together
+                for _ in range(4):  # Other processes, which share caches, make a task longer.
+                    if longest > LONGEST_TASK_MS:
+                        longest = min(longest, longest_task(browser, {tab: url}))
+                found = [f"a task of {longest:.0f} ms"] if longest > LONGEST_TASK_MS else []
+                if (shift := layout_shift(tab)) >= 0.02:
+                    found.append(f"moves by {shift:.3f}")
+                found += accessibility(tab, name)
+                found += [
+                    f"{message.type}: {message.text}"
+                    for message in said
+                    if message.page == tab and "status of 404" not in message.text
+                ]
+                if found:
+                    problems[f"{name}, {path}"] = found
         for path in FORMS[kind]:
             if found := accessibility(refused(page, named[0].url + path), f"{path} with errors"):
                 problems[f"{path} with errors"] = found
@@ -392,16 +418,19 @@ def refused(page: Page, url: str) -> Page:
     return page
 
 
-def longest_task(browser: Browser, page: Page, url: str) -> float:
-    """Open a page; the processor time of its longest task in milliseconds.
+def longest_task(browser: Browser, urls: dict[Page, str]) -> float:
+    """Open pages; the processor time of the longest task of one of them in milliseconds.
 
     Not the time on the clock, in which other processes of a busy machine run too. The trace of a
     category for developers has the same tasks and is ten times as long.
     """
-    page.goto("about:blank")
-    browser.start_tracing(page=page, categories=["toplevel"])
-    page.goto(url)
-    page.wait_for_load_state("networkidle")
+    for page in urls:
+        page.goto("about:blank")
+    browser.start_tracing(categories=["toplevel"])
+    for page, url in urls.items():
+        page.goto(url)
+    for page in urls:
+        page.wait_for_load_state("networkidle")
     events = json.loads(browser.stop_tracing())["traceEvents"]
     threads = {
         (event["pid"], event["tid"])
