@@ -83,7 +83,7 @@ def test_headers_and_bodies_have_time_limits(python: Callable[[str], str]) -> No
     code = """
 connections.HEADER_SECONDS = connections.SILENCE = 2
 server = served(100, 100)
-ends = [answer(sent(server, half)) for half in HALVES]
+ends = [answer(client) for client in [sent(server, half) for half in HALVES]]
 print(json.dumps([end.splitlines()[0] if end else "" for end in ends]))
 """
     first, second, third, fourth = run(python, code)
