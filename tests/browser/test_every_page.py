@@ -32,7 +32,7 @@ MARKUP = """"'><img src=x onerror=window.hurt=1>{{ 7*7 }}""" + 100 * "w"
 """Markup, and wider than a phone."""
 TOKEN = "a-token-for-these-tests"  # noqa: S105
 SMALL = {"batch_size": 4, "patch_size": 16, "patches_per_frame": 1, "steps": 4}
-TABS = 4
+TABS = 8
 
 T = TypeVar("T")
 
