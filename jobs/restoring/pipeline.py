@@ -211,6 +211,11 @@ class Pipeline:
                 f"The times of {self._name} begin at {float(output.origin):.3f} s: the output "
                 "begins at 0."
             )
+        if output.encoding.is_costly:
+            self._report.message(
+                f"{self._name} is hardly damaged: {output.encoding.encoder.codec} may lose more "
+                "than the network gains. The codec ffv1 loses nothing."
+            )
         if output.encoding.codec == "h264" and output.encoding.layout.bits > 8:
             self._report.message(
                 "The output has 10 bits per value (H.264 High 10), which few phones, TVs and "

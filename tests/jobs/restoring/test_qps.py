@@ -4,7 +4,6 @@ import shutil
 import subprocess
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +11,6 @@ from PIL import Image
 
 from jobs.core.events import NoLog
 from jobs.core.report import Report
-from jobs.core.types.events import JobEvent
 from jobs.media.images import Picture, read_image
 from jobs.media.qp_maps import QpMap, plane_of
 from jobs.media.video import decode_frames, frames
@@ -21,23 +19,11 @@ from jobs.restoring.network import Model
 from jobs.restoring.planes import planes_of
 from jobs.restoring.video import restore_video
 from models.restorer import Channels, Restorer, channels_seen
+from tests.jobs.restoring.test_video import MessageLog
 from tests.support.qp_network import network
 
 needs_ffmpeg = pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="ffmpeg is not installed")
 FRAMES = 12
-
-
-class MessageLog(NoLog):
-    """Keeps the texts of messages."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.texts: list[str] = []
-
-    def _logged(self, type: str, fields: dict[str, Any]) -> JobEvent:
-        if type == "message":
-            self.texts.append(fields["text"])
-        return super()._logged(type, fields)
 
 
 REPORT = Report(NoLog())
@@ -143,7 +129,7 @@ def test_an_assumed_qp_stands_for_unknown_ones_only(tmp_path: Path) -> None:
         for output, input in zip(luma(out), luma(path), strict=True):
             inside = (input >= 16) & (input <= 235)
             assert np.abs(output - (16 + 5 * expected * 219 / 255))[inside].max() <= 0.5
-    assert len([text for text in log.texts if "The QP of clip.mkv is unknown" in text]) == 1
+    assert len([text for text in log.messages if "The QP of clip.mkv is unknown" in text]) == 1
 
 
 def test_images_without_a_known_qp_are_said_once(tmp_path: Path) -> None:
@@ -153,10 +139,12 @@ def test_images_without_a_known_qp_are_said_once(tmp_path: Path) -> None:
         Image.new("RGB", (32, 32)).save(folder / name)
     model = Model(Restorer(network(3), "rgb").eval(), 3, 2**30)
     restore_folder(folder, tmp_path / "out", model, Report(log))
-    assert ["The QP of 2 images, such as a.png, is unknown" in text for text in log.texts] == [True]
+    assert ["The QP of 2 images, such as a.png, is unknown" in text for text in log.messages] == [
+        True
+    ]
     assumed = replace(model, qp=27)
     restore_folder(folder, tmp_path / "assumed", assumed, Report(log))
-    assert len(log.texts) == 1
+    assert len(log.messages) == 1
     assert (read_image(tmp_path / "assumed" / "a.png") == 5 * 27).all()
 
 
