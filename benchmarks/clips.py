@@ -60,8 +60,8 @@ SEEN_ONLY = {
 ALL = SEQUENCES | SEEN_ONLY
 
 
-def frames(name: str) -> Iterator[Image.Image]:
-    """The frames of a clip, scaled down."""
+def frames(name: str, scaled: bool = True) -> Iterator[Image.Image]:
+    """The frames of a clip, scaled down by its factor unless `scaled` is False."""
     from jobs.media.video import decode_frames, to_picture
     from jobs.specs.sources import RawVideo
 
@@ -69,7 +69,7 @@ def frames(name: str) -> Iterator[Image.Image]:
     raw = RawVideo.model_validate(clip.raw) if clip.raw else None
     for frame in islice(decode_frames(MEDIA / clip.file, raw=raw), FRAMES):
         picture = Image.fromarray(to_picture(frame))
-        if clip.divide > 1:
+        if scaled and clip.divide > 1:
             width, height = (side // clip.divide // 2 * 2 for side in picture.size)
             picture = picture.resize((width, height), Image.Resampling.LANCZOS)
         yield picture

@@ -1,15 +1,16 @@
 """Benchmark: gain of the starters over H.264 on the clips of benchmarks/clips.py.
 
     python benchmarks/starters.py [--starter NAME] [--every 8] [--blind] [--only CLIP]...
-                                  [--left-out FOLDER] [--others]
+                                  [--left-out FOLDER] [--others | --originals]
 
 libx264 (preset medium) encodes 30 consecutive frames of each clip at each rate, and the gain of
 every n-th frame is measured: PSNR over the decoded frame, in Y and in RGB. The starters have seen
 these clips: `--left-out` is the work folder of scripts/train_starter.py, with weights of trainings
 without some of the clips, and measures each clip by weights that have not seen it. `--blind`
-restores without the QP. `--others` measures other codecs instead: Y of frames 1, 5 and 9 of nine.
-`seconds` is processor time a megapixel. Prints a
-JSON object.
+restores without the QP. `seconds` is processor time a megapixel. Instead, `--others` measures other
+codecs, and `--originals` other kinds of originals: compressed before, at full size, and test
+patterns of ffmpeg; Y of frames 1, 5 and 9 of nine. Outputs of originals that were compressed before
+are also measured against the pictures before both compressions. Prints a JSON object.
 """
 
 import io
@@ -41,7 +42,7 @@ from jobs.specs.networks import Start
 from models import tiles
 from models.metrics import luma, psnr, to_uint8
 from models.restorer import Restorer
-from scripts.starter_material import Coder, coded, qp_of
+from scripts.starter_material import Coder, coded, compressed, lumas, qp_of
 from scripts.train_starter import weights_without
 
 RATES = [
@@ -64,6 +65,17 @@ OTHERS = {
 }
 """By title: the coder, and the QP that is assumed where its decoder reports none."""
 OTHER_FRAMES, EVERY_OTHER = 9, 4
+QPS = (18, 22, 27, 32, 37, 42)
+"""Rates of other kinds of originals."""
+BEFORE = (18, 23, 28)
+"""CRFs of clips that are compressed before."""
+PATTERNS = (
+    *("cellauto=rule=110", "gradients", "life=ratio=0.1", "mandelbrot", "rgbtestsrc"),
+    *("sierpinski", "smptebars", "testsrc", "testsrc2", "yuvtestsrc"),
+)
+"""Sources of libavfilter."""
+LEAST_ERROR = 0.01
+"""Mean squared error in grey levels below which pictures count alike: 68 dB."""
 
 Picture = NDArray[np.uint8]
 
@@ -76,6 +88,7 @@ Picture = NDArray[np.uint8]
     "--left-out", type=click.Path(path_type=Path, exists=True), help="Work folder of the training."
 )
 @click.option("--others", is_flag=True, help="Other codecs.")
+@click.option("--originals", is_flag=True, help="Other kinds of originals.")
 @click.option("--only", multiple=True, type=click.Choice(list(SEQUENCES)), help="Only this clip.")
 def main(
     starter: Start,
@@ -83,6 +96,7 @@ def main(
     blind: bool,
     left_out: Path | None,
     others: bool,
+    originals: bool,
     only: tuple[str, ...],
 ) -> None:
     if not CLIPS.is_dir():
@@ -91,12 +105,15 @@ def main(
     if others:
         print_record(starter=starter, left_out=left_out is not None, **_others(starter, left_out))
         return
+    if originals:
+        print_record(starter=starter, left_out=left_out is not None, **_kinds(starter, left_out))
+        return
     rows: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
     for name in only or SEQUENCES:
         restorer = _restorer(starter, name, left_out)
-        originals = [np.asarray(frame) for frame in frames(name)]
+        pictures = [np.asarray(frame) for frame in frames(name)]
         for rate in RATES:
-            row = measure(restorer, originals, rate, every, blind)
+            row = measure(restorer, pictures, rate, every, blind)
             label = " ".join(f"{kind} {value}" for kind, value in rate.items())
             rows[label].append({"clip": name, **row})
             print_progress(f"{name}, {label}: {row['y']:+.3f} dB Y, {row['rgb']:+.3f} dB RGB")
@@ -132,6 +149,59 @@ def _others(starter: Start, left_out: Path | None) -> dict[str, dict[str, float]
     return {title: {"mean": mean(of), "worst": min(of)} for title, of in gains.items()}
 
 
+def _kinds(starter: Start, left_out: Path | None) -> dict[str, dict[int, dict[str, float]]]:
+    """By kind of originals and QP, the mean and the smallest gain of Y in dB."""
+    gains: defaultdict[str, dict[int, list[float]]] = defaultdict(lambda: {qp: [] for qp in QPS})
+    for name, restorer, originals, targets in _originals(starter, left_out):
+        for qp in QPS:
+            pictures = list(coded(originals, Coder("libx264", {"qp": str(qp)}, True)))[
+                ::EVERY_OTHER
+            ]
+            for kind, of_kind in targets.items():
+                gain = mean(
+                    _gain_of_y(restorer, input, target, of_block, None)
+                    for (input, _, of_block), target in zip(
+                        pictures, of_kind[::EVERY_OTHER], strict=True
+                    )
+                )
+                gains[kind][qp].append(gain)
+                print_progress(f"{name}, {kind}, QP {qp}: {gain:+.3f} dB Y")
+    return {
+        kind: {qp: {"mean": mean(of), "worst": min(of)} for qp, of in of_kind.items()}
+        for kind, of_kind in gains.items()
+    }
+
+
+def _originals(
+    starter: Start, left_out: Path | None
+) -> Iterator[tuple[str, Restorer, list[Picture], dict[str, list[Picture]]]]:
+    """(name, the restorer, RGB frames, Y of the targets by kind) of originals of other kinds."""
+    for name, clip in SEQUENCES.items():
+        restorer = _restorer(starter, name, left_out)
+        originals = [np.asarray(frame) for frame in islice(frames(name), OTHER_FRAMES)]
+        for crf in BEFORE:
+            again = compressed(originals, Coder("libx264", {"crf": str(crf)}))
+            kind = f"compressed at CRF {crf} before"
+            targets = {kind: lumas(again), f"{kind}, against the first pictures": lumas(originals)}
+            yield name, restorer, again, targets
+        if clip.divide > 1:
+            whole = [np.asarray(frame) for frame in islice(frames(name, False), OTHER_FRAMES)]
+            yield name, restorer, whole, {"at full size": lumas(whole)}
+    for pattern in PATTERNS:
+        pictures = _pattern(pattern)
+        targets = {"test patterns": lumas(pictures)}
+        yield pattern, starters.load(starter)[0], pictures, targets
+
+
+def _pattern(source: str) -> list[Picture]:
+    """Frames of a source of libavfilter, RGB (240, 320, 3)."""
+    graph, (name, _, options) = av.filter.Graph(), source.partition("=")
+    graph.link_nodes(
+        graph.add(name, f"size=320x240:{options}".rstrip(":")), graph.add("buffersink")
+    ).configure()
+    return [to_picture(graph.vpull()) for _ in range(OTHER_FRAMES)]
+
+
 @torch.inference_mode()
 def _gain_of_y(
     restorer: Restorer, input: Picture, target: Picture, qp: Picture, assumed: int | None
@@ -143,7 +213,7 @@ def _gain_of_y(
     )
     restored = (restorer.net(image)[0, 0] * 219 + 16).round().clamp(0, 255).numpy()
     before, after = (
-        float(np.square(picture - target.astype(np.float32)).mean())
+        max(LEAST_ERROR, float(np.square(picture - target.astype(np.float32)).mean()))
         for picture in (input, restored)
     )
     return 10 * math.log10(before / after)

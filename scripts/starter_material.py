@@ -184,17 +184,39 @@ def luma(frame: VideoFrame) -> Bytes:
     return rows[: frame.height, : frame.width].copy()
 
 
+def earlier_coder(chance: random.Random) -> Coder:
+    """A random coder and rate of an original that was compressed before."""
+    rate, kind = chance.randint(14, 32), chance.random()
+    if kind < 0.7:
+        preset = chance.choice(("veryfast", "medium", "slow"))
+        control = chance.choice(("crf", "crf", "qp"))
+        return Coder("libx264", {"preset": preset, "threads": "1", control: str(rate)})
+    if kind < 0.85:
+        options = {"preset": "veryfast", "x265-params": "log-level=none:pools=1"}
+        return Coder("libx265", {**options, "crf": str(rate)})
+    scale = str(chance.randint(2, 8))
+    return Coder("mpeg4", {"qmin": scale, "qmax": scale})
+
+
+def compressed(frames: Sequence[Bytes], coder: Coder) -> list[Bytes]:
+    """RGB frames as they are after coding and decoding."""
+    with av.open(_packed(_planar(frames), coder)) as container:
+        return [to_picture(frame) for frame in container.decode(video=0)]
+
+
+def lumas(frames: Sequence[Bytes]) -> list[Bytes]:
+    """The Y planes of RGB frames as yuv420p."""
+    return [luma(frame) for frame in _planar(frames)]
+
+
 def coded(frames: Sequence[Bytes], coder: Coder) -> Iterator[tuple[Bytes, Bytes, Bytes]]:
     """(input, target, QP) of each frame."""
-    originals = [
-        VideoFrame.from_ndarray(frame, format="rgb24").reformat(format="yuv420p")
-        for frame in frames
-    ]
+    originals = _planar(frames)
     targets = [luma(frame) for frame in originals]
     if coder.name in ("JPEG", "WEBP"):
         inputs: Iterable[tuple[Bytes, Bytes]] = (_still(target, coder) for target in targets)
     elif coder.name:
-        inputs = _video(originals, coder)
+        inputs = decoded(_packed(originals, coder))
     else:
         inputs = ((target, np.zeros_like(target)) for target in targets)
     for target, (input, qp) in zip(targets, inputs, strict=True):
@@ -210,8 +232,15 @@ def _still(target: Bytes, coder: Coder) -> tuple[Bytes, Bytes]:
     return np.asarray(image.convert("L")), qp
 
 
-def _video(frames: Sequence[VideoFrame], coder: Coder) -> Iterator[tuple[Bytes, Bytes]]:
-    """(decoded Y, QP) of each frame."""
+def _planar(frames: Sequence[Bytes]) -> list[VideoFrame]:
+    return [
+        VideoFrame.from_ndarray(frame, format="rgb24").reformat(format="yuv420p")
+        for frame in frames
+    ]
+
+
+def _packed(frames: Sequence[VideoFrame], coder: Coder) -> io.BytesIO:
+    """A Matroska file of yuv420p frames."""
     packed = io.BytesIO()
     with av.open(packed, "w", format="matroska") as container:
         stream: Any = container.add_stream(coder.name, Fraction(25), options=coder.options)
@@ -223,7 +252,7 @@ def _video(frames: Sequence[VideoFrame], coder: Coder) -> Iterator[tuple[Bytes, 
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
     packed.seek(0)
-    yield from decoded(packed)
+    return packed
 
 
 def decoded(file: Path | io.BytesIO) -> Iterator[tuple[Bytes, Bytes]]:

@@ -4,12 +4,16 @@
     for package in *.deb; do dpkg -x $package photos; done
     python scripts/train_starter.py fast --photos photos --media ../shared/media --work data/starter
 
-Photographs and clips become shards of coded patches in the work folder (scripts/
+Photographs, clips and drawings become shards of coded patches in the work folder (scripts/
 starter_material.py), once for all starters. A network is trained on shots of photographs first,
-then mostly on clips, and at last with drawings as well. All but the first is done three times:
-without each of FOLDS, to measure the clips of benchmarks/clips.py by weights that have not seen
-them, and with all clips, for the starter. Each part runs for a number of steps on one thread, so
-the result depends on its seed alone, not on the time.
+then on all kinds, mostly on clips. The second part is done three times: without each of FOLDS, to
+measure the clips of benchmarks/clips.py by weights that have not seen them, and with all clips, for
+the starter. Each part runs for a number of steps on one thread, so the result depends on its seed
+alone, not on the time.
+
+Half of the shots of clips, in shards of their own, are of originals that were compressed before, as
+most videos that people have. A network that had not seen such took up to 1 dB from them at QPs
+near those of the first compression: it removed that damage too.
 
 The loss is the squared error divided by that of the frame before restoration: to first order, the
 gain in dB. Without this division, strong damage drowns mild damage. The network of *example* does
@@ -25,7 +29,7 @@ from dataclasses import dataclass
 from functools import lru_cache, partial
 from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import click
 import numpy as np
@@ -44,6 +48,7 @@ from jobs.specs.networks import Network
 from jobs.specs.sources import RawVideo
 from models.build import GraphNetwork
 from models.restorer import Restorer
+from scripts.starter_graphics import graphic_shot
 from scripts.starter_material import (
     FRAMES,
     PER_FRAME,
@@ -53,6 +58,8 @@ from scripts.starter_material import (
     Clip,
     clip_frames,
     clip_shot,
+    compressed,
+    earlier_coder,
     photo_shot,
     write_shard,
 )
@@ -60,7 +67,7 @@ from scripts.starter_material import (
 
 @dataclass(frozen=True)
 class Recipe:
-    """A network, and its steps: on photographs, then on clips, then with drawings as well.
+    """A network, and its steps: on photographs, then on all kinds of shots.
 
     `half`: its layers compute in bfloat16: 23 ms a step for 9-1-5 instead of 41, and 61 for *good*
     instead of 116 (AMD EPYC, one thread). The skip connection does not. `last`: the last layer
@@ -76,8 +83,7 @@ class Recipe:
 
     network: dict[str, Any]
     photo_steps: int
-    clip_steps: int
-    drawing_steps: int
+    all_steps: int
     rate: float = 1e-3
     half: bool = False
     last: float = 1.0
@@ -86,9 +92,9 @@ class Recipe:
 
 
 RECIPES = {
-    "fast": Recipe({"name": "ecbnet"}, 8000, 12000, 1200, half=True),
-    "good": Recipe({"name": "ecbnet", "depth": 8, "maps": 24}, 8000, 8000, 1200, half=True),
-    "example": Recipe({"name": "srcnn-9-1-5"}, 2000, 2500, 300, 2e-3, True, 0.03, 10, "fast"),
+    "fast": Recipe({"name": "ecbnet"}, 8000, 16000, half=True),
+    "good": Recipe({"name": "ecbnet", "depth": 8, "maps": 24}, 8000, 9000, half=True),
+    "example": Recipe({"name": "srcnn-9-1-5"}, 2000, 2800, 2e-3, True, 0.03, 10, "fast"),
 }
 CLIPS = {
     "carphone": Clip("clips/carphone_pristine.mp4"),
@@ -120,9 +126,9 @@ SIZES_OF_OTHERS = ("screenshot", "1080x1920", "720x1440", "1622x2880")
 PHOTO_SHARDS, PHOTO_SHOTS, CLIP_SHOTS = 16, 20, 50
 """Shards of photographs, their shots, and the shots of the one shard of each clip."""
 BESIDE_CLIPS = 2
-"""Shards of photographs that the training on clips sees too."""
-DRAWINGS = 3
-"""How often the shard of drawings counts. Without it, 8 layers took 0.2 dB from such scenes."""
+"""Shards of photographs that the second part sees too."""
+GRAPHIC_SHARDS, GRAPHIC_SHOTS = 2, 150
+"""Shards of drawn shots, and their shots."""
 BATCH, CROP = 16, 48
 LIMITED = (16, 219)
 """Y of black, and of white minus black, in limited range."""
@@ -146,8 +152,8 @@ def main(name: str, photos: Path, media: Path, work: Path) -> None:
     recipe = RECIPES[name]
     require_teacher(work, recipe)
     of_photos = photo_shards(photos, work)
-    drawings, other_drawings = (drawing_shard(work, part) for part in ("seen", "left-out"))
-    of_clips = {clip: clip_shard(clip, media, work) for clip in CLIPS}
+    drawn, other_drawn = (drawn_shards(work, part) for part in ("seen", "left-out"))
+    of_clips = {clip: clip_shards(clip, media, work) for clip in CLIPS}
     kind = Kind(TypeAdapter(Network).validate_python(recipe.network), "y", 3)
     torch.manual_seed(1)
     restorer = kind.restorer()
@@ -163,22 +169,17 @@ def main(name: str, photos: Path, media: Path, work: Path) -> None:
 
     def train_without(left_out: Sequence[str]) -> None:
         restorer.net.load_state_dict(start)
-        seen = [path for clip, path in of_clips.items() if clip not in left_out]
-        seen += of_photos[:BESIDE_CLIPS]
+        seen = [path for clip, paths in of_clips.items() if clip not in left_out for path in paths]
+        seen += of_photos[:BESIDE_CLIPS] + drawn
         teacher = teacher_without(work, recipe, left_out)
-        train(restorer.net, load(seen), recipe.clip_steps, recipe, teacher)
-        set_strength(restorer.net, FULL)
-        without = copied(restorer.net)
-        seen += [drawings] * DRAWINGS
-        train(restorer.net, load(seen), recipe.drawing_steps, recipe, teacher)
-        # With half of the change, drawings gain, and clips lose 0.01 dB instead of 0.05.
-        half = {key: (value + without[key]) / 2 for key, value in copied(restorer.net).items()}
-        restorer.net.load_state_dict(half)
+        train(restorer.net, load(seen), recipe.all_steps, recipe, teacher)
+        set_strength(restorer.net, FULL)  # The training changes it as well.
 
     shots, folds = [], []
     for fold in FOLDS:
         train_without(fold)
-        shots += measured(restorer.net, load([*(of_clips[clip] for clip in fold), other_drawings]))
+        paths = [path for clip in fold for path in of_clips[clip]] + other_drawn
+        shots += measured(restorer.net, load(paths))
         folds.append(copied(restorer.net))
     if takes_qp(restorer.net):
         strengths = fitted_strengths(np.array(shots))
@@ -223,24 +224,50 @@ def photo_shards(photos: Path, work: Path) -> list[Path]:
     ]
 
 
-def clip_shard(name: str, media: Path, work: Path) -> Path:
-    """The shard of a clip in the work folder; makes it if it is missing."""
-    clip = CLIPS[name]
+def clip_shards(name: str, media: Path, work: Path) -> list[Path]:
+    """The shards of a clip in the work folder: as it is, and compressed before it is coded.
 
-    def shots() -> list[Make]:
-        return [partial(clip_shot, clip, clip_frames(media, clip))] * CLIP_SHOTS
+    Makes those that are missing.
+    """
 
-    return _shard(work / f"{name}.npz", shots, sum(name.encode()))
+    def shot(chance: random.Random) -> list[Bytes]:
+        return clip_shot(CLIPS[name], _frames_of(name, media), chance)
+
+    def shot_compressed(chance: random.Random) -> list[Bytes]:
+        return compressed(shot(chance), earlier_coder(chance))
+
+    seed = sum(name.encode())
+    return [
+        _shard(work / f"{name}.npz", lambda: [shot] * CLIP_SHOTS, seed),
+        _shard(work / f"{name}-compressed.npz", lambda: [shot_compressed] * CLIP_SHOTS, seed + 1),
+    ]
 
 
-def drawing_shard(work: Path, part: str) -> Path:
-    """The shard of scenes as that of the sample clip; makes it if it is missing."""
+@lru_cache(1)
+def _frames_of(name: str, media: Path) -> list[Bytes]:
+    return clip_frames(media, CLIPS[name])
+
+
+def drawn_shards(work: Path, part: str) -> list[Path]:
+    """The shards of scenes as that of the sample clip, and of graphics; makes missing ones."""
 
     def shot(chance: random.Random) -> list[Bytes]:
         first = 1000 if part == "seen" else 10**6  # The sample clip's number is less.
         return list(scene(FRAMES, *chance.choice(SIZES), first + chance.randrange(10**5)))
 
-    return _shard(work / f"drawings-{part}.npz", lambda: [shot] * CLIP_SHOTS, len(part))
+    def graphic(chance: random.Random) -> list[Bytes]:
+        return graphic_shot(chance.choice(SIZES), FRAMES, chance)
+
+    scenes = _shard(work / f"drawings-{part}.npz", lambda: [shot] * CLIP_SHOTS, len(part))
+    count = GRAPHIC_SHARDS if part == "seen" else 1
+    return [scenes] + [
+        _shard(
+            work / f"graphics-{part}-{number}.npz",
+            lambda: [graphic] * GRAPHIC_SHOTS,
+            100 * len(part) + number,
+        )
+        for number in range(count)
+    ]
 
 
 def _shard(path: Path, shots: Callable[[], list[Make]], seed: int) -> Path:
@@ -407,7 +434,7 @@ def output(net: torch.nn.Module, image: Tensor) -> Tensor:
     return restored
 
 
-KNOTS = (16, 24, 34)
+KNOTS = (16, 24, 32, 40)
 """QPs between which the strength of the correction is linear; constant below and above."""
 FULL = (1.0, 1.0, 1.0, 1.0)
 BORDER = 8
@@ -420,7 +447,7 @@ Shot = tuple[float, float, float, float]
 @torch.no_grad()
 def measured(net: torch.nn.Module, material: Material) -> Iterator[Shot]:
     """The shots of a material, measured at full strength."""
-    set_strength(net, FULL)  # The training changes it as well.
+    set_strength(net, FULL)
     net.eval()
     count = FRAMES * PER_FRAME
     inside = (..., slice(BORDER, -BORDER), slice(BORDER, -BORDER))
@@ -437,42 +464,54 @@ def measured(net: torch.nn.Module, material: Material) -> Iterator[Shot]:
             yield (float(planes[:, 2].mean()), *sums)
 
 
+LOSS_COUNTS = {"seen": 10, "unseen": 3}
+"""How much more than a gain a loss counts, by whether the network sees the QP. One that does not
+would change nothing otherwise: at its one strength, mild damage loses."""
+
+
 def fitted_strengths(shots: NDArray[Any]) -> list[float]:
-    """The strengths at an unknown QP, and at KNOTS, with the highest mean gain of left-out shots.
+    """The strengths at KNOTS that are worth most on left-out shots whose QP is known.
 
-    No shot may lose. At the first knot the strength is 0: hardly damaged pictures stay as they are.
+    At the first knot the strength is 0: hardly damaged pictures stay as they are, and those whose
+    QP is unknown.
     """
-    steps = np.arange(0, 1.3, 0.05)
-    qp = shots[:, 0]
-    unknown = _best(shots[qp == 0], [(step,) for step in steps], (0,))
-    known = _best(shots[qp > 0], [(0, *pair) for pair in product(steps, steps)], KNOTS)
-    print("strengths:", *unknown, *known, flush=True)
-    return [*unknown, *known]
-
-
-LOSS_COUNTS = 3
-"""How much more than a gain a loss counts where the strength cannot depend on the QP."""
+    shots = shots[shots[:, 0] > 0]
+    _, _, common, change = shots.T
+    steps = np.arange(0, 1.3, 0.05) * common.sum() / change.sum()
+    strengths = _best(shots, [(0, *others) for others in product(steps, repeat=3)], KNOTS, "seen")
+    print("strengths:", *strengths, flush=True)
+    return list(strengths)
 
 
 def fitted_factor(shots: NDArray[Any], least_error: float) -> float:
-    """The one strength of a network that does not see the QP: most gain, with few losses.
+    """The one strength of a network that does not see the QP.
 
     Gains are those over an error of at least `least_error`: shots that are hardly damaged lose.
     """
-    factors = [float(step) for step in np.arange(0, 1.3, 0.05)]
-
-    def worth(factor: float) -> float:
-        gains = _gains(shots, np.full(len(shots), factor), least_error)
-        return float((gains + (LOSS_COUNTS - 1) * np.minimum(gains, 0)).mean())
-
-    best = max(factors, key=worth)
+    factors = [(float(step),) for step in np.arange(0, 1.3, 0.05)]
+    (best,) = _best(shots, factors, (0,), "unseen", least_error)
     print("factor:", best, flush=True)
     return best
 
 
-def _gains(
-    shots: NDArray[Any], strength: NDArray[Any], least_error: float = LEAST_ERROR
-) -> NDArray[Any]:
+def _best(
+    shots: NDArray[Any],
+    choices: Sequence[tuple[float, ...]],
+    knots: tuple[int, ...],
+    qp: Literal["seen", "unseen"],
+    least_error: float = LEAST_ERROR,
+) -> tuple[float, ...]:
+    """The choice of strengths at some QPs that is worth most."""
+
+    def worth(choice: tuple[float, ...]) -> float:
+        gains = _gains(shots, np.interp(shots[:, 0], knots, choice), least_error)
+        return float((gains + (LOSS_COUNTS[qp] - 1) * np.minimum(gains, 0)).mean())
+
+    best: tuple[float, ...] = tuple(map(float, max(choices, key=worth)))
+    return best
+
+
+def _gains(shots: NDArray[Any], strength: NDArray[Any], least_error: float) -> NDArray[Any]:
     """The gain of each shot in dB at a strength each."""
     _, error, common, change = shots.T
     floor = np.maximum(error, least_error / LIMITED[1] ** 2)
@@ -480,20 +519,9 @@ def _gains(
     return gains
 
 
-def _best(
-    shots: NDArray[Any], choices: Sequence[tuple[float, ...]], knots: tuple[int, ...]
-) -> tuple[float, ...]:
-    best, found = 0.0, choices[0]
-    for choice in choices:
-        gains = _gains(shots, np.interp(shots[:, 0], knots, choice))
-        if gains.min() >= 0 and gains.mean() > best:
-            best, found = float(gains.mean()), choice
-    return tuple(map(float, found))
-
-
 @torch.no_grad()
 def set_strength(net: torch.nn.Module, strengths: Sequence[float]) -> None:
-    """Let the correction have these strengths at an unknown QP, and at KNOTS.
+    """Let the correction have these strengths at KNOTS.
 
     A network that does not see the QP has one strength, the first, by which its last layer is
     multiplied.
@@ -503,19 +531,12 @@ def set_strength(net: torch.nn.Module, strengths: Sequence[float]) -> None:
             values.mul_(strengths[0])
         return
     inner, outer = net.get_submodule("strength1"), net.get_submodule("strength2")
-    unknown, mild, middle, strong = strengths
-    slopes = [(middle - mild) / (KNOTS[1] - KNOTS[0]), (strong - middle) / (KNOTS[2] - KNOTS[1])]
-    changes = [slopes[0], slopes[1] - slopes[0], -slopes[1]]
-    near_zero = 10  # No codec's rate is that low.
-    signs = [-1.0, 1.0, 1.0, 1.0]
-    places = [near_zero, *KNOTS]
-    inner.weight.copy_(torch.tensor(signs).reshape(4, 1, 1, 1))
-    inner.bias.copy_(
-        torch.tensor([-sign * place / 51 for sign, place in zip(signs, places, strict=True)])
-    )
-    factors = [(unknown - mild) / near_zero, *changes]
-    outer.weight.copy_(torch.tensor(factors).reshape(1, 4, 1, 1) * 51)
-    outer.bias.fill_(mild)
+    slopes = np.diff(strengths) / np.diff(KNOTS)
+    changes = np.diff(slopes, prepend=0, append=0)
+    inner.weight.fill_(1)
+    inner.bias.copy_(-torch.tensor(KNOTS) / 51)
+    outer.weight.copy_(torch.from_numpy(changes).reshape(1, -1, 1, 1) * 51)
+    outer.bias.fill_(strengths[0])
 
 
 if __name__ == "__main__":

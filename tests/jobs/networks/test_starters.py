@@ -98,13 +98,14 @@ def test_starter_of_another_shape_is_refused() -> None:
             make_network(spec, channels)
 
 
-def test_fitted_strengths_are_those_at_which_no_shot_loses() -> None:
-    chance, count = np.random.default_rng(0), 4 * FRAMES * PER_FRAME
+def test_fitted_strengths_are_those_of_the_most_gain() -> None:
+    chance, count = np.random.default_rng(0), 5 * FRAMES * PER_FRAME
     target = chance.integers(60, 180, (count, 32, 32), np.uint8)
+    qps = np.repeat([0, *KNOTS], count // 5)
     shard = {
         "input": target + chance.integers(0, 9, target.shape, np.uint8),
         "target": target,
-        "qp": np.broadcast_to(np.repeat([0, 24, 34, 40], count // 4)[:, None, None], target.shape),
+        "qp": np.broadcast_to(qps[:, None, None], target.shape),
         "error": np.full(count, 30, np.float32),
     }
     net = make_network(EcbNet(depth=2, maps=4), 1)
@@ -114,7 +115,14 @@ def test_fitted_strengths_are_those_at_which_no_shot_loses() -> None:
         net.get_parameter("strength2.bias").fill_(2)
     strengths = fitted_strengths(np.array(list(measured(net, [shard]))))
     best = 4 / 219 / 0.02
-    assert strengths == pytest.approx([best, 0, best, best], abs=0.06)
+    assert strengths == pytest.approx([0, best, best, best], abs=0.06)
+
+
+def test_a_loss_counts_more_than_a_gain() -> None:
+    # (QP, squared error, error times change, squared change)
+    gaining, losing = (24.0, 4e-4, 1e-4, 1e-4), (24.0, 4e-4, 0.0, 1e-4)
+    assert fitted_strengths(np.array([gaining] * 3))[1] == pytest.approx(1.0)
+    assert fitted_strengths(np.array([gaining, gaining, losing]))[1] == pytest.approx(0.2, abs=0.11)
 
 
 def test_the_one_strength_of_a_network_without_qp_prefers_few_losses() -> None:
@@ -138,10 +146,10 @@ def test_the_strength_of_a_network_without_qp_is_that_of_its_last_layer() -> Non
 
 def test_strength_is_linear_between_the_knots() -> None:
     net = make_network(EcbNet(depth=2, maps=4), 1)
-    set_strength(net, (0.1, 0.0, 0.6, 1.0))
-    middle = (KNOTS[1] + KNOTS[2]) / 2
+    set_strength(net, (0.0, 0.4, 0.6, 1.0))
+    middle = (KNOTS[2] + KNOTS[3]) / 2
     qps = torch.tensor([0.0, 12.0, *KNOTS, middle, 45.0]).reshape(-1, 1, 1, 1) / 51
     inner, outer = (net.get_submodule(f"strength{number}") for number in (1, 2))
     with torch.no_grad():
         strengths = outer(inner(qps).relu()).flatten().tolist()
-    assert strengths == pytest.approx([0.1, 0, 0, 0.6, 1, 0.8, 1], abs=1e-5)
+    assert strengths == pytest.approx([0, 0, 0, 0.4, 0.6, 1, 0.8, 1], abs=1e-5)
