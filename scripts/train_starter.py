@@ -12,8 +12,9 @@ the starter. Each part runs for a number of steps on one thread, so the result d
 alone, not on the time.
 
 Half of the shots of clips, in shards of their own, are of originals that were compressed before, as
-most videos that people have. A network that had not seen such took up to 1 dB from them at QPs
-near those of the first compression: it removed that damage too.
+most videos that people have. At a QP near that of the first compression a network cannot tell the
+damage of the two: it removes both, and loses against such an original. What it loses counts when
+the strength of its correction is fitted.
 
 The loss is the squared error divided by that of the frame before restoration: to first order, the
 gain in dB. Without this division, strong damage drowns mild damage. The network of *example* does
@@ -173,7 +174,6 @@ def main(name: str, photos: Path, media: Path, work: Path) -> None:
         seen += of_photos[:BESIDE_CLIPS] + drawn
         teacher = teacher_without(work, recipe, left_out)
         train(restorer.net, load(seen), recipe.all_steps, recipe, teacher)
-        set_strength(restorer.net, FULL)  # The training changes it as well.
 
     shots, folds = [], []
     for fold in FOLDS:
@@ -447,7 +447,7 @@ Shot = tuple[float, float, float, float]
 @torch.no_grad()
 def measured(net: torch.nn.Module, material: Material) -> Iterator[Shot]:
     """The shots of a material, measured at full strength."""
-    set_strength(net, FULL)
+    set_strength(net, FULL)  # The training changes it as well.
     net.eval()
     count = FRAMES * PER_FRAME
     inside = (..., slice(BORDER, -BORDER), slice(BORDER, -BORDER))
