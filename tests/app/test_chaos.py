@@ -84,7 +84,6 @@ class Browser:
 
     def close(self) -> None:
         self._client.reconnection = False  # Also ends a reconnect that is just succeeding.
-        self.cut()  # A close without it may wait for 3 s: two threads read the answer.
         self._client.shutdown()
         for connection in self._cut:
             connection.close()
@@ -222,7 +221,7 @@ def job_makers(chaos: Chaos, clip: Clip) -> list[Callable[[], list[str]]]:
     server = chaos.server
     ready = server.dataset(clip)
     server.wait(ready, "done")
-    small = {"name": "m", "batch_size": 4, "patch_size": 16, "patches_per_frame": 2, "epochs": 25}
+    small = {"name": "m", "batch_size": 4, "patch_size": 16, "patches_per_frame": 2, "epochs": 40}
     model = server.create("/models", {**small, "dataset": ready, "epochs": 1})
     server.wait(model, "done")
     image = str(next(clip[1].glob("*.bmp*")))
