@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
-from socketio.base_client import reconnecting_clients
 
 from jobs.core import folder as folders
 from jobs.core import launcher
@@ -104,19 +103,6 @@ def wait_for_workers(fork_server: None) -> Iterator[None]:
     yield
     for child in launcher._started:
         child.wait(timeout=60)
-
-
-@pytest.fixture(autouse=True)
-def no_reconnecting_clients() -> Iterator[None]:
-    """Fail a test that leaves a Socket.IO client reconnecting.
-
-    Its thread would draw random numbers during all later tests.
-    """
-    yield
-    leftover = list(reconnecting_clients)
-    for client in leftover:
-        client.shutdown()
-    assert not leftover
 
 
 @pytest.fixture(scope="session")

@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import socketio
 
 from jobs.core.events import read
 from jobs.core.folder import JobFolder
+from tests.support.live import LiveClient
 from tests.support.real import real_clip
 from tests.support.server import Server
 from tests.support.waiting import wait_until
@@ -42,18 +42,12 @@ def test_dataset_model_and_test_by_api(server: Server, clip: Clip) -> None:
 
 def test_live_events_arrive_once_and_in_order(server: Server, clip: Clip) -> None:
     received: list[dict[str, Any]] = []
-    client = socketio.Client()
-    client.on("events", lambda message: received.extend(message["events"]), namespace="/jobs")
-    client.connect(server.url, namespaces=["/jobs"])
-    dataset = server.dataset(clip)
-    client.emit("watch", {"job": dataset, "since": 0}, namespace="/jobs")
-    server.wait(dataset, "done")
-    client.sleep(0.5)
-    assert client.transport() == "websocket"
-    client.disconnect()
-    unique = {event["seq"]: event for event in received}
-    assert list(unique) == sorted(unique) == list(range(1, len(unique) + 1))
-    assert received[-1]["state"] == "done"
+    with LiveClient(server.url) as client:
+        dataset = server.dataset(clip)
+        client.watch(dataset)
+        while not received or received[-1].get("state") != "done":
+            received += client.receive()["events"]
+    assert [event["seq"] for event in received] == list(range(1, len(received) + 1))
 
 
 def test_training_survives_a_killed_server(server: Server, clip: Clip) -> None:

@@ -9,13 +9,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 
 import pytest
-import websocket
 
 from jobs.core.paths import ROOT
+from tests.support.live import LiveClient
 from tests.support.server import Server, free_port
 
 DEPLOY = ROOT / "deploy"
@@ -130,22 +129,11 @@ def test_a_server_behind_nginx_requires_its_name_and_token(proxied: int, server:
 
 
 def test_live_updates_pass_through_nginx(proxied: int) -> None:
-    """Raw messages (Engine.IO 4, Socket.IO 5): python-socketio's client reads in two threads and
-    hangs with TLS."""
-    url = f"wss://127.0.0.1:{proxied}/socket.io/?EIO=4&transport=websocket"
-    headers = [f"Authorization: Bearer {TOKEN}"]
     no_checks = {"cert_reqs": ssl.CERT_NONE, "check_hostname": False}
-    with closing(
-        websocket.create_connection(url, timeout=60, header=headers, sslopt=no_checks)
-    ) as connection:
-        assert str(connection.recv()).startswith("0{")
-        connection.send("40/jobs,")
-        assert str(connection.recv()).startswith("40/jobs,{")
-        connection.send('42/jobs,["watch",{"job":"nobody"}]')
-        assert (
-            connection.recv()
-            == '42/jobs,["events",{"job":"nobody","events":[],"error":"This job was deleted."}]'
-        )
+    headers = [f"Authorization: Bearer {TOKEN}"]
+    with LiveClient(f"https://127.0.0.1:{proxied}", header=headers, sslopt=no_checks) as client:
+        client.watch("nobody")
+        assert client.receive()["error"] == "This job was deleted."
 
 
 def test_proxy_headers_are_ignored_without_the_option_proxies(server: Server) -> None:

@@ -115,7 +115,7 @@ def test_the_divider_is_dragged_and_moved_by_keys(page: Page, viewer: Locator) -
     divider.press("ArrowRight")
     divider.press("PageUp")
     expect(divider).to_have_attribute("aria-valuenow", "11")
-    expect(page).to_have_url(re.compile("train/0$"))
+    expect(page).to_have_url(re.compile(r"train/0\?mode=slider$"))  # No key turned to another pair.
 
 
 def test_the_wheel_zooms_at_the_cursor_and_dragging_pans(page: Page, viewer: Locator) -> None:

@@ -11,11 +11,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import socketio
 from werkzeug.test import Client, TestResponse
 from werkzeug.wrappers import Request, Response
 
 from app.web.access import guarded, link
+from tests.support.live import LiveClient
 from tests.support.server import Server
 
 TOKEN = "a-token-for-these-tests"  # noqa: S105
@@ -130,18 +130,11 @@ def test_a_public_server_requires_the_token_everywhere(
         urllib.request.urlopen(f"{public.url}/api/v1/jobs")
     with refusal.value:
         assert refusal.value.code == 401
-    client = socketio.SimpleClient()
-    with pytest.raises(socketio.exceptions.ConnectionError):
-        client.connect(public.url, namespace="/jobs", transports=["websocket"])
-    client.connect(
-        public.url,
-        namespace="/jobs",
-        transports=["websocket"],
-        headers={"Authorization": f"Bearer {TOKEN}"},
-    )
-    client.emit("watch", {"job": "nobody", "since": 0})
-    assert client.receive(timeout=60)[1]["error"] == "This job was deleted."
-    client.disconnect()
+    with pytest.raises(LiveClient.LOST, match="401"):
+        LiveClient(public.url)
+    with LiveClient(public.url, header=[f"Authorization: Bearer {TOKEN}"]) as client:
+        client.watch("nobody")
+        assert client.receive()["error"] == "This job was deleted."
     command = [
         sys.executable,
         "-m",

@@ -7,8 +7,8 @@ import time
 from pathlib import Path
 
 import pytest
-import socketio
 
+from tests.support.live import LiveClient
 from tests.support.server import Server
 
 Clip = tuple[Path, Path]
@@ -30,10 +30,8 @@ def started_request(server: Server, length: int) -> socket.socket:
 def test_a_request_in_progress_completes_before_shutdown(
     number: signal.Signals, server: Server
 ) -> None:
-    watcher = socketio.Client(reconnection=False)
-    watcher.connect(server.url, namespaces=["/jobs"])
     body = json.dumps({"name": "a"}).encode()
-    with started_request(server, len(body)) as client:
+    with LiveClient(server.url), started_request(server, len(body)) as client:
         server.process.send_signal(number)
         deadline = time.monotonic() + 60
         while not refuses(server.port):
@@ -43,7 +41,6 @@ def test_a_request_in_progress_completes_before_shutdown(
         client.sendall(body)
         assert client.recv(1000).startswith(b"HTTP/1.1 422")
     assert server.process.wait(60) == 0
-    watcher.disconnect()
 
 
 def refuses(port: int) -> bool:
