@@ -125,7 +125,7 @@ PHOTOGRAPHS += ("EveningGlow", "summer_1am", "Elephants", "Path", "Canopee", "Gr
 SIZES_OF_OTHERS = ("screenshot", "1080x1920", "720x1440", "1622x2880")
 
 PHOTO_SHARDS, PHOTO_SHOTS, CLIP_SHOTS = 16, 20, 50
-"""Shards of photographs, their shots, and the shots of the one shard of each clip."""
+"""Shards of photographs, their shots, and the shots of each of the two shards of each clip."""
 BESIDE_CLIPS = 2
 """Shards of photographs that the second part sees too."""
 GRAPHIC_SHARDS, GRAPHIC_SHOTS = 2, 150

@@ -42,7 +42,7 @@ def test_the_milder_the_damage_of_the_input_the_finer_is_the_output(
     assert any("hardly damaged" in text for text in messages) == (qp < 25)
 
 
-def test_the_lossless_codec_has_no_rate(tmp_path: Path) -> None:
+def test_the_lossless_codec_costs_nothing(tmp_path: Path) -> None:
     clip = tmp_path / "clip.h264"
     encode(scene(2, 64, 48, 1), clip, {"qp": "16"})
     _, messages = restored(clip, "ffv1")
