@@ -4,7 +4,8 @@
 
 libx264 (preset medium) encodes consecutive frames of a clip, 1280x720 by default. Starters and
 filters restore them in turns, each from that file to an .mp4 with the same encoder and options,
-and each with all cores. `frames_per_second` is the best of all rounds: as the command reports it
+and each with all cores; starters also to FFV1, which is lossless and quicker to encode.
+`frames_per_second` is the best of all rounds: as the command reports it
 for the starters, without the start of its process, and with it (0.1 s) for ffmpeg. `gain` is PSNR
 of Y over the input, of the written file, in dB. The starters have seen the default clip in their
 training. Prints a JSON object.
@@ -43,6 +44,9 @@ FILTERS = {
 }
 """Filters of ffmpeg, each at the best of a few settings on the first frames of the default clip."""
 
+LOSSLESS = ", FFV1"
+STARTERS = [name + codec for name in get_args(Starter) for codec in ("", LOSSLESS)]
+
 Picture = NDArray[np.uint8]
 
 
@@ -64,12 +68,12 @@ def main(clip: Path, count: int, qp: int, rounds: int) -> None:
         before = score(source, originals)
         rows: dict[str, dict[str, float]] = {}
         for _ in range(rounds):
-            for name in (*get_args(Starter), *FILTERS):
-                out = work / f"{name}.mp4"
+            for name in (*STARTERS, *FILTERS):
+                out = work / f"{name}.{'mkv' if name.endswith(LOSSLESS) else 'mp4'}"
                 speed = (
                     filtered(source, out, FILTERS[name], len(originals))
                     if name in FILTERS
-                    else restored(source, out, name)
+                    else restored(source, out, name.removesuffix(LOSSLESS))
                 )
                 row = rows.setdefault(name, {"frames_per_second": 0.0})
                 row["frames_per_second"] = max(row["frames_per_second"], round(speed, 2))
@@ -95,6 +99,7 @@ def encode(pictures: list[Picture], path: Path, qp: int) -> None:
 def restored(source: Path, out: Path, starter: str) -> float:
     """Restore by the command; frames a second, as it reports them."""
     command = [sys.executable, "-m", "commands.main", "restore", source, out]
+    command += ["--codec", "ffv1"] if out.suffix == ".mkv" else []
     result = run([*command, "--starter", starter, "--overwrite", "--json"])
     return float(json.loads(result)["frames_per_second"])
 

@@ -65,7 +65,7 @@ def restore_pipe(source: BinaryIO, out: BinaryIO, model: Model, report: Report) 
             )
         if restorer.needs_qps and model.qp is None:
             report.message(no_qp(NAME), "warning")
-        restorer.layout = layout_of(first)
+        restorer.begin(layout_of(first))
         out.write(header)
         report.begin(0)
         for batch in video.batches(restorer.batch_size):

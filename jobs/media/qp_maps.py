@@ -191,6 +191,6 @@ def plane_of(
     """
     if map is None:
         return np.full((height, width), PLANE_SCALE * (unknown or 0), np.uint8)
-    rows = (top % BLOCK + np.arange(height)) // BLOCK
-    columns = (left % BLOCK + np.arange(width)) // BLOCK
-    return map[rows[:, None], columns] * np.uint8(PLANE_SCALE)
+    top, left = top % BLOCK, left % BLOCK
+    wide = (map * np.uint8(PLANE_SCALE)).repeat(BLOCK, 1)[:, left : left + width]
+    return wide.repeat(BLOCK, 0)[top : top + height]

@@ -104,9 +104,22 @@ def choose_precision(requested: str, device: torch.device) -> Precision:
 def computes_bfloat16(device: torch.device) -> bool:
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    # Not all versions of PyTorch report this; /proc/cpuinfo does.
-    features = {*_cpuinfo("flags").split(), *_cpuinfo("Features").split()}
-    return bool(features & {"avx512_bf16", "amx_bf16", "bf16"})
+    return bool(_cpu_features() & {"avx512_bf16", "amx_bf16", "bf16"})
+
+
+def computes_eight_bits(device: torch.device) -> bool:
+    """Whether 8 bits are faster and exact: products of older CPUs overflow 16 bits."""
+    has_operations = torch.backends.mkldnn.is_available()
+    return (
+        device.type == "cpu"
+        and has_operations
+        and bool(_cpu_features() & {"avx512_vnni", "avx_vnni"})
+    )
+
+
+def _cpu_features() -> set[str]:
+    """The names that Linux has for them. Not all versions of PyTorch report all of them."""
+    return {*_cpuinfo("flags").split(), *_cpuinfo("Features").split()}
 
 
 def _computes_tf32(device: torch.device) -> bool:

@@ -142,7 +142,8 @@ class Pipeline:
             return True
         if self._restorer.model.lacks_qp(coding_of(first)):
             self._report.message(no_qp(self._name), "warning")
-        layout = self._restorer.layout = layout_of(planar(first, depths))
+        layout = layout_of(planar(first, depths))
+        self._restorer.begin(layout)
         output = VideoOut(
             draft, out, codec, self._container, first, layout, self._warn, video.covers
         )

@@ -29,7 +29,7 @@ from jobs.media.images import Picture, read_image
 from jobs.media.sample_clip import scene
 from jobs.media.video import decode_frames, open_video, to_picture
 from jobs.networks import starters
-from jobs.networks.device import computes_bfloat16
+from jobs.networks.device import computes_bfloat16, computes_eight_bits
 from jobs.restoring import network, output_file, planes, video_out
 from jobs.restoring.images import restore_folder, restore_image
 from jobs.restoring.network import FrameRestorer, Model
@@ -257,9 +257,9 @@ def test_restored_y_is_that_of_the_network_in_float32(starter: Starter, tmp_path
         seen = torch.cat((image, torch.full_like(image, 37 / 51)), 1)
         with torch.inference_mode():
             expected = y + 219 * (exact(seen).clamp(0, 1) - image)[0, 0].numpy()
-        # Rounding: half a level, a quarter in the mean. The rest is bfloat16, where a CPU has it.
+        # Rounding: half a level, a quarter in the mean. The rest is from 8 bits or bfloat16.
         error = np.abs(new_y - expected.clip(0, 255))
-        assert error.max() < 1
+        assert error.max() < (4 if computes_eight_bits(torch.device("cpu")) else 1)
         assert error.mean() < 0.3
         changed += int((new_y != y).sum())
     assert changed > 100
