@@ -54,7 +54,6 @@ def test_training_survives_a_killed_server(server: Server, clip: Clip) -> None:
     dataset = server.dataset(clip)
     server.wait(dataset, "done")
     model = server.create("/models", {"name": "long", "dataset": dataset, "epochs": 25, **SMALL})
-    server.wait(model, "running")
     server.wait_for(model, lambda job: bool(job["summary"].get("best")))
     server.kill()
     steps_at_kill = _steps(server, model)
@@ -91,9 +90,8 @@ def test_abort_and_resume(server: Server, clip: Clip) -> None:
     dataset = server.dataset(clip)
     server.wait(dataset, "done")
     model = server.create("/models", {"name": "aborted", "dataset": dataset, "epochs": 30, **SMALL})
-    server.wait(model, "running")
     server.wait_for(model, lambda job: bool(job["summary"].get("best")))
-    server.call(f"/jobs/{model}/abort", {})
+    assert server.call(f"/jobs/{model}/abort", {})[0] == 202
     aborted = server.wait(model, "aborted")
     assert not JobFolder(server.home / "jobs" / model).worker_lives()
     epoch = aborted["summary"]["last"]["epoch"]

@@ -75,7 +75,7 @@ def proxied(server: Server, tmp_path: Path) -> Iterator[int]:
 
 
 def wait_for(port: int) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while True:
         try:
             send(port, "/healthz")

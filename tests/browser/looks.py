@@ -22,6 +22,14 @@ def until(page: Page, condition: str) -> None:
         page.wait_for_timeout(50)
 
 
+def let_address_follow(page: Page) -> None:
+    """Wait until the address has what was shown before: pages write it 250 ms after a drawing.
+
+    Timers of a page end in their order.
+    """
+    page.evaluate("() => new Promise(done => requestAnimationFrame(() => setTimeout(done, 300)))")
+
+
 def check_looks(page: Page, name: str) -> None:
     """Take screenshots in light and dark, wide and narrow; check width and accessibility."""
     page.wait_for_load_state()  # After a click on a link, the new page may still be empty.

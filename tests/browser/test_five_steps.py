@@ -134,7 +134,10 @@ def test_a_page_catches_up_after_losing_its_server(
     small = {"epochs": 20, "batch_size": 8, "patch_size": 32, "patches_per_frame": 4}
     model = server.create("/models", {"name": "long", "dataset": dataset, **small})
     page = browser.new_page()
+    server.wait(model, "running")
+    server.suspend(model)  # Else it might have ended before a busy browser shows its page.
     page.goto(f"{server.url}/models/{model}")
+    server.resume(model)
     until(page, "Number(document.querySelector('.chart').dataset.points) >= 3")
     page.evaluate("window.sameDocument = true")
     server.kill()

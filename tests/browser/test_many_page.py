@@ -77,6 +77,7 @@ def test_a_bar_of_the_histogram_selects_its_images(page: Page, prepared: Prepare
     page.get_by_role("button", name="Run test").click()
     expect(page.locator("#state")).to_have_text("done")
     expect(page.locator(".results tbody tr")).to_have_count(6)
+    expect(page.locator(".verdict")).to_contain_text("of 6")
     bars = page.locator(".bars a")
     counts = [int(label.split(": ")[1].split()[0]) for label in labels(page)]
     assert sum(counts) == 6

@@ -144,7 +144,8 @@ def test_a_refused_form_keeps_the_entered_values(form: Page, server: Server, cli
     form.get_by_label("Base learning rate").locator("visible=true").fill("0.01, 0.02")
     chosen = values(form, "more_datasets")
     form.get_by_label("Name", exact=True).fill("")
-    form.get_by_role("button", name="Start").click()
+    with form.expect_navigation():
+        form.get_by_role("button", name="Start").click()
     expect(form.get_by_role("alert").first).to_contain_text("Name: This field is required.")
     assert len(chosen) == 2
     assert values(form, "more_datasets") == chosen

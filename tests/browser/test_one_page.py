@@ -13,7 +13,7 @@ from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.conftest import job_of, watched
-from tests.browser.looks import check_looks, layout_shift, until
+from tests.browser.looks import check_looks, layout_shift, let_address_follow, until
 from tests.browser.test_pairs_page import painted, values
 from tests.support.server import Server, free_port
 
@@ -313,6 +313,7 @@ def test_the_address_contains_mode_pictures_zoom_and_place(page: Page, tested: s
     for _ in range(2):
         page.get_by_role("button", name="Zoom in").click()
     page.keyboard.press("Shift+ArrowRight")
+    let_address_follow(page)
     until(page, "location.search.includes('at=') && location.search.includes('compare=')")
     zoom = page.get_by_label("Zoom", exact=True).inner_text()
     look = page.locator(".stage canvas").evaluate("canvas => canvas.toDataURL()")

@@ -7,11 +7,14 @@ import numpy as np
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
+from jobs.core.events import read
+from jobs.core.folder import JobFolder
 from jobs.datasets.store import PairReader
 from jobs.media.sample_clip import make_clip
 from tests.browser.conftest import keep_picture
 from tests.browser.looks import layout_shift, until
 from tests.support.server import Server
+from tests.support.waiting import wait_until
 
 Clip = tuple[Path, Path]
 
@@ -246,15 +249,24 @@ def test_pairs_and_histogram_of_a_dataset_appear_while_it_is_made(
     clip = make_clip(tmp_path / "many")
     page.set_viewport_size({"width": width, "height": 844})
     id = server.dataset(clip)
+    events = JobFolder(server.home / "jobs" / id).events
+
+    def suspend_at(**fields: str) -> None:
+        """Suspend the worker when it has logged such an event; the server learns of it later."""
+        wait_until(
+            lambda: any(fields.items() <= event.items() for event in read(events)),
+            f"no event {fields}",
+        )
+        server.suspend(id)
+
+    suspend_at(type="state", state="running")
     server.wait(id, "running")
-    server.suspend(id)
     requests: list[str] = []
     page.on("request", lambda request: requests.append(request.url))
     page.goto(f"{server.url}/datasets/{id}")
     expect(page.locator(".growing")).to_contain_text("Appears with the first pairs.")
     server.resume(id)
-    server.wait_for_events(id, "sample")
-    server.suspend(id)
+    suspend_at(type="sample")
     expect(page.locator(".growing .bars")).to_be_visible()
     picture = page.locator(".growing .thumbs img").first
     assert picture.evaluate("picture => picture.decode().then(() => picture.naturalWidth)") == 320

@@ -90,6 +90,7 @@ async function showPlayer({ shown, sound, width = 1, height = 1 } = {}) {
   // Each attempt writes the same names, which browsers cache.
   const query = `?try=${job.seq}`;
   const times = await fetch(withRoot(shown.times + query)).then((response) => response.json());
+  if (videos !== shownVideos) return; // Newer facts came in the meantime.
   showFrame = videoCompare(
     part("player"),
     {

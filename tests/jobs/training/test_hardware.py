@@ -26,6 +26,6 @@ def test_cpu_and_memory_are_logged_until_the_watch_ends(
         assert not watch._thread.is_alive()
     last = events[-1]
     assert last["type"] == "hardware"
-    assert last["cpu"] > 0
+    assert max(event["cpu"] for event in events if event["type"] == "hardware") > 0
     assert 0 < last["rss"] < last["memory_total"]
     assert last["gpus"] == []

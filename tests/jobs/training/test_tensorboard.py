@@ -25,6 +25,7 @@ from jobs.run import main as run_worker
 from jobs.specs import ModelSpec
 from jobs.training.learner import Learner
 from jobs.training.tensorboard import Board
+from tests.support.waiting import wait_until
 
 Clip = tuple[Path, Path]
 Make = Callable[..., JobFolder]
@@ -211,10 +212,7 @@ def test_points_are_flushed_before_the_run_ends(
         board.begin(model.spec(), 0)  # type: ignore[arg-type]
         report.log.listeners.append(board.write)
         report.scalars(1, 0.5, {"train/l1": 0.25, "val/psnr": float("inf")})
-        deadline = time.monotonic() + 5
-        while "train/l1" not in loaded(model).Tags()["scalars"]:
-            assert time.monotonic() < deadline
-            time.sleep(0.1)
+        wait_until(lambda: "train/l1" in loaded(model).Tags()["scalars"], "no point in the file")
         assert loaded(model).Tags()["scalars"] == ["train/l1"], (
             "the infinite PSNR of equal images is not written"
         )
