@@ -6,7 +6,7 @@ PORT ?= 5000
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev demo serve docs screenshots test test-long bench lint generate audit format constraints
+.PHONY: help setup setup-dev demo serve docs screenshots test test-long bench lint types lint-code lint-scripts generate audit format constraints
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -58,14 +58,20 @@ bench: .venv/ready static/dist/manifest.json ## All benchmarks, half an hour on 
 	$(BIN)/python -m benchmarks
 
 lint: .venv/ready-test ## Format, lint, types and words
+	$(MAKE) --no-print-directory --jobs=2 --output-sync=target types lint-code docs lint-scripts
+
+types: .venv/ready-test
+	$(BIN)/mypy
+
+lint-code: .venv/ready-test
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy
 	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive app clearframe commands jobs models run_server.py
 	$(BIN)/djlint --quiet --lint templates
 	$(BIN)/codespell
 	$(BIN)/python scripts/check_words.py
-	$(MAKE) --no-print-directory docs
+
+lint-scripts: .venv/ready-test
 	PATH="$(CURDIR)/$(BIN):$$PATH" npm run --silent lint
 
 generate: .venv/ready-test ## Write docs/events.md, types.js and openapi.json from the types and routes that they describe
