@@ -57,8 +57,10 @@ test-long: .venv/ready-test ## Tests by chance with ten times the examples and f
 bench: .venv/ready static/dist/manifest.json ## All benchmarks, half an hour on an idle machine; adds a line each to benchmarks/results
 	$(BIN)/python -m benchmarks
 
+# macOS has make 3.81, which mixes the outputs of targets.
+WHOLE_OUTPUTS := $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
 lint: .venv/ready-test ## Format, lint, types and words
-	$(MAKE) --no-print-directory --jobs=2 --output-sync=target types lint-code docs lint-scripts
+	$(MAKE) --no-print-directory --jobs=2 $(WHOLE_OUTPUTS) types lint-code docs lint-scripts
 
 types: .venv/ready-test
 	$(BIN)/mypy

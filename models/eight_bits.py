@@ -19,7 +19,7 @@ from models.build import GraphNetwork
 from models.definitions.networks import ecbnet
 from models.definitions.operations import Conv, Power
 
-LEVELS, WEIGHT_LEVELS = 255, 63
+LARGEST, LARGEST_WEIGHT = 255, 63
 """The largest value of uint8, and the largest weight; the smallest is its negative.
 
 CPUs without VNNI add two products in 16 bits: 2 x 255 x 127 would not fit. So the output is the
@@ -31,15 +31,19 @@ MID_QP = 30
 """The QP for which the rounded weights of the QP are right."""
 DRAWN_QPS, DRAWN_SIDE, MACROBLOCK = (18, 45), 64, 16
 """Of the drawn pictures: the least and the largest QP, width and height, and pixels of one QP."""
+MOST_LAYERS, MOST_MAPS = 8, 32
+"""Of networks whose gain in 8 bits was measured, with some room."""
 
 
 def fits(net: nn.Module) -> TypeGuard[GraphNetwork]:
-    """Whether EightBits can compute a network: an ECB network for Y."""
+    """Whether EightBits can compute a network: an ECB network for Y, not a large one."""
     if not isinstance(net, GraphNetwork):
         return False
     graph = net.graph
     convs = [node.op for node in graph.nodes if isinstance(node.op, Conv) and node.op.branches]
-    return bool(convs) and graph == ecbnet(1, len(convs), convs[0].maps, graph.takes_qp)
+    if not convs or len(convs) > MOST_LAYERS or convs[0].maps > MOST_MAPS:
+        return False
+    return graph == ecbnet(1, len(convs), convs[0].maps, graph.takes_qp)
 
 
 class EightBits:
@@ -50,6 +54,7 @@ class EightBits:
     """
 
     def __init__(self, net: GraphNetwork, black: float, white: float) -> None:
+        self.black, self.white = black, white
         layers = {node.name: net.layer(node) for node in net.graph.nodes}
         powers = {node.name: node.op for node in net.graph.nodes if isinstance(node.op, Power)}
         convs = [layer for name, layer in layers.items() if name.startswith("conv")]
@@ -57,10 +62,10 @@ class EightBits:
         step = powers["centre"].scale / (white - black)
         with torch.inference_mode():
             self._layers = list(_rounded(convs, _ranges(layers), self._middle, step))
-            self._factors = torch.full((LEVELS + 1,), powers["correction"].scale)
+            self._factors = torch.full((LARGEST + 1,), powers["correction"].scale)
             """By 5 QP: what the last layer's output is multiplied by."""
             if self._takes_qp:
-                qps = torch.arange(LEVELS + 1)[:, None, None, None] / LEVELS
+                qps = torch.arange(LARGEST + 1)[:, None, None, None] / LARGEST
                 strength = layers["strength2"](F.relu(layers["strength1"](qps)))
                 self._factors *= strength.flatten()
 
@@ -96,7 +101,7 @@ class Layer:
 
     def __call__(self, input: Tensor) -> Tensor:
         """uint8 (N, maps, H, W) to uint8, or from the last layer to float32."""
-        scale, dtype = (1.0, torch.float32) if self.is_last else (1 / LEVELS, torch.uint8)
+        scale, dtype = (1.0, torch.float32) if self.is_last else (1 / LARGEST, torch.uint8)
         output: Tensor = torch.ops.onednn.qconv2d_pointwise(
             input,
             self.input_scale,
@@ -125,18 +130,18 @@ def _rounded(
     """The layers, whose outputs are divided by `ranges`. A `step` of Y is one of the input."""
     input_scale = step
     for number, conv in enumerate(convs):
-        assert isinstance(conv, nn.Conv2d)
+        assert type(conv) is nn.Conv2d, "the network is not folded"
         assert conv.bias is not None
         weight, bias = conv.weight.clone(), conv.bias.clone()
         is_first, is_last = number == 0, number == len(ranges)
         if is_first:
-            weight[:, 1:] /= LEVELS * step
+            weight[:, 1:] /= LARGEST * step
         else:
             weight *= ranges[number - 1][:, None, None]
         if not is_last:
             weight /= ranges[number][:, None, None, None]
             bias /= ranges[number]
-        scales = weight.abs().amax((1, 2, 3)).clamp(min=1e-12) / WEIGHT_LEVELS
+        scales = weight.abs().amax((1, 2, 3)).clamp(min=1e-12) / LARGEST_WEIGHT
         rounded = (weight / scales[:, None, None, None]).round()
         if is_first:  # Its inputs are far from zero: without this, errors of weights would add up.
             inputs = step * torch.tensor([middle, 5.0 * MID_QP])[: weight.shape[1]]
@@ -147,7 +152,7 @@ def _rounded(
             rounded.to(torch.int8), scales, input_scale, 0, (1, 1), (pad, pad), (1, 1), 1, None
         )
         yield Layer(packed, scales, bias, input_scale, pad, is_last)
-        input_scale = 1 / LEVELS
+        input_scale = 1 / LARGEST
 
 
 def _padded(planes: Tensor, gray: int) -> Tensor:

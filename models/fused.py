@@ -15,10 +15,10 @@ LEVELS = 256
 
 
 class FusedNetwork(nn.Module):
-    """A graph as a module like GraphNetwork, in eval mode, whose convolutions compute in `dtype`.
+    """A folded graph as a module like GraphNetwork, whose convolutions compute in `dtype`.
 
     ReLUs are part of the convolution before them. Layers of single pixels that see the QP alone are
-    looked up: in the starter *fast* they took a fifth of the time, though they have four maps.
+    looked up. For inference only.
     """
 
     def __init__(self, net: GraphNetwork, dtype: torch.dtype) -> None:
@@ -26,7 +26,7 @@ class FusedNetwork(nn.Module):
         self.graph: Graph = net.graph
         self.layers = nn.ModuleList()
         self._steps: list[tuple[str, tuple[str, ...]]] = []
-        of_qp: dict[str, list[nn.Module]] = {QP: []}
+        of_qp: dict[str, list[nn.Module]] = {QP: []} if self.graph.takes_qp else {}
         fused: dict[str, tuple[Node, nn.Conv2d]] = {}
         users = Counter(name for node in self.graph.nodes for name in node.inputs)
         before_relu = {
@@ -83,6 +83,7 @@ class FusedConv(nn.Module):
 
     def __init__(self, conv: nn.Conv2d, relu: bool, dtype: torch.dtype) -> None:
         super().__init__()
+        assert type(conv) is nn.Conv2d, "the network is not folded"
         weight = conv.weight.detach().to(dtype, memory_format=torch.channels_last)
         self.weight = nn.Parameter(weight, requires_grad=False)
         self.bias = (

@@ -55,7 +55,7 @@ class FrameRestorer:
         self._device = tiles.device_of(model.restorer)
         self._restorer = _fast(model.restorer, self._device)
         self.dtype = self._restorer.dtype
-        """The type that layers compute in, by autocast; None for float32."""
+        """The type of values between layers, unless they compute in 8 bits; None for float32."""
         self._tilings: dict[tuple[int, ...], tiles.Tiling] = {}
         self.threads = 1
         """Threads that may call `restore` at a time. On a GPU they would need its memory twice,
@@ -74,6 +74,7 @@ class FrameRestorer:
     def begin(self, layout: Layout) -> None:
         """Prepare for frames of a layout."""
         self._layout, restorer = layout, self.model.restorer
+        self._eight_bits = None
         if (
             layout.bits == 8
             and computes_eight_bits(self._device)
@@ -132,8 +133,12 @@ class FrameRestorer:
 
     def _run_in_eight_bits(self, network: EightBits, y: Tensor, shots: list[Shot]) -> Tensor:
         """The change of Y, float32 (N, 1, H, W): 1 is the full range."""
+        y = y.clamp(round(network.black), round(network.white))  # As gray_of.
         image = self._with_qps(y, shots) if self.needs_qps else y
-        return tiles.in_tiles(network, image, self._tiling(image, self._limit))
+        try:
+            return tiles.in_tiles(network, image, self._tiling(image, self._limit))
+        except tiles.TooLarge as error:
+            raise JobError(str(error)) from error
 
     def _with_qps(self, image: Tensor, shots: list[Shot]) -> Tensor:
         """The images, uint8 or float32 in 0 to 1, with the QPs of their frames as last channel."""

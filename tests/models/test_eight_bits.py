@@ -20,7 +20,7 @@ from models.build import GraphNetwork
 from models.definitions.graph import Graph
 from models.definitions.networks import NETWORKS, ecbnet
 from models.definitions.receptive_field import reach_of
-from models.eight_bits import EightBits, fits
+from models.eight_bits import LARGEST, LARGEST_WEIGHT, EightBits, fits
 from models.metrics import psnr
 from models.tiles import Tiling, in_tiles, windows
 
@@ -106,10 +106,17 @@ def test_tiles_have_no_seams() -> None:
     assert torch.equal(in_tiles(network, image, tiling), network(image))
 
 
+def test_no_sum_of_two_products_exceeds_16_bits() -> None:
+    """CPUs without VNNI add two at a time (vpmaddubsw), and saturate."""
+    assert 2 * LARGEST * LARGEST_WEIGHT < 2**15
+
+
 def test_other_networks_do_not_fit() -> None:
     assert fits(GraphNetwork(ecbnet(1, depth=6, maps=24)))
     assert fits(GraphNetwork(ecbnet(1, qp=False)))
     assert not fits(GraphNetwork(ecbnet(3)))
+    assert not fits(GraphNetwork(ecbnet(1, depth=9)))
+    assert not fits(GraphNetwork(ecbnet(1, maps=33)))
     assert not fits(torch.nn.Identity())
     for name, network in NETWORKS.items():
         assert fits(GraphNetwork(network.graph(1))) == (name == "ecbnet"), name

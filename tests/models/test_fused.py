@@ -62,7 +62,16 @@ def test_values_with_several_uses_are_kept() -> None:
     )
     only_qp = Graph((Node("show", Conv(1, (1, 1)), (QP,)),), "show", 1)
     before_relu = Graph(both.nodes[:2], "conv", 1)
-    for graph in (both, only_qp, before_relu):
+    named_as_the_qp = Graph(
+        (
+            Node(QP, conv, (INPUT,)),
+            Node("relu", Activation("relu"), (QP,)),
+            Node("sum", Combine("sum"), (QP, "relu")),
+        ),
+        "sum",
+        1,
+    )
+    for graph in (both, only_qp, before_relu, named_as_the_qp):
         net = moved(graph)
         image = image_for(graph)
         with torch.inference_mode():

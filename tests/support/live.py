@@ -18,7 +18,7 @@ MESSAGE, PING, PONG = "42/jobs,", "2", "3"
 class LiveClient:
     """A connection to the namespace `/jobs` of a server, for example "http://127.0.0.1:5000".
 
-    Its methods raise LOST when the connection cannot be made, is lost, or is silent for a minute.
+    Its methods raise LOST when the connection cannot be made or is lost.
     """
 
     LOST = (OSError, websocket.WebSocketException)
@@ -30,7 +30,7 @@ class LiveClient:
             self._expect("0{")
             self._socket.send("40/jobs,")
             self._expect("40/jobs,{")
-        except self.LOST:
+        except BaseException:
             self._socket.shutdown()
             raise
 

@@ -12,7 +12,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable
 from contextlib import suppress
-from itertools import cycle
+from itertools import cycle, islice
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -25,14 +25,15 @@ T = TypeVar("T")
 
 
 _worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
-_first_port = 20_000 + 1_000 * _worker
-_ports = cycle(range(_first_port, _first_port + 1_000))
-"""Below those that the kernel gives, and others for each process that runs tests: between the
-choice of a port and the start of its server, nothing else takes it."""
+_ports = cycle(range(20_000 + 1_000 * (_worker % 12), 21_000 + 1_000 * (_worker % 12)))
+"""Below those that the kernel gives, and others for each process of a test run: between the choice
+of a port and the start of its server, no other test takes it."""
+for _ in range(os.getpid() % 1_000):  # Another test run may use the same ports.
+    next(_ports)
 
 
 def free_port() -> int:
-    for port in _ports:
+    for port in islice(_ports, 1_000):
         with suppress(OSError), socket.socket() as free:
             free.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             free.bind(("127.0.0.1", port))

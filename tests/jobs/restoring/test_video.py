@@ -29,13 +29,13 @@ from jobs.media.images import Picture, read_image
 from jobs.media.sample_clip import scene
 from jobs.media.video import decode_frames, open_video, to_picture
 from jobs.networks import starters
-from jobs.networks.device import computes_bfloat16, computes_eight_bits
+from jobs.networks.device import computes_bfloat16
 from jobs.restoring import network, output_file, planes, video_out
 from jobs.restoring.images import restore_folder, restore_image
 from jobs.restoring.network import FrameRestorer, Model
 from jobs.restoring.planes import layout_of, planar, planes_of
 from jobs.restoring.video import Restored, restore_video
-from jobs.restoring.video_in import VideoIn
+from jobs.restoring.video_in import Shot, VideoIn
 from jobs.specs.networks import Starter
 from models.build import GraphNetwork
 from models.definitions.networks import NETWORKS
@@ -245,8 +245,13 @@ def test_grayscale_network_changes_only_the_brightness(
             assert set(np.unique((new_y.astype(int) - y)[inside])) <= {21, 22}
 
 
+@pytest.mark.parametrize(("in_bytes", "limit"), [(True, 4), (False, 1)])
 @pytest.mark.parametrize("starter", get_args(Starter))
-def test_restored_y_is_that_of_the_network_in_float32(starter: Starter, tmp_path: Path) -> None:
+def test_restored_y_is_that_of_the_network_in_float32(
+    starter: Starter, in_bytes: bool, limit: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not in_bytes:
+        monkeypatch.setattr("jobs.restoring.network.computes_eight_bits", lambda _: False)
     source = make_video(tmp_path / "in.mkv", 3, size=(160, 96), codec="ffv1")  # Its QP is unknown.
     restorer, _ = starters.load(starter)
     run(source, tmp_path / "out.mkv", Model(restorer, 3, 2**30, qp=37), "ffv1")
@@ -259,15 +264,31 @@ def test_restored_y_is_that_of_the_network_in_float32(starter: Starter, tmp_path
             expected = y + 219 * (exact(seen).clamp(0, 1) - image)[0, 0].numpy()
         # Rounding: half a level, a quarter in the mean. The rest is from 8 bits or bfloat16.
         error = np.abs(new_y - expected.clip(0, 255))
-        assert error.max() < (4 if computes_eight_bits(torch.device("cpu")) else 1)
+        assert error.max() < limit
         assert error.mean() < 0.3
         changed += int((new_y != y).sum())
     assert changed > 100
 
 
+def test_values_beyond_black_and_white_are_restored_as_these() -> None:
+    """Of video with overshoots, or of full range with a wrong tag."""
+    y = np.random.default_rng(0).integers(0, 256, (64, 96), np.uint8)
+    restorer, _ = starters.load("fast")
+    frames = FrameRestorer(Model(restorer, 1, 2**30, qp=37))
+    frames.begin(layout_of(av.VideoFrame(96, 64, "yuv420p")))
+    chroma, outputs = np.full((32, 48), 128, np.uint8), []
+    for values in (y, y.clip(16, 235)):
+        shot = Shot(0, 0, 0, Fraction(1, 25), [values, chroma, chroma], None)
+        outputs.append(frames.restore([shot])[0].planes[0])
+    inside = (y >= 16) & (y <= 235)
+    assert np.array_equal(outputs[0][inside], outputs[1][inside])
+
+
 def test_networks_whose_output_is_no_correction_compute_in_float32() -> None:
     for name, dtype in (("ecbnet", torch.bfloat16), ("ar-cnn", None)):
-        model = Model(Restorer(GraphNetwork(NETWORKS[name].graph(1)), "y"), 3, 2**30)
+        net = GraphNetwork(NETWORKS[name].graph(1))
+        net.fold()
+        model = Model(Restorer(net, "y"), 3, 2**30)
         expected = dtype if computes_bfloat16(torch.device("cpu")) else None
         assert FrameRestorer(model).dtype == expected
 
