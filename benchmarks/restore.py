@@ -5,10 +5,10 @@
 libx264 (preset medium) encodes consecutive frames of a clip, 1280x720 by default. Starters and
 filters restore them in turns, each from that file to an .mp4 with the same encoder and options,
 and each with all cores; starters also to FFV1, which is lossless and quicker to encode.
-`frames_per_second` is the best of all rounds: as the command reports it
-for the starters, without the start of its process, and with it (0.1 s) for ffmpeg. `gain` is PSNR
-of Y over the input, of the written file, in dB. The starters have seen the default clip in their
-training. Prints a JSON object.
+`frames_per_second` is the best of all rounds: as the command reports it for the starters, without
+the start of its process, and with it (0.1 s) for ffmpeg. `gain` is PSNR of Y over the input, of the
+written file, in dB. The starters have seen the default clip in their training. Prints a JSON
+object.
 """
 
 import json

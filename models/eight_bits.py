@@ -23,7 +23,8 @@ LARGEST, LARGEST_WEIGHT = 255, 63
 """The largest value of uint8, and the largest weight; the smallest is its negative.
 
 CPUs without VNNI add two products in 16 bits: 2 x 255 x 127 would not fit. So the output is the
-same on all of them. Measured: 127 would gain no more on seven clips.
+same on all of them. Measured: 127 would gain no more on seven clips, and up to 0.02 dB more on
+test patterns, text and originals that were compressed before.
 """
 LEAST_RANGE = 0.01
 """The least range of a map, as a share of the largest of its layer."""

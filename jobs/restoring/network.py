@@ -104,41 +104,41 @@ class FrameRestorer:
             planes.stack([shot.planes[plane] for shot in shots], self._device)
             for plane in range(len(shots[0].planes))
         ]
-        if self.needs_rgb:
-            rgb = planes.stack([shot.rgb for shot in shots if shot.rgb is not None], self._device)
-            change = self._run(rgb, shots).clamp(0, 1) - tiles.unit(rgb)
-            outputs = planes.change_of_rgb(change, inputs, layout)
-        else:
-            gray = planes.gray_of(inputs[0], layout)
-            restored = (
-                self._run(gray, shots)
-                if self._eight_bits is None
-                else self._run_in_eight_bits(self._eight_bits, inputs[0], shots).add_(gray)
-            )
-            change = restored.clamp_(0, 1).sub_(gray)
-            outputs = planes.change_of_luma(change, inputs, layout)
+        try:
+            outputs = self._changed(inputs, shots, layout)
+        except tiles.TooLarge as error:
+            raise JobError(str(error)) from error
         values = [output[:, 0].cpu().numpy() for output in outputs]
         return [
             replace(shot, planes=[plane[number] for plane in values], rgb=None, qp=None)
             for number, shot in enumerate(shots)
         ]
 
+    def _changed(self, inputs: list[Tensor], shots: list[Shot], layout: Layout) -> list[Tensor]:
+        """The planes of shots (N, 1, rows, columns), restored. Raises TooLarge."""
+        if self.needs_rgb:
+            rgb = planes.stack([shot.rgb for shot in shots if shot.rgb is not None], self._device)
+            change = self._run(rgb, shots).clamp(0, 1) - tiles.unit(rgb)
+            return planes.change_of_rgb(change, inputs, layout)
+        gray = planes.gray_of(inputs[0], layout)
+        restored = (
+            self._run(gray, shots)
+            if self._eight_bits is None
+            else self._run_in_eight_bits(self._eight_bits, inputs[0], shots).add_(gray)
+        )
+        change = restored.clamp_(0, 1).sub_(gray)
+        return planes.change_of_luma(change, inputs, layout)
+
     def _run(self, image: Tensor, shots: list[Shot]) -> Tensor:
         if self.needs_qps:
             image = self._with_qps(image, shots)
-        try:
-            return tiles.smaller_until_it_fits(lambda limit: self._tiled(image, limit), self._limit)
-        except tiles.TooLarge as error:
-            raise JobError(str(error)) from error
+        return tiles.smaller_until_it_fits(lambda limit: self._tiled(image, limit), self._limit)
 
     def _run_in_eight_bits(self, network: EightBits, y: Tensor, shots: list[Shot]) -> Tensor:
         """The change of Y, float32 (N, 1, H, W): 1 is the full range."""
         y = y.clamp(round(network.black), round(network.white))  # As gray_of.
         image = self._with_qps(y, shots) if self.needs_qps else y
-        try:
-            return tiles.in_tiles(network, image, self._tiling(image, self._limit))
-        except tiles.TooLarge as error:
-            raise JobError(str(error)) from error
+        return tiles.in_tiles(network, image, self._tiling(image, self._limit))
 
     def _with_qps(self, image: Tensor, shots: list[Shot]) -> Tensor:
         """The images, uint8 or float32 in 0 to 1, with the QPs of their frames as last channel."""
@@ -164,10 +164,10 @@ class FrameRestorer:
 
 
 def _fast(restorer: Restorer, device: torch.device) -> Restorer:
-    """The restorer in the memory format, and with the type of values, that are fast for videos.
+    """The restorer in the memory format, and with the layers and types of values, that are fast.
 
     The layers of a graph whose output is the image plus a correction compute in bfloat16 on a CPU
-    that has it, in half of the time: its 8 bits are enough for a correction, not for an image.
+    that has it, in half of the time: that is exact enough for a correction, not for an image.
     """
     restorer.to(memory_format=torch.channels_last)  # 20 % faster on a CPU.
     net = restorer.net

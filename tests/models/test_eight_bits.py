@@ -17,12 +17,12 @@ from jobs.networks.device import computes_eight_bits
 from jobs.restoring.planes import planes_of
 from jobs.specs.networks import Starter
 from models.build import GraphNetwork
-from models.definitions.graph import Graph
 from models.definitions.networks import NETWORKS, ecbnet
 from models.definitions.receptive_field import reach_of
 from models.eight_bits import LARGEST, LARGEST_WEIGHT, EightBits, fits
 from models.metrics import psnr
 from models.tiles import Tiling, in_tiles, windows
+from tests.support.networks import moved
 
 needs_bytes = pytest.mark.skipif(
     not computes_eight_bits(torch.device("cpu")), reason="the CPU has no operations for 8 bits"
@@ -49,17 +49,6 @@ def in_float32(net: GraphNetwork, planes: Tensor, black: int, white: int) -> Ten
     return output - y
 
 
-def moved(graph: Graph) -> GraphNetwork:
-    """A folded network whose change depends on the picture and the QP."""
-    torch.manual_seed(0)
-    net = GraphNetwork(graph).eval()
-    with torch.no_grad():
-        for weights in net.parameters():
-            weights.add_(torch.randn_like(weights), alpha=0.05)
-    net.fold()
-    return net
-
-
 @needs_bytes
 @pytest.mark.parametrize("qp", [22, 27, 37])
 @pytest.mark.parametrize("starter", get_args(Starter))
@@ -82,7 +71,8 @@ def test_a_starter_gains_as_much_as_in_float32(starter: Starter, qp: int, tmp_pa
 @pytest.mark.parametrize(("black", "white"), [(16, 235), (0, 255)])
 @pytest.mark.parametrize("takes_qp", [True, False])
 def test_the_change_is_that_in_float32(black: int, white: int, takes_qp: bool) -> None:
-    net = moved(ecbnet(1, qp=takes_qp))
+    net = moved(ecbnet(1, qp=takes_qp), by=0.05)
+    net.fold()
     random = torch.Generator().manual_seed(1)
     y = torch.randint(black, white + 1, (2, 1, 30, 40), generator=random).to(torch.uint8)
     qp = 5 * torch.randint(18, 46, (2, 1, 30, 40), generator=random).to(torch.uint8)
@@ -96,7 +86,8 @@ def test_the_change_is_that_in_float32(black: int, white: int, takes_qp: bool) -
 
 @needs_bytes
 def test_tiles_have_no_seams() -> None:
-    net = moved(ecbnet(1))
+    net = moved(ecbnet(1), by=0.05)
+    net.fold()
     planes = torch.randint(16, 236, (1, 2, 90, 120), generator=torch.Generator().manual_seed(1))
     network, image = EightBits(net, BLACK, WHITE), planes.to(torch.uint8)
     reaches = reach_of(net.graph)

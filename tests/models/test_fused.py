@@ -9,14 +9,11 @@ from models.definitions.graph import INPUT, QP, Graph
 from models.definitions.networks import NETWORKS
 from models.definitions.operations import Activation, Combine, Conv, Node
 from models.fused import FusedConv, FusedNetwork, Lookup
+from tests.support.networks import moved
 
 
-def moved(graph: Graph) -> GraphNetwork:
-    torch.manual_seed(0)
-    net = GraphNetwork(graph).eval()
-    with torch.no_grad():
-        for weights in net.parameters():
-            weights.add_(torch.randn_like(weights), alpha=0.01)
+def folded(graph: Graph) -> GraphNetwork:
+    net = moved(graph)
     net.fold()
     return net
 
@@ -32,7 +29,7 @@ def image_for(graph: Graph) -> torch.Tensor:
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("name", NETWORKS)
 def test_the_output_is_the_same(name: str, channels: int) -> None:
-    net = moved(NETWORKS[name].graph(channels))
+    net = folded(NETWORKS[name].graph(channels))
     image = image_for(net.graph)
     fused = FusedNetwork(net, torch.float32)
     with torch.inference_mode():
@@ -42,7 +39,7 @@ def test_the_output_is_the_same(name: str, channels: int) -> None:
 
 
 def test_relus_and_layers_of_the_qp_alone_take_no_operations() -> None:
-    fused = FusedNetwork(moved(NETWORKS["ecbnet"].graph(1)), torch.float32)
+    fused = FusedNetwork(folded(NETWORKS["ecbnet"].graph(1)), torch.float32)
     kinds = [type(layer) for layer in fused.layers]
     assert (kinds.count(FusedConv), kinds.count(Lookup), kinds.count(nn.ReLU)) == (4, 1, 0)
 
@@ -72,7 +69,7 @@ def test_values_with_several_uses_are_kept() -> None:
         1,
     )
     for graph in (both, only_qp, before_relu, named_as_the_qp):
-        net = moved(graph)
+        net = folded(graph)
         image = image_for(graph)
         with torch.inference_mode():
             assert torch.allclose(FusedNetwork(net, torch.float32)(image), net(image), atol=1e-5)

@@ -8,7 +8,6 @@ import torch
 from torch import Tensor, nn
 
 from models import tiles
-from models.build import GraphNetwork
 from models.definitions.graph import INPUT, Graph
 from models.definitions.networks import NETWORKS
 from models.definitions.operations import Activation, Conv, Crop, Filler, Node, Pool
@@ -16,19 +15,10 @@ from models.definitions.receptive_field import Reach, reach_of
 from models.memory import bytes_per_pixel
 from models.restorer import Channels, Restorer
 from models.tiles import TooLarge, in_tiles, plan, restore, windows
+from tests.support.networks import moved
 
 SHORT = {"vdsr": {"depth": 6}, "dncnn": {"depth": 6}, "edsr": {"blocks": 2}}
 """Settings for deep networks. The overlap of their tiles would take most of the test's time."""
-
-
-def moved(graph: Graph) -> GraphNetwork:
-    """The network with changed weights and biases, so that a layer's padding has an effect."""
-    torch.manual_seed(0)
-    net = GraphNetwork(graph).eval()
-    with torch.no_grad():
-        for weights in net.parameters():
-            weights.add_(torch.randn_like(weights), alpha=0.01)
-    return net
 
 
 def enough_for(restorer: Restorer, channels: int, pixels: int) -> int:
