@@ -49,7 +49,7 @@ from app.temporary_failures import (
     lasting_failure,
 )
 from app.threads import in_thread
-from app.web import assets, compression, prefix, safety
+from app.web import assets, bytecode, compression, prefix, safety
 from app.web.access import guarded
 from jobs.core.paths import STATIC, TEMPLATES
 
@@ -72,6 +72,7 @@ def create_app(settings: Settings, work: bool = True) -> Flask:
         static_folder=str(STATIC),
         static_url_path=f"/static/{assets.version()}",
     )
+    bytecode.init_app(app)
 
     settings.home.mkdir(parents=True, exist_ok=True)
     if work:

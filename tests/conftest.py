@@ -31,6 +31,8 @@ settings.register_profile("long", max_examples=2_000, deadline=None)
 
 # Torch would start processes that compile, each with an import of torch: more than they compile.
 os.environ.setdefault("TORCHINDUCTOR_COMPILE_THREADS", "1")
+# It would compile a program for each instruction set, to see whether the compiler knows it.
+os.environ.setdefault("TORCHINDUCTOR_VEC_ISA_OK", "1")
 
 MEDIA = ROOT.parent / "shared" / "media"
 

@@ -1,13 +1,16 @@
 """Notes of jobs and model cards: Markdown as HTML that is safe to show."""
 
 from functools import cache
+from typing import TYPE_CHECKING
 
 import nh3
-from markdown_it import MarkdownIt
-from markdown_it.rules_core import StateCore
 from markupsafe import Markup
 
 from app.threads import in_thread
+
+if TYPE_CHECKING:
+    from markdown_it import MarkdownIt
+    from markdown_it.rules_core import StateCore
 
 TAGS = {
     *("p", "br", "hr", "h2", "h3", "h4", "h5", "h6", "blockquote", "pre", "code", "em", "strong"),
@@ -45,7 +48,9 @@ def _html(text: str, is_note: bool) -> str:
 
 
 @cache
-def _parser(is_note: bool) -> MarkdownIt:
+def _parser(is_note: bool) -> "MarkdownIt":
+    from markdown_it import MarkdownIt  # Many servers never need it, and it loads for 15 ms.
+
     parser = MarkdownIt("commonmark", {"html": False, "breaks": is_note})
     parser.disable("image").enable(["table", "strikethrough"])
     if is_note:
@@ -53,7 +58,7 @@ def _parser(is_note: bool) -> MarkdownIt:
     return parser
 
 
-def _lower_headings(state: StateCore) -> None:
+def _lower_headings(state: "StateCore") -> None:
     for token in state.tokens:
         if token.type in ("heading_open", "heading_close"):
             token.tag = f"h{min(int(token.tag[1]) + PAGE_LEVELS, 6)}"

@@ -4,8 +4,10 @@ Without them, or where a source has changed since, pages load each module by its
 """
 
 import json
+import os
 from functools import cache
 from hashlib import sha256
+from pathlib import Path
 from typing import TypedDict
 
 from flask import Response, abort, request, send_from_directory
@@ -30,12 +32,14 @@ def sources() -> str:
 
     `sources` of scripts/bundle.mjs computes the same.
     """
-    paths = [*STATIC.rglob("*"), *TEMPLATES.rglob("*")]
-    files = (path for path in paths if path.is_file() and not path.is_relative_to(DIST))
+    paths: list[str] = []
+    for top in (STATIC, TEMPLATES):
+        for folder, _, names in os.walk(top):
+            paths += [os.path.join(folder, name) for name in names]
     digest = sha256()
-    for name, path in sorted((path.relative_to(ROOT).as_posix(), path) for path in files):
-        digest.update(f"{name}\0".encode())
-        digest.update(path.read_bytes())
+    for path in sorted(path for path in paths if not path.startswith(f"{DIST}{os.sep}")):
+        digest.update(f"{os.path.relpath(path, ROOT)}\0".encode())
+        digest.update(Path(path).read_bytes())
     return digest.hexdigest()
 
 

@@ -2,9 +2,10 @@
 
 import os
 import unicodedata
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
-
-from natsort import natsort_keygen, ns
+from typing import Any
 
 IMAGES = (".bmp.gz", ".bmp", ".png", ".tif", ".tiff", ".jpg", ".jpeg", ".webp")
 RAW_H264 = (".h264", ".264", ".avc", ".jsv", ".26l", ".jvt")
@@ -38,8 +39,16 @@ def existing(path: Path) -> Path | None:
     return next((parent / other for other in os.listdir(parent) if composed(other) == name), None)
 
 
-natural = natsort_keygen(alg=ns.IGNORECASE)
-"""Sort key that puts frame2 before frame10, whatever the case and the Unicode form of a name."""
+def natural(name: str) -> Any:
+    """Sort key that puts frame2 before frame10, whatever the case and Unicode form of a name."""
+    return _natural_key()(name)
+
+
+@cache
+def _natural_key() -> Callable[[str], Any]:
+    from natsort import natsort_keygen, ns  # It loads for 10 ms: the server's start is faster.
+
+    return natsort_keygen(alg=ns.IGNORECASE)
 
 
 def is_image(name: str) -> bool:

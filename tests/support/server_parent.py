@@ -11,11 +11,9 @@ import importlib
 import json
 import os
 import select
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -60,16 +58,14 @@ class ServerParent:
     """The parent of all servers of this test run. It ends with the test run."""
 
     def __init__(self) -> None:
-        templates = tempfile.mkdtemp(prefix="clearframe-tests-")
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.support.server_parent", templates],
+            [sys.executable, "-m", "tests.support.server_parent"],
             cwd=ROOT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
         )
-        atexit.register(shutil.rmtree, templates)
-        atexit.register(self._process.communicate)  # before the above
+        atexit.register(self._process.communicate)
 
     def start(self, arguments: list[str], log: Path) -> ServerProcess:
         """Start a server with its output added to `log`."""
@@ -95,18 +91,13 @@ def server_parent() -> ServerParent:
     return ServerParent()
 
 
-def main(templates: str) -> None:
-    """Answer requests until the end of the input. `templates`: a folder for compiled templates."""
+def main() -> None:
+    """Answer requests until the end of the input."""
     from gevent import monkey
 
     monkey.patch_all()
-    from flask import Flask
-    from jinja2 import FileSystemBytecodeCache
-
     from commands import serve
 
-    # Each template is compiled by one server for all: a page would take twice as long otherwise.
-    Flask.jinja_options = {"bytecode_cache": FileSystemBytecodeCache(templates)}
     importlib.import_module(IMPORTED_LATE)
     fork = monkey.get_original("os", "fork")  # gevent's own would start its event loop here.
     waitpid = monkey.get_original("os", "waitpid")
@@ -153,4 +144,4 @@ def _become_server(
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main()

@@ -545,7 +545,7 @@ SETTINGS: list[dict[str, Any]] = [
     {"mean_subtraction": "pixel", "channels": "rgb"},
     {"flips": False, "quarter_turns": True, "accumulation": 2},
     {"precision": "float32", "ema": 0.99},
-    {"precision": "float16", "compile": True},
+    {"precision": "float16", "compile": True, "network": {"name": "vdsr", "depth": 2, "maps": 8}},
     {"lr_policy": {"name": "one-cycle"}, "gradient_clip": 0.1},
     *(
         {"network": {"name": name, **small}}

@@ -1,0 +1,28 @@
+"""Compiled templates, kept next to Python's bytecode: compiling those of a page takes 60 ms."""
+
+import sys
+from contextlib import suppress
+from importlib.util import cache_from_source
+from pathlib import Path
+
+from flask import Flask
+from jinja2 import FileSystemBytecodeCache
+from jinja2.bccache import Bucket
+
+
+class TemplateBytecode(FileSystemBytecodeCache):
+    """Compiled templates in `folder`; in memory alone where it cannot be written."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(str(folder), f"template-%s.{sys.implementation.cache_tag}.cache")
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        if not sys.dont_write_bytecode:
+            with suppress(OSError):
+                Path(self.directory).mkdir(parents=True, exist_ok=True)
+                super().dump_bytecode(bucket)
+
+
+def init_app(app: Flask) -> None:
+    folder = Path(cache_from_source(__file__)).parent
+    app.jinja_options = {**app.jinja_options, "bytecode_cache": TemplateBytecode(folder)}
