@@ -9,6 +9,7 @@ import atexit
 import ctypes
 import json
 import math
+import multiprocessing.util
 import os
 import select
 import signal
@@ -231,6 +232,9 @@ def run_to_end(main: Callable[..., int | None], arguments: Sequence[str]) -> Non
         os._exit(status)
 
     atexit.register(leave)
+    # The last to be registered runs first, and none after `leave`: multiprocessing's, which removes
+    # its temporary folder, was registered before.
+    atexit.register(multiprocessing.util._exit_function)  # type: ignore[attr-defined]
     status = main(*arguments) or 0
 
 
