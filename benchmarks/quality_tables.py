@@ -1,5 +1,6 @@
 """The tables of docs/quality.md, from the results of benchmarks/quality.py alone."""
 
+import math
 from collections import defaultdict
 from statistics import fmean
 from typing import Any
@@ -35,7 +36,10 @@ def complete(lines: list[dict[str, Any]]) -> dict[str, list[Clips]]:
 
 
 def saved(seeds: list[Clips]) -> float:
-    """The BD-rate of Y, the mean over clips and seeds: -0.07 means 7 % fewer bits."""
+    """The BD-rate of Y, the mean over clips and seeds: -0.07 means 7 % fewer bits.
+
+    Infinity if input and output of a clip have no PSNR in common.
+    """
 
     def curve(clip: dict[str, Any], side: str) -> list[tuple[float, float]]:
         return [(scores["bits"], scores[side]["psnr_y"]) for scores in clip.values()]
@@ -45,7 +49,7 @@ def saved(seeds: list[Clips]) -> float:
         for clips in seeds
         for clip in clips.values()
     ]
-    return fmean(rate for rate in rates if rate is not None)
+    return fmean(math.inf if rate is None else rate for rate in rates)
 
 
 def tables(lines: list[dict[str, Any]]) -> str:
@@ -64,7 +68,8 @@ def _of_rates(rows: dict[str, list[Clips]]) -> str:
         seconds = fmean(
             clip[str(qp)]["seconds"] for clips in seeds for clip in clips.values() for qp in QPS
         )
-        bits = f"{100 * saved(seeds):+.1f} %".replace("-", "−")
+        rate = saved(seeds)
+        bits = f"{100 * rate:+.1f} %".replace("-", "−") if math.isfinite(rate) else "none"
         lines.append([name, bits, *gains, f"{seconds:.2g}", str(len(seeds))])
     head = ["", "bits", *(f"QP {qp}" for qp in QPS), "s a megapixel", "seeds"]
     return _markdown("Gain of Y in dB, the mean over the clips", head, lines)

@@ -187,9 +187,11 @@ def test_a_row_without_a_clip_is_in_no_table() -> None:
         *(line("good", 0.2, names) for names in (some, others)),
         *(line("better", 0.5, names) for names in (some, others)),
         line("incomplete", 0.9, some),
+        *(line("far too dark", -20, names) for names in (some, others)),
     ]
-    assert list(complete(lines)) == ["better", "good"]
+    assert list(complete(lines)) == ["better", "good", "far too dark"]
     assert "| better | −5.6 % | +0.50 |" in tables_of(lines)
+    assert "| far too dark | none | −20.00 |" in tables_of(lines)
 
 
 def test_the_measured_scores_are_those_of_the_frames() -> None:
