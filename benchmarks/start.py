@@ -4,7 +4,8 @@ python benchmarks/start.py [--rounds 5]
 
 Prints a JSON object with medians in seconds:
 
-first, again      from the start of a server to its first page, with an empty and a used home
+first, again      from the start of a server to its first page, with an empty and a used home; the
+                  installation has been used
 first_cpu, ...    processor time of the server until then, which other programs affect less
 imports           the part of it in which the interpreter loads the server's modules
 dataset           from the request for a dataset to the first stored pairs
@@ -56,7 +57,7 @@ def main() -> None:
                 taken.setdefault(f"{name}_cpu", []).append(used.user + used.system)
                 started = process.children()
                 server.kill()
-                psutil.wait_procs(started)  # Its fork server would slow down the next start.
+                psutil.wait_procs(started, 60)  # Its fork server would slow down the next start.
         began = time.monotonic()
         subprocess.run([sys.executable, "-c", "import run_server"], cwd=ROOT, check=True)
         taken.setdefault("imports", []).append(time.monotonic() - began)

@@ -13,7 +13,7 @@ TOPS = ("app", "clearframe", "commands", "jobs", "models")
 SERVER_PACKAGES = {"jobs.core", "jobs.specs", "models.definitions", "models.definitions.caffe"}
 """The packages outside `app` that the server may import: they need neither torch nor av."""
 HEAVY = {"torch", "torchvision", "av", "numba", "numpy", "PIL", "lmdb", "alembic"}
-HEAVY |= {"markdown_it", "natsort", "requests", "tornado", "websocket"}
+HEAVY |= {"aiohttp", "markdown_it", "natsort", "requests", "tornado", "websocket"}
 """What the server does not load before it has shown its first page."""
 MAX_FILES = 16
 

@@ -3,8 +3,8 @@
 import sys
 from importlib import import_module
 
-# python-socketio loads its clients as well, with all that they can use, if it is installed: a
-# seventh of the server's start. An import of None fails, as if it were not.
+# python-socketio loads its clients too, with the packages that they use where these are installed:
+# a seventh of the server's start. None in sys.modules makes an import fail, as if there were none.
 USED_BY_CLIENTS = [
     name for name in ("aiohttp", "requests", "tornado", "websocket") if name not in sys.modules
 ]

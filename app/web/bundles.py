@@ -36,8 +36,10 @@ def sources() -> str:
     for top in (STATIC, TEMPLATES):
         for folder, _, names in os.walk(top):
             paths += [os.path.join(folder, name) for name in names]
+    paths = [path for path in paths if not path.startswith(f"{DIST}{os.sep}")]
     digest = sha256()
-    for path in sorted(path for path in paths if not path.startswith(f"{DIST}{os.sep}")):
+    # An editor's link to nowhere marks a file that somebody edits.
+    for path in sorted(path for path in paths if os.path.isfile(path)):
         digest.update(f"{os.path.relpath(path, ROOT)}\0".encode())
         digest.update(Path(path).read_bytes())
     return digest.hexdigest()

@@ -1,5 +1,7 @@
 """Compiled templates, kept next to Python's bytecode: compiling those of a page takes 60 ms."""
 
+import importlib.metadata
+import pickle
 import sys
 from contextlib import suppress
 from importlib.util import cache_from_source
@@ -11,10 +13,19 @@ from jinja2.bccache import Bucket
 
 
 class TemplateBytecode(FileSystemBytecodeCache):
-    """Compiled templates in `folder`; in memory alone where it cannot be written."""
+    """Compiled templates in `folder`; in memory alone where it cannot be written.
+
+    The names of the files have the versions of Python and Jinja, whose files do not fit another.
+    """
 
     def __init__(self, folder: Path) -> None:
-        super().__init__(str(folder), f"template-%s.{sys.implementation.cache_tag}.cache")
+        jinja = f"jinja-{importlib.metadata.version('jinja2')}"
+        super().__init__(str(folder), f"template-%s.{sys.implementation.cache_tag}.{jinja}.cache")
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        # What cannot be read is compiled, and written again.
+        with suppress(OSError, EOFError, ValueError, pickle.UnpicklingError):
+            super().load_bytecode(bucket)
 
     def dump_bytecode(self, bucket: Bucket) -> None:
         if not sys.dont_write_bytecode:

@@ -218,23 +218,26 @@ def _memory_file() -> IO[bytes]:
 
 
 def run_to_end(main: Callable[..., int | None], arguments: Sequence[str]) -> None:
-    """Run a worker's main function in this process, which then ends as any Python program does.
+    """Run a worker's main function in this process, which then ends, with what it has started.
 
-    Except that Python does not destroy the objects of all modules at last. That takes 0.3 s with
-    torch loaded, and aborts the process if a thread of a library needs Python then: gloo's threads
-    may, after a training by several ranks.
+    Python does not destroy the objects of all modules at last. That takes 0.3 s with torch loaded,
+    and aborts the process if a thread of a library needs Python then: gloo's threads may, after a
+    training by several ranks. Exit handlers that were registered before do not run either.
     """
     status = 1  # After an exception: Python prints its stack trace before the handler below runs.
 
     def leave() -> None:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(status)
+        try:
+            for child in multiprocessing.active_children():
+                child.kill()  # Reading processes ignore SIGTERM.
+            # Its folder for temporary files, which it would remove in a handler of its own.
+            multiprocessing.util._run_finalizers()  # type: ignore[attr-defined]
+            sys.stdout.flush()
+            sys.stderr.flush()
+        finally:
+            os._exit(status)
 
     atexit.register(leave)
-    # The last to be registered runs first, and none after `leave`: multiprocessing's, which removes
-    # its temporary folder, was registered before.
-    atexit.register(multiprocessing.util._exit_function)  # type: ignore[attr-defined]
     status = main(*arguments) or 0
 
 

@@ -92,3 +92,18 @@ def test_a_bundle_is_sent_as_the_client_accepts_it_and_cached_for_a_year(
 @pytest.mark.parametrize("name", ["css/none.css", "css/all-E.css.gz", "../icon.svg", "css"])
 def test_nothing_else_is_sent(dist: Path, name: str) -> None:
     assert written(dist, bundles.sources()).get(f"/static/dist/{name}").status_code == 404
+
+
+def test_a_link_to_nowhere_is_no_source(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An editor makes one next to each file with changes that are not saved."""
+    static, templates = (tmp_path_factory.mktemp(name) for name in ("static", "templates"))
+    monkeypatch.setattr(bundles, "STATIC", static)
+    monkeypatch.setattr(bundles, "TEMPLATES", templates)
+    (templates / "page.html").write_text("page")
+    before = bundles.sources.__wrapped__()
+    (templates / ".#page.html").symlink_to("someone@a.computer:123")
+    assert bundles.sources.__wrapped__() == before
+    (static / "new.css").write_text("")
+    assert bundles.sources.__wrapped__() != before

@@ -5,7 +5,10 @@ from pathlib import Path
 import pytest
 from flask import Flask, render_template
 from jinja2 import Environment
+from jinja2.bccache import bc_magic
 
+from app.application import create_app
+from app.settings import Settings
 from app.web.bytecode import TemplateBytecode
 
 
@@ -38,8 +41,25 @@ def test_the_next_server_does_not_compile_templates_again(
     assert rendered(templates, compiled) == "Goodbye &lt;b&gt;"
 
 
-def test_a_folder_that_cannot_be_written_is_not_needed(templates: Path) -> None:
-    assert rendered(templates, Path("/proc/compiled")) == "Hello &lt;b&gt;"
+@pytest.mark.parametrize("damaged", [bc_magic, bc_magic + b"rubbish", b""], ids=str)
+def test_a_damaged_file_is_written_again(templates: Path, tmp_path: Path, damaged: bytes) -> None:
+    compiled = tmp_path / "compiled"
+    rendered(templates, compiled)
+    (file,) = compiled.iterdir()
+    good = file.read_bytes()
+    file.write_bytes(damaged)
+    assert rendered(templates, compiled) == "Hello &lt;b&gt;"
+    assert file.read_bytes() == good
+
+
+@pytest.mark.parametrize("folder", ["/proc/compiled", "/dev/null"])
+def test_a_folder_that_cannot_be_written_is_not_needed(templates: Path, folder: str) -> None:
+    assert rendered(templates, Path(folder)) == "Hello &lt;b&gt;"
+
+
+def test_the_server_keeps_its_templates(home: Path) -> None:
+    app = create_app(Settings(home=home), work=False)
+    assert isinstance(app.jinja_env.bytecode_cache, TemplateBytecode)
 
 
 def test_nothing_is_written_if_python_writes_no_bytecode(

@@ -1,27 +1,59 @@
 """Tests of the end of a worker's process."""
 
 import os
+import signal
 import subprocess
 import sys
+import tempfile
+from multiprocessing.synchronize import Event
 from pathlib import Path
 
+import psutil
+
 from jobs.core.paths import ROOT
+from tests.support.waiting import wait_until
 
 WORKER = """
-from multiprocessing.util import get_temp_dir
+import multiprocessing, os, sys
+from tests.jobs.core import test_processes
 from jobs.core.processes import run_to_end
-run_to_end(lambda: print(get_temp_dir()), [])
+
+def main():
+    ready = multiprocessing.get_context("forkserver").Event()
+    child = multiprocessing.get_context("forkserver").Process(
+        target=test_processes.ignore_sigterm, args=[ready], daemon=True
+    )
+    child.start()
+    ready.wait()
+    print(child.pid, flush=True)
+    sys.kept = child
+    raise ValueError("as it happens")
+
+if __name__ == "__main__":
+    run_to_end(main, [])
 """
 
 
-def test_a_worker_removes_the_temporary_folder_of_its_reading_processes(tmp_path: Path) -> None:
-    ran = subprocess.run(
-        [sys.executable, "-c", WORKER],
-        cwd=ROOT,
-        env={**os.environ, "TMPDIR": str(tmp_path)},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert Path(ran.stdout.strip()).parent == tmp_path
-    assert list(tmp_path.iterdir()) == []
+def ignore_sigterm(ready: Event) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    ready.set()
+    signal.pause()
+
+
+def test_after_an_error_a_worker_leaves_neither_processes_nor_files() -> None:
+    """Not in pytest's folder: its name is too long for sockets in it."""
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:
+        ran = subprocess.run(
+            [sys.executable, "-c", WORKER],
+            cwd=ROOT,
+            env={**os.environ, "TMPDIR": folder},
+            capture_output=True,
+            text=True,
+            timeout=100,
+            check=False,
+        )
+        assert ran.returncode == 1
+        assert "ValueError: as it happens" in ran.stderr
+        assert list(Path(folder).iterdir()) == []
+        pid = int(ran.stdout)
+    wait_until(lambda: not psutil.pid_exists(pid), "the reading process is still there")
