@@ -46,13 +46,13 @@ screenshots: .venv/ready-test static/dist/manifest.json ## The pictures of the d
 
 # Three test files for two cores: tests wait for servers, workers and browsers now and then. Many
 # processes import the modules: their bytecode is kept, whatever the environment says.
-test: WORKERS = $$(($$(getconf _NPROCESSORS_ONLN) * 3 / 2))
+test test-long: WORKERS = $$(($$(getconf _NPROCESSORS_ONLN) * 3 / 2))
 test: lint static/dist/manifest.json ## All tests; those of the pages need Chromium
 	PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --maxprocesses 8 --dist loadfile --no-loadscope-reorder
 	$(BIN)/node --test tests/js/*.test.js
 
-test-long: .venv/ready-test ## Tests by chance with ten times the examples and faults; takes hours
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --long --timeout=10000 tests/fuzz tests/app/test_chaos.py tests/app/forms tests/jobs/datasets/test_make_faults.py tests/field/test_video_combinations.py
+test-long: .venv/ready-test ## Tests by chance with ten times the examples and faults: six minutes
+	PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/python -m pytest --long --timeout=10000 -n $(WORKERS) --maxprocesses 8 --dist loadfile tests/fuzz tests/app/test_chaos.py tests/app/forms tests/jobs/datasets/test_make_faults.py tests/field/test_video_combinations.py
 
 bench: .venv/ready static/dist/manifest.json ## All benchmarks, half an hour on an idle machine; adds a line each to benchmarks/results
 	$(BIN)/python -m benchmarks

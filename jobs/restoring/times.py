@@ -141,6 +141,10 @@ def stated_end_of(container: InputContainer) -> Fraction | None:
     """The time (s) at which picture and sound end by the header; None if it does not say."""
     if not any(name in container.format.name for name in STATE_LENGTH):
         return None
+    length = container.duration
+    if "matroska" in container.format.name:
+        # It counts from time 0. FFmpeg gives it to a track without packets, from its first frame.
+        return Fraction(length, av.time_base) if length else None
     ends = [
         (stream.start_time + stream.duration) * stream.time_base
         for stream in (*videos_of(container), *container.streams.audio)
@@ -148,7 +152,4 @@ def stated_end_of(container: InputContainer) -> Fraction | None:
     ]
     if ends:  # FFmpeg's length of an .mp4 counts subtitles too, from another start.
         return max(ends)
-    # The length of Matroska counts from time 0, that of the others from the first frame.
-    start = 0 if "matroska" in container.format.name else container.start_time
-    length = container.duration
-    return Fraction(length + (start or 0), av.time_base) if length else None
+    return Fraction(length + (container.start_time or 0), av.time_base) if length else None

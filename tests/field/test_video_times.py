@@ -128,6 +128,21 @@ def test_subtitles_that_begin_before_a_late_start_do_not_lengthen_the_video(
     assert (done.frames, done.why) == (FRAMES, "")
 
 
+def test_sound_without_packets_does_not_lengthen_a_late_matroska(tmp_path: Path) -> None:
+    source = tmp_path / "in.mkv"
+    with av.open(source, "w") as container:
+        video = container.add_stream("libx264", 25)
+        container.add_stream("flac", 48_000)
+        video.width, video.height, video.pix_fmt = 64, 48, "yuv420p"
+        frame = av.VideoFrame(64, 48, "yuv420p")
+        for number in range(FRAMES):
+            frame.pts = 35 + number
+            container.mux(video.encode(frame))
+        container.mux(video.encode(None))
+    done = run(source, tmp_path / "out.mkv", identity())
+    assert (done.frames, done.why) == (FRAMES, "")
+
+
 def test_truncated_late_matroska_is_reported(tmp_path: Path) -> None:
     late = make(tmp_path / "in.mkv", "-output_ts_offset", "5", "-g", "5")
     late.write_bytes(late.read_bytes()[: late.stat().st_size // 2])

@@ -16,7 +16,7 @@ from tests.support.server import Server
 Clip = tuple[Path, Path]
 
 CONFIG = Path(__file__).parent / "schemathesis.toml"
-EXAMPLES, EXAMPLES_LONG = 2, 50
+EXAMPLES, EXAMPLES_LONG = 2, 100
 """Requests for each operation, besides those that cover each parameter's schema."""
 RESPONSE_TIMEOUT = 60
 """In seconds.
@@ -63,7 +63,8 @@ def test_api_conforms_to_its_openapi_document(server: Server, clip: Clip, long: 
     ]
     # Its tables of characters, which hypothesis computes once for this repository.
     storage = {"HYPOTHESIS_STORAGE_DIRECTORY": str(ROOT / ".hypothesis")}
-    environment = {**os.environ, **ids, **storage}
+    hooks = {"SCHEMATHESIS_HOOKS": str(Path(__file__).parent / "schemathesis_hooks.py")}
+    environment = {**os.environ, **ids, **storage, **hooks}
     folder = server.home.parent
     ran = subprocess.run(
         command,
