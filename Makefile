@@ -51,7 +51,7 @@ test: lint static/dist/manifest.json ## All tests; those of the pages need Chrom
 	PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --maxprocesses 8 --dist loadfile --no-loadscope-reorder
 	$(BIN)/node --test tests/js/*.test.js
 
-test-long: .venv/ready-test ## Tests by chance with ten times the examples and faults: six minutes
+test-long: .venv/ready-test ## Tests by chance with ten times the examples and faults, or more; six minutes on two cores
 	PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/python -m pytest --long --timeout=10000 -n $(WORKERS) --maxprocesses 8 --dist loadfile tests/fuzz tests/app/test_chaos.py tests/app/forms tests/jobs/datasets/test_make_faults.py tests/field/test_video_combinations.py
 
 bench: .venv/ready static/dist/manifest.json ## All benchmarks, half an hour on an idle machine; adds a line each to benchmarks/results

@@ -80,7 +80,7 @@ def pytest_collection_finish() -> None:
 
 @pytest.fixture(scope="session")
 def long(pytestconfig: pytest.Config) -> bool:
-    """Whether tests by chance (fuzz, chaos, damaged files) try ten times as much: `--long`."""
+    """Whether tests by chance (fuzz, chaos, damage) try ten times as much or more: `--long`."""
     return bool(pytestconfig.getoption("--long"))
 
 

@@ -38,8 +38,8 @@ def sources() -> str:
             paths += [os.path.join(folder, name) for name in names]
     paths = [path for path in paths if not path.startswith(f"{DIST}{os.sep}")]
     digest = sha256()
-    # An editor's link to nowhere marks a file that somebody edits.
-    for path in sorted(path for path in paths if os.path.isfile(path)):
+    # No links: an editor marks a file that somebody edits by a link to nowhere.
+    for path in sorted(path for path in paths if not os.path.islink(path)):
         digest.update(f"{os.path.relpath(path, ROOT)}\0".encode())
         digest.update(Path(path).read_bytes())
     return digest.hexdigest()

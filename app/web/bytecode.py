@@ -23,8 +23,9 @@ class TemplateBytecode(FileSystemBytecodeCache):
         super().__init__(str(folder), f"template-%s.{sys.implementation.cache_tag}.{jinja}.cache")
 
     def load_bytecode(self, bucket: Bucket) -> None:
-        # What cannot be read is compiled, and written again.
-        with suppress(OSError, EOFError, ValueError, pickle.UnpicklingError):
+        # What cannot be read is compiled, and written again. A damaged file can raise all of these.
+        damages = (EOFError, LookupError, AttributeError, ImportError, TypeError, ValueError)
+        with suppress(OSError, pickle.UnpicklingError, *damages):
             super().load_bytecode(bucket)
 
     def dump_bytecode(self, bucket: Bucket) -> None:

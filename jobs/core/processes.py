@@ -218,7 +218,9 @@ def _memory_file() -> IO[bytes]:
 
 
 def run_to_end(main: Callable[..., int | None], arguments: Sequence[str]) -> None:
-    """Run a worker's main function in this process, which then ends, with what it has started.
+    """Run a worker's main function in this process, which then ends.
+
+    With it end its children by multiprocessing, which here only read for it.
 
     Python does not destroy the objects of all modules at last. That takes 0.3 s with torch loaded,
     and aborts the process if a thread of a library needs Python then: gloo's threads may, after a

@@ -143,7 +143,8 @@ def stated_end_of(container: InputContainer) -> Fraction | None:
         return None
     length = container.duration
     if "matroska" in container.format.name:
-        # It counts from time 0. FFmpeg gives it to a track without packets, from its first frame.
+        # It counts from time 0. FFmpeg takes it for the length of a track without packets as well,
+        # but counts that from the first frame of the file.
         return Fraction(length, av.time_base) if length else None
     ends = [
         (stream.start_time + stream.duration) * stream.time_base

@@ -10,8 +10,8 @@ import schemathesis
 def filter_query(context: schemathesis.HookContext, query: dict[str, Any] | None) -> bool:
     """Whether to send a query string.
 
-    An empty parameter is as good as none (app/api/replies.py), whatever its schema, and none of
-    them has a NUL character (app/web/safety.py).
+    An empty parameter is as good as none (app/api/replies.py), whatever its schema, and NUL is
+    refused in all of them (app/web/safety.py; tests/app/web/test_safety.py).
     """
     values = (query or {}).values()
     return not any(value in ("", [], {}) or r"\u0000" in json.dumps(value) for value in values)

@@ -32,7 +32,7 @@ SMALL = {
 }
 
 
-@pytest.mark.timeout(1200)
+@pytest.mark.timeout(3600)  # The long form takes minutes.
 def test_api_conforms_to_its_openapi_document(server: Server, clip: Clip, long: bool) -> None:
     ids = {"DATASET": server.dataset(clip), "SPARE": server.dataset(clip)}
     server.wait(ids["DATASET"], "done")

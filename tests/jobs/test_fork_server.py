@@ -21,7 +21,7 @@ from jobs.core.paths import ROOT
 from jobs.core.processes import FORK_SERVER, ForkedProcess, Process
 from jobs.specs import DatasetSpec
 from tests.support.server import Server
-from tests.support.waiting import wait_until
+from tests.support.waiting import has_ended, wait_until
 
 MODULE = "tests.support.forked"
 
@@ -199,14 +199,6 @@ def test_it_ends_with_its_owner_and_after_a_time_without_work(tmp_path: Path) ->
                 os.close(owner)
 
 
-def has_ended(process: psutil.Process) -> bool:
-    """Also if nobody asks for its exit status, as where a container has no init."""
-    try:
-        return process.status() == psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return True
-
-
 def wait_for_fork_server(server: Server, unlike: int = 0) -> psutil.Process:
     """Wait until the server has a fork server that accepts requests."""
     deadline = time.monotonic() + 60
@@ -231,7 +223,7 @@ def test_a_server_starts_a_new_fork_server_when_one_is_killed(
         path = Path(second.cmdline()[3])
         server.wait(server.dataset(clip), "done")
     # The server was killed.
-    wait_until(lambda: has_ended(second), "the fork server goes on without its server")
+    wait_until(lambda: has_ended(second.pid), "the fork server goes on without its server")
     assert not path.parent.exists()
 
 

@@ -1,7 +1,9 @@
-"""Waits of tests for a condition, with a limit."""
+"""Waits of tests for a condition, with a limit, and for the end of a process."""
 
 import time
 from collections.abc import Callable
+
+import psutil
 
 LIMIT = 60.0
 """Seconds, also for a busy machine."""
@@ -18,3 +20,14 @@ def wait_until(condition: Callable[[], bool], what: str, seconds: float = LIMIT)
 def pause(began: float) -> None:
     """Sleep for a tenth of the time since `began`: questions take time from what is awaited."""
     time.sleep(min(0.2, max(0.01, (time.monotonic() - began) / 10)))
+
+
+def has_ended(pid: int) -> bool:
+    """Whether a process has ended, also if nobody asks for its exit status.
+
+    In a container without an init it stays a zombie then.
+    """
+    try:
+        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True

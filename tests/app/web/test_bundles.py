@@ -94,7 +94,7 @@ def test_nothing_else_is_sent(dist: Path, name: str) -> None:
     assert written(dist, bundles.sources()).get(f"/static/dist/{name}").status_code == 404
 
 
-def test_a_link_to_nowhere_is_no_source(
+def test_a_link_is_no_source(
     tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An editor makes one next to each file with changes that are not saved."""
@@ -104,6 +104,7 @@ def test_a_link_to_nowhere_is_no_source(
     (templates / "page.html").write_text("page")
     before = bundles.sources.__wrapped__()
     (templates / ".#page.html").symlink_to("someone@a.computer:123")
+    (templates / "other.html").symlink_to(templates / "page.html")
     assert bundles.sources.__wrapped__() == before
     (static / "new.css").write_text("")
     assert bundles.sources.__wrapped__() != before

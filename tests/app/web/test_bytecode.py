@@ -41,15 +41,17 @@ def test_the_next_server_does_not_compile_templates_again(
     assert rendered(templates, compiled) == "Goodbye &lt;b&gt;"
 
 
-@pytest.mark.parametrize("damaged", [bc_magic, bc_magic + b"rubbish", b""], ids=str)
-def test_a_damaged_file_is_written_again(templates: Path, tmp_path: Path, damaged: bytes) -> None:
+@pytest.mark.parametrize("damaged", [b"", *(bc_magic + end for end in (b"", b"junk", b"h\t."))])
+def test_a_damaged_file_is_written_again(
+    templates: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damaged: bytes
+) -> None:
     compiled = tmp_path / "compiled"
     rendered(templates, compiled)
     (file,) = compiled.iterdir()
-    good = file.read_bytes()
     file.write_bytes(damaged)
     assert rendered(templates, compiled) == "Hello &lt;b&gt;"
-    assert file.read_bytes() == good
+    monkeypatch.delattr(Environment, "_generate")
+    assert rendered(templates, compiled) == "Hello &lt;b&gt;"
 
 
 @pytest.mark.parametrize("folder", ["/proc/compiled", "/dev/null"])

@@ -8,10 +8,8 @@ import tempfile
 from multiprocessing.synchronize import Event
 from pathlib import Path
 
-import psutil
-
 from jobs.core.paths import ROOT
-from tests.support.waiting import wait_until
+from tests.support.waiting import has_ended, wait_until
 
 WORKER = """
 import multiprocessing, os, sys
@@ -37,6 +35,7 @@ if __name__ == "__main__":
 def ignore_sigterm(ready: Event) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     ready.set()
+    signal.alarm(200)  # Even if the worker leaves it behind.
     signal.pause()
 
 
@@ -56,4 +55,4 @@ def test_after_an_error_a_worker_leaves_neither_processes_nor_files() -> None:
         assert "ValueError: as it happens" in ran.stderr
         assert list(Path(folder).iterdir()) == []
         pid = int(ran.stdout)
-    wait_until(lambda: not psutil.pid_exists(pid), "the reading process is still there")
+    wait_until(lambda: has_ended(pid), "the reading process is still there")
