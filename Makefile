@@ -20,9 +20,10 @@ setup: .venv/ready ## Make .venv with the project in it
 
 setup-dev: .venv/ready-test ## The same with what tests and checks need
 
+# npm writes package-lock.json each time: what has just been installed is not older than it.
 .venv/ready-test: .venv/ready
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[test]'
-	touch $@
+	touch .venv/ready $@
 
 # Where node is missing, `setup` has made the bundles; pages load single modules once these are out of date.
 static/dist/manifest.json: $(shell find static/css static/js templates scripts/*.mjs -type f) | .venv/ready
@@ -81,6 +82,7 @@ generate: .venv/ready-test ## Write docs/events.md, types.js and openapi.json fr
 
 audit: .venv/ready-test ## Known vulnerabilities of the packages in use; asks their registries
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[audit]'
+	touch .venv/ready .venv/ready-test
 	$(BIN)/pip-audit --requirement constraints.txt --no-deps --disable-pip
 	$(BIN)/npm audit
 

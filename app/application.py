@@ -51,6 +51,7 @@ from app.temporary_failures import (
 from app.threads import in_thread
 from app.web import assets, bytecode, compression, prefix, safety
 from app.web.access import guarded
+from app.web.rules import LateRule
 from jobs.core.paths import STATIC, TEMPLATES
 
 if TYPE_CHECKING:
@@ -72,6 +73,7 @@ def create_app(settings: Settings, work: bool = True) -> Flask:
         static_folder=str(STATIC),
         static_url_path=f"/static/{assets.version()}",
     )
+    app.url_rule_class = LateRule
     bytecode.init_app(app)
 
     settings.home.mkdir(parents=True, exist_ok=True)

@@ -12,19 +12,17 @@ sample clip's scene), and creates the same dataset by
   png      the dataset job, both sides PNG
   none     the dataset job, raw pairs
 
-A fork server starts the worker processes, as that of the server does. `processor_ms` is the
-processor time of a pair, in all processes, which other programs affect less.
+A fork server starts the worker and its processes, as that of the server does. `processor_ms` is
+the processor time of a pair, in all processes, which other programs affect less.
 
 It measures two limits in the same run: decoding only (PyAV, frames dropped), and writing the
 bytes of the raw dataset to a file with a single sync. All methods use .bmp originals. Prints a
 JSON object. Without the ffmpeg command there is no result of the recipe.
 """
 
-import json
 import os
 import shutil
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -205,37 +203,35 @@ def recipe(stream: Path, originals: Path, frames: int, work: Path) -> dict[str, 
 
 
 def job(stream: Path, originals: Path, encoding: str, home: Path, frames: int) -> dict[str, Any]:
-    """Run the dataset job in a subprocess.
+    """Run the dataset job as the server does, in a worker that a fork server starts.
 
     Returns pairs per second from its start to its last sync, milliseconds of processor time of a
-    pair, bytes and peak memory.
+    pair, bytes, peak memory, and the seconds from the click until its worker has ended.
     """
-    from jobs.core.processes import FORK_SERVER, PERFORMANCE
+    from jobs.core import folder as folders
+    from jobs.core import launcher
+    from jobs.core.events import last_state
+    from jobs.core.processes import FORK_SERVER
+    from jobs.specs import DatasetSpec
 
     source = {"kind": "stream", "stream": str(stream), "originals": str(originals)}
-    spec = {
-        "name": "benchmark",
-        "source": source,
-        "input_encoding": encoding,
-        "target_encoding": encoding,
-    }
-    command = [sys.executable, __file__, "job", json.dumps(spec), str(home)]
+    encodings = {"input_encoding": encoding, "target_encoding": encoding}
+    spec = DatasetSpec.model_validate({"name": "benchmark", "source": source, **encodings})
     with fork_server() as (server, path):
+        os.environ[FORK_SERVER] = str(path)
         os.sync()
         before = time.monotonic()
-        environment = {**os.environ, **PERFORMANCE, FORK_SERVER: str(path)}
-        with subprocess.Popen(
-            command, env=environment, stdout=subprocess.PIPE, text=True
-        ) as running:
-            peak = peak_memory(running, server.pid)
-            assert running.stdout is not None
-            result: dict[str, Any] = json.loads(running.stdout.read().splitlines()[-1])
+        folder = folders.create(home, "dataset", spec)
+        launcher.start(folder)
+        peak = peak_memory(server.pid)
         wall = time.monotonic() - before
         workers = psutil.Process(server.pid).cpu_times()
-    processor = result.pop("processor") + workers.children_user + workers.children_system
+    state = last_state(folder.events)
+    assert state is not None
+    assert state["state"] == "done", state["reason"]
     return {
-        **result,
-        "processor_ms": 1000 * processor / frames,
+        **{key: state["summary"][key] for key in ("pairs_per_second", "seconds", "bytes")},
+        "processor_ms": 1000 * (workers.children_user + workers.children_system) / frames,
         "peak_memory_bytes": peak,
         "wall_seconds": wall,
     }
@@ -257,11 +253,14 @@ def fork_server() -> Iterator[tuple["subprocess.Popen[bytes]", Path]]:
             server.stdin.close()
 
 
-def peak_memory(process: subprocess.Popen[str], fork_server: int) -> int:
-    """Peak memory of a job and its worker processes in bytes. Shared memory counts once."""
+def peak_memory(fork_server: int) -> int:
+    """Peak memory in bytes of the processes of a fork server, until the last of them has ended.
+
+    Shared memory counts once.
+    """
     peak = 0
-    while process.poll() is None:
-        peak = max(peak, sum(map(proportional_set_size, [process.pid, *children(fork_server)])))
+    while processes := children(fork_server):
+        peak = max(peak, sum(map(proportional_set_size, processes)))
         time.sleep(MEMORY_INTERVAL)
     return peak
 
@@ -287,23 +286,6 @@ def proportional_set_size(pid: int) -> int:
     return sum(int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:"))
 
 
-def run_job(spec: str, home: Path) -> None:
-    from jobs.core import folder as folders
-    from jobs.core.events import last_state
-    from jobs.run import main as run_worker
-    from jobs.specs import DatasetSpec
-
-    folder = folders.create(home, "dataset", DatasetSpec.model_validate_json(spec))
-    before = sum(os.times()[:2])
-    run_worker(str(folder.path))
-    processor = sum(os.times()[:2]) - before
-    state = last_state(folder.events)
-    assert state is not None
-    assert state["state"] == "done", state["reason"]
-    facts = {key: state["summary"][key] for key in ("pairs_per_second", "seconds", "bytes")}
-    print(json.dumps({**facts, "processor": processor}))
-
-
 def memory_of_many(work: Path) -> dict[str, Any]:
     """Peak memory of the job for 1,000 and 10,000 frames."""
     peaks = {}
@@ -320,7 +302,4 @@ def memory_of_many(work: Path) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["job"]:
-        run_job(sys.argv[2], Path(sys.argv[3]))
-    else:
-        main()
+    main()

@@ -4,22 +4,25 @@
                                          [--basicsr FOLDER]
 
 Trains on the clips of benchmarks/clips.py, up to 30 consecutive frames each by libx264, except one:
-its frames are the validation pairs. From nothing: the network of the form, in Y and in RGB, and the
-best of docs/quality.md. From the starter: the small ECB network; the starter has seen the clip, so
-its seconds say how soon a training that starts from it shows its first gain. Each training has
-`--seconds` of a time budget, and is stopped when it has reached the gain.
+its frames are the validation pairs. From nothing: the networks of the presets *Example*, *Fast* and
+*Best*. From the starter: *Fast*; the starter has seen the clip, so its seconds say how soon a
+training that starts from it shows its first gain. Each training has `--seconds` of a time budget,
+and is stopped when it has reached the gain.
 
 `--basicsr` is a folder with the source of BasicSR: its own loop (benchmarks/basicsr_worker.py)
-then trains the same network in RGB on the same pairs in its LMDB, with the same batches, rate and
-loss and two workers, and validates at the steps at which a validation here would be about due. It
-needs the packages opencv-python-headless and PyYAML.
+then trains 9-1-5 in RGB on the same pairs in its LMDB, with the same batches, rate and loss and two
+workers, and validates at the steps at which a validation here would be about due; a training here
+of the same network in RGB is measured too. It needs the packages opencv-python-headless and
+PyYAML.
 
 Seconds are those of a clock, from the creation of the job to the validation: they include the start
-of the worker and the loading of the pairs, and need an idle machine. Prints a JSON object.
+of the worker, by a fork server as that of the server, and the loading of the pairs, and need an
+idle machine. Prints a JSON object.
 """
 
 import csv
 import json
+import os
 import re
 import subprocess
 import sys
@@ -34,19 +37,23 @@ import click
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from benchmarks.clips import CLIPS, SEQUENCES, dataset, finish, originals
+from benchmarks.dataset import fork_server
 from benchmarks.record import print_progress, print_record, skip
 from jobs.core import folder as folders
 from jobs.core import launcher
 from jobs.core.events import read
 from jobs.core.folder import JobFolder
+from jobs.core.processes import FORK_SERVER
 from jobs.specs import DatasetSpec, ModelSpec
 
+FAST = {"name": "ecbnet", "depth": 4, "maps": 16}
 NETWORKS: dict[str, dict[str, Any]] = {
     "9-1-5": {"network": {"name": "srcnn-9-1-5"}},
-    "9-1-5 in RGB": {"network": {"name": "srcnn-9-1-5"}, "channels": "rgb"},
-    "DnCNN, 8 layers of 32": {"network": {"name": "dncnn", "depth": 8, "maps": 32}},
-    "ECB, from the starter": {"network": {"name": "ecbnet", "start": "starter"}},
+    "ECB, 4 layers of 16": {"network": FAST},
+    "ECB, 8 layers of 24": {"network": {"name": "ecbnet", "depth": 8, "maps": 24}},
+    "ECB, 4 layers of 16, from the starter": {"network": {**FAST, "start": "starter"}},
 }
+IN_RGB = {"9-1-5 in RGB": {"network": {"name": "srcnn-9-1-5"}, "channels": "rgb"}}
 VALIDATIONS = 10
 """Of a training by BasicSR: it validates at steps, not by the clock."""
 STEPS_PER_SECOND = 5
@@ -66,12 +73,14 @@ Point = tuple[float, float]
 def main(gain: float, seconds: float, qp: int, left_out: str, basicsr: Path | None) -> None:
     if not CLIPS.is_dir():
         skip(f"The real clips are not there: {CLIPS}")
-    with tempfile.TemporaryDirectory() as work:
+    with tempfile.TemporaryDirectory() as work, fork_server() as (_, socket):
+        os.environ[FORK_SERVER] = str(socket)
         pairs = all_pairs(Path(work), left_out, qp)
         runs = {}
+        networks = NETWORKS if basicsr is None else NETWORKS | IN_RGB
         trainings = {
             name: partial(trained, Path(work), pairs, settings)
-            for name, settings in NETWORKS.items()
+            for name, settings in networks.items()
         }
         if basicsr is not None:
             lmdb = exported(Path(work), pairs)

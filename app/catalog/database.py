@@ -23,7 +23,7 @@ from sqlalchemy import (
     inspect,
     text,
 )
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, sessionmaker
+from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, sessionmaker
 from werkzeug.utils import secure_filename
 
 from app.answers import QueueSettings
@@ -106,6 +106,23 @@ class AnswerRow(Base):
 
 
 Sessions = sessionmaker(expire_on_commit=False)
+
+_last_commit = object()
+
+
+@event.listens_for(Sessions, "after_commit")
+def _note_commit(_: Session) -> None:
+    global _last_commit
+    _last_commit = object()
+
+
+def last_commit() -> object:
+    """Another object after each commit of this process, which alone writes to the database.
+
+    What was read after it was asked for is up to date while the answer is the same object.
+    """
+    return _last_commit
+
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 VERSION = max(path.name.partition("_")[0] for path in (MIGRATIONS / "versions").glob("[0-9]*.py"))

@@ -10,7 +10,7 @@ from typing import Any, cast
 from sqlalchemy import delete, func, select
 
 from app.answers import Job, QueueSettings
-from app.catalog.database import JobRow, Sessions, all_rows
+from app.catalog.database import JobRow, Sessions, all_rows, last_commit
 from app.catalog.lists import has_tag, list_columns
 from app.catalog.queue import Queue
 from app.threads import in_thread
@@ -21,6 +21,7 @@ from jobs.core.view import empty, fold, without
 
 QUIET_SECONDS = 5.0
 """A new folder is indexed after this time without a change: until then it may still be copied."""
+LIVE = frozenset({"waiting", "running"})
 DELETING_PREFIX = ".gone-"
 """Prefix of the name of a folder that is being deleted."""
 
@@ -36,6 +37,7 @@ class Index:
         """Names of the folders that are not valid jobs; a warning was logged for each."""
         self._starting_over: set[str] = set()
         """Ids of the jobs with another log than before, which a greenlet reads now."""
+        self._live: tuple[object, list[JobRow]] = (None, [])
         (home / "jobs").mkdir(parents=True, exist_ok=True)
 
     def folder(self, id: str) -> JobFolder:
@@ -181,6 +183,16 @@ class Index:
         if before:
             query = query.where(JobRow.id < before)
         return [row for (row,) in all_rows(query)]
+
+    def live(self) -> list[JobRow]:
+        """The waiting and running jobs, newest first.
+
+        Background loops ask many times a second: the database is read after a commit alone.
+        """
+        commit = last_commit()
+        if commit is not self._live[0]:
+            self._live = commit, self.find(states=LIVE, limit=None)
+        return self._live[1]
 
     def names(self, kind: str, start: str) -> list[str]:
         """The names of jobs that begin with a text."""

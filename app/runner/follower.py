@@ -10,6 +10,7 @@ import gevent
 from app.catalog import log_index
 from app.catalog.catalog import Catalog
 from app.catalog.database import JobRow
+from app.catalog.index import LIVE
 from app.runner.loops import repeat
 from jobs.core import launcher, limits
 from jobs.core.events import FINAL_STATES
@@ -20,7 +21,6 @@ INTERVAL = 0.1
 FOLDERS_INTERVAL = 2.0
 PATIENCE = 60.0
 """Seconds that a worker has to end by itself after the time limit of its job."""
-LIVE = frozenset({"waiting", "running"})
 
 Send = Callable[[str, list[JobEvent]], Any]
 
@@ -54,7 +54,7 @@ class Follower:
             self._folders_synced = time.monotonic()
             for id in self._catalog.sync_folders(at_start=False):
                 self._removed(id)
-        live = self._catalog.find(states=LIVE, limit=None)
+        live = self._catalog.live()
         if any(row.id not in self._offsets for row in live):
             self._added()
         self._offsets = {row.id: self._offsets.get(row.id, row.offset) for row in live}

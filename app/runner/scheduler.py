@@ -54,7 +54,7 @@ class Scheduler:
 
     def schedule(self) -> None:
         """Do one round: start all jobs that can start now."""
-        live = self._catalog.find(states=frozenset({"waiting", "running"}), limit=None)
+        live = self._catalog.live()
         self._catalog.launched &= {row.id for row in live}
         occupied = [
             row for row in live if row.id in self._catalog.launched or row.state == "running"

@@ -20,8 +20,16 @@ from pathlib import Path
 
 from jobs.core.paths import ROOT
 
-IMPORTED_LATE = "engineio.async_drivers.gevent"
-"""What a server imports while it starts."""
+IMPORTED_LATE = (
+    "engineio.async_drivers.gevent",
+    "sqlalchemy.dialects.sqlite",
+    "sqlite3",
+    "jobs.core.pair_index",
+    "markdown_it",
+    "natsort",
+    "numpy",
+)
+"""What a server imports while it starts, or for its first pages."""
 
 
 class ServerProcess:
@@ -98,7 +106,8 @@ def main() -> None:
     monkey.patch_all()
     from commands import serve
 
-    importlib.import_module(IMPORTED_LATE)
+    for name in IMPORTED_LATE:
+        importlib.import_module(name)
     fork = monkey.get_original("os", "fork")  # gevent's own would start its event loop here.
     waitpid = monkey.get_original("os", "waitpid")
     gc.freeze()

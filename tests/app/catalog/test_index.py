@@ -51,6 +51,30 @@ def catalog(home: Path) -> Iterator[Catalog]:
     engine.dispose()
 
 
+def test_live_jobs_are_read_again_after_a_commit_alone(
+    catalog: Catalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def live() -> list[tuple[str, str]]:
+        return [(row.name, row.state) for row in catalog.live()]
+
+    assert live() == []
+    id = catalog.create("dataset", SPEC)
+    assert live() == [("d", "waiting")]
+    with monkeypatch.context() as context:
+        context.delattr(index, "all_rows")  # Reads the database.
+        assert live() == [("d", "waiting")]
+    catalog.describe(id, name="other")
+    assert live() == [("other", "waiting")]
+    with EventLog(catalog.folder(id).events) as log:
+        log.append("state", state="running", reason="")
+    row = catalog.get(id)
+    assert row is not None
+    catalog.catch_up(row)
+    assert live() == [("other", "running")]
+    catalog.delete(id)
+    assert live() == []
+
+
 def around_reading(
     monkeypatch: pytest.MonkeyPatch, before: Callable[[JobFolder], None], after: bool
 ) -> None:
