@@ -220,18 +220,20 @@ def job(stream: Path, originals: Path, encoding: str, home: Path, frames: int) -
     with fork_server() as (server, path):
         os.environ[FORK_SERVER] = str(path)
         os.sync()
+        loaded = processor_time(server.pid)
         before = time.monotonic()
         folder = folders.create(home, "dataset", spec)
         launcher.start(folder)
         peak = peak_memory(server.pid)
         wall = time.monotonic() - before
-        workers = psutil.Process(server.pid).cpu_times()
+        processor = processor_time(server.pid) - loaded
+    assert peak, "the fork server did not start the job"
     state = last_state(folder.events)
     assert state is not None
     assert state["state"] == "done", state["reason"]
     return {
         **{key: state["summary"][key] for key in ("pairs_per_second", "seconds", "bytes")},
-        "processor_ms": 1000 * (workers.children_user + workers.children_system) / frames,
+        "processor_ms": 1000 * processor / frames,
         "peak_memory_bytes": peak,
         "wall_seconds": wall,
     }
@@ -251,6 +253,12 @@ def fork_server() -> Iterator[tuple["subprocess.Popen[bytes]", Path]]:
             yield server, path
             assert server.stdin is not None
             server.stdin.close()
+
+
+def processor_time(fork_server: int) -> float:
+    """Seconds of processor time of the processes of a fork server that have ended."""
+    times = psutil.Process(fork_server).cpu_times()
+    return float(times.children_user + times.children_system)
 
 
 def peak_memory(fork_server: int) -> int:

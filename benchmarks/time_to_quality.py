@@ -5,9 +5,9 @@
 
 Trains on the clips of benchmarks/clips.py, up to 30 consecutive frames each by libx264, except one:
 its frames are the validation pairs. From nothing: the networks of the presets *Example*, *Fast* and
-*Best*. From the starter: *Fast*; the starter has seen the clip, so its seconds say how soon a
-training that starts from it shows its first gain. Each training has `--seconds` of a time budget,
-and is stopped when it has reached the gain.
+*Best*, all with L2 and the default rate policy. From the starter: that of *Fast*; the starter has
+seen the clip, so its seconds say how soon a training that starts from it shows its first gain. Each
+training has `--seconds` of a time budget, and is stopped when it has reached the gain.
 
 `--basicsr` is a folder with the source of BasicSR: its own loop (benchmarks/basicsr_worker.py)
 then trains 9-1-5 in RGB on the same pairs in its LMDB, with the same batches, rate and loss and two
@@ -28,6 +28,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -73,8 +74,9 @@ Point = tuple[float, float]
 def main(gain: float, seconds: float, qp: int, left_out: str, basicsr: Path | None) -> None:
     if not CLIPS.is_dir():
         skip(f"The real clips are not there: {CLIPS}")
-    with tempfile.TemporaryDirectory() as work, fork_server() as (_, socket):
-        os.environ[FORK_SERVER] = str(socket)
+    with tempfile.TemporaryDirectory() as work, ExitStack() as stack:
+        if sys.platform == "linux":  # Elsewhere no fork is safe.
+            os.environ[FORK_SERVER] = str(stack.enter_context(fork_server())[1])
         pairs = all_pairs(Path(work), left_out, qp)
         runs = {}
         networks = NETWORKS if basicsr is None else NETWORKS | IN_RGB

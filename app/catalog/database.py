@@ -23,7 +23,7 @@ from sqlalchemy import (
     inspect,
     text,
 )
-from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, sessionmaker
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, sessionmaker
 from werkzeug.utils import secure_filename
 
 from app.answers import QueueSettings
@@ -111,7 +111,8 @@ _last_commit = object()
 
 
 @event.listens_for(Sessions, "after_commit")
-def _note_commit(_: Session) -> None:
+@event.listens_for(Sessions, "after_soft_rollback")  # A commit may be done although it failed.
+def _note_commit(*_: object) -> None:
     global _last_commit
     _last_commit = object()
 

@@ -100,15 +100,16 @@ class Index:
         with Sessions.begin() as session:
             session.merge(row)
 
-    def catch_up(self, row: JobRow) -> tuple[str, list[JobEvent], int]:
-        """Read the new events of a job's log into its row.
+    def catch_up(self, row: JobRow, read: int = 0) -> tuple[str, list[JobEvent], int]:
+        """Read the new events of a job's log into its row. `read`: the bytes that are known.
 
         Returns the job's state, the new events, and the byte offset behind them.
         """
         folder = self.folder(row.id)
-        if folder.size() < row.offset:  # A different log: the folder was restored from a copy.
+        known = max(row.offset, read)
+        if folder.size() < known:  # A different log: the folder was restored from a copy.
             return self._start_over(row, folder)
-        events, offset = read_from(folder.events, row.offset)
+        events, offset = read_from(folder.events, known)
         if not events:
             return row.state, [], offset
         with Sessions.begin() as session:
@@ -185,9 +186,9 @@ class Index:
         return [row for (row,) in all_rows(query)]
 
     def live(self) -> list[JobRow]:
-        """The waiting and running jobs, newest first.
+        """The waiting and running jobs, newest first: the same rows until the next commit.
 
-        Background loops ask many times a second: the database is read after a commit alone.
+        Background loops ask many times a second. They must not change the rows.
         """
         commit = last_commit()
         if commit is not self._live[0]:

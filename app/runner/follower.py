@@ -94,8 +94,7 @@ class Follower:
     def _read(self, row: JobRow, folder: JobFolder) -> str:
         """Index and send the new events of a job; return its state."""
         # The row may be stale: another greenlet may have read events since it was fetched.
-        row.offset = max(row.offset, self._offsets.get(row.id, 0))
-        state, events, offset = self._catalog.catch_up(row)
+        state, events, offset = self._catalog.catch_up(row, self._offsets.get(row.id, 0))
         self._offsets[row.id] = offset
         for event in events:
             if event["type"] == "state":

@@ -27,6 +27,7 @@ from jobs.core import folder as folders
 from jobs.core import launcher
 from jobs.core.events import EventLog, read
 from jobs.core.folder import JobFolder
+from jobs.core.types.events import JobEvent
 from jobs.specs import DatasetSpec
 from tests.support.server import Server
 from tests.support.waiting import wait_until
@@ -204,6 +205,26 @@ def test_invalid_lines_of_a_log_are_skipped(catalog: Catalog) -> None:
     follow(catalog)
     assert state(catalog, id)[0] == "error"
     assert [event["seq"] for event in read(catalog.folder(id).events)] == [1, 2, 3]
+
+
+def test_events_are_read_after_damaged_lines_were_removed(catalog: Catalog) -> None:
+    id = catalog.create("dataset", SPEC)
+    path = catalog.folder(id).events
+    sent: list[str] = []
+
+    def send(job: str, events: list[JobEvent]) -> None:
+        sent.extend(event["type"] for event in events)
+
+    follower = Follower(catalog, send, lambda job: None)
+    follower.follow()
+    whole = path.read_bytes()
+    path.write_bytes(whole + b"damaged by an editor, and longer than the events that follow\n" * 9)
+    follower.follow()  # Reads beyond what the database knows.
+    path.write_bytes(whole)
+    follower.follow()
+    write(catalog.folder(id), "message", level="info", text="read")
+    follower.follow()
+    assert sent == ["message"]
 
 
 def test_a_job_whose_folder_was_removed_is_gone(catalog: Catalog) -> None:

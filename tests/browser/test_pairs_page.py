@@ -1,6 +1,7 @@
 """Tests of the gallery of pairs and the viewer, in a real browser."""
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from jobs.core.events import read
 from jobs.core.folder import JobFolder
+from jobs.core.types.events import JobEvent
 from jobs.datasets.store import PairReader
 from jobs.media.sample_clip import make_clip
 from tests.browser.conftest import keep_picture
@@ -251,22 +253,19 @@ def test_pairs_and_histogram_of_a_dataset_appear_while_it_is_made(
     id = server.dataset(clip)
     events = JobFolder(server.home / "jobs" / id).events
 
-    def suspend_at(**fields: str) -> None:
+    def suspend_after(what: str, is_it: Callable[[JobEvent], bool]) -> None:
         """Suspend the worker when it has logged such an event; the server learns of it later."""
-        wait_until(
-            lambda: any(fields.items() <= event.items() for event in read(events)),
-            f"no event {fields}",
-        )
+        wait_until(lambda: any(is_it(event) for event in read(events)), f"no event: {what}")
         server.suspend(id)
 
-    suspend_at(type="state", state="running")
+    suspend_after("running", lambda event: event.get("state") == "running")
     server.wait(id, "running")
     requests: list[str] = []
     page.on("request", lambda request: requests.append(request.url))
     page.goto(f"{server.url}/datasets/{id}")
     expect(page.locator(".growing")).to_contain_text("Appears with the first pairs.")
     server.resume(id)
-    suspend_at(type="sample")
+    suspend_after("the histogram, after the first pair", lambda event: "psnr_histogram" in event)
     expect(page.locator(".growing .bars")).to_be_visible()
     picture = page.locator(".growing .thumbs img").first
     assert picture.evaluate("picture => picture.decode().then(() => picture.naturalWidth)") == 320

@@ -2,15 +2,19 @@
 
 import logging
 import shutil
+import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import gevent
 import pytest
+from sqlalchemy.dialects.sqlite.base import SQLiteDialect
+from sqlalchemy.exc import OperationalError
 
 from app.catalog import index
 from app.catalog.catalog import Catalog
-from app.catalog.database import JobRow, connect
+from app.catalog.database import JobRow, connect, last_commit
 from app.catalog.index import as_json, row_of
 from jobs.core import folder as folders
 from jobs.core.events import EventLog
@@ -63,6 +67,10 @@ def test_live_jobs_are_read_again_after_a_commit_alone(
     with monkeypatch.context() as context:
         context.delattr(index, "all_rows")  # Reads the database.
         assert live() == [("d", "waiting")]
+    before = last_commit()
+    assert catalog.find() != []
+    assert catalog.get(id) is not None
+    assert last_commit() is before
     catalog.describe(id, name="other")
     assert live() == [("other", "waiting")]
     with EventLog(catalog.folder(id).events) as log:
@@ -73,6 +81,23 @@ def test_live_jobs_are_read_again_after_a_commit_alone(
     assert live() == [("other", "running")]
     catalog.delete(id)
     assert live() == []
+
+
+def test_live_jobs_are_read_again_after_a_commit_whose_answer_was_lost(
+    catalog: Catalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    id = catalog.create("dataset", SPEC)
+    assert [row.name for row in catalog.live()] == ["d"]
+
+    def commit_and_fail(dialect: SQLiteDialect, connection: Any) -> None:
+        connection.commit()
+        raise sqlite3.OperationalError("connection lost")
+
+    with monkeypatch.context() as context:
+        context.setattr(SQLiteDialect, "do_commit", commit_and_fail)
+        with pytest.raises(OperationalError):
+            catalog.describe(id, name="other")
+    assert [row.name for row in catalog.live()] == ["other"]
 
 
 def around_reading(
