@@ -256,12 +256,10 @@ _thread = threading.local()
 
 def reformat(frame: av.VideoFrame, format: str, **options: Any) -> av.VideoFrame:
     """Convert a frame to another pixel format by libswscale, in this thread."""
-    if not hasattr(_thread, "reformatter"):
-        _thread.reformatter = VideoReformatter()
-    converted: av.VideoFrame = _thread.reformatter.reformat(
-        frame, format=format, threads=1, **options
-    )
-    return converted
+    # One for each format: a reformatter keeps its tables until another format is asked of it.
+    reformatters: dict[str, VideoReformatter] = _thread.__dict__.setdefault("reformatters", {})
+    reformatter = reformatters.setdefault(format, VideoReformatter())
+    return reformatter.reformat(frame, format=format, threads=1, **options)
 
 
 ACCURATE = Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
@@ -308,7 +306,12 @@ def to_picture(frame: av.VideoFrame, fallback_colour: Colour | None = None) -> P
             options["src_colorspace"] = SWS_MATRICES[matrix]
         if frame.color_range == 0 and full_range is not None:
             options["src_color_range"] = 2 if full_range else 1
-    return _interleaved(_to_rgb(frame, "rgb24", **options), np.uint8)
+    if frame.format.is_rgb:
+        rgb = _to_rgb(frame, "rgb24", **options)
+    else:
+        # The same values as by rgb24 alone, in half the time: libswscale uses SIMD for planes.
+        rgb = reformat(_to_rgb(frame, "gbrp", **options), "rgb24")
+    return _interleaved(rgb, np.uint8)
 
 
 def to_deep_picture(frame: av.VideoFrame) -> NDArray[np.uint16]:

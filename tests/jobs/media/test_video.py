@@ -21,6 +21,11 @@ from jobs.specs.sources import RawVideo
 
 needs_ffmpeg = pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="ffmpeg is not installed")
 MAX_FRAMES = 30
+VIDEO_FORMATS = (
+    *("gray", "gray10le", "nv12", "p010le", "yuva420p", "yuvj420p", "yuyv422"),
+    *("yuv410p", "yuv411p", "yuv420p", "yuv420p10le", "yuv422p", "yuv422p12le", "yuv440p"),
+    *("yuv444p", "yuv444p16le"),
+)
 
 FRAMES = {
     "BA_MW_D.264": 100,
@@ -108,6 +113,19 @@ def test_frames_are_as_bright_in_rgb_as_in_yuv(
     rgb = convert(frame)
     scale = 256 if rgb.dtype == np.uint16 else 1
     assert abs((rgb / scale - gray).mean()) < 0.1  # Without accurate rounding it is -0.5 to -1.8.
+
+
+@pytest.mark.parametrize("pixel_format", VIDEO_FORMATS)
+@pytest.mark.parametrize(("width", "height"), [(352, 288), (1279, 33), (9, 2)])
+def test_frames_become_the_same_rgb_as_by_one_conversion(
+    pixel_format: str, width: int, height: int
+) -> None:
+    random = np.random.default_rng(1)
+    frame = av.VideoFrame(width, height, pixel_format)
+    for plane in frame.planes:
+        plane.update(random.integers(0, 256, plane.buffer_size, np.uint8).tobytes())
+    rgb = frame.reformat(format="rgb24", interpolation=video.ACCURATE).to_ndarray()
+    assert np.array_equal(video.to_picture(frame), rgb)
 
 
 @needs_ffmpeg
