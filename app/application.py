@@ -142,12 +142,13 @@ def _start_background(
         listeners.send,
         lambda job: listeners.send_gone(job, JOB_DELETED),
         listeners.send_changed,
+        listeners.send_missed,
     )
     warm = WarmWorkers(
         follower.follow_job, catalog.job_queued.set, settings.allow_user_code, catalog.aborting
     )
     app.extensions["warm"] = warm
-    fork_server = ForkServer(settings.preload_minutes)
+    fork_server = app.extensions["fork_server"] = ForkServer(settings.preload_minutes)
     scheduler = Scheduler(
         catalog,
         gpus.names(),

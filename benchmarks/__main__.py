@@ -8,6 +8,7 @@ Adds the result of each to benchmarks/results/NAME-DATE.jsonl. The exit status i
 import json
 import subprocess
 import sys
+import time
 from datetime import date
 
 from benchmarks.record import ROOT, print_progress
@@ -30,6 +31,10 @@ NAMES = (
 )
 
 
+MINUTES = 15
+"""Beyond this a benchmark hangs. By default each takes less than 3 on two idle cores."""
+
+
 def main(names: list[str]) -> int:
     if unknown := sorted(set(names) - set(NAMES)):
         print_progress(f"There is no benchmark {unknown[0]}. There are {', '.join(NAMES)}.")
@@ -44,10 +49,17 @@ def measured(name: str) -> bool:
     """Run a benchmark and keep its result. Returns whether it succeeded."""
     command = [sys.executable, f"benchmarks/{name}.py"]
     print_progress(command[1])
-    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    began = time.monotonic()
+    try:
+        done = subprocess.run(
+            command, cwd=ROOT, stdout=subprocess.PIPE, text=True, timeout=60 * MINUTES
+        )
+    except subprocess.TimeoutExpired:
+        print_progress(f"{command[1]} did not end within {MINUTES} minutes.")
+        return False
     if done.returncode:
         return False
-    result = json.loads(done.stdout)
+    result = json.loads(done.stdout) | {"benchmark_seconds": round(time.monotonic() - began)}
     path = ROOT / "benchmarks/results" / f"{name.replace('_', '-')}-{date.today()}.jsonl"
     with path.open("a") as file:
         file.write(json.dumps(result) + "\n")

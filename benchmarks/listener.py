@@ -8,15 +8,21 @@ from typing import Any
 from wsproto import ConnectionType, WSConnection
 from wsproto.events import AcceptConnection, Event, Message, Ping, Request, TextMessage
 
+LIMIT = 120.0
+"""Seconds that a message may take."""
+
 PREFIX = "/jobs,"
 """The namespace of the live updates, as packets have it."""
 
 
 class Listener:
-    """A connection over WebSocket (Engine.IO 4, Socket.IO 5) that does not reconnect."""
+    """A connection over WebSocket (Engine.IO 4, Socket.IO 5) that does not reconnect.
+
+    Its methods raise TimeoutError when nothing has come for LIMIT seconds.
+    """
 
     def __init__(self, port: int) -> None:
-        self._socket = socket.create_connection(("127.0.0.1", port))
+        self._socket = socket.create_connection(("127.0.0.1", port), LIMIT)
         self._protocol = WSConnection(ConnectionType.CLIENT)
         self._send(Request(f"127.0.0.1:{port}", "/socket.io/?EIO=4&transport=websocket"))
         self._packets = self._received()

@@ -3,12 +3,12 @@
     python benchmarks/restore.py [--clip FILE] [--frames 60] [--qp 37] [--rounds 2]
 
 libx264 (preset medium) encodes consecutive frames of a clip, 1280x720 by default. Starters and
-filters restore them in turns, each from that file to an .mp4 with the same encoder and options,
-and each with all cores; starters also to FFV1, which is lossless and quicker to encode.
-`frames_per_second` is the best of all rounds: as the command reports it for the starters, without
-the start of its process, and with it (0.1 s) for ffmpeg. `gain` is PSNR of Y over the input, of the
-written file, in dB. The starters have seen the default clip in their training. Prints a JSON
-object.
+filters restore them in turns, each from that file to an .mp4 and each with all cores; starters also
+to FFV1, which is lossless and quicker to encode. From a QP of 35 on, all .mp4 files have the same
+encoder and options. `frames_per_second` is the best of all rounds: as the command reports it for
+the starters, without the start of its process, and with it (0.1 s) for ffmpeg. `gain` is PSNR of Y
+over the input, of the written file, in dB. The starters have seen the default clip in their
+training. Prints a JSON object.
 """
 
 import json
@@ -33,7 +33,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 from benchmarks.clips import CLIPS
 from benchmarks.record import print_progress, print_record, skip
 from jobs.media.video import decode_frames, to_picture
-from jobs.restoring.encoding import CRF, ENCODERS
+from jobs.restoring.encoding import ENCODERS
 from jobs.specs.networks import Starter
 from models.metrics import luma, psnr
 
@@ -106,7 +106,7 @@ def restored(source: Path, out: Path, starter: str) -> float:
 
 def filtered(source: Path, out: Path, setting: str, count: int) -> float:
     # The rate of restored files whose input has a QP above 32, as that of this benchmark.
-    values = {**ENCODERS["h264"].options, "crf": str(CRF)}
+    values = {**ENCODERS["h264"].options, "crf": str(ENCODERS["h264"].crf)}
     options = [part for key, value in values.items() for part in (f"-{key}", value)]
     began = time.perf_counter()
     command = ["ffmpeg", "-v", "error", "-y", "-i", source, "-vf", setting, "-c:v", "libx264"]

@@ -13,6 +13,9 @@ training          from the request for a training to its first step
 first_test        from the request for the first test of a model to its output
 second_test       the same for the next test of that model
 probe             from the request for a probe of the sample clip to its answer
+help              of the command `clearframe --help`
+megabytes         proportional set size (PSS) of the fork server before it has forked a worker, and
+                  of it and its workers when each model has been tested
 
 The jobs are asked for SETTLE seconds after the server has started, on a clip of 24 frames of
 320x192.
@@ -65,13 +68,28 @@ def main() -> None:
         clip = make_clip(Path(folder) / "clip", frames=24, width=320, height=192)
         with Server(Path(folder) / "home", [Path(folder)], free_port()) as server:
             time.sleep(SETTLE)
+            alone = megabytes(server)
             for _ in range(rounds):
                 for name, seconds in jobs(server, clip).items():
                     taken.setdefault(name, []).append(seconds)
+            shared = megabytes(server)
+    for _ in range(rounds):
+        began = time.monotonic()
+        command = [str(Path(sys.executable).with_name("clearframe")), "--help"]
+        subprocess.run(command, stdout=subprocess.DEVNULL, check=True)
+        taken.setdefault("help", []).append(time.monotonic() - began)
     print_record(
         rounds=rounds,
+        megabytes={"alone": alone, "with_worker": shared},
         **{name: round(statistics.median(times), 3) for name, times in taken.items()},
     )
+
+
+def megabytes(server: Server) -> list[int]:
+    """The PSS of the fork server, and of each worker that it has forked."""
+    [fork_server] = psutil.Process(server.process.pid).children()
+    processes = fork_server, *fork_server.children()
+    return [round(process.memory_full_info().pss / 1e6) for process in processes]
 
 
 def seconds_to_page(server: Server) -> float:

@@ -33,10 +33,12 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import psutil
 from PIL import Image
 
-from benchmarks.listener import Listener
+from benchmarks.listener import LIMIT, Listener
 from benchmarks.record import print_progress, print_record
+from benchmarks.start import SETTLE
 from jobs.media.sample_clip import make_clip
 from tests.support.server import Server, free_port
 
@@ -55,6 +57,7 @@ def main() -> None:
     work = Path(tempfile.mkdtemp())
     try:
         with Server(work / "home", [work], free_port()) as server:
+            time.sleep(SETTLE)  # Its fork server loads.
             model = train_model(server, work, args.network)
             sizes = [
                 (int(width), int(height))
@@ -131,9 +134,12 @@ def resized(original: Path, path: Path, size: tuple[int, int], quality: int = 0)
 
 
 def end_workers(server: Server) -> None:
-    """Restart the server: a new server has no workers."""
-    server.kill()
-    server.start()
+    """End the server's workers: the next test needs a new one."""
+    [fork_server] = psutil.Process(server.process.pid).children()
+    workers = fork_server.children()
+    for worker in workers:
+        worker.kill()
+    psutil.wait_procs(workers, LIMIT)
 
 
 def measure(server: Server, model: str, body: dict[str, Any]) -> dict[str, float]:
@@ -160,7 +166,7 @@ def measure(server: Server, model: str, body: dict[str, Any]) -> dict[str, float
 
 
 def fetch(url: str) -> None:
-    with urllib.request.urlopen(url) as response:
+    with urllib.request.urlopen(url, timeout=LIMIT) as response:
         response.read()
 
 

@@ -16,8 +16,8 @@ of the same network in RGB is measured too. It needs the packages opencv-python-
 PyYAML.
 
 Seconds are those of a clock, from the creation of the job to the validation: they include the start
-of the worker, by a fork server as that of the server, and the loading of the pairs, and need an
-idle machine. Prints a JSON object.
+of the worker, on Linux by a fork server as that of the server, and the loading of the pairs, and
+need an idle machine. Prints a JSON object.
 """
 
 import csv

@@ -28,9 +28,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy
-import torch
-
 from jobs.core.launcher import JOB
 from jobs.core.paths import ROOT
 from jobs.core.processes import receive, run_to_end, send
@@ -90,10 +87,16 @@ def run(task: Task) -> None:
 
 
 def load() -> None:
-    """Import all modules, in a thread of low priority: on Linux each thread has its own."""
+    """Import all modules, in a thread of low priority: on Linux each thread has its own.
+
+    Functions that run later import numpy and torch again, which only looks them up.
+    """
 
     def load_modules() -> None:
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
+        import numpy
+        import torch
+
         for module in MODULES:
             importlib.import_module(module)
         # The first call loads what Numba has compiled, or compiles it, which takes seconds.
@@ -176,6 +179,8 @@ def fork(connection: socket.socket) -> Worker | Task | None:
         task = Task(request["module"], request["arguments"], request["environment"], numbers)
         os.setsid()
         show(task)
+        import torch
+
         if torch.cuda._is_in_bad_fork():  # A library has asked for GPUs: this process has none.
             os._exit(1)
         try:
@@ -202,6 +207,9 @@ def report_end(worker: Worker) -> None:
 
 def become(task: Task) -> None:
     """Give this process all that a new process would have for its task."""
+    import numpy
+    import torch
+
     place(task.descriptors)
     os.chdir(ROOT)
     os.environ.clear()

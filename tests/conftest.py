@@ -208,6 +208,7 @@ def python() -> Callable[[str], str]:
             text=True,
             env=environment,
             check=True,
+            timeout=120,
         )
         return process.stdout
 

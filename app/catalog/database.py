@@ -118,7 +118,7 @@ def _note_commit(*_: object) -> None:
 
 
 def last_commit() -> object:
-    """Another object after each commit of this process, which alone writes to the database.
+    """Another object after each commit or rollback of this process, the only one that writes.
 
     What was read after it was asked for is up to date while the answer is the same object.
     """

@@ -100,13 +100,13 @@ class Index:
         with Sessions.begin() as session:
             session.merge(row)
 
-    def catch_up(self, row: JobRow, read: int = 0) -> tuple[str, list[JobEvent], int]:
-        """Read the new events of a job's log into its row. `read`: the bytes that are known.
+    def catch_up(self, row: JobRow, seen: int = 0) -> tuple[str, list[JobEvent], int]:
+        """Read the new events of a job's log into its row. `seen`: the bytes that are known.
 
         Returns the job's state, the new events, and the byte offset behind them.
         """
         folder = self.folder(row.id)
-        known = max(row.offset, read)
+        known = max(row.offset, seen)
         if folder.size() < known:  # A different log: the folder was restored from a copy.
             return self._start_over(row, folder)
         events, offset = read_from(folder.events, known)

@@ -128,6 +128,11 @@ class Listeners:
         _emit({"job": job, "events": [], "error": why}, clients)
         self.send_changed()
 
+    def send_missed(self, job: str) -> None:
+        """Send the clients of a job what they miss; list pages reload."""
+        self._late |= {(client, job) for client in self._sent.get(job, {})}
+        self.send_changed()
+
     def send_changed(self) -> None:
         """Make list pages reload, because a job was added, removed or changed."""
         self._late |= {(client, ALL) for client in self._shown}

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import gevent
+from sqlalchemy.exc import OperationalError
 
 from app.catalog import log_index
 from app.catalog.catalog import Catalog
@@ -29,7 +30,8 @@ class Follower:
     """Reads new events from the logs of live jobs.
 
     Callbacks: `send(job id, events)` for new events, `removed(job id)` after a job's folder was
-    removed, `added()` after jobs were created or resumed.
+    removed, `added()` after jobs were created or resumed, `missed(job id)` where the database may
+    have new events that were not sent.
     """
 
     def __init__(
@@ -38,8 +40,10 @@ class Follower:
         send: Send,
         removed: Callable[[str], Any],
         added: Callable[[], Any] = lambda: None,
+        missed: Callable[[str], Any] = lambda job: None,
     ) -> None:
-        self._catalog, self._send, self._removed, self._added = catalog, send, removed, added
+        self._catalog, self._send, self._removed = catalog, send, removed
+        self._added, self._missed = added, missed
         self._folders_synced = time.monotonic()
         self._offsets: dict[str, int] = {}
         """By the id of a live job: the byte offset just after the last event that was sent."""
@@ -94,7 +98,11 @@ class Follower:
     def _read(self, row: JobRow, folder: JobFolder) -> str:
         """Index and send the new events of a job; return its state."""
         # The row may be stale: another greenlet may have read events since it was fetched.
-        state, events, offset = self._catalog.catch_up(row, self._offsets.get(row.id, 0))
+        try:
+            state, events, offset = self._catalog.catch_up(row, self._offsets.get(row.id, 0))
+        except OperationalError:  # The commit may be done, although its answer was lost.
+            self._missed(row.id)
+            raise
         self._offsets[row.id] = offset
         for event in events:
             if event["type"] == "state":

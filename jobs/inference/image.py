@@ -44,7 +44,6 @@ def test_image(folder: JobFolder, spec: ImageTest, report: Report) -> TestSummar
     )
     seen = as_tensor(input)
     image = seen[: loaded.channels]
-    save_qps(folder, seen[loaded.channels :])
 
     began = time.perf_counter()
     output = to_uint8(restored(restorer, seen))
@@ -61,6 +60,7 @@ def test_image(folder: JobFolder, spec: ImageTest, report: Report) -> TestSummar
         **scores(image, output, target),
     }
     report.log.append("sample", **sample)
+    save_qps(folder, seen[loaded.channels :])  # For channels that a user asks for later.
     if spec.layers:
         show_all_layers(folder, loaded, seen, report)
     return {}

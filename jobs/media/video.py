@@ -251,15 +251,17 @@ def decode(path: Path, warn: Warn = ignore_warning) -> Iterator[Picture]:
 
 
 _thread = threading.local()
-"""A reformatter and a graph per thread: they serve the last kind of frame, and no other thread."""
+"""Reformatters and a graph per thread. They serve no other thread, and the graph the last kind of
+frame."""
 
 
 def reformat(frame: av.VideoFrame, format: str, **options: Any) -> av.VideoFrame:
     """Convert a frame to another pixel format by libswscale, in this thread."""
     # One for each format: a reformatter keeps its tables until another format is asked of it.
     reformatters: dict[str, VideoReformatter] = _thread.__dict__.setdefault("reformatters", {})
-    reformatter = reformatters.setdefault(format, VideoReformatter())
-    return reformatter.reformat(frame, format=format, threads=1, **options)
+    if format not in reformatters:
+        reformatters[format] = VideoReformatter()
+    return reformatters[format].reformat(frame, format=format, threads=1, **options)
 
 
 ACCURATE = Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT

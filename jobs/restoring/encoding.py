@@ -12,20 +12,16 @@ from jobs.restoring.fields import BOTTOM_FIRST, field_order
 from jobs.restoring.planes import Layout
 from jobs.specs.test import Codec
 
-CRF = 10
-"""Visually lossless, and over 45 dB with tune psnr (no psychovisual optimisation)."""
-FINER = 22
-"""How much lower the CRF is than the QP of the input's first frame, which is some 3 lower than that
-of the others. At CRF 12, restored files of three clips were worse than their inputs at QP 22."""
+DAMAGED = 32
+"""The QP of the input's first frame, some 3 lower than that of the others, below which the CRF gets
+lower as well. At CRF 12, restored files of three clips were worse than their inputs at QP 22."""
 MILD = 22
 """A QP of the first frame below which any H.264 or HEVC may lose more than a network gains."""
 LEAST_CRF = 1
 """0 is lossless in x264, which few players play."""
 THOROUGH = {"preset": "medium"}
-"""Where the CRF cannot be lower, this preset of x264 loses 0.02 to 0.06 dB less than its quicker
-one. At other rates, the quicker one at a CRF lower by 2 makes files 1.6 times as large in three
-quarters of the time, which is real time for a small network, and loses 0.01 dB more at 1280x720
-and 0.01 dB less at 352x288."""
+"""Options of x264 where its CRF cannot be low enough: this preset then loses 0.02 to 0.06 dB less
+than the quicker one of ENCODERS. docs/restoring.md compares them at other rates."""
 BROWSER_OPTIONS = {"crf": "12", "preset": "superfast", "tune": "psnr", "g": "25"}
 """The encoder's options for copies for browsers: fast encoding and fast seeking."""
 BROWSER_FORMAT = "yuv420p"
@@ -36,20 +32,24 @@ BROWSER_FORMAT = "yuv420p"
 class Encoder:
     """An encoder of FFmpeg: its name there, the codec's name, and its options.
 
-    `params` is the option that holds the options of the encoder's own library. `least` is the
-    smallest width and height.
+    `params` is the option that holds the options of the encoder's own library. `crf`: visually
+    lossless, and over 45 dB with tune psnr (no psychovisual optimisation). `least` is the smallest
+    width and height.
     """
 
     name: str
     codec: str
     options: dict[str, str]
     params: str = ""
+    crf: int = 0
     least: int = 1
 
 
 ENCODERS: dict[Codec, Encoder] = {
-    "h264": Encoder("libx264", "H.264", {"preset": "veryfast", "tune": "psnr"}, "x264-params", 2),
-    "hevc": Encoder("libx265", "HEVC", {"preset": "medium", "tune": "psnr"}, "x265-params", 16),
+    "h264": Encoder(
+        "libx264", "H.264", {"preset": "veryfast", "tune": "psnr"}, "x264-params", 10, 2
+    ),
+    "hevc": Encoder("libx265", "HEVC", {"preset": "medium", "tune": "psnr"}, "x265-params", 12, 16),
     "ffv1": Encoder("ffv1", "FFV1", {"level": "3", "slices": "4", "slicecrc": "1"}),
 }
 
@@ -93,9 +93,9 @@ class Encoding:
         self.is_costly = self.codec != "ffv1" and qp is not None and qp.mean() < MILD
         self.options = dict(BROWSER_OPTIONS if self.for_browsers else self.encoder.options)
         if self.codec != "ffv1" and not self.for_browsers:
-            rate = CRF if qp is None else min(CRF, max(LEAST_CRF, round(qp.mean()) - FINER))
-            self.options["crf"] = str(rate)
-            if rate == LEAST_CRF:
+            finer = 0 if qp is None else max(0, DAMAGED - round(qp.mean()))
+            self.options["crf"] = str(max(LEAST_CRF, self.encoder.crf - finer))
+            if self.codec == "h264" and self.encoder.crf - finer < LEAST_CRF:
                 self.options |= THOROUGH
         if params := self._params():
             self.options[self.encoder.params] = ":".join(params)

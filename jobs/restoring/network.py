@@ -63,8 +63,8 @@ class FrameRestorer:
         if self._device.type == "cpu" and tiles.can_tile(model.restorer):
             self.threads = torch.get_num_threads()
         self._limit = model.limit // self.threads
-        # A network for Y gets the video's own: a conversion to RGB and back would take a
-        # seventh of the time of a small network, and only round.
+        # A network for Y gets the video's own: a conversion to RGB and back would take
+        # time, and only round.
         self.needs_rgb = model.channels == 3 and model.restorer.channels != "y"
         self.needs_qps = model.restorer.takes_qp
         self._channels = 3 if self.needs_rgb else 1

@@ -266,7 +266,7 @@ class VideoTest(_TestOfFiles):
         "h264",
         "Output format",
         "H.264 plays everywhere, with invisible losses. HEVC takes longer; its files are smaller, "
-        "and devices that show HDR play it with 10 bits. FFV1 is lossless, with files about ten "
+        "and devices that show HDR play it with 10 bits. FFV1 is lossless, with files several "
         "times as large.",
         titles={"h264": "H.264 (.mp4)", "hevc": "HEVC (.mp4)", "ffv1": "FFV1 (.mkv)"},
     )

@@ -32,6 +32,7 @@ from jobs.core.view import empty, fold
 from tests.support.disk import fill, small_disk
 from tests.support.live import LiveClient
 from tests.support.server import Server, free_port
+from tests.support.waiting import LIMIT
 
 Clip = tuple[Path, Path]
 
@@ -82,7 +83,9 @@ class Browser:
 
     def close(self) -> None:
         self._closed.set()
+        began = time.monotonic()
         while self._thread.is_alive():  # It may be making its next connection.
+            assert time.monotonic() - began < LIMIT, "the connection does not end"
             self.cut()
             self._thread.join(0.1)
 

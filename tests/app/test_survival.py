@@ -7,7 +7,6 @@ import json
 import logging
 import os
 import shutil
-import signal
 import socket
 import sqlite3
 import subprocess
@@ -376,8 +375,6 @@ def test_an_aborted_training_is_deleted_with_its_worker(server: Server, clip: Cl
     model = server.create("/models", {"name": "m", "dataset": dataset, **LONG})
     server.wait_for_events(model, "progress")
     worker = psutil.Process(int((server.home / "jobs" / model / "worker.lock").read_text()))
-    os.kill(worker.pid, signal.SIGSTOP)
-    os.kill(worker.pid, signal.SIGCONT)
     assert server.call(f"/jobs/{model}", method="DELETE")[0] == 204
     wait_for_end([worker])
     assert server.call(f"/jobs/{model}")[0] == 404

@@ -6,7 +6,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -20,6 +19,7 @@ from jobs.media.sample_clip import make_clip
 from tests.conftest import Clip
 from tests.support.command_line import clearframe
 from tests.support.server import Server
+from tests.support.waiting import wait_until
 
 
 def command(*arguments: str | Path) -> list[str]:
@@ -233,9 +233,11 @@ def test_ctrl_c_aborts_and_keeps_finished_pairs(home: Path, tmp_path: Path) -> N
     running = subprocess.Popen(
         arguments, stderr=subprocess.PIPE, text=True, cwd=ROOT, preexec_fn=restore_sigint
     )
-    while not list(home.glob("jobs/*/train.lmdb")):
-        assert running.poll() is None
-        time.sleep(0.02)
+    wait_until(
+        lambda: bool(list(home.glob("jobs/*/train.lmdb"))) or running.poll() is not None,
+        "the store of the dataset does not exist",
+    )
+    assert running.poll() is None
     running.send_signal(signal.SIGINT)
     _, stderr = running.communicate(timeout=60)
     assert running.returncode == 130

@@ -210,7 +210,6 @@ def assert_same(source: Path, out: Path, said: str, kept_start: bool) -> None:
         assert not abs(before[0] - after[0]) > 0.1 + 1 / 23
 
 
-@pytest.mark.timeout(3600)  # The long form takes minutes.
 def test_restored_files_equal_their_inputs_or_restore_says_what_differs(
     tmp_path: Path, long: bool
 ) -> None:

@@ -8,8 +8,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 from jobs.core.paths import ROOT
 from tests.support.server import Server
 
@@ -32,7 +30,6 @@ SMALL = {
 }
 
 
-@pytest.mark.timeout(3600)  # The long form takes minutes.
 def test_api_conforms_to_its_openapi_document(server: Server, clip: Clip, long: bool) -> None:
     ids = {"DATASET": server.dataset(clip), "SPARE": server.dataset(clip)}
     server.wait(ids["DATASET"], "done")

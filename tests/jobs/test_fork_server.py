@@ -65,14 +65,16 @@ def report(**options: object) -> dict[str, object]:
 
 
 def test_a_forked_process_has_its_own_arguments_session_environment_and_descriptors(
-    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CLEARFRAME_TEST", "from the caller")
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
     answer = report(env={"CUDA_VISIBLE_DEVICES": "1,3"})
     assert answer["arguments"] == ["a b", "ü"]
     assert answer["argv"] == [MODULE, "report", "a b", "ü"]
     assert answer["session"] == answer["pid"]
     assert answer["folder"] == str(ROOT)
+    assert answer["temporary"] == str(tmp_path)
     assert answer["descriptors"] == [0, 1, 2]
     environment = answer["environment"]
     assert isinstance(environment, dict)
@@ -87,6 +89,7 @@ def test_a_forked_process_has_its_own_arguments_session_environment_and_descript
 def test_forked_processes_share_no_random_numbers_and_compute_as_others() -> None:
     first, second = report(), report()
     assert first["random"] != second["random"]
+    assert first["python_random"] != second["python_random"]
     assert first["seed"] != second["seed"]
     assert first["product"] == 64.0**3
     threads = [sys.executable, "-c", "import torch; print(torch.get_num_threads())"]

@@ -19,7 +19,7 @@ def clearframe(
 ) -> "subprocess.CompletedProcess[str]":
     """Run a command in a folder, to its end. Permissions of files hold for it if it is `held`."""
     line = [str(folder), "held" if held else "", *map(str, arguments)]
-    done = processes.run(__name__, line, env=env)
+    done = processes.run(__name__, line, env=env, timeout=250)
     done.stdout, done.stderr = map(_lines, (done.stdout, done.stderr))
     return done
 

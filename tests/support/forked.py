@@ -2,7 +2,9 @@
 
 import json
 import os
+import random
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -40,7 +42,9 @@ def report(arguments: tuple[str, ...]) -> dict[str, object]:
         "pid": os.getpid(),
         "descriptors": sorted(map(int, os.listdir("/proc/self/fd")))[:-1],
         "folder": os.getcwd(),
+        "temporary": tempfile.gettempdir(),
         "random": numpy.random.random(),
+        "python_random": random.random(),
         "seed": torch.initial_seed(),
         "threads": torch.get_num_threads(),
         "product": float((square @ square).sum()),

@@ -6,10 +6,13 @@ order. Its reconnect also ends for ever when a connection is lost while it is be
 
 import json
 import socket
+import time
 from types import TracebackType
 from typing import Any, Self
 
 import websocket
+
+from tests.support.waiting import LIMIT
 
 MESSAGE, PING, PONG = "42/jobs,", "2", "3"
 """Of Engine.IO 4 with Socket.IO 5: https://socket.io/docs/v4/socket-io-protocol/"""
@@ -25,7 +28,7 @@ class LiveClient:
 
     def __init__(self, server: str, **options: Any) -> None:
         url = f"{server.replace('http', 'ws', 1)}/socket.io/?EIO=4&transport=websocket"
-        self._socket = websocket.create_connection(url, timeout=60, **options)
+        self._socket = websocket.create_connection(url, timeout=LIMIT, **options)
         try:
             self._expect("0{")
             self._socket.send("40/jobs,")
@@ -39,7 +42,9 @@ class LiveClient:
 
     def receive(self) -> dict[str, Any]:
         """The next message `events`."""
+        began = time.monotonic()
         while (text := self._text()) == PING:
+            assert time.monotonic() - began < LIMIT, "no message about a job has come"
             self._socket.send(PONG)
         name, message = json.loads(text.removeprefix(MESSAGE))
         assert name == "events"

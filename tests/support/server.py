@@ -23,6 +23,8 @@ from tests.support.waiting import pause
 
 T = TypeVar("T")
 
+ANSWER_LIMIT = 120.0
+"""Seconds that a request may take, also on a busy machine."""
 
 _worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
 _ports = cycle(range(20_000 + 1_000 * (_worker % 12), 21_000 + 1_000 * (_worker % 12)))
@@ -69,7 +71,7 @@ class Server:
         self.process = self._start(options, self.home.parent / "server.log")
         while True:
             try:
-                with urllib.request.urlopen(f"{self.url}/healthz"):
+                with urllib.request.urlopen(f"{self.url}/healthz", timeout=ANSWER_LIMIT):
                     self.took = time.monotonic() - started
                     return self.took
             except urllib.error.URLError:
@@ -116,7 +118,7 @@ class Server:
             f"{self.url}/api/v1{path}", data, {"Content-Type": "application/json"}, method=method
         )
         try:
-            with urllib.request.urlopen(request) as response:
+            with urllib.request.urlopen(request, timeout=ANSWER_LIMIT) as response:
                 return response.status, json.loads(response.read() or b"null")
         except urllib.error.HTTPError as error:
             with error:
@@ -176,7 +178,7 @@ class Server:
 
     def page(self, path: str) -> str:
         """The HTML of a page."""
-        with urllib.request.urlopen(self.url + path) as response:
+        with urllib.request.urlopen(self.url + path, timeout=ANSWER_LIMIT) as response:
             text: str = response.read().decode()
         return text
 
@@ -199,8 +201,9 @@ def answered_during(server: Server, request: Callable[[], T], tries: int = 50) -
         answers: list[T] = []
         thread = threading.Thread(target=_append, args=(answers, request))
         thread.start()
-        answered = 0
+        answered, began = 0, time.monotonic()
         while thread.is_alive():
+            assert time.monotonic() - began < ANSWER_LIMIT, "the request has no answer"
             server.page("/healthz")
             answered += thread.is_alive()
         if answered >= 2:

@@ -69,7 +69,7 @@ class ServerParent:
         self._process = subprocess.Popen(
             [sys.executable, "-m", "tests.support.server_parent"],
             cwd=ROOT,
-            env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},  # A process with threads cannot fork.
+            env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},  # Threads make a fork unsafe.
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

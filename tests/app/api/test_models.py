@@ -189,7 +189,7 @@ def test_a_python_file_trains_if_the_server_allows_user_code(
     server: Server, clip: Clip, tmp_path: Path
 ) -> None:
     server.process.send_signal(signal.SIGTERM)
-    server.process.wait()
+    server.process.wait(60)
     server.options = ["--allow-user-code"]
     server.start()
     dataset = server.dataset(clip)

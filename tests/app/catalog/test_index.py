@@ -2,15 +2,11 @@
 
 import logging
 import shutil
-import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import gevent
 import pytest
-from sqlalchemy.dialects.sqlite.base import SQLiteDialect
-from sqlalchemy.exc import OperationalError
 
 from app.catalog import index
 from app.catalog.catalog import Catalog
@@ -20,6 +16,7 @@ from jobs.core import folder as folders
 from jobs.core.events import EventLog
 from jobs.core.folder import JobFolder
 from jobs.specs import DatasetSpec, ImagesTest
+from tests.support.lost_commits import commit_loses_its_answer
 
 
 def test_a_row_has_no_entries_of_a_manifest(home: Path) -> None:
@@ -84,19 +81,13 @@ def test_live_jobs_are_read_again_after_a_commit_alone(
 
 
 def test_live_jobs_are_read_again_after_a_commit_whose_answer_was_lost(
-    catalog: Catalog, monkeypatch: pytest.MonkeyPatch
+    catalog: Catalog,
 ) -> None:
     id = catalog.create("dataset", SPEC)
     assert [row.name for row in catalog.live()] == ["d"]
 
-    def commit_and_fail(dialect: SQLiteDialect, connection: Any) -> None:
-        connection.commit()
-        raise sqlite3.OperationalError("connection lost")
-
-    with monkeypatch.context() as context:
-        context.setattr(SQLiteDialect, "do_commit", commit_and_fail)
-        with pytest.raises(OperationalError):
-            catalog.describe(id, name="other")
+    with commit_loses_its_answer():
+        catalog.describe(id, name="other")
     assert [row.name for row in catalog.live()] == ["other"]
 
 

@@ -14,6 +14,7 @@ from app.runner.follower import Follower
 from jobs.specs import DatasetSpec, ImageTest, ModelSpec
 from tests.app.test_server import app, catalog, client, follow, log
 from tests.conftest import Clip
+from tests.support.lost_commits import commit_loses_its_answer
 
 __all__ = ["app", "catalog", "client"]
 
@@ -284,6 +285,24 @@ def test_a_list_page_gets_more_events_of_the_jobs_that_it_shows(
             for event in message["args"][0]["events"]
         ]
         assert events == expected.split()
+
+
+def test_events_of_a_commit_whose_answer_was_lost_are_sent(app: Flask, catalog: Catalog) -> None:
+    listeners = app.extensions["listeners"]
+    follower = Follower(catalog, listeners.send, lambda job: None, missed=listeners.send_missed)
+    id = dataset(catalog, "ends")
+    follower.follow()
+    socket = socketio.test_client(app, namespace="/jobs")
+    socket.emit("watch", {"job": id, "since": 1}, namespace="/jobs")
+    log(catalog, id, "state", state="done", reason="", summary={})
+
+    with commit_loses_its_answer():
+        follower.follow()
+    follower.follow()
+    for late in list(listeners._late):  # Done by the loop of its `run`.
+        listeners._catch_up(*late)
+    received = [message["args"][0] for message in socket.get_received("/jobs")]
+    assert [event["state"] for message in received for event in message["events"]] == ["done"]
 
 
 def test_a_list_page_reloads_when_a_list_changes(

@@ -3,7 +3,6 @@
 import os
 import signal
 import socket
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, cast
@@ -16,6 +15,7 @@ from app.runner.warm import WarmWorkers, _Job, _Worker
 from jobs.core.folder import JobFolder
 from jobs.core.processes import Process
 from tests.support.server import Server, free_port
+from tests.support.waiting import wait_until
 
 Clip = tuple[Path, Path]
 
@@ -56,13 +56,6 @@ def run_test(server: Server, model: str, **fields: Any) -> tuple[dict[str, Any],
     return server.wait(id, "done"), worker_of(server, id)
 
 
-def wait_until(condition: Callable[[], Any]) -> None:
-    deadline = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-
-
 def lives(pid: int) -> bool:
     return psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
 
@@ -92,9 +85,7 @@ def test_a_worker_survives_an_invalid_image(
     broken = server.home.parent / "broken.png"
     broken.write_bytes(b"\x89PNG\r\n\x1a\n and no more")
     id = server.create(f"/models/{models[0]}/tests", {"image": str(broken)})
-    deadline = time.monotonic() + 60
-    while (job := server.job(id))["state"] not in ("done", "error"):
-        assert time.monotonic() < deadline
+    job = server.wait_for(id, lambda job: job["state"] in ("done", "error"))
     assert job["state"] == "error"
     assert "broken.png" in job["reason"]
     run_test_by(worker, server, models[0])
@@ -104,7 +95,7 @@ def test_a_worker_that_dies_before_it_begins_is_replaced(server: Server, models:
     _, worker = run_test(server, models[0])
     os.kill(worker, signal.SIGSTOP)  # It handles no messages from here on.
     id = server.create(f"/models/{models[0]}/tests", {"pair": 1, "layers": False})
-    wait_until(lambda: folder_of(server, id).worker_lives())
+    wait_until(lambda: folder_of(server, id).worker_lives(), "the test has no worker")
     os.kill(worker, signal.SIGKILL)
     server.wait(id, "done")
     assert worker_of(server, id) != worker
@@ -118,10 +109,10 @@ def test_a_worker_that_dies_at_work_fails_the_test_which_can_be_resumed(
     large = server.home.parent / "large.png"
     Image.new("RGB", (1600, 1200), "gray").save(large)
     id = server.create(f"/models/{models[0]}/tests", {"image": str(large)})
-    wait_until(lambda: server.job(id)["state"] == "running")
+    server.wait(id, "running")
     worker = worker_of(server, id)
     os.kill(worker, signal.SIGKILL)
-    wait_until(lambda: server.job(id)["state"] == "error")
+    server.wait(id, "error")
     assert "The worker exited unexpectedly." in server.job(id)["reason"]
     Image.new("RGB", (32, 32), "gray").save(large)
     assert server.call(f"/jobs/{id}/resume", method="POST")[0] == 202
@@ -135,10 +126,10 @@ def test_a_test_can_be_aborted_and_the_next_test_runs(server: Server, models: li
     large = server.home.parent / "slow.png"  # A small image would be done before the abort.
     Image.new("RGB", (1600, 1200), "gray").save(large)
     id = server.create(f"/models/{models[0]}/tests", {"image": str(large)})
-    wait_until(lambda: folder_of(server, id).worker_lives())
+    wait_until(lambda: folder_of(server, id).worker_lives(), "the test has no worker")
     assert server.call(f"/jobs/{id}/abort", method="POST")[0] == 202
     os.kill(worker, signal.SIGCONT)
-    wait_until(lambda: server.job(id)["state"] == "aborted")
+    server.wait(id, "aborted")
     run_test(server, models[0])
 
 
@@ -147,18 +138,22 @@ def test_a_test_outlives_its_server_and_its_worker_ends_after_it(
 ) -> None:
     first, worker = run_test(server, models[0])
     # The worker is idle: it has released the lock, and waits for the server.
-    wait_until(lambda: not folder_of(server, first["id"]).worker_lives())
-    wait_until(lambda: psutil.Process(worker).status() == psutil.STATUS_SLEEPING)
+    wait_until(
+        lambda: not folder_of(server, first["id"]).worker_lives(), "the first test keeps its worker"
+    )
+    wait_until(
+        lambda: psutil.Process(worker).status() == psutil.STATUS_SLEEPING, "the worker is not idle"
+    )
     os.kill(worker, signal.SIGSTOP)
     id = server.create(f"/models/{models[0]}/tests", {"pair": 1, "layers": False})
-    wait_until(lambda: folder_of(server, id).worker_lives())
+    wait_until(lambda: folder_of(server, id).worker_lives(), "the test has no worker")
     server.kill()
     server.start()
     assert server.job(id)["state"] == "waiting"
     os.kill(worker, signal.SIGCONT)
-    wait_until(lambda: server.job(id)["state"] == "done")
+    server.wait(id, "done")
     assert worker_of(server, id) == worker
-    wait_until(lambda: not lives(worker))
+    wait_until(lambda: not lives(worker), "the worker lives")
 
 
 def test_an_idle_worker_ends(python: Callable[[str], str]) -> None:

@@ -69,7 +69,7 @@ def test_the_json_log_has_state_changes_and_requests_but_no_tokens(
     server.wait(id, "done")
     server.call("/jobs?token=secret")
     server.process.send_signal(signal.SIGTERM)
-    server.process.wait()
+    server.process.wait(60)
     text = log.read_bytes()[size_before:].decode()
     records = [json.loads(line) for line in text.splitlines() if line.startswith("{")]
     states = [record["state"] for record in records if record.get("job") == id]

@@ -122,10 +122,18 @@ def test_frames_become_the_same_rgb_as_by_one_conversion(
 ) -> None:
     random = np.random.default_rng(1)
     frame = av.VideoFrame(width, height, pixel_format)
+    bits = frame.format.components[0].bits
+    dtype = np.uint16 if bits > 8 else np.uint8
+    unused = 6 if pixel_format == "p010le" else 0  # Bits below the value.
     for plane in frame.planes:
-        plane.update(random.integers(0, 256, plane.buffer_size, np.uint8).tobytes())
-    rgb = frame.reformat(format="rgb24", interpolation=video.ACCURATE).to_ndarray()
-    assert np.array_equal(video.to_picture(frame), rgb)
+        values = random.integers(0, 2**bits, plane.buffer_size // np.dtype(dtype).itemsize, dtype)
+        plane.update((values << unused).tobytes())
+    rgb = frame.reformat(format="rgb24", interpolation=video.ACCURATE)
+    assert np.array_equal(video.to_picture(frame), rgb.to_ndarray())
+    bt709 = frame.reformat(
+        format="rgb24", interpolation=video.ACCURATE, src_colorspace=1, src_color_range=2
+    )
+    assert np.array_equal(video.to_picture(frame, video.Colour(1, True)), bt709.to_ndarray())
 
 
 @needs_ffmpeg
