@@ -45,9 +45,9 @@ docs: .venv/ready ## The documents as pages, which the server shows at /help; wa
 screenshots: .venv/ready-test static/dist/manifest.json ## The pictures of the documents, from real pages; needs Chromium
 	$(BIN)/python scripts/screenshots.py
 
-# Four test files for two cores: tests wait for servers, workers and browsers now and then. Many
+# Three test files for two cores: tests wait for servers, workers and browsers now and then. Many
 # processes import the modules: their bytecode is kept, whatever the environment says.
-test test-long: WORKERS = $$(($$(getconf _NPROCESSORS_ONLN) * 2))
+test test-long: WORKERS = $$(($$(getconf _NPROCESSORS_ONLN) * 3 / 2))
 test: lint static/dist/manifest.json ## All tests; those of the pages need Chromium
 	PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --maxprocesses 8 --dist loadfile --no-loadscope-reorder
 	$(BIN)/node --test tests/js/*.test.js

@@ -148,7 +148,7 @@ def _start_background(
         follower.follow_job, catalog.job_queued.set, settings.allow_user_code, catalog.aborting
     )
     app.extensions["warm"] = warm
-    fork_server = app.extensions["fork_server"] = ForkServer(settings.preload_minutes)
+    fork_server = ForkServer(settings.preload_minutes)
     scheduler = Scheduler(
         catalog,
         gpus.names(),

@@ -80,7 +80,7 @@ def main() -> None:
         taken.setdefault("help", []).append(time.monotonic() - began)
     print_record(
         rounds=rounds,
-        megabytes={"alone": alone, "with_worker": shared},
+        megabytes={"alone": alone, "with_workers": shared},
         **{name: round(statistics.median(times), 3) for name, times in taken.items()},
     )
 

@@ -31,7 +31,7 @@ class Follower:
 
     Callbacks: `send(job id, events)` for new events, `removed(job id)` after a job's folder was
     removed, `added()` after jobs were created or resumed, `missed(job id)` where the database may
-    have new events that were not sent.
+    have events that were not sent.
     """
 
     def __init__(
@@ -48,6 +48,8 @@ class Follower:
         self._offsets: dict[str, int] = {}
         """By the id of a live job: the byte offset just after the last event that was sent."""
         self._started_again: set[str] = set()
+        self._perhaps_missed: set[str] = set()
+        """The ids of jobs whose last events could not be written, or perhaps were."""
 
     def run(self) -> None:
         repeat(INTERVAL, self.follow)
@@ -79,6 +81,8 @@ class Follower:
                     continue
                 launcher.kill_leftovers(folder)
                 self._catalog.write_end(folder, "error", _lost_reason(folder))
+        while self._perhaps_missed:
+            self._missed(self._perhaps_missed.pop())
 
     def _may_start_again(self, folder: JobFolder) -> bool:
         """Whether a worker that ended before it began, without a word, is started once more.
@@ -101,7 +105,7 @@ class Follower:
         try:
             state, events, offset = self._catalog.catch_up(row, self._offsets.get(row.id, 0))
         except OperationalError:  # The commit may be done, although its answer was lost.
-            self._missed(row.id)
+            self._perhaps_missed.add(row.id)
             raise
         self._offsets[row.id] = offset
         for event in events:

@@ -4,7 +4,6 @@ import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
-from flask import current_app
 from gevent.lock import BoundedSemaphore
 
 from app.client import require_client
@@ -20,11 +19,8 @@ def run(
 ) -> "subprocess.CompletedProcess[str]":
     """Run a module when a slot is free, as `jobs.core.processes.run` does.
 
-    A fork server that has left loads again, as a job often follows such a request. Raises
-    subprocess.TimeoutExpired, ClientHasLeft.
+    Raises subprocess.TimeoutExpired, ClientHasLeft.
     """
-    if "fork_server" in current_app.extensions:  # Not in an application without background work.
-        current_app.extensions["fork_server"].wake()
     with _slot(slots):
         return processes.run(module, (), input, env, timeout, require_client)
 
