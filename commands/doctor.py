@@ -5,6 +5,7 @@ import os
 import platform
 import resource
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
 from importlib.metadata import version
@@ -71,7 +72,7 @@ def _machine() -> Iterator[Finding]:
         f"{version('clearframe')} on Python {platform.python_version()}, {platform.platform()}",
     )
     memory = psutil.virtual_memory()
-    cores = len(os.sched_getaffinity(0))
+    cores = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count()
     yield Finding(
         "ok",
         "Processor",

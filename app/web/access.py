@@ -38,7 +38,7 @@ LOGIN_PAGE = """<!doctype html>
 <html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <title>Clearframe</title>
 <h1>This server requires a token</h1>
-<p>{why} Open the link that the server printed at startup, or enter the token from that link.</p>
+<p>{why} Open the link that the server printed at startup, or enter your token.</p>
 <form method="get"><label>Token <input name="token" type="password" required></label>
 <button>Enter</button></form>
 </html>

@@ -209,9 +209,11 @@ def test_crlf_line_ends_are_shown_as_lf(client: FlaskClient) -> None:
     assert ">\n# mine\nlayer {</textarea>" in page.text
 
 
-def test_every_field_of_the_spec_is_in_the_form() -> None:
+def test_every_field_of_the_spec_is_in_the_form(client: FlaskClient) -> None:
     names = {field.section for field in form(user_code=True).values()}
     assert names == set(ModelSpec.model_fields) - {"sweep", "minutes", "steps"}
+    page = client.get("/models/new").text
+    assert [field.id for field in form().values() if f'id="{field.id}"' not in page] == []
 
 
 def test_only_examples_are_served(client: FlaskClient) -> None:
