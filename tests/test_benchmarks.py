@@ -72,7 +72,9 @@ def test_a_result_is_one_line_with_machine_and_commit(
     assert result["machine"]["processor"]
     assert result["machine"]["cores"]
     head = ["git", "rev-parse", "--short", "HEAD"]
-    commit = subprocess.run(head, cwd=ROOT, capture_output=True, text=True).stdout.strip()
+    commit = subprocess.run(
+        head, cwd=ROOT, capture_output=True, text=True, timeout=120
+    ).stdout.strip()
     assert result["commit"].rstrip("+") == commit
 
 
@@ -124,6 +126,7 @@ def test_clients_of_the_live_benchmark_receive_every_event(server: Server, clip:
         stdout=subprocess.PIPE,
         text=True,
         check=True,
+        timeout=120,
     )
     ready, result = done.stdout.splitlines()
     assert ready == "ready"

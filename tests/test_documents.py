@@ -34,7 +34,9 @@ def pages() -> Path:
     """The documents as pages, built as `make docs` builds them."""
     options = ["--quiet", "--fail-on-warning", "--keep-going"]
     command = [sys.executable, "-m", "sphinx", *options, "docs", "help"]
-    built = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    built = subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=250
+    )
     assert (built.returncode, built.stderr) == (0, "")
     return ROOT / "help"
 
@@ -122,6 +124,7 @@ class Workplace:
                 capture_output=True,
                 text=True,
                 check=False,
+                timeout=250,
             )
             assert done.returncode == 0, f"{code}\n{done.stdout}\n{done.stderr}"
 
@@ -201,7 +204,9 @@ def test_the_client_in_the_documents_needs_no_other_package(workplace: Workplace
     modules = "{'torch', 'pydantic', 'flask'} & sys.modules.keys()"
     check = "\n".join([*imports, "import sys", f"assert not {modules}"])
     environment = workplace.environment
-    subprocess.run([sys.executable, "-c", check], env=environment, cwd=workplace.files, check=True)
+    subprocess.run(
+        [sys.executable, "-c", check], env=environment, cwd=workplace.files, check=True, timeout=250
+    )
     assert len(code.strip().splitlines()) <= 10
 
 
@@ -216,6 +221,7 @@ def test_the_notebook_of_the_examples_runs(workplace: Workplace) -> None:
         capture_output=True,
         text=True,
         check=False,
+        timeout=250,
     )
     assert done.returncode == 0, done.stderr
     outputs = (folder / "whole_job.ipynb").read_text()

@@ -24,6 +24,7 @@ def run(folder: Path, *command: str | Path) -> str:
         cwd=ROOT,
         env={**os.environ, **environment},
         check=False,
+        timeout=250,
     )
     assert done.returncode == 0, done.stderr
     return done.stdout

@@ -36,7 +36,7 @@ def test_dataset_model_and_test_by_api(server: Server, clip: Clip) -> None:
         "sum",
     ]
     for url in (summary["output"], *(layer["picture"] for layer in summary["layers"])):
-        with urllib.request.urlopen(server.url + url) as picture:
+        with urllib.request.urlopen(server.url + url, timeout=120) as picture:
             assert picture.read(8) == b"\x89PNG\r\n\x1a\n"
 
 

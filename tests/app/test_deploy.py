@@ -44,7 +44,10 @@ def proxied(server: Server, tmp_path: Path) -> Iterator[int]:
         f"/CN={NAME}",
     ]
     subprocess.run(
-        [*command, "-keyout", str(key), "-out", str(certificate)], check=True, capture_output=True
+        [*command, "-keyout", str(key), "-out", str(certificate)],
+        check=True,
+        capture_output=True,
+        timeout=120,
     )
     block = (DEPLOY / "nginx.conf").read_text()
     for old, new in {
@@ -159,7 +162,11 @@ def test_systemd_accepts_the_unit(tmp_path: Path) -> None:
     path = tmp_path / "clearframe.service"
     path.write_text(unit)
     process = subprocess.run(
-        ["systemd-analyze", "verify", str(path)], capture_output=True, text=True, check=False
+        ["systemd-analyze", "verify", str(path)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
     )
     assert "clearframe.service" not in process.stderr, process.stderr
     assert process.returncode == 0
@@ -178,6 +185,7 @@ def test_the_start_command_uses_existing_options(name: str) -> None:
         text=True,
         check=True,
         cwd=DEPLOY.parent,
+        timeout=120,
     )
     options = re.findall(r"--[a-z-]+", line)
     assert options

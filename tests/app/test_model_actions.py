@@ -203,7 +203,7 @@ def test_a_snapshot_that_a_waiting_job_needs_cannot_be_deleted(
 def test_scalars_csv_has_every_logged_point(server: Server, dataset: str) -> None:
     id = model(server, dataset)
     with urllib.request.urlopen(
-        f"{server.url}/api/v1/jobs/{id}/scalars.csv?keys=train/l1,val/psnr"
+        f"{server.url}/api/v1/jobs/{id}/scalars.csv?keys=train/l1,val/psnr", timeout=120
     ) as response:
         assert response.headers["Content-Disposition"] == 'attachment; filename="m.csv"'
         rows = list(csv.DictReader(io.TextIOWrapper(response)))

@@ -140,7 +140,7 @@ def test_a_killed_worker_is_an_error_and_its_children_end(catalog: Catalog) -> N
         follow(catalog)
         assert state(catalog, id)[0] == "running"
         worker.kill()
-        worker.wait()
+        worker.wait(60)
         follow(catalog)
         assert state(catalog, id)[0] == "error"
         wait_for_end(children)

@@ -46,7 +46,7 @@ def bundles() -> None:
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     node = shutil.which("node", path=path)
     if node is not None:
-        subprocess.run([node, "scripts/bundle.mjs"], cwd=ROOT, check=True)
+        subprocess.run([node, "scripts/bundle.mjs"], cwd=ROOT, check=True, timeout=120)
 
 
 @pytest.fixture(scope="session")

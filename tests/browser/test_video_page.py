@@ -171,7 +171,7 @@ def test_a_video_is_served_by_byte_ranges(prepared: Prepared) -> None:
     request = urllib.request.Request(
         prepared.server.url + summary["file"], headers={"Range": "bytes=10-19"}
     )
-    with urllib.request.urlopen(request) as response:
+    with urllib.request.urlopen(request, timeout=120) as response:
         assert (response.status, response.headers["Content-Range"]) == (
             206,
             f"bytes 10-19/{summary['bytes']}",

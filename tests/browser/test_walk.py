@@ -17,7 +17,6 @@ from tests.support.server import Server
 BROWSERS = {"chrome": CHROMIUM, "firefox": ("firefox-esr", "firefox")}
 
 
-@pytest.mark.timeout(600)
 @pytest.mark.parametrize("browser_name", BROWSERS)
 def test_a_click_trains_on_the_sample_clip_and_another_one_tests_the_model(
     server: Server, tmp_path: Path, browser_name: str
@@ -33,7 +32,7 @@ def test_a_click_trains_on_the_sample_clip_and_another_one_tests_the_model(
         env={**os.environ, "HOME": str(tmp_path)},  # Firefox refuses a home of another user.
         capture_output=True,
         text=True,
-        timeout=550,
+        timeout=250,
     )
     assert walked.returncode == 0, walked.stderr
     shown = json.loads(walked.stdout)

@@ -11,7 +11,11 @@ from tests.support.server import free_port
 def test_the_demo_runs_in_any_folder(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "commands.main", "demo", "--leave", "--epochs=1"]
     done = subprocess.run(
-        [*command, f"--port={free_port()}"], cwd=tmp_path, capture_output=True, text=True
+        [*command, f"--port={free_port()}"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=250,
     )
     assert done.returncode == 0, done.stderr
     assert re.search(

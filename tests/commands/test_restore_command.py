@@ -213,8 +213,10 @@ def test_a_pipe_restores_y4m_as_a_file_is_restored(
 ) -> None:
     y4m = tmp_path / "in.y4m"
     ffmpeg = ("ffmpeg", "-v", "error", "-i", clip[0], "-pix_fmt", pixel_format, "-strict", "-1")
-    subprocess.run([*ffmpeg, y4m], check=True)
-    subprocess.run(["ffmpeg", "-v", "error", "-i", y4m, "-c:v", "ffv1", tmp_path / "in.mkv"])
+    subprocess.run([*ffmpeg, y4m], check=True, timeout=120)
+    subprocess.run(
+        ["ffmpeg", "-v", "error", "-i", y4m, "-c:v", "ffv1", tmp_path / "in.mkv"], timeout=120
+    )
     words = ("restore", "-", "-", "--qp", "37")
     piped = between_pipes(*words, input=y4m.read_bytes(), folder=tmp_path)
     assert piped.returncode == 0, piped.stderr

@@ -48,7 +48,7 @@ def wait_for(url: str, server: "subprocess.Popen[bytes]", seconds: float = 60) -
     deadline = time.monotonic() + seconds
     while True:
         try:
-            with urllib.request.urlopen(url):
+            with urllib.request.urlopen(url, timeout=120):
                 return
         except urllib.error.URLError:
             assert server.poll() is None, "the server did not start"
@@ -61,6 +61,10 @@ def test_commands_run_in_a_folder_with_packages_of_the_same_names(
     folder: Path, command: str
 ) -> None:
     done = subprocess.run(
-        [SCRIPTS / "clearframe", command, "--help"], cwd=folder, capture_output=True, check=False
+        [SCRIPTS / "clearframe", command, "--help"],
+        cwd=folder,
+        capture_output=True,
+        check=False,
+        timeout=120,
     )
     assert (done.returncode, done.stderr) == (0, b"")

@@ -39,13 +39,15 @@ def ffprobe_count(path: Path) -> int:
     command = ["ffprobe", "-v", "quiet", "-count_frames", "-select_streams", "v:0"]
     command += ["-show_entries", "stream=nb_read_frames", "-of", "csv=p=0", f"file:{path}"]
     return int(
-        subprocess.run(command, capture_output=True, check=True, text=True).stdout.split()[0]
+        subprocess.run(
+            command, capture_output=True, check=True, text=True, timeout=120
+        ).stdout.split()[0]
     )
 
 
 def ffmpeg(*arguments: str | Path) -> None:
     command = ["ffmpeg", "-loglevel", "error", "-y", *map(str, arguments)]
-    subprocess.run(command, capture_output=True, check=True)
+    subprocess.run(command, capture_output=True, check=True, timeout=120)
 
 
 def test_every_real_stream_has_the_frames_that_ffprobe_counts(media: Path) -> None:

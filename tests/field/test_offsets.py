@@ -22,7 +22,7 @@ PICTURES = "testsrc2=s=176x144:r=30000/1001:d=1.6,format=yuv420p"
 
 def ffmpeg(*arguments: str | Path) -> None:
     command = ["ffmpeg", "-loglevel", "error", "-y", *map(str, arguments)]
-    subprocess.run(command, capture_output=True, check=True)
+    subprocess.run(command, capture_output=True, check=True, timeout=120)
 
 
 @pytest.fixture

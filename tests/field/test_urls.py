@@ -61,7 +61,7 @@ def web(clip: Clip) -> Iterator[str]:
     yield f"http://127.0.0.1:{server.server_port}"
     ended.set()
     server.shutdown()
-    thread.join()
+    thread.join(60)
     server.server_close()
 
 

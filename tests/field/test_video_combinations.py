@@ -146,7 +146,7 @@ def make_input(folder: Path, chosen: Combination) -> Path:
 def probed(path: Path, *options: str) -> dict[str, Any]:
     command = ["ffprobe", "-v", "error", *options, "-of", "json", str(path)]
     answer: dict[str, Any] = json.loads(
-        subprocess.run(command, capture_output=True, check=True).stdout
+        subprocess.run(command, capture_output=True, check=True, timeout=120).stdout
     )
     return answer
 

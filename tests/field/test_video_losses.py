@@ -42,7 +42,9 @@ title=Two
 
 
 def make(path: Path, *options: str | Path) -> Path:
-    subprocess.run(["ffmpeg", "-v", "error", "-y", *map(str, options), str(path)], check=True)
+    subprocess.run(
+        ["ffmpeg", "-v", "error", "-y", *map(str, options), str(path)], check=True, timeout=120
+    )
     return path
 
 
@@ -50,7 +52,9 @@ def probe(path: Path) -> dict[str, Any]:
     """The first stream and the first frame of a video, as ffprobe reports them."""
     command = ["ffprobe", "-v", "error", "-select_streams", "v:0", "-show_streams", "-show_frames"]
     command += ["-read_intervals", "%+#1", "-of", "json", str(path)]
-    answer = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
+    answer = json.loads(
+        subprocess.run(command, capture_output=True, check=True, timeout=120).stdout
+    )
     return {**answer["streams"][0], **answer["frames"][0]}
 
 

@@ -25,7 +25,9 @@ def subtitled(folder: Path, extension: str, text: str) -> Path:
 
 def as_srt(path: Path) -> str:
     command = ["ffmpeg", "-v", "error", "-i", str(path), "-map", "0:s", "-f", "srt", "-"]
-    return subprocess.run(command, capture_output=True, check=True, text=True).stdout.strip()
+    return subprocess.run(
+        command, capture_output=True, check=True, text=True, timeout=120
+    ).stdout.strip()
 
 
 @pytest.mark.parametrize("source", SOURCES)

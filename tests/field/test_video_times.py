@@ -35,7 +35,7 @@ def make(path: Path, *options: str, sound: str = "aac", video: tuple[str, ...] =
     tone = ("-f", "lavfi", "-i", "sine=duration=0.6", "-c:a", sound) if sound else ()
     encoding = ("-frames:v", str(FRAMES), "-pix_fmt", "yuv420p", *video, *options)
     command = ["ffmpeg", "-v", "error", "-y", *pictures, *tone, *encoding, str(path)]
-    subprocess.run(command, check=True)
+    subprocess.run(command, check=True, timeout=120)
     return path
 
 
@@ -123,7 +123,7 @@ def test_subtitles_that_begin_before_a_late_start_do_not_lengthen_the_video(
         *options,
         subtitled,
     ]
-    subprocess.run(command, check=True)
+    subprocess.run(command, check=True, timeout=120)
     done = run(subtitled, tmp_path / "out.mkv", identity())
     assert (done.frames, done.why) == (FRAMES, "")
 

@@ -58,7 +58,7 @@ def own_fork_server(
 
 
 def report(**options: object) -> dict[str, object]:
-    done = processes.run(MODULE, ["report", "a b", "ü"], **options)  # type: ignore[arg-type]
+    done = processes.run(MODULE, ["report", "a b", "ü"], timeout=60, **options)  # type: ignore[arg-type]
     assert done.returncode == 0, done.stderr
     answer: dict[str, object] = json.loads(done.stdout)
     return answer
@@ -93,13 +93,14 @@ def test_forked_processes_share_no_random_numbers_and_compute_as_others() -> Non
     assert first["seed"] != second["seed"]
     assert first["product"] == 64.0**3
     threads = [sys.executable, "-c", "import torch; print(torch.get_num_threads())"]
-    assert first["threads"] == int(subprocess.check_output(threads))
+    assert first["threads"] == int(subprocess.check_output(threads, timeout=120))
 
 
 def test_input_output_errors_and_exit_status_are_those_of_a_started_process() -> None:
-    assert processes.run(MODULE, ["read"], "text ü" * 100_000).stdout == "text ü" * 100_000 + "\n"
-    assert processes.run(MODULE, ["return", "7"]).returncode == 7
-    failed = processes.run(MODULE, ["raise", "the reason"])
+    text = "text ü" * 100_000
+    assert processes.run(MODULE, ["read"], text, timeout=60).stdout == text + "\n"
+    assert processes.run(MODULE, ["return", "7"], timeout=60).returncode == 7
+    failed = processes.run(MODULE, ["raise", "the reason"], timeout=60)
     assert failed.returncode == 1
     assert "in main" in failed.stderr
     assert processes.last_line(failed) == "ValueError: the reason"
@@ -156,7 +157,7 @@ def test_a_client_that_gives_up_leaves_no_process(tmp_path: Path) -> None:
         }
         processes.send(connection, request, [null.fileno()] * 3)
         connection.shutdown(socket.SHUT_WR)
-    assert processes.run(MODULE, ["touch", str(tmp_path / "next")]).returncode == 0
+    assert processes.run(MODULE, ["touch", str(tmp_path / "next")], timeout=60).returncode == 0
     assert (tmp_path / "next").exists()
     assert not (tmp_path / "started").exists()
 
@@ -175,7 +176,7 @@ def test_a_job_goes_on_when_the_fork_server_is_killed(
 ) -> None:
     process = processes.start(MODULE, ["sleep"])
     own_fork_server.kill()
-    own_fork_server.wait()
+    own_fork_server.wait(60)
     assert process.poll() is None
     process.kill()
     assert process.wait(timeout=60) == processes.UNKNOWN_STATUS
@@ -250,10 +251,10 @@ fork_server.start_fork_server = end_at_once
 server = fork_server.ForkServer(1.0)
 server.wake()  # A worker that it starts itself.
 gevent.spawn(server.run)
-started.get(timeout=60).wait()
+started.get(timeout=60).wait(60)
 gevent.sleep(0.2)
 again = started.qsize()
 server.wake()
-print(again, started.get(timeout=60).wait())
+print(again, started.get(timeout=60).wait(60))
 """
     assert python(code) == "0 0\n"

@@ -21,13 +21,13 @@ def small_disk(place: Path, megabytes: int) -> Iterator[Path]:
     ):
         if (
             shutil.which(command[0]) is None
-            or subprocess.run(command, capture_output=True, check=False).returncode
+            or subprocess.run(command, capture_output=True, check=False, timeout=120).returncode
         ):
             pytest.skip("mounting a file system needs root and mkfs.ext4")
     try:
         yield disk
     finally:
-        subprocess.run(["umount", "--lazy", str(disk)], check=True)
+        subprocess.run(["umount", "--lazy", str(disk)], check=True, timeout=120)
 
 
 def fill(disk: Path) -> Path:

@@ -33,6 +33,7 @@ def run_as_ordinary_user(
         text=True,
         check=False,
         preexec_fn=hold_to_permissions,
+        timeout=120,
     )
 
 

@@ -90,7 +90,7 @@ class Server:
 
     def kill(self) -> None:
         self.process.send_signal(signal.SIGKILL)
-        self.process.wait()
+        self.process.wait(60)
 
     def suspend(self, id: str) -> None:
         """Stop the worker of a running job, which takes processor time from the test otherwise."""

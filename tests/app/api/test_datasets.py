@@ -24,7 +24,7 @@ def stream_source(clip: Clip, **fields: Any) -> dict[str, Any]:
 
 
 def page(server: Server, path: str) -> str:
-    with urllib.request.urlopen(server.url + path) as response:
+    with urllib.request.urlopen(server.url + path, timeout=120) as response:
         text: str = response.read().decode()
         return text
 

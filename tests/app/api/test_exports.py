@@ -51,7 +51,7 @@ def test_a_snapshot_is_exported_listed_and_downloaded_without_blocking_the_serve
         ]
         assert running.call("/healthz")[0] == 200
         assert not any(call.done() for call in waiting)
-        responses = [call.result() for call in waiting]
+        responses = [call.result(120) for call in waiting]
     for status, response in responses:
         assert status == 201, response
         assert set(response) == {
@@ -75,10 +75,10 @@ def test_a_snapshot_is_exported_listed_and_downloaded_without_blocking_the_serve
         ("epoch-0001.onnx", "epoch-0001", "onnx"),
         ("epoch-0001.pt", "epoch-0001", "torchscript"),
     ]
-    with urllib.request.urlopen(running.url + listed[0]["url"]) as response:
+    with urllib.request.urlopen(running.url + listed[0]["url"], timeout=120) as response:
         content = response.read()
     assert len(content) == listed[0]["size"] == responses[0][1]["size"]
-    with urllib.request.urlopen(running.url + responses[0][1]["card_url"]) as response:
+    with urllib.request.urlopen(running.url + responses[0][1]["card_url"], timeout=120) as response:
         assert b"# tiny\n" in response.read()
     image = torch.rand(2, 3, 31, 44)
     restored = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"]).run(

@@ -61,7 +61,7 @@ def post(server: Server, path: str, body: Any, key: str) -> tuple[int, str | Non
         {"Content-Type": "application/json", "Idempotency-Key": key},
     )
     try:
-        with urllib.request.urlopen(request) as response:
+        with urllib.request.urlopen(request, timeout=120) as response:
             return response.status, response.headers["Idempotency-Replayed"], json.load(response)
     except urllib.error.HTTPError as error:
         with error:

@@ -60,7 +60,12 @@ def postgresql() -> Iterator[str]:
 
     def run(*line: str) -> None:
         done = subprocess.run(
-            [*as_postgres, *line], capture_output=True, text=True, check=False, cwd=folder
+            [*as_postgres, *line],
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=folder,
+            timeout=120,
         )
         assert done.returncode == 0, done.stdout + done.stderr
 

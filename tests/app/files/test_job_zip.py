@@ -33,7 +33,7 @@ GIGABYTE = 10**9
 
 def download(server: Server, id: str) -> tuple[str, zipfile.ZipFile]:
     """The Content-Disposition header and the ZIP."""
-    with urllib.request.urlopen(f"{server.url}/jobs/{id}.zip") as response:
+    with urllib.request.urlopen(f"{server.url}/jobs/{id}.zip", timeout=120) as response:
         archive = zipfile.ZipFile(io.BytesIO(response.read()))
         assert response.headers["Content-Type"] == "application/zip"
         disposition: str = response.headers["Content-Disposition"]
@@ -122,7 +122,7 @@ def test_a_record_has_all_that_is_needed_to_reproduce_a_run(server: Server, clip
 
 def test_an_unknown_job_is_not_found(server: Server) -> None:
     with pytest.raises(urllib.error.HTTPError) as failure:
-        urllib.request.urlopen(f"{server.url}/jobs/abcdefgh.zip")
+        urllib.request.urlopen(f"{server.url}/jobs/abcdefgh.zip", timeout=120)
     with failure.value as error:
         assert error.code == 404
     assert server.call("/jobs/abcdefgh/record")[0] == 404

@@ -25,7 +25,7 @@ def get(server: Server, path: str, headers: dict[str, str] | None = None) -> tup
     """Status, headers and body of a response."""
     try:
         with urllib.request.urlopen(
-            urllib.request.Request(server.url + path, headers=headers or {})
+            urllib.request.Request(server.url + path, headers=headers or {}), timeout=120
         ) as response:
             return response.status, response.headers, response.read()
     except urllib.error.HTTPError as error:

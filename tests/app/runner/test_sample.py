@@ -16,7 +16,8 @@ def test_two_concurrent_requests_create_the_clip_once(tmp_path: Path) -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join()
+        thread.join(60)
+        assert not thread.is_alive()
     stream, originals = sample.clip(folder)
     assert stream.stat().st_size > 10_000
     assert len(list(originals.iterdir())) == 96

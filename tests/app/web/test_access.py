@@ -127,7 +127,7 @@ def test_a_public_server_requires_the_token_everywhere(
     public: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pytest.raises(urllib.error.HTTPError) as refusal:
-        urllib.request.urlopen(f"{public.url}/api/v1/jobs")
+        urllib.request.urlopen(f"{public.url}/api/v1/jobs", timeout=120)
     with refusal.value:
         assert refusal.value.code == 401
     with pytest.raises(LiveClient.LOST, match="401"):
@@ -147,15 +147,19 @@ def test_a_public_server_requires_the_token_everywhere(
         "--server",
         public.url,
     ]
-    without_token = subprocess.run(command, capture_output=True, text=True, check=False)
+    without_token = subprocess.run(
+        command, capture_output=True, text=True, check=False, timeout=120
+    )
     assert "Send the server's token" in without_token.stderr
     monkeypatch.setenv("CLEARFRAME_TOKEN", TOKEN)
-    with_token = subprocess.run(command, capture_output=True, text=True, check=False)
+    with_token = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
     assert "has the name or the id nobody" in with_token.stderr
 
 
 def test_health_and_metrics_of_a_public_server(public: Server) -> None:
-    assert json.loads(urllib.request.urlopen(f"{public.url}/healthz").read()) == {"status": "ok"}
+    assert json.loads(urllib.request.urlopen(f"{public.url}/healthz", timeout=120).read()) == {
+        "status": "ok"
+    }
     connection = http.client.HTTPConnection("127.0.0.1", public.port)
     connection.request("GET", "/metrics", headers={"Authorization": f"Bearer {TOKEN}"})
     response = connection.getresponse().read().decode()

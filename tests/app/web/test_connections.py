@@ -18,7 +18,7 @@ release = Event()
 def application(environ, start_response):
     body = environ["wsgi.input"].read()
     if environ["PATH_INFO"] == "/slow":
-        release.wait()
+        assert release.wait(60)
     start_response("200 OK", [("Content-Type", "text/plain")])
     return [body or b"answer"]
 
@@ -177,7 +177,7 @@ def application(environ, start_response):
 
 answers = []
 client = sent(served(5, 5), GET)
-release.wait()
+assert release.wait(60)
 client.close()
 print(json.dumps([gone.wait(60), *answers]))
 """

@@ -87,6 +87,7 @@ def test_an_invalid_prefix_is_refused_at_startup(prefix: str) -> None:
         capture_output=True,
         text=True,
         check=False,
+        timeout=120,
     )
     assert process.returncode == 2
     assert "is not a URL path" in process.stderr

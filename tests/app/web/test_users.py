@@ -145,7 +145,7 @@ def test_users_of_a_file_have_tokens_of_their_own(server: Server, clip: Clip) ->
             {**as_user(user), "Content-Type": "application/json"},
         )
         try:
-            with urllib.request.urlopen(request) as response:
+            with urllib.request.urlopen(request, timeout=120) as response:
                 return response.status, response.read().decode()
         except urllib.error.HTTPError as error:
             with error:
@@ -195,7 +195,7 @@ def test_a_proxy_names_the_user_in_a_header() -> None:
 def refused(*options: str) -> str:
     """What a server says that does not start."""
     command = [sys.executable, str(ROOT_FOLDER / "run_server.py"), *options]
-    done = subprocess.run(command, capture_output=True, text=True)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert done.returncode == 2, done.stderr
     return " ".join(done.stderr.split())
 

@@ -145,13 +145,13 @@ def test_creating_a_store_on_a_full_disk_raises_an_os_error(free: int, tmp_path:
         store.mkdir()
         ballast = disk.fill(place)
         os.truncate(ballast, ballast.stat().st_size - free)
-        done = processes.run("tests.support.new_store", [str(store)])
+        done = processes.run("tests.support.new_store", [str(store)], timeout=60)
         assert (done.returncode, "OSError: [Errno 28]" in done.stderr) == (1, True), (
             done.returncode,
             done.stderr,
         )
         ballast.unlink()
-        assert processes.run("tests.support.new_store", [str(store)]).returncode == 0
+        assert processes.run("tests.support.new_store", [str(store)], timeout=60).returncode == 0
 
 
 def run_to_end(folder: JobFolder, seconds: float = SECONDS_A_STREAM) -> str:

@@ -21,7 +21,7 @@ def encode(path: Path, *options: str, size: str = "176x144") -> Path:
     """Encode ten frames of a test pattern with the ffmpeg command."""
     source = f"testsrc2=size={size}:rate=25,noise=c0s=20:c0f=t"
     command = ["ffmpeg", "-v", "error", "-y", "-f", "lavfi", "-i", source, "-frames:v", "10"]
-    subprocess.run([*command, *options, str(path)], check=True)
+    subprocess.run([*command, *options, str(path)], check=True, timeout=120)
     return path
 
 
@@ -32,7 +32,9 @@ def codings(path: Path) -> list[Coding]:
 def printed(path: Path) -> list[tuple[str, list[list[int]]]]:
     """The type of each frame and the QPs of its macroblocks by `ffmpeg -debug qp`."""
     command = ["ffmpeg", "-threads", "1", "-loglevel", "debug", "-debug", "qp", "-i", str(path)]
-    log = subprocess.run([*command, "-f", "null", "-"], capture_output=True, check=True).stderr
+    log = subprocess.run(
+        [*command, "-f", "null", "-"], capture_output=True, check=True, timeout=120
+    ).stderr
     result: list[tuple[str, list[list[int]]]] = []
     for line in log.decode().splitlines():
         if start := re.search(r"New frame, type: (\w)", line):

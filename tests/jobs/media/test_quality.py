@@ -141,5 +141,7 @@ def test_without_a_folder_for_compiled_code_pictures_are_measured(tmp_path: Path
         "XDG_CACHE_HOME": str(package),
     }
     command = [sys.executable, "-P", "-c", code]
-    result = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    result = subprocess.run(
+        command, env=environment, capture_output=True, text=True, check=True, timeout=120
+    )
     assert result.stdout == "0.0\n"

@@ -62,6 +62,7 @@ def ffmpeg(stream: Path, pixel_format: str) -> bytes:
         [*command, "-f", "rawvideo", "-pix_fmt", pixel_format, "-"],
         capture_output=True,
         check=False,
+        timeout=120,
     ).stdout
 
 
@@ -168,6 +169,7 @@ def test_the_signalled_matrix_and_range_are_used(
             str(stream),
         ],
         check=True,
+        timeout=120,
     )
     assert same_as_ffmpeg(stream) == 3
     colour = facts(stream).colour

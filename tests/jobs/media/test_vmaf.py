@@ -57,7 +57,7 @@ def test_the_score_is_that_of_ffmpeg_for_files(
         distorted = y4m(tmp_path / f"{side}.y4m", pictures)
         command = [ffmpeg, "-i", str(distorted), "-i", str(reference), "-lavfi", "libvmaf"]
         text = subprocess.run(
-            [*command, "-f", "null", "-"], capture_output=True, text=True, check=True
+            [*command, "-f", "null", "-"], capture_output=True, text=True, check=True, timeout=120
         ).stderr
         score = float(text.partition("VMAF score: ")[2].split()[0])
         assert dict(scores)[side] == pytest.approx(score, abs=1e-4)

@@ -461,7 +461,7 @@ def test_concurrent_exports_wait_and_overwrite_the_file_of_a_killed_export(
             exports = [threads.submit(answer_of, folder) for _ in range(2)]
             wait_until(lambda: waiting_for(lock.fileno()) == 2, "two exports do not wait")
             assert draft.read_bytes() == b"half", "an export did not wait"
-        assert [export.result()["difference"] < 1e-6 for export in exports] == [True, True]
+        assert [export.result(120)["difference"] < 1e-6 for export in exports] == [True, True]
     names = sorted(path.name for path in folder.exports.iterdir())
     assert names == [".lock", "epoch-0001.pt", "epoch-0001.pt.README.md"]
 

@@ -157,7 +157,9 @@ def libplacebo() -> list[str]:
     command = [PLAYER, "-v", "error", "-init_hw_device", "vulkan"]
     test = [*command, "-f", "lavfi", "-i", "color=size=16x16:duration=0.04"]
     filters = "format=rgba,hwupload,libplacebo,hwdownload,format=rgba"
-    done = subprocess.run([*test, "-vf", filters, "-f", "null", "-"], capture_output=True)
+    done = subprocess.run(
+        [*test, "-vf", filters, "-f", "null", "-"], capture_output=True, timeout=120
+    )
     if done.returncode:
         pytest.skip("ffmpeg has no libplacebo, or there is no Vulkan driver (mesa-vulkan-drivers)")
     return command
@@ -185,6 +187,7 @@ def test_libplacebo_shows_what_torch_restores(
         [*libplacebo, *raw, "-i", "in.raw", "-vf", filters, "-f", "rawvideo", "out.raw"],
         cwd=tmp_path,
         check=True,
+        timeout=120,
     )
     shown = np.frombuffer((tmp_path / "out.raw").read_bytes(), np.uint8).reshape(40, 64, 4)
     picture = levels.permute(2, 0, 1)[None] / 255

@@ -33,7 +33,7 @@ def encode(path: Path, *options: str, size: str = "150x98") -> Path:
     """Encode a test pattern with the ffmpeg command."""
     source = f"testsrc2=size={size}:rate=25,noise=c0s=20:c0f=t"
     command = ["ffmpeg", "-v", "error", "-y", "-f", "lavfi", "-i", source, "-frames:v", str(FRAMES)]
-    subprocess.run([*command, "-pix_fmt", "yuv420p", *options, str(path)], check=True)
+    subprocess.run([*command, "-pix_fmt", "yuv420p", *options, str(path)], check=True, timeout=120)
     return path
 
 
@@ -91,7 +91,7 @@ def test_rotated_videos_have_their_qps_in_the_frame_as_it_is_coded(tmp_path: Pat
     upright = encode(tmp_path / "clip.mp4", "-c:v", "libx264", "-crf", "30")
     rotated = tmp_path / "rotated.mp4"
     command = ["ffmpeg", "-v", "error", "-i", str(upright), "-c", "copy"]
-    subprocess.run([*command, "-metadata:s:v", "rotate=90", str(rotated)], check=True)
+    subprocess.run([*command, "-metadata:s:v", "rotate=90", str(rotated)], check=True, timeout=120)
     assert max(differences(shown(rotated, 1), upright)) <= 0.5
 
 

@@ -603,9 +603,9 @@ def test_ffprobe_reads_the_output(clip: Clip, tmp_path: Path) -> None:
         "json",
         str(tmp_path / "out.mp4"),
     ]
-    (stream,) = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)[
-        "streams"
-    ]
+    (stream,) = json.loads(
+        subprocess.run(command, capture_output=True, check=True, timeout=120).stdout
+    )["streams"]
     assert (stream["codec_name"], stream["nb_read_frames"], stream["pix_fmt"]) == (
         "h264",
         "24",

@@ -43,9 +43,9 @@ class ThreadRanks(Ranks):
     def _all(self, value: Any) -> list[Any]:
         """The values of all ranks."""
         self.board[self.rank] = value
-        self.barrier.wait(30)
+        self.barrier.wait(60)
         values = list(self.board)
-        self.barrier.wait(30)
+        self.barrier.wait(60)
         return values
 
     def any(self, flag: bool, device: torch.device) -> bool:

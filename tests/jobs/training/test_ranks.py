@@ -74,7 +74,7 @@ def _kill_processes() -> Iterator[None]:
         process = _started.pop()
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+        process.wait(60)
 
 
 def model_on(dataset: JobFolder, **fields: object) -> JobFolder:
@@ -212,5 +212,5 @@ def test_killed_rank_ends_the_job_with_a_reason(clip: Clip, make_dataset: Make) 
 def test_other_ranks_exit_when_rank_0_is_killed(clip: Clip, make_dataset: Make) -> None:
     _, process, other = start_two_ranks(make_dataset(clip))
     process.kill()
-    process.wait()
-    other.wait(30)
+    process.wait(60)
+    other.wait(60)
