@@ -32,7 +32,7 @@ NAMES = (
 
 
 MINUTES = 15
-"""Beyond this a benchmark hangs. By default each takes less than 3 on two idle cores."""
+"""A benchmark that takes longer hangs."""
 
 
 def main(names: list[str]) -> int:
