@@ -29,7 +29,7 @@ from jobs.core.folder import JobFolder
 from jobs.core.types.events import JobEvent
 from jobs.specs import DatasetSpec
 from tests.support.server import Server
-from tests.support.waiting import wait_until
+from tests.support.waiting import next_line, wait_until
 
 Clip = tuple[Path, Path]
 
@@ -102,8 +102,7 @@ time.sleep(600)
 
 
 def children_of(worker: subprocess.Popen[str]) -> list[psutil.Process]:
-    assert worker.stdout is not None
-    return [psutil.Process(int(worker.stdout.readline())) for _ in range(2)]
+    return [psutil.Process(int(next_line(worker, worker.stdout))) for _ in range(2)]
 
 
 def wait_for_end(processes: list[psutil.Process]) -> None:

@@ -15,6 +15,7 @@ from playwright.sync_api import Browser, Page, expect
 from tests.browser.conftest import job_of, watched
 from tests.browser.looks import check_looks, layout_shift, let_address_follow, until
 from tests.browser.test_pairs_page import painted, values
+from tests.support.held import hold_at_work, idle_worker
 from tests.support.server import Server, free_port
 
 Clip = tuple[Path, Path]
@@ -206,15 +207,22 @@ def test_a_ground_truth_of_another_size_is_refused_until_it_is_corrected(
 def test_a_killed_worker_is_reported_and_the_test_can_be_retried(
     page: Page, prepared: Prepared
 ) -> None:
-    large = prepared.place / "large.png"
-    Image.new("RGB", (1600, 1200), "gray").save(large)
-    page.get_by_label("Image", exact=True).fill(str(large))
-    start(page)
-    id = job_of(page)
-    prepared.server.wait_for(id, lambda job: job["state"] == "running")
-    os.kill(int((prepared.server.home / "jobs" / id / "worker.lock").read_text()), signal.SIGKILL)
+    server, image = prepared.server, prepared.place / "image.png"
+    first = server.create(f"/models/{prepared.model}/tests", {"pair": 0, "layers": False})
+    server.wait(first, "done")
+    worker = idle_worker(server, first)
+    Image.new("RGB", (64, 48), "gray").save(image)
+    page.get_by_label("Image", exact=True).fill(str(image))
+
+    def create() -> str:
+        start(page)
+        return job_of(page)
+
+    hold_at_work(server, worker, image, create)
+    os.kill(worker, signal.SIGKILL)
     expect(page.locator("#reason")).to_contain_text("The worker exited unexpectedly.")
-    Image.new("RGB", (64, 48), "gray").save(large)
+    image.unlink()
+    Image.new("RGB", (64, 48), "gray").save(image)
     page.get_by_role("button", name="Try again").click()
     wait_restored(page)
     expect(page.locator("#layers article")).to_have_count(6)

@@ -14,6 +14,7 @@ from tests.commands.test_train_command import SMALL
 from tests.conftest import Clip, Make
 from tests.support.command_line import clearframe
 from tests.support.server import Server
+from tests.support.waiting import next_line
 
 
 def lines(*arguments: str | Path) -> list[str]:
@@ -88,8 +89,7 @@ def test_jobs_of_a_server(clip: Clip, server: Server) -> None:
         cwd=ROOT,
         preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
     )
-    assert watching.stderr is not None
-    assert watching.stderr.readline().startswith(id)
+    assert next_line(watching, watching.stderr).startswith(id)
     server.restart()
     watching.send_signal(signal.SIGINT)
     _, stderr = watching.communicate(timeout=60)

@@ -27,6 +27,7 @@ from jobs.specs.networks import Network
 from tests.support.command_line import between_pipes, clearframe
 from tests.support.exported import TINY, make_model
 from tests.support.server import Server
+from tests.support.waiting import next_line
 
 Clip = tuple[Path, Path]
 
@@ -166,10 +167,8 @@ def test_ctrl_c_keeps_the_restored_part_and_names_its_file(
         cwd=tmp_path,
         env=ENVIRONMENT,
     ) as running:
-        assert running.stderr is not None
-        for line in running.stderr:
-            if re.match(r"\d+ frames|\d+ of", line):
-                break
+        while not re.match(r"\d+ frames|\d+ of", next_line(running, running.stderr)):
+            pass
         running.send_signal(signal.SIGINT)
         stdout, stderr = running.communicate(timeout=60)
     done = json.loads(stdout)

@@ -19,6 +19,7 @@ from functools import cache
 from pathlib import Path
 
 from jobs.core.paths import ROOT
+from tests.support.waiting import next_line
 
 IMPORTED_LATE = (
     "engineio.async_drivers.gevent",
@@ -88,11 +89,8 @@ class ServerParent:
 
     def ask(self, request: Mapping[str, object]) -> int:
         assert self._process.stdin is not None
-        assert self._process.stdout is not None
         print(json.dumps(request), file=self._process.stdin, flush=True)
-        answer = self._process.stdout.readline()
-        assert answer, "the parent of the servers has ended"
-        return int(answer)
+        return int(next_line(self._process, self._process.stdout))
 
 
 @cache

@@ -1,7 +1,10 @@
-"""Waits of tests for a condition, with a limit, and for the end of a process."""
+"""Waits of tests for a condition, a line or the end of a process, with a limit."""
 
+import subprocess
 import time
 from collections.abc import Callable
+from threading import Timer
+from typing import IO
 
 import psutil
 
@@ -20,6 +23,17 @@ def wait_until(condition: Callable[[], bool], what: str, seconds: float = LIMIT)
 def pause(began: float) -> None:
     """Sleep for a tenth of the time since `began`: questions take time from what is awaited."""
     time.sleep(min(0.2, max(0.01, (time.monotonic() - began) / 10)))
+
+
+def next_line(process: subprocess.Popen[str], stream: IO[str] | None) -> str:
+    """The next line of a process in one of its streams. A process that is silent is killed."""
+    assert stream is not None, "the stream is no pipe"
+    limit = Timer(LIMIT, process.kill)
+    limit.start()
+    line = stream.readline()
+    limit.cancel()
+    assert line, f"no line within {LIMIT:.0f} s, or the process has ended"
+    return line
 
 
 def has_ended(pid: int) -> bool:

@@ -26,6 +26,7 @@ from jobs.media.qp_maps import Coding
 from jobs.run import main as run_worker
 from jobs.specs import DatasetSpec
 from tests.support.values import values
+from tests.support.waiting import next_line
 
 WHOLE_FRAMES = PairSettings("none", None, None, 0, "png", "none", 95, False)
 
@@ -212,8 +213,7 @@ def test_worker_processes_exit_if_the_job_is_killed() -> None:
     with subprocess.Popen(
         [sys.executable, "-c", HOLD_WORKERS], cwd=ROOT, stdout=subprocess.PIPE, text=True
     ) as owner:
-        assert owner.stdout is not None
-        processes = [psutil.Process(int(pid)) for pid in owner.stdout.readline().split()]
+        processes = [psutil.Process(int(pid)) for pid in next_line(owner, owner.stdout).split()]
         commands = [process.cmdline() for process in processes]
         owner.kill()
     assert len(processes) == 2
