@@ -15,7 +15,7 @@ from playwright.sync_api import Browser, Page, expect
 from tests.browser.conftest import job_of, watched
 from tests.browser.looks import check_looks, layout_shift, let_address_follow, until
 from tests.browser.test_pairs_page import painted, values
-from tests.support.held import hold_at_work, idle_worker
+from tests.support.held import hold_at_work
 from tests.support.server import Server, free_port
 
 Clip = tuple[Path, Path]
@@ -210,15 +210,16 @@ def test_a_killed_worker_is_reported_and_the_test_can_be_retried(
     server, image = prepared.server, prepared.place / "image.png"
     first = server.create(f"/models/{prepared.model}/tests", {"pair": 0, "layers": False})
     server.wait(first, "done")
-    worker = idle_worker(server, first)
     Image.new("RGB", (64, 48), "gray").save(image)
-    page.get_by_label("Image", exact=True).fill(str(image))
 
     def create() -> str:
+        page.goto(f"{server.url}/models/{prepared.model}/test")
+        page.get_by_label("Image", exact=True).fill(str(image))
+        expect(page.locator("#chosen figcaption")).to_have_text("Image, 64×48")
         start(page)
         return job_of(page)
 
-    hold_at_work(server, worker, image, create)
+    _, worker = hold_at_work(server, image, create)
     os.kill(worker, signal.SIGKILL)
     expect(page.locator("#reason")).to_contain_text("The worker exited unexpectedly.")
     image.unlink()

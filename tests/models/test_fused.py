@@ -4,12 +4,17 @@ import pytest
 import torch
 from torch import nn
 
+from jobs.networks.device import computes_bfloat16
 from models.build import GraphNetwork
 from models.definitions.graph import INPUT, QP, Graph
 from models.definitions.networks import NETWORKS
 from models.definitions.operations import Activation, BatchNorm, Combine, Conv, Node, Op
 from models.fused import FusedConv, FusedNetwork, Lookup
 from tests.support.networks import moved
+
+needs_bfloat16 = pytest.mark.skipif(
+    not computes_bfloat16(torch.device("cpu")), reason="the processor does not compute in bfloat16"
+)
 
 
 def folded(graph: Graph) -> GraphNetwork:
@@ -38,13 +43,15 @@ def test_the_output_is_the_same(name: str, channels: int) -> None:
     assert not any(type(layer) is nn.Conv2d for layer in fused.layers)
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@needs_bfloat16
+@pytest.mark.parametrize(
+    "name", [name for name in NETWORKS if NETWORKS[name].graph(1).corrects_image]
+)
 def test_corrections_in_bfloat16_are_nearly_the_same(name: str) -> None:
-    graph = NETWORKS[name].graph(1)
-    if graph.corrects_image:
-        check_bfloat16(graph)
+    check_bfloat16(NETWORKS[name].graph(1))
 
 
+@needs_bfloat16
 @pytest.mark.parametrize(
     "op", [Activation("prelu"), BatchNorm(), Conv(4, (3, 3), pad=(1, 1), transposed=True)]
 )

@@ -12,27 +12,44 @@ from tests.support.server import Server
 from tests.support.waiting import wait_until
 
 
-def idle_worker(server: Server, test: str) -> int:
-    """The pid of the worker that ran a finished test, once it waits for the next one."""
-    folder = JobFolder(server.home / "jobs" / test)
-    worker = int((folder.path / "worker.lock").read_text())
-    wait_until(lambda: not folder.worker_lives(), "the test keeps its worker")
-    wait_until(
-        lambda: psutil.Process(worker).status() == psutil.STATUS_SLEEPING, "the worker is not idle"
-    )
-    return worker
+def hold_at_work(server: Server, image: Path, create: Callable[[], str]) -> tuple[str, int]:
+    """Let a warm worker wait for `image`, in the test of it that `create` creates.
 
-
-def hold_at_work(server: Server, worker: int, image: Path, create: Callable[[], str]) -> str:
-    """Let an idle worker wait for `image`, in the test of it that `create` creates; return its id.
-
-    The image becomes a named pipe that nobody writes, but only once the server has checked it.
+    Return the test's id and the worker's pid. The image becomes a named pipe that nobody writes,
+    but only once the server has checked it: workers stand still until then. One that has just
+    finished a test may not be free yet. The new test then gets another, and is aborted.
     """
-    os.kill(worker, signal.SIGSTOP)
-    id = create()
-    wait_until(JobFolder(server.home / "jobs" / id).worker_lives, "the test has no worker")
-    image.unlink()
-    os.mkfifo(image)
-    os.kill(worker, signal.SIGCONT)
-    server.wait(id, "running")
-    return id
+    picture = image.read_bytes()
+    for _ in range(3):
+        workers = warm_workers(server)
+        for worker in workers:
+            os.kill(worker, signal.SIGSTOP)
+        id = create()
+        folder = JobFolder(server.home / "jobs" / id)
+        wait_until(folder.worker_lives, "the test has no worker")
+        image.unlink()
+        os.mkfifo(image)
+        for worker in workers:
+            os.kill(worker, signal.SIGCONT)
+        server.wait(id, "running", "done")
+        worker = int((folder.path / "worker.lock").read_text())
+        if worker in workers:
+            return id, worker
+        server.call(f"/jobs/{id}/abort", method="POST")
+        server.wait_for_end(id)
+        image.unlink()
+        image.write_bytes(picture)
+    raise AssertionError("no test got a worker that stood still")
+
+
+def warm_workers(server: Server) -> list[int]:
+    """The pids of the workers that have run tests of the server, and live."""
+    texts = {lock.read_text() for lock in server.home.glob("jobs/*/worker.lock")}
+    return [int(text) for text in texts if text and _is_warm(int(text))]
+
+
+def _is_warm(pid: int) -> bool:
+    try:
+        return "jobs.warm" in psutil.Process(pid).cmdline()
+    except psutil.NoSuchProcess:
+        return False

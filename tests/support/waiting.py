@@ -30,8 +30,10 @@ def next_line(process: subprocess.Popen[str], stream: IO[str] | None) -> str:
     assert stream is not None, "the stream is no pipe"
     limit = Timer(LIMIT, process.kill)
     limit.start()
-    line = stream.readline()
-    limit.cancel()
+    try:
+        line = stream.readline()
+    finally:
+        limit.cancel()
     assert line, f"no line within {LIMIT:.0f} s, or the process has ended"
     return line
 

@@ -14,7 +14,7 @@ from PIL import Image
 from app.runner.warm import WarmWorkers, _Job, _Worker
 from jobs.core.folder import JobFolder
 from jobs.core.processes import Process
-from tests.support.held import hold_at_work, idle_worker
+from tests.support.held import hold_at_work
 from tests.support.server import Server, free_port
 from tests.support.waiting import wait_until
 
@@ -55,14 +55,6 @@ def run_test(server: Server, model: str, **fields: Any) -> tuple[dict[str, Any],
     """Run a test; return the finished job and the pid of its worker."""
     id = server.create(f"/models/{model}/tests", {"pair": 0, "layers": False, **fields})
     return server.wait(id, "done"), worker_of(server, id)
-
-
-def small_image(server: Server) -> Path:
-    """An image in a folder that the server reads, in the place of what is there."""
-    image = server.home.parent / "image.png"
-    image.unlink(missing_ok=True)
-    Image.new("RGB", (32, 32), "gray").save(image)
-    return image
 
 
 def lives(pid: int) -> bool:
@@ -115,33 +107,33 @@ def test_a_worker_that_dies_before_it_begins_is_replaced(server: Server, models:
 def test_a_worker_that_dies_at_work_fails_the_test_which_can_be_resumed(
     server: Server, models: list[str]
 ) -> None:
-    worker = idle_worker(server, run_test(server, models[0])[0]["id"])
-    image = small_image(server)
-    id = hold_at_work(
+    run_test(server, models[0])
+    image = server.home.parent / "image.png"
+    Image.new("RGB", (32, 32), "gray").save(image)
+    id, worker = hold_at_work(
         server,
-        worker,
         image,
         lambda: server.create(f"/models/{models[0]}/tests", {"image": str(image)}),
     )
     os.kill(worker, signal.SIGKILL)
     server.wait(id, "error")
     assert "The worker exited unexpectedly." in server.job(id)["reason"]
-    small_image(server)
+    image.unlink()
+    Image.new("RGB", (32, 32), "gray").save(image)
     assert server.call(f"/jobs/{id}/resume", method="POST")[0] == 202
     server.wait_for(id, lambda job: job["state"] == "done")
     assert worker_of(server, id) != worker
 
 
 def test_a_test_can_be_aborted_and_the_next_test_runs(server: Server, models: list[str]) -> None:
-    worker = idle_worker(server, run_test(server, models[0])[0]["id"])
-    image = small_image(server)
-    id = hold_at_work(
-        server,
-        worker,
-        image,
-        lambda: server.create(f"/models/{models[0]}/tests", {"image": str(image)}),
-    )
+    _, worker = run_test(server, models[0])
+    os.kill(worker, signal.SIGSTOP)
+    large = server.home.parent / "slow.png"  # A small image would be done before the abort.
+    Image.new("RGB", (1600, 1200), "gray").save(large)
+    id = server.create(f"/models/{models[0]}/tests", {"image": str(large)})
+    wait_until(lambda: folder_of(server, id).worker_lives(), "the test has no worker")
     assert server.call(f"/jobs/{id}/abort", method="POST")[0] == 202
+    os.kill(worker, signal.SIGCONT)
     server.wait(id, "aborted")
     run_test(server, models[0])
 
@@ -149,7 +141,14 @@ def test_a_test_can_be_aborted_and_the_next_test_runs(server: Server, models: li
 def test_a_test_outlives_its_server_and_its_worker_ends_after_it(
     server: Server, models: list[str]
 ) -> None:
-    worker = idle_worker(server, run_test(server, models[0])[0]["id"])
+    first, worker = run_test(server, models[0])
+    # The worker is idle: it has released the lock, and waits for the server.
+    wait_until(
+        lambda: not folder_of(server, first["id"]).worker_lives(), "the first test keeps its worker"
+    )
+    wait_until(
+        lambda: psutil.Process(worker).status() == psutil.STATUS_SLEEPING, "the worker is not idle"
+    )
     os.kill(worker, signal.SIGSTOP)
     id = server.create(f"/models/{models[0]}/tests", {"pair": 1, "layers": False})
     wait_until(lambda: folder_of(server, id).worker_lives(), "the test has no worker")
