@@ -1,6 +1,5 @@
 """A graph as it restores videos on a CPU: with the same output in fewer operations."""
 
-import copy
 from collections import Counter
 from typing import Literal
 
@@ -49,8 +48,6 @@ class FusedNetwork(nn.Module):
             elif isinstance(layer, nn.ReLU) and inputs[0] in fused:
                 convolution, conv = fused[inputs[0]]
                 layer, inputs = FusedConv(conv, True, dtype), convolution.inputs
-            elif isinstance(layer, nn.ConvTranspose2d | nn.PReLU):
-                layer = InType(layer, dtype)
             self._add(node.name, layer, inputs)
         self._add_lookup(self.graph.output, of_qp)
         self._last_use = {name: step for step, inputs in self._steps for name in inputs}
@@ -107,18 +104,6 @@ class FusedConv(nn.Module):
             [],
             "",
         )
-        return output
-
-
-class InType(nn.Module):
-    """A layer that computes in `dtype`: such layers refuse inputs of another type than theirs."""
-
-    def __init__(self, layer: nn.Module, dtype: torch.dtype) -> None:
-        super().__init__()
-        self.layer, self._dtype = copy.deepcopy(layer).to(dtype), dtype
-
-    def forward(self, input: Tensor) -> Tensor:
-        output: Tensor = self.layer(input.to(self._dtype))
         return output
 
 

@@ -4,17 +4,12 @@ import pytest
 import torch
 from torch import nn
 
-from jobs.networks.device import computes_bfloat16
 from models.build import GraphNetwork
 from models.definitions.graph import INPUT, QP, Graph
 from models.definitions.networks import NETWORKS
-from models.definitions.operations import Activation, BatchNorm, Combine, Conv, Node, Op
+from models.definitions.operations import Activation, Combine, Conv, Node
 from models.fused import FusedConv, FusedNetwork, Lookup
 from tests.support.networks import moved
-
-needs_bfloat16 = pytest.mark.skipif(
-    not computes_bfloat16(torch.device("cpu")), reason="the processor does not compute in bfloat16"
-)
 
 
 def folded(graph: Graph) -> GraphNetwork:
@@ -41,37 +36,6 @@ def test_the_output_is_the_same(name: str, channels: int) -> None:
         output, expected = fused(image), net(image)
     assert (output - expected).abs().max() < 1e-5 * max(1, expected.abs().max())
     assert not any(type(layer) is nn.Conv2d for layer in fused.layers)
-
-
-@needs_bfloat16
-@pytest.mark.parametrize(
-    "name", [name for name in NETWORKS if NETWORKS[name].graph(1).corrects_image]
-)
-def test_corrections_in_bfloat16_are_nearly_the_same(name: str) -> None:
-    check_bfloat16(NETWORKS[name].graph(1))
-
-
-@needs_bfloat16
-@pytest.mark.parametrize(
-    "op", [Activation("prelu"), BatchNorm(), Conv(4, (3, 3), pad=(1, 1), transposed=True)]
-)
-def test_layers_of_pasted_networks_compute_in_bfloat16(op: Op) -> None:
-    nodes = (
-        Node("first", Conv(4, (3, 3), pad=(1, 1)), (INPUT,)),
-        Node("op", op, ("first",)),
-        Node("last", Conv(1, (3, 3), pad=(1, 1)), ("op",)),
-        Node("sum", Combine("sum"), (INPUT, "last")),
-    )
-    check_bfloat16(Graph(nodes, "sum", 1))
-
-
-def check_bfloat16(graph: Graph) -> None:
-    net, image = folded(graph), image_for(graph)
-    with torch.inference_mode():
-        expected = net(image)
-        output = FusedNetwork(net, torch.bfloat16)(image)
-    change = (expected - image[:, :1]).abs().max()
-    assert 0 < (output - expected).abs().max() < 0.1 * change
 
 
 def test_relus_and_layers_of_the_qp_alone_take_no_operations() -> None:
