@@ -237,8 +237,8 @@ def weights_of(module: nn.Module) -> Tensor | None:
     if not isinstance(weight, Tensor) or not 1 <= weight.dim() <= 4:
         return None
     kernels = weight.detach().float().cpu()
-    if isinstance(module, nn.ConvTranspose2d):
-        kernels = kernels.transpose(0, 1)
+    if isinstance(module, nn.ConvTranspose2d):  # Of torch's shape (input, output of a group, ...).
+        kernels = kernels.unflatten(0, (module.groups, -1)).transpose(1, 2).flatten(0, 1)
     shape = kernels.shape + (1,) * (4 - kernels.dim())
     return kernels.reshape(shape).contiguous()
 

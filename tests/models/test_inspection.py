@@ -131,6 +131,7 @@ def test_kernel_pages_include_all_weights_centred_on_zero() -> None:
     [
         (nn.Conv2d(4, 6, 3, groups=2), (6, 2, 3, 3)),
         (nn.ConvTranspose2d(4, 6, 3), (6, 4, 3, 3)),
+        (nn.ConvTranspose2d(4, 6, 3, groups=2), (6, 2, 3, 3)),
         (nn.PReLU(5), (5, 1, 1, 1)),
         (nn.Linear(3, 2), (2, 3, 1, 1)),
         (nn.BatchNorm2d(3, affine=False), None),
@@ -140,6 +141,17 @@ def test_kernel_pages_include_all_weights_centred_on_zero() -> None:
 def test_weights_of_any_layer(module: nn.Module, shape: tuple[int, ...] | None) -> None:
     weights = weights_of(module)
     assert (None if weights is None else tuple(weights.shape)) == shape
+
+
+def test_kernels_of_a_transposed_convolution_belong_to_their_output_and_input() -> None:
+    module = nn.ConvTranspose2d(4, 6, 3, groups=2, bias=False)
+    weights = weights_of(module)
+    assert weights is not None
+    for output in range(6):
+        for number, input in enumerate((0, 1) if output < 3 else (2, 3)):
+            spike = torch.zeros(1, 4, 1, 1)
+            spike[0, input] = 1
+            assert torch.equal(module(spike)[0, output], weights[output, number])
 
 
 @pytest.mark.parametrize(
